@@ -1,0 +1,17 @@
+"""What fitbench says when it cannot go on: one or two lines for a person, never a traceback."""
+
+
+class FitbenchError(Exception):
+    """Something failed for a reason that the message explains; the command ends with `exit_status`."""
+
+    exit_status = 1
+
+
+class RequestError(FitbenchError):
+    """The request itself was wrong: a misspelt key, an impossible value, a run that does not exist."""
+
+    exit_status = 2
+
+
+class DataError(FitbenchError):
+    """A data set is missing, damaged, or not what it says it is."""
