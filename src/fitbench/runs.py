@@ -1,0 +1,271 @@
+"""The run folder: where it is, who works on it, what is written into it, and which state that makes. No Keras.
+
+The folder is the only thing that passes between training and analysis. Files that count as finished are written
+beside their name, flushed to the disk and renamed, so that a name always holds a whole file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import IO, Any
+
+from fitbench.config import Config, run_id
+from fitbench.errors import FitbenchError
+
+SCHEMA = 1
+HEARTBEAT_SECONDS = 5.0
+CLAIM_TIMEOUT_SECONDS = 60.0
+
+
+class State(Enum):
+    """What a run folder's files say about the run."""
+
+    finished = "finished"
+    failed = "failed"
+    running = "running"
+    interrupted = "interrupted"
+
+
+class Claimed(FitbenchError):
+    """Another live process works on this run."""
+
+
+def folder_of(config: Config) -> Path:
+    """Where the run of this configuration is recorded: outputs/<study>/<run_id>."""
+    return Path(config.outputs) / config.study / run_id(config)
+
+
+def state(folder: Path) -> State:
+    """The state of a run, from its files and nothing else."""
+    if (folder / "result.json").exists():
+        return State.finished
+    if (folder / "error.txt").exists():
+        return State.failed
+    if _alive(folder / "claim.json"):
+        return State.running
+    return State.interrupted
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that its name holds either the old content or all of the new one, even after a power cut."""
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file opened beside `path`, which takes its place when the block has ended without an error."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> None:
+    """Record the result. From here on the run is finished. NaN is refused with a ValueError."""
+    write_whole(folder / "result.json", json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The recorded result of a finished run.
+
+    Raises:
+        FitbenchError: result.json is absent or is not a JSON object of this schema; the message names it.
+    """
+    path = folder / "result.json"
+    try:
+        result = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise FitbenchError(f"{folder}: no result.json; the run is {state(folder).value}") from None
+    except ValueError as error:
+        raise FitbenchError(f"{path}: not JSON ({error}); train the run again with force=true") from None
+    if not isinstance(result, dict) or result.get("schema") != SCHEMA:
+        found = result.get("schema") if isinstance(result, dict) else type(result).__name__
+        raise FitbenchError(f"{path}: schema {found!r}; this fitbench reads schema {SCHEMA}")
+    return result
+
+
+def append_history(folder: Path, epoch: dict[str, Any]) -> None:
+    """Append one epoch to history.jsonl, on a line of its own even behind a torn one."""
+    path = folder / "history.jsonl"
+    line = json.dumps(epoch, allow_nan=False).encode() + b"\n"
+    with path.open("a+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            if file.read(1) != b"\n":
+                line = b"\n" + line
+        file.write(line)
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The epochs of a run in order. Of two lines for one epoch the later counts; a torn line is ignored."""
+    epochs: dict[int, dict[str, Any]] = {}
+    path = folder / "history.jsonl"
+    if not path.exists():
+        return []
+    for line in path.read_bytes().splitlines():
+        try:
+            epoch = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(epoch, dict) and isinstance(epoch.get("epoch"), int):
+            epochs[epoch["epoch"]] = epoch
+    return [epochs[number] for number in sorted(epochs)]
+
+
+def cut_history(folder: Path, epochs: int) -> None:
+    """Keep the first `epochs` epochs: a run that goes on from an earlier checkpoint records the later ones again."""
+    kept = [epoch for epoch in read_history(folder) if epoch["epoch"] <= epochs]
+    write_whole(folder / "history.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in kept))
+
+
+# -- claims: at most one process works on a run -----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold the run for this process: claim.json is created atomically and kept alive by its mtime.
+
+    A claim is taken over when its time-out has passed, or when it was made on this host by a process that is gone.
+
+    Raises:
+        Claimed: another live process holds it.
+    """
+    path = folder / "claim.json"
+    mine = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "start": _process_start(os.getpid())})
+    if not _create(path, mine):
+        _take_over(path, mine)
+    stop = threading.Event()
+    beat = threading.Thread(target=_keep_alive, args=(path, stop), name="fitbench-heartbeat", daemon=True)
+    beat.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        beat.join()
+        path.unlink(missing_ok=True)
+
+
+def _create(path: Path, content: str) -> bool:
+    """Create the file with this content unless it exists; atomic, also on NFS."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+    return True
+
+
+def _take_over(path: Path, mine: str) -> None:
+    """Replace a dead claim by ours. Only the holder of a lock file named after the dead claim may do so."""
+    held = _read(path)
+    if held is not None and _alive(path):
+        raise Claimed(f"{path.parent}: another process works on this run ({_holder(held)})")
+    lock = path.with_name("claim.takeover")
+    if not _create(lock, mine):
+        if _age(lock) > CLAIM_TIMEOUT_SECONDS:  # its owner died between two system calls
+            lock.unlink(missing_ok=True)
+        raise Claimed(f"{path.parent}: another process is taking this run over")
+    try:
+        now_held = _read(path)
+        if now_held is not None and (now_held != held or _alive(path)):
+            raise Claimed(f"{path.parent}: another process works on this run ({_holder(now_held)})")
+        beside = path.with_name(f".claim.{os.getpid()}.new")
+        beside.write_text(mine)
+        beside.replace(path)
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _keep_alive(path: Path, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT_SECONDS):
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)
+
+
+def _alive(path: Path) -> bool:
+    """Does the process that made this claim still work on it, as far as one can know from here?"""
+    held = _read(path)
+    if held is None or _age(path) > CLAIM_TIMEOUT_SECONDS:
+        return False
+    try:
+        claim = json.loads(held)
+        host, pid, start = claim["host"], int(claim["pid"]), claim["start"]
+    except (ValueError, KeyError, TypeError):
+        return True  # being written at this moment; its age decides
+    return host != socket.gethostname() or _process_start(pid) == start
+
+
+def _process_start(pid: int) -> str | None:
+    """When a process of this host began (clock ticks since boot), None if there is none: pids are used again."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else _started_without_proc(pid)
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _started_without_proc(pid: int) -> str | None:
+    """Where there is no /proc one can only ask whether the process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "unknown"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _holder(held: str) -> str:
+    try:
+        claim = json.loads(held)
+        return f"pid {claim['pid']} on {claim['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "it has just begun"
+
+
+def utc_now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

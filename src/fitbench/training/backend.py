@@ -1,0 +1,113 @@
+"""Keras with the backend and the device that the configuration asks for, loaded once and without noise."""
+
+import contextlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from fitbench.config import Backend
+from fitbench.errors import RequestError
+
+
+def load(backend: Backend) -> None:
+    """Import Keras on this backend. On a GPU, TensorFlow is told to take memory as it needs it.
+
+    Raises:
+        RequestError: the backend is not installed, or this process has loaded another one.
+    """
+    if "keras" in sys.modules:
+        import keras
+
+        if keras.config.backend() != backend.value:
+            raise RequestError(
+                f"backend is {backend.value}, but this process has loaded Keras with {keras.config.backend()}; "
+                "a process has one backend: launch the runs of each backend with a command of their own"
+            )
+        return
+    os.environ["KERAS_BACKEND"] = backend.value
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+    try:
+        with _quiet():
+            import keras
+
+            if backend is Backend.tensorflow:
+                import tensorflow as tf
+
+                for gpu in tf.config.list_physical_devices("GPU"):
+                    tf.config.experimental.set_memory_growth(gpu, True)
+    except ModuleNotFoundError as error:
+        if error.name != backend.value:
+            raise
+        raise RequestError(
+            f"backend is {backend.value}, which is not installed; pip install 'fitbench[{backend.value}]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what native libraries write to stderr while they start; show it if they fail."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextlib.contextmanager
+def on(device: str) -> Iterator[str]:
+    """Run what is inside on the configured device (auto, cpu, gpu or gpu:N); gives its name, for the record.
+
+    Raises:
+        RequestError: there is no such device; the message names those there are.
+    """
+    import keras
+
+    gpus = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+    if device == "auto":
+        yield _gpu_name(0) if gpus else cpu_name()
+        return
+    if device == "cpu":
+        with keras.device("cpu:0"):
+            yield cpu_name()
+        return
+    number = int(device.partition(":")[2] or 0)
+    if number >= len(gpus):
+        found = ", ".join(f"gpu:{index}" for index in range(len(gpus))) or "no GPU"
+        raise RequestError(f"device is {device}; Keras with {keras.config.backend()} sees {found} here")
+    with keras.device(f"gpu:{number}"):
+        yield _gpu_name(number)
+
+
+def cpu_name() -> str:
+    """The processor's model and the number of cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    return f"cpu: {name}, {cores} cores"
+
+
+def _gpu_name(number: int) -> str:
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[number])
+        return f"gpu:{number}: {details.get('device_name', 'unknown')}"
+    import jax
+
+    return f"gpu:{number}: {jax.devices('gpu')[number].device_kind}"

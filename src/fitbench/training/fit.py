@@ -1,0 +1,277 @@
+"""Keras's `fit`, with the epoch's steps in one compiled loop.
+
+Plain `fit` on arrays pays for every step: an element from an iterator, a call from Python, a copy of the batch. Here
+the images lie on the device as they came, in uint8, and the model's own `train_step` runs inside a loop of the backend
+that gathers each batch by its indices. Keras still runs the epochs, its callbacks, its metrics and the validation: it
+calls `model.train_function` and `model.test_function` once where it would call them for every batch. So a model of the
+user's own, with a `train_step` of its own, gets the same speed.
+
+The order of the batches in an epoch is a function of (seed, epoch) alone. Images that do not fit into memory go to the
+device a block at a time, through the same loop and in the same order, so the result is the same.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+SLICE_SECONDS = 0.2  # how long the loop may keep Python from drawing progress and seeing a signal
+BLOCK_BYTES = 64 * 2**20  # of images that are streamed at a time
+EVALUATION_BATCH = 1000
+
+Progress = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images, uint8 [N, height, width, channels], and targets [N] or [N, classes].
+
+    `images` is an array, or, for a data set too large for memory, anything with a shape that gives the array of the
+    rows it is indexed with.
+    """
+
+    images: Any
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the images are an array that can be put on the device as a whole."""
+        return type(self.images) is np.ndarray
+
+
+def order_of(seed: int, epoch: int, examples: int) -> np.ndarray:
+    """The order of the training examples in an epoch (from 0), int32 [examples]: a function of its arguments alone."""
+    return np.random.default_rng([seed, epoch]).permutation(examples).astype(np.int32)
+
+
+def fit(
+    model: keras.Model,
+    training: Examples,
+    validation: Examples | None,
+    *,
+    seed: int,
+    batch_size: int,
+    epochs: int,
+    initial_epoch: int = 0,
+    steps_per_execution: int | None = None,
+    xla: bool = False,
+    callbacks: list[keras.callbacks.Callback],
+    progress: Progress | None = None,
+) -> None:
+    """Train a compiled model with `model.fit`.
+
+    Args:
+        model: compiled; takes batches of `training.images` and is compared with `training.targets`.
+        training: examples to train on.
+        validation: examples that are evaluated after every epoch, or None.
+        seed: decides the order of the batches, with the epoch.
+        batch_size: examples per step; the last batch of an epoch may be smaller.
+        epochs: the epoch (from 0) before which training ends.
+        initial_epoch: the epoch (from 0) to begin with.
+        steps_per_execution: steps between two calls of the callbacks' batch methods; None for the whole epoch.
+        xla: compile the loop with XLA (TensorFlow only; JAX always does).
+        callbacks: Keras callbacks.
+        progress: is called with the number of examples done in this epoch and the metrics so far, a few times a second.
+    """
+    _build(model, training)
+    steps = math.ceil(len(training) / batch_size)
+    steps_at_once = steps_per_execution or steps
+    train = _Pass(model.train_step, training, batch_size, steps_at_once, xla, progress)
+    shuffle = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: train.begin(order_of(seed, epoch, len(training)))
+    )
+    model.train_function = train
+    held_back = {}
+    if validation is not None:
+        in_order = np.arange(len(validation), dtype=np.int32)
+        test = _Pass(model.test_step, validation, EVALUATION_BATCH, len(validation), xla, None)
+        model.test_function = lambda *arguments: test.begin(in_order)(*arguments)
+        held_back = {"validation_data": (_ticks(1),), "validation_batch_size": 1}
+    try:
+        model.fit(
+            _ticks(math.ceil(steps / steps_at_once)),
+            batch_size=1,
+            shuffle=False,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            callbacks=[shuffle, *callbacks],
+            verbose=0,
+            **held_back,
+        )
+    finally:
+        model.train_function = model.test_function = None
+
+
+def _ticks(number: int) -> Any:
+    """What Keras iterates over in place of the images: one element for each call of the train function."""
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.data.Dataset.range(number)  # a tenth of the cost of Keras's pipeline for arrays, every epoch
+    return np.zeros((number, 1))
+
+
+def _build(model: keras.Model, examples: Examples) -> None:
+    """Create the variables of the model, its metrics and its optimizer, which `fit` else does with its first batch."""
+    images, targets = examples.images[np.arange(1)], examples.targets[:1]
+    logits = model(images)
+    model.compute_loss(x=images, y=targets, y_pred=logits)
+    model.compute_metrics(images, targets, logits)
+    model.optimizer.build(model.trainable_variables)
+    model.reset_metrics()
+
+
+class _Pass:
+    """A pass over examples in a given order, in as many calls as Keras makes of its train or test function."""
+
+    def __init__(
+        self,
+        step: Callable,
+        examples: Examples,
+        batch_size: int,
+        steps_at_once: int,
+        xla: bool,
+        progress: Progress | None,
+    ) -> None:
+        self.examples = examples
+        self.batch_size = batch_size
+        self.examples_at_once = batch_size * steps_at_once
+        self.progress = progress
+        self.steps_per_slice = 4
+        self.on_device = (_tensor(examples.images), _tensor(examples.targets)) if examples.in_memory else None
+        if keras.config.backend() == "tensorflow":
+            self.loop = _tensorflow_loop(step, examples, xla)
+        else:
+            self.loop = _jax_loop(step, examples)
+        self.warm = False
+
+    def begin(self, order: np.ndarray) -> "_Pass":
+        """Start a new pass, over the examples in this order."""
+        self.order = order
+        self.done = 0
+        return self
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What Keras calls: with (iterator) on TensorFlow, giving logs; with (state, iterator) on JAX, with the state."""
+        stateful = keras.config.backend() == "tensorflow"
+        state = None if stateful else arguments[0]
+        logs: dict[str, Any] = {}
+        for images, targets, batches in self._blocks(self.order[self.done :][: self.examples_at_once]):
+            start = 0
+            while start < len(batches):
+                stop = min(start + self.steps_per_slice, len(batches))
+                began = time.perf_counter()
+                logs, state = self.loop(state, images, targets, _tensor(batches), start, stop)
+                shown = {name: float(value) for name, value in logs.items()}  # waits for the device
+                self._adapt(time.perf_counter() - began)
+                self.done += (stop - start) * batches.shape[1]
+                if self.progress is not None:
+                    self.progress(self.done, shown)
+                start = stop
+        return logs if stateful else (logs, state)
+
+    def _adapt(self, seconds: float) -> None:
+        """Let a slice take about `SLICE_SECONDS`. The first one does not count: it includes compilation."""
+        if self.warm:
+            faster = min(max(SLICE_SECONDS / max(seconds, 1e-6), 0.1), 10)
+            self.steps_per_slice = max(1, int(self.steps_per_slice * faster))
+        self.warm = True
+
+    def _blocks(self, order: np.ndarray) -> Iterator[tuple[Any, Any, np.ndarray]]:
+        """(images, targets, batches): data on the device, and indices into it, int32 [steps, batch size]."""
+        full = len(order) // self.batch_size * self.batch_size
+        parts = [order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)]
+        for batches in (part for part in parts if part.size):
+            if self.on_device:
+                yield *self.on_device, batches
+            else:
+                yield from self._streamed(batches)
+
+    def _streamed(self, batches: np.ndarray) -> Iterator[tuple[Any, Any, np.ndarray]]:
+        """The same from images that stay where they are; the next block is read while one is trained on."""
+        steps = max(1, BLOCK_BYTES // (batches.shape[1] * math.prod(self.examples.images.shape[1:])))
+        blocks = [batches[start : start + steps] for start in range(0, len(batches), steps)]
+        with ThreadPoolExecutor(1, "fitbench-stream") as reader:
+            ahead = reader.submit(self.examples.images.__getitem__, blocks[0].ravel())
+            for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+                images = ahead.result()
+                if following is not None:
+                    ahead = reader.submit(self.examples.images.__getitem__, following.ravel())
+                rows = np.arange(block.size, dtype=np.int32).reshape(block.shape)
+                yield _tensor(images), _tensor(self.examples.targets[block.ravel()]), rows
+
+
+def _tensor(array: np.ndarray) -> Any:
+    return keras.ops.convert_to_tensor(array)
+
+
+def _tensorflow_loop(step: Callable, examples: Examples, xla: bool) -> Callable:
+    """Steps `start` to `stop` (excluded) of the batches; the variables change in place, the state is None."""
+    import tensorflow as tf
+
+    images = tf.TensorSpec((None, *examples.images.shape[1:]), tf.uint8)
+    targets = tf.TensorSpec((None, *examples.targets.shape[1:]), tf.as_dtype(examples.targets.dtype))
+    batches = tf.TensorSpec((None, None), tf.int32)
+    number = tf.TensorSpec((), tf.int32)
+    one_step = tf.function(lambda x, y: step((x, y)), autograph=False).get_concrete_function(images, targets)
+
+    @tf.function(input_signature=(images, targets, batches, number, number), jit_compile=xla, autograph=False)
+    def loop(images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
+        def body(index: Any, logs: Any) -> Any:
+            batch = batches[index]
+            return index + 1, one_step(tf.gather(images, batch), tf.gather(targets, batch))
+
+        nothing = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), one_step.structured_outputs)
+        return tf.while_loop(lambda index, logs: index < stop, body, (start, nothing), parallel_iterations=1)[1]
+
+    return lambda state, *arguments: (loop(*arguments), None)
+
+
+def _jax_loop(step: Callable, examples: Examples) -> Callable:
+    """Steps `start` to `stop` (excluded) of the batches, from one state to the next."""
+    import jax
+
+    @jax.jit
+    def loop(state: Any, images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
+        def one_step(state: Any, batch: Any) -> Any:
+            return step(state, (images[batch], targets[batch]))
+
+        def body(index: Any, carried: Any) -> Any:
+            return one_step(carried[1], batches[index])
+
+        shapes, _ = jax.eval_shape(one_step, state, batches[0])
+        nothing = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), shapes)
+        return jax.lax.fori_loop(start, stop, body, (nothing, state))
+
+    return loop
+
+
+def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
+    """Whether to compile the loop of a compiled model with XLA, for a run of so many steps.
+
+    On a GPU Keras knows. On a CPU XLA makes convolutions several times slower and small dense layers up to twice as
+    fast, and compiling takes about a second: it pays for long runs of models without convolutions.
+    """
+    if keras.config.backend() != "tensorflow":
+        return False
+    if setting != "auto":
+        return bool(setting)
+    if keras.distribution.list_devices("gpu"):
+        return bool(model.jit_compile)
+    slow = any(part in type(layer).__name__ for layer in _layers(model) for part in ("Conv", "Pooling", "Random"))
+    return steps >= 20_000 and not slow and all(layer.supports_jit for layer in _layers(model))
+
+
+def _layers(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)

@@ -1,0 +1,155 @@
+"""The models. Each is a plain function from the images' shape to a `keras.Model`.
+
+Every model takes raw pixels, uint8 [batch, height, width, channels] from 0 to 255, prepares them in its first layers,
+and ends in logits, float32 [batch, classes]. So a saved model needs nothing but images, and training and use cannot
+differ. A function of your own works in the same way: name it in `model._target_`.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+
+def _pixels(input_shape: tuple[int, int, int], pixel_range: list[float]) -> tuple:
+    """The input, and the pixels as floats with 0 and 255 mapped to the ends of `pixel_range`."""
+    low, high = pixel_range
+    images = keras.Input(input_shape, dtype="uint8", name="pixels")
+    return images, layers.Rescaling((high - low) / 255, offset=low, name="pixel_range")(images)
+
+
+def _logits(classes: int, **settings) -> layers.Dense:
+    """The last layer, in float32 under every dtype policy."""
+    return layers.Dense(classes, dtype="float32", name="logits", **settings)
+
+
+def _at_least(name: str, input_shape: tuple[int, int, int], side: int) -> None:
+    height, width, _ = input_shape
+    if min(height, width) < side:
+        raise ValueError(f"{name} takes images of {side}x{side} pixels or more; these are {height}x{width}")
+
+
+def softmax(input_shape: tuple[int, int, int], classes: int, pixel_range: list[float]) -> keras.Model:
+    """One dense layer: multinomial logistic regression. 7,850 parameters on 28x28x1 and 10 classes."""
+    images, x = _pixels(input_shape, pixel_range)
+    x = layers.Flatten()(x)
+    return keras.Model(images, _logits(classes)(x), name="softmax")
+
+
+def mlp(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    pixel_range: list[float],
+    hidden: list[int],
+    activation: str,
+    dropout: float,
+    init_stddev: float | None,
+) -> keras.Model:
+    """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes.
+
+    Weights start from Glorot's uniform distribution and biases from zero, or, with `init_stddev`, both from a normal
+    distribution of mean 0 and that standard deviation.
+    """
+
+    def start() -> dict:
+        if init_stddev is None:
+            return {}
+        normal = keras.initializers.RandomNormal
+        return {"kernel_initializer": normal(stddev=init_stddev), "bias_initializer": normal(stddev=init_stddev)}
+
+    images, x = _pixels(input_shape, pixel_range)
+    x = layers.Flatten()(x)
+    for units in hidden:
+        x = layers.Dense(units, activation=activation, **start())(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    return keras.Model(images, _logits(classes, **start())(x), name="mlp")
+
+
+def lenet5(input_shape: tuple[int, int, int], classes: int, pixel_range: list[float]) -> keras.Model:
+    """LeNet-5 as many tutorials build it: average pooling, ReLU, 3x3 kernels without padding.
+
+    60,074 parameters on 28x28x1 and 10 classes: 60 + 880 + 48,120 + 10,164 + 850. After LeCun, Bottou, Bengio and
+    Haffner, 'Gradient-based learning applied to document recognition', 1998, whose own net has 5x5 kernels on 32x32
+    pixels, trainable subsampling and a scaled tanh.
+
+    Raises:
+        ValueError: the images are smaller than 10x10.
+    """
+    _at_least("lenet5", input_shape, 10)
+    images, x = _pixels(input_shape, pixel_range)
+    for maps in (6, 16):
+        x = layers.Conv2D(maps, 3, activation="relu")(x)
+        x = layers.AveragePooling2D(2)(x)
+    x = layers.Flatten()(x)
+    for units in (120, 84):
+        x = layers.Dense(units, activation="relu")(x)
+    return keras.Model(images, _logits(classes)(x), name="lenet5")
+
+
+def lenet5_max(input_shape: tuple[int, int, int], classes: int, pixel_range: list[float]) -> keras.Model:
+    """LeNet-5 with max pooling, ReLU after the 5x5 convolutions, and no activation between the dense layers.
+
+    Images smaller than 32x32 are padded with zeros, the same on both sides as far as that goes (28x28: by 2).
+    61,706 parameters on 28x28x1 and 10 classes: 156 + 2,416 + 48,120 + 10,164 + 850.
+    """
+    images, x = _pixels(input_shape, pixel_range)
+    height, width, _ = input_shape
+    missing = [max(32 - side, 0) for side in (height, width)]
+    x = layers.ZeroPadding2D([(some // 2, some - some // 2) for some in missing])(x)
+    for maps in (6, 16):
+        x = layers.Conv2D(maps, 5, activation="relu")(x)
+        x = layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    for units in (120, 84):
+        x = layers.Dense(units)(x)
+    return keras.Model(images, _logits(classes)(x), name="lenet5_max")
+
+
+def convnet(
+    input_shape: tuple[int, int, int], classes: int, pixel_range: list[float], filters: list[int], dropout: float
+) -> keras.Model:
+    """A small modern convolutional net: pairs of 3x3 convolutions with batch normalisation, global average pooling.
+
+    Each stage has two convolutions of `filters[stage]` maps; between stages 2x2 max pooling halves the image. The
+    pattern is that of VGG (Simonyan and Zisserman 2015) with batch normalisation (Ioffe and Szegedy 2015) and global
+    average pooling (Lin, Chen and Yan 2014). 72,794 trainable parameters on 28x28x1 with filters [16, 32, 64].
+
+    Raises:
+        ValueError: the images are too small to be halved that often.
+    """
+    _at_least("convnet", input_shape, 2 ** (len(filters) - 1))
+    images, x = _pixels(input_shape, pixel_range)
+    for stage, maps in enumerate(filters):
+        if stage:
+            x = layers.MaxPooling2D(2)(x)
+        for _ in range(2):
+            x = layers.Conv2D(maps, 3, padding="same", use_bias=False)(x)
+            x = layers.BatchNormalization()(x)
+            x = layers.Activation("relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(images, _logits(classes)(x), name="convnet")
+
+
+def nearest_mean(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The class whose mean image is nearest in squared error, as one dense layer on pixels from 0 to 1.
+
+    For a mean image m, -|x - m|^2 / 2 is m·x - |m|^2 / 2 less |x|^2 / 2, which is the same for every class. So the
+    kernel's columns are the means and the biases are -|m|^2 / 2. `solve_nearest_mean` sets them.
+    """
+    images, x = _pixels(input_shape, [0, 1])
+    x = layers.Flatten()(x)
+    return keras.Model(images, _logits(classes)(x), name="nearest_mean")
+
+
+def solve_nearest_mean(model: keras.Model, images, labels: np.ndarray) -> None:
+    """Set the weights of `nearest_mean` from images, uint8 [N, height, width, channels], and labels, int [N]."""
+    classes = model.output_shape[-1]
+    sums = np.zeros((classes, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(labels), 4096):
+        chunk = slice(start, start + 4096)
+        flat = images[chunk].reshape(len(labels[chunk]), -1).astype(np.float64)
+        for label in range(classes):
+            sums[label] += flat[labels[chunk] == label].sum(axis=0)
+    means = sums / np.bincount(labels, minlength=classes)[:, None] / 255
+    model.get_layer("logits").set_weights([means.T, -(means**2).sum(axis=1) / 2])
