@@ -139,10 +139,9 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     return [epochs[number] for number in sorted(epochs)]
 
 
-def cut_history(folder: Path, epochs: int) -> None:
-    """Keep the first `epochs` epochs: a run that goes on from an earlier checkpoint records the later ones again."""
-    kept = [epoch for epoch in read_history(folder) if epoch["epoch"] <= epochs]
-    write_whole(folder / "history.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in kept))
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    """Write history.jsonl anew, as a whole: empty, or what a checkpoint remembers."""
+    write_whole(folder / "history.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in history))
 
 
 # -- claims: at most one process works on a run -----------------------------------------------------------------------

@@ -7,19 +7,15 @@ from fitbench.config import Affine, NoDistortion
 
 
 def distorted(model: keras.Model, distortion: NoDistortion | Affine, seed: int) -> keras.Model:
-    """The model to train: `model` itself, or `model` behind layers that distort its images.
+    """A model that distorts its images and hands them to `model`, whose weights are its own.
 
-    The weights are shared, so what is trained is `model`, which stays free of the distortion.
+    Between the two, pixels are floats from 0 to 255; what moves in from outside of the image is 0.
     """
-    if not isinstance(distortion, Affine):
-        return model
     images = keras.Input(model.input_shape[1:], dtype="uint8", name="pixels")
-    degrees, shift, zoom = distortion.rotation, distortion.translation, distortion.zoom
     x = images
-    for layer in (
-        layers.RandomRotation(degrees / 360, fill_mode="constant", seed=seed, dtype="float32"),
-        layers.RandomTranslation(shift, shift, fill_mode="constant", seed=seed + 1, dtype="float32"),
-        layers.RandomZoom(zoom, zoom, fill_mode="constant", seed=seed + 2, dtype="float32"),
-    ):
-        x = layer(x)
-    return keras.Model(images, model(x), name=f"distorted_{model.name}")
+    if isinstance(distortion, Affine):
+        shift, zoom = distortion.translation, distortion.zoom
+        x = layers.RandomRotation(distortion.rotation / 360, fill_mode="constant", seed=seed, dtype="float32")(x)
+        x = layers.RandomTranslation(shift, shift, fill_mode="constant", seed=seed + 1, dtype="float32")(x)
+        x = layers.RandomZoom(zoom, zoom, fill_mode="constant", seed=seed + 2, dtype="float32")(x)
+    return keras.Model(images, model(x), name=f"trained_{model.name}")

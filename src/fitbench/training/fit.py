@@ -81,10 +81,13 @@ def fit(
         callbacks: Keras callbacks.
         progress: is called with the number of examples done in this epoch and the metrics so far, a few times a second.
     """
-    _build(model, training)
+    if keras.config.backend() == "tensorflow":
+        _build(model, training)
     steps = math.ceil(len(training) / batch_size)
     steps_at_once = steps_per_execution or steps
-    train = _Pass(model.train_step, training, batch_size, steps_at_once, xla, progress)
+    # XLA's convolutions on a CPU take twice as long inside a loop
+    single_steps = keras.config.backend() == "jax" and not _gpus() and _convolutional(model)
+    train = _Pass(model.train_step, training, batch_size, steps_at_once, xla, single_steps, progress)
     shuffle = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: train.begin(order_of(seed, epoch, len(training)))
     )
@@ -92,13 +95,14 @@ def fit(
     held_back = {}
     if validation is not None:
         in_order = np.arange(len(validation), dtype=np.int32)
-        test = _Pass(model.test_step, validation, EVALUATION_BATCH, len(validation), xla, None)
-        model.test_function = lambda *arguments: test.begin(in_order)(*arguments)
-        held_back = {"validation_data": (_ticks(1),), "validation_batch_size": 1}
+        test = _Pass(model.test_step, validation, EVALUATION_BATCH, len(validation), xla, single_steps, None)
+        # Keras does not say where a pass over the validation examples begins, but each is one call
+        model.test_function = lambda *arguments: test.begin(in_order)(*arguments)  # noqa: PLW0108
+        held_back = {"validation_data": tuple(_ticks(1, validation).values()), "validation_batch_size": 1}
     try:
         model.fit(
-            _ticks(math.ceil(steps / steps_at_once)),
-            batch_size=1,
+            **_ticks(math.ceil(steps / steps_at_once), training),
+            **({} if keras.config.backend() == "tensorflow" else {"batch_size": 1}),
             shuffle=False,
             epochs=epochs,
             initial_epoch=initial_epoch,
@@ -110,13 +114,16 @@ def fit(
         model.train_function = model.test_function = None
 
 
-def _ticks(number: int) -> Any:
-    """What Keras iterates over in place of the images: one element for each call of the train function."""
+def _ticks(number: int, examples: Examples) -> dict[str, Any]:
+    """What Keras iterates over in place of the batches: one element for each call of the train or test function.
+
+    On JAX these are real examples, because Keras builds the model from the first one.
+    """
     if keras.config.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.data.Dataset.range(number)  # a tenth of the cost of Keras's pipeline for arrays, every epoch
-    return np.zeros((number, 1))
+        return {"x": tf.data.Dataset.range(number)}  # cheaper than Keras's pipeline for arrays, every epoch
+    return {"x": examples.images[np.arange(number)], "y": examples.targets[:number]}
 
 
 def _build(model: keras.Model, examples: Examples) -> None:
@@ -139,6 +146,7 @@ class _Pass:
         batch_size: int,
         steps_at_once: int,
         xla: bool,
+        single_steps: bool,
         progress: Progress | None,
     ) -> None:
         self.examples = examples
@@ -150,7 +158,7 @@ class _Pass:
         if keras.config.backend() == "tensorflow":
             self.loop = _tensorflow_loop(step, examples, xla)
         else:
-            self.loop = _jax_loop(step, examples)
+            self.loop = _jax_loop(step, single_steps)
         self.warm = False
 
     def begin(self, order: np.ndarray) -> "_Pass":
@@ -160,7 +168,7 @@ class _Pass:
         return self
 
     def __call__(self, *arguments: Any) -> Any:
-        """What Keras calls: with (iterator) on TensorFlow, giving logs; with (state, iterator) on JAX, with the state."""
+        """What Keras calls: (iterator) gives logs on TensorFlow, (state, iterator) gives logs and a state on JAX."""
         stateful = keras.config.backend() == "tensorflow"
         state = None if stateful else arguments[0]
         logs: dict[str, Any] = {}
@@ -235,23 +243,30 @@ def _tensorflow_loop(step: Callable, examples: Examples, xla: bool) -> Callable:
     return lambda state, *arguments: (loop(*arguments), None)
 
 
-def _jax_loop(step: Callable, examples: Examples) -> Callable:
-    """Steps `start` to `stop` (excluded) of the batches, from one state to the next."""
+def _jax_loop(step: Callable, single_steps: bool) -> Callable:
+    """Steps `start` to `stop` (excluded) of the batches, from one state to the next; `single_steps`: without a loop."""
     import jax
 
-    @jax.jit
-    def loop(state: Any, images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
-        def one_step(state: Any, batch: Any) -> Any:
-            return step(state, (images[batch], targets[batch]))
+    def one_step(state: Any, images: Any, targets: Any, batch: Any) -> Any:
+        return step(state, (images[batch], targets[batch]))
 
+    def looped(state: Any, images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
         def body(index: Any, carried: Any) -> Any:
-            return one_step(carried[1], batches[index])
+            return one_step(carried[1], images, targets, batches[index])
 
-        shapes, _ = jax.eval_shape(one_step, state, batches[0])
+        shapes, _ = jax.eval_shape(one_step, state, images, targets, batches[0])
         nothing = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), shapes)
         return jax.lax.fori_loop(start, stop, body, (nothing, state))
 
-    return loop
+    compiled_step = jax.jit(one_step)
+
+    def stepped(state: Any, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
+        logs: dict[str, Any] = {}
+        for batch in batches[start:stop]:
+            logs, state = compiled_step(state, images, targets, batch)
+        return logs, state
+
+    return stepped if single_steps else jax.jit(looped)
 
 
 def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
@@ -264,10 +279,18 @@ def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
         return False
     if setting != "auto":
         return bool(setting)
-    if keras.distribution.list_devices("gpu"):
+    if _gpus():
         return bool(model.jit_compile)
-    slow = any(part in type(layer).__name__ for layer in _layers(model) for part in ("Conv", "Pooling", "Random"))
-    return steps >= 20_000 and not slow and all(layer.supports_jit for layer in _layers(model))
+    return steps >= 20_000 and not _convolutional(model) and all(layer.supports_jit for layer in _layers(model))
+
+
+def _gpus() -> list[str]:
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+
+
+def _convolutional(model: keras.Model) -> bool:
+    slow = ("Conv", "Pooling", "Random")  # the layers that take a window of pixels
+    return any(part in type(layer).__name__ for layer in _layers(model) for part in slow)
 
 
 def _layers(model: keras.Model) -> Iterator[keras.Layer]:

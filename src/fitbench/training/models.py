@@ -5,6 +5,8 @@ and ends in logits, float32 [batch, classes]. So a saved model needs nothing but
 differ. A function of your own works in the same way: name it in `model._target_`.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers
@@ -17,7 +19,7 @@ def _pixels(input_shape: tuple[int, int, int], pixel_range: list[float]) -> tupl
     return images, layers.Rescaling((high - low) / 255, offset=low, name="pixel_range")(images)
 
 
-def _logits(classes: int, **settings) -> layers.Dense:
+def _logits(classes: int, **settings: Any) -> layers.Dense:
     """The last layer, in float32 under every dtype policy."""
     return layers.Dense(classes, dtype="float32", name="logits", **settings)
 
@@ -142,7 +144,7 @@ def nearest_mean(input_shape: tuple[int, int, int], classes: int) -> keras.Model
     return keras.Model(images, _logits(classes)(x), name="nearest_mean")
 
 
-def solve_nearest_mean(model: keras.Model, images, labels: np.ndarray) -> None:
+def solve_nearest_mean(model: keras.Model, images: Any, labels: np.ndarray) -> None:
     """Set the weights of `nearest_mean` from images, uint8 [N, height, width, channels], and labels, int [N]."""
     classes = model.output_shape[-1]
     sums = np.zeros((classes, int(np.prod(images.shape[1:]))))

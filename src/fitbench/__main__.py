@@ -1,0 +1,5 @@
+"""`python -m fitbench` is `fitbench`."""
+
+from fitbench.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Launching runs through Hydra. Importing this package imports no Keras."""

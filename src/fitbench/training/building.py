@@ -1,0 +1,92 @@
+"""The model of a run: built from the configuration for the images at hand, and compiled."""
+
+import inspect
+
+import keras
+from hydra.errors import InstantiationException
+from hydra.utils import get_method, instantiate
+
+from fitbench.config import Config, NoDistortion
+from fitbench.errors import RequestError
+from fitbench.training import objective, optimizers
+from fitbench.training.data import Dataset
+from fitbench.training.distortions import distorted
+
+
+def build(config: Config, data: Dataset) -> keras.Model:
+    """The model that the configuration names, for the images and classes of a data set.
+
+    Raises:
+        RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
+    """
+    target = config.model["_target_"]
+    settings = {key: value for key, value in config.model.items() if key not in ("_target_", "name", "solver")}
+    shape, classes = tuple(data.x_train.shape[1:]), len(data.classes)
+    try:
+        builder = get_method(target)
+        inspect.signature(builder).bind(input_shape=shape, classes=classes, **settings)
+    except (ImportError, ValueError, InstantiationException) as error:
+        raise RequestError(f"model._target_ is {target}, which cannot be loaded: {_first_line(error)}") from error
+    except TypeError as error:
+        raise RequestError(
+            f"model: {target} does not take these settings ({error}); it is called with input_shape, classes"
+            + "".join(f", {key}" for key in settings)
+        ) from error
+    try:
+        model = instantiate({"_target_": target, **settings}, input_shape=shape, classes=classes, _convert_="all")
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, ValueError):
+            raise
+        raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {error.__cause__}") from error
+    if not isinstance(model, keras.Model):
+        raise RequestError(f"model._target_ is {target}, which gave {type(model).__name__}; it must give a keras.Model")
+    _check_shapes(model, config.model["name"], shape, classes, data.name)
+    return model
+
+
+def _check_shapes(model: keras.Model, name: str, shape: tuple, classes: int, data: str) -> None:
+    takes = getattr(model, "input_shape", None)
+    if isinstance(takes, tuple) and any(
+        side not in (None, found) for side, found in zip(takes[1:], shape, strict=False)
+    ):
+        raise RequestError(
+            f"model={name} takes images of {_sizes(takes[1:])}; those of data={data} are {_sizes(shape)}"
+        )
+    gives = getattr(model, "output_shape", None)
+    if isinstance(gives, tuple) and gives[1:] != (classes,):
+        raise RequestError(f"model={name} gives outputs of shape {gives[1:]}; data={data} has {classes} classes")
+
+
+def _sizes(shape: tuple) -> str:
+    return "x".join("any" if side is None else str(side) for side in shape)
+
+
+def compiled(model: keras.Model, config: Config, steps_per_epoch: int) -> keras.Model:
+    """The model to fit: `model` behind the distortion of its images, with an optimizer and a loss.
+
+    The weights are shared, and `model` itself stays free of all that: what is saved is the model and nothing else. A
+    model that trains in a way of its own is compiled as it is, and cannot be distorted.
+    """
+    trained = model if _trains_itself(model) else distorted(model, config.distortion, config.seed)
+    if trained is model and not isinstance(config.distortion, NoDistortion):
+        raise RequestError(
+            f"distortion={config.distortion.kind} does not go with model={config.model['name']}, which has a training "
+            "step of its own; put the distortion into the model"
+        )
+    settings = config.training
+    trained.compile(
+        optimizer=optimizers.build(config.optimizer, steps_per_epoch, settings.epochs),
+        loss=objective.loss(settings),
+        metrics=[objective.metric(settings)],
+        jit_compile=settings.jit_compile,
+    )
+    return trained
+
+
+def _trains_itself(model: keras.Model) -> bool:
+    own = ("train_step", "test_step", "compute_loss", "compute_metrics")
+    return any(getattr(type(model), method) is not getattr(keras.Model, method) for method in own)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error.__cause__ or error).splitlines()[0]

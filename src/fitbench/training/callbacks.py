@@ -1,0 +1,79 @@
+"""The Keras callbacks of every run: early stopping, and the history that is recorded and shown."""
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from fitbench import runs
+from fitbench.config import EarlyStopping
+from fitbench.errors import FitbenchError
+from fitbench.training.progress import Display, describe
+
+log = logging.getLogger(__name__)
+
+
+class Diverged(FitbenchError):
+    """The loss became NaN or infinite."""
+
+
+def early_stopping(settings: EarlyStopping | None) -> list[keras.callbacks.Callback]:
+    """Keras's early stopping as configured, or nothing."""
+    if settings is None:
+        return []
+    return [
+        keras.callbacks.EarlyStopping(
+            monitor=settings.monitor.value,
+            patience=settings.patience,
+            min_delta=settings.min_delta,
+            restore_best_weights=settings.restore_best_weights,
+        )
+    ]
+
+
+class Recorder(keras.callbacks.Callback):
+    """Appends every epoch to `history` and to history.jsonl, logs and shows it, and ends a run that diverges."""
+
+    def __init__(self, folder: Path, history: list[dict[str, Any]], display: Display) -> None:
+        super().__init__()
+        self.folder = folder
+        self.history = history
+        self.display = display
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Start the clock of the display."""
+        self.display.begin(len(self.history))
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the clock of the epoch."""
+        self.began = time.perf_counter()
+        self.display.begin_epoch(epoch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Record the epoch.
+
+        Raises:
+            Diverged: a loss is NaN or infinite; the epoch is recorded, with null for such values.
+        """
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        line = {
+            "epoch": epoch + 1,
+            "seconds": time.perf_counter() - self.began,
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            **{name: values[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in values},
+            **values,
+        }
+        recorded = {name: value if math.isfinite(value) else None for name, value in line.items()}
+        self.history.append(recorded)
+        runs.append_history(self.folder, recorded)
+        log.info("epoch %d: %s", epoch + 1, describe(recorded))
+        self.display.end_epoch(recorded, bool(self.model.stop_training))
+        for name in ("loss", "val_loss"):
+            if not math.isfinite(values.get(name, 0.0)):
+                raise Diverged(
+                    f"{self.folder.name} diverged: {name} is {values[name]} after epoch {epoch + 1}; "
+                    "try a smaller optimizer.learning_rate"
+                )

@@ -1,0 +1,160 @@
+"""All that is needed to go on: checkpoint/ in the run folder.
+
+A checkpoint is the state at the end of an epoch. It is copied in memory after every epoch and written from time to
+time, or at once when the run is asked to stop. A file's name carries the checksum of its content, so a damaged one is
+noticed; the one before is kept until the next is safely there.
+"""
+
+import hashlib
+import io
+import json
+import logging
+import shutil
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fitbench.runs import replacing
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Checkpoint:
+    """The state of a run after `epoch` epochs."""
+
+    epoch: int
+    stopped: bool  # training was over (early stopping) although epochs were left
+    seconds: float  # that the run had taken, over all attempts
+    history: list[dict[str, Any]]
+    callbacks: list[dict[str, Any]] = field(default_factory=list)  # numbers, in the order of the callbacks
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def read(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint of a run, None if there is none."""
+    paths = sorted((folder / "checkpoint").glob("*.npz"), reverse=True)
+    for path in paths:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest()[:16] != path.stem.partition("-")[2]:
+            log.warning("%s is damaged and is left aside", path)
+            continue
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except (ValueError, OSError, zipfile.BadZipFile) as error:
+            log.warning("%s cannot be read (%s) and is left aside", path, error)
+            continue
+        return Checkpoint(arrays=arrays, **json.loads(str(arrays.pop("state"))))
+    if paths:
+        log.warning("no whole checkpoint is left in %s: the run starts anew", folder)
+    return None
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint as a whole, then remove all but it and the one before."""
+    target = folder / "checkpoint"
+    target.mkdir(exist_ok=True)
+    state = {key: value for key, value in vars(checkpoint).items() if key != "arrays"}
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {"state": np.array(json.dumps(state)), **checkpoint.arrays}
+    np.savez(buffer, **arrays)
+    content = buffer.getvalue()
+    path = target / f"{checkpoint.epoch:06}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+    with replacing(path) as file:
+        file.write(content)
+    for old in sorted(target.glob("*.npz"), reverse=True)[2:]:
+        old.unlink()
+
+
+def remove(folder: Path) -> None:
+    """Remove a run's checkpoints: it has finished, or starts anew."""
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the state of the model, the optimizer and the other callbacks after every epoch, and goes on from one.
+
+    It must stand behind the callbacks whose state it keeps: they reset themselves when training begins, and it sets
+    them to where they were.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every_seconds: float,
+        callbacks: list[keras.callbacks.Callback],
+        history: list[dict[str, Any]],
+        resumed: Checkpoint | None,
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.every_seconds = every_seconds
+        self.callbacks = callbacks
+        self.history = history
+        self.resumed = resumed
+        self.latest: Checkpoint | None = None
+        self.written = time.monotonic()
+        self.began = time.monotonic() - (resumed.seconds if resumed else 0.0)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Set everything to where the checkpoint left it."""
+        if self.resumed is None:
+            return
+        arrays = self.resumed.arrays
+        for index, variable in enumerate(_variables(self.model)):
+            variable.assign(arrays[f"variable-{index}"])
+        for number, (callback, numbers) in enumerate(zip(self.callbacks, self.resumed.callbacks, strict=True)):
+            vars(callback).update(numbers)
+            lists: dict[str, list[np.ndarray]] = {}
+            for name in sorted(name for name in arrays if name.startswith(f"callback-{number}-")):
+                lists.setdefault(name.split("-")[2], []).append(arrays[name])
+            vars(callback).update(lists)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Copy the state; write it if the last time is long enough ago."""
+        arrays = {
+            f"variable-{index}": keras.ops.convert_to_numpy(variable.value)
+            for index, variable in enumerate(_variables(self.model))
+        }
+        for number, callback in enumerate(self.callbacks):
+            for name, value in vars(callback).items():
+                if isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
+                    arrays |= {f"callback-{number}-{name}-{index:04}": item for index, item in enumerate(value)}
+        self.latest = Checkpoint(
+            epoch=epoch + 1,
+            stopped=bool(self.model.stop_training),
+            seconds=time.monotonic() - self.began,
+            history=list(self.history),
+            callbacks=[_numbers(callback) for callback in self.callbacks],
+            arrays=arrays,
+        )
+        if time.monotonic() - self.written >= self.every_seconds:
+            self.write()
+
+    def write(self) -> None:
+        """Write the state after the last whole epoch, if there is one that was not written."""
+        if self.latest is not None:
+            write(self.folder, self.latest)
+            self.latest = None
+            self.written = time.monotonic()
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Weights, random state, optimizer state."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _numbers(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """The attributes of a callback that are numbers: best so far, epochs waited, and the like."""
+    numbers = {}
+    for name, value in vars(callback).items():
+        number = value.item() if isinstance(value, np.generic) else value
+        if isinstance(number, (bool, int, float)):
+            numbers[name] = number
+    return numbers

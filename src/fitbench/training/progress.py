@@ -1,0 +1,112 @@
+"""What is seen of a run while it trains: a live bar in a terminal, one plain line per epoch elsewhere; on stderr."""
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+
+class Display:
+    """Draws epochs as they pass. `examples` is the number of training images in one epoch."""
+
+    def __init__(self, shown: bool, epochs: int, examples: int) -> None:
+        self.epochs = epochs
+        self.examples = examples
+        self.console = Console(stderr=True, highlight=False)
+        self.plain = shown and not self.console.is_terminal
+        self.bar = shown and self.console.is_terminal
+        self.done_at_start = 0
+        self.epoch = 0
+        self.validated = ""
+        self.started = self.epoch_started = time.perf_counter()
+
+    def __enter__(self) -> "Display":
+        if self.bar:
+            self.live = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[metrics]}"),
+                console=self.console,
+                transient=True,
+                refresh_per_second=10,
+            )
+            self.task = self.live.add_task("epoch", total=self.examples, metrics="starting")
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.live.stop()
+
+    def begin(self, epochs_done: int) -> None:
+        """The run begins, with so many epochs done by an earlier attempt."""
+        self.done_at_start = epochs_done
+        self.started = time.perf_counter()
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Epoch `epoch` (from 1) begins."""
+        self.epoch = epoch
+        self.epoch_started = time.perf_counter()
+        self.advance(0, {})
+
+    def advance(self, examples: int, logs: dict[str, float]) -> None:
+        """So many examples of the epoch are done, with these running means of the metrics."""
+        if not self.bar:
+            return
+        rate = examples / max(time.perf_counter() - self.epoch_started, 1e-9)
+        parts = [_metrics(logs), self.validated, f"{_count(rate)} img/s" if examples else "", self._left(examples)]
+        width = self.console.width
+        while len(parts) > 1 and sum(len(part) + 2 for part in parts if part) > width - 26:
+            del parts[2 if len(parts) > 2 else 1]  # a narrow terminal: first the rate goes, then the rest
+        self.live.update(
+            self.task,
+            completed=examples,
+            description=f"epoch {self.epoch}/{self.epochs}",
+            metrics="  ".join(part for part in parts if part),
+        )
+
+    def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
+        """Epoch ended; `epoch` is its line of the history."""
+        if epoch.get("val_loss") is not None:
+            self.validated = f"val {_metrics({'loss': epoch['val_loss'], 'accuracy': epoch.get('val_accuracy')})}"
+        if self.plain:
+            rate = self.examples / max(epoch["seconds"], 1e-9)
+            line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {_count(rate)} img/s"
+            sys.stderr.write(f"{line}{'  stopped early' if stopped else ''}\n")
+            sys.stderr.flush()
+
+    def _left(self, examples: int) -> str:
+        """The time that the remaining epochs take at most, at the speed so far; early stopping may end it sooner."""
+        done = self.epoch - 1 - self.done_at_start + examples / self.examples
+        if done < 0.02:
+            return ""
+        seconds = (time.perf_counter() - self.started) / done * (self.epochs - self.done_at_start - done)
+        return f"{duration(seconds)} left"
+
+
+def describe(epoch: dict[str, Any]) -> str:
+    """One epoch of the history as people read it."""
+    text = f"{epoch['seconds']:.2f} s  {_metrics(epoch)}"
+    if epoch.get("val_loss") is not None:
+        text += f"  val {_metrics({'loss': epoch['val_loss'], 'accuracy': epoch.get('val_accuracy')})}"
+    return text
+
+
+def _metrics(values: dict[str, Any]) -> str:
+    named = (("loss", "loss"), ("accuracy", "acc"))
+    return "  ".join(f"{short} {values[key]:.4f}" for key, short in named if values.get(key) is not None)
+
+
+def _count(number: float) -> str:
+    return f"{number / 1000:.0f}k" if number >= 10_000 else f"{number:.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 8 s, 3:05 or 2:03:05."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

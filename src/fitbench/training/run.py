@@ -1,0 +1,275 @@
+"""One run: seed, data, model, compile, fit, evaluate, write."""
+
+import logging
+import math
+import random
+import re
+import shutil
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from fitbench import runs
+from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, run_id
+from fitbench.training import backend
+from fitbench.training.data import Dataset, load
+from fitbench.training.environment import git_state, versions
+from fitbench.training.progress import Display, describe
+from fitbench.training.split import split, take
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, folder: Path) -> dict[str, Any]:
+    """Train, evaluate and record one run in its folder, going on from its checkpoint where there is one.
+
+    Returns:
+        the result, as result.json holds it.
+
+    Raises:
+        runs.Claimed: another process works on the run.
+        FitbenchError: the run failed for a reason that the message explains. Whatever it fails of, error.txt holds
+            the traceback.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with runs.claim(folder):
+        if config.force:
+            clear(folder)
+        (folder / "error.txt").unlink(missing_ok=True)
+        attempts = _attempts(folder) + 1
+        log.info("attempt %d of %s", attempts, folder.name)
+        runs.write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
+        try:
+            result = _train(config, folder, attempts)
+        except Exception as error:
+            log.info("failed: %s", error)
+            runs.write_whole(folder / "error.txt", traceback.format_exc())
+            raise
+        except BaseException as error:
+            log.info("interrupted by %s", type(error).__name__)
+            raise
+        log.info("finished: %s", result["metrics"])
+    return result
+
+
+def clear(folder: Path) -> None:
+    """Remove what earlier attempts recorded, but for the log."""
+    for name in ("result.json", "error.txt", "history.jsonl", "predictions.npz", "model.keras"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+
+
+def _attempts(folder: Path) -> int:
+    path = folder / "train.log"
+    return len(re.findall(r" attempt \d+ of ", path.read_text(encoding="utf-8"))) if path.exists() else 0
+
+
+def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
+    began = time.perf_counter()
+    data = load(config.data)
+    if data.skipped:
+        log.warning("%d unreadable images are left out, such as %s", len(data.skipped), data.skipped[0])
+    settings = config.training
+    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+
+    backend.load(config.backend)
+    from fitbench.training import checkpoint, objective
+    from fitbench.training.building import build
+    from fitbench.training.evaluate import accuracy, predict
+
+    with backend.on(config.device) as device:
+        _seed(config)
+        model = build(config, data)
+        resumed = checkpoint.read(folder)
+        if settings.epochs:
+            history = _fit(model, config, data, kept, held_back, folder, resumed)
+            metrics = _recorded(history, settings.early_stopping)
+        else:
+            history = []
+            metrics = _solve(model, config, data)
+        logits = predict(model, data.x_test)
+        targets = objective.targets(data.y_test, len(data.classes), settings)
+        metrics["test_loss"] = float(objective.loss(settings)(targets, logits))
+        metrics["test_accuracy"] = accuracy(logits, data.y_test)
+        _write_model(model, folder / "model.keras")
+        with runs.replacing(folder / "predictions.npz") as file:
+            np.savez(file, labels=data.y_test, probabilities=_softmax(logits), data_sha256=np.array(data.sha256))
+        parameters = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+    speeds = [len(kept) / epoch["seconds"] for epoch in history]
+    seconds = time.perf_counter() - began
+    result = {
+        "schema": runs.SCHEMA,
+        "run_id": run_id(config),
+        "config_id": config_id(config),
+        "seed": config.seed,
+        "study": config.study,
+        "config": plain(config),
+        "metrics": {name: _finite(value) for name, value in metrics.items()},
+        "timing": {
+            "fit_seconds": sum(epoch["seconds"] for epoch in history) if history else None,
+            "seconds": seconds + (resumed.seconds if resumed else 0.0),
+            "images_per_second": float(np.median(speeds)) if speeds else None,
+        },
+        "parameters": parameters,
+        "data": {
+            "name": data.name,
+            "sha256": data.sha256,
+            "train": len(kept),
+            "validation": len(held_back),
+            "test": len(data.y_test),
+            "classes": list(data.classes),
+            "skipped": len(data.skipped),
+        },
+        "versions": versions(config.backend),
+        "git": git_state(),
+        "device": device,
+        "attempts": attempts,
+        "finished_at": runs.utc_now(),
+    }
+    runs.write_result(folder, result)
+    checkpoint.remove(folder)
+    return result
+
+
+def _seed(config: Config) -> None:
+    """Begin with the same random state in every run of this seed, whatever this process did before."""
+    import keras
+
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy(config.training.dtype_policy.value)
+    if config.backend is Backend.tensorflow:
+        keras.utils.set_random_seed(config.seed)
+    else:  # that would import TensorFlow; Keras's own seeds all come from Python's generator
+        random.seed(config.seed)
+        np.random.seed(config.seed)
+
+
+def _fit(
+    model: Any,
+    config: Config,
+    data: Dataset,
+    kept: np.ndarray,
+    held_back: np.ndarray,
+    folder: Path,
+    resumed: Any,
+) -> list[dict[str, Any]]:
+    """Fit the model; gives the history."""
+    from hydra.utils import instantiate
+
+    from fitbench.training import objective
+    from fitbench.training.building import compiled
+    from fitbench.training.callbacks import Recorder, early_stopping
+    from fitbench.training.checkpoint import Checkpoints
+    from fitbench.training.fit import Examples, fit, worth_xla
+
+    settings = config.training
+    batch_size = settings.batch_size or len(kept)
+    steps = math.ceil(len(kept) / batch_size)
+    targets = objective.targets(data.y_train, len(data.classes), settings)
+    training = Examples(take(data.x_train, kept), targets[kept])
+    validation = Examples(take(data.x_train, held_back), targets[held_back]) if len(held_back) else None
+    trained = compiled(model, config, steps)
+
+    history = resumed.history if resumed else []
+    first = resumed.epoch if resumed else 0
+    if resumed:
+        log.info("going on after epoch %d", first)
+    runs.write_history(folder, history)
+    stopping = early_stopping(settings.early_stopping)
+    own = [instantiate(callback, _convert_="all") for callback in settings.callbacks.values()]
+    states = [*stopping, *own]
+    with Display(config.progress, settings.epochs, len(kept)) as display:
+        recorder = Recorder(folder, history, display)
+        checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed)
+        try:
+            fit(
+                trained,
+                training,
+                validation,
+                seed=config.seed,
+                batch_size=batch_size,
+                epochs=settings.epochs,
+                initial_epoch=settings.epochs if resumed and resumed.stopped else first,
+                steps_per_execution=None if settings.steps_per_execution == "auto" else settings.steps_per_execution,
+                xla=worth_xla(trained, settings.jit_compile, steps * settings.epochs),
+                callbacks=[*states, recorder, checkpoints],
+                progress=display.advance,
+            )
+        except (KeyboardInterrupt, SystemExit):
+            checkpoints.write()
+            raise
+    if history:
+        log.info("fitted: %s", describe(history[-1]))
+    return history
+
+
+def _solve(model: Any, config: Config, data: Dataset) -> dict[str, float | None]:
+    """Compute the weights of a model that is not trained by epochs; gives the metrics on its training images."""
+    from hydra.utils import get_method
+
+    from fitbench.training import objective
+    from fitbench.training.evaluate import accuracy, predict
+
+    get_method(config.model["solver"])(model, data.x_train, data.y_train)
+    logits = predict(model, data.x_train)
+    targets = objective.targets(data.y_train, len(data.classes), config.training)
+    return {
+        "train_loss": float(objective.loss(config.training)(targets, logits)),
+        "train_accuracy": accuracy(logits, data.y_train),
+        "val_loss": None,
+        "val_accuracy": None,
+        "best_epoch": None,
+        "epochs": 0,
+    }
+
+
+def _recorded(history: list[dict[str, Any]], stopping: EarlyStopping | None) -> dict[str, float | None]:
+    """The metrics of the epoch whose weights the model has, from the history.
+
+    `best_epoch` is the epoch with the best value of what early stopping watches, else of the validation loss, else of
+    the loss; it is the epoch of the weights where the best weights are restored.
+    """
+    monitor = stopping.monitor.value if stopping else "val_loss" if "val_loss" in history[-1] else "loss"
+    best = _best(history, monitor, stopping.min_delta if stopping else 0.0)
+    of_weights = best if stopping and stopping.restore_best_weights else history[-1]
+    return {
+        "train_loss": of_weights["loss"],
+        "train_accuracy": of_weights.get("accuracy"),
+        "val_loss": of_weights.get("val_loss"),
+        "val_accuracy": of_weights.get("val_accuracy"),
+        "best_epoch": best["epoch"],
+        "epochs": history[-1]["epoch"],
+    }
+
+
+def _best(history: list[dict[str, Any]], monitor: str, min_delta: float) -> dict[str, Any]:
+    """The best epoch as Keras's early stopping counts: a change of no more than `min_delta` is none."""
+    sign = -1 if monitor.endswith("accuracy") else 1
+    best = history[0]
+    for epoch in history[1:]:
+        if sign * epoch[monitor] + min_delta < sign * best[monitor]:
+            best = epoch
+    return best
+
+
+def _write_model(model: Any, path: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        saved = Path(scratch) / "model.keras"  # Keras insists on the suffix
+        model.save(saved)
+        runs.write_whole(path, saved.read_bytes())
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float32, from logits [N, classes]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
