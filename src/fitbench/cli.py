@@ -70,6 +70,3 @@ def main() -> None:
     except FitbenchError as error:
         sys.stderr.write(f"fitbench: {error}\n")
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        sys.stderr.write("fitbench: interrupted; the same command goes on from here\n")
-        sys.exit(130)

@@ -1,6 +1,273 @@
-def write_plots(folder):
-    pass
+"""One run for a person to look at: the summary after training, its pictures, and all that `fitbench show` prints."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench import runs
+from fitbench.analysis import loading, scores
+from fitbench.analysis.terminal import clean, console, table
+from fitbench.errors import FitbenchError, RequestError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+PICTURES = ("curves.png", "confusion.png", "mistakes.png")
+PAIRS = 10  # confused pairs that are listed
+MISTAKES = 10  # mistakes that are listed
+CLASSES = 40  # with more, the classes with the lowest F1 are listed
+PANEL_WIDTH, PANEL_HEIGHT, GAP = (38, 78), (8, 12), 4  # of learning curves in a terminal, at least and at most
 
 
-def print_summary(folder, result, reused):
-    print(folder, result["metrics"], result["timing"], "reused" if reused else "")
+def print_summary(folder: Path, result: dict[str, Any], reused: bool) -> None:
+    """Print what a finished run came to, where it is recorded and what to do next. Nulls are left out."""
+    out = console()
+    out.print(_results(out, result))
+    out.print(clean(folder), soft_wrap=True)
+    if reused:
+        out.print("This run was finished before, so nothing was trained; force=true trains it again.", soft_wrap=True)
+    recorded = (folder / "result.json").stat().st_mtime
+    drawn = [name for name in PICTURES if (folder / name).exists() and (folder / name).stat().st_mtime >= recorded]
+    name = folder.name if folder.parent.parent == Path("outputs") else str(folder)
+    pictures = f"{' and '.join(drawn)} are there. " if len(drawn) > 1 else f"{drawn[0]} is there. " if drawn else ""
+    out.print(f"{pictures}More: fitbench show {clean(shlex.quote(name))}", soft_wrap=True)
+
+
+def write_plots(folder: Path) -> list[Path]:
+    """Draw curves.png (where there are epochs) and confusion.png of a finished run into its folder.
+
+    Raises:
+        FitbenchError: a file of the run is absent or damaged.
+    """
+    from fitbench.analysis import plots
+
+    result = loading.read_result(folder)
+    drawn = _draw_curves(folder, loading.read_history(folder), result["run_id"], result["metrics"]["best_epoch"])
+    predictions = loading.read_predictions(folder, result)
+    classes = result["data"]["classes"]
+    title = f"{result['run_id']}, {len(predictions.labels):,} test images"
+    plots.draw_confusion(predictions.labels, predictions.predicted, classes, folder / "confusion.png", title)
+    return [*drawn, folder / "confusion.png"]
+
+
+def show(run: str, outputs: Path, plots: bool, format: str) -> None:
+    """Print one run: its state, results, configuration, learning curves, and its errors by class, pair and image.
+
+    Args:
+        run: a run folder, a run_id, or an unambiguous part of one, looked for in `outputs`.
+        plots: also draw the pictures into the folder; mistakes.png needs the data set.
+        format: 'table', or 'json' for one JSON object with everything.
+
+    Raises:
+        RequestError: no run or several runs fit, or the format is unknown.
+        FitbenchError: a file of the run is damaged; with `plots`, the data set is not the run's.
+    """
+    if format not in ("table", "json"):
+        raise RequestError(f"--format is {format!r}; it must be table or json")
+    folder = loading.find_run(run, outputs)
+    seen = _look(folder)
+    if plots:
+        seen.plots = _draw(seen)
+    if format == "json":
+        _print_json(seen)
+    else:
+        _print(seen)
+
+
+@dataclass
+class Seen:
+    """What the files of a run say. Without predictions.npz there is no `predictions` and no `matrix`."""
+
+    folder: Path
+    state: runs.State
+    config: dict[str, Any]
+    history: list[dict[str, Any]]
+    changed: list[str]
+    result: dict[str, Any] | None = None
+    predictions: loading.Predictions | None = None
+    matrix: np.ndarray | None = None
+    plots: list[Path] = field(default_factory=list)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes of a finished run."""
+        return self.result["data"]["classes"] if self.result else []
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The best epoch of a finished run, if it has one."""
+        return self.result["metrics"]["best_epoch"] if self.result else None
+
+
+def _look(folder: Path) -> Seen:
+    from fitbench.analysis.changes import changes
+
+    state = runs.state(folder)
+    result = loading.read_result(folder) if state is runs.State.finished else None
+    config = result["config"] if result else loading.read_config(folder)
+    seen = Seen(folder, state, config, loading.read_history(folder), changes(config), result)
+    if result and (folder / "predictions.npz").exists():
+        seen.predictions = loading.read_predictions(folder, result)
+        seen.matrix = scores.confusion(seen.predictions.labels, seen.predictions.predicted, len(seen.classes))
+    return seen
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def _draw(seen: Seen) -> list[Path]:
+    if seen.result is None:
+        return _draw_curves(seen.folder, seen.history, seen.folder.name, None)
+    return [*write_plots(seen.folder), *_draw_mistakes(seen)]
+
+
+def _draw_curves(folder: Path, history: list[dict[str, Any]], title: str, best_epoch: int | None) -> list[Path]:
+    from fitbench.analysis import plots
+
+    if not history:
+        return []
+    plots.draw_curves(history, folder / "curves.png", title, best_epoch)
+    return [folder / "curves.png"]
+
+
+def _draw_mistakes(seen: Seen) -> list[Path]:
+    """Draw mistakes.png; its images come from the data set, which must be the one that the run was tested with."""
+    from fitbench.analysis import plots
+    from fitbench.config import from_values
+    from fitbench.training.data import load
+
+    assert seen.result is not None and seen.predictions is not None
+    labels, probabilities = seen.predictions.labels, seen.predictions.probabilities
+    worst = scores.mistakes(labels, probabilities)[: plots.GRID * plots.GRID]
+    if not len(worst):
+        return []
+    data = load(from_values(seen.config).data)
+    if data.sha256 != seen.predictions.data_sha256:
+        raise FitbenchError(
+            f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
+            f"{seen.predictions.data_sha256:.8}; mistakes.png needs the same images"
+        )
+    path = seen.folder / "mistakes.png"
+    title = f"{seen.result['run_id']}: the most confident mistakes on {len(labels):,} test images"
+    confidence = probabilities[worst].max(axis=1)
+    plots.draw_mistakes(
+        data.x_test[worst], labels[worst], seen.predictions.predicted[worst], confidence, seen.classes, path, title
+    )
+    return [path]
+
+
+# -- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def _print_json(seen: Seen) -> None:
+    content = {
+        "run_id": seen.result["run_id"] if seen.result else seen.folder.name,
+        "folder": str(seen.folder),
+        "state": seen.state.value,
+        "changed": seen.changed,
+        "result": seen.result,
+        "history": seen.history,
+        "per_class": None,
+        "confusion": None,
+        "confused": None,
+        "mistakes": None,
+        "error": _last_error(seen.folder) if seen.state is runs.State.failed else None,
+        "plots": [str(path) for path in seen.plots],
+    }
+    if seen.matrix is not None:
+        content |= {
+            "per_class": scores.per_class(seen.matrix, seen.classes),
+            "confusion": seen.matrix.tolist(),
+            "confused": scores.confused_pairs(seen.matrix, seen.classes, PAIRS),
+            "mistakes": _mistakes(seen),
+        }
+    try:
+        print(json.dumps(content, indent=2, allow_nan=False))
+    except ValueError:
+        raise FitbenchError(f"{seen.folder / 'result.json'}: holds NaN or Infinity, which JSON does not have") from None
+
+
+def _mistakes(seen: Seen) -> list[dict[str, Any]]:
+    """The most confident mistakes: position in the test set, true and predicted class, probability or None."""
+    assert seen.predictions is not None
+    labels, probabilities = seen.predictions.labels, seen.predictions.probabilities
+    return [
+        {
+            "image": int(i),
+            "true": seen.classes[labels[i]],
+            "predicted": seen.classes[seen.predictions.predicted[i]],
+            "probability": float(probabilities[i].max()) if np.isfinite(probabilities[i]).all() else None,
+        }
+        for i in scores.mistakes(labels, probabilities)[:MISTAKES]
+    ]
+
+
+# -- the terminal -----------------------------------------------------------------------------------------------------
+
+
+def _print(seen: Seen) -> None:
+    out = console()
+    out.print(clean(seen.result["run_id"] if seen.result else seen.folder.name), style="bold", soft_wrap=True)
+    out.print(clean(seen.folder), style="dim", soft_wrap=True)
+    if seen.result:
+        result = seen.result
+        attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
+        out.print(f"finished {clean(result['finished_at'])}{attempts}\n", soft_wrap=True)
+        out.print(_results(out, result))
+    else:
+        _print_unfinished(out, seen)
+
+    _heading(out, "Configuration")
+    for change in seen.changed:
+        out.print(f"  {clean(change)}", soft_wrap=True)
+    _print_curves(out, seen)
+    if seen.matrix is not None:
+        _print_errors(out, seen)
+    elif seen.result:
+        out.print(f"\n{clean(seen.folder)} has no predictions.npz: nothing to say about classes.", soft_wrap=True)
+    if seen.plots:
+        out.print()
+    for path in seen.plots:
+        out.print(f"drew {clean(path)}", soft_wrap=True)
+
+
+def _heading(out: Console, text: str) -> None:
+    out.print(f"\n{text}", style="bold")
+
+
+def _results(out: Console, result: Mapping[str, Any]) -> Table:
+    """Accuracy and loss on the three parts of the data, and what the run took."""
+    from fitbench.training.progress import duration
+
+    metrics, timing, data = result["metrics"], result["timing"], result["data"]
+    made = table(out, "", "accuracy", "loss", "images", right=("accuracy", "loss", "images"))
+    for name, part, style in (("test", "test", "bold"), ("validation", "val", ""), ("train", "train", "")):
+        accuracy, loss = metrics[f"{part}_accuracy"], metrics[f"{part}_loss"]
+        if accuracy is not None or loss is not None:
+            made.add_row(name, _number(accuracy), _number(loss), f"{data[name]:,}", style=style)
+    facts = {}
+    if metrics["best_epoch"] is not None:
+        facts["best epoch"] = f"{metrics['best_epoch']} of {metrics['epochs']}"
+    fit = f", {duration(timing['fit_seconds'])} of it in epochs" if timing["fit_seconds"] is not None else ""
+    facts["time"] = duration(timing["seconds"]) + fit
+    if timing["images_per_second"] is not None:
+        facts["speed"] = f"{timing['images_per_second']:,.0f} images/s"
+    facts["parameters"] = f"{result['parameters']:,}"
+    facts["device"] = clean(result["device"])
+    return _stacked(made, facts)
+
+
+def _stacked(made: Table, facts: Mapping[str, str]) -> Any:
+    return made, facts
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

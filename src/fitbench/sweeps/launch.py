@@ -4,22 +4,24 @@ import difflib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from fitbench import runs
 from fitbench.config import Config, from_hydra, run_id
-from fitbench.errors import DataError, FitbenchError, RequestError
+from fitbench.errors import FitbenchError, RequestError
 
-SIGTERM_STATUS = 143
+
+class Terminated(SystemExit):
+    """The process was asked to end by a signal; its exit status is `code`."""
 
 
 def conf_folder() -> Path:
@@ -38,24 +40,49 @@ def launch(arguments: list[str]) -> int:
     OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
     multirun = any(argument in ("-m", "--multirun") for argument in arguments)
     sys.argv = ["fitbench train", *arguments]
-    verbose = os.environ.setdefault("HYDRA_FULL_ERROR", "1") != "1"  # Hydra then raises its errors, for us to show
+    full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say what they mean
+    failures: list[FitbenchError] = []
 
     def job(composed: DictConfig) -> None:
         config = from_hydra(composed)
-        result, reused = run(config)
-        _report(config, result, reused, plots=not multirun)
+        try:
+            result, reused = run(config)
+        except FitbenchError as error:
+            failures.append(error)
+        except Exception as error:  # whatever a run fails of, the others are tried
+            if full_errors:
+                raise
+            failures.append(_failed(config, error))
+        else:
+            _report(config, result, reused, plots=not multirun)
 
     entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)
     try:
         with _terminable():
             entry()
+    except (KeyboardInterrupt, Terminated) as stop:
+        sys.stderr.write("fitbench: interrupted; the same command goes on from here\n")
+        return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
     except (HydraException, OmegaConfBaseException) as error:
-        if verbose:
+        if full_errors:
             raise
         raise RequestError(explain(error)) from error
     except OSError as error:
         raise FitbenchError(_cannot_write(error)) from error
+    for failure in failures[:-1]:
+        sys.stderr.write(f"fitbench: {failure}\n")
+    if failures:
+        raise failures[-1]
     return 0
+
+
+def _failed(config: Config, error: Exception) -> FitbenchError:
+    """What is said of a run that failed for a reason that fitbench does not know."""
+    folder = runs.folder_of(config)
+    recorded = folder / "error.txt"
+    where = f"the traceback is in {recorded}" if recorded.exists() else "and that could not be recorded"
+    return FitbenchError(f"{folder.name} failed: {type(error).__name__}: {error}; {where}")
 
 
 def _run_id(root: Any) -> str:
@@ -109,7 +136,7 @@ def _terminable() -> Iterator[None]:
     """SIGTERM and SIGUSR1 end the process in order, as Ctrl-C does: the run's state is written first."""
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(SIGTERM_STATUS)
+        raise Terminated(128 + number)
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGUSR1)}
     try:
@@ -126,30 +153,29 @@ def _cannot_write(error: OSError) -> str:
 
 def explain(error: BaseException) -> str:
     """Hydra's or OmegaConf's error in one or two lines, with the nearest key or choice where one was misspelt."""
+    chain: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None:  # the resolver's own refusal is the message, where there is one
-        if isinstance(cause, RequestError):
-            return str(cause)
+    while cause is not None:
+        chain.append(cause)
         cause = cause.__cause__ or cause.__context__
+    for link in chain:  # our own refusal inside of a resolver says it best
+        if isinstance(link, RequestError):
+            return str(link)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        near = _nearest(name, error.options)
+        return f"{group}={name}: there is no such choice; {group} has {', '.join(error.options)}{near}"
+    for link in chain:
+        if isinstance(link, ConfigAttributeError | ConfigKeyError) and isinstance(link.parent_node, DictConfig):
+            section, _, key = str(link.full_key).rpartition(".")
+            keys = [str(key) for key in link.parent_node if key not in ("hydra", "_target_")]
+            prefix = f"{section}." if section else ""
+            has = f"{section or 'the top level'} has {', '.join(keys)}"
+            return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {has}")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error.__cause__, OmegaConfBaseException) and error.__cause__.full_key:
-        nearest = _nearest(error.__cause__.full_key)
-        lines = [lines[0], f"Did you mean {nearest}?"] if nearest else lines
-    return "\n".join(lines[:2]) if "Available options" not in str(error) else " ".join(lines)
+    return "\n".join(lines[:2])
 
 
-def _nearest(key: str) -> str:
-    """The keys of the default configuration that look like this one."""
-    from hydra import compose, initialize_config_dir
-
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        default = OmegaConf.to_container(compose("config", return_hydra_config=False), resolve=False)
-    near = difflib.get_close_matches(key, list(_keys(default)), n=2, cutoff=0.6)
-    return " or ".join(near)
-
-
-def _keys(values: Any, prefix: str = "") -> Iterator[str]:
-    for key, value in values.items():
-        yield prefix + key
-        if isinstance(value, dict):
-            yield from _keys(value, f"{prefix}{key}.")
+def _nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f". Did you mean {prefix}{near[0]}?" if near else ""

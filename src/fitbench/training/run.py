@@ -1,5 +1,6 @@
 """One run: seed, data, model, compile, fit, evaluate, write."""
 
+import contextlib
 import logging
 import math
 import random
@@ -19,7 +20,7 @@ from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, ru
 from fitbench.training import backend
 from fitbench.training.data import Dataset, load
 from fitbench.training.environment import git_state, versions
-from fitbench.training.progress import Display, describe
+from fitbench.training.progress import Display
 from fitbench.training.split import split, take
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,8 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
             result = _train(config, folder, attempts)
         except Exception as error:
             log.info("failed: %s", error)
-            runs.write_whole(folder / "error.txt", traceback.format_exc())
+            with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
+                runs.write_whole(folder / "error.txt", traceback.format_exc())
             raise
         except BaseException as error:
             log.info("interrupted by %s", type(error).__name__)
@@ -204,8 +206,6 @@ def _fit(
         except (KeyboardInterrupt, SystemExit):
             checkpoints.write()
             raise
-    if history:
-        log.info("fitted: %s", describe(history[-1]))
     return history
 
 

@@ -1,0 +1,118 @@
+"""What a configuration changes: the arguments with which `fitbench train` composes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fitbench.sweeps.launch import conf_folder
+
+# Hydra's groups, the key that tells what a section is, and whether the choice is said even where it is the default.
+GROUPS = {
+    "data": ("source", True),
+    "model": ("_target_", True),
+    "optimizer": ("_target_", True),
+    "optimizer/schedule": ("kind", False),
+    "distortion": ("kind", False),
+}
+LAUNCH_ONLY = ("force", "progress")  # how a run was launched, not what it is
+
+
+def changes(config: Mapping[str, Any]) -> list[str]:
+    """The overrides, as in ['data=digits', 'model=mlp', 'training.epochs=5'], that lead to this configuration.
+
+    Groups come first, then the values that differ from the defaults of the chosen groups. `config` is nested plain
+    values; nothing of it is instantiated. A section of a user's own is named and all its values are listed.
+    """
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    conf = conf_folder()
+    usual = {group: name for entry in OmegaConf.load(conf / "config.yaml").defaults for group, name in entry.items()}
+    chosen = {group: _choice(conf, group, _section(config, group)) for group in GROUPS}
+    known = [f"{group}={name}" for group, name in chosen.items() if name is not None]
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        default = OmegaConf.to_container(compose("config", overrides=known), resolve=False)
+    assert isinstance(default, dict)
+    path = config["data"].get("path")
+    if default["data"].get("name") is None and path is not None:
+        default["data"]["name"] = Path(str(path)).stem
+
+    said = []
+    for group, (kind, always) in GROUPS.items():
+        if chosen[group] is None:
+            _blank(_section(default, group), _section(config, group))
+            section = _section(config, group)
+            said.append(f"{group}={value_text(section.get('name', section.get(kind)))}")
+        elif always or chosen[group] != usual.get(group):
+            said.append(f"{group}={chosen[group]}")
+    return said + [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
+
+
+def _section(config: Mapping[str, Any], group: str) -> Any:
+    section: Any = config
+    for key in group.split("/"):
+        section = section.get(key) if isinstance(section, Mapping) else None
+    return section if isinstance(section, Mapping) else {}
+
+
+def _choice(conf: Path, group: str, section: Mapping[str, Any]) -> str | None:
+    """The file of the group that the section comes from: of its kind, and of its name where there are several."""
+    from omegaconf import OmegaConf
+
+    kind = GROUPS[group][0]
+    names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+    for name in sorted(names, key=lambda name: name != section.get("name")):
+        values = OmegaConf.load(conf / group / f"{name}.yaml")
+        if values.get(group, values).get(kind) == section.get(kind):
+            return name
+    return None
+
+
+def _blank(default: dict[str, Any], section: Mapping[str, Any]) -> None:
+    """Make a section whose defaults are not known here one that has the same keys and no values."""
+    schedule = {"schedule": default["schedule"]} if "schedule" in default else {}
+    default.clear()
+    default.update(dict.fromkeys(section, _UNKNOWN) | schedule)
+
+
+_UNKNOWN = object()
+
+
+def _differences(config: Mapping[str, Any], default: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if key not in default:
+            yield f"+{name}={value_text(value)}"
+        elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
+            yield from _differences(value, default[key], f"{name}.")
+        elif value != default[key]:
+            yield f"{name}={value_text(value)}"
+    yield from (f"~{prefix}{key}" for key in default if key not in config)
+
+
+def value_text(value: Any) -> str:
+    """A value as Hydra's command line spells it: null, true, 0.001, [64,64], {a:1}, relu, 'two words'."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{value_text(key)}:{value_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(value_text, value)) + "]"
+    text = str(value)
+    if not isinstance(value, str) or (re.fullmatch(r"[\w./+-]+", text, re.ASCII) and not _reads_otherwise(text)):
+        return text
+    return "'" + text.replace("'", "\\'") + "'"
+
+
+def _reads_otherwise(text: str) -> bool:
+    """Would Hydra read this text as a number, a truth value or null?"""
+    try:
+        float(text)
+    except ValueError:
+        return text.lower() in ("null", "true", "false")
+    return True

@@ -1,0 +1,186 @@
+"""Pictures of a run for papers and pages: PNG, 150 dots per inch, colours that the colour-blind and greyscale keep."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench import runs
+from fitbench.analysis.scores import confusion
+from fitbench.analysis.terminal import clean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 150
+TRAIN, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's palette
+GREY = "#555555"
+MARKED_EPOCHS = 30  # with more, single epochs get no marker
+NUMBERED_CLASSES = 30  # with more, a confusion matrix has no numbers
+GRID = 5  # mistakes in a row and in a column
+
+
+def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, title: str, best_epoch: int | None) -> None:
+    """Write loss and accuracy over the epochs as a PNG of 1350 x 540 pixels, training beside validation.
+
+    `history` has one entry or more, as `loading.read_history` gives them; what is null or absent is not drawn.
+    """
+    figure = _figure(9, 3.6)
+    epochs = [epoch["epoch"] for epoch in history]
+    for column, name in enumerate(("loss", "accuracy")):
+        axes = figure.add_axes((0.065 + column * 0.49, 0.145, 0.425, 0.7))
+        for key, label, style in (
+            (name, "train", {"color": TRAIN, "linestyle": "-", "marker": "o"}),
+            (f"val_{name}", "validation", {"color": VALIDATION, "linestyle": "--", "marker": "s"}),
+        ):
+            values = np.array([epoch.get(key) for epoch in history], dtype=float)
+            if np.isfinite(values).any():
+                size = 4 if len(epochs) <= MARKED_EPOCHS else 0
+                axes.plot(epochs, values, label=label, linewidth=1.6, markersize=size, **style)
+        if best_epoch is not None and len(epochs) > 1:
+            axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", zorder=0, label=f"best epoch, {best_epoch}")
+        _over_epochs(axes, epochs)
+        axes.set_title(name.capitalize(), loc="left", fontsize=11)
+        axes.legend(frameon=False, fontsize=9.5)
+    figure.suptitle(clean(title), x=0.065, y=0.985, ha="left", fontsize=9.5, color=GREY, parse_math=False)
+    _write(figure, path)
+
+
+def _over_epochs(axes: Axes, epochs: Sequence[int]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    apart = max(0.5, 0.02 * (epochs[-1] - epochs[0]))
+    axes.set_xlim(epochs[0] - apart, epochs[-1] + apart)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
+    """Write the confusion matrix as a PNG: counts, and the errors coloured by their share of the true class.
+
+    `labels` and `predicted` are int [N], positions in `classes`. The diagonal is grey, so that the errors are seen.
+    With more than 30 classes the cells hold no numbers.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    matrix = confusion(labels, predicted, len(classes))
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    errors = np.ma.masked_array(share, np.eye(len(classes), dtype=bool))
+    most = max(float(errors.max()), 0.01)
+    colours = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#f7c9a3", VALIDATION, "#5c2400"])
+    colours.set_bad("#e6e6e6")
+
+    names = [_shortened(name, 16) for name in classes]
+    longest = max(map(len, names))
+    cell = 0.42 if len(classes) <= NUMBERED_CLASSES else 12 / len(classes)
+    side, margin = max(cell * len(classes), 2.6), 0.5 + max(longest * 0.085, 0.2)
+    below = margin if longest > 3 else 0.65
+    width, height = margin + side + 1.0, below + side + 0.5
+    figure = _figure(width, height)
+    axes = figure.add_axes((margin / width, below / height, side / width, side / height))
+    image = axes.imshow(errors, cmap=colours, vmin=0, vmax=most)
+    ticks = range(0, len(classes), max(1, len(classes) // 60))
+    small = 9 if len(classes) <= NUMBERED_CLASSES else 6
+    rotation = 90 if longest > 3 else 0
+    axes.set_xticks(ticks, [names[i] for i in ticks], fontsize=small, rotation=rotation, parse_math=False)
+    axes.set_yticks(ticks, [names[i] for i in ticks], fontsize=small, parse_math=False)
+    axes.tick_params(length=0)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.spines[:].set_color("#bbbbbb")
+    if len(classes) <= NUMBERED_CLASSES:
+        _number_cells(axes, matrix, errors / most)
+    text = figure.text(0.1 / width, 1 - 0.12 / height, clean(title), va="top", fontsize=9, color=GREY)
+    text.set_parse_math(False)
+    _shrink(text, width)
+
+    tall = min(side, 3.0)
+    bar = figure.add_axes(((margin + side + 0.15) / width, (below + (side - tall) / 2) / height, 0.12 / width, tall / height))
+    scale = figure.colorbar(image, cax=bar, format=lambda value, _: f"{100 * value:.3g} %")
+    scale.set_label("errors, share of the true class", fontsize=8, color=GREY)
+    scale.ax.tick_params(labelsize=8, length=2, color=GREY, labelcolor=GREY)
+    scale.outline.set_visible(False)
+    _write(figure, path)
+
+
+def _number_cells(axes: Axes, matrix: np.ndarray, strength: np.ma.MaskedArray) -> None:
+    """Counts in the cells that are not 0, white on the dark ones; `strength` is 0 to 1, masked on the diagonal."""
+    digits = len(str(matrix.max()))
+    size = 8.5 if digits <= 4 else 7 if digits == 5 else 5.5
+    for row, column in zip(*matrix.nonzero(), strict=True):
+        dark = row != column and strength[row, column] > 0.45
+        axes.text(
+            column, row, str(matrix[row, column]), ha="center", va="center", fontsize=size,
+            color="white" if dark else "black",
+        )  # fmt: skip
+
+
+def draw_mistakes(
+    images: np.ndarray,
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    confidence: np.ndarray,
+    classes: Sequence[str],
+    path: Path,
+    title: str,
+) -> None:
+    """Write up to 25 wrongly classified images as a PNG of 1050 x 1260 pixels, with truth, prediction, probability.
+
+    `images` are uint8 [N, height, width, 1 or 3]; `labels` and `predicted` int [N], positions in `classes`;
+    `confidence` float [N], the probability of the prediction.
+    """
+    figure = _figure(7, 8.4)
+    across = 1 / GRID
+    for i in range(min(len(images), GRID * GRID)):
+        row, column = divmod(i, GRID)
+        left, bottom = column * across + 0.02, 0.955 - (row + 1) * 0.187
+        axes = figure.add_axes((left, bottom, across - 0.04, 0.133))
+        grey = images.shape[-1] == 1
+        picture = images[i, ..., 0] if grey else images[i]
+        axes.imshow(picture, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest")
+        axes.set_axis_off()
+        centre, top = left + (across - 0.04) / 2, bottom + 0.137
+        share = f"{confidence[i]:.3f}" if np.isfinite(confidence[i]) else "no probability"
+        for line, text, colour in (
+            (1, f"true {_shortened(classes[labels[i]], 14)}", TRAIN),
+            (0, f"read {_shortened(classes[predicted[i]], 14)}  {share}", VALIDATION),
+        ):
+            figure.text(
+                centre, top + line * 0.017, text, ha="center", va="bottom", fontsize=7.5, color=colour, parse_math=False
+            )
+    figure.text(0.02, 0.988, clean(title), va="top", fontsize=9, color=GREY, parse_math=False)
+    _write(figure, path)
+
+
+def _shrink(text: Any, width: float) -> None:
+    """Make a line of text small enough for a figure of so many inches."""
+    text.set_fontsize(max(5.0, min(text.get_fontsize(), (width - 0.2) * 72 / (0.56 * max(len(text.get_text()), 1)))))
+
+
+def _shortened(name: str, length: int) -> str:
+    name = clean(name)
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, without pyplot's state and windows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _write(figure: Figure, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=DPI)
+    runs.write_whole(path, content.getvalue())
