@@ -30,12 +30,12 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     from omegaconf import OmegaConf
 
     conf = conf_folder()
-    usual = {group: name for entry in OmegaConf.load(conf / "config.yaml").defaults for group, name in entry.items()}
+    entries = _plain(OmegaConf.load(conf / "config.yaml"))["defaults"]
+    usual = {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
     chosen = {group: _choice(conf, group, _section(config, group)) for group in GROUPS}
     known = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     with initialize_config_dir(str(conf), version_base="1.3"):
-        default = OmegaConf.to_container(compose("config", overrides=known), resolve=False)
-    assert isinstance(default, dict)
+        default: dict[str, Any] = _plain(compose("config", overrides=known))
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
@@ -49,6 +49,15 @@ def changes(config: Mapping[str, Any]) -> list[str]:
         elif always or chosen[group] != usual.get(group):
             said.append(f"{group}={chosen[group]}")
     return said + [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """An OmegaConf section as plain dictionaries, its interpolations as they are written."""
+    from omegaconf import OmegaConf
+
+    container = OmegaConf.to_container(values, resolve=False)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
 
 
 def _section(config: Mapping[str, Any], group: str) -> Any:
@@ -65,7 +74,7 @@ def _choice(conf: Path, group: str, section: Mapping[str, Any]) -> str | None:
     kind = GROUPS[group][0]
     names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
     for name in sorted(names, key=lambda name: name != section.get("name")):
-        values = OmegaConf.load(conf / group / f"{name}.yaml")
+        values = _plain(OmegaConf.load(conf / group / f"{name}.yaml"))
         if values.get(group, values).get(kind) == section.get(kind):
             return name
     return None

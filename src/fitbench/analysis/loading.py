@@ -188,6 +188,8 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     """
     path = folder / "predictions.npz"
     try:
+        if not zipfile.is_zipfile(path) and path.exists():
+            raise ValueError("not an .npz file, or cut short")
         with np.load(path, allow_pickle=False) as archive:
             labels, probabilities = archive["labels"], archive["probabilities"]
             sha256 = str(archive["data_sha256"])
@@ -196,11 +198,12 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise FitbenchError(f"{path}: damaged ({error}); train the run again with force=true") from None
     count, classes = result["data"]["test"], len(result["data"]["classes"])
+    shape = (count, classes)
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise FitbenchError(f"{path}: labels are {labels.dtype} {labels.shape}; expected {count} integers")
-    if probabilities.dtype.kind != "f" or probabilities.shape != (count, classes):
+    if probabilities.dtype.kind != "f" or probabilities.shape != shape:
         raise FitbenchError(
-            f"{path}: probabilities are {probabilities.dtype} {probabilities.shape}; expected floats ({count}, {classes})"
+            f"{path}: probabilities are {probabilities.dtype} {probabilities.shape}; expected floats {shape}"
         )
     if count == 0 or labels.min() < 0 or labels.max() >= classes:
         raise FitbenchError(f"{path}: labels are not all from 0 to {classes - 1}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DPI = 150
 TRAIN, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's palette
 GREY = "#555555"
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear red, green and blue (WCAG 2)
 MARKED_EPOCHS = 30  # with more, single epochs get no marker
 NUMBERED_CLASSES = 30  # with more, a confusion matrix has no numbers
 GRID = 5  # mistakes in a row and in a column
@@ -34,19 +35,22 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, title: str, be
     epochs = [epoch["epoch"] for epoch in history]
     for column, name in enumerate(("loss", "accuracy")):
         axes = figure.add_axes((0.065 + column * 0.49, 0.145, 0.425, 0.7))
-        for key, label, style in (
-            (name, "train", {"color": TRAIN, "linestyle": "-", "marker": "o"}),
-            (f"val_{name}", "validation", {"color": VALIDATION, "linestyle": "--", "marker": "s"}),
+        for key, label, color, line, marker in (
+            (name, "train", TRAIN, "-", "o"),
+            (f"val_{name}", "validation", VALIDATION, "--", "s"),
         ):
             values = np.array([epoch.get(key) for epoch in history], dtype=float)
             if np.isfinite(values).any():
                 size = 4 if len(epochs) <= MARKED_EPOCHS else 0
-                axes.plot(epochs, values, label=label, linewidth=1.6, markersize=size, **style)
+                axes.plot(epochs, values, line, label=label, color=color, linewidth=1.6, marker=marker, markersize=size)
         if best_epoch is not None and len(epochs) > 1:
-            axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=":", zorder=0, label=f"best epoch, {best_epoch}")
+            axes.axvline(
+                best_epoch, color=GREY, linewidth=1, linestyle=":", zorder=0, label=f"best epoch, {best_epoch}"
+            )
         _over_epochs(axes, epochs)
         axes.set_title(name.capitalize(), loc="left", fontsize=11)
-        axes.legend(frameon=False, fontsize=9.5)
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=9.5)
     figure.suptitle(clean(title), x=0.065, y=0.985, ha="left", fontsize=9.5, color=GREY, parse_math=False)
     _write(figure, path)
 
@@ -70,20 +74,21 @@ def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[
     With more than 30 classes the cells hold no numbers.
     """
     from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.ticker import MaxNLocator
 
     matrix = confusion(labels, predicted, len(classes))
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     errors = np.ma.masked_array(share, np.eye(len(classes), dtype=bool))
     most = max(float(errors.max()), 0.01)
-    colours = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#f7c9a3", VALIDATION, "#5c2400"])
-    colours.set_bad("#e6e6e6")
+    ramp = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#f7c9a3", VALIDATION, "#7a3000"])
+    colours = ramp.with_extremes(bad="#e6e6e6")
 
     names = [_shortened(name, 16) for name in classes]
     longest = max(map(len, names))
     cell = 0.42 if len(classes) <= NUMBERED_CLASSES else 12 / len(classes)
-    side, margin = max(cell * len(classes), 2.6), 0.5 + max(longest * 0.085, 0.2)
-    below = margin if longest > 3 else 0.65
-    width, height = margin + side + 1.0, below + side + 0.5
+    side, margin = max(cell * len(classes), 2.6), 0.5 + max(longest * 0.07, 0.2)
+    below = (margin if longest > 3 else 0.6) - 0.05
+    width, height = margin + side + 1.0, below + side + 0.4
     figure = _figure(width, height)
     axes = figure.add_axes((margin / width, below / height, side / width, side / height))
     image = axes.imshow(errors, cmap=colours, vmin=0, vmax=most)
@@ -97,29 +102,34 @@ def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[
     axes.set_ylabel("true")
     axes.spines[:].set_color("#bbbbbb")
     if len(classes) <= NUMBERED_CLASSES:
-        _number_cells(axes, matrix, errors / most)
+        _number_cells(axes, matrix, colours(errors / most))
+        between = np.arange(len(classes) - 1) + 0.5
+        for lines in (axes.hlines, axes.vlines):
+            lines(between, -0.5, len(classes) - 0.5, color="#e3e3e3", linewidth=0.5)
     text = figure.text(0.1 / width, 1 - 0.12 / height, clean(title), va="top", fontsize=9, color=GREY)
     text.set_parse_math(False)
     _shrink(text, width)
 
     tall = min(side, 3.0)
-    bar = figure.add_axes(((margin + side + 0.15) / width, (below + (side - tall) / 2) / height, 0.12 / width, tall / height))
-    scale = figure.colorbar(image, cax=bar, format=lambda value, _: f"{100 * value:.3g} %")
+    bar = figure.add_axes(
+        ((margin + side + 0.15) / width, (below + (side - tall) / 2) / height, 0.12 / width, tall / height)
+    )
+    scale = figure.colorbar(image, cax=bar, format=lambda value, _: f"{100 * value:.3g} %", ticks=MaxNLocator(5))
     scale.set_label("errors, share of the true class", fontsize=8, color=GREY)
     scale.ax.tick_params(labelsize=8, length=2, color=GREY, labelcolor=GREY)
     scale.outline.set_visible(False)
     _write(figure, path)
 
 
-def _number_cells(axes: Axes, matrix: np.ndarray, strength: np.ma.MaskedArray) -> None:
-    """Counts in the cells that are not 0, white on the dark ones; `strength` is 0 to 1, masked on the diagonal."""
+def _number_cells(axes: Axes, matrix: np.ndarray, colours: np.ndarray) -> None:
+    """Counts in the cells that are not 0, in black or white on the cells' colours [classes, classes, RGBA]."""
+    luminance = np.where(colours <= 0.04, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)[..., :3] @ LUMINANCE
     digits = len(str(matrix.max()))
     size = 8.5 if digits <= 4 else 7 if digits == 5 else 5.5
     for row, column in zip(*matrix.nonzero(), strict=True):
-        dark = row != column and strength[row, column] > 0.45
         axes.text(
             column, row, str(matrix[row, column]), ha="center", va="center", fontsize=size,
-            color="white" if dark else "black",
+            color="black" if luminance[row, column] > 0.179 else "white",
         )  # fmt: skip
 
 
@@ -132,31 +142,33 @@ def draw_mistakes(
     path: Path,
     title: str,
 ) -> None:
-    """Write up to 25 wrongly classified images as a PNG of 1050 x 1260 pixels, with truth, prediction, probability.
+    """Write up to 25 wrongly classified images as a PNG, five in a row, with truth, prediction and probability.
 
-    `images` are uint8 [N, height, width, 1 or 3]; `labels` and `predicted` int [N], positions in `classes`;
-    `confidence` float [N], the probability of the prediction.
+    It has 1050 x 1260 pixels with 25 images, and is less high with fewer rows. `images` are uint8
+    [N, height, width, 1 or 3]; `labels` and `predicted` int [N], positions in `classes`; `confidence` float [N], the
+    probability of the prediction, perhaps NaN.
     """
-    figure = _figure(7, 8.4)
-    across = 1 / GRID
+    side, across, down, head = 1.12, 1.4, 1.58, 0.5  # inches
+    rows = -(-min(len(images), GRID * GRID) // GRID)
+    width, height = GRID * across, head + rows * down
+    figure = _figure(width, height)
     for i in range(min(len(images), GRID * GRID)):
         row, column = divmod(i, GRID)
-        left, bottom = column * across + 0.02, 0.955 - (row + 1) * 0.187
-        axes = figure.add_axes((left, bottom, across - 0.04, 0.133))
+        left, bottom = column * across + (across - side) / 2, height - head - (row + 1) * down + 0.25
+        axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
         grey = images.shape[-1] == 1
         picture = images[i, ..., 0] if grey else images[i]
         axes.imshow(picture, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="nearest")
         axes.set_axis_off()
-        centre, top = left + (across - 0.04) / 2, bottom + 0.137
-        share = f"{confidence[i]:.3f}" if np.isfinite(confidence[i]) else "no probability"
-        for line, text, colour in (
-            (1, f"true {_shortened(classes[labels[i]], 14)}", TRAIN),
-            (0, f"read {_shortened(classes[predicted[i]], 14)}  {share}", VALIDATION),
-        ):
+        share = f"{confidence[i]:.3f}" if np.isfinite(confidence[i]) else "-"
+        truth = f"true {_shortened(classes[labels[i]], 11)}"
+        read = f"read {_shortened(classes[predicted[i]], 11)}  {share}"
+        for above, text, colour in ((0.18, truth, TRAIN), (0.04, read, VALIDATION)):
             figure.text(
-                centre, top + line * 0.017, text, ha="center", va="bottom", fontsize=7.5, color=colour, parse_math=False
-            )
-    figure.text(0.02, 0.988, clean(title), va="top", fontsize=9, color=GREY, parse_math=False)
+                *((left + side / 2) / width, (bottom + side + above) / height, text),
+                ha="center", va="bottom", fontsize=7.5, color=colour, parse_math=False,
+            )  # fmt: skip
+    figure.text(0.14 / width, 1 - 0.1 / height, clean(title), va="top", fontsize=9, color=GREY, parse_math=False)
     _write(figure, path)
 
 

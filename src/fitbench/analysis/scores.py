@@ -45,7 +45,7 @@ def macro_average(scores: Sequence[dict[str, Any]]) -> dict[str, float | None]:
 
 
 def confused_pairs(matrix: np.ndarray, names: Sequence[str], count: int) -> list[dict[str, Any]]:
-    """The `count` most frequent confusions: true class, predicted class, how often, and as a share of the true class."""
+    """The `count` most frequent confusions: true and predicted class, how often, and as a share of the true class."""
     errors = matrix - np.diag(matrix.diagonal())
     most = np.argsort(-errors, axis=None, kind="stable")[:count]
     support = matrix.sum(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,9 @@ def print_summary(folder: Path, result: dict[str, Any], reused: bool) -> None:
     recorded = (folder / "result.json").stat().st_mtime
     drawn = [name for name in PICTURES if (folder / name).exists() and (folder / name).stat().st_mtime >= recorded]
     name = folder.name if folder.parent.parent == Path("outputs") else str(folder)
-    pictures = f"{' and '.join(drawn)} are there. " if len(drawn) > 1 else f"{drawn[0]} is there. " if drawn else ""
-    out.print(f"{pictures}More: fitbench show {clean(shlex.quote(name))}", soft_wrap=True)
+    if drawn:
+        out.print(f"Drawn there: {', '.join(drawn)}", soft_wrap=True)
+    out.print(f"More: fitbench show {clean(shlex.quote(name))}", soft_wrap=True)
 
 
 def write_plots(folder: Path) -> list[Path]:
@@ -243,8 +244,12 @@ def _heading(out: Console, text: str) -> None:
     out.print(f"\n{text}", style="bold")
 
 
-def _results(out: Console, result: Mapping[str, Any]) -> Table:
+def _results(out: Console, result: Mapping[str, Any]) -> RenderableType:
     """Accuracy and loss on the three parts of the data, and what the run took."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     from fitbench.training.progress import duration
 
     metrics, timing, data = result["metrics"], result["timing"], result["data"]
@@ -256,18 +261,138 @@ def _results(out: Console, result: Mapping[str, Any]) -> Table:
     facts = {}
     if metrics["best_epoch"] is not None:
         facts["best epoch"] = f"{metrics['best_epoch']} of {metrics['epochs']}"
-    fit = f", {duration(timing['fit_seconds'])} of it in epochs" if timing["fit_seconds"] is not None else ""
-    facts["time"] = duration(timing["seconds"]) + fit
+    facts["time"] = duration(timing["seconds"])
+    if (fit := timing["fit_seconds"]) is not None:
+        facts["time"] += f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
     if timing["images_per_second"] is not None:
         facts["speed"] = f"{timing['images_per_second']:,.0f} images/s"
     facts["parameters"] = f"{result['parameters']:,}"
     facts["device"] = clean(result["device"])
-    return _stacked(made, facts)
-
-
-def _stacked(made: Table, facts: Mapping[str, str]) -> Any:
-    return made, facts
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        grid.add_row(Text(f" {name}" if out.is_terminal else name, style="dim"), value)
+    return Group(made, grid)
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _print_unfinished(out: Console, seen: Seen) -> None:
+    """The state of a run without a result, how far it came, and how it goes on."""
+    from fitbench.training.progress import describe
+
+    out.print(seen.state.value, style="bold red" if seen.state is runs.State.failed else "bold yellow")
+    if seen.state is runs.State.failed:
+        out.print(f"  {clean(_last_error(seen.folder))}", soft_wrap=True)
+        out.print(f"  the traceback is in {clean(seen.folder / 'error.txt')}", soft_wrap=True)
+    if seen.history:
+        last = {"seconds": 0.0} | {key: value for key, value in seen.history[-1].items() if value is not None}
+        epochs = clean(seen.config["training"].get("epochs"))
+        out.print(f"  epoch {last['epoch']} of {epochs}: {describe(last)}", soft_wrap=True)
+    else:
+        out.print("  no epoch is recorded yet")
+    if seen.state is runs.State.running:
+        out.print(f"  it is being trained now; {clean(seen.folder / 'train.log')} says how it goes", soft_wrap=True)
+        return
+    command = " ".join(["fitbench train", *(shlex.quote(change) for change in seen.changed)])
+    goes_on = (seen.folder / "checkpoint").is_dir()
+    out.print(
+        f"  {'this goes on from its checkpoint' if goes_on else 'this trains it from the start'}:", soft_wrap=True
+    )
+    out.print(f"    {clean(command)}", soft_wrap=True)
+
+
+def _last_error(folder: Path) -> str:
+    """The last line of error.txt that is not empty: the error itself."""
+    text = (folder / "error.txt").read_bytes().decode("utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "error.txt is empty"
+
+
+def _print_curves(out: Console, seen: Seen) -> None:
+    from fitbench.analysis import textplot
+
+    if not seen.history:
+        return
+    _heading(out, "Learning curves")
+    if len(seen.history) == 1:
+        out.print("  one epoch so far: nothing to draw")
+        return
+    if not out.encoding.lower().startswith("utf"):
+        out.print(f"  not to be drawn in {out.encoding}; --plots writes curves.png")
+        return
+    room = out.width if out.is_terminal else 80
+    side_by_side = room >= 2 * PANEL_WIDTH[0] + GAP
+    width = min((room - GAP) // 2 if side_by_side else room, PANEL_WIDTH[1])
+    height = PANEL_HEIGHT[room >= 120]
+    epochs = [epoch["epoch"] for epoch in seen.history]
+    panels = []
+    for name in ("loss", "accuracy"):
+        train, validation = ([epoch.get(key) for epoch in seen.history] for key in (name, f"val_{name}"))
+        if any(value is not None for value in (*train, *validation)):
+            panels.append(textplot.panel(name, epochs, train, validation, seen.best_epoch, width, height))
+    if side_by_side and len(panels) == 2:
+        panels = [textplot.beside(panels[0], panels[1], GAP)]
+    for line in (line for panel in panels for line in panel):
+        out.print(line, no_wrap=True)
+    has_validation = any(epoch.get("val_loss") is not None for epoch in seen.history)
+    out.print(textplot.legend(has_validation, seen.best_epoch))
+
+
+def _print_errors(out: Console, seen: Seen) -> None:
+    assert seen.matrix is not None
+    classes = scores.per_class(seen.matrix, seen.classes)
+    shown = classes
+    if len(classes) > CLASSES:
+        shown = sorted(classes, key=lambda score: -1.0 if score["f1"] is None else score["f1"])[:CLASSES]
+    _heading(out, "Per class" if shown is classes else f"Per class, the {CLASSES} of {len(classes)} with the lowest F1")
+    figures = ("precision", "recall", "F1", "images")
+    made = table(out, "class", *figures, right=figures, flexible=("class",))
+    for score in shown:
+        made.add_row(clean(score["class"]), *map(_number, _figures(score)), f"{score['support']:,}")
+    made.add_section()
+    made.add_row(
+        "mean of classes",
+        *map(_number, _figures(scores.macro_average(classes))),
+        f"{seen.matrix.sum():,}",
+        style="bold",
+    )
+    out.print(made)
+
+    mistaken = _mistakes(seen)
+    if not mistaken:
+        out.print("\nNo test image is misclassified.")
+        return
+    pairs = table(out, "true", "read as", "times", "share", right=("times", "share"), flexible=("true", "read as"))
+    for pair in scores.confused_pairs(seen.matrix, seen.classes, PAIRS):
+        pairs.add_row(clean(pair["true"]), clean(pair["predicted"]), str(pair["count"]), f"{100 * pair['share']:.1f} %")
+    worst = table(
+        out, "image", "true", "read as", "probability", right=("image", "probability"), flexible=("true", "read as")
+    )
+    for mistake in mistaken:
+        worst.add_row(
+            str(mistake["image"]), clean(mistake["true"]), clean(mistake["predicted"]), _number(mistake["probability"])
+        )
+    _side_by_side(out, ("Most confused", pairs), ("Most confident mistakes", worst))
+
+
+def _figures(score: Mapping[str, float | None]) -> tuple[float | None, ...]:
+    return score["precision"], score["recall"], score["f1"]
+
+
+def _side_by_side(out: Console, *parts: tuple[str, Table]) -> None:
+    """Tables under their headings, next to each other where the terminal is wide enough for all of them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = [out.measure(made).maximum for _, made in parts]
+    if not out.is_terminal or sum(widths) + GAP * (len(parts) - 1) > out.width:
+        for heading, made in parts:
+            _heading(out, heading)
+            out.print(made)
+        return
+    grid = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
+    grid.add_row(*(Text(f"\n{heading}", style="bold") for heading, _ in parts))
+    grid.add_row(*(made for _, made in parts))
+    out.print(grid)

@@ -26,7 +26,9 @@ def console() -> Console:
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
-def table(out: Console, *columns: str, right: Sequence[str] = (), flexible: Sequence[str] = (), **options: Any) -> Table:
+def table(
+    out: Console, *columns: str, right: Sequence[str] = (), flexible: Sequence[str] = (), **options: Any
+) -> Table:
     """A table with these columns: rounded lines in a terminal, plain aligned text elsewhere.
 
     The columns named in `right` hold numbers. Those in `flexible` are shortened where the terminal is too narrow.

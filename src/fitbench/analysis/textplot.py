@@ -16,7 +16,13 @@ Values = Sequence[float | None]
 
 
 def panel(
-    title: str, epochs: Sequence[int], train: Values, validation: Values, best_epoch: int | None, width: int, height: int
+    title: str,
+    epochs: Sequence[int],
+    train: Values,
+    validation: Values,
+    best_epoch: int | None,
+    width: int,
+    height: int,
 ) -> list[Text]:
     """One plot as lines of `width` characters: title, `height` rows, axis, epochs. Training is a full line,
     validation a dashed one, and a mark on the axis is the best epoch. `epochs` are two or more.
@@ -27,7 +33,7 @@ def panel(
     low, high = _limits([value for value in (*train, *validation) if value is not None])
     cells: dict[tuple[int, int], int] = {}
     colours: dict[tuple[int, int], str] = {}
-    for values, colour, dash in ((train, TRAIN, (1, 0)), (validation, VALIDATION, (2, 2))):
+    for values, colour, dash in ((train, TRAIN, (1, 0)), (validation, VALIDATION, (3, 3))):
         points = [
             None
             if value is None
@@ -54,7 +60,9 @@ def panel(
         lines.append(line)
     axis = ["─"] * columns
     if best_epoch is not None:
-        axis[min(columns - 1, round((best_epoch - epochs[0]) / (epochs[-1] - epochs[0]) * (2 * columns - 1)) // 2)] = "▲"
+        axis[min(columns - 1, round((best_epoch - epochs[0]) / (epochs[-1] - epochs[0]) * (2 * columns - 1)) // 2)] = (
+            "▲"
+        )
     lines.append(Text(" " * (MARGIN - 1) + "└" + "".join(axis), style=AXIS))
     first, last = str(epochs[0]), str(epochs[-1])
     lines.append(Text(" " * MARGIN + first + last.rjust(columns - len(first)), style=AXIS))
@@ -88,8 +96,11 @@ def _short(value: float) -> str:
     """A number in at most six characters."""
     if value and not 1e-3 <= abs(value) < 1e4:
         return f"{value:.0e}"
-    digits = 3 if abs(value) < 10 else 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
-    return f"{value:.{digits}f}"
+    for digits in (3, 2, 1):
+        text = f"{value:.{digits}f}"
+        if len(text) <= MARGIN - 2:
+            return text
+    return f"{value:.0f}"
 
 
 def beside(left: Sequence[Text], right: Sequence[Text], gap: int) -> list[Text]:
@@ -98,3 +109,14 @@ def beside(left: Sequence[Text], right: Sequence[Text], gap: int) -> list[Text]:
 
     return [Text.assemble(a, " " * gap, b) for a, b in zip(left, right, strict=True)]
 
+
+def legend(has_validation: bool, best_epoch: int | None) -> Text:
+    """What the lines of the plots mean."""
+    from rich.text import Text
+
+    line = Text(" " * MARGIN).append("━━━ ", style=TRAIN).append("train", style=AXIS)
+    if has_validation:
+        line.append("   ╍╍╍ ", style=VALIDATION).append("validation", style=AXIS)
+    if best_epoch is not None:
+        line.append(f"   ▲ best epoch, {best_epoch}", style=AXIS)
+    return line

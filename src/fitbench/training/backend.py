@@ -1,6 +1,7 @@
 """Keras with the backend and the device that the configuration asks for, loaded once and without noise."""
 
 import contextlib
+import functools
 import os
 import platform
 import sys
@@ -12,11 +13,11 @@ from fitbench.config import Backend
 from fitbench.errors import RequestError
 
 
-def load(backend: Backend) -> None:
-    """Import Keras on this backend. On a GPU, TensorFlow is told to take memory as it needs it.
+def choose(backend: Backend) -> None:
+    """Make this the backend that Keras will be imported with.
 
     Raises:
-        RequestError: the backend is not installed, or this process has loaded another one.
+        RequestError: this process has imported Keras with another one.
     """
     if "keras" in sys.modules:
         import keras
@@ -26,12 +27,21 @@ def load(backend: Backend) -> None:
                 f"backend is {backend.value}, but this process has loaded Keras with {keras.config.backend()}; "
                 "a process has one backend: launch the runs of each backend with a command of their own"
             )
-        return
     os.environ["KERAS_BACKEND"] = backend.value
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+
+
+@functools.cache
+def load(backend: Backend) -> None:
+    """Import Keras on this backend. On a GPU, TensorFlow is told to take memory as it needs it.
+
+    Raises:
+        RequestError: the backend is not installed, or this process has imported Keras with another one.
+    """
+    choose(backend)
     try:
-        with _quiet():
-            import keras
+        with quiet():
+            import keras  # noqa: F401
 
             if backend is Backend.tensorflow:
                 import tensorflow as tf
@@ -47,8 +57,8 @@ def load(backend: Backend) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what native libraries write to stderr while they start; show it if they fail."""
+def quiet() -> Iterator[None]:
+    """Hold back what native libraries write to stderr while they are loaded; show it if that fails."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         stderr = os.dup(2)

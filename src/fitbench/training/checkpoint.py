@@ -119,7 +119,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Copy the state; write it if the last time is long enough ago."""
         arrays = {
-            f"variable-{index}": keras.ops.convert_to_numpy(variable.value)
+            f"variable-{index}": keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
             for index, variable in enumerate(_variables(self.model))
         }
         for number, callback in enumerate(self.callbacks):

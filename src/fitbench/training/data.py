@@ -49,7 +49,7 @@ class Dataset:
 
     Images are uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or `ImageFiles`,
     which decodes what it is indexed with. Labels are int32 [N], positions in `classes`. The examples are in
-    the order of their source, perhaps sorted by class. Every class in the test set is in the training set.
+    the order of their source, perhaps sorted by class; those of an image folder are shuffled. Every class in the test set is in the training set.
     `source` is the file or folder they were read from, `skipped` the unreadable files that were left out.
     """
 
@@ -320,7 +320,9 @@ def _image_paths(folder: Path, test_fraction: float | None) -> tuple[tuple[str, 
                 f"{', '.join(sorted(set(classes) ^ set(test_classes)))} in only one of them. "
                 "Both need the same folders."
             )
-        return classes, train, test
+        paths, labels = train
+        shuffled = np.random.RandomState(SPLIT_SEED).permutation(len(paths))  # the last of them may be held back
+        return classes, ([paths[i] for i in shuffled], labels[shuffled]), test
     if not 0 < test_fraction < 1:
         raise RequestError(f"data.test_fraction={test_fraction}: expected a number between 0 and 1, or null")
     if has_parts:

@@ -114,7 +114,7 @@ def convnet(
 
     Each stage has two convolutions of `filters[stage]` maps; between stages 2x2 max pooling halves the image. The
     pattern is that of VGG (Simonyan and Zisserman 2015) with batch normalisation (Ioffe and Szegedy 2015) and global
-    average pooling (Lin, Chen and Yan 2014). 72,794 trainable parameters on 28x28x1 with filters [16, 32, 64].
+    average pooling (Lin, Chen and Yan 2014). 72,666 trainable parameters on 28x28x1 with filters [16, 32, 64].
 
     Raises:
         ValueError: the images are too small to be halved that often.

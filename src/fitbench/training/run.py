@@ -73,6 +73,7 @@ def _attempts(folder: Path) -> int:
 
 def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
     began = time.perf_counter()
+    backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     data = load(config.data)
     if data.skipped:
         log.warning("%d unreadable images are left out, such as %s", len(data.skipped), data.skipped[0])
@@ -261,7 +262,8 @@ def _best(history: list[dict[str, Any]], monitor: str, min_delta: float) -> dict
 def _write_model(model: Any, path: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         saved = Path(scratch) / "model.keras"  # Keras insists on the suffix
-        model.save(saved)
+        with backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
+            model.save(saved)
         runs.write_whole(path, saved.read_bytes())
 
 

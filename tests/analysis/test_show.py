@@ -1,0 +1,272 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fitbench import runs
+from fitbench.analysis import loading
+from fitbench.analysis.show import print_summary, show, write_plots
+from fitbench.config import FileData, Source
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.training.data import load
+
+
+def shown(capsys, folder: Path, plots: bool = False, format: str = "table") -> str:
+    show(str(folder), Path("outputs"), plots=plots, format=format)
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def row(text: str, first: str) -> list[str]:
+    """The cells of the line that begins so, without its first."""
+    (line,) = [line for line in text.splitlines() if line.strip().startswith(first + " ")][:1]
+    return line.strip().removeprefix(first).split()
+
+
+# -- the summary after training ---------------------------------------------------------------------------------------
+
+
+def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
+    folder = make_run()
+    print_summary(folder, runs.read_result(folder), reused=False)
+    text = capsys.readouterr().out
+    assert row(text, "validation") == ["0.8600", "0.7000", "20"]
+    assert row(text, "train") == ["0.9000", "0.4000", "100"]
+    assert "3 of 5" in text
+    assert "1:23, of which epochs 2.5 s" in text
+    assert "8,123 images/s" in text
+    assert "12,345" in text
+    assert str(folder) in text.splitlines()
+    assert f"fitbench show {folder}" in text
+    assert "force=true" not in text
+    assert "None" not in text
+    assert ".png" not in text
+
+
+def test_the_summary_leaves_out_what_a_model_without_epochs_lacks(make_run, capsys):
+    folder = make_run("model=nearest_mean", history=[])
+    print_summary(folder, runs.read_result(folder), reused=False)
+    text = capsys.readouterr().out
+    for absent in ("validation", "train ", "best epoch", "images/s", "None", "of which"):
+        assert absent not in text
+
+
+def test_a_reused_result_is_said_to_be_one(make_run, capsys):
+    folder = make_run()
+    print_summary(folder, runs.read_result(folder), reused=True)
+    assert "finished before" in capsys.readouterr().out
+
+
+def test_the_summary_names_the_pictures_that_were_drawn(make_run, capsys):
+    folder = make_run()
+    assert write_plots(folder) == [folder / "curves.png", folder / "confusion.png"]
+    print_summary(folder, runs.read_result(folder), reused=False)
+    assert "curves.png, confusion.png" in capsys.readouterr().out
+    for name in ("curves.png", "confusion.png"):
+        Image.open(folder / name).verify()
+
+
+def test_the_run_id_is_enough_below_outputs(make_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = make_run(outputs=Path("outputs"))
+    print_summary(folder, runs.read_result(folder), reused=False)
+    assert f"More: fitbench show {folder.name}\n" in capsys.readouterr().out
+
+
+def test_a_model_without_epochs_has_a_confusion_matrix_and_no_curves(make_run):
+    folder = make_run("model=nearest_mean", history=[])
+    assert write_plots(folder) == [folder / "confusion.png"]
+
+
+# -- fitbench show ----------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_shown_whole(make_run, capsys):
+    folder = make_run("training.epochs=5", "seed=4")
+    text = shown(capsys, folder)
+    assert text.splitlines()[:2] == [folder.name, str(folder)]
+    for expected in ("finished 2026-01-02T03:04:05Z", "  model=mlp", "  training.epochs=5", "  seed=4", "┤", "▲"):
+        assert expected in text
+    assert "Most confused" in text
+    assert "Most confident mistakes" in text
+    result = loading.read_result(folder)
+    found = loading.read_predictions(folder, result)
+    cats = found.labels == 0
+    assert row(text, "cat")[1] == f"{(found.predicted[cats] == 0).mean():.4f}"
+    assert row(text, "cat")[3] == str(cats.sum())
+
+
+def test_json_holds_everything(make_run, capsys):
+    folder = make_run("seed=4")
+    content = json.loads(shown(capsys, folder, format="json"))
+    result = loading.read_result(folder)
+    assert content["result"] == result
+    assert content["state"] == "finished"
+    assert content["history"] == loading.read_history(folder)
+    assert "seed=4" in content["changed"]
+    assert np.sum(content["confusion"]) == 60
+    assert np.trace(content["confusion"]) / 60 == pytest.approx(result["metrics"]["test_accuracy"])
+    assert [score["class"] for score in content["per_class"]] == ["cat", "dog", "owl"]
+    probabilities = [mistake["probability"] for mistake in content["mistakes"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert content["plots"] == []
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_short_run_without_validation_is_shown(make_run, capsys, epochs):
+    history = make_run.curves(epochs, validation=False)
+    text = shown(capsys, make_run("training.validation_split=0", "training.early_stopping=null", history=history))
+    assert ("nothing to draw" in text) == (epochs == 1)
+    assert "╍" not in text
+
+
+def test_a_run_without_mistakes_says_so(make_run, capsys):
+    labels = np.array([0, 1, 2, 2], np.int32)
+    text = shown(capsys, make_run(labels=labels, probabilities=np.eye(3, dtype=np.float32)[labels]))
+    assert "No test image is misclassified." in text
+    assert "Most confused" not in text
+
+
+def test_nan_probabilities_are_shown_as_none(make_run, capsys):
+    labels, probabilities = np.array([1, 2], np.int32), np.full((2, 3), np.nan, np.float32)
+    folder = make_run(labels=labels, probabilities=probabilities)
+    shown(capsys, folder)
+    mistakes = json.loads(shown(capsys, folder, format="json"))["mistakes"]
+    assert [mistake["probability"] for mistake in mistakes] == [None, None]
+
+
+def test_a_folder_without_predictions_shows_the_rest(make_run, capsys):
+    folder = make_run()
+    (folder / "predictions.npz").unlink()
+    text = shown(capsys, folder)
+    assert "no predictions.npz" in text
+    assert "12,345" in text
+
+
+def test_names_of_a_stranger_stay_text(make_run, capsys):
+    hostile = ("[bold red]cat[/]", "dog\x1b[2J\x07", "owl\u202eexe\nnext")
+    text = shown(capsys, make_run(classes=hostile))
+    assert "[bold red]cat[/]" in text
+    assert "dog\\x1b[2J\\x07" in text
+    assert "owl\\u202eexe\\nnext" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    shown(capsys, make_run("seed=1", classes=hostile), plots=False, format="json")
+
+
+def test_a_path_that_holds_markup_is_printed_whole(make_run, tmp_path, capsys):
+    folder = make_run(outputs=tmp_path / "[red]odd[/red] :smile:" / ("long" * 30))
+    text = shown(capsys, folder)
+    assert str(folder) in text.splitlines()
+
+
+def test_many_classes_are_cut_to_the_worst(make_run, capsys):
+    labels, probabilities = make_run.predictions(900, 60)
+    text = shown(capsys, make_run(classes=tuple(f"species{i}" for i in range(60)), labels=labels,
+                                  probabilities=probabilities))  # fmt: skip
+    assert "the 40 of 60 with the lowest F1" in text
+
+
+def test_a_failed_run_says_why_and_how_to_try_again(make_run, capsys):
+    folder = make_run("training.epochs=9", finished=False)
+    (folder / "error.txt").write_text(
+        "Traceback (most recent call last):\n  File\nfitbench.Diverged: loss is \x1b NaN\n\n"
+    )
+    text = shown(capsys, folder)
+    assert text.splitlines()[2] == "failed"
+    assert "fitbench.Diverged: loss is \\x1b NaN" in text
+    assert "epoch 5 of 9:" in text
+    assert "fitbench train data=mnist_5k model=mlp optimizer=adam training.epochs=9" in text
+    content = json.loads(shown(capsys, folder, format="json"))
+    assert content["state"] == "failed"
+    assert content["error"].startswith("fitbench.Diverged")
+    assert content["result"] is None
+    assert len(content["history"]) == 5
+
+
+def test_an_interrupted_run_goes_on_from_its_checkpoint(make_run, capsys):
+    folder = make_run("model.hidden=[8,8]", finished=False)
+    assert "trains it from the start" in shown(capsys, folder)
+    (folder / "checkpoint").mkdir()
+    text = shown(capsys, folder)
+    assert "goes on from its checkpoint" in text
+    assert "'model.hidden=[8,8]'" in text  # quoted for the shell
+
+
+def test_a_run_that_is_training_is_not_to_be_started_again(make_run, capsys):
+    folder = make_run(finished=False, history=[])
+    with runs.claim(folder):
+        text = shown(capsys, folder)
+    assert "running" in text
+    assert "no epoch is recorded yet" in text
+    assert "fitbench train" not in text
+
+
+@pytest.mark.parametrize("name", ["result.json", "predictions.npz"])
+def test_a_truncated_file_is_an_error_that_names_it(make_run, name):
+    path = make_run() / name
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FitbenchError, match=name):
+        show(str(path.parent), Path("outputs"), plots=False, format="table")
+
+
+def test_an_unknown_format_is_refused(make_run):
+    with pytest.raises(RequestError, match="table or json"):
+        show(str(make_run()), Path("outputs"), plots=False, format="xml")
+
+
+# -- fitbench show --plots --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def npz(tmp_path):
+    random = np.random.default_rng(0)
+    path = tmp_path / "images.npz"
+    images = random.integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    labels = np.arange(40) % 3
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    return load(FileData(name="images", source=Source.npz, path=str(path)))
+
+
+def test_the_mistakes_are_drawn_with_the_images_of_the_data_set(make_run, npz, capsys):
+    probabilities = make_run.predictions(40, 3)[1]
+    folder = make_run(
+        "data=npz", f"data.path={npz.source}", labels=npz.y_test, probabilities=probabilities, sha256=npz.sha256
+    )
+    text = shown(capsys, folder, plots=True)
+    for name in ("curves.png", "confusion.png", "mistakes.png"):
+        assert f"drew {folder / name}" in text
+        Image.open(folder / name).verify()
+
+
+def test_mistakes_of_other_images_are_not_drawn(make_run, npz):
+    labels, probabilities = make_run.predictions(40, 3)
+    folder = make_run("data=npz", f"data.path={npz.source}", labels=labels, probabilities=probabilities)
+    with pytest.raises(FitbenchError, match="needs the same images"):
+        show(str(folder), Path("outputs"), plots=True, format="table")
+    assert not (folder / "mistakes.png").exists()
+
+
+def test_an_unfinished_run_has_curves(make_run, capsys):
+    folder = make_run(finished=False)
+    shown(capsys, folder, plots=True)
+    assert [path.name for path in folder.glob("*.png")] == ["curves.png"]
+
+
+def test_showing_a_run_imports_neither_keras_nor_matplotlib(make_run):
+    folder = make_run()
+    program = (
+        "import sys; from fitbench.cli import app; app(sys.argv[1:], standalone_mode=False);"
+        "heavy = {'keras', 'tensorflow', 'jax', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "show", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert "Most confident mistakes" in done.stdout

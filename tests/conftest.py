@@ -1,0 +1,32 @@
+"""What several tests share: composed configurations, and the data that CI has."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from fitbench.config import Config, from_hydra
+from fitbench.sweeps.launch import conf_folder
+
+
+def configure(*overrides: str) -> Config:
+    """The configuration that `fitbench train` would have with these overrides."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return from_hydra(compose("config", overrides=list(overrides)))
+
+
+@pytest.fixture(scope="session", name="configure")
+def _configure():
+    return configure
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Path:
+    """The folder that FITBENCH_DATA names, with mnist/ in it."""
+    folder = os.environ.get("FITBENCH_DATA")
+    if not folder or not (Path(folder) / "mnist").is_dir():
+        pytest.skip("needs MNIST: set FITBENCH_DATA to a folder with mnist/ in it")
+    return Path(folder).resolve()

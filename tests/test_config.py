@@ -1,0 +1,447 @@
+import dataclasses
+import inspect
+import math
+import re
+from copy import deepcopy
+from enum import Enum
+from itertools import zip_longest
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from fitbench import config as schema
+from fitbench.config import Config, Source, config_id, from_hydra, from_values, plain, run_id
+from fitbench.errors import RequestError
+from fitbench.sweeps.launch import conf_folder
+
+GROUPS = ("data", "training", "model", "optimizer", "optimizer/schedule", "distortion")
+PATHS = {"npz": "sets/letters.npz", "idx": "sets/letters", "image_folder": "sets/letters"}
+# Configurations that between them have every section of the schema; the tests change one value in one of them.
+COMPOSED = {
+    "default": (),
+    "mlp": ("model=mlp", "optimizer=adamw", "optimizer/schedule=cosine", "distortion=affine"),
+    "convnet": ("model=convnet", "optimizer=momentum", "optimizer/schedule=step"),
+    "solved": ("model=nearest_mean",),
+    "folder": ("data=image_folder", "data.path=sets/letters", "optimizer=rmsprop"),
+    "npz": ("data=npz", "data.path=sets/letters.npz", "optimizer=adagrad"),
+}
+CHANGED = {  # from the default
+    "own": {"model": {"_target_": "mine.net", "name": "mine", "width": 3, "deep": {"rates": [0.5, 2.0]}}},
+    "callback": {"training.callbacks.board": {"_target_": "keras.callbacks.TensorBoard", "update_freq": 2}},
+}
+BASES = (*COMPOSED, *CHANGED)
+
+
+@pytest.fixture(scope="module")
+def bases(configure) -> dict[str, Config]:
+    made = {name: configure(*overrides) for name, overrides in COMPOSED.items()}
+    for name, changes in CHANGED.items():
+        made[name] = from_values(with_changes(plain(made["default"]), changes))
+    return made
+
+
+@pytest.fixture
+def values(bases):
+    """Nested dictionaries of a configuration with some values changed: values("npz", {"data.path": 5})."""
+
+    def made(base: str = "default", changes: dict[str, Any] | None = None) -> dict[str, Any]:
+        return with_changes(plain(bases[base]), changes or {})
+
+    return made
+
+
+def with_changes(nested: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The same dictionaries after the changes, whose keys are full keys."""
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        at = nested
+        for section in sections:
+            at = at.setdefault(section, {})
+        at[last] = value
+    return nested
+
+
+def leaves(section: Any, prefix: str = "") -> dict[str, Any]:
+    """Every value of a nested configuration under its full key; lists and empty sections are values."""
+    found: dict[str, Any] = {}
+    for key, value in section.items():
+        nested = isinstance(value, dict) and value
+        found |= leaves(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return found
+
+
+def refusal(nested: dict[str, Any]) -> str:
+    with pytest.raises(RequestError) as caught:
+        from_hydra(OmegaConf.create(nested))
+    assert caught.value.exit_status == 2
+    return str(caught.value)
+
+
+# -- what conf/ holds -------------------------------------------------------------------------------------------------
+
+
+def choices(group: str) -> list[str]:
+    return [file.stem for file in sorted((conf_folder() / group).glob("*.yaml"))]
+
+
+def test_no_group_of_conf_is_left_out_here():
+    folders = {file.parent.relative_to(conf_folder()).as_posix() for file in conf_folder().rglob("*.yaml")}
+    assert {folder for folder in folders if not folder.startswith("hydra")} == {".", "experiment", *GROUPS}
+
+
+@pytest.mark.parametrize(
+    "chosen",  # the first choice of every group, then the second of every group, and so on
+    [dict(zip(GROUPS, row, strict=True)) for row in zip_longest(*map(choices, GROUPS))],
+    ids=lambda chosen: "-".join(filter(None, chosen.values())),
+)
+def test_every_choice_in_conf_passes_the_checks(configure, chosen):
+    overrides = [f"{group}={name}" for group, name in chosen.items() if name]
+    config = configure(*overrides, *(f"data.path={PATHS[name]}" for name in PATHS if chosen["data"] == name))
+    found = {
+        "data": config.data.source.value,
+        "model": config.model["name"],
+        "optimizer": config.optimizer["name"],
+        "optimizer/schedule": config.optimizer["schedule"]["kind"],
+        "distortion": config.distortion.kind,
+    }
+    assert found == found | {group: name for group, name in chosen.items() if name and group != "training"}
+    assert (config.training.batch_size is None) == (chosen["training"] == "full_batch")
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_every_experiment_passes_the_checks(configure, name):
+    config = configure(f"+experiment={name}")
+    assert config.study == "tutorials"
+    assert name.startswith(f"tutorial_{config.model['name']}")
+
+
+def test_every_default_is_in_yaml_and_not_in_the_schema():
+    made = [item for item in vars(schema).values() if inspect.isclass(item) and dataclasses.is_dataclass(item)]
+    assert len(made) > 10
+    for kind in made:
+        for field in dataclasses.fields(kind):
+            assert field.default is dataclasses.MISSING, f"{kind.__name__}.{field.name}"
+            assert field.default_factory is dataclasses.MISSING, f"{kind.__name__}.{field.name}"
+
+
+def test_numbers_in_scientific_notation_are_numbers(bases):
+    assert bases["default"].optimizer["epsilon"] == 1e-7
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_recorded_values_give_the_same_configuration_again(bases, base):
+    again = from_values(plain(bases[base]))
+    assert again == bases[base]
+    assert run_id(again) == run_id(bases[base])
+
+
+# -- impossible values ------------------------------------------------------------------------------------------------
+
+NAN, INF = math.nan, math.inf
+IMPOSSIBLE = [  # base, key, values, what is allowed
+    ("default", "seed", (-1, 2**32), "from 0 to 4294967295"),
+    ("default", "study", ("", "a/b", "..", ".hidden", "two words", "a\n"), "a name of letters, digits"),
+    ("default", "data.name", ("", "../up"), "a name of letters, digits"),
+    ("default", "model.name", ("a b", "x/y"), "a name of letters, digits"),
+    ("default", "optimizer.name", (None, 5, "a/b"), "a name of letters, digits"),
+    ("default", "device", ("tpu", "gpu:", "gpu:x", "cpu:0", ""), "auto, cpu, gpu or gpu:N"),
+    ("folder", "data.image_size", ([28], [28, 28, 1], [0, 28], [28, 5000]), "[height, width], each from 1 to 4096"),
+    ("folder", "data.test_fraction", (0.0, 1.0, -0.1, NAN), "above 0 and below 1, or null"),
+    ("default", "model._target_", (None, 5, "softmax", [1]), "the dotted name of a function"),
+    ("default", "model.pixel_range", ([0], [1, 0], [0, 0], [0, 1, 2], [0, INF], [NAN, 1]), "[low, high] with low"),
+    ("mlp", "model.hidden", ([], [0], [64, -1]), "a list of one or more positive numbers"),
+    ("convnet", "model.filters", ([], [0]), "a list of one or more positive numbers"),
+    ("mlp", "model.dropout", (-0.1, 1.0, NAN), "at least 0 and below 1"),
+    ("convnet", "model.dropout", (1.5,), "at least 0 and below 1"),
+    ("mlp", "model.activation", ("rectify", "softmax"), "one of relu, "),
+    ("mlp", "model.init_stddev", (0.0, -1.0, INF), "above 0, or null"),
+    ("default", "optimizer._target_", (None, 5, "Adam"), "the dotted name of an optimizer"),
+    ("default", "optimizer.learning_rate", (0, -0.1, NAN, INF, None, "fast", True, [0.1]), "a number above 0"),
+    ("convnet", "optimizer.momentum", (-0.1, 1, "much"), "at least 0 and below 1"),
+    ("default", "optimizer.beta_1", (1.0, NAN), "at least 0 and below 1"),
+    ("default", "optimizer.beta_2", (-1, 2), "at least 0 and below 1"),
+    ("folder", "optimizer.rho", (1.0, None), "at least 0 and below 1"),
+    ("default", "optimizer.epsilon", (0, -1e-7, "1e-7"), "above 0"),
+    ("default", "optimizer.clipnorm", (0.0,), "above 0"),
+    ("default", "optimizer.clipvalue", (-1.0,), "above 0"),
+    ("default", "optimizer.global_clipnorm", (NAN,), "above 0"),
+    ("mlp", "optimizer.weight_decay", (-0.1, INF), "at least 0"),
+    ("npz", "optimizer.initial_accumulator_value", (-0.1,), "at least 0"),
+    ("default", "optimizer.schedule.kind", (None, "linear", 1, ["step"]), "one of constant, cosine, step"),
+    ("mlp", "optimizer.schedule.warmup_epochs", (-1, 20, 21), "at least 0 and below training.epochs, which is 20"),
+    ("mlp", "optimizer.schedule.final_fraction", (-0.1, 1.1, NAN), "from 0 to 1"),
+    ("convnet", "optimizer.schedule.every_epochs", (0, -1.0, NAN), "above 0"),
+    ("convnet", "optimizer.schedule.factor", (0.0, 1.1, -0.5), "above 0 and at most 1"),
+    ("default", "training.epochs", (0, -1), "at least 1"),
+    ("solved", "training.epochs", (1,), "0 for a model that is computed by its solver"),
+    ("default", "training.batch_size", (0, -128), "at least 1, or null"),
+    ("default", "training.validation_split", (1.5, 1.0, -0.1, NAN), "at least 0 and below 1"),
+    ("solved", "training.validation_split", (0.2,), "0 for a model that is computed by its solver"),
+    ("default", "training.label_smoothing", (-0.1, 1.0, NAN), "at least 0 and below 1"),
+    ("default", "training.checkpoint_seconds", (-1.0, INF), "at least 0"),
+    ("default", "training.jit_compile", ("yes", None, 2, 1, 0, [True]), "auto, true or false"),
+    ("default", "training.steps_per_execution", (0, -1, 2.5, True, "all", None), "auto or a whole number"),
+    ("default", "training.callbacks.board", (5, None, {"log_dir": "x"}, {"_target_": 5}), "a section with a _target_"),
+    ("default", "training.early_stopping.patience", (-1,), "at least 0"),
+    ("default", "training.early_stopping.min_delta", (-0.1, NAN), "at least 0"),
+    ("default", "distortion.kind", (None, "shear", 1, {}), "one of none, affine"),
+    ("mlp", "distortion.rotation", (-1.0, 181.0, NAN), "from 0 to 180 degrees"),
+    ("mlp", "distortion.translation", (-0.1, 1.0), "at least 0 and below 1"),
+    ("mlp", "distortion.zoom", (-0.1, 1.0), "at least 0 and below 1"),
+    ("default", "data.source", (None, "imagenet", 5, ["mnist"]), "one of mnist_5k, mnist, "),
+    ("npz", "data.path", ("",), "the path of"),
+]
+
+
+@pytest.mark.parametrize(
+    ("base", "key", "value", "allowed"),
+    [(base, key, value, allowed) for base, key, bad, allowed in IMPOSSIBLE for value in bad],
+)
+def test_impossible_value_is_refused_with_key_and_what_is_allowed(values, base, key, value, allowed):
+    said = refusal(values(base, {key: value}))
+    assert said.startswith(f"{key} is ")
+    assert allowed in said.partition("it must be ")[2]
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("base", ["own", "default", "callback"])
+@pytest.mark.parametrize("value", [NAN, INF, -INF])
+def test_number_that_json_cannot_hold_is_refused_in_sections_with_free_keys_too(values, base, value):
+    key = {"own": "model.deep.rate", "default": "optimizer.ema", "callback": "training.callbacks.board.rate"}[base]
+    assert key in refusal(values(base, {key: value}))
+
+
+@pytest.mark.parametrize(
+    ("base", "key", "value"),
+    [
+        ("default", "seed", 2**32 - 1),
+        ("default", "study", "lr-sweep_2.1+b"),
+        ("default", "device", "gpu:12"),
+        ("folder", "data.image_size", [1, 4096]),
+        ("folder", "data.test_fraction", 0.2),
+        ("default", "model.pixel_range", [-1, 1]),
+        ("mlp", "model.init_stddev", None),
+        ("default", "optimizer.clipnorm", None),
+        ("mlp", "optimizer.weight_decay", 0),
+        ("mlp", "optimizer.schedule.warmup_epochs", 0),
+        ("convnet", "optimizer.schedule.factor", 1.0),
+        ("default", "training.batch_size", None),
+        ("default", "training.early_stopping", None),
+        ("default", "training.early_stopping.patience", 0),
+        ("default", "training.label_smoothing", 0.1),
+        ("default", "training.jit_compile", False),
+        ("default", "training.steps_per_execution", 32),
+        ("default", "training.checkpoint_seconds", 0),
+        ("mlp", "distortion.rotation", 180),
+        ("own", "model.anything", {"nested": [1, "two", None]}),
+    ],
+)
+def test_value_at_the_limit_is_taken(values, base, key, value):
+    found = leaves({"all": plain(from_hydra(OmegaConf.create(values(base, {key: value}))))})
+    assert found.get(f"all.{key}", value) == value
+
+
+# -- wrong types, unknown and missing keys ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "key", "value"),
+    [
+        ("default", "seed", 1.5),
+        ("default", "seed", True),
+        ("default", "seed", None),
+        ("default", "force", "maybe"),
+        ("default", "outputs", None),
+        ("default", "backend", "torch"),
+        ("default", "training.epochs", "many"),
+        ("default", "training.epochs", 2.5),
+        ("default", "training.batch_size", "auto"),
+        ("default", "training.validation", "first"),
+        ("default", "training.loss", "hinge"),
+        ("default", "training.dtype_policy", "float16"),
+        ("default", "training.early_stopping", 5),
+        ("default", "training.early_stopping.monitor", "f1"),
+        ("default", "training.callbacks", None),
+        ("default", "model.pixel_range", 255),
+        ("mlp", "model.hidden", [64.5]),
+        ("mlp", "model.hidden", 64),
+        ("mlp", "distortion.zoom", "a lot"),
+        ("npz", "data.path", None),
+        ("folder", "data.image_size", ["a", "b"]),
+        ("folder", "data.color", "blue"),
+    ],
+)
+def test_wrong_type_is_refused_in_a_line_that_begins_with_the_key(values, base, key, value):
+    said = refusal(values(base, {key: value}))
+    assert re.match(rf"{re.escape(key)}(\[\d\])?(:| is) ", said), said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("key", ["foo", "training.epoch", "model.pixels", "data.path", "distortion.zoom"])
+def test_unknown_key_is_refused_with_those_that_exist(values, key):
+    said = refusal(values("default", {key: 1}))
+    section = key.rpartition(".")[0]
+    assert said.startswith(f"{key}: there is no such key; ")
+    for known in values()[section] if section else values():
+        assert known in said
+
+
+@pytest.mark.parametrize("key", ["seed", "training.epochs", "model.pixel_range", "training.early_stopping.patience"])
+def test_missing_key_is_refused(values, key):
+    nested = values()
+    *sections, last = key.split(".")
+    at = nested
+    for section in sections:
+        at = at[section]
+    del at[last]
+    assert key in refusal(nested)
+
+
+@pytest.mark.parametrize("section", ["data", "model", "optimizer", "training", "distortion"])
+@pytest.mark.parametrize("instead", [None, "name", [1]])
+def test_section_must_be_a_section(values, section, instead):
+    assert refusal(values("default", {section: instead})).startswith(f"{section} is ")
+
+
+@pytest.mark.parametrize("source", ["npz", "idx", "image_folder"])
+def test_path_without_default_must_be_given(configure, source):
+    with pytest.raises(RequestError, match=r"^data\.path has no default; give it as data\.path=VALUE$"):
+        configure(f"data={source}")
+
+
+# -- values that do not go together -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
+def test_early_stopping_on_validation_needs_validation_images(values, monitor):
+    said = refusal(values("default", {"training.validation_split": 0.0, "training.early_stopping.monitor": monitor}))
+    assert said.startswith(f"training.early_stopping.monitor is {monitor}, but training.validation_split is 0")
+
+
+@pytest.mark.parametrize("stopping", [{"training.early_stopping.monitor": "loss"}, {"training.early_stopping": None}])
+def test_training_without_validation_images_needs_no_early_stopping_on_them(values, stopping):
+    config = from_values(values("default", {"training.validation_split": 0.0, **stopping}))
+    schema.check(config)
+    assert config.training.validation_split == 0
+
+
+def test_label_smoothing_goes_with_cross_entropy_only(values):
+    both = {"training.label_smoothing": 0.1, "training.loss": "mean_squared_error"}
+    assert refusal(values("default", both)) == (
+        "training.label_smoothing goes with training.loss=cross_entropy; set it to 0"
+    )
+
+
+# -- identity ---------------------------------------------------------------------------------------------------------
+
+NO_PART_OF_THE_IDENTITY = {
+    *("seed", "study", "outputs", "device", "force", "progress"),
+    *("data.path", "training.checkpoint_seconds", "training.steps_per_execution"),
+}
+
+
+def another(value: Any) -> Any:
+    """Another value of the same type."""
+    if isinstance(value, Enum):
+        return next(member for member in type(value) if member is not value)
+    for kind, change in (
+        (bool, lambda: not value),
+        (int | float, lambda: value + 1),
+        (str, lambda: value + "x"),
+        (list, lambda: [*value, 7]),
+    ):
+        if isinstance(value, kind):
+            return change()
+    return {"new": 1} if value == {} else 7  # of an empty section, and of null
+
+
+def put_in(config: Config, key: str, value: Any) -> Config:
+    """A copy of a configuration with one value changed, whatever the checks would say."""
+    config = deepcopy(config)
+    at: Any = config
+    *sections, last = key.split(".")
+    for section in sections:
+        at = at[section] if isinstance(at, dict) else getattr(at, section)
+    if isinstance(at, dict):
+        at[last] = value
+    else:
+        setattr(at, last, value)
+    return config
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_identity_depends_on_each_value_but_those_that_cannot_change_the_result(bases, base):
+    config = bases[base]
+    kept, renamed = set(), set()
+    for key, value in leaves(dataclasses.asdict(config)).items():
+        same = config_id(put_in(config, key, another(value))) == config_id(config)
+        (kept if same else renamed).add(key)
+    assert kept == NO_PART_OF_THE_IDENTITY - (set() if hasattr(config.data, "path") else {"data.path"})
+    assert {"data.name", "data.source", "model._target_", "optimizer.learning_rate", "training.epochs"} <= renamed
+    assert "backend" in renamed
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_key_order_is_no_part_of_the_identity(bases, base):
+    def backwards(value: Any) -> Any:
+        return {k: backwards(value[k]) for k in reversed(value)} if isinstance(value, dict) else value
+
+    nested = backwards(plain(bases[base]))
+    assert next(iter(nested)) == "progress"
+    assert config_id(from_values(nested)) == config_id(bases[base])
+
+
+@pytest.mark.parametrize(
+    ("base", "key", "one", "other"),
+    [
+        ("default", "optimizer.learning_rate", 1, 1.0),
+        ("default", "model.pixel_range", [0, 255], [0.0, 255.0]),
+        ("mlp", "distortion.rotation", 15, 15.0),
+        ("own", "model.width", 3, 3.0),
+        ("own", "model.deep", {"rates": [1, 2]}, {"rates": [1.0, 2.0]}),
+    ],
+)
+def test_one_and_one_point_zero_are_the_same_setting(values, base, key, one, other):
+    first, second = (config_id(from_values(values(base, {key: value}))) for value in (one, other))
+    assert first == second
+
+
+@pytest.mark.parametrize("nothing", [None, {}, []])
+def test_new_key_that_says_nothing_renames_no_run(values, bases, nothing):
+    assert config_id(from_values(values("own", {"model.new": nothing}))) == config_id(bases["own"])
+
+
+def test_zero_and_false_are_said(values):
+    ids = [config_id(from_values(values("own", {"model.new": value}))) for value in (None, 0, False, "")]
+    assert len(set(ids)) == 4
+
+
+def test_run_of_the_default_configuration_keeps_its_name(bases):
+    """Recorded runs are found by these names: they change only together with what a run does."""
+    assert run_id(bases["default"]) == "mnist_5k-lenet5-adam-19d5d51c-s0"
+
+
+@pytest.mark.parametrize(("base", "names"), [("npz", "letters-lenet5-adagrad"), ("convnet", "mnist_5k-convnet-momentum")])
+def test_run_id_is_made_of_names_config_id_and_seed(bases, base, names):
+    config = put_in(bases[base], "seed", 41)
+    assert run_id(config) == f"{names}-{config_id(config)}-s41"
+    assert re.fullmatch("[0-9a-f]{8}", config_id(config))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("a/b/letters.npz", "letters"), ("letters/", "letters"), ("v1.2.npz", "v1.2"), ("./x.npz", "x")]
+)
+def test_data_set_is_named_after_its_path(values, path, name):
+    config = from_hydra(OmegaConf.create(values("npz", {"data.path": path, "data.name": None})))
+    assert (config.data.name, config.data.source) == (name, Source.npz)
+
+
+def test_name_of_data_that_is_given_stays(values):
+    config = from_hydra(OmegaConf.create(values("npz", {"data.path": "my data.npz", "data.name": "mine"})))
+    assert config.data.name == "mine"
+
+
+def test_path_that_makes_no_name_is_refused(values):
+    said = refusal(values("npz", {"data.path": "my data.npz", "data.name": None}))
+    assert said.startswith("data.name is 'my data'; it must be a name")

@@ -1,0 +1,28 @@
+"""Trained runs that several tests look at."""
+
+from pathlib import Path
+
+import pytest
+
+from fitbench import runs
+from fitbench.config import Backend
+from fitbench.training import backend
+from fitbench.training.run import train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tensorflow():
+    backend.load(Backend.tensorflow)
+
+
+@pytest.fixture(scope="session")
+def trained(configure, tmp_path_factory):
+    """Trains a configuration below `outputs`, by default a fresh folder; gives its folder and its result."""
+
+    def run(*overrides: str, outputs: Path | None = None) -> tuple[Path, dict]:
+        root = outputs or tmp_path_factory.mktemp("outputs")
+        config = configure(f"outputs={root}", "progress=false", *overrides)
+        folder = runs.folder_of(config)
+        return folder, train(config, folder)
+
+    return run

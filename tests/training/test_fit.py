@@ -1,0 +1,165 @@
+"""The loop gives what plain Keras gives, however it is cut."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from fitbench.training import fit as fitting
+from fitbench.training.fit import Examples, fit, order_of
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (530, 6, 6, 1), dtype=np.uint8)
+LABELS = (IMAGES.reshape(530, -1).mean(axis=1) > 127).astype(np.int32) + (IMAGES[:, 0, 0, 0] > 127)
+
+
+def model(dropout=0.0, **compile_options):
+    keras.utils.set_random_seed(7)
+    images = keras.Input((6, 6, 1), dtype="uint8")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
+    x = keras.layers.Dense(16, activation="relu")(x)
+    x = keras.layers.Dropout(dropout)(x)
+    return compiled(keras.Model(images, keras.layers.Dense(3)(x)), **compile_options)
+
+
+def compiled(made, **options):
+    made.compile(
+        keras.optimizers.Adam(0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        **options,
+    )
+    return made
+
+
+def history_of(made, training=None, validation=None, *, batch_size=32, epochs=3, **options):
+    history = keras.callbacks.History()
+    training = training or Examples(IMAGES[:400], LABELS[:400])
+    validation = validation or Examples(IMAGES[400:], LABELS[400:])
+    fit(made, training, validation, seed=5, batch_size=batch_size, epochs=epochs, callbacks=[history], **options)
+    return history.history
+
+
+class Ordered(keras.utils.PyDataset):
+    """Batches in the order that fitbench gives an epoch, for plain Keras."""
+
+    def __init__(self, batch_size):
+        super().__init__()
+        self.batch_size = batch_size
+        self.epoch = 0
+
+    def __len__(self):
+        return math.ceil(400 / self.batch_size)
+
+    def __getitem__(self, index):
+        batch = order_of(5, self.epoch, 400)[index * self.batch_size :][: self.batch_size]
+        return IMAGES[batch], LABELS[batch]
+
+
+@pytest.mark.parametrize("batch_size", [32, 50, 400])  # with a smaller last batch, without one, one batch
+def test_weights_and_history_are_those_of_plain_keras(batch_size):
+    ours = model(dropout=0.1)
+    history = history_of(ours, batch_size=batch_size)
+    plain = model(dropout=0.1)
+    batches = Ordered(batch_size)
+    epochs = []
+    for epoch in range(3):
+        batches.epoch = epoch
+        logs = plain.fit(batches, validation_data=(IMAGES[400:], LABELS[400:]), verbose=0, shuffle=False).history
+        epochs.append({name: values[0] for name, values in logs.items()})
+    for name in ("loss", "accuracy"):
+        assert history[name] == [epoch[name] for epoch in epochs]  # to the last bit
+    for name in ("val_loss", "val_accuracy"):  # evaluated in larger batches
+        assert history[name] == pytest.approx([epoch[name] for epoch in epochs], rel=1e-5)
+    for mine, theirs in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        assert np.array_equal(mine, theirs)
+
+
+def test_slices_and_executions_do_not_change_a_bit(monkeypatch):
+    whole = history_of(model(dropout=0.1))
+    monkeypatch.setattr(fitting, "SLICE_SECONDS", 0.0)  # one step at a time
+    assert history_of(model(dropout=0.1)) == whole
+    assert history_of(model(dropout=0.1), steps_per_execution=5) == whole
+
+
+def test_streamed_images_give_the_same_result(monkeypatch):
+    class Lazy:
+        def __init__(self, images):
+            self.images, self.shape, self.largest = images, images.shape, 0
+
+        def __getitem__(self, index):
+            self.largest = max(self.largest, len(index))
+            return self.images[index]
+
+    whole = history_of(model())
+    monkeypatch.setattr(fitting, "BLOCK_BYTES", 36 * 100)
+    training, validation = Lazy(IMAGES[:400]), Lazy(IMAGES[400:])
+    streamed = history_of(model(), Examples(training, LABELS[:400]), Examples(validation, LABELS[400:]))
+    assert streamed == whole
+    assert training.largest == 96  # three batches at a time
+
+
+def test_xla_gives_the_same_result_but_for_rounding():
+    plain, xla = history_of(model()), history_of(model(), xla=True)
+    for name, values in plain.items():
+        assert xla[name] == pytest.approx(values, rel=1e-3)
+
+
+def test_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():
+    orders = [order_of(seed, epoch, 50).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 4
+    assert order_of(1, 1, 50).tolist() == orders[3]
+    assert order_of(0, 0, 8).tolist() == [2, 4, 3, 6, 5, 0, 1, 7]  # recorded runs go on in this order
+
+
+def test_callbacks_see_every_execution_and_progress_every_slice(monkeypatch):
+    monkeypatch.setattr(fitting, "SLICE_SECONDS", 0.0)
+    batches, seen = [], []
+    counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+    fit(
+        model(), Examples(IMAGES[:400], LABELS[:400]), None, seed=0, batch_size=32, epochs=1,
+        steps_per_execution=4, callbacks=[counter], progress=lambda done, logs: seen.append((done, logs)),
+    )  # fmt: skip
+    assert len(batches) == 4  # 13 steps, 4 at a time
+    assert seen[-1][0] == 400
+    assert len(seen) > 4
+    assert set(seen[0][1]) == {"loss", "accuracy"}
+
+
+def test_a_train_step_of_the_users_own_is_run_and_its_logs_are_kept():
+    class Own(keras.Model):
+        def train_step(self, data):
+            logs = super().train_step(data)
+            return {**logs, "twice_the_loss": 2 * logs["loss"]}
+
+    made = model()
+    history = history_of(compiled(Own(made.inputs, made.outputs)), epochs=1)
+    assert history["twice_the_loss"] == pytest.approx([2 * history["loss"][0]])
+
+
+def test_fit_leaves_a_model_that_keras_can_fit_and_evaluate():
+    made = model()
+    history_of(made, epochs=1)
+    made.fit(IMAGES[:64], LABELS[:64], verbose=0)
+    assert len(made.evaluate(IMAGES[:64], LABELS[:64], verbose=0)) == 2
+
+
+@pytest.mark.parametrize(
+    ("layer", "setting", "steps", "expected"),
+    [
+        ("Dense", "auto", 20_000, True),
+        ("Dense", "auto", 100, False),  # compiling would take longer than training
+        ("Conv2D", "auto", 20_000, False),
+        ("Conv2D", True, 100, True),
+        ("Dense", False, 20_000, False),
+    ],
+)
+def test_xla_is_for_long_runs_without_convolutions(layer, setting, steps, expected):
+    images = keras.Input((6, 6, 1), dtype="uint8")
+    x = keras.layers.Rescaling(1.0)(images)
+    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(x) if layer == "Conv2D" else x)
+    inner = keras.Model(images, keras.layers.Dense(3)(x))
+    nested = compiled(keras.Model(images, inner(images)))
+    assert fitting.worth_xla(nested, setting, steps) is expected

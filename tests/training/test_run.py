@@ -1,0 +1,416 @@
+"""Runs on real digits: what is recorded, that it can be trusted, that an interrupted one goes on to the same bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from fitbench import runs
+from fitbench.errors import RequestError
+from fitbench.sweeps.launch import run
+from fitbench.training.callbacks import Diverged
+from fitbench.training.data import load
+from fitbench.training.run import train
+
+# what the fixture `dropout_run` is trained with
+DROPOUT_RUN = (
+    "model=mlp", "model.dropout=0.2", "optimizer/schedule=cosine", "training.epochs=5",
+    "training.early_stopping.patience=10",
+)  # fmt: skip
+SMALL = ("data=digits", "model=mlp", "training.epochs=2")
+
+
+@pytest.fixture(scope="session")
+def dropout_run(trained):
+    """Randomness and state of every kind: dropout, a schedule, Adam."""
+    return trained(*DROPOUT_RUN)
+
+
+def history_without_seconds(folder):
+    return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in runs.read_history(folder)]
+
+
+def assert_same_run(one, other):
+    assert history_without_seconds(one) == history_without_seconds(other)
+    models = [keras.saving.load_model(folder / "model.keras") for folder in (one, other)]
+    for mine, theirs in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        assert np.array_equal(mine, theirs)
+    first, second = (np.load(folder / "predictions.npz")["probabilities"] for folder in (one, other))
+    assert np.array_equal(first, second)
+    assert runs.read_result(one)["metrics"] == runs.read_result(other)["metrics"]
+
+
+# -- what is recorded
+
+
+def test_folder_holds_the_files_of_a_finished_run_and_no_others(dropout_run):
+    folder, _ = dropout_run
+    assert runs.state(folder) is runs.State.finished
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml", "history.jsonl", "model.keras", "predictions.npz", "result.json",
+    }  # fmt: skip
+
+
+def test_result_has_every_field_of_the_contract(dropout_run):
+    folder, returned = dropout_run
+    result = json.loads((folder / "result.json").read_text())
+    assert result == returned
+    assert set(result) == {
+        "schema", "run_id", "config_id", "seed", "study", "config", "metrics", "timing", "parameters", "data",
+        "versions", "git", "device", "attempts", "finished_at",
+    }  # fmt: skip
+    assert set(result["metrics"]) == {
+        "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch",
+        "epochs",
+    }  # fmt: skip
+    assert all(isinstance(value, int | float) for value in result["metrics"].values())
+    assert set(result["timing"]) == {"fit_seconds", "seconds", "images_per_second"}
+    assert result["schema"] == 1
+    assert result["run_id"] == folder.name == f"mnist_5k-mlp-adam-{result['config_id']}-s0"
+    assert result["parameters"] == 55_050
+    assert {key: result["data"][key] for key in ("name", "train", "validation", "test")} == {
+        "name": "mnist_5k", "train": 3200, "validation": 800, "test": 1000,
+    }  # fmt: skip
+    assert result["versions"]["keras"] == keras.__version__
+    assert result["device"].startswith(("cpu", "gpu"))
+    assert result["finished_at"].endswith("Z")
+
+
+def test_config_yaml_is_the_resolved_configuration(dropout_run):
+    folder, result = dropout_run
+    assert yaml.safe_load((folder / "config.yaml").read_text()) == result["config"]
+    assert result["config"]["model"]["dropout"] == 0.2
+    assert result["config"]["optimizer"]["schedule"]["kind"] == "cosine"
+
+
+def test_history_has_a_line_for_each_epoch(dropout_run):
+    folder, result = dropout_run
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3, 4, 5]
+    assert set(history[0]) == {
+        "epoch", "seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy",
+    }  # fmt: skip
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert history[0]["learning_rate"] == pytest.approx(0.001)  # the warm-up has just ended
+    assert history[-1]["learning_rate"] == pytest.approx(0, abs=1e-9)
+
+
+def test_saved_model_reads_raw_pixels_as_the_predictions_say(dropout_run, configure):
+    folder, result = dropout_run
+    data = load(configure().data)
+    model = keras.saving.load_model(folder / "model.keras")
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(data.x_test, verbose=0)))
+    recorded = np.load(folder / "predictions.npz", allow_pickle=False)
+    assert np.allclose(probabilities, recorded["probabilities"], atol=1e-6)
+    assert recorded["labels"].tolist() == data.y_test.tolist()
+    assert str(recorded["data_sha256"]) == data.sha256 == result["data"]["sha256"]
+    right = probabilities[np.arange(1000), data.y_test]
+    assert result["metrics"]["test_accuracy"] == np.mean(probabilities.argmax(axis=1) == data.y_test)
+    assert result["metrics"]["test_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-4)
+    assert result["metrics"]["test_accuracy"] > 0.8
+
+
+def test_saved_model_holds_no_optimizer(dropout_run):
+    folder, _ = dropout_run
+    assert getattr(keras.saving.load_model(folder / "model.keras"), "optimizer", None) is None
+    assert json.loads(zipfile.ZipFile(folder / "model.keras").read("config.json")).get("compile_config") is None
+
+
+def test_metrics_are_those_of_the_weights_that_are_kept(trained, configure):
+    options = ("data=digits", "model=mlp", "training.epochs=40", "optimizer.learning_rate=0.03")
+    data = load(configure("data=digits").data)
+    held_back = slice(int(len(data.y_train) * 0.8), None)
+    for restore in (True, False):
+        folder, result = trained(
+            *options, "training.early_stopping.patience=2", f"training.early_stopping.restore_best_weights={restore}"
+        )
+        history, metrics = runs.read_history(folder), result["metrics"]
+        best = min(history, key=lambda epoch: epoch["val_loss"])
+        assert metrics["best_epoch"] == best["epoch"] == history[-1]["epoch"] - 2
+        kept = best if restore else history[-1]
+        assert (metrics["val_loss"], metrics["train_accuracy"]) == (kept["val_loss"], kept["accuracy"])
+        logits = keras.saving.load_model(folder / "model.keras").predict(data.x_train[held_back], verbose=0)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(data.y_train[held_back], logits)
+        assert float(loss) == pytest.approx(metrics["val_loss"], rel=1e-4)
+
+
+# -- the same configuration is the same run
+
+
+def test_same_configuration_twice_is_the_same_to_the_last_bit(dropout_run, trained):
+    folder, _ = dropout_run
+    assert_same_run(folder, trained(*DROPOUT_RUN)[0])
+
+
+def test_convolutions_and_distortions_are_repeatable_too(trained):
+    options = ("data=digits", "model=convnet", "model.filters=[4,8]", "distortion=affine", "training.epochs=2")
+    (one, first), (other, _) = trained(*options), trained(*options)
+    assert_same_run(one, other)
+    assert trained(*options, "distortion=none")[1]["metrics"] != first["metrics"]
+
+
+def test_another_seed_is_another_run(dropout_run, trained):
+    assert trained(*DROPOUT_RUN, "seed=1")[1]["metrics"] != dropout_run[1]["metrics"]
+
+
+# -- interruption
+
+
+def launch(*arguments):
+    command = [sys.executable, "-m", "fitbench", "train", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_epochs(folder, epochs, process):
+    deadline = time.monotonic() + 120
+    while len(runs.read_history(folder)) < epochs:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, configure, tmp_path):
+    """Ctrl-C once, kill -9 once, with dropout, a schedule and early stopping that must remember; then to the end."""
+    options = (
+        "model=mlp", "model.dropout=0.2", "optimizer=momentum", "optimizer.learning_rate=0.02",
+        "optimizer/schedule=cosine", "training.epochs=80", "training.early_stopping.patience=4",
+    )  # fmt: skip
+    undisturbed, _ = trained(*options)
+    folder = runs.folder_of(configure(*options, f"outputs={tmp_path}"))
+
+    process = launch(*options, f"outputs={tmp_path}")
+    wait_for_epochs(folder, 3, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from here" in said
+    assert runs.state(folder) is runs.State.interrupted
+    after_first = len(runs.read_history(folder))
+
+    process = launch(*options, f"outputs={tmp_path}", "training.checkpoint_seconds=0")
+    wait_for_epochs(folder, after_first + 3, process)
+    process.kill()
+    process.communicate()
+    assert runs.state(folder) is runs.State.interrupted  # its claim is that of a dead process
+    with (folder / "history.jsonl").open("a") as history:
+        history.write('{"epoch": 99, "lo')  # as a write that was cut short leaves it
+
+    _, result = trained(*options, outputs=tmp_path)
+    assert_same_run(undisturbed, folder)
+    assert result["attempts"] == 3
+    assert runs.read_result(folder)["metrics"]["epochs"] < 80
+    assert not (folder / "checkpoint").exists()
+
+
+def test_finished_run_is_not_trained_again_unless_forced(trained, configure, tmp_path):
+    options = (*SMALL, f"outputs={tmp_path}", "progress=false")
+    folder, first = trained(*SMALL, outputs=tmp_path)
+    stamp = (folder / "model.keras").stat().st_mtime_ns
+    assert run(configure(*options)) == (first, True)
+    assert (folder / "model.keras").stat().st_mtime_ns == stamp
+    again, reused = run(configure(*options, "force=true"))
+    assert not reused
+    assert again["metrics"] == first["metrics"]
+    assert (folder / "model.keras").stat().st_mtime_ns > stamp
+
+
+# -- ways to train
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("training.validation=stratified", "training.validation_split=0.3"),
+        ("training=full_batch",),
+        ("training.dtype_policy=mixed_bfloat16",),
+        ("training.validation_split=0", "training.early_stopping=null"),
+        ("training.early_stopping.monitor=val_accuracy",),
+        ("optimizer/schedule=step", "+optimizer.clipnorm=1.0"),
+        ("+training.callbacks.stop={_target_: keras.callbacks.TerminateOnNaN}", "training.steps_per_execution=3"),
+        ("training.jit_compile=true", "optimizer=adagrad"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_ways_to_train(trained, options):
+    folder, result = trained(*SMALL, *options)
+    history = runs.read_history(folder)
+    assert len(history) == 2
+    assert history[1]["loss"] < history[0]["loss"]
+    without_validation = "training.validation_split=0" in options
+    assert (result["metrics"]["val_loss"] is None) is without_validation
+    assert (result["data"]["validation"] == 0) is without_validation
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "label_smoothing"])
+def test_losses_are_what_their_names_say(trained, configure, loss):
+    option = "training.label_smoothing=0.1" if loss == "label_smoothing" else f"training.loss={loss}"
+    folder, result = trained(*SMALL, option)
+    data = load(configure("data=digits").data)
+    outputs = keras.saving.load_model(folder / "model.keras").predict(data.x_test, verbose=0).astype(np.float64)
+    targets = np.eye(10)[data.y_test]
+    if loss == "mean_squared_error":
+        expected = ((outputs - targets) ** 2).mean()
+    else:
+        log_probabilities = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
+        expected = -((0.9 * targets + 0.1 / 10) * log_probabilities).sum(axis=1).mean()
+    assert result["metrics"]["test_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatch, configure):
+    from PIL import Image
+
+    from fitbench.training import data as data_module
+    from fitbench.training import fit as fit_module
+
+    digits = load(configure("data=digits").data)
+    for part, images, labels in (("train", digits.x_train, digits.y_train), ("test", digits.x_test, digits.y_test)):
+        for index in range(200):
+            folder = tmp_path / "images" / part / f"class {labels[index]}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(images[index, :, :, 0]).save(folder / f"{index}.png")
+    options = (
+        "data=image_folder", f"data.path={tmp_path}/images", "data.image_size=[8,8]", "model=mlp", "training.epochs=2",
+    )  # fmt: skip
+    whole, result = trained(*options)
+    assert result["run_id"].startswith("images-mlp-adam-")
+    assert result["data"]["classes"] == [f"class {digit}" for digit in range(10)]
+    monkeypatch.setattr(data_module, "memory_limit", lambda: 1000)
+    monkeypatch.setattr(fit_module, "BLOCK_BYTES", 64 * 130)
+    assert_same_run(whole, trained(*options)[0])
+
+
+# -- failures
+
+
+def test_diverging_run_fails_and_keeps_its_history(trained, configure, tmp_path):
+    options = (*SMALL, "optimizer=sgd", "optimizer.learning_rate=1e30", f"outputs={tmp_path}")
+    folder = runs.folder_of(configure(*options))
+    with pytest.raises(Diverged, match=r"diverged: loss is nan after epoch 1; try a smaller optimizer\.learning_rate"):
+        trained(*options, outputs=tmp_path)
+    assert runs.state(folder) is runs.State.failed
+    assert runs.read_history(folder)[0]["loss"] is None
+    assert "Diverged" in (folder / "error.txt").read_text()
+    assert not (folder / "claim.json").exists()
+
+
+def test_model_that_does_not_fit_the_images_is_refused(trained):
+    with pytest.raises(RequestError, match="lenet5 takes images of 10x10 pixels or more; these are 8x8"):
+        trained("data=digits", "model=lenet5")
+
+
+def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(OWN_MODEL)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RequestError, match=r"mine\.net does not take these settings .*pixel_range"):
+        trained(*SMALL, "model._target_=mine.net", "~model.hidden", "~model.activation")
+
+
+OWN_MODEL = """
+import keras
+
+def net(input_shape, classes, width):
+    images = keras.Input(input_shape, dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(images)
+    x = keras.layers.Dense(width, activation="relu")(keras.layers.Flatten()(x))
+    return keras.Model(images, keras.layers.Dense(classes)(x))
+"""
+
+
+def test_model_of_ones_own_trains_from_ones_own_config_dir(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_MODEL)
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "net.yaml").write_text("_target_: mine.net\nname: net\nwidth: 12\n")
+    process = subprocess.run(
+        [
+            sys.executable, "-m", "fitbench", "train", "--config-dir", "conf", "model=net", "data=digits",
+            "training.epochs=2",
+        ],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    [folder] = (tmp_path / "outputs" / "default").iterdir()
+    assert runs.read_result(folder)["parameters"] == 64 * 12 + 12 + 12 * 10 + 10
+    assert (folder / "curves.png").exists()
+    assert (folder / "confusion.png").exists()
+    assert "attempt 1 of" in (folder / "train.log").read_text()
+    assert str(folder.relative_to(tmp_path)) in process.stdout
+    assert process.stderr.splitlines()[0].startswith("epoch 1/2")  # not a word of TensorFlow's
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of 300 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.geteuid()
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], check=False).returncode
+    ):
+        pytest.skip("needs root and the right to mount a small tmpfs")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
+    config = configure(*SMALL, "model.hidden=[1000]", f"outputs={tiny_disk}", "progress=false")
+    folder = runs.folder_of(config)
+    with pytest.raises(OSError, match="No space left"):
+        train(config, folder)
+    assert runs.state(folder) is not runs.State.finished
+    assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt"}
+    assert len(runs.read_history(folder)) == 2
+
+
+# -- published figures and other backends
+
+
+def test_nearest_mean_reaches_its_published_accuracy_on_mnist(trained, mnist, monkeypatch):
+    monkeypatch.setenv("FITBENCH_DATA", str(mnist))
+    _, result = trained("data=mnist", "model=nearest_mean")
+    assert result["metrics"]["test_accuracy"] == 0.8203
+    assert result["data"]["train"] == 60_000
+    assert result["metrics"]["epochs"] == 0
+
+
+def test_every_model_trains_on_jax(tmp_path):
+    pytest.importorskip("jax", reason="needs the extra jax")
+    script = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import configure
+from fitbench import runs
+from fitbench.training.run import train
+import numpy as np
+root = Path(sys.argv[1])
+x = np.random.default_rng(0).integers(0, 256, (260, 28, 28, 1), dtype=np.uint8)
+y = np.arange(260) % 10
+np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
+for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
+    small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
+    epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=160")
+    config = configure("backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
+                       "progress=false", *epochs, *small)
+    result = train(config, runs.folder_of(config))
+    assert result["versions"]["jax"]
+    losses = [epoch["loss"] for epoch in runs.read_history(runs.folder_of(config))]
+    print(model, *losses, result["metrics"]["test_loss"])
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    reported = {line.split()[0]: list(map(float, line.split()[1:])) for line in process.stdout.splitlines()}
+    assert len(reported) == 6
+    assert all(first > second for first, second, _ in (reported[name] for name in reported if name != "nearest_mean"))
+    assert process.stderr == ""
