@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fitbench import runs
+from fitbench.config import run_id
 from fitbench.errors import FitbenchError
 from fitbench.runs import State
 
@@ -61,7 +62,7 @@ def names(folder: Path) -> set[str]:
 
 def test_folder_is_below_outputs_and_study(configure):
     config = configure("outputs=kept", "study=widths", "seed=3")
-    assert runs.folder_of(config) == Path("kept/widths/mnist_5k-lenet5-adam-19d5d51c-s3")
+    assert runs.folder_of(config) == Path("kept", "widths", run_id(config))
 
 
 # -- states -----------------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_config_yaml_is_the_resolved_configuration(dropout_run):
 
 
 def test_history_has_a_line_for_each_epoch(dropout_run):
-    folder, result = dropout_run
+    folder, _ = dropout_run
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [epoch["epoch"] for epoch in history] == [1, 2, 3, 4, 5]
     assert set(history[0]) == {
@@ -122,7 +122,7 @@ def test_saved_model_reads_raw_pixels_as_the_predictions_say(dropout_run, config
 def test_saved_model_holds_no_optimizer(dropout_run):
     folder, _ = dropout_run
     assert getattr(keras.saving.load_model(folder / "model.keras"), "optimizer", None) is None
-    assert json.loads(zipfile.ZipFile(folder / "model.keras").read("config.json")).get("compile_config") is None
+    assert json.loads(zipfile.ZipFile(folder / "model.keras").read("config.json")).get("compile_config") in (None, {})
 
 
 def test_metrics_are_those_of_the_weights_that_are_kept(trained, configure):
@@ -392,8 +392,8 @@ from fitbench import runs
 from fitbench.training.run import train
 import numpy as np
 root = Path(sys.argv[1])
-x = np.random.default_rng(0).integers(0, 256, (260, 28, 28, 1), dtype=np.uint8)
 y = np.arange(260) % 10
+x = (np.random.default_rng(0).integers(0, 20, (260, 28, 28, 1)) + 25 * y[:, None, None, None]).astype(np.uint8)
 np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
 for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())

@@ -29,7 +29,7 @@ def test_nothing_is_held_back_for_a_split_of_0():
 
 @pytest.mark.parametrize(("fraction", "validation"), [(0.2, Validation.last), (0.99, Validation.stratified)])
 def test_a_class_without_training_images_is_refused(fraction, validation):
-    with pytest.raises(RequestError, match="leaves nothing to train on of class .*2"):
+    with pytest.raises(RequestError, match=r"leaves nothing to train on of class .*2"):
         split(LABELS, fraction, validation, seed=0)
 
 

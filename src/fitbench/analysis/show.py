@@ -33,7 +33,7 @@ def print_summary(folder: Path, result: dict[str, Any], reused: bool) -> None:
     out.print(_results(out, result))
     out.print(clean(folder), soft_wrap=True)
     if reused:
-        out.print("This run was finished before, so nothing was trained; force=true trains it again.", soft_wrap=True)
+        out.print("It was finished before, so nothing was trained; force=true trains it again.", soft_wrap=True)
     recorded = (folder / "result.json").stat().st_mtime
     drawn = [name for name in PICTURES if (folder / name).exists() and (folder / name).stat().st_mtime >= recorded]
     name = folder.name if folder.parent.parent == Path("outputs") else str(folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-TRAIN, VALIDATION, AXIS = "blue", "yellow", "dim"
+TRAIN, VALIDATION, AXIS = "cyan", "yellow", "dim"
 DOT_BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a braille character, by column and row
 MARGIN = 8  # characters left of a plot, for its numbers
 

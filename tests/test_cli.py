@@ -1,0 +1,111 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fitbench
+from fitbench import cli, runs
+from fitbench.config import run_id
+
+SLOW = re.compile(r"\b(keras|tensorflow|jax|torch|pandas|matplotlib|scipy)\b")
+
+
+def fitbench_in_a_new_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, with a line in its stderr for every module that it imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "fitbench", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def imported(stderr: str) -> set[str]:
+    return {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
+
+
+def said(stderr: str) -> list[str]:
+    return [line for line in stderr.splitlines() if not line.startswith("import time:")]
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Call `fitbench ARGUMENTS` in this process; gives exit status, stdout and stderr."""
+
+    def made(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["fitbench", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(caught.value.code or 0), printed.out, printed.err
+
+    return made
+
+
+def test_help_answers_without_the_slow_libraries(tmp_path):
+    done = fitbench_in_a_new_process(tmp_path, "--help")
+    assert done.returncode == 0
+    for command in ("train", "show", "data"):
+        assert re.search(rf"^\W*{command} +\w", done.stdout, re.MULTILINE), done.stdout
+    modules = imported(done.stderr)
+    assert "fitbench.cli" in modules
+    assert not {name for name in modules if SLOW.match(name)}
+    assert said(done.stderr) == []
+
+
+def test_refused_request_is_one_line_and_makes_no_run(tmp_path):
+    done = fitbench_in_a_new_process(tmp_path, "train", "training.validation_split=1.5")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said(done.stderr) == ["fitbench: training.validation_split is 1.5; it must be at least 0 and below 1"]
+    assert not {name for name in imported(done.stderr) if SLOW.match(name)}
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_finished_run_is_reported_without_the_slow_libraries(configure, tmp_path):
+    config = configure(f"outputs={tmp_path / 'outputs'}")
+    folder = runs.folder_of(config)
+    folder.mkdir(parents=True)
+    runs.write_result(
+        folder,
+        {
+            "schema": 1,
+            "run_id": run_id(config),
+            "config": {"data": {}},
+            "metrics": {"test_accuracy": 0.8125, "test_loss": 0.5, "best_epoch": None, "epochs": 3}
+            | {f"{part}_{name}": None for part in ("train", "val") for name in ("loss", "accuracy")},
+            "timing": {"fit_seconds": 1.5, "seconds": 2.0, "images_per_second": None},
+            "parameters": 60074,
+            "data": {"name": "mnist_5k", "train": 3200, "validation": 800, "test": 1000},
+            "device": "cpu",
+            "attempts": 1,
+        },
+    )
+    done = fitbench_in_a_new_process(tmp_path, "train")
+    assert (done.returncode, said(done.stderr)) == (0, [])
+    assert "0.8125" in done.stdout
+    assert run_id(config) in done.stdout
+    assert not {name for name in imported(done.stderr) if SLOW.match(name)}
+
+
+def test_version_is_the_package_s(call):
+    assert call("--version") == (0, f"{fitbench.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["trian"], ["show"], ["show", "--formt", "json", "x"], ["data", "x"]])
+def test_wrong_usage_is_exit_status_2(call, arguments):
+    status, out, err = call(*arguments)
+    assert (status, out) == (2, "")
+    assert "Usage: " in err
+
+
+def test_known_failure_is_said_in_a_line_with_its_exit_status(call):
+    status, out, err = call("show", "mnist_5k")
+    assert (status, out) == (2, "")
+    assert err.startswith("fitbench: 'mnist_5k' ")
+    assert err.count("\n") == 1
+
+
+def test_every_command_says_what_it_does():
+    for command in cli.app.registered_commands:
+        line = (command.callback.__doc__ or "").partition("\n")[0]
+        assert line.endswith("."), command.callback.__name__
