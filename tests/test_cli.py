@@ -7,7 +7,7 @@ import pytest
 
 import fitbench
 from fitbench import cli, runs
-from fitbench.config import run_id
+from fitbench.config import config_id, plain, run_id
 
 SLOW = re.compile(r"\b(keras|tensorflow|jax|torch|pandas|matplotlib|scipy)\b")
 
@@ -70,14 +70,19 @@ def test_finished_run_is_reported_without_the_slow_libraries(configure, tmp_path
         {
             "schema": 1,
             "run_id": run_id(config),
-            "config": {"data": {}},
+            "config_id": config_id(config),
+            "seed": 0,
+            "study": "default",
+            "config": plain(config),
             "metrics": {"test_accuracy": 0.8125, "test_loss": 0.5, "best_epoch": None, "epochs": 3}
             | {f"{part}_{name}": None for part in ("train", "val") for name in ("loss", "accuracy")},
             "timing": {"fit_seconds": 1.5, "seconds": 2.0, "images_per_second": None},
             "parameters": 60074,
-            "data": {"name": "mnist_5k", "train": 3200, "validation": 800, "test": 1000},
+            "data": {"name": "mnist_5k", "sha256": "0" * 64, "train": 3200, "validation": 800, "test": 1000}
+            | {"classes": list("0123456789")},
             "device": "cpu",
             "attempts": 1,
+            "finished_at": "2026-01-01T00:00:00Z",
         },
     )
     done = fitbench_in_a_new_process(tmp_path, "train")

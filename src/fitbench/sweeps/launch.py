@@ -91,7 +91,7 @@ def _run_id(root: Any) -> str:
 
 
 def _without_hydra(root: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(root, [key for key in root if key != "hydra"])
+    return OmegaConf.masked_copy(root, [str(key) for key in root if key != "hydra"])
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:

@@ -47,10 +47,11 @@ Images = np.ndarray | ImageFiles
 class Dataset:
     """A data set as a run uses it.
 
-    Images are uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or `ImageFiles`,
-    which decodes what it is indexed with. Labels are int32 [N], positions in `classes`. The examples are in
-    the order of their source, perhaps sorted by class; those of an image folder are shuffled. Every class in the test set is in the training set.
-    `source` is the file or folder they were read from, `skipped` the unreadable files that were left out.
+    Images are uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or `ImageFiles`, which
+    decodes what it is indexed with. Labels are int32 [N], positions in `classes`. The examples are in the order of
+    their source, perhaps sorted by class, but those of an image folder are shuffled. Every class in the test set is
+    in the training set. `source` is the file or folder they were read from, `skipped` the unreadable files that were
+    left out.
     """
 
     name: str

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +21,7 @@ class Display:
         self.bar = shown and self.console.is_terminal
         self.done_at_start = 0
         self.epoch = 0
-        self.validated = ""
+        self.trained = self.validated = self.rate = ""  # what was last known, also at the start of an epoch
         self.started = self.epoch_started = time.perf_counter()
 
     def __enter__(self) -> "Display":
@@ -55,11 +57,11 @@ class Display:
         """So many examples of the epoch are done, with these running means of the metrics."""
         if not self.bar:
             return
-        rate = examples / max(time.perf_counter() - self.epoch_started, 1e-9)
-        parts = [_metrics(logs), self.validated, f"{_count(rate)} img/s" if examples else "", self._left(examples)]
-        width = self.console.width
-        while len(parts) > 1 and sum(len(part) + 2 for part in parts if part) > width - 26:
-            del parts[2 if len(parts) > 2 else 1]  # a narrow terminal: first the rate goes, then the rest
+        if {"loss", "accuracy"} <= set(logs):
+            rate = examples / max(time.perf_counter() - self.epoch_started, 1e-9)
+            self.trained = f"loss {logs['loss']:.3f} acc {logs['accuracy']:.3f}"
+            self.rate = f"{_count(rate)} img/s"
+        parts = [self.trained, self.validated, self.rate, self._left(examples)]
         self.live.update(
             self.task,
             completed=examples,
@@ -69,8 +71,8 @@ class Display:
 
     def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
         """Epoch ended; `epoch` is its line of the history."""
-        if epoch.get("val_loss") is not None:
-            self.validated = f"val {_metrics({'loss': epoch['val_loss'], 'accuracy': epoch.get('val_accuracy')})}"
+        if epoch.get("val_loss") is not None and epoch.get("val_accuracy") is not None:
+            self.validated = f"val {epoch['val_loss']:.3f} {epoch['val_accuracy']:.3f}"
         if self.plain:
             rate = self.examples / max(epoch["seconds"], 1e-9)
             line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {_count(rate)} img/s"
@@ -84,6 +86,21 @@ class Display:
             return ""
         seconds = (time.perf_counter() - self.started) / done * (self.epochs - self.done_at_start - done)
         return f"{duration(seconds)} left"
+
+
+@contextmanager
+def notice(shown: bool, text: str) -> Iterator[None]:
+    """Say what is waited for, in a terminal, for as long as it takes."""
+    shown = shown and sys.stderr.isatty()
+    if shown:
+        sys.stderr.write(f"{text} ...")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 def describe(epoch: dict[str, Any]) -> str:
@@ -100,7 +117,9 @@ def _metrics(values: dict[str, Any]) -> str:
 
 
 def _count(number: float) -> str:
-    return f"{number / 1000:.0f}k" if number >= 10_000 else f"{number:.0f}"
+    if number < 1000:
+        return f"{number:.0f}"
+    return f"{number / 1000:.1f}k" if number < 100_000 else f"{number / 1000:.0f}k"
 
 
 def duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, ru
 from fitbench.training import backend
 from fitbench.training.data import Dataset, load
 from fitbench.training.environment import git_state, versions
-from fitbench.training.progress import Display
+from fitbench.training.progress import Display, notice
 from fitbench.training.split import split, take
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,8 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
     settings = config.training
     kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
 
-    backend.load(config.backend)
+    with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
+        backend.load(config.backend)
     from fitbench.training import checkpoint, objective
     from fitbench.training.building import build
     from fitbench.training.evaluate import accuracy, predict

@@ -40,8 +40,8 @@ def split(labels: np.ndarray, fraction: float, validation: Validation, seed: int
     unseen = np.setdiff1d(labels, labels[kept])
     if len(unseen):
         raise RequestError(
-            f"training.validation_split={fraction} with training.validation={validation.value} leaves nothing to train on "
-            f"of class {', '.join(map(str, unseen))}; hold fewer back, or set training.validation=stratified"
+            f"training.validation_split={fraction} with training.validation={validation.value} leaves nothing to "
+            f"train on of class {', '.join(map(str, unseen))}; hold fewer back, or set training.validation=stratified"
         )
     unchecked = np.setdiff1d(labels, labels[held_back])
     if len(unchecked):
