@@ -31,6 +31,7 @@ class Checkpoint:
     epoch: int
     stopped: bool  # training was over (early stopping) although epochs were left
     seconds: float  # that the run had taken, over all attempts
+    fit_seconds: float  # of those, in `fit`
     history: list[dict[str, Any]]
     callbacks: list[dict[str, Any]] = field(default_factory=list)  # numbers, in the order of the callbacks
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class Checkpoints(keras.callbacks.Callback):
     """Keeps the state of the model, the optimizer and the other callbacks after every epoch, and goes on from one.
 
     It must stand behind the callbacks whose state it keeps: they reset themselves when training begins, and it sets
-    them to where they were.
+    them to where they were. `attempt_began` is the `time.perf_counter()` at which this attempt began.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Checkpoints(keras.callbacks.Callback):
         callbacks: list[keras.callbacks.Callback],
         history: list[dict[str, Any]],
         resumed: Checkpoint | None,
+        attempt_began: float,
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -99,8 +101,9 @@ class Checkpoints(keras.callbacks.Callback):
         self.history = history
         self.resumed = resumed
         self.latest: Checkpoint | None = None
-        self.written = time.monotonic()
-        self.began = time.monotonic() - (resumed.seconds if resumed else 0.0)
+        self.written = time.perf_counter()
+        self.began = attempt_began - (resumed.seconds if resumed else 0.0)
+        self.fit_began = time.perf_counter() - (resumed.fit_seconds if resumed else 0.0)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Set everything to where the checkpoint left it."""
@@ -129,20 +132,25 @@ class Checkpoints(keras.callbacks.Callback):
         self.latest = Checkpoint(
             epoch=epoch + 1,
             stopped=bool(self.model.stop_training),
-            seconds=time.monotonic() - self.began,
+            seconds=time.perf_counter() - self.began,
+            fit_seconds=self.fit_seconds(),
             history=list(self.history),
             callbacks=[_numbers(callback) for callback in self.callbacks],
             arrays=arrays,
         )
-        if time.monotonic() - self.written >= self.every_seconds:
+        if time.perf_counter() - self.written >= self.every_seconds:
             self.write()
+
+    def fit_seconds(self) -> float:
+        """Seconds in `fit` up to now, over all attempts."""
+        return time.perf_counter() - self.fit_began
 
     def write(self) -> None:
         """Write the state after the last whole epoch, if there is one that was not written."""
         if self.latest is not None:
             write(self.folder, self.latest)
             self.latest = None
-            self.written = time.monotonic()
+            self.written = time.perf_counter()
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -91,10 +91,10 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
         model = build(config, data)
         resumed = checkpoint.read(folder)
         if settings.epochs:
-            history = _fit(model, config, data, kept, held_back, folder, resumed)
+            history, fit_seconds = _fit(model, config, data, kept, held_back, folder, resumed, began)
             metrics = _recorded(history, settings.early_stopping)
         else:
-            history = []
+            history, fit_seconds = [], None
             metrics = _solve(model, config, data)
         logits = predict(model, data.x_test)
         targets = objective.targets(data.y_test, len(data.classes), settings)
@@ -116,7 +116,7 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
         "config": plain(config),
         "metrics": {name: _finite(value) for name, value in metrics.items()},
         "timing": {
-            "fit_seconds": sum(epoch["seconds"] for epoch in history) if history else None,
+            "fit_seconds": fit_seconds,
             "seconds": seconds + (resumed.seconds if resumed else 0.0),
             "images_per_second": float(np.median(speeds)) if speeds else None,
         },
@@ -162,8 +162,9 @@ def _fit(
     held_back: np.ndarray,
     folder: Path,
     resumed: Any,
-) -> list[dict[str, Any]]:
-    """Fit the model; gives the history."""
+    began: float,
+) -> tuple[list[dict[str, Any]], float]:
+    """Fit the model; gives the history and the seconds that it took, over all attempts."""
     from hydra.utils import instantiate
 
     from fitbench.training import objective
@@ -190,7 +191,7 @@ def _fit(
     states = [*stopping, *own]
     with Display(config.progress, settings.epochs, len(kept)) as display:
         recorder = Recorder(folder, history, display)
-        checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed)
+        checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began)
         try:
             fit(
                 trained,
@@ -208,7 +209,7 @@ def _fit(
         except (KeyboardInterrupt, SystemExit):
             checkpoints.write()
             raise
-    return history
+    return history, checkpoints.fit_seconds()
 
 
 def _solve(model: Any, config: Config, data: Dataset) -> dict[str, float | None]:
