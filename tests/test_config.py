@@ -5,6 +5,7 @@ import re
 from copy import deepcopy
 from enum import Enum
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -418,7 +419,7 @@ def test_zero_and_false_are_said(values):
 
 def test_run_of_the_default_configuration_keeps_its_name(bases):
     """Recorded runs are found by these names: they change only together with what a run does."""
-    assert run_id(bases["default"]) == "mnist_5k-lenet5-adam-19d5d51c-s0"
+    assert run_id(bases["default"]) == "mnist_5k-lenet5-adam-1b42f00c-s0"
 
 
 @pytest.mark.parametrize(
@@ -436,6 +437,20 @@ def test_run_id_is_made_of_names_config_id_and_seed(bases, base, names):
 def test_data_set_is_named_after_its_path(values, path, name):
     config = from_hydra(OmegaConf.create(values("npz", {"data.path": path, "data.name": None})))
     assert (config.data.name, config.data.source) == (name, Source.npz)
+
+
+@pytest.mark.parametrize("source", ["idx", "image_folder"])
+def test_folder_keeps_the_whole_of_its_name(values, source):
+    base = {"idx": "npz", "image_folder": "folder"}[source]
+    config = from_hydra(
+        OmegaConf.create(values(base, {"data.path": "sets/v1.2", "data.name": None, "data.source": source}))
+    )
+    assert config.data.name == "v1.2"
+
+
+def test_path_is_recorded_so_that_it_holds_from_everywhere(values):
+    config = from_hydra(OmegaConf.create(values("npz", {"data.path": "a/b.npz"})))
+    assert config.data.path == str(Path.cwd() / "a" / "b.npz")
 
 
 def test_name_of_data_that_is_given_stays(values):

@@ -51,14 +51,21 @@ def data(
     raise typer.Exit(list_data(format=format, verify=verify))
 
 
-@app.callback()
-def version(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
-    """Read before any command."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         import fitbench
 
         typer.echo(fitbench.__version__)
         raise typer.Exit
+
+
+@app.callback()
+def before_any_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Read before any command."""
 
 
 def main() -> None:

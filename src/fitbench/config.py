@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
@@ -270,8 +270,11 @@ def from_values(values: Mapping[Any, Any]) -> Config:
     values = dict(values)
     data = _mapping(values, "data")
     source = _choice("data.source", data.get("source"), {s.value: s for s in Source})
-    if data.get("name") is None and data.get("path") is not None:
-        data["name"] = Path(str(data["path"])).stem
+    if isinstance(data.get("path"), str) and data["path"]:
+        data["path"] = str(Path(data["path"]).expanduser().absolute())  # the record must hold from everywhere
+        if data.get("name") is None:
+            path = Path(data["path"])
+            data["name"] = path.stem if source is Source.npz else path.name
     optimizer = _mapping(values, "optimizer")
     schedule = _mapping(optimizer, "schedule", "optimizer.")
     model = _mapping(values, "model")
@@ -285,17 +288,14 @@ def from_values(values: Mapping[Any, Any]) -> Config:
         **optimizer,
         "schedule": asdict(_typed("optimizer.schedule", schedule_type, schedule)),
     }
-    if model.get("_target_") in MODELS:
-        values["model"] = asdict(_typed("model", MODELS[model["_target_"]], model))
-    plain = _typed(
-        "",
-        _Plain,
-        {key: values.pop(key) for key in list(values) if key not in ("data", "model", *_TYPED_SECTIONS)},
-    )
-    return Config(**{**values, **vars(plain)})
+    target = model.get("_target_")
+    if isinstance(target, str) and target in MODELS:
+        values["model"] = asdict(_typed("model", MODELS[target], model))
+    sections = {key: values.pop(key) for key in SECTIONS}
+    return Config(**sections, **vars(_typed("", _Plain, values)))
 
 
-_TYPED_SECTIONS = ("optimizer", "training", "distortion")
+SECTIONS = ("data", "model", "optimizer", "training", "distortion")
 
 
 @dataclass
@@ -319,7 +319,7 @@ def _mapping(values: Mapping[str, Any], key: str, prefix: str = "") -> dict[str,
 
 
 def _choice(key: str, value: Any, choices: Mapping[str, Any]) -> Any:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise RequestError(f"{key} is {value!r}; it must be one of {', '.join(choices)}")
     return choices[value]
 
@@ -330,9 +330,8 @@ def _typed(section: str, schema: type, values: Mapping[str, Any]) -> Any:
     known = [field.name for field in fields(schema)]
     for key in values:
         if key not in known:
-            raise RequestError(
-                f"{prefix}{key}: there is no such key; {section or 'the top level'} has {', '.join(known)}"
-            )
+            has = ", ".join(known if section else [*SECTIONS, *known])
+            raise RequestError(f"{prefix}{key}: there is no such key; {section or 'the top level'} has {has}")
     for key in known:
         if key not in values:
             raise RequestError(f"{prefix}{key} is missing")
@@ -368,6 +367,8 @@ def check(config: Config) -> None:
         real = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         need(key, value, real and ok(value), allowed)
 
+    if isinstance(config.data, FileData):
+        need("data.path", config.data.path, bool(config.data.path), "the path of a file or folder")
     for key, name in (
         ("study", config.study),
         ("data.name", config.data.name),
@@ -401,6 +402,20 @@ def check(config: Config) -> None:
             "at least 0 and below 1",
         )
         number("distortion.zoom", config.distortion.zoom, lambda v: 0 <= v < 1, "at least 0 and below 1")
+    for key, value in _numbers(plain(config)):
+        number(key, value, lambda _: True, "a finite number")
+
+
+def _numbers(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in a nested configuration, with its key: also where keys are free, such as an own model's."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _numbers(item, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _numbers(item, key)
 
 
 def _check_data(data: Data, need: Any, number: Any) -> None:
@@ -463,11 +478,11 @@ def _check_optimizer(optimizer: Mapping[str, Any], training: Training, need: Any
         if optimizer.get(key) is not None:
             number(f"optimizer.{key}", optimizer[key], lambda v: v >= 0, "at least 0")
     schedule = optimizer["schedule"]
-    if schedule["kind"] == "cosine":
+    if schedule["kind"] == "cosine" and training.epochs:
         number(
             "optimizer.schedule.warmup_epochs",
             schedule["warmup_epochs"],
-            lambda v: 0 <= v < max(training.epochs, 1),
+            lambda v: 0 <= v < training.epochs,
             f"at least 0 and below training.epochs, which is {training.epochs}",
         )
         number(
@@ -510,7 +525,7 @@ def _check_training(config: Config, need: Any, number: Any) -> None:
     need(
         "training.jit_compile",
         training.jit_compile,
-        training.jit_compile in ("auto", True, False),
+        training.jit_compile == "auto" or isinstance(training.jit_compile, bool),
         "auto, true or false",
     )
     steps = training.steps_per_execution
@@ -566,6 +581,8 @@ def config_id(config: Config) -> str:
     def present(value: Any, path: str) -> Any:
         if isinstance(value, float) and value.is_integer():
             return int(value)  # 1 and 1.0 are the same setting
+        if isinstance(value, list):
+            return [present(item, path) for item in value]
         if not isinstance(value, dict):
             return value
         items = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 import threading
@@ -141,7 +142,8 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     """Write history.jsonl anew, as a whole: empty, or what a checkpoint remembers."""
-    write_whole(folder / "history.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in history))
+    lines = (json.dumps(epoch, allow_nan=False) + "\n" for epoch in history)
+    write_whole(folder / "history.jsonl", "".join(lines))
 
 
 # -- claims: at most one process works on a run -----------------------------------------------------------------------
@@ -161,14 +163,15 @@ def claim(folder: Path) -> Iterator[None]:
     if not _create(path, mine):
         _take_over(path, mine)
     stop = threading.Event()
-    beat = threading.Thread(target=_keep_alive, args=(path, stop), name="fitbench-heartbeat", daemon=True)
+    beat = threading.Thread(target=_keep_alive, args=(path, mine, stop), name="fitbench-heartbeat", daemon=True)
     beat.start()
     try:
         yield
     finally:
         stop.set()
         beat.join()
-        path.unlink(missing_ok=True)
+        if _read(path) == mine:  # else it was taken over while this computer slept
+            path.unlink(missing_ok=True)
 
 
 def _create(path: Path, content: str) -> bool:
@@ -183,9 +186,13 @@ def _create(path: Path, content: str) -> bool:
 
 
 def _take_over(path: Path, mine: str) -> None:
-    """Replace a dead claim by ours. Only the holder of a lock file named after the dead claim may do so."""
-    held = _read(path)
-    if held is not None and _alive(path):
+    """Replace a dead claim by ours. Only the holder of the lock file claim.takeover may do so."""
+    held, age = _read(path), _age(path)
+    if held is None or age == math.inf:  # released since we looked; somebody else may be faster
+        if _create(path, mine):
+            return
+        raise Claimed(f"{path.parent}: another process works on this run (it has just begun)")
+    if _lives(held, age):
         raise Claimed(f"{path.parent}: another process works on this run ({_holder(held)})")
     lock = path.with_name("claim.takeover")
     if not _create(lock, mine):
@@ -193,9 +200,9 @@ def _take_over(path: Path, mine: str) -> None:
             lock.unlink(missing_ok=True)
         raise Claimed(f"{path.parent}: another process is taking this run over")
     try:
-        now_held = _read(path)
-        if now_held is not None and (now_held != held or _alive(path)):
-            raise Claimed(f"{path.parent}: another process works on this run ({_holder(now_held)})")
+        now_held, age = _read(path), _age(path)
+        if now_held != held or age == math.inf or _lives(held, age):  # it changed hands since we looked
+            raise Claimed(f"{path.parent}: another process works on this run")
         beside = path.with_name(f".claim.{os.getpid()}.new")
         beside.write_text(mine)
         beside.replace(path)
@@ -203,16 +210,22 @@ def _take_over(path: Path, mine: str) -> None:
         lock.unlink(missing_ok=True)
 
 
-def _keep_alive(path: Path, stop: threading.Event) -> None:
+def _keep_alive(path: Path, mine: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(path)
+        with contextlib.suppress(OSError):  # a network file system may fail now and answer at the next beat
+            if _read(path) == mine:
+                os.utime(path)
 
 
 def _alive(path: Path) -> bool:
     """Does the process that made this claim still work on it, as far as one can know from here?"""
     held = _read(path)
-    if held is None or _age(path) > CLAIM_TIMEOUT_SECONDS:
+    return held is not None and _lives(held, _age(path))
+
+
+def _lives(held: str, age: float) -> bool:
+    """The same of a claim's content and age in seconds."""
+    if age > CLAIM_TIMEOUT_SECONDS:
         return False
     try:
         claim = json.loads(held)
@@ -245,7 +258,7 @@ def _started_without_proc(pid: int) -> str | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except FileNotFoundError:
         return None
 
@@ -254,7 +267,7 @@ def _age(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:
-        return float("inf")
+        return math.inf
 
 
 def _holder(held: str) -> str:

@@ -159,6 +159,13 @@ def test_same_data_at_another_path_is_the_recorded_run(recorded, tmp_path):
     assert run(at(tmp_path / "two" / "letters.npz"))[1]
 
 
+def test_data_that_have_changed_at_their_place_are_noticed(recorded, tmp_path):
+    config, _ = recorded
+    letters(tmp_path / "one" / "letters.npz", seed=1)
+    with pytest.raises(RequestError, match="recorded with other data"):
+        run(config)
+
+
 def test_recorded_run_is_found_when_its_data_are_gone(recorded):
     config, _ = recorded
     Path(config.data.path).unlink()

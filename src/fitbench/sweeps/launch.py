@@ -6,12 +6,15 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -38,7 +41,6 @@ def launch(arguments: list[str]) -> int:
         FitbenchError: the request was wrong, or a run failed for a known reason.
     """
     OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
-    multirun = any(argument in ("-m", "--multirun") for argument in arguments)
     sys.argv = ["fitbench train", *arguments]
     full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say what they mean
@@ -48,14 +50,13 @@ def launch(arguments: list[str]) -> int:
         config = from_hydra(composed)
         try:
             result, reused = run(config)
+            _report(config, result, reused, plots=HydraConfig.get().mode is not RunMode.MULTIRUN)
         except FitbenchError as error:
             failures.append(error)
         except Exception as error:  # whatever a run fails of, the others are tried
             if full_errors:
                 raise
             failures.append(_failed(config, error))
-        else:
-            _report(config, result, reused, plots=not multirun)
 
     entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)
     try:
@@ -64,16 +65,21 @@ def launch(arguments: list[str]) -> int:
     except (KeyboardInterrupt, Terminated) as stop:
         sys.stderr.write("fitbench: interrupted; the same command goes on from here\n")
         return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's own are ValueErrors too
         if full_errors:
             raise
         raise RequestError(explain(error)) from error
     except OSError as error:
         raise FitbenchError(_cannot_write(error)) from error
-    for failure in failures[:-1]:
-        sys.stderr.write(f"fitbench: {failure}\n")
-    if failures:
-        raise failures[-1]
+    else:
+        last = failures.pop() if failures else None
+    finally:
+        if not full_errors:
+            del os.environ["HYDRA_FULL_ERROR"]
+        for failure in failures:
+            sys.stderr.write(f"fitbench: {failure}\n")
+    if last:
+        raise last
     return 0
 
 
@@ -98,7 +104,9 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     """The result of this configuration, and whether it was recorded already; otherwise the run is trained now."""
     folder = runs.folder_of(config)
     if runs.state(folder) is runs.State.finished and not config.force:
-        result = runs.read_result(folder)
+        from fitbench.analysis.loading import read_result
+
+        result = read_result(folder)
         _check_data(config, result, folder)
         return result, True
     from fitbench.training.run import train
@@ -107,10 +115,10 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
 
 
 def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
-    """A data set's path is no part of a run's identity: at another path there must be the same data."""
+    """A data set's path is no part of a run's identity: at another path, or changed, it must be the same data."""
     path = getattr(config.data, "path", None)
     recorded = result["config"]["data"].get("path")
-    if path is None or path == recorded:
+    if path is None or (path == recorded and not _changed_since(Path(path), result["finished_at"])):
         return
     from fitbench.training.data import load
 
@@ -120,6 +128,14 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
             f"{folder.name} is recorded with other data: {recorded} had SHA-256 {result['data']['sha256'][:8]}, "
             f"{path} has {found[:8]}; give this data set a name of its own, such as data.name=other"
         )
+
+
+def _changed_since(path: Path, finished_at: str) -> bool:
+    """Whether a file, or what lies directly in a folder, was written after that time; of what is gone, no."""
+    if not path.exists():
+        return False
+    newest = max(part.stat().st_mtime for part in [path, *(path.iterdir() if path.is_dir() else ())])
+    return newest > datetime.fromisoformat(finished_at).timestamp()
 
 
 def _report(config: Config, result: dict[str, Any], reused: bool, plots: bool) -> None:
@@ -172,6 +188,8 @@ def explain(error: BaseException) -> str:
             prefix = f"{section}." if section else ""
             has = f"{section or 'the top level'} has {', '.join(keys)}"
             return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {has}")
+    if str(error).startswith("Ambiguous value for argument"):
+        return f"{str(error).splitlines()[0]}; add -m to train each of the values, or write a list as [a,b]"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return "\n".join(lines[:2])
 

@@ -32,6 +32,7 @@ class Checkpoint:
     stopped: bool  # training was over (early stopping) although epochs were left
     seconds: float  # that the run had taken, over all attempts
     fit_seconds: float  # of those, in `fit`
+    data_sha256: str
     history: list[dict[str, Any]]
     callbacks: list[dict[str, Any]] = field(default_factory=list)  # numbers, in the order of the callbacks
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class Checkpoints(keras.callbacks.Callback):
         history: list[dict[str, Any]],
         resumed: Checkpoint | None,
         attempt_began: float,
+        data_sha256: str,
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -100,6 +102,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.callbacks = callbacks
         self.history = history
         self.resumed = resumed
+        self.data_sha256 = data_sha256
         self.latest: Checkpoint | None = None
         self.written = time.perf_counter()
         self.began = attempt_began - (resumed.seconds if resumed else 0.0)
@@ -134,6 +137,7 @@ class Checkpoints(keras.callbacks.Callback):
             stopped=bool(self.model.stop_training),
             seconds=time.perf_counter() - self.began,
             fit_seconds=self.fit_seconds(),
+            data_sha256=self.data_sha256,
             history=list(self.history),
             callbacks=[_numbers(callback) for callback in self.callbacks],
             arrays=arrays,

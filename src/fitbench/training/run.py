@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from fitbench import runs
 from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, run_id
+from fitbench.errors import RequestError
 from fitbench.training import backend
 from fitbench.training.data import Dataset, load
 from fitbench.training.environment import git_state, versions
@@ -41,6 +42,8 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
     with runs.claim(folder):
         if config.force:
             clear(folder)
+        elif runs.state(folder) is runs.State.finished:  # by another process, a moment ago
+            return runs.read_result(folder)
         (folder / "error.txt").unlink(missing_ok=True)
         attempts = _attempts(folder) + 1
         log.info("attempt %d of %s", attempts, folder.name)
@@ -90,6 +93,11 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
         _seed(config)
         model = build(config, data)
         resumed = checkpoint.read(folder)
+        if resumed and resumed.data_sha256 != data.sha256:
+            raise RequestError(
+                f"{folder.name} was interrupted with other data (SHA-256 {resumed.data_sha256[:8]}, now "
+                f"{data.sha256[:8]}); force=true starts anew, data.name=other makes a run of its own"
+            )
         if settings.epochs:
             history, fit_seconds = _fit(model, config, data, kept, held_back, folder, resumed, began)
             metrics = _recorded(history, settings.early_stopping)
@@ -191,7 +199,7 @@ def _fit(
     states = [*stopping, *own]
     with Display(config.progress, settings.epochs, len(kept)) as display:
         recorder = Recorder(folder, history, display)
-        checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began)
+        checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, data.sha256)
         try:
             fit(
                 trained,
