@@ -217,6 +217,8 @@ class Config:
     backend: Backend
     device: str
     force: bool
+    retry_failed: bool
+    fail_fast: bool
     outputs: str
     progress: bool
 
@@ -240,6 +242,8 @@ NOT_IDENTITY = (
     "study",
     "device",
     "force",
+    "retry_failed",
+    "fail_fast",
     "outputs",
     "progress",
     "data.path",
@@ -254,12 +258,12 @@ def from_hydra(composed: DictConfig) -> Config:
     Raises:
         RequestError: a key is unknown or missing, a value has the wrong type or is impossible.
     """
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     try:
-        values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+        values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise RequestError(_explain(error)) from error
     assert isinstance(values, dict)
-    values.pop("hydra", None)
     config = from_values(values)
     check(config)
     return config
@@ -307,6 +311,8 @@ class _Plain:
     backend: Backend
     device: str
     force: bool
+    retry_failed: bool
+    fail_fast: bool
     outputs: str
     progress: bool
 

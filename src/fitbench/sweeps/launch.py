@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from fitbench import runs
 from fitbench.config import Config, from_hydra, run_id
 from fitbench.errors import FitbenchError, RequestError
+
+OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
 
 class Terminated(SystemExit):
@@ -40,25 +43,11 @@ def launch(arguments: list[str]) -> int:
     Raises:
         FitbenchError: the request was wrong, or a run failed for a known reason.
     """
-    OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
     sys.argv = ["fitbench train", *arguments]
     full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say what they mean
-    failures: list[FitbenchError] = []
-
-    def job(composed: DictConfig) -> None:
-        config = from_hydra(composed)
-        try:
-            result, reused = run(config)
-            _report(config, result, reused, plots=HydraConfig.get().mode is not RunMode.MULTIRUN)
-        except FitbenchError as error:
-            failures.append(error)
-        except Exception as error:  # whatever a run fails of, the others are tried
-            if full_errors:
-                raise
-            failures.append(_failed(config, error))
-
-    entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(job)
+    task = Task()
+    entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)
     try:
         with _terminable():
             entry()
@@ -71,16 +60,39 @@ def launch(arguments: list[str]) -> int:
         raise RequestError(explain(error)) from error
     except OSError as error:
         raise FitbenchError(_cannot_write(error)) from error
-    else:
-        last = failures.pop() if failures else None
     finally:
         if not full_errors:
             del os.environ["HYDRA_FULL_ERROR"]
-        for failure in failures:
-            sys.stderr.write(f"fitbench: {failure}\n")
-    if last:
-        raise last
+    if task.failure is not None:
+        raise task.failure
     return 0
+
+
+class Task:
+    """What Hydra calls with each job's configuration.
+
+    In a sweep a failure is raised, for the sweeper to collect, perhaps from another process. A single run's is kept in
+    `failure`, because Hydra would print the overrides before it.
+    """
+
+    __name__ = "train"
+
+    def __init__(self) -> None:
+        self.failure: FitbenchError | None = None
+
+    def __call__(self, composed: DictConfig) -> None:
+        """Train the job, or report its recorded result."""
+        config = from_hydra(composed)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            run(replace(config, progress=False))  # the sweep shows it
+            return
+        try:
+            result, reused = run(config)
+            _report(config, result, reused)
+        except FitbenchError as error:
+            self.failure = error
+        except Exception as error:  # noqa: BLE001 - said in one line here; error.txt has the traceback
+            self.failure = _failed(config, error)
 
 
 def _failed(config: Config, error: Exception) -> FitbenchError:
@@ -93,25 +105,34 @@ def _failed(config: Config, error: Exception) -> FitbenchError:
 
 def _run_id(root: Any) -> str:
     """The resolver `${run_id:}`. It checks the whole configuration, so a bad one is refused before a folder is made."""
-    return run_id(from_hydra(_without_hydra(root)))
-
-
-def _without_hydra(root: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(root, [str(key) for key in root if key != "hydra"])
+    return run_id(from_hydra(root))
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:
     """The result of this configuration, and whether it was recorded already; otherwise the run is trained now."""
-    folder = runs.folder_of(config)
-    if runs.state(folder) is runs.State.finished and not config.force:
-        from fitbench.analysis.loading import read_result
-
-        result = read_result(folder)
-        _check_data(config, result, folder)
+    result = recorded(config)
+    if result is not None:
         return result, True
     from fitbench.training.run import train
 
-    return train(config, folder), False
+    return train(config, runs.folder_of(config)), False
+
+
+def recorded(config: Config) -> dict[str, Any] | None:
+    """The recorded result of this configuration, None if it is to be trained.
+
+    Raises:
+        FitbenchError: result.json is damaged.
+        RequestError: the run was recorded with other data.
+    """
+    folder = runs.folder_of(config)
+    if config.force or runs.state(folder) is not runs.State.finished:
+        return None
+    from fitbench.analysis.loading import read_result
+
+    result = read_result(folder)
+    _check_data(config, result, folder)
+    return result
 
 
 def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
@@ -138,11 +159,11 @@ def _changed_since(path: Path, finished_at: str) -> bool:
     return newest > datetime.fromisoformat(finished_at).timestamp()
 
 
-def _report(config: Config, result: dict[str, Any], reused: bool, plots: bool) -> None:
+def _report(config: Config, result: dict[str, Any], reused: bool) -> None:
     from fitbench.analysis.show import print_summary, write_plots
 
     folder = runs.folder_of(config)
-    if plots and not reused:
+    if not reused:
         write_plots(folder)
     print_summary(folder, result, reused)
 

@@ -1,0 +1,135 @@
+"""A sweep: many jobs, launched until each run is finished, failed, or in the hands of somebody else.
+
+What became of a run is read from its folder, so it does not matter which launcher ran it, on which machine, or how it
+ended. Launching a sweep again goes through the same jobs and launches what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from fitbench import runs
+from fitbench.config import Config, from_hydra
+from fitbench.errors import FitbenchError
+from fitbench.runs import State
+from fitbench.sweeps.launch import recorded
+from fitbench.sweeps.watch import Watch
+
+
+class SweepFailed(FitbenchError):
+    """Some of a sweep's runs failed; the summary has said which."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One combination of a sweep: the overrides that it is launched with, and its run."""
+
+    overrides: list[str]
+    config: Config
+    folder: Path
+
+    @staticmethod
+    def of(overrides: list[str], composed: DictConfig) -> Job:
+        """The job of a composed configuration.
+
+        Raises:
+            RequestError: the configuration is wrong.
+        """
+        config = from_hydra(composed)
+        return Job(overrides, config, runs.folder_of(config))
+
+
+def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | None, workers: int = 1) -> list[JobReturn]:
+    """Launch what is left of a sweep, and say at the end what became of each run.
+
+    A run that another process works on is left alone; if that process dies meanwhile, the run is taken over.
+
+    Args:
+        jobs: every job of the sweep, whatever the state of its run.
+        launcher: Hydra's.
+        max_batch_size: how many jobs are handed to the launcher at a time; None for all.
+        workers: how many jobs the launcher runs at a time; with `fail_fast` no more are handed to it.
+
+    Raises:
+        SweepFailed: runs have failed.
+    """
+    jobs = list({job.folder: job for job in jobs}.values())  # two combinations may be the same run
+    settings = jobs[0].config
+    size = workers if settings.fail_fast else max_batch_size or len(jobs)
+    skipped: set[Path] = set()
+    left: list[Job] = []
+    errors: dict[Path, str] = {}
+    for job in jobs:
+        try:
+            if recorded(job.config) is not None:
+                skipped.add(job.folder)
+            elif settings.retry_failed or runs.state(job.folder) is not State.failed:
+                left.append(job)
+        except FitbenchError as error:  # recorded, but damaged or with other data
+            errors[job.folder] = first_line(error)
+    returns: list[JobReturn] = []
+    elsewhere: list[Job] = []
+    watch = Watch([job.folder for job in jobs], skipped, shown=settings.progress)
+    try:
+        with watch:
+            while left and not (errors and settings.fail_fast):
+                batch, left = left[:size], left[size:]
+                results = launcher.launch([job.overrides for job in batch], initial_job_idx=len(returns))
+                returns.extend(results)
+                for job, result in zip(batch, results, strict=True):
+                    error = result._return_value if result.status is JobStatus.FAILED else None
+                    if isinstance(error, runs.Claimed):
+                        elsewhere.append(job)
+                    elif error is not None:
+                        errors[job.folder] = first_line(error)
+                if not left:
+                    left = [job for job in elsewhere if runs.state(job.folder) is State.interrupted]
+                    elsewhere = []
+    finally:
+        failed = print_summary([job.folder for job in jobs], skipped, errors)
+    if failed:
+        raise SweepFailed(f"{failed} of {len(jobs)} runs failed; the same command tries them again")
+    return returns
+
+
+def first_line(error: BaseException) -> str:
+    """An error in one line, with its type where that is not fitbench's own."""
+    lines = str(error).strip().splitlines() or [""]
+    return lines[0] if isinstance(error, FitbenchError) else f"{type(error).__name__}: {lines[0]}"
+
+
+def print_summary(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path, str]) -> int:
+    """Say on stdout what became of the runs; gives how many have failed."""
+    states = {folder: runs.state(folder) for folder in folders}
+    failed = {
+        folder: errors.get(folder) or _recorded_error(folder)
+        for folder in folders
+        if folder in errors or states[folder] is State.failed
+    }
+    rest = [folder for folder in folders if folder not in failed]
+    counts = {
+        "finished": sum(states[folder] is State.finished and folder not in skipped for folder in rest),
+        "skipped, finished before": sum(folder in skipped for folder in rest),
+        "failed": len(failed),
+        "running elsewhere": sum(states[folder] is State.running for folder in rest),
+        "interrupted": sum(states[folder] is State.interrupted and folder.exists() for folder in rest),
+        "not begun": sum(not folder.exists() for folder in rest),
+    }
+    for what, count in counts.items():
+        if count or what == "finished":
+            print(f"{count:6,} {what}")
+    for folder, error in failed.items():
+        print(f"failed: {folder}: {error}")
+    print(f"{len(folders):6,} runs in {folders[0].parent}", flush=True)
+    return len(failed)
+
+
+def _recorded_error(folder: Path) -> str:
+    lines = (folder / "error.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "error.txt is empty"

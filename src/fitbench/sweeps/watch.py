@@ -1,0 +1,116 @@
+"""A sweep in the terminal, read from its run folders while it goes on, whoever works on them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fitbench import runs
+from fitbench.errors import FitbenchError
+from fitbench.runs import State
+from fitbench.training.progress import duration
+
+POLL_SECONDS = 0.5
+
+
+class Watch:
+    """Shows a sweep for as long as its block lasts: a live line in a terminal, else a line for each run that ends."""
+
+    def __init__(self, folders: Sequence[Path], skipped: set[Path], shown: bool) -> None:
+        self.total = len(folders)
+        self.open = [folder for folder in folders if folder not in skipped]
+        self.results = [result for folder in skipped if (result := _result(folder)) is not None]
+        self.done_before = len(skipped)
+        self.shown = shown
+        self.live = shown and sys.stderr.isatty()
+        self.stop = threading.Event()
+
+    def __enter__(self) -> Watch:
+        self.began = time.time()
+        if self.shown:
+            self.thread = threading.Thread(target=self._watch, name="fitbench-watch", daemon=True)
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            self.stop.set()
+            self.thread.join()
+
+    def _watch(self) -> None:
+        while not self.stop.wait(POLL_SECONDS):
+            self._look()
+        self._look()
+        if self.live:
+            _write("\r\x1b[K")
+
+    def _look(self) -> None:
+        for folder in [folder for folder in self.open if self._ended(folder)]:
+            self.open.remove(folder)
+        if self.live:
+            _write(f"\r\x1b[K{self.line(_width())}")
+
+    def _ended(self, folder: Path) -> bool:
+        """Whether a run has ended since the sweep began; if so, it is counted and said."""
+        path = next((folder / name for name in ("result.json", "error.txt") if (folder / name).exists()), None)
+        if path is None or path.stat().st_mtime < self.began:
+            return False
+        result = _result(folder) if path.name == "result.json" else None
+        if result is not None:
+            self.results.append(result)
+        done = f"{self.total - len(self.open) + 1}/{self.total}"
+        _write(f"{_erase(self.live)}[{done}] {folder.name}  {_metrics(result) if result else 'failed'}\n")
+        return True
+
+    def line(self, width: int) -> str:
+        """Done of total, the current run's epoch and metrics, the best so far, the time left; cut to `width`."""
+        done = self.total - len(self.open)
+        parts = [f"{done}/{self.total} runs"]
+        running = [folder for folder in self.open if runs.state(folder) is State.running]
+        if running:
+            history = runs.read_history(running[0])
+            at = f"epoch {history[-1]['epoch']} {_metrics({'metrics': history[-1]})}" if history else "starting"
+            name = f"{running[0].name}: " if width >= 120 else ""
+            parts.append(f"{name}{at}" + (f" (and {len(running) - 1} more)" if running[1:] else ""))
+        best = max((value for result in self.results if (value := _val_accuracy(result)) is not None), default=None)
+        if best is not None:
+            parts.append(f"best val {best:.4f}")
+        ended = done - self.done_before
+        if ended:
+            parts.append(f"{duration((time.time() - self.began) / ended * len(self.open))} left")
+        return "  ".join(parts)[: width - 1]
+
+
+def _result(folder: Path) -> dict[str, Any] | None:
+    try:
+        return runs.read_result(folder)
+    except FitbenchError:  # it is said when the run is launched or shown; here it only does not count
+        return None
+
+
+def _val_accuracy(result: dict[str, Any]) -> float | None:
+    return result["metrics"].get("val_accuracy")
+
+
+def _metrics(result: dict[str, Any]) -> str:
+    named = (("test_accuracy", "test"), ("loss", "loss"), ("val_accuracy", "val"))
+    metrics = result["metrics"]
+    return "  ".join(f"{short} {metrics[key]:.4f}" for key, short in named if metrics.get(key) is not None)
+
+
+def _erase(live: bool) -> str:
+    return "\r\x1b[K" if live else ""
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

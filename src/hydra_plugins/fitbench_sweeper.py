@@ -1,0 +1,36 @@
+"""Hydra's way to find a sweeper: a class in the package `hydra_plugins`. What it does stands in `fitbench.sweeps`."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+
+class FitbenchSweeper(BasicSweeper):
+    """Hydra's basic sweeper, for sweeps that are launched again until every run is finished.
+
+    The syntax and the order of the jobs are the basic sweeper's. All jobs are composed and checked before the first is
+    launched; those whose runs are finished are not launched.
+    """
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the jobs that are left.
+
+        Raises:
+            RequestError: a job's configuration is wrong; nothing was launched.
+            SweepFailed: some of the runs failed.
+        """
+        from fitbench.sweeps.sweep import Job, run_sweep
+
+        assert self.config is not None and self.launcher is not None and self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
+        [combinations] = self.split_arguments(overrides, None)
+        jobs = [Job.of(list(job), loader.load_sweep_config(self.config, list(job))) for job in combinations]
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+        workers = max(int(self.config.hydra.launcher.get("n_jobs", 1) or 1), 1)
+        return run_sweep(jobs, self.launcher, self.max_batch_size, workers)
