@@ -1,6 +1,7 @@
 """What several tests share: composed configurations, and the data that CI has."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ from hydra.core.global_hydra import GlobalHydra
 
 from fitbench.config import Config, from_hydra
 from fitbench.sweeps.launch import conf_folder
+
+
+def pytest_collection_finish() -> None:
+    """Modules that import Keras while tests are collected leave absl's log handler with a stream that pytest closes.
+
+    Configuring logging, as every launch does, would have absl close it a second time, and the process ends.
+    """
+    if "absl.logging" in sys.modules:
+        sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def configure(*overrides: str) -> Config:
