@@ -477,6 +477,11 @@ def _check_optimizer(optimizer: Mapping[str, Any], training: Training, need: Any
     for key in ("momentum", "beta_1", "beta_2", "rho"):
         if key in optimizer:
             number(f"optimizer.{key}", optimizer[key], lambda v: 0 <= v < 1, "at least 0 and below 1")
+    if optimizer.get("use_ema"):
+        raise RequestError(
+            "optimizer.use_ema puts averaged weights in place after the last validation, so that no metric would be "
+            "theirs; it cannot be used here"
+        )
     for key in ("epsilon", "clipnorm", "clipvalue", "global_clipnorm"):
         if optimizer.get(key) is not None:
             number(f"optimizer.{key}", optimizer[key], lambda v: v > 0, "above 0")

@@ -128,6 +128,23 @@ def test_callbacks_see_every_execution_and_progress_every_slice(monkeypatch):
     assert set(seen[0][1]) == {"loss", "accuracy"}
 
 
+def test_a_callback_that_evaluates_other_images_gets_their_metrics():
+    made, seen = model(), []
+    other = (IMAGES[:50], LABELS[:50])
+
+    def evaluate(epoch, logs):
+        seen.append(made.evaluate(*other, verbose=0, return_dict=True)["loss"])
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=evaluate)
+    history = keras.callbacks.History()
+    examples = Examples(IMAGES[:400], LABELS[:400])
+    held_back = Examples(IMAGES[400:], LABELS[400:])
+    fit(made, examples, held_back, seed=5, batch_size=32, epochs=2, callbacks=[callback, history])
+    assert seen[-1] == pytest.approx(made.evaluate(*other, verbose=0)[0], rel=1e-5)
+    assert seen[-1] != pytest.approx(history.history["val_loss"][-1], rel=1e-3)
+    assert history.history["val_loss"] == history_of(model(), epochs=2)["val_loss"]
+
+
 def test_a_train_step_of_the_users_own_is_run_and_its_logs_are_kept():
     class Own(keras.Model):
         def train_step(self, data):
@@ -149,7 +166,7 @@ def test_fit_leaves_a_model_that_keras_can_fit_and_evaluate():
 @pytest.mark.parametrize(
     ("layer", "setting", "steps", "expected"),
     [
-        ("Dense", "auto", 20_000, True),
+        ("Dense", "auto", 10_000, True),
         ("Dense", "auto", 100, False),  # compiling would take longer than training
         ("Conv2D", "auto", 20_000, False),
         ("Conv2D", True, 100, True),

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from fitbench import runs
-from fitbench.errors import RequestError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.sweeps.launch import run
 from fitbench.training import checkpoint
 from fitbench.training.callbacks import Diverged
@@ -101,8 +101,9 @@ def test_history_has_a_line_for_each_epoch(dropout_run):
         "epoch", "seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy",
     }  # fmt: skip
     assert history[-1]["loss"] < history[0]["loss"]
-    assert history[0]["learning_rate"] == pytest.approx(0.001)  # the warm-up has just ended
-    assert history[-1]["learning_rate"] == pytest.approx(0, abs=1e-9)
+    rates = [epoch["learning_rate"] for epoch in history]  # as the epochs began: warm-up, then down along a cosine
+    assert rates[:2] == pytest.approx([0, 0.001])
+    assert rates[1:] == sorted(rates[1:], reverse=True)
 
 
 def test_saved_model_reads_raw_pixels_as_the_predictions_say(dropout_run, configure):
@@ -184,6 +185,8 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
     options = (
         "model=mlp", "model.dropout=0.2", "optimizer=momentum", "optimizer.learning_rate=0.02",
         "optimizer/schedule=cosine", "training.epochs=80", "training.early_stopping.patience=4",
+        "training.early_stopping.min_delta=0.002",
+        "+training.callbacks.plateau={_target_: keras.callbacks.ReduceLROnPlateau, monitor: loss, min_delta: 0.01}",
     )  # fmt: skip
     undisturbed, _ = trained(*options)
     folder = runs.folder_of(configure(*options, f"outputs={tmp_path}"))
@@ -379,6 +382,76 @@ def test_model_of_ones_own_trains_from_ones_own_config_dir(tmp_path):
     assert process.stderr.splitlines()[0].startswith("epoch 1/2")  # not a word of TensorFlow's
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("optimizer._target_=keras.optimizers.Adm", "optimizer: keras.optimizers.Adm: "),
+        ("+optimizer.foo=1", "optimizer: keras.optimizers.Adam: .*foo"),
+        (
+            "+training.callbacks.x={_target_: keras.callbacks.Nothing}",
+            r"training.callbacks.x: keras.callbacks.Nothing: ",
+        ),
+        ("+training.callbacks.x={_target_: math.sqrt, _args_: [4]}", "math.sqrt is no keras.callbacks.Callback"),
+        ("+optimizer.use_ema=true", "optimizer.use_ema puts averaged weights in place after the last validation"),
+    ],
+)
+def test_optimizers_and_callbacks_that_cannot_be_made_are_refused(trained, option, said):
+    with pytest.raises(RequestError, match=said) as caught:
+        trained(*SMALL, option)
+    assert "\n" not in str(caught.value)
+
+
+def test_subclassed_model_without_a_training_step_of_its_own_trains(trained, tmp_path, monkeypatch):
+    (tmp_path / "classes.py").write_text(SUBCLASSED_MODEL)
+    monkeypatch.syspath_prepend(tmp_path)
+    _, result = trained(
+        "data=digits", "model=softmax", "model._target_=classes.make", "~model.pixel_range", "training.epochs=1"
+    )
+    assert result["parameters"] == 64 * 10 + 10
+
+
+SUBCLASSED_MODEL = """
+import keras
+
+@keras.saving.register_keras_serializable("tests")
+class Two(keras.Model):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.layers_in_turn = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(10)]
+
+    def call(self, x):
+        for layer in self.layers_in_turn:
+            x = layer(x)
+        return x
+
+def make(input_shape, classes):
+    return Two()
+"""
+
+
+def test_model_whose_training_gives_no_loss_is_told_in_the_first_epoch(trained, tmp_path, monkeypatch):
+    (tmp_path / "lossless.py").write_text(LOSSLESS_MODEL)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FitbenchError, match="without loss, val_loss; its train_step and test_step must return it"):
+        trained("data=digits", "model=softmax", "model._target_=lossless.make", "~model.pixel_range")
+
+
+LOSSLESS_MODEL = """
+import keras
+
+class Lossless(keras.Model):
+    def train_step(self, data):
+        return {"total": super().train_step(data)["loss"]}
+
+    def test_step(self, data):
+        return {"total": super().test_step(data)["loss"]}
+
+def make(input_shape, classes):
+    images = keras.Input(input_shape, dtype="uint8")
+    return Lossless(images, keras.layers.Dense(classes)(keras.layers.Flatten()(keras.layers.Rescaling(1.0)(images))))
+"""
+
+
 @pytest.fixture
 def tiny_disk(tmp_path):
     """A file system of 300 kB."""
@@ -399,7 +472,8 @@ def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
     with pytest.raises(OSError, match="No space left"):
         train(config, folder)
     assert runs.state(folder) is not runs.State.finished
-    assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt"}
+    assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt", "checkpoint"}
+    assert not list((folder / "checkpoint").iterdir())
     assert len(runs.read_history(folder)) == 2
 
 
@@ -430,7 +504,7 @@ x = (np.random.default_rng(0).integers(0, 20, (260, 28, 28, 1)) + 25 * y[:, None
 np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
 for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
-    epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=160")
+    epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
     config = configure("backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
                        "progress=false", *epochs, *small)
     result = train(config, runs.folder_of(config))

@@ -88,11 +88,12 @@ class Task:
             return
         try:
             result, reused = run(config)
-            _report(config, result, reused)
         except FitbenchError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001 - said in one line here; error.txt has the traceback
             self.failure = _failed(config, error)
+        else:
+            _report(config, result, reused)
 
 
 def _failed(config: Config, error: Exception) -> FitbenchError:

@@ -83,11 +83,11 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
                 results = launcher.launch([job.overrides for job in batch], initial_job_idx=len(returns))
                 returns.extend(results)
                 for job, result in zip(batch, results, strict=True):
-                    error = result._return_value if result.status is JobStatus.FAILED else None
-                    if isinstance(error, runs.Claimed):
+                    failure = result._return_value if result.status is JobStatus.FAILED else None
+                    if isinstance(failure, runs.Claimed):
                         elsewhere.append(job)
-                    elif error is not None:
-                        errors[job.folder] = first_line(error)
+                    elif failure is not None:
+                        errors[job.folder] = first_line(failure)
                 if not left:
                     left = [job for job in elsewhere if runs.state(job.folder) is State.interrupted]
                     elsewhere = []

@@ -50,22 +50,22 @@ class Watch:
             _write("\r\x1b[K")
 
     def _look(self) -> None:
-        for folder in [folder for folder in self.open if self._ended(folder)]:
-            self.open.remove(folder)
+        for folder in list(self.open):
+            self._count_if_ended(folder)
         if self.live:
             _write(f"\r\x1b[K{self.line(_width())}")
 
-    def _ended(self, folder: Path) -> bool:
-        """Whether a run has ended since the sweep began; if so, it is counted and said."""
+    def _count_if_ended(self, folder: Path) -> None:
+        """Count and say a run that has ended since the sweep began."""
         path = next((folder / name for name in ("result.json", "error.txt") if (folder / name).exists()), None)
         if path is None or path.stat().st_mtime < self.began:
-            return False
+            return
+        self.open.remove(folder)
         result = _result(folder) if path.name == "result.json" else None
         if result is not None:
             self.results.append(result)
-        done = f"{self.total - len(self.open) + 1}/{self.total}"
+        done = f"{self.total - len(self.open)}/{self.total}"
         _write(f"{_erase(self.live)}[{done}] {folder.name}  {_metrics(result) if result else 'failed'}\n")
-        return True
 
     def line(self, width: int) -> str:
         """Done of total, the current run's epoch and metrics, the best so far, the time left; cut to `width`."""

@@ -1,6 +1,8 @@
 """The model of a run: built from the configuration for the images at hand, and compiled."""
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 from hydra.errors import InstantiationException
@@ -61,21 +63,30 @@ def _sizes(shape: tuple) -> str:
     return "x".join("any" if side is None else str(side) for side in shape)
 
 
-def compiled(model: keras.Model, config: Config, steps_per_epoch: int) -> keras.Model:
+def compiled(
+    model: keras.Model, config: Config, input_shape: tuple[int, int, int], steps_per_epoch: int
+) -> keras.Model:
     """The model to fit: `model` behind the distortion of its images, with an optimizer and a loss.
 
-    The weights are shared, and `model` itself stays free of all that: what is saved is the model and nothing else. A
-    model that trains in a way of its own is compiled as it is, and cannot be distorted.
+    The weights are shared, and `model` itself stays free of all that: what is saved is the model and nothing else. But
+    a model that trains in a way of its own is compiled, and saved, as it is, and cannot be distorted.
+
+    Raises:
+        RequestError: the optimizer's settings are wrong, or such a model is to be distorted.
     """
-    trained = model if _trains_itself(model) else distorted(model, config.distortion, config.seed)
+    trained = model if _trains_itself(model) else distorted(model, input_shape, config.distortion, config.seed)
     if trained is model and not isinstance(config.distortion, NoDistortion):
         raise RequestError(
             f"distortion={config.distortion.kind} does not go with model={config.model['name']}, which has a training "
             "step of its own; put the distortion into the model"
         )
     settings = config.training
+    try:
+        optimizer = optimizers.build(config.optimizer, steps_per_epoch, settings.epochs)
+    except InstantiationException as error:
+        raise RequestError(f"optimizer: {config.optimizer['_target_']}: {_first_line(error)}") from error
     trained.compile(
-        optimizer=optimizers.build(config.optimizer, steps_per_epoch, settings.epochs),
+        optimizer=optimizer,
         loss=objective.loss(settings),
         metrics=[objective.metric(settings)],
         jit_compile=settings.jit_compile,
@@ -86,6 +97,23 @@ def compiled(model: keras.Model, config: Config, steps_per_epoch: int) -> keras.
 def _trains_itself(model: keras.Model) -> bool:
     own = ("train_step", "test_step", "compute_loss", "compute_metrics")
     return any(getattr(type(model), method) is not getattr(keras.Model, method) for method in own)
+
+
+def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
+    """The extra Keras callbacks of the configuration.
+
+    Raises:
+        RequestError: one cannot be made, or is no Keras callback.
+    """
+    made = []
+    for name, callback in settings.items():
+        try:
+            made.append(instantiate(callback, _convert_="all"))
+        except InstantiationException as error:
+            raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {_first_line(error)}") from error
+        if not isinstance(made[-1], keras.callbacks.Callback):
+            raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
+    return made
 
 
 def _first_line(error: BaseException) -> str:

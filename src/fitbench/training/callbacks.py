@@ -37,8 +37,9 @@ def early_stopping(settings: EarlyStopping | None) -> list[keras.callbacks.Callb
 class Recorder(keras.callbacks.Callback):
     """Appends every epoch to `history` and to history.jsonl, logs and shows it, and ends a run that diverges."""
 
-    def __init__(self, folder: Path, history: list[dict[str, Any]], display: Display) -> None:
+    def __init__(self, folder: Path, history: list[dict[str, Any]], display: Display, needed: set[str]) -> None:
         super().__init__()
+        self.needed = needed
         self.folder = folder
         self.history = history
         self.display = display
@@ -48,7 +49,8 @@ class Recorder(keras.callbacks.Callback):
         self.display.begin(len(self.history))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Start the clock of the epoch."""
+        """Start the clock of the epoch, and see what learning rate it begins with."""
+        self.learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self.began = time.perf_counter()
         self.display.begin_epoch(epoch + 1)
 
@@ -56,15 +58,21 @@ class Recorder(keras.callbacks.Callback):
         """Record the epoch.
 
         Raises:
+            FitbenchError: the loss, or what early stopping watches, is not among the metrics.
             Diverged: a loss is NaN or infinite; the epoch is recorded, with null for such values.
         """
         values = {name: float(value) for name, value in (logs or {}).items()}
+        if missing := self.needed - set(values):
+            raise FitbenchError(
+                f"the model's training gives {', '.join(values) or 'nothing'}, without {', '.join(sorted(missing))}; "
+                "its train_step and test_step must return it"
+            )
         line = {
             "epoch": epoch + 1,
             "seconds": time.perf_counter() - self.began,
-            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "learning_rate": self.learning_rate,
             **{name: values[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in values},
-            **values,
+            **{name: value for name, value in values.items() if name != "learning_rate"},
         }
         recorded = {name: value if math.isfinite(value) else None for name, value in line.items()}
         self.history.append(recorded)

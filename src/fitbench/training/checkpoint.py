@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fitbench.errors import FitbenchError
 from fitbench.runs import replacing
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Checkpoint:
     fit_seconds: float  # of those, in `fit`
     data_sha256: str
     history: list[dict[str, Any]]
-    callbacks: list[dict[str, Any]] = field(default_factory=list)  # numbers, in the order of the callbacks
+    callbacks: list[dict[str, Any]] = field(default_factory=list)  # attributes, in the order of the callbacks
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -76,7 +77,8 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a run's checkpoints: it has finished, or starts anew."""
-    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    if (folder / "checkpoint").exists():
+        shutil.rmtree(folder / "checkpoint")
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -109,14 +111,25 @@ class Checkpoints(keras.callbacks.Callback):
         self.fit_began = time.perf_counter() - (resumed.fit_seconds if resumed else 0.0)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Set everything to where the checkpoint left it."""
+        """Set everything to where the checkpoint left it.
+
+        Raises:
+            FitbenchError: the model has changed since.
+        """
         if self.resumed is None:
             return
         arrays = self.resumed.arrays
-        for index, variable in enumerate(_variables(self.model)):
+        variables = _variables(self.model)
+        found = [arrays[name].shape for name in arrays if name.startswith("variable-")]
+        if found != [tuple(variable.shape) for variable in variables]:
+            raise FitbenchError(
+                f"{self.folder}/checkpoint is of a model with other weights than the one that is built now; "
+                "remove it to start anew"
+            )
+        for index, variable in enumerate(variables):
             variable.assign(arrays[f"variable-{index}"])
-        for number, (callback, numbers) in enumerate(zip(self.callbacks, self.resumed.callbacks, strict=True)):
-            vars(callback).update(numbers)
+        for number, (callback, attributes) in enumerate(zip(self.callbacks, self.resumed.callbacks, strict=True)):
+            vars(callback).update(attributes)
             lists: dict[str, list[np.ndarray]] = {}
             for name in sorted(name for name in arrays if name.startswith(f"callback-{number}-")):
                 lists.setdefault(name.split("-")[2], []).append(arrays[name])
@@ -139,7 +152,7 @@ class Checkpoints(keras.callbacks.Callback):
             fit_seconds=self.fit_seconds(),
             data_sha256=self.data_sha256,
             history=list(self.history),
-            callbacks=[_numbers(callback) for callback in self.callbacks],
+            callbacks=[_attributes(callback) for callback in self.callbacks],
             arrays=arrays,
         )
         if time.perf_counter() - self.written >= self.every_seconds:
@@ -158,15 +171,31 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    """Weights, random state, optimizer state."""
-    return [*model.variables, *model.optimizer.variables]
+    """Weights, random state, and the state of the optimizer, or of all optimizers of a model that has more."""
+    optimizers = [model.optimizer]
+    for value in vars(model).values():
+        if isinstance(value, keras.optimizers.Optimizer) and all(value is not known for known in optimizers):
+            optimizers.append(value)
+    return [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
 
 
-def _numbers(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """The attributes of a callback that are numbers: best so far, epochs waited, and the like."""
-    numbers = {}
+def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """The attributes of a callback that JSON can hold: best so far, epochs waited, a list of losses.
+
+    `min_delta` is a setting, not state: Keras turns its sign in the first epoch of every `fit`.
+    """
+    attributes = {}
     for name, value in vars(callback).items():
-        number = value.item() if isinstance(value, np.generic) else value
-        if isinstance(number, (bool, int, float)):
-            numbers[name] = number
-    return numbers
+        if name in ("min_delta", "params") or value is None:
+            continue
+        try:
+            attributes[name] = json.loads(json.dumps(value, default=_number))  # a copy: a list may go on growing
+        except (TypeError, ValueError):
+            continue
+    return attributes
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -20,9 +20,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from fitbench.training.evaluate import batch_size as evaluation_batch_size
+
 SLICE_SECONDS = 0.2  # how long the loop may keep Python from drawing progress and seeing a signal
 BLOCK_BYTES = 64 * 2**20  # of images that are streamed at a time
-EVALUATION_BATCH = 1000
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -92,12 +93,11 @@ def fit(
         on_epoch_begin=lambda epoch, logs: train.begin(order_of(seed, epoch, len(training)))
     )
     model.train_function = train
-    held_back = {}
+    held_back: dict[str, Any] = {}
+    evaluation: list[keras.callbacks.Callback] = []
     if validation is not None:
-        in_order = np.arange(len(validation), dtype=np.int32)
-        test = _Pass(model.test_step, validation, EVALUATION_BATCH, len(validation), xla, single_steps, None)
-        # Keras does not say where a pass over the validation examples begins, but each is one call
-        model.test_function = lambda *arguments: test.begin(in_order)(*arguments)  # noqa: PLW0108
+        size = evaluation_batch_size(validation.images.shape[1:])
+        evaluation = [_Validation(_Pass(model.test_step, validation, size, len(validation), xla, single_steps, None))]
         held_back = {"validation_data": tuple(_ticks(1, validation).values()), "validation_batch_size": 1}
     try:
         model.fit(
@@ -106,12 +106,32 @@ def fit(
             shuffle=False,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            callbacks=[shuffle, *callbacks],
+            callbacks=[shuffle, *evaluation, *callbacks],
             verbose=0,
             **held_back,
         )
     finally:
-        model.train_function = model.test_function = None
+        model.train_function = None
+
+
+class _Validation(keras.callbacks.Callback):
+    """Puts our pass in the place of Keras's test function for the validation of `fit`, and for nothing else.
+
+    An `evaluate` that a callback calls has a list of callbacks of its own, without this one.
+    """
+
+    def __init__(self, whole: "_Pass") -> None:
+        super().__init__()
+        self.whole = whole
+        self.in_order = np.arange(len(whole.examples), dtype=np.int32)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Keras is about to call the test function, once."""
+        self.before, self.model.test_function = self.model.test_function, self.whole.begin(self.in_order)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """Keras has called it."""
+        self.model.test_function = self.before
 
 
 def _ticks(number: int, examples: Examples) -> dict[str, Any]:
@@ -281,7 +301,9 @@ def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
         return bool(setting)
     if _gpus():
         return bool(model.jit_compile)
-    return steps >= 20_000 and not _convolutional(model) and all(layer.supports_jit for layer in _layers(model))
+    return (
+        steps >= 10_000 and not _convolutional(model) and all(layer.supports_jit for layer in model._flatten_layers())
+    )
 
 
 def _gpus() -> list[str]:
@@ -290,11 +312,4 @@ def _gpus() -> list[str]:
 
 def _convolutional(model: keras.Model) -> bool:
     slow = ("Conv", "Pooling", "Random")  # the layers that take a window of pixels
-    return any(part in type(layer).__name__ for layer in _layers(model) for part in slow)
-
-
-def _layers(model: keras.Model) -> Iterator[keras.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+    return any(part in type(layer).__name__ for layer in model._flatten_layers() for part in slow)

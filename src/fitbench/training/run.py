@@ -40,9 +40,9 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with runs.claim(folder):
-        if config.force:
-            clear(folder)
-        elif runs.state(folder) is runs.State.finished:  # by another process, a moment ago
+        if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
+            clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
+        elif (folder / "result.json").exists():  # another process has finished it a moment ago
             return runs.read_result(folder)
         (folder / "error.txt").unlink(missing_ok=True)
         attempts = _attempts(folder) + 1
@@ -64,9 +64,10 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
 
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
+    if (folder / "checkpoint").exists():
+        shutil.rmtree(folder / "checkpoint")
     for name in ("result.json", "error.txt", "history.jsonl", "predictions.npz", "model.keras"):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
 
 
 def _attempts(folder: Path) -> int:
@@ -96,7 +97,7 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
         if resumed and resumed.data_sha256 != data.sha256:
             raise RequestError(
                 f"{folder.name} was interrupted with other data (SHA-256 {resumed.data_sha256[:8]}, now "
-                f"{data.sha256[:8]}); force=true starts anew, data.name=other makes a run of its own"
+                f"{data.sha256[:8]}); data.name=other makes another run, and without {folder}/checkpoint it begins anew"
             )
         if settings.epochs:
             history, fit_seconds = _fit(model, config, data, kept, held_back, folder, resumed, began)
@@ -173,10 +174,8 @@ def _fit(
     began: float,
 ) -> tuple[list[dict[str, Any]], float]:
     """Fit the model; gives the history and the seconds that it took, over all attempts."""
-    from hydra.utils import instantiate
-
     from fitbench.training import objective
-    from fitbench.training.building import compiled
+    from fitbench.training.building import callbacks, compiled
     from fitbench.training.callbacks import Recorder, early_stopping
     from fitbench.training.checkpoint import Checkpoints
     from fitbench.training.fit import Examples, fit, worth_xla
@@ -187,7 +186,7 @@ def _fit(
     targets = objective.targets(data.y_train, len(data.classes), settings)
     training = Examples(take(data.x_train, kept), targets[kept])
     validation = Examples(take(data.x_train, held_back), targets[held_back]) if len(held_back) else None
-    trained = compiled(model, config, steps)
+    trained = compiled(model, config, data.x_train.shape[1:], steps)
 
     history = resumed.history if resumed else []
     first = resumed.epoch if resumed else 0
@@ -195,10 +194,10 @@ def _fit(
         log.info("going on after epoch %d", first)
     runs.write_history(folder, history)
     stopping = early_stopping(settings.early_stopping)
-    own = [instantiate(callback, _convert_="all") for callback in settings.callbacks.values()]
-    states = [*stopping, *own]
+    states = [*stopping, *callbacks(settings.callbacks)]
     with Display(config.progress, settings.epochs, len(kept)) as display:
-        recorder = Recorder(folder, history, display)
+        monitor = settings.early_stopping.monitor.value if settings.early_stopping else "loss"
+        recorder = Recorder(folder, history, display, {"loss", monitor})
         checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, data.sha256)
         try:
             fit(
@@ -214,9 +213,8 @@ def _fit(
                 callbacks=[*states, recorder, checkpoints],
                 progress=display.advance,
             )
-        except (KeyboardInterrupt, SystemExit):
+        finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
-            raise
     return history, checkpoints.fit_seconds()
 
 
@@ -241,7 +239,7 @@ def _solve(model: Any, config: Config, data: Dataset) -> dict[str, float | None]
 
 
 def _recorded(history: list[dict[str, Any]], stopping: EarlyStopping | None) -> dict[str, float | None]:
-    """The metrics of the epoch whose weights the model has, from the history.
+    """The metrics of the epoch whose weights the model has, from the history; losses with any regularisation.
 
     `best_epoch` is the epoch with the best value of what early stopping watches, else of the validation loss, else of
     the loss; it is the epoch of the weights where the best weights are restored.
