@@ -234,7 +234,7 @@ def test_process_that_lost_its_claim_leaves_the_new_one_alone(tmp_path, monkeypa
 def test_take_over_that_was_cut_off_does_not_block_the_run_for_ever(tmp_path):
     made_by(tmp_path)
     assert not (tmp_path / "claim.takeover").exists()
-    for lock in ("claim.takeover", ".claim.1.new"):
+    for lock in ("claim.takeover", ".1.new.claim.json"):
         (tmp_path / lock).touch()
         os.utime(tmp_path / lock, (time.time() - OLD,) * 2)
     assert take(tmp_path) or take(tmp_path)

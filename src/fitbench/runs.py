@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import socket
 import threading
 import time
@@ -25,6 +26,7 @@ from fitbench.errors import FitbenchError
 SCHEMA = 1
 HEARTBEAT_SECONDS = 5.0
 CLAIM_TIMEOUT_SECONDS = 60.0
+UNFINISHED = ".*.new.*"  # files that are being written, or that a killed process has left
 
 
 class State(Enum):
@@ -65,15 +67,21 @@ def write_whole(path: Path, content: bytes | str) -> None:
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file opened beside `path`, which takes its place when the block has ended without an error."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with beside(path) as new, new.open("wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """The name of a file to write beside `path`, which takes its place when the block has ended without an error."""
+    new = path.with_name(f".{os.getpid()}.new.{path.name}")
     try:
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
+        yield new
+        with new.open("rb") as file:
             os.fsync(file.fileno())
-        beside.replace(path)
+        new.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
@@ -174,6 +182,17 @@ def claim(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left: files that were not whole yet and, of a finished run, the checkpoints.
+
+    Only for the holder of the claim.
+    """
+    for left in [*folder.glob(UNFINISHED), *folder.glob(f"checkpoint/{UNFINISHED}")]:
+        left.unlink(missing_ok=True)
+    if (folder / "result.json").exists() and (folder / "checkpoint").exists():
+        shutil.rmtree(folder / "checkpoint")
+
+
 def _create(path: Path, content: str) -> bool:
     """Create the file with this content unless it exists; atomic, also on NFS."""
     try:
@@ -196,16 +215,16 @@ def _take_over(path: Path, mine: str) -> None:
         raise Claimed(f"{path.parent}: another process works on this run ({_holder(held)})")
     lock = path.with_name("claim.takeover")
     if not _create(lock, mine):
-        if _age(lock) > CLAIM_TIMEOUT_SECONDS:  # its owner died between two system calls
-            lock.unlink(missing_ok=True)
+        owner = _read(lock)
+        if owner is not None and not _lives(owner, _age(lock)):  # it died between two system calls
+            lock.unlink(missing_ok=True)  # for whoever comes next
         raise Claimed(f"{path.parent}: another process is taking this run over")
     try:
         now_held, age = _read(path), _age(path)
         if now_held != held or age == math.inf or _lives(held, age):  # it changed hands since we looked
             raise Claimed(f"{path.parent}: another process works on this run")
-        beside = path.with_name(f".claim.{os.getpid()}.new")
-        beside.write_text(mine)
-        beside.replace(path)
+        with beside(path) as new:
+            new.write_text(mine)
     finally:
         lock.unlink(missing_ok=True)
 
@@ -231,7 +250,7 @@ def _lives(held: str, age: float) -> bool:
         claim = json.loads(held)
         host, pid, start = claim["host"], int(claim["pid"]), claim["start"]
     except (ValueError, KeyError, TypeError):
-        return True  # being written at this moment; its age decides
+        return age < HEARTBEAT_SECONDS  # being written at this moment, or its process was killed meanwhile
     return host != socket.gethostname() or _process_start(pid) == start
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -129,11 +129,19 @@ def recorded(config: Config) -> dict[str, Any] | None:
     folder = runs.folder_of(config)
     if config.force or runs.state(folder) is not runs.State.finished:
         return None
+    _tidy(folder)
     from fitbench.analysis.loading import read_result
 
     result = read_result(folder)
     _check_data(config, result, folder)
     return result
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a process left that was killed between the result and its last system call."""
+    if (folder / "claim.json").exists() or any(folder.glob(runs.UNFINISHED)):
+        with suppress(runs.Claimed, OSError), runs.claim(folder):
+            runs.tidy(folder)
 
 
 def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:

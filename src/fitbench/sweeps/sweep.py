@@ -6,6 +6,7 @@ ended. Launching a sweep again goes through the same jobs and launches what is l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
             errors[job.folder] = first_line(error)
     returns: list[JobReturn] = []
     elsewhere: list[Job] = []
-    watch = Watch([job.folder for job in jobs], skipped, shown=settings.progress)
+    watch = Watch([job.folder for job in left], len(jobs), skipped, shown=settings.progress)
     try:
         with watch:
             while left and not (errors and settings.fail_fast):
@@ -91,6 +92,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
                 if not left:
                     left = [job for job in elsewhere if runs.state(job.folder) is State.interrupted]
                     elsewhere = []
+                    time.sleep(bool(left))  # whoever was taking one over just now may be at it
     finally:
         failed = print_summary([job.folder for job in jobs], skipped, errors)
     if failed:

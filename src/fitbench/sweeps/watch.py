@@ -19,13 +19,16 @@ POLL_SECONDS = 0.5
 
 
 class Watch:
-    """Shows a sweep for as long as its block lasts: a live line in a terminal, else a line for each run that ends."""
+    """Shows a sweep for as long as its block lasts: a live line in a terminal, else a line for each run that ends.
 
-    def __init__(self, folders: Sequence[Path], skipped: set[Path], shown: bool) -> None:
-        self.total = len(folders)
-        self.open = [folder for folder in folders if folder not in skipped]
-        self.results = [result for folder in skipped if (result := _result(folder)) is not None]
-        self.done_before = len(skipped)
+    `left` are the folders of the runs that are to be trained, of `total`; `finished` those that are finished already.
+    """
+
+    def __init__(self, left: Sequence[Path], total: int, finished: set[Path], shown: bool) -> None:
+        self.total = total
+        self.open = list(left)
+        self.results = [result for folder in finished if (result := _result(folder)) is not None]
+        self.done_before = total - len(left)
         self.shown = shown
         self.live = shown and sys.stderr.isatty()
         self.stop = threading.Event()
@@ -58,7 +61,10 @@ class Watch:
     def _count_if_ended(self, folder: Path) -> None:
         """Count and say a run that has ended since the sweep began."""
         path = next((folder / name for name in ("result.json", "error.txt") if (folder / name).exists()), None)
-        if path is None or path.stat().st_mtime < self.began:
+        try:
+            if path is None or path.stat().st_mtime < self.began:
+                return
+        except FileNotFoundError:  # error.txt, by an attempt that has just begun
             return
         self.open.remove(folder)
         result = _result(folder) if path.name == "result.json" else None
@@ -68,7 +74,7 @@ class Watch:
         _write(f"{_erase(self.live)}[{done}] {folder.name}  {_metrics(result) if result else 'failed'}\n")
 
     def line(self, width: int) -> str:
-        """Done of total, the current run's epoch and metrics, the best so far, the time left; cut to `width`."""
+        """Done of total, the current run's epoch and metrics, the best so far, the time left, as far as it fits."""
         done = self.total - len(self.open)
         parts = [f"{done}/{self.total} runs"]
         running = [folder for folder in self.open if runs.state(folder) is State.running]
@@ -76,13 +82,15 @@ class Watch:
             history = runs.read_history(running[0])
             at = f"epoch {history[-1]['epoch']} {_metrics({'metrics': history[-1]})}" if history else "starting"
             name = f"{running[0].name}: " if width >= 120 else ""
-            parts.append(f"{name}{at}" + (f" (and {len(running) - 1} more)" if running[1:] else ""))
+            parts.append(f"{name}{at}" + (f" +{len(running) - 1}" if running[1:] else ""))
         best = max((value for result in self.results if (value := _val_accuracy(result)) is not None), default=None)
         if best is not None:
             parts.append(f"best val {best:.4f}")
         ended = done - self.done_before
         if ended:
             parts.append(f"{duration((time.time() - self.began) / ended * len(self.open))} left")
+        while len(parts) > 1 and len("  ".join(parts)) >= width:
+            del parts[1]
         return "  ".join(parts)[: width - 1]
 
 

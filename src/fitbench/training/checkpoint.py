@@ -24,6 +24,8 @@ from fitbench.runs import replacing
 
 log = logging.getLogger(__name__)
 
+WHOLE = "[0-9]*.npz"  # <epoch>-<checksum>.npz
+
 
 @dataclass
 class Checkpoint:
@@ -41,7 +43,7 @@ class Checkpoint:
 
 def read(folder: Path) -> Checkpoint | None:
     """The newest whole checkpoint of a run, None if there is none."""
-    paths = sorted((folder / "checkpoint").glob("*.npz"), reverse=True)
+    paths = sorted((folder / "checkpoint").glob(WHOLE), reverse=True)
     for path in paths:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest()[:16] != path.stem.partition("-")[2]:
@@ -71,7 +73,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     path = target / f"{checkpoint.epoch:06}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
     with replacing(path) as file:
         file.write(content)
-    for old in sorted(target.glob("*.npz"), reverse=True)[2:]:
+    for old in sorted(target.glob(WHOLE), reverse=True)[2:]:
         old.unlink()
 
 

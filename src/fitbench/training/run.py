@@ -6,7 +6,6 @@ import math
 import random
 import re
 import shutil
-import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -40,6 +39,7 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with runs.claim(folder):
+        runs.tidy(folder)
         if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
             clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
         elif (folder / "result.json").exists():  # another process has finished it a moment ago
@@ -268,11 +268,8 @@ def _best(history: list[dict[str, Any]], monitor: str, min_delta: float) -> dict
 
 
 def _write_model(model: Any, path: Path) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        saved = Path(scratch) / "model.keras"  # Keras insists on the suffix
-        with backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
-            model.save(saved)
-        runs.write_whole(path, saved.read_bytes())
+    with runs.beside(path) as new, backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
+        model.save(new)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
