@@ -1,6 +1,6 @@
 """Training through fitbench against plain `keras.Model.fit`, on 48,000 + 12,000 MNIST images.
 
-    FITBENCH_DATA=FOLDER python tests/benchmarks/bench_fit.py [--rounds 3] [--epochs 5] [--models softmax mlp lenet5]
+    FITBENCH_DATA=FOLDER python tests/benchmarks/bench_fit.py [--rounds 3] [--epochs 10] [--models softmax mlp lenet5]
 
 Plain: float32 arrays from 0 to 1, `fit` with default arguments but for the batch size, `evaluate` on the test set, as
 tutorials do it. Both train the same layers with the same optimizer in the same process, in turn. What is printed are
@@ -94,7 +94,7 @@ def through_fitbench(model: str, epochs: int, seed: int, outputs: str) -> dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--models", nargs="+", default=list(BATCH_SIZES), choices=list(BATCH_SIZES))
     options = parser.parse_args()
     backend.load(Backend.tensorflow)

@@ -166,11 +166,11 @@ def test_fit_leaves_a_model_that_keras_can_fit_and_evaluate():
 @pytest.mark.parametrize(
     ("layer", "setting", "steps", "expected"),
     [
-        ("Dense", "auto", 10_000, True),
+        ("Dense", "auto", 3_000, True),
         ("Dense", "auto", 100, False),  # compiling would take longer than training
-        ("Conv2D", "auto", 20_000, False),
+        ("Conv2D", "auto", 3_000, False),
         ("Conv2D", True, 100, True),
-        ("Dense", False, 20_000, False),
+        ("Dense", False, 3_000, False),
     ],
 )
 def test_xla_is_for_long_runs_without_convolutions(layer, setting, steps, expected):

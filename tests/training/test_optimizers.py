@@ -8,7 +8,7 @@ from fitbench.training import optimizers
 
 def rates(configure, *overrides, steps_per_epoch=10, epochs=20):
     settings = configure(*overrides).optimizer
-    schedule = optimizers.learning_rate(settings["schedule"], settings["learning_rate"], steps_per_epoch, epochs)
+    schedule = optimizers.build(settings, steps_per_epoch, epochs)._learning_rate
     return lambda step: float(schedule(step)) if callable(schedule) else schedule
 
 

@@ -12,7 +12,7 @@ def build(settings: Mapping[str, Any], steps_per_epoch: int, epochs: int) -> ker
     settings = dict(settings)
     del settings["name"]
     schedule = settings.pop("schedule")
-    rate = learning_rate(schedule, settings["learning_rate"], steps_per_epoch, epochs)
+    rate = learning_rate(schedule, float(settings["learning_rate"]), steps_per_epoch, epochs)
     return instantiate({**settings, "learning_rate": None}, learning_rate=rate, _convert_="all")
 
 
