@@ -389,7 +389,7 @@ def test_key_order_is_no_part_of_the_identity(bases, base):
         return {k: backwards(value[k]) for k in reversed(value)} if isinstance(value, dict) else value
 
     nested = backwards(plain(bases[base]))
-    assert next(iter(nested)) == "progress"
+    assert list(nested) != list(plain(bases[base]))
     assert config_id(from_values(nested)) == config_id(bases[base])
 
 

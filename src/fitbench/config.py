@@ -204,14 +204,9 @@ class Backend(Enum):
 
 
 @dataclass
-class Config:
-    """Everything that makes a run what it is. Sections with a free choice of `_target_` stay dictionaries."""
+class TopLevel:
+    """The keys of the configuration that are in no section."""
 
-    data: Data
-    model: dict[str, Any]
-    optimizer: dict[str, Any]  # with its schedule under `schedule`
-    training: Training
-    distortion: NoDistortion | Affine
     seed: int
     study: str
     backend: Backend
@@ -221,6 +216,17 @@ class Config:
     fail_fast: bool
     outputs: str
     progress: bool
+
+
+@dataclass
+class Config(TopLevel):
+    """Everything that makes a run what it is. Sections with a free choice of `_target_` stay dictionaries."""
+
+    data: Data
+    model: dict[str, Any]
+    optimizer: dict[str, Any]  # with its schedule under `schedule`
+    training: Training
+    distortion: NoDistortion | Affine
 
 
 SOURCES: dict[Source, type] = {Source.npz: FileData, Source.idx: FileData, Source.image_folder: ImageFolder}
@@ -296,25 +302,10 @@ def from_values(values: Mapping[Any, Any]) -> Config:
     if isinstance(target, str) and target in MODELS:
         values["model"] = asdict(_typed("model", MODELS[target], model))
     sections = {key: values.pop(key) for key in SECTIONS}
-    return Config(**sections, **vars(_typed("", _Plain, values)))
+    return Config(**sections, **vars(_typed("", TopLevel, values)))
 
 
 SECTIONS = ("data", "model", "optimizer", "training", "distortion")
-
-
-@dataclass
-class _Plain:
-    """The keys of `Config` that are no section."""
-
-    seed: int
-    study: str
-    backend: Backend
-    device: str
-    force: bool
-    retry_failed: bool
-    fail_fast: bool
-    outputs: str
-    progress: bool
 
 
 def _mapping(values: Mapping[str, Any], key: str, prefix: str = "") -> dict[str, Any]:
