@@ -8,7 +8,7 @@ import typer
 
 app = typer.Typer(
     name="fitbench",
-    help="From a configuration to a recorded Keras run, from runs to a sweep, from a sweep to a table with a verdict.",
+    help="From a configuration to a finished, recorded Keras run, and from runs to a sweep that cannot be lost.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -84,6 +84,7 @@ class Convnet(Model):
 
     filters: list[int]
     dropout: float
+    momentum: float
 
 
 @dataclass
@@ -436,8 +437,9 @@ def _check_model(model: Mapping[str, Any], need: Any, number: Any) -> None:
         if key in model:
             fits = bool(model[key]) and all(units >= 1 for units in model[key])
             need(f"model.{key}", model[key], fits, "a list of one or more positive numbers such as [64, 64]")
-    if "dropout" in model:
-        number("model.dropout", model["dropout"], lambda v: 0 <= v < 1, "at least 0 and below 1")
+    for key in ("dropout", "momentum"):
+        if key in model:
+            number(f"model.{key}", model[key], lambda v: 0 <= v < 1, "at least 0 and below 1")
     if "activation" in model:
         need(
             "model.activation",

@@ -101,6 +101,12 @@ def test_sweep_counts_what_is_recorded_and_names_every_damaged_record(configure,
     assert [files(folder) for folder in (one, other)] == before
 
 
+def test_refused_run_leaves_no_folder(hydra_here):
+    with pytest.raises(RequestError, match="no such file or folder"):
+        launch(["data=npz", "data.path=nothing.npz"])
+    assert not list((hydra_here / "outputs").glob("*/*"))
+
+
 def test_sweep_with_a_wrong_job_is_refused_before_any_is_launched(hydra_here):
     with pytest.raises(RequestError, match=r"^seed is -1; "):
         launch(["-m", "seed=0,-1"])

@@ -132,19 +132,19 @@ def test_sweep_launched_again_trains_nothing_and_says_so(grid, capsys):
     assert stamps(grid) == before
     assert all(attempts(folder) == 1 for folder in found(grid))
     printed = capsys.readouterr()
-    assert summary(printed.out) == {"finished": 0, "skipped, finished before": 4, f"runs in {grid}": 4}
+    assert summary(printed.out) == {"finished": 0, "skipped, finished before": 4, f"in all; results in {grid}": 4}
     assert printed.err == ""
 
 
 def test_sweep_that_grows_trains_only_what_is_new_and_each_run_once(grid, tmp_path, capsys):
     study = tmp_path / "default"
     assert launch(["-m", *QUICK, "model=softmax", "seed=0,0", f"outputs={tmp_path}"]) == 0
-    assert summary(capsys.readouterr().out) == {"finished": 1, f"runs in {study}": 1}
+    assert summary(capsys.readouterr().out) == {"finished": 1, f"in all; results in {study}": 1}
     [first] = found(study)
     before = stamps(study)
     assert launch(["-m", *QUICK, "model=softmax", "seed=1,0,1", f"outputs={tmp_path}"]) == 0
     printed = capsys.readouterr()
-    assert summary(printed.out) == {"finished": 1, "skipped, finished before": 1, f"runs in {study}": 2}
+    assert summary(printed.out) == {"finished": 1, "skipped, finished before": 1, f"in all; results in {study}": 2}
     assert [attempts(folder) for folder in found(study)] == [1, 1]
     assert stamps(study).items() > before.items()
     [line] = [line for line in printed.err.splitlines() if line.startswith("[")]
@@ -180,7 +180,7 @@ def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(t
         launch(arguments)
     assert caught.value.exit_status == 1
     printed = capsys.readouterr()
-    assert summary(printed.out) == {"finished": 1, "failed": 3, f"runs in {study}": 4}
+    assert summary(printed.out) == {"finished": 1, "failed": 3, f"in all; results in {study}": 4}
     assert "[4/4] " in printed.err
     [fine] = [folder for folder in found(study) if runs.state(folder) is State.finished]
     failed = [folder for folder in found(study) if folder != fine]
@@ -201,7 +201,12 @@ def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(t
         launch([*arguments, "retry_failed=false"])
     assert [attempts(folder) for folder in failed] == [1, 1, 1]
     again = capsys.readouterr().out
-    assert summary(again) == {"finished": 0, "skipped, finished before": 1, "failed": 3, f"runs in {study}": 4}
+    assert summary(again) == {
+        "finished": 0,
+        "skipped, finished before": 1,
+        "failed": 3,
+        f"in all; results in {study}": 4,
+    }
     assert again.count("failed: ") == 3
 
     with pytest.raises(FitbenchError, match="3 of 4 runs failed"):
@@ -217,7 +222,12 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path, capsys):
     with pytest.raises(FitbenchError, match="1 of 4 runs failed"):
         launch([*FAILING, f"outputs={tmp_path}", "fail_fast=true"])
     assert [runs.state(folder) for folder in found(study)] == [State.failed]
-    assert summary(capsys.readouterr().out) == {"finished": 0, "failed": 1, "not begun": 3, f"runs in {study}": 4}
+    assert summary(capsys.readouterr().out) == {
+        "finished": 0,
+        "failed": 1,
+        "not begun": 3,
+        f"in all; results in {study}": 4,
+    }
 
 
 # -- other processes -------------------------------------------------------------------------------------------------
@@ -256,7 +266,7 @@ def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, co
     theirs = runs.folder_of(configure(*arguments, "seed=0"))
     other = holder(theirs)
     assert launch(["-m", *arguments, "seed=0,1"]) == 0
-    assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"runs in {study}": 2}
+    assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
     assert runs.state(theirs) is State.running
     assert attempts(theirs) == 0
     assert not (theirs / "config.yaml").exists()
@@ -264,7 +274,7 @@ def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, co
     killing = during(has_epochs(study, "-s2", 1), other.kill)
     assert launch(["-m", *arguments, "seed=0,1,2"]) == 0
     killing.join()
-    expected = {"finished": 2, "skipped, finished before": 1, f"runs in {study}": 3}
+    expected = {"finished": 2, "skipped, finished before": 1, f"in all; results in {study}": 3}
     assert summary(capsys.readouterr().out) == expected
     assert runs.read_result(theirs)["attempts"] == 1
     assert [attempts(folder) for folder in found(study)] == [1, 1, 1]
@@ -289,7 +299,7 @@ def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tm
     pressing.join()
     assert took < 3
     printed = capsys.readouterr()
-    assert summary(printed.out) == {"finished": 0, "interrupted": 1, "not begun": 1, f"runs in {study}": 2}
+    assert summary(printed.out) == {"finished": 0, "interrupted": 1, "not begun": 1, f"in all; results in {study}": 2}
     assert "interrupted; the same command goes on from here" in printed.err
     [folder] = found(study)
     assert runs.state(folder) is State.interrupted

@@ -401,6 +401,29 @@ def test_optimizers_and_callbacks_that_cannot_be_made_are_refused(trained, optio
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "end", ["Dense(classes, activation='softmax')(x)", "Softmax()(keras.layers.Dense(classes)(x))"]
+)
+def test_model_of_ones_own_that_ends_in_a_softmax_is_refused(trained, tmp_path, monkeypatch, end):
+    module = f"softmax_{len(end)}"
+    (tmp_path / f"{module}.py").write_text(
+        "import keras\n\ndef net(input_shape, classes):\n    images = keras.Input(input_shape, dtype='uint8')\n"
+        "    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))\n"
+        f"    return keras.Model(images, keras.layers.{end})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RequestError, match="ends in a softmax; the loss is computed from logits"):
+        trained("data=digits", "model=softmax", f"model._target_={module}.net", "~model.pixel_range")
+
+
+def test_convnet_learns_in_the_few_steps_of_a_small_data_set(trained):
+    _, result = trained(
+        "data=digits", "model=convnet", "model.filters=[8,16]", "training.epochs=8", "training.batch_size=64",
+        "optimizer.learning_rate=0.01",
+    )  # fmt: skip
+    assert result["metrics"]["test_accuracy"] > 0.5
+
+
 def test_subclassed_model_without_a_training_step_of_its_own_trains(trained, tmp_path, monkeypatch):
     (tmp_path / "classes.py").write_text(SUBCLASSED_MODEL)
     monkeypatch.syspath_prepend(tmp_path)

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -58,6 +59,9 @@ def launch(arguments: list[str]) -> int:
         if full_errors:
             raise
         raise RequestError(explain(error)) from error
+    except BrokenPipeError:  # whoever read our output has had enough
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends, right now
+        return 128 + signal.SIGPIPE
     except OSError as error:
         raise FitbenchError(_cannot_write(error)) from error
     finally:
@@ -90,10 +94,19 @@ class Task:
             result, reused = run(config)
         except FitbenchError as error:
             self.failure = error
+            if isinstance(error, RequestError):
+                _forget(runs.folder_of(config))
         except Exception as error:  # noqa: BLE001 - said in one line here; error.txt has the traceback
             self.failure = _failed(config, error)
         else:
             _report(config, result, reused)
+
+
+def _forget(folder: Path) -> None:
+    """Remove the folder of a run that was refused before it began."""
+    begun = ("history.jsonl", "result.json", "checkpoint", "claim.json")
+    if folder.exists() and not any((folder / name).exists() for name in begun):
+        shutil.rmtree(folder)
 
 
 def _failed(config: Config, error: Exception) -> FitbenchError:
@@ -218,6 +231,8 @@ def explain(error: BaseException) -> str:
             prefix = f"{section}." if section else ""
             has = f"{section or 'the top level'} has {', '.join(keys)}"
             return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {has}")
+    if "Could not override 'experiment'" in str(error):
+        return "an experiment is added with a plus sign: +experiment=NAME"
     if str(error).startswith("Ambiguous value for argument"):
         return f"{str(error).splitlines()[0]}; add -m to train each of the values, or write a list as [a,b]"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -128,7 +128,7 @@ def print_summary(folders: Sequence[Path], skipped: set[Path], errors: Mapping[P
             print(f"{count:6,} {what}")
     for folder, error in failed.items():
         print(f"failed: {folder}: {error}")
-    print(f"{len(folders):6,} runs in {folders[0].parent}", flush=True)
+    print(f"{len(folders):6,} in all; results in {folders[0].parent}", flush=True)
     return len(failed)
 
 

@@ -28,7 +28,10 @@ def build(config: Config, data: Dataset) -> keras.Model:
         builder = get_method(target)
         inspect.signature(builder).bind(input_shape=shape, classes=classes, **settings)
     except (ImportError, ValueError, InstantiationException) as error:
-        raise RequestError(f"model._target_ is {target}, which cannot be loaded: {_first_line(error)}") from error
+        raise RequestError(
+            f"model._target_ is {target}, which cannot be loaded: {_first_line(error)}; "
+            "the folder of a module of your own must be on PYTHONPATH"
+        ) from error
     except TypeError as error:
         raise RequestError(
             f"model: {target} does not take these settings ({error}); it is called with input_shape, classes"
@@ -57,6 +60,9 @@ def _check_shapes(model: keras.Model, name: str, shape: tuple, classes: int, dat
     gives = getattr(model, "output_shape", None)
     if isinstance(gives, tuple) and gives[1:] != (classes,):
         raise RequestError(f"model={name} gives outputs of shape {gives[1:]}; data={data} has {classes} classes")
+    last = model.layers[-1] if model.layers else None
+    if isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax:
+        raise RequestError(f"model={name} ends in a softmax; the loss is computed from logits: leave the softmax out")
 
 
 def _sizes(shape: tuple) -> str:

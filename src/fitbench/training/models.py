@@ -108,13 +108,19 @@ def lenet5_max(input_shape: tuple[int, int, int], classes: int, pixel_range: lis
 
 
 def convnet(
-    input_shape: tuple[int, int, int], classes: int, pixel_range: list[float], filters: list[int], dropout: float
+    input_shape: tuple[int, int, int],
+    classes: int,
+    pixel_range: list[float],
+    filters: list[int],
+    dropout: float,
+    momentum: float,
 ) -> keras.Model:
     """A small modern convolutional net: pairs of 3x3 convolutions with batch normalisation, global average pooling.
 
     Each stage has two convolutions of `filters[stage]` maps; between stages 2x2 max pooling halves the image. The
-    pattern is that of VGG (Simonyan and Zisserman 2015) with batch normalisation (Ioffe and Szegedy 2015) and global
-    average pooling (Lin, Chen and Yan 2014). 72,666 trainable parameters on 28x28x1 with filters [16, 32, 64].
+    pattern is that of VGG (Simonyan and Zisserman 2015) with batch normalisation (Ioffe and Szegedy 2015), whose
+    running mean and variance have this `momentum`, and global average pooling (Lin, Chen and Yan 2014). 72,666
+    trainable parameters on 28x28x1 with filters [16, 32, 64].
 
     Raises:
         ValueError: the images are too small to be halved that often.
@@ -126,7 +132,7 @@ def convnet(
             x = layers.MaxPooling2D(2)(x)
         for _ in range(2):
             x = layers.Conv2D(maps, 3, padding="same", use_bias=False)(x)
-            x = layers.BatchNormalization()(x)
+            x = layers.BatchNormalization(momentum=momentum)(x)
             x = layers.Activation("relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(dropout)(x)
