@@ -573,7 +573,8 @@ def plain(config: Config) -> dict[str, Any]:
             return [simple(item) for item in value]
         return value
 
-    return simple(asdict(config))
+    values = asdict(config)
+    return simple({**{section: values[section] for section in SECTIONS}, **values})  # the sections first
 
 
 def config_id(config: Config) -> str:
