@@ -107,6 +107,21 @@ def test_refused_run_leaves_no_folder(hydra_here):
     assert not list((hydra_here / "outputs").glob("*/*"))
 
 
+def test_refused_run_takes_nothing_with_it_that_was_there(configure, hydra_here):
+    path = hydra_here / "gone.npz"
+    folder = runs.folder_of(configure("data=npz", f"data.path={path}"))
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(RequestError, match="no such file or folder"):
+        launch(["data=npz", f"data.path={path}"])
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_sweep_without_jobs_is_refused(hydra_here):
+    with pytest.raises(RequestError, match="this sweep has no jobs"):
+        launch(["-m", "seed=range(0)"])
+
+
 def test_sweep_with_a_wrong_job_is_refused_before_any_is_launched(hydra_here):
     with pytest.raises(RequestError, match=r"^seed is -1; "):
         launch(["-m", "seed=0,-1"])

@@ -103,9 +103,9 @@ class Task:
 
 
 def _forget(folder: Path) -> None:
-    """Remove the folder of a run that was refused before it began."""
-    begun = ("history.jsonl", "result.json", "checkpoint", "claim.json")
-    if folder.exists() and not any((folder / name).exists() for name in begun):
+    """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
+    refusal = {".hydra", "config.yaml", "error.txt", "train.log"}
+    if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
         shutil.rmtree(folder)
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from fitbench import runs
 from fitbench.config import Config, from_hydra
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.runs import State
 from fitbench.sweeps.launch import recorded
 from fitbench.sweeps.watch import Watch
@@ -58,8 +58,11 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
         workers: how many jobs the launcher runs at a time; with `fail_fast` no more are handed to it.
 
     Raises:
+        RequestError: there are no jobs.
         SweepFailed: runs have failed.
     """
+    if not jobs:
+        raise RequestError("this sweep has no jobs: one of its keys has no values")
     jobs = list({job.folder: job for job in jobs}.values())  # two combinations may be the same run
     settings = jobs[0].config
     size = workers if settings.fail_fast else max_batch_size or len(jobs)
