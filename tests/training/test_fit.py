@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fitbench.training import fit as fitting
-from fitbench.training.fit import Examples, fit, order_of
+from fitbench.training.fit import Examples, compile_loops, fit, order_of
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (530, 6, 6, 1), dtype=np.uint8)
@@ -33,11 +33,12 @@ def compiled(made, **options):
     return made
 
 
-def history_of(made, training=None, validation=None, *, batch_size=32, epochs=3, **options):
+def history_of(made, training=None, validation=None, *, batch_size=32, epochs=3, xla=False, **options):
     history = keras.callbacks.History()
     training = training or Examples(IMAGES[:400], LABELS[:400])
     validation = validation or Examples(IMAGES[400:], LABELS[400:])
-    fit(made, training, validation, seed=5, batch_size=batch_size, epochs=epochs, callbacks=[history], **options)
+    loops = compile_loops(made, training, xla)
+    fit(loops, training, validation, seed=5, batch_size=batch_size, epochs=epochs, callbacks=[history], **options)
     return history.history
 
 
@@ -118,8 +119,9 @@ def test_callbacks_see_every_execution_and_progress_every_slice(monkeypatch):
     monkeypatch.setattr(fitting, "SLICE_SECONDS", 0.0)
     batches, seen = [], []
     counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+    examples = Examples(IMAGES[:400], LABELS[:400])
     fit(
-        model(), Examples(IMAGES[:400], LABELS[:400]), None, seed=0, batch_size=32, epochs=1,
+        compile_loops(model(), examples), examples, None, seed=0, batch_size=32, epochs=1,
         steps_per_execution=4, callbacks=[counter], progress=lambda done, logs: seen.append((done, logs)),
     )  # fmt: skip
     assert len(batches) == 4  # 13 steps, 4 at a time
@@ -139,7 +141,15 @@ def test_a_callback_that_evaluates_other_images_gets_their_metrics():
     history = keras.callbacks.History()
     examples = Examples(IMAGES[:400], LABELS[:400])
     held_back = Examples(IMAGES[400:], LABELS[400:])
-    fit(made, examples, held_back, seed=5, batch_size=32, epochs=2, callbacks=[callback, history])
+    fit(
+        compile_loops(made, examples),
+        examples,
+        held_back,
+        seed=5,
+        batch_size=32,
+        epochs=2,
+        callbacks=[callback, history],
+    )
     assert seen[-1] == pytest.approx(made.evaluate(*other, verbose=0)[0], rel=1e-5)
     assert seen[-1] != pytest.approx(history.history["val_loss"][-1], rel=1e-3)
     assert history.history["val_loss"] == history_of(model(), epochs=2)["val_loss"]

@@ -17,7 +17,7 @@ import yaml
 from fitbench import runs
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.sweeps.launch import run
-from fitbench.training import checkpoint
+from fitbench.training import checkpoint, networks
 from fitbench.training.callbacks import Diverged
 from fitbench.training.data import load
 from fitbench.training.run import train
@@ -544,3 +544,35 @@ for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean
     assert len(reported) == 6
     assert all(first > second for first, second, _ in (reported[name] for name in reported if name != "nearest_mean"))
     assert process.stderr == ""
+
+
+# -- the seeds of a configuration share a network ---------------------------------------------------------------------
+
+
+def test_run_is_the_same_bit_for_bit_whatever_its_process_has_trained_before(trained, tmp_path):
+    stateful = (
+        "data=digits", "model=mlp", "model.dropout=0.3", "distortion=affine", "optimizer.learning_rate=0.01",
+        "optimizer/schedule=cosine", "training.epochs=3",
+    )  # fmt: skip
+    networks._kept.clear()
+    alone, _ = trained(*stateful, "seed=1", outputs=tmp_path / "alone")
+    built = networks._kept[0]
+    trained(*stateful, "seed=2", outputs=tmp_path / "after")
+    after, _ = trained(*stateful, "seed=1", outputs=tmp_path / "after")
+    assert networks._kept == [built]  # it has trained all three
+    for name in ("model.keras", "predictions.npz"):
+        with zipfile.ZipFile(alone / name) as one, zipfile.ZipFile(after / name) as other:
+            members = [member for member in one.namelist() if member != "metadata.json"]  # that has the time
+            assert all(one.read(member) == other.read(member) for member in members)
+    histories = [[{**epoch, "seconds": 0} for epoch in runs.read_history(folder)] for folder in (alone, after)]
+    assert histories[0] == histories[1]
+
+
+def test_network_is_not_shared_where_more_than_the_seed_differs_or_code_is_the_users_own(trained):
+    quick = ("data=digits", "model=softmax", "training.epochs=1")
+    trained(*quick)
+    first = networks._kept[0]
+    trained(*quick, "optimizer.learning_rate=0.5")
+    assert networks._kept[0] is not first
+    trained(*quick, "+training.callbacks.own={_target_: keras.callbacks.TerminateOnNaN}")
+    assert networks._kept == []

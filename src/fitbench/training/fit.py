@@ -54,8 +54,33 @@ def order_of(seed: int, epoch: int, examples: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(examples).astype(np.int32)
 
 
+@dataclass(frozen=True)
+class Loops:
+    """A compiled model with its compiled loops, which hold no data: it may be fitted more than once."""
+
+    model: keras.Model
+    train: Callable
+    test: Callable
+
+
+def compile_loops(model: keras.Model, examples: Examples, xla: bool = False) -> Loops:
+    """The loops of a compiled model for images and targets of these shapes and types.
+
+    They are traced when they are first used. `xla`: compile the training with XLA (TensorFlow only; JAX always does).
+    """
+    create_variables(model, examples)
+    if keras.config.backend() == "jax":
+        single_steps = not _gpus() and _convolutional(
+            model
+        )  # inside a loop, XLA's convolutions on a CPU take twice as long
+        return Loops(model, _jax_loop(model.train_step, single_steps), _jax_loop(model.test_step, single_steps))
+    # validation is a few large batches: XLA would not make up for the time it takes to compile
+    train, test = _tensorflow_loop(model.train_step, examples, xla), _tensorflow_loop(model.test_step, examples, False)
+    return Loops(model, train, test)
+
+
 def fit(
-    model: keras.Model,
+    loops: Loops,
     training: Examples,
     validation: Examples | None,
     *,
@@ -64,14 +89,13 @@ def fit(
     epochs: int,
     initial_epoch: int = 0,
     steps_per_execution: int | None = None,
-    xla: bool = False,
     callbacks: list[keras.callbacks.Callback],
     progress: Progress | None = None,
 ) -> None:
-    """Train a compiled model with `model.fit`.
+    """Train a model with `model.fit`.
 
     Args:
-        model: compiled; takes batches of `training.images` and is compared with `training.targets`.
+        loops: of the model; it takes batches of `training.images` and is compared with `training.targets`.
         training: examples to train on.
         validation: examples that are evaluated after every epoch, or None.
         seed: decides the order of the batches, with the epoch.
@@ -79,17 +103,13 @@ def fit(
         epochs: the epoch (from 0) before which training ends.
         initial_epoch: the epoch (from 0) to begin with.
         steps_per_execution: steps between two calls of the callbacks' batch methods; None for the whole epoch.
-        xla: compile the loop with XLA (TensorFlow only; JAX always does).
         callbacks: Keras callbacks.
         progress: is called with the number of examples done in this epoch and the metrics so far, a few times a second.
     """
-    if keras.config.backend() == "tensorflow":
-        _build(model, training)
+    model = loops.model
     steps = math.ceil(len(training) / batch_size)
     steps_at_once = steps_per_execution or steps
-    # XLA's convolutions on a CPU take twice as long inside a loop
-    single_steps = keras.config.backend() == "jax" and not _gpus() and _convolutional(model)
-    train = _Pass(model.train_step, training, batch_size, steps_at_once, xla, single_steps, progress)
+    train = _Pass(loops.train, training, batch_size, steps_at_once, progress)
     shuffle = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: train.begin(order_of(seed, epoch, len(training)))
     )
@@ -98,8 +118,7 @@ def fit(
     evaluation: list[keras.callbacks.Callback] = []
     if validation is not None:
         size = evaluation_batch_size(validation.images.shape[1:])
-        # a few large batches: XLA would not make up for the time it takes to compile
-        evaluation = [_Validation(_Pass(model.test_step, validation, size, len(validation), False, single_steps, None))]
+        evaluation = [_Validation(_Pass(loops.test, validation, size, len(validation), None))]
         held_back = {"validation_data": tuple(_ticks(1, validation).values()), "validation_batch_size": 1}
     try:
         model.fit(
@@ -148,13 +167,18 @@ def _ticks(number: int, examples: Examples) -> dict[str, Any]:
     return {"x": examples.images[np.arange(number)], "y": examples.targets[:number]}
 
 
-def _build(model: keras.Model, examples: Examples) -> None:
-    """Create the variables of the model, its metrics and its optimizer, which `fit` else does with its first batch."""
+def create_variables(model: keras.Model, examples: Examples) -> None:
+    """Create the variables of a compiled model's metrics and optimizer, which `fit` else does with its first batch.
+
+    On JAX those of the metrics are left to `fit`.
+    """
+    model.optimizer.build(model.trainable_variables)
+    if keras.config.backend() == "jax":
+        return
     images, targets = examples.images[np.arange(1)], examples.targets[:1]
-    logits = model(images)
+    logits = model(images, training=False)  # which changes no state
     model.compute_loss(x=images, y=targets, y_pred=logits)
     model.compute_metrics(images, targets, logits)
-    model.optimizer.build(model.trainable_variables)
     model.reset_metrics()
 
 
@@ -163,24 +187,19 @@ class _Pass:
 
     def __init__(
         self,
-        step: Callable,
+        loop: Callable,
         examples: Examples,
         batch_size: int,
         steps_at_once: int,
-        xla: bool,
-        single_steps: bool,
         progress: Progress | None,
     ) -> None:
+        self.loop = loop
         self.examples = examples
         self.batch_size = batch_size
         self.examples_at_once = batch_size * steps_at_once
         self.progress = progress
         self.steps_per_slice = 4
         self.on_device = (_tensor(examples.images), _tensor(examples.targets)) if examples.in_memory else None
-        if keras.config.backend() == "tensorflow":
-            self.loop = _tensorflow_loop(step, examples, xla)
-        else:
-            self.loop = _jax_loop(step, single_steps)
         self.warm = False
 
     def begin(self, order: np.ndarray) -> "_Pass":

@@ -86,13 +86,13 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
 
     with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
         backend.load(config.backend)
-    from fitbench.training import checkpoint, objective
-    from fitbench.training.building import build
+    from fitbench.training import checkpoint, networks, objective
     from fitbench.training.evaluate import accuracy, predict
 
     with backend.on(config.device) as device:
         _seed(config)
-        model = build(config, data)
+        network = networks.network(config, data, len(kept))
+        model = network.model
         resumed = checkpoint.read(folder)
         if resumed and resumed.data_sha256 != data.sha256:
             raise RequestError(
@@ -100,7 +100,7 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
                 f"{data.sha256[:8]}); data.name=other makes another run, and without {folder}/checkpoint it begins anew"
             )
         if settings.epochs:
-            history, fit_seconds = _fit(model, config, data, kept, held_back, folder, resumed, began)
+            history, fit_seconds = _fit(network, config, data, kept, held_back, folder, resumed, began)
             metrics = _recorded(history, settings.early_stopping)
         else:
             history, fit_seconds = [], None
@@ -113,6 +113,7 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
         with runs.replacing(folder / "predictions.npz") as file:
             np.savez(file, labels=data.y_test, probabilities=_softmax(logits), data_sha256=np.array(data.sha256))
         parameters = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+        networks.keep(network)
 
     speeds = [len(kept) / epoch["seconds"] for epoch in history]
     seconds = time.perf_counter() - began
@@ -164,7 +165,7 @@ def _seed(config: Config) -> None:
 
 
 def _fit(
-    model: Any,
+    network: Any,
     config: Config,
     data: Dataset,
     kept: np.ndarray,
@@ -173,20 +174,17 @@ def _fit(
     resumed: Any,
     began: float,
 ) -> tuple[list[dict[str, Any]], float]:
-    """Fit the model; gives the history and the seconds that it took, over all attempts."""
+    """Fit the network; gives the history and the seconds that it took, over all attempts."""
     from fitbench.training import objective
-    from fitbench.training.building import callbacks, compiled
+    from fitbench.training.building import callbacks
     from fitbench.training.callbacks import Recorder, early_stopping
     from fitbench.training.checkpoint import Checkpoints
-    from fitbench.training.fit import Examples, fit, worth_xla
+    from fitbench.training.fit import Examples, fit
 
     settings = config.training
-    batch_size = settings.batch_size or len(kept)
-    steps = math.ceil(len(kept) / batch_size)
     targets = objective.targets(data.y_train, len(data.classes), settings)
     training = Examples(take(data.x_train, kept), targets[kept])
     validation = Examples(take(data.x_train, held_back), targets[held_back]) if len(held_back) else None
-    trained = compiled(model, config, data.x_train.shape[1:], steps)
 
     history = resumed.history if resumed else []
     first = resumed.epoch if resumed else 0
@@ -201,15 +199,14 @@ def _fit(
         checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, data.sha256)
         try:
             fit(
-                trained,
+                network.loops,
                 training,
                 validation,
                 seed=config.seed,
-                batch_size=batch_size,
+                batch_size=settings.batch_size or len(kept),
                 epochs=settings.epochs,
                 initial_epoch=settings.epochs if resumed and resumed.stopped else first,
                 steps_per_execution=None if settings.steps_per_execution == "auto" else settings.steps_per_execution,
-                xla=worth_xla(trained, settings.jit_compile, steps * settings.epochs),
                 callbacks=[*states, recorder, checkpoints],
                 progress=display.advance,
             )

@@ -1,0 +1,79 @@
+"""What a run trains: the model, and the compiled loops that train it, which the next seed takes over.
+
+Tracing and compiling the loops takes about a second, as long as many a small run, and TensorFlow keeps some megabytes
+of each trace for good. So the network of the last run is kept, and a run that differs from it in nothing but its seed
+trains that one: every variable, random states included, gets the value that a network built anew would have.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from fitbench.config import Config, config_id
+from fitbench.training import objective
+from fitbench.training.building import build, compiled
+from fitbench.training.data import Dataset
+from fitbench.training.fit import Examples, Loops, compile_loops, worth_xla
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A model from pixels to logits, and the loops that train it; none where it is not trained by epochs.
+
+    `key` is what runs must have in common to share a network; None where they must not.
+    """
+
+    model: keras.Model
+    loops: Loops | None
+    key: tuple[str, ...] | None
+
+
+_kept: list[Network] = []  # at most one
+
+
+def network(config: Config, data: Dataset, examples: int) -> Network:
+    """The network of a run that trains on so many examples, as it is before its first epoch.
+
+    Raises:
+        RequestError: the model or the optimizer cannot be built with these settings.
+    """
+    last = _kept.pop() if _kept else None
+    model = build(config, data)
+    settings = config.training
+    if not settings.epochs:
+        return Network(model, None, None)
+    steps = math.ceil(examples / (settings.batch_size or examples))
+    trained = compiled(model, config, data.x_train.shape[1:], steps)
+    key = _key(config, data)
+    if last is not None and last.loops is not None and key == last.key:
+        trained.optimizer.build(trained.trainable_variables)
+        for kept, new in zip(_variables(last.loops.model), _variables(trained), strict=True):
+            kept.assign(new)
+        return last
+    first = np.arange(1)
+    example = Examples(data.x_train[first], objective.targets(data.y_train[first], len(data.classes), settings))
+    xla = worth_xla(trained, settings.jit_compile, steps * settings.epochs)
+    return Network(model, compile_loops(trained, example, xla), key)
+
+
+def keep(network: Network) -> None:
+    """Keep the network of a run that has ended well for the next one."""
+    if network.key is not None:
+        _kept.append(network)
+
+
+def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:
+    """Only where nothing but variables can depend on the seed: a user's own code may do anything with it."""
+    ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
+    if not ours or config.training.callbacks:
+        return None
+    return config_id(config), data.sha256, config.device
+
+
+def _variables(trained: keras.Model) -> list[keras.Variable]:
+    """All that a run begins with: weights, random states, the optimizer's state."""
+    return [*trained.variables, *trained.optimizer.variables]
