@@ -337,7 +337,7 @@ def test_label_smoothing_goes_with_cross_entropy_only(values):
 # -- identity ---------------------------------------------------------------------------------------------------------
 
 NO_PART_OF_THE_IDENTITY = {
-    *("seed", "study", "outputs", "device", "force", "progress"),
+    *("seed", "study", "outputs", "device", "threads", "force", "progress"),
     *("data.path", "training.checkpoint_seconds", "training.steps_per_execution", "retry_failed", "fail_fast"),
 }
 

@@ -212,6 +212,7 @@ class TopLevel:
     study: str
     backend: Backend
     device: str
+    threads: Any  # "auto" or int
     force: bool
     retry_failed: bool
     fail_fast: bool
@@ -248,6 +249,7 @@ NOT_IDENTITY = (
     "seed",
     "study",
     "device",
+    "threads",
     "force",
     "retry_failed",
     "fail_fast",
@@ -257,6 +259,10 @@ NOT_IDENTITY = (
     "training.checkpoint_seconds",
     "training.steps_per_execution",
 )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -382,6 +388,8 @@ def check(config: Config) -> None:
         re.fullmatch(r"auto|cpu|gpu(:\d+)?", config.device) is not None,
         "auto, cpu, gpu or gpu:N",
     )
+    fits = config.threads == "auto" or _whole(config.threads)
+    need("threads", config.threads, fits, "auto or a whole number of at least 1")
     _check_data(config.data, need, number)
     _check_model(config.model, need, number)
     _check_optimizer(config.optimizer, config.training, need, number)
@@ -533,7 +541,7 @@ def _check_training(config: Config, need: Any, number: Any) -> None:
         "auto, true or false",
     )
     steps = training.steps_per_execution
-    fits = steps == "auto" or (isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1)
+    fits = steps == "auto" or _whole(steps)
     need("training.steps_per_execution", steps, fits, "auto or a whole number of at least 1")
     if training.label_smoothing > 0 and training.loss is not Loss.cross_entropy:
         raise RequestError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")

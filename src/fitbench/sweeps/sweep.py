@@ -21,6 +21,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.runs import State
 from fitbench.sweeps.launch import recorded
 from fitbench.sweeps.watch import Watch
+from fitbench.sweeps.workers import Workers
 
 
 class SweepFailed(FitbenchError):
@@ -46,7 +47,7 @@ class Job:
         return Job(overrides, config, runs.folder_of(config))
 
 
-def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | None, workers: int = 1) -> list[JobReturn]:
+def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | None, workers: Workers) -> list[JobReturn]:
     """Launch what is left of a sweep, and say at the end what became of each run.
 
     A run that another process works on is left alone; if that process dies meanwhile, the run is taken over.
@@ -55,7 +56,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
         jobs: every job of the sweep, whatever the state of its run.
         launcher: Hydra's.
         max_batch_size: how many jobs are handed to the launcher at a time; None for all.
-        workers: how many jobs the launcher runs at a time; with `fail_fast` no more are handed to it.
+        workers: the launcher's. With `fail_fast` it is handed no more jobs at a time than it has workers.
 
     Raises:
         RequestError: there are no jobs.
@@ -65,7 +66,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
         raise RequestError("this sweep has no jobs: one of its keys has no values")
     jobs = list({job.folder: job for job in jobs}.values())  # two combinations may be the same run
     settings = jobs[0].config
-    size = workers if settings.fail_fast else max_batch_size or len(jobs)
+    size = workers.number if settings.fail_fast else max_batch_size or len(jobs)
     skipped: set[Path] = set()
     left: list[Job] = []
     errors: dict[Path, str] = {}
@@ -84,7 +85,8 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
         with watch:
             while left and not (errors and settings.fail_fast):
                 batch, left = left[:size], left[size:]
-                results = launcher.launch([job.overrides for job in batch], initial_job_idx=len(returns))
+                overrides = [[*job.overrides, *workers.overrides(job.config)] for job in batch]
+                results = launcher.launch(overrides, initial_job_idx=len(returns))
                 returns.extend(results)
                 for job, result in zip(batch, results, strict=True):
                     failure = result._return_value if result.status is JobStatus.FAILED else None

@@ -33,13 +33,16 @@ def choose(backend: Backend) -> None:
 
 
 @functools.cache
-def load(backend: Backend) -> None:
-    """Import Keras on this backend. On a GPU, TensorFlow is told to take memory as it needs it.
+def load(backend: Backend, threads: int | str = "auto") -> None:
+    """Import Keras on this backend, to compute with so many CPU threads; auto leaves it to the backend.
+
+    On a GPU, TensorFlow is told to take memory as it needs it.
 
     Raises:
-        RequestError: the backend is not installed, or this process has imported Keras with another one.
+        RequestError: the backend is not installed, or this process has loaded another one, or with other threads.
     """
     choose(backend)
+    loaded = "keras" in sys.modules
     try:
         with quiet():
             import keras  # noqa: F401
@@ -49,12 +52,33 @@ def load(backend: Backend) -> None:
 
                 for gpu in tf.config.list_physical_devices("GPU"):
                     tf.config.experimental.set_memory_growth(gpu, True)
-        gc.freeze()  # Keras collects garbage before each run; half a million objects of its own need no looking at
     except ModuleNotFoundError as error:
         if error.name != backend.value:
             raise
         raise RequestError(
             f"backend is {backend.value}, which is not installed; pip install 'fitbench[{backend.value}]'"
+        ) from error
+    if isinstance(threads, int):
+        _limit_threads(backend, threads, loaded)
+    gc.freeze()  # Keras collects garbage before each run; half a million objects of its own need no looking at
+
+
+def _limit_threads(backend: Backend, threads: int, loaded: bool) -> None:
+    """Let the backend compute with so many threads, which it takes notice of before its first computation only."""
+    try:
+        if backend is Backend.tensorflow:
+            import tensorflow as tf
+
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        elif loaded and os.environ.get("PJRT_NPROC") != str(threads):
+            raise RuntimeError("JAX has begun with others")
+        else:
+            os.environ["PJRT_NPROC"] = str(threads)  # XLA's own name for the number of processors it may use
+    except RuntimeError as error:
+        raise RequestError(
+            f"threads is {threads}, but this process computes with another number; launch such runs with a command of "
+            "their own"
         ) from error
 
 

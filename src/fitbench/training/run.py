@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from fitbench import runs
 from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, run_id
 from fitbench.errors import RequestError
-from fitbench.training import backend
+from fitbench.training import backend, gpus
 from fitbench.training.data import Dataset, load
 from fitbench.training.environment import git_state, versions
 from fitbench.training.progress import Display, notice
@@ -85,7 +85,8 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
     kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
 
     with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
-        backend.load(config.backend)
+        gpus.take(config.device)
+        backend.load(config.backend, config.threads)
     from fitbench.training import checkpoint, networks, objective
     from fitbench.training.evaluate import accuracy, predict
 
