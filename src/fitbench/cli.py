@@ -26,6 +26,34 @@ def train(context: typer.Context) -> None:
 
 
 @app.command()
+def runs(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="""only runs that fit: "model.name == 'mlp' and test_accuracy > 0.97 and seed in [0, 1]" """),
+    ] = None,
+    sort: Annotated[
+        str | None, typer.Option(help="columns to sort by, with commas; - before one for falling values")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(help="columns to print, with commas")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="only finished, failed, running or interrupted; with commas")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="print so many runs at most")] = None,
+    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+) -> None:
+    """The runs below some paths, one per line: state, what varies in the configuration, results."""
+    from fitbench.analysis.listing import list_runs
+
+    list_runs(
+        paths or [], where=where, sort=sort, columns=columns, state=state, study=study, limit=limit, format=format
+    )
+
+
+@app.command()
 def show(
     run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
     plots: Annotated[
@@ -41,6 +69,47 @@ def show(
 
 
 @app.command()
+def compare(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH", help="outputs, studies or run folders; or two runs, A and B, by any name"),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="any recorded number; default test_accuracy")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
+    study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
+    outputs: Annotated[Path, typer.Option(help="where runs are looked for by name")] = Path("outputs"),
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="rows of a table at most; default 50, of disagreements 20")
+    ] = None,
+    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+) -> None:
+    """Groups of runs over their seeds: which is best, by how much, is it real. Two runs: where they disagree."""
+    from fitbench.analysis.compare import compare as compare_runs
+
+    compare_runs(paths or [], by, metric, baseline, where, study, outputs, limit, format)
+
+
+@app.command()
+def diff(
+    run_a: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN", help="the other run")],
+    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+    format: Annotated[str, typer.Option(help="table or json")] = "table",
+) -> None:
+    """What differs between two runs: configuration, versions, device and data, results."""
+    from fitbench.analysis.diff import diff as diff_runs
+
+    diff_runs(run_a, run_b, outputs, format=format)
+
+
+@app.command()
 def data(
     format: Annotated[str, typer.Option(help="table or json")] = "table",
     verify: Annotated[bool, typer.Option(help="read each set and check its SHA-256")] = False,
@@ -49,6 +118,52 @@ def data(
     from fitbench.analysis.datasets import list_data
 
     raise typer.Exit(list_data(format=format, verify=verify))
+
+
+@app.command()
+def plot(
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file: .png, .svg or .pdf")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="curves, bars, scatter or parallel")] = "curves",
+    by: Annotated[
+        str | None,
+        typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="any recorded number; default test_accuracy, for curves val_accuracy")
+    ] = None,
+    x: Annotated[
+        str | None, typer.Option(help="the cost in a scatter, as timing.fit_seconds; default parameters")
+    ] = None,
+    where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
+    width: Annotated[
+        str | None, typer.Option(help="column or full, of a paper; default column, for parallel full")
+    ] = None,
+) -> None:
+    """A chart for a paper: learning curves, means with intervals, accuracy against cost, parallel coordinates."""
+    from fitbench.analysis.plotting import plot as plot_runs
+
+    plot_runs(paths or [], kind, output, by, metric, x, where, width)
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file, as report.html")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH]..", help="outputs, studies or run folders; default outputs")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="columns that make a group, as model,optimizer; default what varies")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="what groups are ranked by")] = "test_accuracy",
+    where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
+) -> None:
+    """Everything about the runs on one HTML page that needs no network: tables, charts, confusion, mistakes."""
+    from fitbench.analysis.report import report as write_report
+
+    write_report(paths or [], output, by, metric, where)
 
 
 def _print_version(wanted: bool) -> None:

@@ -106,11 +106,16 @@ def read_result(folder: Path) -> dict[str, Any]:
     Raises:
         FitbenchError: result.json is absent or is not a JSON object of this schema; the message names it.
     """
-    path = folder / "result.json"
+    path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
     try:
-        result = json.loads(path.read_bytes())
+        with open(path, "rb") as file:  # noqa: PTH123
+            result = json.loads(file.read())
     except FileNotFoundError:
         raise FitbenchError(f"{folder}: no result.json; the run is {state(folder).value}") from None
+    except OSError as error:
+        raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise FitbenchError(f"{path}: nested too deeply; train the run again with force=true") from None
     except ValueError as error:
         raise FitbenchError(f"{path}: not JSON ({error}); train the run again with force=true") from None
     if not isinstance(result, dict) or result.get("schema") != SCHEMA:

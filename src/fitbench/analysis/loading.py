@@ -93,6 +93,7 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
+_PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -102,14 +103,13 @@ def read_result(folder: Path) -> dict[str, Any]:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
     result = runs.read_result(folder)
-    path = folder / "result.json"
-    for key, types in _RESULT.items():
-        section, _, name = key.rpartition(".")
+    path = f"{folder}/result.json"
+    for key, section, name, types in _PLACES:
         place = result[section] if section else result
         if name not in place:
             raise FitbenchError(f"{path}: {key} is missing")
         value = place[name]
-        if not isinstance(value, types) or isinstance(value, bool) or _not_finite(value):
+        if type(value) not in types or _not_finite(value):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
             raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
     classes = result["data"]["classes"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench import runs
+from fitbench.analysis.paper import COLOURS, GREY, over_epochs
 from fitbench.analysis.scores import confusion
 from fitbench.analysis.terminal import clean
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
-TRAIN, VALIDATION = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's palette
-GREY = "#555555"
+TRAIN, VALIDATION = COLOURS[0], COLOURS[3]  # blue and vermilion
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear red, green and blue (WCAG 2)
 MARKED_EPOCHS = 30  # with more, single epochs get no marker
 NUMBERED_CLASSES = 30  # with more, a confusion matrix has no numbers
@@ -47,24 +47,15 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, title: str, be
             axes.axvline(
                 best_epoch, color=GREY, linewidth=1, linestyle=":", zorder=0, label=f"best epoch, {best_epoch}"
             )
-        _over_epochs(axes, epochs)
+        over_epochs(axes, epochs[0], epochs[-1])
+        axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
         axes.set_title(name.capitalize(), loc="left", fontsize=11)
         if axes.lines:
             axes.legend(frameon=False, fontsize=9.5)
     figure.suptitle(clean(title), x=0.065, y=0.985, ha="left", fontsize=9.5, color=GREY, parse_math=False)
     _write(figure, path)
-
-
-def _over_epochs(axes: Axes, epochs: Sequence[int]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    apart = max(0.5, 0.02 * (epochs[-1] - epochs[0]))
-    axes.set_xlim(epochs[0] - apart, epochs[-1] + apart)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:

@@ -1,0 +1,299 @@
+"""Runs grouped by configuration, over their seeds: ranked, and compared with one of them. No row order matters."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.analysis import statistics
+from fitbench.analysis.frame import column as column_of
+from fitbench.analysis.frame import configuration
+from fitbench.analysis.statistics import Difference, Metric, Summary
+from fitbench.errors import RequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMED = 10  # groups that a message names at most
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that agree in the values of the keys.
+
+    `keys` maps each key's column to its value (None: it has none); `label` is these values as text, as in 'mlp, adam'.
+    `rank` is 1 for the best mean, the same for equal ones, and None without any value.
+
+    `values`, `seeds` and `folders` belong to the finished runs that have the metric, in order of the seeds; `summary`
+    is of the values, `best` and `worst` are two of them. `parameters` is None where the runs differ in it. `seconds` is
+    the median of timing.fit_seconds, or of timing.seconds where nothing was fitted.
+
+    `uncounted` says how many others there are, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the
+    folders of runs that are recorded more than once (the same configuration, seed and data, in two studies); the one
+    that was finished last counts. `mixed` maps the configuration columns that are no keys and yet vary to their values;
+    with 'dataset.sha256' among them, the runs were not even tested on the same images.
+    """
+
+    keys: dict[str, Any]
+    label: str
+    rank: int | None
+    summary: Summary
+    values: tuple[float, ...]
+    seeds: tuple[int, ...]
+    folders: tuple[str, ...]
+    best: float | None
+    worst: float | None
+    parameters: int | None
+    seconds: float | None
+    uncounted: dict[str, int]
+    repeated: tuple[str, ...]
+    mixed: dict[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A group against the reference: the difference of the means (group minus reference), its p-value corrected
+    for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference.
+    """
+
+    difference: Difference
+    p_holm: float | None
+    probability: float
+
+
+# -- which columns ----------------------------------------------------------------------------------------------------
+
+
+def default_keys(frame: pd.DataFrame) -> list[str]:
+    """The fewest columns that tell the configurations apart, in the frame's order, names and kinds first chosen.
+
+    Of columns that vary together, such as model.name and model.hidden, one is enough. Where nothing varies, they are
+    model.name and optimizer.name.
+    """
+    codes = {column: _codes(frame[column]) for column in configuration(frame)}
+    varying = [column for column in codes if codes[column].max(initial=0)]
+    by_name = sorted(varying, key=lambda column: (not column.endswith((".name", ".kind")), column.count(".")))
+    chosen: list[str] = []
+    combined = np.zeros(len(frame), np.int64)
+    for column in by_name:
+        finer = _combined(combined, codes[column])
+        if finer.max(initial=0) > combined.max(initial=0):
+            chosen.append(column)
+            combined = finer
+    chosen = [column for column in codes if column in chosen]
+    return chosen or [column for column in ("model.name", "optimizer.name") if column in codes]
+
+
+def _codes(column: pd.Series) -> np.ndarray:
+    """Which of its distinct values each row has, int64 [rows], a missing value being one too."""
+    import pandas as pd
+
+    return pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
+
+
+def _combined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Which of the distinct pairs each row has, int64 [rows]."""
+    pairs = first * (second.max(initial=0) + 1) + second
+    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+
+
+# -- groups -----------------------------------------------------------------------------------------------------------
+
+
+def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Metric) -> list[Group]:
+    """The runs of a frame (from `load_runs`), grouped by the columns `by`; the best mean of the metric first.
+
+    Equal means are in order of their labels, and groups without any value come last. Two means are equal if they agree
+    in 12 digits.
+
+    Raises:
+        RequestError: no such metric or column; the message names the nearest.
+    """
+    metric = statistics.known_metric(metric) if isinstance(metric, str) else metric
+    keys = list(dict.fromkeys(column_of(frame, name) for name in by))
+    rows: dict[tuple[Any, ...], list[int]] = {}
+    for row, values in enumerate(zip(*(_plain(frame[key]) for key in keys), strict=True)):
+        rows.setdefault(values, []).append(row)
+    if not keys and len(frame):
+        rows[()] = list(range(len(frame)))
+
+    recorded = _Recorded(frame, keys, metric)
+    groups = [recorded.group(dict(zip(keys, values, strict=True)), members) for values, members in rows.items()]
+    sign = -1 if metric.higher_is_better else 1
+
+    def place(one: Group) -> float:
+        return math.inf if one.summary.mean is None else sign * float(f"{one.summary.mean:.12g}")
+
+    groups.sort(key=lambda one: (place(one), one.label, str(one.keys)))
+    first: dict[float, int] = {}
+    for i, one in enumerate(groups):
+        first.setdefault(place(one), i)
+    return [replace(one, rank=first[place(one)] + 1) if one.summary.n else one for one in groups]
+
+
+class _Recorded:
+    """The columns that groups are made of, as plain lists by row."""
+
+    def __init__(self, frame: pd.DataFrame, keys: Sequence[str], metric: Metric) -> None:
+        import pandas as pd
+
+        def numbers(name: str) -> list[float]:
+            column = frame[name] if name in frame else pd.Series(math.nan, frame.index)
+            return pd.to_numeric(column, errors="coerce").astype(float).tolist()
+
+        self.metric = metric
+        self.values = numbers(metric.column)
+        self.parameters, self.seconds = numbers("parameters"), numbers("timing.seconds")
+        self.fit_seconds = numbers("timing.fit_seconds")
+        self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
+        self.seeds = frame["seed"].tolist()
+        data = frame["dataset.sha256"] if "dataset.sha256" in frame else pd.Series("", frame.index)
+        self.runs = list(zip(_plain(frame["config_id"]), self.seeds, _plain(data), strict=True))
+        finished = pd.to_datetime(frame["finished_at"], utc=True) if "finished_at" in frame else None
+        self.finished = [0] * len(frame) if finished is None else finished.astype("int64").tolist()
+        beyond = [*configuration(frame), *(["dataset.sha256"] if "dataset.sha256" in frame else [])]
+        codes = {column: _codes(frame[column]) for column in beyond if column not in keys}
+        self.varying = {column: (codes[column], frame[column]) for column in codes if codes[column].max(initial=0)}
+
+    def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
+        """The group of these rows; its rank is not known yet."""
+        counted: dict[Any, int] = {}
+        uncounted: Counter[str] = Counter()
+        repeated = []
+        for row in sorted(rows, key=lambda row: (self.finished[row], self.folders[row]), reverse=True):
+            if self.states[row] != "finished":
+                uncounted[self.states[row]] += 1
+            elif not math.isfinite(self.values[row]):
+                uncounted[f"without {self.metric.name}"] += 1
+            elif counted.setdefault(self.runs[row], row) != row:
+                repeated.append(self.folders[row])
+        kept = sorted(counted.values(), key=lambda row: (self.seeds[row], self.folders[row]))
+        values = tuple(self.values[row] for row in kept)
+        extremes = sorted((min(values), max(values)), reverse=self.metric.higher_is_better) if kept else (None, None)
+        parameters = {self.parameters[row] for row in kept}
+        alone = parameters.pop() if len(parameters) == 1 else math.nan
+        return Group(
+            keys=keys,
+            label=", ".join(text(value) for value in keys.values()) or "all runs",
+            rank=None,
+            summary=statistics.summarise(values, self.metric.low, self.metric.high),
+            values=values,
+            seeds=tuple(int(self.seeds[row]) for row in kept),
+            folders=tuple(self.folders[row] for row in kept),
+            best=extremes[0],
+            worst=extremes[1],
+            parameters=int(alone) if math.isfinite(alone) else None,
+            seconds=self._median_seconds(kept),
+            uncounted=dict(sorted(uncounted.items())),
+            repeated=tuple(sorted(repeated)),
+            mixed=self._mixed(kept),
+        )
+
+    def _median_seconds(self, rows: Sequence[int]) -> float | None:
+        for seconds in (self.fit_seconds, self.seconds):
+            known = [seconds[row] for row in rows if math.isfinite(seconds[row])]
+            if known:
+                return median(known)
+        return None
+
+    def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
+        if len(rows) < 2:
+            return {}
+        where = np.asarray(rows)
+        return {
+            name: tuple(sorted(set(_plain(column.iloc[where])), key=lambda value: (value is None, text(value))))
+            for name, (codes, column) in self.varying.items()
+            if (codes[where] != codes[where[0]]).any()
+        }
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """The values as plain ones, the missing as None."""
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+
+
+def text(value: Any) -> str:
+    """A value of the configuration as people write it: null, true, 64, 0.001, relu."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
+
+
+# -- a group against others -------------------------------------------------------------------------------------------
+
+
+def against(groups: Sequence[Group], reference: int, metric: str | Metric) -> list[Comparison | None]:
+    """Each group against the one at position `reference`, in the order of `groups`.
+
+    A difference is paired over the common seeds where there are at least 5 of them and no group has a seed twice; it
+    is then that of the pairs alone. Else it is Welch's. None stands for the reference itself and where a group or
+    the reference has no values.
+    """
+    metric = statistics.known_metric(metric) if isinstance(metric, str) else metric
+    base = groups[reference]
+    differences = [
+        _difference(one, base, metric) if one is not base and one.values and base.values else None for one in groups
+    ]
+    corrected = statistics.holm([difference.p if difference else None for difference in differences])
+    compared: list[Comparison | None] = []
+    for one, difference, p_holm in zip(groups, differences, corrected, strict=True):
+        chance = statistics.probability_better(one.values, base.values, metric.higher_is_better)
+        compared.append(None if difference is None or chance is None else Comparison(difference, p_holm, chance))
+    return compared
+
+
+def _difference(one: Group, base: Group, metric: Metric) -> Difference:
+    common = sorted(set(one.seeds) & set(base.seeds))
+    once = all(len(set(some.seeds)) == len(some.seeds) for some in (one, base))
+    if not once or len(common) < statistics.FEWEST_PAIRS:
+        return statistics.welch(one.values, base.values, metric.low, metric.high)
+    by_seed = [dict(zip(some.seeds, some.values, strict=True)) for some in (one, base)]
+    a, b = ([values[seed] for seed in common] for values in by_seed)
+    return statistics.paired(a, b, metric.low, metric.high)
+
+
+def find(groups: Sequence[Group], wanted: str) -> int:
+    """The position of the group that is meant: by its values in the order of the keys, as in 'mlp,adam', or by some of
+    them with their names, as in 'model.name=mlp' or 'model=mlp'.
+
+    Raises:
+        RequestError: no group or several fit; the message names what there is.
+    """
+    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
+    fits = [i for i, one in enumerate(groups) if _fits(one, parts)]
+    if len(fits) == 1:
+        return fits[0]
+    named = [one.label for one in groups] if not fits else [groups[i].label for i in fits]
+    more = f"\n  and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    keys = ", ".join(groups[0].keys) if groups else "the keys"
+    raise RequestError(
+        f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
+        f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(named[:NAMED]) + more
+    )
+
+
+def _fits(one: Group, parts: Sequence[str]) -> bool:
+    values = {key: _bare(text(value)) for key, value in one.keys.items()}
+    if not all("=" in part for part in parts):
+        return list(values.values()) == [_bare(part) for part in parts]
+    pairs = [part.split("=", 1) for part in parts]
+    return all(
+        any(key in (name, name.removesuffix(".name")) and value == _bare(asked) for name, value in values.items())
+        for key, asked in pairs
+    )
+
+
+def _bare(value: str) -> str:
+    """A value without the spaces and quotation marks that people write or leave out, as in '[300, 100]'."""
+    return re.sub(r"[\s'\"]", "", value)

@@ -1,0 +1,204 @@
+// Learning curves: of single runs, or the means of groups with their intervals.
+
+const CURVES = [
+  ["val_accuracy", "validation accuracy"],
+  ["val_loss", "validation loss"],
+  ["accuracy", "training accuracy"],
+  ["loss", "training loss"],
+  ["learning_rate", "learning rate"],
+];
+
+function curvesChart() {
+  const section = document.getElementById("curves");
+  const offered = CURVES.filter(([key]) => data.histories.some((history) => history?.[key]));
+  if (!offered.length) {
+    section.querySelector("figure").append(el("p", { class: "empty" }, "No run has recorded an epoch."));
+    return;
+  }
+  const grouped = Object.keys(data.groups.curves).length > 0 && data.groups.names.length < data.count;
+  const options = { metric: offered[0][0], groups: grouped, log: null };
+  options.named = () => offered.find(([key]) => key === options.metric)[1];
+  const view = chart(section.querySelector("figure"), "Learning curves", (root, width) => {
+    const tall = height(width);
+    const frame = frameOf(width, tall);
+    size(root, width, tall);
+    return (options.groups ? groupCurves : runCurves)(root, frame, options);
+  });
+  const log = tick("log", false, (on) => {
+    options.log = on;
+    view.render();
+  });
+  section.querySelector(".controls").append(
+    choice("Metric", offered, options.metric, (key) => {
+      Object.assign(options, { metric: key, log: null });
+      view.render();
+    }),
+    grouped
+      ? segments(
+          "Lines",
+          [
+            ["groups", "Groups"],
+            ["runs", "Runs"],
+          ],
+          "groups",
+          (key) => {
+            options.groups = key === "groups";
+            view.render();
+          },
+        )
+      : "",
+    log,
+  );
+  options.shown = (on) => {
+    log.querySelector("input").checked = on;
+  };
+  redraws.push(view.render);
+  marks.push(view.mark);
+}
+
+// Losses and learning rates that span much are drawn by their logarithm, unless the reader has chosen.
+function verticalScale(values, frame, options) {
+  const finite = values.filter(Number.isFinite);
+  const [low, high] = extent(finite);
+  const fits = low > 0 && !options.metric.endsWith("accuracy") && high / low > 30;
+  const log = options.log ?? fits;
+  options.shown?.(log);
+  return scale(finite, frame.bottom, frame.top, { log });
+}
+
+function runCurves(root, frame, options) {
+  const shown = visible.filter((run) => data.histories[run]?.[options.metric]);
+  if (!shown.length) return nothing(root, frame.right, frame.bottom, "No run to draw");
+  const values = shown.flatMap((run) => data.histories[run][options.metric]);
+  const x = scale(
+    shown.flatMap((run) => ends(epochsOf(run))),
+    frame.left,
+    frame.right,
+    { pad: 0, whole: true },
+  );
+  const y = verticalScale(values, frame, options);
+  axes(root, x, y, frame, { x: "epoch", y: options.named() });
+  const layer = svg("g", { class: shown.length > THIN ? "lines thin" : "lines" });
+  const lines = shown.map((run) => ({
+    run,
+    points: pointsOf(epochsOf(run), data.histories[run][options.metric], x, y),
+  }));
+  const shapes = new Map();
+  for (const { run, points } of lines) {
+    const { colour } = coding.of(run);
+    const line = svg("path", { d: path(points), "--ink": colour });
+    shapes.set(run, [line]);
+    layer.append(line);
+  }
+  root.append(layer);
+  return {
+    shapes,
+    nearest: (px, py) => {
+      const found = nearestLine(lines, px, py);
+      if (!found) return null;
+      const epochs = epochsOf(found.run);
+      const i = closest(epochs, x.back(px));
+      const value = data.histories[found.run][options.metric][i];
+      return { run: found.run, lines: [labelOf(found.run), `epoch ${epochs[i]}: ${written("metric", value)}`] };
+    },
+  };
+}
+
+function groupCurves(root, frame, options) {
+  const groups = new Set(visible.map((run) => data.groups.of[run]));
+  const shown = (data.groups.curves[options.metric] ?? []).filter((curve) => groups.has(curve.group));
+  if (!shown.length) return nothing(root, frame.right, frame.bottom, "No group to draw");
+  const values = shown.flatMap((curve) => [
+    ...curve.mean,
+    ...curve.low,
+    ...curve.high,
+    ...curve.tails.flatMap(([, v]) => v),
+  ]);
+  const epochs = shown.flatMap((curve) => [...ends(curve.epochs), ...curve.tails.flatMap(([e]) => ends(e))]);
+  const x = scale(epochs, frame.left, frame.right, { pad: 0, whole: true });
+  const y = verticalScale(
+    values.filter((value) => value !== null),
+    frame,
+    options,
+  );
+  axes(root, x, y, frame, { x: "epoch", y: `${options.named()}, mean and 95% interval` });
+  const [bands, layer] = [svg("g", { class: "bands" }), svg("g", { class: "means" })];
+  const lines = [];
+  for (const curve of shown.toReversed()) {
+    const { colour, dash } = groupStyle(curve.group);
+    const place = (values) => pointsOf(curve.epochs, values, x, y);
+    for (const [from, to] of stretches(curve.low)) {
+      const [low, high] = [place(curve.low).slice(from, to), place(curve.high).slice(from, to).reverse()];
+      const outline = [...low, ...high].map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");
+      bands.append(svg("polygon", { points: outline, "--ink": colour }));
+    }
+    for (const [epochs, values] of curve.tails) {
+      layer.append(svg("path", { class: "tail", d: path(pointsOf(epochs, values, x, y)), "--ink": colour }));
+    }
+    const points = place(curve.mean);
+    layer.append(svg("path", { d: path(points), "--ink": colour, "stroke-dasharray": dash || null }));
+    lines.push({ curve, points });
+  }
+  root.append(bands, layer);
+  return {
+    shapes: new Map(),
+    nearest: (px, py) => {
+      const found = nearestLine(lines, px, py);
+      if (!found) return null;
+      const { curve } = found;
+      const i = closest(curve.epochs, x.back(px));
+      const interval =
+        curve.low[i] === null ? "" : `, ${written("metric", curve.low[i])} to ${written("metric", curve.high[i])}`;
+      return {
+        group: curve.group,
+        lines: [
+          data.groups.names[curve.group],
+          `epoch ${curve.epochs[i]}: mean ${written("metric", curve.mean[i])}${interval}`,
+        ],
+      };
+    },
+  };
+}
+
+function groupStyle(group) {
+  if (state.colour === "group") return style(group);
+  return coding.of(visible.find((run) => data.groups.of[run] === group) ?? data.groups.of.indexOf(group));
+}
+
+// The beginnings and ends of what has no gap.
+function stretches(values) {
+  const found = [];
+  values.forEach((value, i) => {
+    if (value === null) return;
+    if (i && values[i - 1] !== null) found.at(-1)[1] = i + 1;
+    else found.push([i, i + 1]);
+  });
+  return found.filter(([from, to]) => to - from > 1);
+}
+
+function epochsOf(run) {
+  const { epochs } = data.histories[run];
+  return typeof epochs === "number" ? Array.from({ length: epochs }, (_, i) => i + 1) : epochs;
+}
+
+function ends(values) {
+  return values.length ? [values[0], values.at(-1)] : [];
+}
+
+function pointsOf(epochs, values, x, y) {
+  return epochs.map((epoch, i) => [x(epoch), values[i] === null || (y.log && values[i] <= 0) ? NaN : y(values[i])]);
+}
+
+function nearestLine(lines, px, py) {
+  let best = null;
+  let distance = NEAR;
+  for (const line of lines) {
+    const away = Math.abs(heightAt(line.points, px) - py);
+    if (away < distance) [best, distance] = [line, away];
+  }
+  return best;
+}
+
+function closest(sorted, wanted) {
+  return sorted.reduce((best, value, i) => (Math.abs(value - wanted) < Math.abs(sorted[best] - wanted) ? i : best), 0);
+}

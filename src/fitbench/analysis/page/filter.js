@@ -1,0 +1,129 @@
+// The bar that filters the runs and chooses the colours, and the legend.
+
+const FEW = 24; // values of a column that are offered as a choice
+const MANY = 300; // runs; with more, the filter waits until the reader has stopped typing
+
+function filterBar() {
+  const bar = document.getElementById("filter");
+  const words = document.getElementById("words");
+  const clear = document.getElementById("clear");
+  const selects = new Map();
+  let waiting = null;
+  const act = () => {
+    state.words = words.value;
+    redraw();
+  };
+  words.addEventListener("input", () => {
+    clearTimeout(waiting);
+    if (data.count > MANY) waiting = setTimeout(act, 150);
+    else act();
+  });
+  clear.addEventListener("click", clearFilter);
+  const line = bar.querySelector(".choices");
+  for (const c of data.columns.filter(
+    (each) => (each.part === "config" && each.shown) || each.name === "state" || each.name === "study",
+  )) {
+    const found = [...distinct(c), ...(c.values.includes(null) ? [null] : [])];
+    if (found.length < 2 || found.length > FEW) continue;
+    const options = [
+      ["", "any"],
+      ...found.map((value) => [JSON.stringify(value), value === null ? "none" : written(c.kind, value)]),
+    ];
+    const label = choice(c.label, options, "", (value) => {
+      if (value) state.choices.set(c.name, value);
+      else state.choices.delete(c.name);
+      redraw();
+    });
+    selects.set(c.name, label.querySelector("select"));
+    line.append(label);
+  }
+  const codings = [
+    ["group", "group"],
+    ...data.columns
+      .filter((c) => (c.part === "config" || c.part === "metric" || c.part === "cost") && distinct(c).length > 1)
+      .map((c) => [c.name, c.label]),
+    ["state", "state"],
+  ];
+  const colour = choice("Colour by", codings, state.colour, (name) => {
+    state.colour = name;
+    recolour();
+  });
+  colour.classList.add("colour");
+  line.append(colour);
+  const chips = el("span", { class: "chips" });
+  line.append(chips);
+
+  redraws.push(() => {
+    document.getElementById("count").textContent =
+      visible.length === data.count
+        ? plural(data.count, "run")
+        : `${visible.length.toLocaleString("en-US")} of ${plural(data.count, "run")}`;
+    clear.hidden = !isFiltered();
+    if (words.value !== state.words && document.activeElement !== words) words.value = state.words;
+    for (const [name, select] of selects) select.value = state.choices.get(name) ?? "";
+    chips.replaceChildren(
+      ...[...state.ranges].map(([name, { said }]) =>
+        chip(`${columns.get(name).label}: ${said}`, () => state.ranges.delete(name)),
+      ),
+      ...(state.group === null
+        ? []
+        : [
+            chip(data.groups.names[state.group], () => {
+              state.group = null;
+            }),
+          ]),
+    );
+  });
+}
+
+function chip(text, drop) {
+  const act = () => {
+    drop();
+    redraw();
+  };
+  return el(
+    "button",
+    { type: "button", class: "chip", onclick: act, "aria-label": `Remove the filter ${text}` },
+    text,
+    el("span", { "aria-hidden": "true" }, " ×"),
+  );
+}
+
+function legend() {
+  const place = document.getElementById("legend");
+  redraws.push(() => {
+    const { entries, scale: range } = coding;
+    if (range) {
+      const { column: of, low, high } = range;
+      place.replaceChildren(
+        el(
+          "span",
+          { class: "entry" },
+          of.label,
+          el("span", {}, written(of.kind, low)),
+          el("span", { class: "ramp" }),
+          el("span", {}, written(of.kind, high)),
+        ),
+      );
+      return;
+    }
+    const named = entries.slice(0, COLOURS).map(({ name, style: drawn, group }) =>
+      group === undefined
+        ? el("span", { class: "entry" }, symbol(drawn), name)
+        : el(
+            "button",
+            {
+              type: "button",
+              class: "entry",
+              "aria-pressed": String(state.group === group),
+              onclick: () => focusGroup(group),
+            },
+            symbol(drawn),
+            name,
+          ),
+    );
+    const more = entries.length - COLOURS;
+    if (more > 0) named.push(el("span", { class: "entry" }, symbol(OTHERS), `${more} more`));
+    place.replaceChildren(...named);
+  });
+}

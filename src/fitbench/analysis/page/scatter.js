@@ -1,0 +1,111 @@
+// A metric against a cost, a mark for each run, with the Pareto front.
+
+function scatterChart() {
+  const section = document.getElementById("scatter");
+  const numbers = data.columns.filter(
+    (c) => c.values.some((value) => typeof value === "number") && c.kind !== "moment" && c.kind !== "text",
+  );
+  const metrics = numbers.filter((c) => c.part === "metric");
+  if (!metrics.length) {
+    section.querySelector("figure").append(el("p", { class: "empty" }, "No finished run has a metric."));
+    return;
+  }
+  const costs = numbers.filter((c) => c.part !== "metric" || c.better === null || !metrics.includes(c));
+  const others = [...costs, ...metrics];
+  const usual = ["parameters", "timing.fit_seconds", "timing.seconds"].map((name) => columns.get(name)).filter(Boolean);
+  const start = usual.find((c) => distinct(c).length > 1) ?? usual[0];
+  const options = { x: (start ?? others[0]).name, y: (metrics.find((c) => c.name === data.metric) ?? metrics[0]).name };
+  const view = chart(section.querySelector("figure"), "A metric against a cost, one mark per run", (root, width) => {
+    const tall = height(width);
+    size(root, width, tall);
+    return scatter(root, frameOf(width, tall), columns.get(options.x), columns.get(options.y));
+  });
+  const pick = (key) => (name) => {
+    options[key] = name;
+    view.render();
+  };
+  const listed = (list) => list.map((c) => [c.name, c.label]);
+  section
+    .querySelector(".controls")
+    .append(
+      choice("Up", listed(metrics), options.y, pick("y")),
+      choice("Across", listed(others), options.x, pick("x")),
+    );
+  redraws.push(view.render);
+  marks.push(view.mark);
+}
+
+function scatter(root, frame, across, up) {
+  const shown = visible.filter((run) => typeof across.values[run] === "number" && typeof up.values[run] === "number");
+  if (!shown.length) return nothing(root, frame.right, frame.bottom, "No run to draw");
+  const at = (of) => shown.map((run) => of.values[run]);
+  const [low, high] = extent(at(across));
+  const x = scale(at(across), frame.left, frame.right, { log: low > 0 && high / low >= 10, pad: 0.06 });
+  const y = scale(at(up), frame.bottom, frame.top, { pad: 0.06 });
+  axes(root, x, y, frame, { x: across.label, y: up.label, xKind: across.kind, yKind: up.kind });
+  const front = across.better && up.better && across !== up ? paretoFront(shown, across, up) : [];
+  if (front.length) root.append(frontLine(front, x, y, across, up, frame));
+  const shapes = new Map();
+  const layer = svg("g", { class: shown.length > THIN ? "dots small" : "dots" });
+  const inFront = new Set(front);
+  const points = shown.map((run) => ({ run, px: x(across.values[run]), py: y(up.values[run]) }));
+  for (const { run, px, py } of points) {
+    const { colour, shape } = coding.of(run);
+    const dot = svg("path", {
+      d: shape,
+      transform: `translate(${px.toFixed(1)},${py.toFixed(1)})`,
+      "--ink": colour,
+      class: inFront.has(run) ? "front" : null,
+    });
+    shapes.set(run, [dot]);
+    layer.append(dot);
+  }
+  root.append(layer);
+  return {
+    shapes,
+    nearest: (mx, my) => {
+      let [best, distance] = [null, NEAR];
+      for (const { run, px, py } of points) {
+        const away = Math.hypot(px - mx, py - my);
+        if (away < distance) [best, distance] = [run, away];
+      }
+      if (best === null) return null;
+      const lines = [up, across].map((of) => `${of.label} ${written(of.kind, of.values[best])}`);
+      return { run: best, lines: [labelOf(best), ...lines, ...(inFront.has(best) ? ["on the Pareto front"] : [])] };
+    },
+  };
+}
+
+// The runs that no other run beats in one and equals in the other.
+function paretoFront(shown, across, up) {
+  const [signX, signY] = [across, up].map((of) => (of.better === "lower" ? 1 : -1));
+  const key = (run) => [signX * across.values[run], signY * up.values[run]];
+  const sorted = [...shown].sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
+  const front = [];
+  let [best, cost] = [Infinity, null];
+  for (const run of sorted) {
+    const [x, y] = key(run);
+    if (y < best) front.push(run);
+    else if (!(y === best && x === cost)) continue;
+    [best, cost] = [Math.min(y, best), x];
+  }
+  return front;
+}
+
+function frontLine(front, x, y, across, up, frame) {
+  const steps = front.map((run) => [x(across.values[run]), y(up.values[run])]);
+  const end = across.better === "lower" ? frame.right : frame.left;
+  const d = steps
+    .map(([px, py], i) => (i ? `H${px.toFixed(1)}V${py.toFixed(1)}` : `M${px.toFixed(1)},${py.toFixed(1)}`))
+    .join("");
+  const treads = steps.map(([px, py], i) => [px, steps[i + 1]?.[0] ?? end, py]);
+  const [from, to, at] = treads.reduce((longest, tread) =>
+    Math.abs(tread[1] - tread[0]) > Math.abs(longest[1] - longest[0]) ? tread : longest,
+  );
+  return svg(
+    "g",
+    { class: "pareto" },
+    svg("path", { d: `${d}H${end}` }),
+    svg("text", { x: (from + to) / 2, y: at - 6, "text-anchor": "middle" }, "Pareto front"),
+  );
+}

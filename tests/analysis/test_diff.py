@@ -1,0 +1,411 @@
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fitbench import runs
+from fitbench.analysis import loading
+from fitbench.analysis.diff import diff
+from fitbench.errors import FitbenchError, RequestError
+
+
+@pytest.fixture
+def said(capsys):
+    """What `fitbench diff` prints of two folders: the text, or the object of --format json."""
+
+    def print_diff(a: Path, b: Path, format: str = "table", err: str = ""):
+        diff(str(a), str(b), Path("outputs"), format=format)
+        captured = capsys.readouterr()
+        assert (err in captured.err) if err else captured.err == ""
+        return json.loads(captured.out) if format == "json" else captured.out
+
+    return print_diff
+
+
+def change(folder: Path, **sections: object) -> None:
+    """Write the result anew, with some keys of its sections changed."""
+    result = runs.read_result(folder)
+    for name, value in sections.items():
+        result[name] = result[name] | value if isinstance(value, dict) else value
+    runs.write_result(folder, result)
+
+
+def cells(text: str, name: str) -> list[str]:
+    """The cells of the one row of this name, without it."""
+    (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+    return line.removeprefix(name).split()
+
+
+def write_weights(folder: Path, content: bytes) -> None:
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("metadata.json", str(folder))  # as Keras, which writes when it was saved
+        archive.writestr("model.weights.h5", content)
+
+
+# -- configuration and environment ------------------------------------------------------------------------------------
+
+
+def test_the_configuration_that_differs(make_run, said, tmp_path):
+    a = make_run("optimizer=adam", "model.hidden=[300,100]")
+    other = ("study=other", "training.checkpoint_seconds=60", "progress=false")
+    b = make_run("optimizer=sgd", "model.hidden=[8]", "seed=3", *other, outputs=tmp_path / "two")
+    text = said(a, b)
+    assert cells(text, "optimizer.name") == ["adam", "sgd"]
+    assert cells(text, "optimizer.beta_1") == ["0.9", "-"]
+    assert cells(text, "model.hidden") == ["[300,", "100]", "[8]"]
+    assert cells(text, "seed") == ["0", "3"]
+    assert cells(text, "study *") == ["default", "other"]
+    assert cells(text, "training.checkpoint_seconds *")[1] == "60"
+    assert "* no part of a run's identity" in text
+    names = [line.split(" ")[0] for line in text.splitlines()]
+    assert not {"model.name", "training.epochs", "optimizer._target_", "outputs"} & set(names)
+    assert names.index("model.hidden") < names.index("optimizer.name") < names.index("seed") < names.index("study")
+
+    keys = [row["key"] for row in said(b, a, "json")["config"]]
+    assert keys.index("optimizer.beta_1") < keys.index("seed")  # with its section, though only one run has it
+
+    rows = {row.pop("key"): row for row in said(a, b, "json")["config"]}
+    assert rows["model.hidden"] == {"a": [300, 100], "b": [8], "identity": True}
+    assert rows["optimizer.beta_1"] == {"a": 0.9, "b": None, "identity": True}
+    assert rows["seed"]["identity"] is True
+    assert rows["study"]["identity"] is False
+    assert rows["optimizer._target_"]["b"] == "keras.optimizers.SGD"
+    assert "model.name" not in rows
+
+
+def test_what_identity_counts_as_the_same_does_not_differ(make_run, said, tmp_path):
+    a, b = make_run("model.dropout=0.0"), make_run("model.dropout=0.0", outputs=tmp_path / "two")
+    config = runs.read_result(a)["config"]
+    change(b, config={"model": config["model"] | {"dropout": 0, "init_stddev": None, "extra": []}})
+    assert said(a, b, "json")["config"] == []
+    change(b, config={"model": config["model"] | {"dropout": "0"}})
+    assert [row["key"] for row in said(a, b, "json")["config"]] == ["model.dropout"]
+
+
+def test_a_target_is_shown_where_the_name_does_not_tell(make_run, said, tmp_path):
+    a, b = make_run(), make_run(outputs=tmp_path / "two")
+    change(b, config={"model": runs.read_result(b)["config"]["model"] | {"_target_": "my.mlp"}})
+    assert cells(said(a, b), "model._target_") == ["fitbench.training.models.mlp", "my.mlp"]
+
+
+def test_the_environment_that_differs(make_run, said, tmp_path):
+    a, b = make_run(), make_run(outputs=tmp_path / "two", sha256="ab" * 10 + "cd" * 22)
+    change(a, git={"commit": "1" * 40, "dirty": True}, versions={"keras": "3.15.1", "numpy": "2.4.6"})
+    change(b, git={"commit": "2" * 40, "dirty": False}, versions={"keras": "3.14.0", "jax": "0.9"}, device="gpu: H100")
+    text = said(a, b)
+    assert "Nothing differs in the configuration.\n" in text
+    assert cells(text, "git.commit") == ["1" * 12, "2" * 12]
+    assert cells(text, "git.dirty") == ["true", "false"]
+    assert cells(text, "versions.keras") == ["3.15.1", "3.14.0"]
+    assert cells(text, "versions.jax") == ["-", "0.9"]
+    assert "gpu: H100" in text
+    assert cells(text, "dataset.sha256") == ["ab" * 32, "ab" * 10 + "cd" * 22]  # whole, as they begin alike
+    assert "test images" not in text  # these were other images
+    assert said(a, b, "json")["same"]["predictions"] is None
+    rows = {row["key"]: row for row in said(a, b, "json")["environment"]}
+    assert rows["git.commit"]["b"] == "2" * 40
+
+
+def test_changes_that_no_commit_records_are_pointed_out(make_run, said, tmp_path):
+    a, b = make_run(), make_run(outputs=tmp_path / "two")
+    for folder in (a, b):
+        change(folder, git={"commit": "1" * 40, "dirty": True})
+    text = said(a, b)
+    assert "Nothing differs in the configuration or the environment." in text
+    assert "a source tree with changes that no commit records" in text
+
+
+# -- results ----------------------------------------------------------------------------------------------------------
+
+
+def test_results_stand_side_by_side(make_run, said):
+    a, b = make_run(), make_run("seed=1")
+    change(a, metrics={"test_accuracy": 0.95, "test_loss": 0.2}, timing={"seconds": 100.0}, parameters=1000)
+    change(
+        b, metrics={"test_accuracy": 0.96, "test_loss": 0.15, "val_loss": None}, timing={"seconds": 50.5}, attempts=2
+    )
+    text = said(a, b)
+    assert cells(text, "test_accuracy") == ["0.9500", "0.9600", "+0.0100"]
+    assert cells(text, "test_loss") == ["0.2000", "0.1500", "-0.0500"]
+    assert cells(text, "val_loss") == ["0.7000", "-"]
+    assert cells(text, "train_loss") == ["0.4000", "0.4000", "same"]
+    assert cells(text, "seconds") == ["100.0", "50.5", "-49.5", "(x0.51)"]
+    assert cells(text, "parameters") == ["1,000", "12,345", "+11,345", "(x12.35)"]
+    assert cells(text, "attempts") == ["1", "2", "+1"]
+    rows = {row.pop("key"): row for row in said(a, b, "json")["results"]}
+    assert rows["test_accuracy"] == {"a": 0.95, "b": 0.96, "difference": pytest.approx(0.01)}
+    assert rows["val_loss"] == {"a": pytest.approx(0.7), "b": None, "difference": None}
+
+
+def test_a_small_difference_is_not_shown_as_none(make_run, said):
+    a, b = make_run(), make_run("seed=1")
+    change(a, metrics={"test_loss": 0.5})
+    change(b, metrics={"test_loss": 0.500001})
+    assert cells(said(a, b), "test_loss") == ["0.5000", "0.5000", "+1.0e-06"]
+    change(b, metrics={"test_loss": 0.0})
+    assert cells(said(a, b), "test_loss") == ["0.5000", "0.0000", "-0.5000"]
+    change(a, timing={"seconds": 2.0})
+    change(b, timing={"seconds": 1.98})
+    assert cells(said(a, b), "seconds") == ["2.0", "2.0", "-0.02", "(x0.99)"]
+
+
+@pytest.mark.parametrize("value", [10**400, -1.7e308, 0])
+def test_numbers_out_of_all_bounds_are_shown(make_run, said, value):
+    a, b = make_run(), make_run("seed=1")
+    change(a, metrics={"test_loss": value})
+    change(b, metrics={"test_loss": 1.7e308}, timing={"seconds": value}, parameters=value if value == 10**400 else 0)
+    said(a, b)
+    said(b, a)
+    assert said(a, b, "json")["results"]
+
+
+def test_predictions_are_compared(make_run, said):
+    labels, probabilities = make_run.predictions(60, 3)
+    other = probabilities.copy()
+    other[:7] = np.roll(other[:7], 1, axis=1)
+    a = make_run(labels=labels, probabilities=probabilities)
+    b = make_run("seed=1", labels=labels, probabilities=other)
+    assert "They read 7 of 60 test images differently" in said(a, b)
+    same = said(a, b, "json")["same"]
+    assert same["disagree"] == 7
+    assert same["predictions"] is False
+
+
+def test_predictions_of_another_size_are_not_compared(make_run, said):
+    labels, probabilities = make_run.predictions(61, 3)
+    a, b = make_run(), make_run("seed=1", labels=labels, probabilities=probabilities)
+    same = said(a, b, "json")["same"]
+    assert same["predictions"] is same["disagree"] is None
+
+
+# -- the same to the last bit -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def twins(make_run, tmp_path):
+    folders = make_run(), make_run(outputs=tmp_path / "two")
+    for folder in folders:
+        write_weights(folder, b"weights" * 1_000_000)
+    return folders
+
+
+def test_the_same_results_are_said_to_be_so(twins, said):
+    a, b = twins
+    history = [epoch | {"seconds": 9.0} for epoch in loading.read_history(b)]  # how long it took is no result
+    runs.write_history(b, history)
+    change(b, timing={"seconds": 1.0})
+    text = said(a, b)
+    assert "Nothing differs in the configuration or the environment." in text
+    assert (
+        "The same results, to the last bit: metrics, the history of 5 epochs, "
+        "the predictions for 60 test images and the weights." in text
+    )
+    assert said(a, b, "json")["same"] == {
+        "metrics": True, "history": True, "predictions": True, "weights": True, "epochs": 5, "disagree": 0,
+    }  # fmt: skip
+
+
+def test_what_is_not_there_is_not_said_to_be_the_same(twins, said):
+    a, b = twins
+    (b / "model.keras").unlink()
+    assert "to the last bit: metrics, the history of 5 epochs and the predictions for 60 test images." in said(a, b)
+    assert said(a, b, "json")["same"]["weights"] is None
+
+
+def test_one_bit_of_the_history(twins, said):
+    a, b = twins
+    history = loading.read_history(b)
+    history[3]["loss"] = float(np.nextafter(history[3]["loss"], 1))
+    runs.write_history(b, history)
+    text = said(a, b)
+    assert "The same configuration and seed gave other results." in text
+    assert "The histories agree to the last bit through epoch 3 of 5." in text
+    assert "They read 0 of 60 test images differently." in text
+    same = said(a, b, "json")["same"]
+    assert (same["history"], same["predictions"], same["epochs"]) == (False, True, 3)
+
+
+def test_histories_that_differ_from_the_first_epoch(twins, said):
+    a, b = twins
+    history = loading.read_history(b)
+    history[0]["loss"] = 9.0
+    runs.write_history(b, history)
+    assert "agree to the last bit" not in said(a, b)
+    assert said(a, b, "json")["same"]["epochs"] == 0
+
+
+def test_one_bit_of_the_predictions(make_run, said, tmp_path):
+    labels, probabilities = make_run.predictions(60, 3)
+    other = probabilities.copy()
+    other[59, 2] = np.nextafter(other[59, 2], 1)
+    a = make_run(labels=labels, probabilities=probabilities)
+    b = make_run(outputs=tmp_path / "two", labels=labels, probabilities=other)
+    assert said(a, b, "json")["same"]["predictions"] is False
+    assert "gave other results" in said(a, b)
+
+
+def test_one_bit_of_the_weights(twins, said):
+    a, b = twins
+    write_weights(b, b"weights" * 999_999 + b"weightt")
+    assert said(a, b, "json")["same"]["weights"] is False
+    assert "gave other results" in said(a, b)
+
+
+def test_the_same_run_twice(make_run, said, tmp_path):
+    folder = make_run()
+    (tmp_path / "link").symlink_to(folder)
+    for other in (folder, tmp_path / "link"):
+        assert said(folder, other) == f"Both are the run {folder}: nothing can differ.\n"
+    content = said(folder, folder, "json")
+    assert content["config"] == content["environment"] == []
+    assert content["same"]["history"] is True
+
+
+# -- runs that have not finished --------------------------------------------------------------------------------------
+
+
+def test_an_unfinished_run_has_what_it_has(make_run, said):
+    a, b = make_run(), make_run("seed=1", "training.epochs=9", finished=False, history=make_run.curves(3))
+    history = loading.read_history(b)
+    history[2]["val_accuracy"] = 0.95
+    runs.write_history(b, history)
+    text = said(a, b)
+    assert "interrupted after 3 of 9 epochs" in text
+    assert cells(text, "training.epochs")[1] == "9"
+    assert "recorded when a run finishes; B has not." in text
+    assert "Environment" not in text
+    assert "environment" not in text
+    assert cells(text, "test_loss") == ["0.5000", "-"]
+    assert "\nEpoch 3, the last that both have\n" in text
+    below = text[text.index("Epoch 3") :]
+    assert cells(below, "val_accuracy") == ["0.9000", "0.9500", "+0.0500"]
+    assert cells(below, "learning_rate") == ["0.001", "0.001", "same"]
+    assert "The histories agree to the last bit through epoch 2 of 5." in text
+    content = said(a, b, "json")
+    assert content["environment"] is None
+    assert content["b"] == {
+        "run_id": b.name, "folder": str(b), "state": "interrupted", "epochs": 3, "finished_at": None,
+    }  # fmt: skip
+    assert content["last_common_epoch"]["epoch"] == 3
+    assert content["same"]["metrics"] is None
+
+
+def test_two_runs_without_an_epoch(make_run, said):
+    a = make_run(finished=False, history=[])
+    b = make_run("seed=1", finished=False, history=[])
+    (b / "error.txt").write_text("Traceback\nValueError: no\n")
+    text = said(a, b)
+    assert "interrupted after 0 of" in text
+    assert "failed after 0 of" in text
+    assert "error.txt says why" in text
+    assert "A and B have not." in text
+    assert "Results" not in text
+    assert "Epoch" not in text
+    assert cells(text, "seed") == ["0", "1"]
+    assert said(a, b, "json")["last_common_epoch"] is None
+
+
+def test_a_run_without_validation(make_run, said):
+    history = make_run.curves(4, validation=False)
+    a, b = (make_run(f"seed={seed}", finished=False, history=history) for seed in (0, 1))
+    assert "val_" not in said(a, b).partition("Epoch 4")[2]
+
+
+def test_models_without_epochs(make_run, said, tmp_path):
+    a, b = (make_run("model=nearest_mean", history=[], outputs=tmp_path / name) for name in ("one", "two"))
+    text = said(a, b)
+    assert "to the last bit: metrics and the predictions" in text
+    assert "best_epoch" not in text
+    (b / "predictions.npz").unlink()
+    assert "\nThe same results, to the last bit: metrics.\n" in said(a, b, err="there is no such file")
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_an_ambiguous_run_names_the_candidates(make_run, tmp_path):
+    a, b = make_run(), make_run("seed=1")
+    with pytest.raises(RequestError, match="fits 2 runs") as caught:
+        diff("mlp", str(b), tmp_path / "outputs", format="table")
+    assert a.name in str(caught.value)
+    assert b.name in str(caught.value)
+
+
+def test_an_unknown_format_is_refused(make_run):
+    with pytest.raises(RequestError, match="table or json"):
+        diff(str(make_run()), str(make_run("seed=1")), Path("outputs"), format="yaml")
+
+
+def test_a_damaged_result_is_an_error_that_names_it(make_run):
+    a, b = make_run(), make_run("seed=1")
+    (b / "result.json").write_text("{")
+    with pytest.raises(FitbenchError, match=str(b / "result.json")):
+        diff(str(a), str(b), Path("outputs"), format="table")
+    change(a, versions=None)
+    with pytest.raises(FitbenchError, match=r"result\.json: versions is None"):
+        diff(str(a), str(a), Path("outputs"), format="table")
+
+
+def test_a_result_that_is_nested_too_deeply_or_no_file_is_an_error(make_run):
+    a, b = make_run(), make_run("seed=1")
+    text = (b / "result.json").read_text()
+    for depth in (600, 100_000):
+        (b / "result.json").write_text(text.replace('"dropout": 0.0', f'"dropout": {"[" * depth}{"]" * depth}'))
+        with pytest.raises(FitbenchError, match="nested too deeply"):
+            diff(str(a), str(b), Path("outputs"), format="table")
+    (b / "result.json").unlink()
+    (b / "result.json").mkdir()
+    with pytest.raises(FitbenchError, match=r"result\.json: cannot be read"):
+        diff(str(a), str(b), Path("outputs"), format="table")
+
+
+@pytest.mark.parametrize("name", ["predictions.npz", "model.keras"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", None])
+def test_other_damaged_files_are_named_and_left_out(twins, said, name, content):
+    a, b = twins
+    path = b / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    text = said(a, b, err=str(path))
+    assert "to the last bit" in text
+    assert {"predictions.npz": "predictions", "model.keras": "weights"}[name] not in text
+    assert cells(text, "parameters") == ["12,345", "12,345", "same"]
+
+
+def test_weights_that_are_damaged_inside_are_left_out(twins, said):
+    a, b = twins
+    for folder in (a, b):
+        with zipfile.ZipFile(folder / "model.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("model.weights.h5", np.random.default_rng(0).bytes(100_000))
+    content = bytearray((b / "model.keras").read_bytes())
+    content[5000:5100] = bytes(100)
+    (b / "model.keras").write_bytes(content)
+    text = said(a, b, err="model.keras")
+    assert "60 test images.\n" in text
+
+
+def test_names_of_a_stranger_stay_text(make_run, said):
+    a, b = make_run(), make_run("seed=1")
+    change(b, run_id="[red]run\x1b[2J[/]", device="dev\nice\u202e", config={"mo\x07re": "[bold]\x1b[1m"})
+    text = said(a, b)
+    for expected in ("[red]run\\x1b[2J[/]", "dev\\nice\\u202e", "mo\\x07re", "[bold]\\x1b[1m"):
+        assert expected in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_a_diff_imports_neither_keras_nor_pandas(twins):
+    program = (
+        "import sys; from fitbench.cli import app; app(sys.argv[1:], standalone_mode=False);"
+        "heavy = {'keras', 'tensorflow', 'jax', 'matplotlib', 'pandas', 'scipy', 'h5py'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "diff", *map(str, twins)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert "The same results, to the last bit" in done.stdout

@@ -1,0 +1,470 @@
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from fitbench import cli
+from fitbench.analysis.frame import load_history, load_runs
+from fitbench.analysis.listing import list_runs
+from fitbench.errors import RequestError
+
+
+@pytest.fixture
+def outputs(tmp_path) -> Path:
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def grid(make_run, outputs) -> Path:
+    """Two models and two optimizers, two seeds of each; lenet5 is the more accurate."""
+    for model in ("mlp", "lenet5"):
+        for optimizer in ("sgd", "adam"):
+            for seed in (0, 1):
+                folder = make_run(f"model={model}", f"optimizer={optimizer}", f"seed={seed}", "study=grid")
+                accuracy = {"mlp": 0.91, "lenet5": 0.97}[model] + 0.001 * seed + 0.01 * (optimizer == "adam")
+                change(folder, test_accuracy=round(accuracy, 6))
+    return outputs
+
+
+def change(folder: Path, **metrics) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    result["metrics"].update(metrics)
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.fixture
+def listed(capsys):
+    """Call `list_runs`; gives stdout."""
+
+    def call(*paths: Path, **options) -> str:
+        list_runs(paths, **options)
+        return capsys.readouterr().out
+
+    return call
+
+
+def records(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def accuracies(text: str) -> list[float]:
+    return [row["metrics.test_accuracy"] for row in json.loads(text)]
+
+
+@pytest.fixture
+def in_terminal(monkeypatch):
+    """Call `list_runs` with a terminal of this width as stdout; gives what it shows, without colours."""
+
+    def call(width: int, *paths: Path, **options) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TERM", "xterm-256color")
+        ours, theirs = os.openpty()
+        read: list[bytes] = []
+
+        def drain() -> None:
+            with open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123 - a descriptor
+                while True:
+                    try:
+                        chunk = terminal.read(4096)
+                    except OSError:  # how Linux says that the other side is closed
+                        return
+                    read.append(chunk)
+
+        reader = threading.Thread(target=drain)
+        reader.start()
+        with monkeypatch.context() as patched, open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123
+            patched.setattr(sys, "stdout", terminal)
+            list_runs(paths, **options)
+        reader.join()
+        text = b"".join(read).decode().replace("\r\n", "\n")
+        assert "\x1b[31m" not in text
+        return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+    return call
+
+
+# -- what is listed ---------------------------------------------------------------------------------------------------
+
+
+def test_a_line_says_state_name_what_varies_and_results(grid, listed):
+    lines = listed(grid).splitlines()
+    assert re.split(r" {3,}", lines[1]) == [
+        *("state", "run_id", "model", "hidden", "activation", "dropout", "optimizer", "learning_rate"),
+        *("beta_1", "beta_2", "epsilon", "test_accuracy", "val_accuracy", "test_loss", "duration", "age"),
+    ]
+    cells = re.split(r" {3,}", lines[2])
+    assert re.fullmatch(r"mnist_5k-lenet5-adam-\w{8}-s0", cells[1])
+    assert cells[:1] + cells[2:-1] == [
+        *("finished", "lenet5", "-", "-", "-", "adam", "0.001", "0.9", "0.999", "1e-07"),
+        *("0.9800", "0.8600", "0.5000", "1:23"),
+    ]
+    assert re.fullmatch(r"\d+ d", cells[-1])
+    assert len(lines) == 2 + 8 + 1
+    assert lines[-1] == "8 runs: 8 finished"
+
+
+def test_what_is_constant_is_said_once_and_is_no_column(grid, listed):
+    above, head, *_ = listed(grid).splitlines()
+    assert above.startswith("The same in all 8 runs: study grid, data mnist_5k, ")
+    assert ", training.epochs 20, batch_size 128, " in above  # `epochs` alone would be the metric
+    assert ", schedule constant, " in above
+    assert "epochs" not in head
+    assert "study" not in head
+    for varies in ("model", "optimizer adam", "learning_rate", "seed"):
+        assert f" {varies} " not in f"{above} "
+
+
+def test_the_study_is_a_column_where_there_are_several(grid, make_run, listed):
+    make_run("study=other")
+    above, head, first, *_ = listed(grid).splitlines()
+    assert "study" not in above
+    assert head.split()[:3] == ["state", "study", "run_id"]
+    assert first.split()[1] == "grid"
+    assert [row["study"] for row in records(listed(grid, study="other", format="csv"))] == ["other"]
+
+
+def test_one_run_is_listed_with_nothing_said_to_be_the_same(make_run, listed):
+    text = listed(make_run())
+    assert "The same" not in text
+    assert text.splitlines()[-1] == "1 run: 1 finished"
+
+
+def test_states_are_counted_and_errors_said_once(make_run, outputs, listed):
+    make_run("seed=0")
+    for seed in (1, 2, 3):
+        folder = make_run(f"seed={seed}", finished=False)
+        if seed < 3:
+            (folder / "error.txt").write_text("Traceback (most recent call last):\n  x\nValueError: b\x1b[31mad\n")
+    text = listed(outputs)
+    assert text.splitlines()[-1] == "4 runs: 1 finished, 2 failed, 1 interrupted"
+    assert text.splitlines()[-2] == r"2 failed: ValueError: b\x1b[31mad"
+    assert [line.split()[0] for line in text.splitlines()[2:6]] == ["finished", "failed", "failed", "interrupted"]
+    assert "nan" not in text.lower()
+    assert "None" not in text
+
+
+def test_the_age_of_a_run_without_a_result_is_since_its_files_last_changed(make_run, outputs, listed):
+    folder = make_run(finished=False)
+    for path in folder.iterdir():
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 7_300))
+    (row,) = json.loads(listed(outputs, columns="age", format="json"))
+    assert 7_300 <= row["age"] < 7_360
+    assert "2 h" in listed(outputs)
+
+
+def test_runs_that_cannot_be_read_are_named_counted_and_left_out(grid, capsys):
+    bad = sorted(grid.glob("*/*"))[0]
+    (bad / "result.json").write_text("{")
+    list_runs([grid])
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"fitbench: left out {bad}: result.json: not JSON")
+    assert printed.err.count("\n") == 1
+    assert printed.out.splitlines()[-1] == "7 runs: 7 finished; 1 left out"
+    assert bad.name not in printed.out
+
+
+def test_where_nothing_can_be_read_that_is_what_is_said(make_run, outputs, capsys):
+    (make_run() / "result.json").write_text("")
+    list_runs([outputs], sort="-test_accuracy")
+    printed = capsys.readouterr()
+    assert printed.out == "0 runs; 1 left out\n"
+    assert printed.err.count("left out") == 1
+
+
+def test_a_folder_whose_name_is_no_text_is_listed_and_its_files_are_read(make_run, outputs):
+    folder = make_run("seed=0", finished=False)
+    folder.rename(os.fsdecode(os.fsencode(folder.parent / "run") + b"\xff"))
+    make_run("seed=1")
+    arguments = [sys.executable, "-m", "fitbench", "runs", str(outputs)]
+    for format, encoding in (("table", "utf-8"), ("csv", "ascii")):
+        done = subprocess.run(
+            [*arguments, "--format", format], env=os.environ | {"PYTHONIOENCODING": encoding},
+            capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        assert b"interrupted" in done.stdout
+    assert len(load_history(outputs)) == 10
+
+
+# -- which, in which order --------------------------------------------------------------------------------------------
+
+
+def test_the_order_is_by_study_and_name_with_s2_before_s10(make_run, outputs, listed):
+    for seed in (10, 2):
+        make_run(f"seed={seed}", "study=b")
+    make_run("seed=11", "study=a")
+    rows = json.loads(listed(outputs, format="json"))
+    assert [(row["study"], row["seed"]) for row in rows] == [("a", 11), ("b", 2), ("b", 10)]
+
+
+def test_sorted_by_a_metric_either_way(grid, listed):
+    rising = accuracies(listed(grid, sort="test_accuracy", format="json"))
+    assert rising == sorted(rising)
+    assert len(set(rising)) == 8
+    assert accuracies(listed(grid, sort="-metrics.test_accuracy", format="json")) == rising[::-1]
+
+
+@pytest.mark.parametrize("sort", ["val_accuracy", "-val_accuracy"])
+def test_missing_values_come_last_either_way(make_run, outputs, listed, sort):
+    make_run("seed=0", finished=False)
+    for seed, accuracy in ((1, 0.5), (2, None), (3, 0.7)):
+        change(make_run(f"seed={seed}"), val_accuracy=accuracy)
+    seeds = [row["seed"] for row in json.loads(listed(outputs, sort=sort, format="json"))]
+    assert seeds == ([1, 3, 0, 2] if sort == "val_accuracy" else [3, 1, 0, 2])
+
+
+def test_sorted_by_several_columns_and_by_lists(grid, make_run, listed):
+    make_run("model.hidden=[300,100]", "study=grid")
+    rows = json.loads(listed(grid, sort="-optimizer,hidden,-seed", format="json", columns="optimizer.name,hidden,seed"))
+    assert [tuple(row.values()) for row in rows] == [
+        *(("sgd", "[64, 64]", 1), ("sgd", "[64, 64]", 0), ("sgd", None, 1), ("sgd", None, 0)),
+        *(("adam", "[64, 64]", 1), ("adam", "[64, 64]", 0), ("adam", "[300, 100]", 0)),
+        *(("adam", None, 1), ("adam", None, 0)),
+    ]
+
+
+def test_sorted_by_age_the_youngest_comes_first(make_run, outputs, listed):
+    make_run("seed=0")
+    make_run("seed=1", finished=False)
+    assert [row["seed"] for row in json.loads(listed(outputs, sort="age", format="json"))] == [1, 0]
+    assert [row["seed"] for row in json.loads(listed(outputs, sort="-age", format="json"))] == [0, 1]
+
+
+def test_limit_takes_the_first_and_says_of_how_many(grid, listed):
+    text = listed(grid, sort="-test_accuracy", limit=3)
+    assert text.splitlines()[-1] == "3 of 8 runs: 8 finished"
+    assert text.count("lenet5-") == 3
+    assert "optimizer" in text.splitlines()[1]  # it varies in the 8, though not in the 3
+    assert listed(grid, limit=99).splitlines()[-1] == "8 runs: 8 finished"
+
+
+def test_where_keeps_the_runs_that_fit(grid, listed):
+    where = "model.name == 'mlp' and metrics.test_accuracy > 0.915 and seed < 5"
+    rows = json.loads(listed(grid, where=where, format="json"))
+    assert [(row["model.name"], row["optimizer.name"], row["seed"]) for row in rows] == [
+        ("mlp", "adam", 0),
+        ("mlp", "adam", 1),
+    ]
+    text = listed(grid, where=where, limit=1)
+    assert text.splitlines()[-1] == "1 of the 2 runs that fit, of 8: 2 finished"
+    assert " model mlp, " in text.splitlines()[0]  # now constant
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "json", "markdown"])
+def test_where_nothing_fits_that_is_what_is_said(grid, capsys, format):
+    list_runs([grid], where="seed > 5", format=format)
+    printed = capsys.readouterr()
+    said = printed.out if format == "table" else printed.err
+    assert said == "0 of 8 runs\n"
+    if format == "json":
+        assert json.loads(printed.out) == []
+    if format == "csv":
+        assert records(printed.out) == []
+
+
+def test_states_select(make_run, outputs, listed):
+    make_run("seed=0")
+    make_run("seed=1", finished=False)
+    (make_run("seed=2", finished=False) / "error.txt").write_text("bad\n")
+    seeds = {
+        states: [row["seed"] for row in json.loads(listed(outputs, state=states, format="json"))]
+        for states in ("finished", "failed", "failed, interrupted", "running")
+    }
+    assert seeds == {"finished": [0], "failed": [2], "failed, interrupted": [1, 2], "running": []}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"state": "done"}, "--state is 'done'; it must be one or several of finished, failed, running, interrupted"),
+        ({"study": "gird"}, "--study is 'gird'; there are grid"),
+        ({"format": "xml"}, "--format is 'xml'; it must be one of table, csv, json, markdown"),
+        ({"sort": "-test_acuracy"}, "there is no column 'test_acuracy'; did you mean metrics.test_accuracy"),
+        ({"columns": "run_id,nme"}, "there is no column 'nme'"),
+        ({"columns": "name"}, "'name' fits 3 columns: data.name, model.name, optimizer.name"),
+        ({"where": "model.name = 'mlp'"}, "=="),
+        ({"where": "tset_accuracy > 1"}, "metrics.test_accuracy"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_anything_is_printed(grid, capsys, options, message):
+    with pytest.raises(RequestError) as caught:
+        list_runs([grid], **options)
+    assert message in str(caught.value)
+    assert capsys.readouterr().out == ""
+
+
+# -- formats ----------------------------------------------------------------------------------------------------------
+
+
+def test_columns_are_those_asked_for_in_their_order(grid, listed):
+    text = listed(grid, columns="test_accuracy, seed,optimizer,duration,seed", format="csv")
+    assert text.splitlines()[0] == "metrics.test_accuracy,seed,optimizer.name,timing.seconds"
+    lines = listed(grid, columns="test_accuracy,model", limit=1).splitlines()
+    assert lines[1].split() == ["test_accuracy", "model"]
+    assert lines[2].split() == ["0.9800", "lenet5"]
+    assert "optimizer" not in "".join(lines[1:])
+
+
+def test_csv_has_whole_names_full_precision_and_nothing_else_on_stdout(grid, capsys):
+    folder = sorted(grid.glob("*/*lenet5*"))[0]
+    change(folder, test_loss=0.12345678901234567, val_loss=None)
+    list_runs([grid], format="csv")
+    printed = capsys.readouterr()
+    row = records(printed.out)[0]
+    assert list(row) == list(load_runs(grid).columns)
+    assert row["folder"] == str(folder)
+    assert float(row["metrics.test_loss"]) == 0.12345678901234567
+    assert row["metrics.val_loss"] == ""
+    assert row["metrics.epochs"] == "5"
+    assert row["finished_at"] == "2026-01-02T03:04:05Z"
+    assert row["training.batch_size"] == "128"
+    assert row["training.early_stopping.restore_best_weights"] == "true"
+    assert printed.err == "8 runs: 8 finished\n"
+
+
+def test_json_is_a_list_with_null_for_what_is_missing(make_run, outputs, capsys):
+    make_run("seed=0")
+    make_run("seed=1", finished=False)
+    list_runs([outputs], format="json")
+    finished, interrupted = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert finished["metrics.epochs"] == 5
+    assert isinstance(finished["metrics.epochs"], int)
+    assert isinstance(finished["parameters"], int)
+    assert isinstance(finished["metrics.test_accuracy"], float)
+    assert interrupted["metrics.test_accuracy"] is None
+    assert interrupted["finished_at"] is None
+    assert interrupted["state"] == "interrupted"
+
+
+def test_markdown_is_a_table_with_aligned_numbers(grid, capsys):
+    list_runs([grid], format="markdown", columns="run_id,hidden,test_accuracy", limit=2)
+    printed = capsys.readouterr()
+    above, blank, head, rule, first, second = printed.out.splitlines()
+    assert above.startswith("The same in all 8 runs: study grid, ")
+    assert (blank, head, rule) == ("", "| run_id | hidden | test_accuracy |", "|---|---|---:|")
+    assert re.fullmatch(r"\| mnist_5k-lenet5-adam-\w{8}-s0 \| - \| 0\.9800 \|", first)
+    assert second.endswith("| 0.9810 |")
+    assert printed.err == "2 of 8 runs: 8 finished\n"
+
+
+HOSTILE = "a|b <img src=x onerror=1> `c` *d* [x](javascript:1) \x1b[31m\u202e__e__\n| f"
+
+
+@pytest.fixture
+def hostile(make_run, outputs) -> Path:
+    make_run("seed=0")
+    folder = make_run("seed=1")
+    result = json.loads((folder / "result.json").read_text())
+    result["config"]["model"]["name"] = result["study"] = result["run_id"] = HOSTILE
+    result["config"]["model"]["x\x1b[31m|y"] = "=1+1"
+    (folder / "result.json").write_text(json.dumps(result))
+    return outputs
+
+
+def test_hostile_text_stays_text(hostile, capsys):
+    list_runs([hostile], format="csv")
+    assert HOSTILE in [row["model.name"] for row in records(capsys.readouterr().out)]  # a file holds what is there
+    list_runs([hostile], format="json")
+    assert HOSTILE in [row["model.name"] for row in json.loads(capsys.readouterr().out)]
+    for format in ("table", "markdown"):
+        list_runs([hostile], format=format)
+        text = "".join(capsys.readouterr())
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    assert text.count("\n| ") == 3  # no row is torn
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    assert "<img" not in text
+    assert "](" not in text
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "markdown"])
+def test_a_terminal_gets_no_control_characters_from_a_run(hostile, in_terminal, format):
+    text = in_terminal(200, hostile, format=format)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+# -- in a terminal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 160, 250])
+def test_no_line_is_wider_than_the_terminal_and_what_is_left_out_is_said(grid, in_terminal, width):
+    lines = in_terminal(width, grid).splitlines()
+    assert max(map(len, lines)) <= width
+    top, bottom = (next(i for i, line in enumerate(lines) if line.startswith(corner)) for corner in "╭╰")
+    body = lines[top : bottom + 1]
+    assert len({len(line) for line in body}) == 1
+    assert sum(line.startswith("│") for line in body[body.index(next(x for x in body if x[0] == "├")) :]) == 8
+    heads = " ".join(lines[top:bottom])
+    below = " ".join(lines[bottom + 1 :])
+    for name in ("state", "model", "optimizer", "beta_2", "duration", "age"):
+        assert (f" {name} " in heads) != (re.search(rf"\b{name}\b", below) is not None), name
+    if width >= 250:
+        assert "more in a wider terminal" not in below
+    else:
+        count = int(re.search(r"(\d+) columns? more in a wider terminal or with --columns", below)[1])
+        assert count == len(below.partition("--columns: ")[2].partition(" 8 runs")[0].split(", "))
+
+
+def test_at_80_columns_the_most_telling_columns_stay(grid, in_terminal):
+    text = in_terminal(80, grid)
+    head = text.partition("├")[0]
+    for name in ("run_id", "model", "optimizer", "accuracy"):
+        assert f" {name} " in head
+    assert "hidden" not in head
+    assert re.search(r"│ …[0-9a-f]{8}-s0 │ lenet5 │ adam +│ +0\.9800 │", text)
+
+
+def test_a_state_that_differs_stays_and_a_run_id_is_whole_where_there_is_room(make_run, outputs, in_terminal):
+    folder = make_run("seed=0")
+    make_run("seed=1", finished=False)
+    assert "│ interrupted │" in in_terminal(70, outputs)
+    assert f"│ {folder.name} │" in in_terminal(120, outputs)
+
+
+def test_columns_that_were_asked_for_go_from_the_last(grid, in_terminal):
+    text = in_terminal(50, grid, columns="seed,test_accuracy,study,run_id,state,folder")
+    assert re.search(r"│ seed │ accuracy │ study │ run_id +│", text)
+    assert "2 columns more in a wider terminal or with" in text
+
+
+def test_long_texts_are_cut_visibly(make_run, outputs, in_terminal):
+    make_run("seed=0")
+    make_run("seed=1", "model.hidden=" + str([64] * 30).replace(" ", ""))
+    text = in_terminal(120, outputs)
+    assert "│ [64, 64, 64, 64" in text
+    assert "…" in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_passes_everything_on(grid, monkeypatch, capsys):
+    monkeypatch.chdir(grid.parent)
+    arguments = "runs --sort -test_accuracy --limit 1 --columns seed,model --state finished --study grid --format csv"
+    monkeypatch.setattr(sys, "argv", ["fitbench", *arguments.split(), "--where", "seed == 1"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert not caught.value.code
+    assert capsys.readouterr().out == "seed,model.name\n1,lenet5\n"
+
+
+def test_without_runs_the_command_says_what_was_searched(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").mkdir()
+    monkeypatch.setattr(sys, "argv", ["fitbench", "runs"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("fitbench: no runs below outputs; ")

@@ -1,0 +1,140 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from fitbench import cli
+from fitbench.errors import FitbenchError, RequestError
+
+LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0], np.int32)
+A = [0, 1, 2, 0, 1, 2, 0, 1, 0, 1]  # right but for the last two
+B = [0, 1, 2, 0, 1, 0, 1, 2, 2, 2]  # right but for images 5, 6, 7 and 9
+
+
+def probabilities(predicted, certainty):
+    made = np.full((len(predicted), 3), (1 - certainty) / 2, np.float32)
+    made[np.arange(len(predicted)), predicted] = certainty
+    return made
+
+
+@pytest.fixture
+def two_runs(make_run):
+    return (
+        make_run("seed=0", "training.epochs=5", labels=LABELS, probabilities=probabilities(A, 0.9)),
+        make_run("seed=1", "training.epochs=5", labels=LABELS, probabilities=probabilities(B, 0.6)),
+    )
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        result = CliRunner().invoke(cli.app, ["compare", *map(str, arguments)])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.stdout
+
+    return call
+
+
+def test_two_runs_are_compared_image_by_image(two_runs, compare):
+    found = json.loads(compare(*two_runs, "--format", "json"))
+    assert (found["a"]["right"], found["b"]["right"], found["a"]["accuracy"]) == (8, 6, 0.8)
+    counts = [found[name] for name in ("both_right", "only_a_right", "only_b_right", "neither_right")]
+    assert counts == [5, 3, 1, 1]
+    assert found["p"] == pytest.approx(stats.binomtest(3, 4).pvalue)
+    expected = stats.binomtest(8, 10).proportion_ci(method="wilson")
+    assert (found["a"]["low"], found["a"]["high"]) == pytest.approx((expected.low, expected.high))
+    assert {one["image"] for one in found["disagreements"]} == {5, 6, 7, 8, 9}
+    by_image = {one["image"]: one for one in found["disagreements"]}
+    assert by_image[5] | {"probability_a": 0.9, "probability_b": 0.6} == {
+        "image": 5,
+        "true": "owl",
+        "a": "owl",
+        "b": "cat",
+        "probability_a": 0.9,
+        "probability_b": 0.6,
+        "right": "A",
+    }
+    assert by_image[5]["probability_a"] == pytest.approx(0.9)
+    assert (by_image[8]["right"], by_image[9]["right"]) == ("B", "neither")
+
+
+def test_the_table_holds_the_test_and_the_disagreements(two_runs, compare):
+    out = compare(*two_runs, "--limit", "2")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["A", "right", "5", "3"] in lines
+    assert ["A", "wrong", "1", "1"] in lines
+    assert "of 4 images that one run alone reads right, A reads 3 and B 1; p = 0.62" in out
+    assert "The runs read 5 images differently; the 2 of which they are most certain" in out
+    assert len([line for line in lines if line[1:] == ["owl", "owl", "0.900", "cat", "0.600", "A"]]) == 1
+
+
+def test_the_most_certain_disagreements_come_first_and_nan_last(make_run, compare):
+    sure = probabilities(A, 0.5)
+    sure[7] = [0.01, 0.98, 0.01]
+    sure[5] = np.nan
+    a = make_run("seed=0", "training.epochs=5", labels=LABELS, probabilities=sure)
+    b = make_run("seed=1", "training.epochs=5", labels=LABELS, probabilities=probabilities(B, 0.6))
+    found = json.loads(compare(a, b, "--format", "json"))["disagreements"]
+    assert found[0]["image"] == 7
+    assert all(one["probability_a"] is not None for one in found if one["image"] != 5)
+
+
+def test_runs_are_named_by_any_part(two_runs, compare):
+    names = [folder.name for folder in two_runs]
+    whole = compare(*two_runs)
+    assert compare(*names) == whole
+    assert compare(names[0][-11:], names[1][-11:]) == whole
+    with pytest.raises(RequestError, match="fits 2 runs"):
+        compare("mlp", names[1])
+
+
+def test_csv_and_markdown(two_runs, compare):
+    rows = list(csv.DictReader(io.StringIO(compare(*two_runs, "--format", "csv", "--limit", "1"))))
+    assert [row["image"] for row in rows] == ["5", "6", "7", "8", "9"]
+    assert (rows[0]["a"], rows[0]["b"], rows[0]["right"]) == ("owl", "cat", "A")
+    out = compare(*two_runs, "--format", "markdown")
+    assert "| A right | 5 | 3 |" in out
+    assert "| 5 | owl | owl | 0.900 | cat | 0.600 | A |" in out
+
+
+def test_a_run_agrees_with_itself(two_runs, compare):
+    out = compare(two_runs[0], two_runs[0])
+    assert "of 0 images that one run alone reads right, A reads 0 and B 0; p = 1" in out
+    assert "The runs read 0 images differently" in out
+    assert json.loads(compare(two_runs[0], two_runs[0], "--format", "json"))["disagreements"] == []
+
+
+def test_perfect_runs_have_an_interval_that_ends_at_one(make_run, compare):
+    right = probabilities(LABELS, 0.9)
+    folders = [make_run(f"seed={s}", "training.epochs=5", labels=LABELS, probabilities=right) for s in (0, 1)]
+    found = json.loads(compare(*folders, "--format", "json"))
+    assert (found["a"]["accuracy"], found["a"]["high"], found["p"]) == (1.0, 1.0, 1.0)
+    assert found["a"]["low"] == pytest.approx(1 / (1 + stats.norm.ppf(0.975) ** 2 / 10))
+
+
+def test_other_test_images_are_refused(two_runs, make_run, compare):
+    other = make_run("seed=2", "training.epochs=5", sha256="cd" * 32)
+    with pytest.raises(RequestError, match=r"tested on different images, mnist_5k \(abababab\) and .*cdcdcdcd"):
+        compare(two_runs[0], other)
+
+
+def test_other_labels_under_the_same_checksum_are_refused(two_runs, make_run, compare):
+    other = make_run("seed=2", "training.epochs=5", labels=LABELS[::-1].copy(), probabilities=probabilities(A, 0.9))
+    with pytest.raises(FitbenchError, match="test labels are others than those of"):
+        compare(two_runs[0], other)
+
+
+def test_a_run_that_is_not_finished_or_damaged_is_refused(two_runs, make_run, compare):
+    unfinished = make_run("seed=2", "training.epochs=5", finished=False)
+    with pytest.raises(FitbenchError, match="the run is interrupted"):
+        compare(two_runs[0], unfinished)
+    (two_runs[1] / "predictions.npz").write_bytes(b"PK")
+    with pytest.raises(FitbenchError, match=r"predictions\.npz: damaged"):
+        compare(*two_runs)
