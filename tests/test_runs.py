@@ -36,9 +36,11 @@ def processes(count: int, target: Callable, *arguments: Any) -> list[int | None]
     return [process.exitcode for process in made]
 
 
-def made_by(folder: Path, host: str | None = None, pid: int | None = None, start: str = "1", age: float = 0) -> Path:
+def made_by(
+    folder: Path, host: str | None = None, pid: int | None = None, start: str = "1", age: float = 0, **job: Any
+) -> Path:
     """A claim that somebody else made; with the defaults, this process's pid in an earlier life."""
-    claim = {"host": host or socket.gethostname(), "pid": pid or os.getpid(), "start": start}
+    claim = {"host": host or socket.gethostname(), "pid": pid or os.getpid(), "start": start, **job}
     path = folder / "claim.json"
     path.write_text(json.dumps(claim))
     os.utime(path, (time.time() - age,) * 2)
@@ -135,6 +137,44 @@ def test_claim_ends_with_an_error_too(tmp_path):
     with pytest.raises(ZeroDivisionError), runs.claim(tmp_path):
         _ = 1 / 0
     assert names(tmp_path) == set()
+
+
+@pytest.fixture
+def restarted(monkeypatch):
+    """This process is of a Slurm job that was requeued once, and need not wait long to be sure of it."""
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "here")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    monkeypatch.setattr(runs, "FORMER_SELF_SECONDS", 0.3)
+
+
+def test_requeued_job_takes_over_what_it_claimed_itself_on_another_host_when_that_is_silent(tmp_path, restarted):
+    made_by(tmp_path, host="elsewhere", job="here:12", restarts=0)
+    began = time.monotonic()
+    with runs.claim(tmp_path):
+        claim = json.loads((tmp_path / "claim.json").read_text())
+    assert (claim["host"], claim["job"], claim["restarts"]) == (socket.gethostname(), "here:12", 1)
+    assert 0.25 < time.monotonic() - began < 2
+    assert names(tmp_path) == set()
+
+
+def test_requeued_job_leaves_its_former_process_alone_that_still_works(tmp_path, restarted, monkeypatch):
+    path = made_by(tmp_path, host="elsewhere", job="here:12", restarts=0)
+    stop = threading.Event()
+    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.05)
+    beat = threading.Thread(target=runs._keep_alive, args=(path, path.read_text(), stop))
+    beat.start()
+    assert not take(tmp_path)
+    stop.set()
+    beat.join()
+
+
+@pytest.mark.parametrize("other", [{"job": "here:13"}, {"job": "there:12"}, {"job": "here:12", "restarts": 1}, {}])
+def test_requeued_job_leaves_the_claims_of_others_alone(tmp_path, restarted, other):
+    made_by(tmp_path, host="elsewhere", age=1, **other)
+    began = time.monotonic()
+    assert not take(tmp_path)
+    assert time.monotonic() - began < 0.25
 
 
 def claim_and_die(number: int, folder: Path) -> None:

@@ -26,6 +26,7 @@ from fitbench.errors import FitbenchError
 SCHEMA = 1
 HEARTBEAT_SECONDS = 5.0
 CLAIM_TIMEOUT_SECONDS = 60.0
+FORMER_SELF_SECONDS = 15.0  # the same, of a claim that this Slurm job made before it was requeued
 UNFINISHED = ".*.new.*"  # files that are being written, or that a killed process has left
 
 
@@ -172,8 +173,9 @@ def claim(folder: Path) -> Iterator[None]:
         Claimed: another live process holds it.
     """
     path = folder / "claim.json"
-    mine = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "start": _process_start(os.getpid())})
+    mine = json.dumps(_self())
     if not _create(path, mine):
+        _outlive_former_self(path)
         _take_over(path, mine)
     stop = threading.Event()
     beat = threading.Thread(target=_keep_alive, args=(path, mine, stop), name="fitbench-heartbeat", daemon=True)
@@ -185,6 +187,35 @@ def claim(folder: Path) -> Iterator[None]:
         beat.join()
         if _read(path) == mine:  # else it was taken over while this computer slept
             path.unlink(missing_ok=True)
+
+
+def _self() -> dict[str, Any]:
+    """Who makes a claim. A Slurm job that is requeued has the same number again, perhaps on another host."""
+    claim = {"host": socket.gethostname(), "pid": os.getpid(), "start": _process_start(os.getpid())}
+    if "SLURM_JOB_ID" in os.environ:
+        claim["job"] = f"{os.environ.get('SLURM_CLUSTER_NAME', '')}:{os.environ['SLURM_JOB_ID']}"
+        claim["restarts"] = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    return claim
+
+
+def _is_former_self(claim: dict[str, Any]) -> bool:
+    """Was this claim made by the Slurm job that we are, before it was requeued?"""
+    mine = _self()
+    return "job" in mine and claim["job"] == mine["job"] and claim["restarts"] < mine["restarts"]
+
+
+def _outlive_former_self(path: Path) -> None:
+    """Wait, as long as it takes to be sure, until our job's process from before it was requeued is silent.
+
+    Slurm has ended it, or has lost its node. Were it left at `Claimed`, nobody would launch this run again.
+    """
+    deadline = time.monotonic() + 2 * FORMER_SELF_SECONDS
+    while time.monotonic() < deadline:
+        held = _read(path)
+        claim = None if held is None else _parsed(held)
+        if claim is None or not _is_former_self(claim) or not _lives(str(held), _age(path)):
+            return
+        time.sleep(FORMER_SELF_SECONDS / 30)
 
 
 def tidy(folder: Path) -> None:
@@ -249,14 +280,27 @@ def _alive(path: Path) -> bool:
 
 def _lives(held: str, age: float) -> bool:
     """The same of a claim's content and age in seconds."""
-    if age > CLAIM_TIMEOUT_SECONDS:
+    claim = _parsed(held)
+    if claim is None:
+        return age < HEARTBEAT_SECONDS  # being written at this moment, or its process was killed meanwhile
+    if age > (FORMER_SELF_SECONDS if _is_former_self(claim) else CLAIM_TIMEOUT_SECONDS):
         return False
+    return claim["host"] != socket.gethostname() or _process_start(claim["pid"]) == claim["start"]
+
+
+def _parsed(held: str) -> dict[str, Any] | None:
+    """What a claim says; None if it is not whole."""
     try:
         claim = json.loads(held)
-        host, pid, start = claim["host"], int(claim["pid"]), claim["start"]
+        return {
+            "host": claim["host"],
+            "pid": int(claim["pid"]),
+            "start": claim["start"],
+            "job": claim.get("job"),
+            "restarts": int(claim.get("restarts", 0)),
+        }
     except (ValueError, KeyError, TypeError):
-        return age < HEARTBEAT_SECONDS  # being written at this moment, or its process was killed meanwhile
-    return host != socket.gethostname() or _process_start(pid) == start
+        return None
 
 
 def _process_start(pid: int) -> str | None:
@@ -295,11 +339,8 @@ def _age(path: Path) -> float:
 
 
 def _holder(held: str) -> str:
-    try:
-        claim = json.loads(held)
-        return f"pid {claim['pid']} on {claim['host']}"
-    except (ValueError, KeyError, TypeError):
-        return "it has just begun"
+    claim = _parsed(held)
+    return "it has just begun" if claim is None else f"pid {claim['pid']} on {claim['host']}"
 
 
 def utc_now() -> str:

@@ -31,7 +31,7 @@ from keras import layers
 from fitbench.config import Data, Source
 from fitbench.training.data import load
 
-data = load(Data(name="mnist", source=Source.mnist))
+data = load(Data(name="mnist", source=Source.mnist, preprocess=None))
 x, x_test = (images.astype("float32") / 255 for images in (data.x_train, data.x_test))
 LAYERS = {
     "softmax": lambda: [layers.Flatten()],

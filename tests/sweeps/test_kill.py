@@ -204,7 +204,9 @@ def killed(start, undisturbed, tmp_path_factory):
 def test_killed_sweep_ends_with_the_results_of_an_undisturbed_one(killed, undisturbed):
     for study in killed:
         assert_as_undisturbed(study, undisturbed)
-    assert sum(attempts(folder) - 1 for study in killed for folder in folders_of(study)) > KILLS / 2
+    assert (
+        sum(attempts(folder) - 1 for study in killed for folder in folders_of(study)) >= KILLS / 4
+    )  # the others came between two runs
 
 
 def test_killed_sweep_leaves_no_litter_in_its_run_folders(killed):

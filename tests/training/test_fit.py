@@ -42,6 +42,16 @@ def history_of(made, training=None, validation=None, *, batch_size=32, epochs=3,
     return history.history
 
 
+def test_any_number_of_short_passes_is_possible():
+    passes = fitting._Pass(None, Examples(IMAGES, LABELS), 32, 1, None)
+    for _ in range(1000):
+        passes._adapt(0.0)
+    assert 1e6 < passes.steps_per_slice < 2**31
+    for _ in range(100):
+        passes._adapt(3600.0)
+    assert passes.steps_per_slice == 1
+
+
 class Ordered(keras.utils.PyDataset):
     """Batches in the order that fitbench gives an epoch, for plain Keras."""
 

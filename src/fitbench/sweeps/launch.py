@@ -1,10 +1,14 @@
 """`fitbench train`: Hydra composes each job's configuration, and the job is trained unless it is recorded already."""
 
 import difflib
+import math
 import os
 import shutil
 import signal
 import sys
+import threading
+import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -24,6 +28,8 @@ from fitbench import runs
 from fitbench.config import Config, from_hydra, run_id
 from fitbench.errors import FitbenchError, RequestError
 
+# The launchers in conf/ have the names of their plugins' schemas, which Hydra 1.3 checks them against, with a warning.
+warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
 
@@ -88,7 +94,8 @@ class Task:
         """Train the job, or report its recorded result."""
         config = from_hydra(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
-            run(replace(config, progress=False))  # the sweep shows it
+            with _terminable():  # a launcher may call us in a process of its own
+                run(replace(config, progress=False))  # the sweep shows it
             return
         try:
             result, reused = run(config)
@@ -190,19 +197,47 @@ def _report(config: Config, result: dict[str, Any], reused: bool) -> None:
     print_summary(folder, result, reused)
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # what Slurm and clouds send before they kill
+ENDING_SECONDS = 20  # how long a process that was asked to end may take before another signal counts
+
+
+class _Ending:
+    """What such a signal does: it ends the process, unless that is ending already.
+
+    Slurm sends a job that it requeues more than one SIGTERM (its own and that of `srun`), and the second must not
+    break off the writing of the checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+        self.began = -math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self.began > ENDING_SECONDS:
+            self.by = signal.Signals(number)
+            self.began = time.monotonic()
+            raise Terminated(128 + number)
+
+
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGUSR1 end the process in order, as Ctrl-C does: the run's state is written first."""
+    """SIGTERM, SIGUSR1 and SIGUSR2 end the process in order, as Ctrl-C does: the run's state is written first.
 
-    def end(number: int, frame: FrameType | None) -> None:
-        raise Terminated(128 + number)
-
-    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    Whoever else waits for SIGUSR1 or SIGUSR2 has it then: submitit requeues the job, whose time is nearly up. Outside
+    of the main thread, where signals cannot be handled, and inside of such a block nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread() or isinstance(signal.getsignal(SIGNALS[0]), _Ending):
+        yield
+        return
+    ending = _Ending()
+    previous = {number: signal.signal(number, ending) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if ending.by not in (None, signal.SIGTERM) and callable(handler := previous[ending.by]):
+            handler(ending.by, None)
 
 
 def _cannot_write(error: OSError) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -45,6 +45,11 @@ class Job:
         """
         config = from_hydra(composed)
         return Job(overrides, config, runs.folder_of(config))
+
+    def with_seed(self, seed: int) -> Job:
+        """The same with another seed, which needs no composing."""
+        config = replace(self.config, seed=seed)
+        return Job([*self.overrides, f"seed={seed}"], config, runs.folder_of(config))
 
 
 def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | None, workers: Workers) -> list[JobReturn]:
@@ -92,7 +97,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
                     failure = result._return_value if result.status is JobStatus.FAILED else None
                     if isinstance(failure, runs.Claimed):
                         elsewhere.append(job)
-                    elif failure is not None:
+                    elif failure is not None and runs.state(job.folder) is not State.finished:  # else lost afterwards
                         errors[job.folder] = first_line(failure)
                 if not left:
                     left = [job for job in elsewhere if runs.state(job.folder) is State.interrupted]

@@ -31,8 +31,9 @@ class Workers:
                 n_jobs if n_jobs > 0 else cores + 1 + n_jobs, 1
             )  # joblib counts -1, -2, .. from the cores down
             return Workers(number, max(cores // number, 1) if number > 1 else None)
+        number = int(launcher.get("array_parallelism") or 1)
         given = launcher.get("cpus_per_task") or OmegaConf.select(launcher, "ray.remote.num_cpus")
-        return Workers(1, max(int(given), 1) if given else None)
+        return Workers(number, max(int(given), 1) if given else None)
 
     def overrides(self, config: Config) -> list[str]:
         """What a job is told in addition, unless its configuration says so itself."""

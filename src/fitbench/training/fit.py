@@ -23,6 +23,7 @@ import numpy as np
 
 from fitbench.training.evaluate import batch_size as evaluation_batch_size
 
+MOST_STEPS = 2**30  # in a slice: passes that are shorter than it would let the number grow without end
 SLICE_SECONDS = 0.2  # how long the loop may keep Python from drawing progress and seeing a signal
 BLOCK_BYTES = 64 * 2**20  # of images that are streamed at a time
 
@@ -231,7 +232,7 @@ class _Pass:
         """Let a slice take about `SLICE_SECONDS`. The first one does not count: it includes compilation."""
         if self.warm:
             faster = min(max(SLICE_SECONDS / max(seconds, 1e-6), 0.1), 10)
-            self.steps_per_slice = max(1, int(self.steps_per_slice * faster))
+            self.steps_per_slice = int(min(max(self.steps_per_slice * faster, 1), MOST_STEPS))
         self.warm = True
 
     def _blocks(self, order: np.ndarray) -> Iterator[tuple[Any, Any, np.ndarray]]:
