@@ -122,6 +122,11 @@ def test_sweep_without_jobs_is_refused(hydra_here):
         launch(["-m", "seed=range(0)"])
 
 
+def test_multirun_may_be_asked_for_anywhere(hydra_here):
+    with pytest.raises(RequestError, match="this sweep has no jobs"):
+        launch(["model=mlp", "-m", "seed=range(0)"])
+
+
 def test_sweep_with_a_wrong_job_is_refused_before_any_is_launched(hydra_here):
     with pytest.raises(RequestError, match=r"^seed is -1; "):
         launch(["-m", "seed=0,-1"])

@@ -50,7 +50,8 @@ def launch(arguments: list[str]) -> int:
     Raises:
         FitbenchError: the request was wrong, or a run failed for a known reason.
     """
-    sys.argv = ["fitbench train", *arguments]
+    in_front = sorted(arguments, key=lambda word: word not in ("-m", "--multirun"))  # between overrides, argparse fails
+    sys.argv = ["fitbench train", *in_front]
     full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say what they mean
     task = Task()
