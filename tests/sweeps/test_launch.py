@@ -198,7 +198,7 @@ def test_recorded_run_is_found_when_its_data_are_gone(recorded):
         ("optimizer.momentum=0.9", "no such key; optimizer has name, learning_rate, beta_1, beta_2, epsilon, schedule"),
         ("modle=mlp", "modle: there is no such key. Did you mean model?"),
         ("model=lenet", "Did you mean lenet5?"),
-        ("model=nothing_like_it", "model=nothing_like_it: there is no such choice; model has convnet, lenet5, "),
+        ("model=nothing_like_it", "model=nothing_like_it: there is no such choice; model has conv_pool, convnet, "),
         ("optimizer/schedule=cosin", "optimizer/schedule has constant, cosine, step. Did you mean cosine?"),
         ("+experiment=tutorial_lenet", "Did you mean tutorial_lenet5?"),
         ("training.epochs", "missing EQUAL"),

@@ -23,7 +23,9 @@ def eight_cores(monkeypatch):
         ({"n_jobs": -20}, 1, None),
         ({"cpus_per_task": 6}, 1, 6),
         ({"cpus_per_task": None}, 1, None),
-        ({"ray": {"remote": {"num_cpus": 0.5}}}, 1, 1),
+        ({"cpus_per_task": 2}, 4, 2),
+        ({"cpus_per_task": 2, "array_parallelism": 256}, 256, 2),
+        ({"ray": {"remote": {"num_cpus": 0.5}}}, 16, 1),
         ({"ray": {"init": {}}}, 1, None),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -66,6 +66,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
     Raises:
         RequestError: there are no jobs.
         SweepFailed: runs have failed.
+        FitbenchError: the launcher gave up, and again without getting on.
     """
     if not jobs:
         raise RequestError("this sweep has no jobs: one of its keys has no values")
@@ -83,31 +84,82 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
                 left.append(job)
         except FitbenchError as error:  # recorded, but damaged or with other data
             errors[job.folder] = first_line(error)
-    returns: list[JobReturn] = []
-    elsewhere: list[Job] = []
     watch = Watch([job.folder for job in left], len(jobs), skipped, shown=settings.progress)
+    launches = _Launches(launcher, workers, errors, watch)
     try:
         with watch:
             while left and not (errors and settings.fail_fast):
                 batch, left = left[:size], left[size:]
-                overrides = [[*job.overrides, *workers.overrides(job.config)] for job in batch]
-                results = launcher.launch(overrides, initial_job_idx=len(returns))
-                returns.extend(results)
-                for job, result in zip(batch, results, strict=True):
-                    failure = result._return_value if result.status is JobStatus.FAILED else None
-                    if isinstance(failure, runs.Claimed):
-                        elsewhere.append(job)
-                    elif failure is not None and runs.state(job.folder) is not State.finished:  # else lost afterwards
-                        errors[job.folder] = first_line(failure)
-                if not left:
-                    left = [job for job in elsewhere if runs.state(job.folder) is State.interrupted]
-                    elsewhere = []
-                    time.sleep(bool(left))  # whoever was taking one over just now may be at it
+                left = [*launches.launch(batch), *left] or launches.orphans()
     finally:
         failed = print_summary([job.folder for job in jobs], skipped, errors)
     if failed:
         raise SweepFailed(f"{failed} of {len(jobs)} runs failed; the same command tries them again")
-    return returns
+    return launches.returns
+
+
+@dataclass
+class _Launches:
+    """What was handed to the launcher, and what became of it; `errors` are those of the sweep."""
+
+    launcher: Launcher
+    workers: Workers
+    errors: dict[Path, str]
+    watch: Watch
+    returns: list[JobReturn] = field(default_factory=list)
+    elsewhere: list[Job] = field(default_factory=list)
+    began: float = field(default_factory=time.time)
+    epochs: int = 0  # that were recorded when the launcher gave up
+
+    def launch(self, batch: Sequence[Job]) -> list[Job]:
+        """Launch these jobs; gives those that are left, where the launcher gave up but had got on.
+
+        Raises:
+            FitbenchError: it gave up and had not.
+        """
+        overrides = [[*job.overrides, *self.workers.overrides(job.config)] for job in batch]
+        try:
+            results = self.launcher.launch(overrides, initial_job_idx=len(self.returns))
+        except Exception as error:  # noqa: BLE001 - what became of each run is in its folder
+            return self._left_over(batch, error)
+        self.returns.extend(results)
+        for job, result in zip(batch, results, strict=True):
+            failure = result._return_value if result.status is JobStatus.FAILED else None
+            if isinstance(failure, runs.Claimed):
+                self.elsewhere.append(job)
+            elif failure is not None and runs.state(job.folder) is not State.finished:  # else it was lost afterwards
+                self.errors[job.folder] = first_line(failure)
+        return []
+
+    def _left_over(self, batch: Sequence[Job], error: Exception) -> list[Job]:
+        """The jobs that are neither finished nor failed; what became of each run is in its folder."""
+        ended = [job for job in batch if _ended(job.folder, self.began)]
+        epochs = sum(len(runs.read_history(job.folder)) for job in batch)
+        if not ended and epochs <= self.epochs:
+            raise (
+                error
+                if isinstance(error, FitbenchError)
+                else FitbenchError(f"the launcher gave up: {first_line(error)}")
+            ) from error
+        self.epochs = epochs
+        for job in ended:
+            if runs.state(job.folder) is State.failed:
+                self.errors[job.folder] = _recorded_error(job.folder)
+        self.watch.say(f"fitbench: {first_line(error)}; what is left is launched again")
+        return [job for job in batch if job not in ended]
+
+    def orphans(self) -> list[Job]:
+        """The jobs that another process had in hand and has not any more, though their runs have not ended."""
+        left = [job for job in self.elsewhere if runs.state(job.folder) is State.interrupted]
+        self.elsewhere.clear()
+        time.sleep(bool(left))  # whoever was taking one over just now may be at it
+        return left
+
+
+def _ended(folder: Path, began: float) -> bool:
+    """Whether the run has finished or failed since then."""
+    ends = [path for path in (folder / "result.json", folder / "error.txt") if path.exists()]
+    return any(path.stat().st_mtime >= began for path in ends)
 
 
 def first_line(error: BaseException) -> str:

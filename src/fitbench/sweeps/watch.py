@@ -73,6 +73,10 @@ class Watch:
         done = f"{self.total - len(self.open)}/{self.total}"
         _write(f"{_erase(self.live)}[{done}] {folder.name}  {_metrics(result) if result else 'failed'}\n")
 
+    def say(self, text: str) -> None:
+        """Write a line of its own, whether or not the sweep is shown."""
+        _write(f"{_erase(self.live)}{text}\n")
+
     def line(self, width: int) -> str:
         """Done of total, the current run's epoch and metrics, the best so far, the time left, as far as it fits."""
         done = self.total - len(self.open)

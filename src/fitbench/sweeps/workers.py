@@ -22,7 +22,8 @@ class Workers:
         """What Hydra's launcher is configured for.
 
         joblib has `n_jobs` workers on this machine, among which its cores are divided. submitit and Ray give each job
-        `cpus_per_task` or `ray.remote.num_cpus` of theirs.
+        `cpus_per_task` or `ray.remote.num_cpus` of theirs; Slurm has `array_parallelism` in hand, the others as many as
+        there are cores for (of this machine: how large a Ray cluster is, is not known before).
         """
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         n_jobs = launcher.get("n_jobs")
@@ -31,9 +32,10 @@ class Workers:
                 n_jobs if n_jobs > 0 else cores + 1 + n_jobs, 1
             )  # joblib counts -1, -2, .. from the cores down
             return Workers(number, max(cores // number, 1) if number > 1 else None)
-        number = int(launcher.get("array_parallelism") or 1)
         given = launcher.get("cpus_per_task") or OmegaConf.select(launcher, "ray.remote.num_cpus")
-        return Workers(number, max(int(given), 1) if given else None)
+        if not given:
+            return Workers(1, None)
+        return Workers(launcher.get("array_parallelism") or max(int(cores / given), 1), max(int(given), 1))
 
     def overrides(self, config: Config) -> list[str]:
         """What a job is told in addition, unless its configuration says so itself."""

@@ -1,0 +1,54 @@
+"""Hydra's way to find a launcher: hydra-submitit-launcher's for one machine, no larger than that."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class LocalLauncher(Launcher):
+    """Shares the jobs among as many processes as there are `cpus_per_task` for. Its parameters are the plugin's.
+
+    Raises:
+        RequestError: the plugin is not installed.
+    """
+
+    def __init__(self, **parameters: Any) -> None:
+        try:
+            from hydra_plugins.hydra_submitit_launcher import submitit_launcher
+        except ModuleNotFoundError as error:
+            from fitbench.errors import RequestError
+
+            raise RequestError("hydra/launcher=submitit_local needs pip install 'fitbench[submitit]'") from error
+        self.plugin = submitit_launcher.LocalLauncher(**parameters)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """What Hydra calls before the first launch."""
+        self.settings = config.hydra.launcher
+        self.plugin.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """What became of the jobs, in their order.
+
+        Raises:
+            FitbenchError: a process was lost; the others have gone on to the end.
+        """
+        from submitit import LocalExecutor
+
+        from fitbench.sweeps.local import share
+        from fitbench.sweeps.workers import Workers
+
+        executor = LocalExecutor(self.settings.submitit_folder, max_num_timeout=0)
+        executor.update_parameters(timeout_min=self.settings.timeout_min)
+        singletons = Singleton.get_state()  # Hydra's
+        jobs = [
+            (list(overrides), "hydra.sweep.dir", number, f"job_id_for_{number}", singletons)
+            for number, overrides in enumerate(job_overrides, initial_job_idx)
+        ]
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return share(executor, self.plugin, jobs, Workers.of(self.settings).number, gpus)
