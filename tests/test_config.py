@@ -24,8 +24,20 @@ COMPOSED = {
     "mlp": ("model=mlp", "optimizer=adamw", "optimizer/schedule=cosine", "distortion=affine"),
     "convnet": ("model=convnet", "optimizer=momentum", "optimizer/schedule=step"),
     "solved": ("model=nearest_mean",),
-    "folder": ("data=image_folder", "data.path=sets/letters", "optimizer=rmsprop"),
-    "npz": ("data=npz", "data.path=sets/letters.npz", "optimizer=adagrad"),
+    "conv_pool": ("model=conv_pool", "training.loss=mean_squared_error", "training.targets=[-1,1]"),
+    "lenet1": ("model=lenet1",),
+    "lenet4": ("model=lenet4",),
+    "lenet5": ("model=lenet5_1998",),
+    "simard": ("model=simard",),
+    "logistic": ("model=logistic_ovr",),
+    "folder": ("data=image_folder", "data.path=sets/letters", "optimizer=rmsprop", "distortion=lecun"),
+    "npz": (
+        "data=npz",
+        "data.path=sets/letters.npz",
+        "data.preprocess=deskew",
+        "optimizer=adagrad",
+        "distortion=elastic",
+    ),
 }
 CHANGED = {  # from the default
     "own": {"model": {"_target_": "mine.net", "name": "mine", "width": 3, "deep": {"rates": [0.5, 2.0]}}},
@@ -157,6 +169,15 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("convnet", "model.dropout", (1.5,), "at least 0 and below 1"),
     ("mlp", "model.activation", ("rectify", "softmax"), "one of relu, "),
     ("mlp", "model.init_stddev", (0.0, -1.0, INF), "above 0, or null"),
+    ("mlp", "model.output_activation", ("softmax", "relu"), "one of scaled_tanh, "),
+    ("lenet1", "model.output_activation", ("softmax",), "one of scaled_tanh, "),
+    ("lenet4", "model.hidden_units", (0,), "at least 1"),
+    ("lenet5", "model.output", ("tanh", ""), "one of rbf, softmax"),
+    ("simard", "model.activation", ("rectify",), "one of relu, "),
+    ("conv_pool", "model.kernel_size", (0,), "at least 1"),
+    ("logistic", "model.C", (0.0, -1.0, INF), "above 0"),
+    ("logistic", "model.penalty", ("l3",), "one of l1, l2"),
+    ("conv_pool", "training.targets", ([], [0], [1, -1], [0, 1, 2], [0, INF]), "[wrong, right] with wrong below"),
     ("default", "optimizer._target_", (None, "Adam"), "the dotted name of an optimizer"),
     ("default", "optimizer.learning_rate", (0, -0.1, NAN, INF, None, "fast", True, [0.1]), "a number above 0"),
     ("convnet", "optimizer.momentum", (-0.1, 1, "much"), "at least 0 and below 1"),
@@ -190,6 +211,12 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("mlp", "distortion.rotation", (-1.0, 181.0, NAN), "from 0 to 180 degrees"),
     ("mlp", "distortion.translation", (-0.1, 1.0), "at least 0 and below 1"),
     ("mlp", "distortion.zoom", (-0.1, 1.0), "at least 0 and below 1"),
+    ("folder", "distortion.shift", (-0.1, 1.0), "at least 0 and below 1"),
+    ("folder", "distortion.scale", (-0.1, 1.0), "at least 0 and below 1"),
+    ("folder", "distortion.compression", (-0.1, 1.0), "at least 0 and below 1"),
+    ("folder", "distortion.skew", (-0.1, NAN), "at least 0"),
+    ("npz", "distortion.sigma", (0.0, -1.0, 1001.0, NAN), "above 0 and at most 1000"),
+    ("npz", "distortion.alpha", (-1.0, NAN), "at least 0"),
     ("default", "data.source", (None, "imagenet", 5, ["mnist"]), "one of mnist_5k, mnist, "),
     ("npz", "data.path", ("",), "the path of"),
 ]
@@ -223,6 +250,9 @@ def test_number_that_json_cannot_hold_is_refused_in_sections_with_free_keys_too(
         ("folder", "data.test_fraction", 0.2),
         ("default", "model.pixel_range", [-1, 1]),
         ("mlp", "model.init_stddev", None),
+        ("mlp", "model.activation", "scaled_tanh"),
+        ("mlp", "model.output_activation", "tanh"),
+        ("conv_pool", "training.targets", None),
         ("default", "optimizer.clipnorm", None),
         ("mlp", "optimizer.weight_decay", 0),
         ("mlp", "optimizer.schedule.warmup_epochs", 0),
@@ -235,6 +265,9 @@ def test_number_that_json_cannot_hold_is_refused_in_sections_with_free_keys_too(
         ("default", "training.steps_per_execution", 32),
         ("default", "training.checkpoint_seconds", 0),
         ("mlp", "distortion.rotation", 180),
+        ("folder", "distortion.skew", 2.5),
+        ("npz", "distortion.alpha", 0),
+        ("npz", "data.preprocess", None),
         ("own", "model.anything", {"nested": [1, "two", None]}),
     ],
 )
@@ -260,6 +293,10 @@ def test_value_at_the_limit_is_taken(values, base, key, value):
         ("default", "training.batch_size", "auto"),
         ("default", "training.validation", "first"),
         ("default", "training.loss", "hinge"),
+        ("conv_pool", "training.targets", 1),
+        ("lenet4", "model.hidden_units", 2.5),
+        ("lenet5", "model.output", None),
+        ("logistic", "model.penalise_bias", "perhaps"),
         ("default", "training.dtype_policy", "float16"),
         ("default", "training.early_stopping", 5),
         ("default", "training.early_stopping.monitor", "f1"),
@@ -268,6 +305,8 @@ def test_value_at_the_limit_is_taken(values, base, key, value):
         ("mlp", "model.hidden", [64.5]),
         ("mlp", "model.hidden", 64),
         ("mlp", "distortion.zoom", "a lot"),
+        ("npz", "distortion.sigma", None),
+        ("npz", "data.preprocess", "upright"),
         ("npz", "data.path", None),
         ("folder", "data.image_size", ["a", "b"]),
         ("folder", "data.color", "blue"),
@@ -334,6 +373,20 @@ def test_label_smoothing_goes_with_cross_entropy_only(values):
     )
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy"])
+def test_targets_go_with_the_mean_squared_error_only(values, loss):
+    both = {"training.targets": [-1.0, 1.0], "training.loss": loss}
+    assert refusal(values("default", both)) == (
+        "training.targets goes with training.loss=mean_squared_error; set it to null"
+    )
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "binary_cross_entropy"])
+def test_rbf_outputs_go_with_cross_entropy_only(values, loss):
+    assert refusal(values("lenet5", {"training.loss": loss})).startswith("model.output=rbf goes with ")
+    schema.check(from_values(values("lenet5", {"training.loss": loss, "model.output": "softmax"})))
+
+
 # -- identity ---------------------------------------------------------------------------------------------------------
 
 NO_PART_OF_THE_IDENTITY = {
@@ -345,7 +398,7 @@ NO_PART_OF_THE_IDENTITY = {
 def another(value: Any) -> Any:
     """Another value of the same type."""
     if isinstance(value, Enum):
-        return next(member for member in type(value) if member is not value)
+        return next((member for member in type(value) if member is not value), None)  # an only one may be absent
     for kind, change in (
         (bool, lambda: not value),
         (int | float, lambda: value + 1),
@@ -420,6 +473,14 @@ def test_zero_and_false_are_said(values):
 def test_run_of_the_default_configuration_keeps_its_name(bases):
     """Recorded runs are found by these names: they change only together with what a run does."""
     assert run_id(bases["default"]) == "mnist_5k-lenet5-adam-1b42f00c-s0"
+
+
+@pytest.mark.parametrize(("base", "key"), [("default", "training.targets"), ("mlp", "model.output_activation")])
+def test_run_recorded_before_a_key_was_there_is_read(values, bases, base, key):
+    recorded = values(base)
+    section, name = key.split(".")
+    del recorded[section][name]
+    assert run_id(from_values(recorded)) == run_id(bases[base])
 
 
 @pytest.mark.parametrize(

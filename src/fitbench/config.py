@@ -34,12 +34,19 @@ class Source(Enum):
     image_folder = "image_folder"
 
 
+class Preprocess(Enum):
+    """What is done to every image before the model, in training and in use."""
+
+    deskew = "deskew"
+
+
 @dataclass
 class Data:
     """A data set that fitbench knows by name."""
 
     name: str
     source: Source
+    preprocess: Preprocess | None
 
 
 @dataclass
@@ -76,6 +83,7 @@ class Mlp(Model):
     activation: str
     dropout: float
     init_stddev: float | None
+    output_activation: str | None
 
 
 @dataclass
@@ -85,6 +93,56 @@ class Convnet(Model):
     filters: list[int]
     dropout: float
     momentum: float
+
+
+@dataclass
+class ConvPool(Model):
+    """Convolutions with max pooling, then dense layers."""
+
+    filters: list[int]
+    kernel_size: int
+    hidden: list[int]
+    activation: str
+    dropout: float
+
+
+@dataclass
+class LeNet1(Model):
+    """LeNet-1 of 1989."""
+
+    output_activation: str | None
+
+
+@dataclass
+class LeNet4(LeNet1):
+    """LeNet-4 of 1994, whose sources differ about its dense layer."""
+
+    hidden_units: int
+
+
+@dataclass
+class LeNet5(Model):
+    """LeNet-5 of 1998: rbf or softmax outputs."""
+
+    output: str
+
+
+@dataclass
+class Simard(Model):
+    """The convolutional net of Simard et al. 2003."""
+
+    activation: str
+
+
+@dataclass
+class LogisticOvr:
+    """One penalised logistic regression per class, on standardised pixels."""
+
+    _target_: str
+    name: str
+    C: float
+    penalty: str
+    penalise_bias: bool
 
 
 @dataclass
@@ -138,6 +196,29 @@ class Affine:
     zoom: float
 
 
+@dataclass
+class LeCun:
+    """A random shift, scale, skew and compression (fractions), each at most, either way."""
+
+    kind: str
+    shift: float
+    scale: float
+    skew: float
+    compression: float
+
+
+@dataclass
+class Elastic:
+    """Displacements of each pixel, `alpha` times uniform noise smoothed by a Gaussian of `sigma` pixels."""
+
+    kind: str
+    sigma: float
+    alpha: float
+
+
+Distortion = NoDistortion | Affine | LeCun | Elastic
+
+
 class Monitor(Enum):
     """The metrics that early stopping can watch."""
 
@@ -169,6 +250,7 @@ class Loss(Enum):
 
     cross_entropy = "cross_entropy"
     mean_squared_error = "mean_squared_error"
+    binary_cross_entropy = "binary_cross_entropy"
 
 
 class DtypePolicy(Enum):
@@ -189,6 +271,7 @@ class Training:
     validation: Validation
     early_stopping: EarlyStopping | None
     loss: Loss
+    targets: list[float] | None  # [wrong, right] of the mean squared error; None: [0, 1]
     label_smoothing: float
     dtype_policy: DtypePolicy
     jit_compile: Any  # "auto" or bool
@@ -228,7 +311,7 @@ class Config(TopLevel):
     model: dict[str, Any]
     optimizer: dict[str, Any]  # with its schedule under `schedule`
     training: Training
-    distortion: NoDistortion | Affine
+    distortion: Distortion
 
 
 SOURCES: dict[Source, type] = {Source.npz: FileData, Source.idx: FileData, Source.image_folder: ImageFolder}
@@ -238,10 +321,16 @@ MODELS: dict[str, type] = {
     "fitbench.training.models.lenet5": Model,
     "fitbench.training.models.lenet5_max": Model,
     "fitbench.training.models.convnet": Convnet,
+    "fitbench.training.models.conv_pool": ConvPool,
+    "fitbench.training.models.logistic_ovr": LogisticOvr,
     "fitbench.training.models.nearest_mean": NearestMean,
+    "fitbench.training.lenets.lenet1": LeNet1,
+    "fitbench.training.lenets.lenet4": LeNet4,
+    "fitbench.training.lenets.lenet5_1998": LeNet5,
+    "fitbench.training.lenets.simard": Simard,
 }
 SCHEDULES: dict[str, type] = {"constant": Constant, "cosine": Cosine, "step": Step}
-DISTORTIONS: dict[str, type] = {"none": NoDistortion, "affine": Affine}
+DISTORTIONS: dict[str, type] = {"none": NoDistortion, "affine": Affine, "lecun": LeCun, "elastic": Elastic}
 
 # What cannot change the result is no part of a run's identity. A data set's path is not either: its name is,
 # and its checksum is compared before a recorded result is reused from another path.
@@ -292,6 +381,7 @@ def from_values(values: Mapping[Any, Any]) -> Config:
         if data.get("name") is None:
             path = Path(data["path"])
             data["name"] = path.stem if source is Source.npz else path.name
+    data.setdefault("preprocess", None)  # runs of the time before this key are still read
     optimizer = _mapping(values, "optimizer")
     schedule = _mapping(optimizer, "schedule", "optimizer.")
     model = _mapping(values, "model")
@@ -299,7 +389,7 @@ def from_values(values: Mapping[Any, Any]) -> Config:
     schedule_type = _choice("optimizer.schedule.kind", schedule.get("kind"), SCHEDULES)
     distortion_type = _choice("distortion.kind", distortion.get("kind"), DISTORTIONS)
     values["data"] = _typed("data", SOURCES.get(source, Data), data)
-    values["training"] = _typed("training", Training, _mapping(values, "training"))
+    values["training"] = _typed("training", Training, {"targets": None, **_mapping(values, "training")})
     values["distortion"] = _typed("distortion", distortion_type, distortion)
     values["optimizer"] = {
         **optimizer,
@@ -307,6 +397,8 @@ def from_values(values: Mapping[Any, Any]) -> Config:
     }
     target = model.get("_target_")
     if isinstance(target, str) and target in MODELS:
+        if MODELS[target] is Mlp:
+            model.setdefault("output_activation", None)
         values["model"] = asdict(_typed("model", MODELS[target], model))
     sections = {key: values.pop(key) for key in SECTIONS}
     return Config(**sections, **vars(_typed("", TopLevel, values)))
@@ -394,20 +486,7 @@ def check(config: Config) -> None:
     _check_model(config.model, need, number)
     _check_optimizer(config.optimizer, config.training, need, number)
     _check_training(config, need, number)
-    if isinstance(config.distortion, Affine):
-        number(
-            "distortion.rotation",
-            config.distortion.rotation,
-            lambda v: 0 <= v <= 180,
-            "from 0 to 180 degrees",
-        )
-        number(
-            "distortion.translation",
-            config.distortion.translation,
-            lambda v: 0 <= v < 1,
-            "at least 0 and below 1",
-        )
-        number("distortion.zoom", config.distortion.zoom, lambda v: 0 <= v < 1, "at least 0 and below 1")
+    _check_distortion(config.distortion, number)
     for key, value in _numbers(plain(config)):
         number(key, value, lambda _: True, "a finite number")
 
@@ -432,6 +511,18 @@ def _check_data(data: Data, need: Any, number: Any) -> None:
             number("data.test_fraction", data.test_fraction, lambda v: 0 < v < 1, "above 0 and below 1, or null")
 
 
+def _check_distortion(distortion: Distortion, number: Any) -> None:
+    for name, value in vars(distortion).items():
+        if name == "rotation":
+            number("distortion.rotation", value, lambda v: 0 <= v <= 180, "from 0 to 180 degrees")
+        elif name in ("translation", "zoom", "shift", "scale", "compression"):
+            number(f"distortion.{name}", value, lambda v: 0 <= v < 1, "at least 0 and below 1")
+        elif name == "sigma":
+            number("distortion.sigma", value, lambda v: 0 < v <= 1000, "above 0 and at most 1000 pixels")
+        elif name in ("skew", "alpha"):
+            number(f"distortion.{name}", value, lambda v: v >= 0, "at least 0")
+
+
 def _check_model(model: Mapping[str, Any], need: Any, number: Any) -> None:
     target = model.get("_target_")
     need("model._target_", target, isinstance(target, str) and "." in target, "the dotted name of a function")
@@ -448,22 +539,29 @@ def _check_model(model: Mapping[str, Any], need: Any, number: Any) -> None:
     for key in ("dropout", "momentum"):
         if key in model:
             number(f"model.{key}", model[key], lambda v: 0 <= v < 1, "at least 0 and below 1")
-    if "activation" in model:
-        need(
-            "model.activation",
-            model["activation"],
-            model["activation"] in ACTIVATIONS,
-            "one of " + ", ".join(ACTIVATIONS),
-        )
+    for key, allowed in CHOICES.items():
+        if model.get(key) is not None:
+            need(f"model.{key}", model[key], model[key] in allowed, "one of " + ", ".join(allowed))
+    for key in ("kernel_size", "hidden_units"):
+        if key in model:
+            number(f"model.{key}", model[key], lambda v: v >= 1, "at least 1")
+    if "C" in model:
+        number("model.C", model["C"], lambda v: v > 0, "above 0")
     if model.get("init_stddev") is not None:
         number("model.init_stddev", model["init_stddev"], lambda v: v > 0, "above 0, or null")
 
 
-# the activations of Keras that take one tensor to one tensor of its shape, by Keras's names
+# the activations of Keras that take one tensor to one tensor of its shape, by Keras's names, and 1.7159 tanh(2x/3)
 ACTIVATIONS = (
     "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid",
-    "hard_sigmoid", "softplus", "softsign", "linear",
+    "hard_sigmoid", "softplus", "softsign", "linear", "scaled_tanh",
 )  # fmt: skip
+CHOICES: dict[str, tuple[str, ...]] = {  # of the keys of models that name one of a few things
+    "activation": ACTIVATIONS,
+    "output_activation": ("scaled_tanh", "tanh", "sigmoid"),
+    "output": ("rbf", "softmax"),
+    "penalty": ("l1", "l2"),
+}
 
 
 def _check_optimizer(optimizer: Mapping[str, Any], training: Training, need: Any, number: Any) -> None:
@@ -545,6 +643,15 @@ def _check_training(config: Config, need: Any, number: Any) -> None:
     need("training.steps_per_execution", steps, fits, "auto or a whole number of at least 1")
     if training.label_smoothing > 0 and training.loss is not Loss.cross_entropy:
         raise RequestError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
+    if training.targets is not None:
+        low_high = training.targets
+        fits = len(low_high) == 2 and all(map(math.isfinite, low_high)) and low_high[0] < low_high[1]
+        need("training.targets", low_high, fits, "[wrong, right] with wrong below right, such as [-1, 1], or null")
+        if training.loss is not Loss.mean_squared_error:
+            raise RequestError("training.targets goes with training.loss=mean_squared_error; set it to null")
+    rbf = MODELS.get(config.model["_target_"]) is LeNet5 and config.model["output"] == "rbf"
+    if rbf and training.loss is not Loss.cross_entropy:
+        raise RequestError("model.output=rbf goes with training.loss=cross_entropy: its outputs are never above 0")
     for name, callback in training.callbacks.items():
         fits = isinstance(callback, Mapping) and isinstance(callback.get("_target_"), str)
         need(

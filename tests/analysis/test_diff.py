@@ -209,6 +209,11 @@ def test_the_same_results_are_said_to_be_so(twins, said):
     }  # fmt: skip
 
 
+def test_one_epoch_is_one(make_run, said, tmp_path):
+    a, b = (make_run(history=make_run.curves(1), outputs=tmp_path / name) for name in ("one", "two"))
+    assert "the history of 1 epoch and" in said(a, b)
+
+
 def test_what_is_not_there_is_not_said_to_be_the_same(twins, said):
     a, b = twins
     (b / "model.keras").unlink()
@@ -335,6 +340,15 @@ def test_an_ambiguous_run_names_the_candidates(make_run, tmp_path):
     assert b.name in str(caught.value)
 
 
+def test_nan_in_a_configuration_is_shown_and_is_json(make_run, said):
+    a, b = make_run(), make_run("seed=1")
+    change(a, config={"model": runs.read_result(a)["config"]["model"] | {"dropout": 0.5}})
+    text = (b / "result.json").read_text()
+    (b / "result.json").write_text(text.replace('"dropout": 0.0', '"dropout": NaN'))
+    assert cells(said(a, b), "model.dropout") == ["0.5", "nan"]
+    assert said(a, b, "json")["config"][0]["b"] == "nan"
+
+
 def test_an_unknown_format_is_refused(make_run):
     with pytest.raises(RequestError, match="table or json"):
         diff(str(make_run()), str(make_run("seed=1")), Path("outputs"), format="yaml")
@@ -357,9 +371,9 @@ def test_a_result_that_is_nested_too_deeply_or_no_file_is_an_error(make_run):
         (b / "result.json").write_text(text.replace('"dropout": 0.0', f'"dropout": {"[" * depth}{"]" * depth}'))
         with pytest.raises(FitbenchError, match="nested too deeply"):
             diff(str(a), str(b), Path("outputs"), format="table")
-    (b / "result.json").unlink()
-    (b / "result.json").mkdir()
-    with pytest.raises(FitbenchError, match=r"result\.json: cannot be read"):
+    (a / "history.jsonl").unlink()
+    (a / "history.jsonl").mkdir()
+    with pytest.raises(FitbenchError, match=r"history\.jsonl: cannot be read"):
         diff(str(a), str(b), Path("outputs"), format="table")
 
 

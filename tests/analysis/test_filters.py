@@ -253,6 +253,7 @@ def test_the_tree():
         ("seed in (1, 2)", "(", "a list in brackets"),
         ("seed in 3", "3", "a list in brackets"),
         ("3 in [3]", "3", "expected a column before in"),
+        ("3 in seed", "3", "expected a column before in"),
         ("'mlp' in run_id", "'mlp'", "write run_id contains 'mlp'"),
         ("run_id contains 3", "3", "expected a text in quotes"),
         ("'a' contains 'b'", "'a'", "expected a column before contains"),
@@ -357,7 +358,7 @@ def test_a_hostile_text_is_an_error_soon(text):
     start = time.process_time()
     with pytest.raises(RequestError) as caught:
         select(RUNS, text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20  # seconds; were it quadratic, minutes
     assert len(str(caught.value)) < 1000
 
 
@@ -498,7 +499,7 @@ def combined(parts):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(frames, st.recursive(conditions, combined, max_leaves=6))
 def test_the_filter_agrees_with_pandas(values, condition):
     text, pandas = condition

@@ -229,7 +229,7 @@ def npz(tmp_path):
     images = random.integers(0, 256, (40, 8, 8), dtype=np.uint8)
     labels = np.arange(40) % 3
     np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
-    return load(FileData(name="images", source=Source.npz, path=str(path)))
+    return load(FileData(name="images", source=Source.npz, preprocess=None, path=str(path)))
 
 
 def test_the_mistakes_are_drawn_with_the_images_of_the_data_set(make_run, npz, capsys):

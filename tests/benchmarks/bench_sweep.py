@@ -71,8 +71,8 @@ def grid(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as outputs:
             fitbench(
                 "data=mnist", f"model={','.join(MODELS)}", f"optimizer={','.join(OPTIMIZERS)}",
-                "training.batch_size=128", f"seed=range({options.seeds})", f"training.epochs={options.epochs}", "training.early_stopping=null",
-                f"outputs={outputs}", *more,
+                "training.batch_size=128", f"seed=range({options.seeds})", f"training.epochs={options.epochs}",
+                "training.early_stopping=null", f"outputs={outputs}", *more,
             )  # fmt: skip
             finished = len(list(Path(outputs).glob("default/*/result.json")))
             assert finished == len(names), f"{finished} of {len(names)} runs have finished"

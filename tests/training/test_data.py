@@ -28,14 +28,14 @@ needs_fashion_mnist = pytest.mark.skipif(
 
 
 def load_known(name: str) -> data.Dataset:
-    return data.load(Data(name=name, source=Source(name)))
+    return data.load(Data(name=name, source=Source(name), preprocess=None))
 
 
 def load_npz(folder: Path, **changes: object) -> data.Dataset:
     """Load a small good .npz file with some arrays changed, added, or (None) left out."""
     arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS} | changes
     np.savez(folder / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
-    return data.load(FileData(name="a", source=Source.npz, path=str(folder / "a.npz")))
+    return data.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")))
 
 
 def write_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS) -> Path:
@@ -65,7 +65,7 @@ def write_tree(folder: Path) -> Path:
 
 def load_images(folder: Path, **changes: object) -> data.Dataset:
     settings = {"image_size": [6, 8], "color": False, "test_fraction": None, "skip_bad": False} | changes
-    return data.load(ImageFolder(name="a", source=Source.image_folder, path=str(folder), **settings))
+    return data.load(ImageFolder(name="a", source=Source.image_folder, preprocess=None, path=str(folder), **settings))
 
 
 # --- sets known by name
@@ -311,7 +311,7 @@ def test_large_integers_are_not_wrapped_into_pixels(tmp_path):
 
 def test_idx_folder_of_ones_own_is_loaded_and_stays_memory_mapped(tmp_path):
     write_idx(tmp_path)
-    dataset = data.load(FileData(name="own", source=Source.idx, path=str(tmp_path)))
+    dataset = data.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
     assert isinstance(dataset.x_train, np.memmap)
     assert np.array_equal(dataset.x_test[..., 0], IMAGES)
     assert dataset.name == "own"
@@ -320,7 +320,7 @@ def test_idx_folder_of_ones_own_is_loaded_and_stays_memory_mapped(tmp_path):
 def test_idx_images_and_labels_that_disagree_in_number_are_refused(tmp_path):
     write_idx(tmp_path, labels=LABELS[:2])
     with pytest.raises(DataError, match="3 train images but 2 train labels"):
-        data.load(FileData(name="own", source=Source.idx, path=str(tmp_path)))
+        data.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
 
 
 @pytest.mark.parametrize("source", [Source.npz, Source.idx])
@@ -329,12 +329,12 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_a_wrong_request(tmp_path, 
     wrong = tmp_path if source is Source.npz else tmp_path / "file"
     for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
         with pytest.raises(RequestError, match=rf"data\.path={path}:? {message}"):
-            data.load(FileData(name="a", source=source, path=str(path)))
+            data.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
 
 
 def test_source_of_files_without_a_path_is_a_wrong_request():
     with pytest.raises(RequestError, match=r"data\.source=npz needs data\.path"):
-        data.load(Data(name="a", source=Source.npz))
+        data.load(Data(name="a", source=Source.npz, preprocess=None))
 
 
 # --- image folders

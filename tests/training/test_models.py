@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from fitbench.training import building, models
+from fitbench.training import building, models, objective
 from fitbench.training.data import Dataset
 
 
@@ -21,6 +21,8 @@ def dataset(height=28, width=28, channels=1, classes=10) -> Dataset:
         ("lenet5_max", 61_706),
         ("convnet", 72_666),
         ("nearest_mean", 28 * 28 * 10 + 10),
+        ("conv_pool", 832 + 51_264 + 3_212_288 + 10_250),
+        ("logistic_ovr", 28 * 28 * 10 + 10),
     ],
 )
 def test_parameter_counts(configure, model, parameters):
@@ -28,7 +30,9 @@ def test_parameter_counts(configure, model, parameters):
     assert sum(np.prod(weight.shape) for weight in built.trainable_weights) == parameters
 
 
-@pytest.mark.parametrize("model", ["softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"])
+@pytest.mark.parametrize(
+    "model", ["softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean", "conv_pool", "logistic_ovr"]
+)
 def test_models_take_raw_colour_pixels_of_any_shape_to_logits(configure, model):
     built = building.build(configure(f"model={model}"), dataset(20, 33, 3, 7))
     images = np.random.default_rng(0).integers(0, 256, (5, 20, 33, 3), dtype=np.uint8)
@@ -63,6 +67,94 @@ def test_init_stddev_draws_weights_and_biases_from_a_normal_distribution(configu
     kernel, bias = built.layers[-2].get_weights()
     assert kernel.std() == pytest.approx(0.2, rel=0.01)
     assert bias.std() == pytest.approx(0.2, rel=0.15)
+
+
+def test_scaled_tanh_is_an_activation_of_dense_layers(configure):
+    squashed = ("model.activation=scaled_tanh", "model.output_activation=scaled_tanh")
+    built = building.build(configure("model=mlp", "model.hidden=[3]", "model.pixel_range=[-1,1]", *squashed), dataset())
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
+    found = images.reshape(4, -1) / 127.5 - 1
+    for layer in built.layers[-2:]:
+        kernel, bias = layer.get_weights()
+        found = 1.7159 * np.tanh(2 / 3 * (found @ kernel + bias))
+    assert keras.ops.convert_to_numpy(built(images)) == pytest.approx(found, abs=1e-4)
+
+
+def small_problem() -> tuple[Dataset, np.ndarray]:
+    """90 images of 3x3 in 3 classes that overlap, one pixel always 7; and the same, standardised by scikit-learn."""
+    random = np.random.default_rng(3)
+    labels = (np.arange(90) % 3).astype(np.int32)
+    images = np.clip(random.normal(100, 40, (90, 3, 3, 1)) + 15 * labels[:, None, None, None], 0, 255).astype(np.uint8)
+    images[:, 1, 1] = 7
+    scaled = pytest.importorskip("sklearn.preprocessing").StandardScaler().fit_transform(images.reshape(90, -1))
+    return Dataset("made", images, labels, images, labels, ("a", "b", "c"), "", ""), scaled
+
+
+def test_logistic_regression_standardises_as_scikit_learn(configure):
+    data, scaled = small_problem()
+    built = building.build(configure("model=logistic_ovr"), data)
+    found = keras.ops.convert_to_numpy(built.get_layer("standardised")(data.x_train))
+    assert found.reshape(90, -1) == pytest.approx(scaled, abs=1e-5)
+
+
+@pytest.mark.parametrize(("penalty", "bias"), [("l2", True), ("l2", False), ("l1", True)])
+@pytest.mark.parametrize("strength", [0.05, 2.0])
+def test_logistic_regression_has_the_minimum_of_scikit_learn(configure, penalty, bias, strength):
+    data, scaled = small_problem()
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    config = configure(
+        "model=logistic_ovr", f"model.penalty={penalty}", f"model.C={strength}", f"model.penalise_bias={bias}"
+    )
+    built = building.build(config, data)
+    loss, targets = objective.loss(config.training), objective.targets(data.y_train, 3, config.training)
+    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.5, 600), momentum=0.9)
+
+    def measured():
+        return loss(targets, built(data.x_train)) + sum(built.losses)
+
+    import tensorflow as tf
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            total = measured()
+        optimizer.apply_gradients(
+            zip(tape.gradient(total, built.trainable_weights), built.trainable_weights, strict=True)
+        )
+
+    optimizer.build(built.trainable_weights)
+    for _ in range(600):
+        step()
+    ours = float(measured())
+
+    kernel, biases, wanted = np.zeros((9, 3)), np.zeros(3), 0.0
+    for of in range(3):
+        sign = np.where(data.y_train == of, 1, -1)
+        solver = linear_model.LogisticRegression(
+            C=strength,
+            l1_ratio=1 if penalty == "l1" else 0,
+            solver="liblinear" if bias else "newton-cholesky",
+            tol=1e-8,
+            max_iter=10_000,
+        ).fit(scaled, sign)
+        kernel[:, of], biases[of] = solver.coef_[0], solver.intercept_[0]
+        weights = np.append(solver.coef_[0], solver.intercept_[0] if bias else 0)
+        norm = np.abs(weights).sum() if penalty == "l1" else weights @ weights / 2
+        margins = sign * (scaled @ solver.coef_[0] + solver.intercept_[0])
+        wanted += norm + strength * np.log1p(np.exp(-margins)).sum()
+    assert ours * 3 * 90 * strength == pytest.approx(wanted, rel=1e-3 if penalty == "l1" else 1e-5)
+    found_kernel, found_biases = built.get_layer("logits").get_weights()
+    assert found_kernel == pytest.approx(kernel, abs=0.02)
+    assert found_biases == pytest.approx(biases, abs=0.02)
+
+
+def test_penalty_of_logistic_regression_is_for_the_images_that_are_trained_on(configure):
+    data, _ = small_problem()
+    config = configure("model=logistic_ovr", "model.C=0.5")
+    for examples in (30, 60):
+        built = building.build(config, data, examples)
+        built.get_layer("logits").set_weights([np.full((9, 3), 2.0), np.zeros(3)])
+        assert float(sum(built.losses)) == pytest.approx(27 * 4 / 2 / (0.5 * examples * 3), rel=1e-5)
 
 
 def test_nearest_mean_agrees_with_the_squared_distances():

@@ -134,9 +134,9 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Flat:
 
 
 def _plain(value: Any) -> Any:
-    """A value as identity counts it: 1.0 is 1, but neither '1' nor true is."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    """A value as identity counts it: 1.0 is 1, but neither '1' nor true is. A stranger's NaN becomes text."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value if math.isfinite(value) else str(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value

@@ -8,15 +8,19 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
-from fitbench.config import Config, NoDistortion
+from fitbench.config import MODELS, Config, NoDistortion
 from fitbench.errors import RequestError
 from fitbench.training import objective, optimizers
 from fitbench.training.data import Dataset
 from fitbench.training.distortions import distorted
+from fitbench.training.layers import Standardize
 
 
-def build(config: Config, data: Dataset) -> keras.Model:
+def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
     """The model that the configuration names, for the images and classes of a data set.
+
+    A builder with an argument `examples` is given the number of images to train on, by default all training images.
+    What it standardises is standardised by all of them.
 
     Raises:
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
@@ -26,6 +30,8 @@ def build(config: Config, data: Dataset) -> keras.Model:
     shape, classes = tuple(data.x_train.shape[1:]), len(data.classes)
     try:
         builder = get_method(target)
+        if "examples" in inspect.signature(builder).parameters and target in MODELS:
+            settings["examples"] = examples or len(data.y_train)
         inspect.signature(builder).bind(input_shape=shape, classes=classes, **settings)
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(
@@ -46,6 +52,9 @@ def build(config: Config, data: Dataset) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise RequestError(f"model._target_ is {target}, which gave {type(model).__name__}; it must give a keras.Model")
     _check_shapes(model, config.model["name"], shape, classes, data.name)
+    for layer in model.layers:
+        if isinstance(layer, Standardize):
+            layer.adapt(data.x_train)
     return model
 
 

@@ -42,7 +42,7 @@ def network(config: Config, data: Dataset, examples: int) -> Network:
         RequestError: the model or the optimizer cannot be built with these settings.
     """
     last = _kept.pop() if _kept else None
-    model = build(config, data)
+    model = build(config, data, examples)
     settings = config.training
     if not settings.epochs:
         return Network(model, None, None)

@@ -10,8 +10,12 @@ def loss(training: Training) -> keras.losses.Loss:
     """The loss between `targets` and logits, its mean over the examples.
 
     Cross-entropy is computed from logits. The mean squared error is the mean over the classes of the squared
-    difference between the outputs, without a softmax, and 1 for the right class, 0 for the others.
+    difference between the outputs, without a softmax, and 1 for the right class, 0 for the others, or what
+    `training.targets` says. The binary cross-entropy is the mean over the classes of log(1 + exp(-y z)) for the logit
+    z, with y = 1 for the right class and -1 for the others.
     """
+    if training.loss is Loss.binary_cross_entropy:
+        return keras.losses.BinaryCrossentropy(from_logits=True)
     if training.loss is Loss.mean_squared_error:
         return keras.losses.MeanSquaredError()
     if training.label_smoothing:
@@ -26,9 +30,15 @@ def metric(training: Training) -> keras.metrics.Metric:
 
 
 def targets(labels: np.ndarray, classes: int, training: Training) -> np.ndarray:
-    """Labels, int32 [N], as the loss takes them: the same, or one-hot float32 [N, classes]."""
-    return np.eye(classes, dtype=np.float32)[labels] if _one_hot(training) else labels
+    """Labels, int32 [N], as the loss takes them: the same, or one-hot float32 [N, classes].
+
+    With `training.targets` the latter has its two values in place of 0 and 1.
+    """
+    if not _one_hot(training):
+        return labels
+    wrong, right = training.targets or (0, 1)
+    return (wrong + (right - wrong) * np.eye(classes)).astype(np.float32)[labels]
 
 
 def _one_hot(training: Training) -> bool:
-    return training.loss is Loss.mean_squared_error or training.label_smoothing > 0
+    return training.loss is not Loss.cross_entropy or training.label_smoothing > 0

@@ -87,13 +87,13 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
     with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
         gpus.take(config.device)
         backend.load(config.backend, config.threads)
-    from fitbench.training import checkpoint, networks, objective
+    from fitbench.training import checkpoint, deskew, networks, objective
     from fitbench.training.evaluate import accuracy, predict
 
     with backend.on(config.device) as device:
+        prepared = deskew.prepared(data, config.data.preprocess)
         _seed(config)
-        network = networks.network(config, data, len(kept))
-        model = network.model
+        network = networks.network(config, prepared, len(kept))
         resumed = checkpoint.read(folder)
         if resumed and resumed.data_sha256 != data.sha256:
             raise RequestError(
@@ -101,11 +101,12 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
                 f"{data.sha256[:8]}); data.name=other makes another run, and without {folder}/checkpoint it begins anew"
             )
         if settings.epochs:
-            history, fit_seconds = _fit(network, config, data, kept, held_back, folder, resumed, began)
+            history, fit_seconds = _fit(network, config, prepared, kept, held_back, folder, resumed, began)
             metrics = _recorded(history, settings.early_stopping)
         else:
             history, fit_seconds = [], None
-            metrics = _solve(model, config, data)
+            metrics = _solve(network.model, config, prepared)
+        model = deskew.from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         logits = predict(model, data.x_test)
         targets = objective.targets(data.y_test, len(data.classes), settings)
         metrics["test_loss"] = float(objective.loss(settings)(targets, logits))

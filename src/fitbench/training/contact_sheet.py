@@ -1,0 +1,74 @@
+"""A picture of what distortions and deskewing make of images: `python -m fitbench.training.contact_sheet FILE.png`.
+
+The rows are the images as they are, each distortion of conf/distortion, and the deskewed images; the columns one image
+of each class. Arguments after the file are overrides of the configuration, such as data=fashion_mnist or seed=1.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+
+from fitbench import runs
+from fitbench.config import Config, Preprocess, from_hydra
+from fitbench.errors import FitbenchError
+from fitbench.sweeps.launch import conf_folder
+from fitbench.training import backend
+from fitbench.training.data import load
+
+ROWS = ("lecun", "affine", "elastic")
+
+
+def main(file: str, *overrides: str) -> None:
+    """Draw the picture.
+
+    Raises:
+        FitbenchError: the configuration is wrong, or the data cannot be read.
+    """
+    config = _configuration(*overrides)
+    backend.choose(config.backend)
+    backend.load(config.backend, config.threads)
+    from fitbench.training.deskew import prepared
+    from fitbench.training.distortions import distorting
+
+    data = load(config.data)
+    first = [int(np.flatnonzero(data.y_train == label)[0]) for label in np.unique(data.y_train)]
+    images = np.asarray(data.x_train[np.array(first)])
+    rows = {"original": images}
+    for name in ROWS:
+        layer = distorting(_configuration(*overrides, f"distortion={name}").distortion, config.seed)
+        assert layer is not None
+        rows[name] = np.asarray(layer(images, training=True)).astype(np.uint8)
+    rows["deskew"] = prepared(data, Preprocess.deskew).x_train[np.array(first)]
+    _draw(rows, Path(file))
+
+
+def _configuration(*overrides: str) -> Config:
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return from_hydra(compose("config", overrides=["data=mnist_5k", *overrides]))
+
+
+def _draw(rows: dict[str, np.ndarray], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    columns = max(map(len, rows.values()))
+    figure = Figure(figsize=(1.1 + 0.8 * columns, 0.85 * len(rows)), dpi=120, layout="constrained")
+    places = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, images) in zip(places, rows.items(), strict=True):
+        for place, image in zip(line, images, strict=True):
+            place.imshow(image, cmap="gray_r", vmin=0, vmax=255)
+            place.set(xticks=[], yticks=[])
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    with runs.beside(path) as new:
+        figure.savefig(new, format="png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: python -m fitbench.training.contact_sheet FILE.png [OVERRIDE ...]\n\n{__doc__}")
+    try:
+        main(*sys.argv[1:])
+    except FitbenchError as error:
+        print(f"contact_sheet: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
