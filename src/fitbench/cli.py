@@ -166,6 +166,31 @@ def report(
     write_report(paths or [], output, by, metric, where)
 
 
+@app.command(context_settings={"allow_extra_args": True})
+def table(
+    context: typer.Context,
+    experiment: Annotated[
+        str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name below experiments/")
+    ],
+    run: Annotated[bool, typer.Option("--run", help="train what is missing first; overrides may follow")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="bring README.md, results.csv and the plot beside table.yaml up to date")
+    ] = False,
+    rows: Annotated[
+        str | None, typer.Option(metavar="TEXT,..", help="only rows with one of these texts in their label")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="so many seeds of each row at most")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="with --run: so many runs at a time")] = None,
+    outputs: Annotated[Path, typer.Option(help="where runs are recorded")] = Path("outputs"),
+    format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
+) -> None:
+    """A published table: claimed beside measured, with a verdict."""
+    from fitbench.tables.table import table as show_table
+
+    status = show_table(experiment, run, write, rows, seeds, workers, outputs, format, context.args)
+    raise typer.Exit(status)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         import fitbench

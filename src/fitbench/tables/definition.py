@@ -1,0 +1,322 @@
+"""table.yaml: what a publication claims, and which configurations should reproduce it. Checked, and never evaluated."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fitbench.config import NAME
+from fitbench.errors import RequestError
+
+FILE = "table.yaml"
+FOLDER = Path("experiments")
+METRICS = ("test_accuracy", "val_accuracy", "train_accuracy")
+NONE_STATED = "none stated"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a table states accuracies, which are fractions everywhere else: `scale` (1 - a) or `scale` a."""
+
+    name: str
+    heading: str
+    scale: float
+    of_errors: bool
+    digits: int
+
+    def shown(self, accuracy: float) -> float:
+        """An accuracy in this unit."""
+        return self.scale * (1 - accuracy if self.of_errors else accuracy)
+
+    def accuracy(self, value: float) -> float:
+        """The accuracy that a value in this unit stands for."""
+        return 1 - value / self.scale if self.of_errors else value / self.scale
+
+    def difference(self, accuracies: float) -> float:
+        """A difference of accuracies in this unit: a higher accuracy is a lower error."""
+        return self.scale * (-accuracies if self.of_errors else accuracies)
+
+
+UNITS = {
+    unit.name: unit
+    for unit in (
+        Unit("accuracy", "accuracy", 1, False, 4),
+        Unit("error_percent", "error, %", 100, True, 2),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a source states, as accuracies from the lowest to the highest, measured on so many test examples."""
+
+    low: float
+    high: float
+    test_examples: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    `claim` is None where the source states none. `overrides` are those of this row, as Hydra has them; `seeds` those
+    that are trained, which can be fewer than the table wants. A deterministic row has one seed. A row that is not
+    `measured` has no configuration: it only quotes.
+    """
+
+    label: str
+    claim: Claim | None
+    source: str
+    notes: str
+    overrides: tuple[str, ...]
+    seeds: tuple[int, ...]
+    wanted: int
+    deterministic: bool
+    measured: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A published table: `margin` is the difference of accuracies up to which two results count as the same."""
+
+    folder: Path
+    title: str
+    about: str
+    study: str
+    metric: str
+    unit: Unit
+    margin: float
+    overrides: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder.resolve().name
+
+    def overrides_of(self, row: Row) -> list[str]:
+        """What a run of this row is launched with, the study and the seed aside: a row's own come last."""
+        experiment = [one for one in row.overrides if one.startswith("+experiment=")]
+        return [*experiment, *self.overrides, *(one for one in row.overrides if one not in experiment)]
+
+
+# -- which table, which part of it ------------------------------------------------------------------------------------
+
+
+def find(name: str) -> Path:
+    """The folder of a table: its path, the path of its table.yaml, or its name below experiments/.
+
+    Raises:
+        RequestError: there is no such table.
+    """
+    for folder in (Path(name), Path(name).parent if Path(name).name == FILE else FOLDER / name):
+        if (folder / FILE).is_file():
+            return folder
+    known = sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
+    near = difflib.get_close_matches(Path(name).name, known, n=1)
+    hint = f"did you mean {FOLDER / near[0]}?" if near else f"there are {', '.join(known) or 'none'} in {FOLDER}"
+    raise RequestError(f"{name}: no {FILE} there; {hint}")
+
+
+def part(table: Table, rows: str | None, seeds: int | None) -> Table:
+    """The table with those rows whose labels contain one of the texts (with commas between them), and fewer seeds.
+
+    Raises:
+        RequestError: no row fits a text, or there are not so many seeds.
+    """
+    chosen = table.rows
+    if rows is not None:
+        texts = [text.strip().casefold() for text in rows.split(",") if text.strip()]
+        fits = [[row for row in table.rows if text in row.label.casefold()] for text in texts]
+        for text, found in zip(texts, fits, strict=True):
+            if not found:
+                labels = "\n  ".join(row.label for row in table.rows)
+                raise RequestError(f"--rows: {text!r} is in no label of {table.folder / FILE}; there are\n  {labels}")
+        chosen = tuple(row for row in table.rows if any(row in found for found in fits))
+        if not chosen:
+            raise RequestError("--rows is empty; give a part of a label, or several with commas between them")
+    if seeds is not None:
+        most = max(row.wanted for row in table.rows)
+        if not 1 <= seeds <= most:
+            raise RequestError(f"--seeds is {seeds}; {table.folder / FILE} has 1 to {most}")
+        chosen = tuple(replace(row, seeds=row.seeds[:seeds], wanted=min(row.wanted, seeds)) for row in chosen)
+    return replace(table, rows=chosen)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read(folder: Path) -> Table:
+    """The table that folder/table.yaml defines.
+
+    Raises:
+        RequestError: the file cannot be read, or a value is missing, misspelt or impossible; the message names the
+            file, the row and the key.
+    """
+    import yaml
+
+    path = folder / FILE
+    try:
+        content = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise RequestError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise RequestError(f"{path}: expected title, source, metric, unit, seeds and rows")
+    return _table(folder, _Section(str(path), content, TABLE_KEYS))
+
+
+TABLE_KEYS = (
+    "title", "about", "source", "study", "metric", "unit", "margin", "test_examples", "seeds", "overrides", "rows",
+)  # fmt: skip
+ROW_KEYS = (
+    "label", "claimed", "test_examples", "source", "notes", "experiment", "overrides", "seeds", "deterministic",
+    "measured",
+)  # fmt: skip
+
+
+class _Section:
+    """The keys of the table or of a row, each read with the type that it must have."""
+
+    def __init__(self, where: str, values: Mapping[Any, Any], known: Sequence[str]) -> None:
+        self.where, self.values = where, values
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise self.wrong(key, f"there is no such key; {hint}")
+
+    def wrong(self, key: object, what: str) -> RequestError:
+        return RequestError(f"{self.where}: {key}: {what}")
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.values.get(key, default)
+        if not isinstance(value, str) or (default is None and not value.strip()):
+            raise self.wrong(key, _but("a text", value))
+        return " ".join(value.split()) if key != "about" else value.strip()
+
+    def choice(self, key: str, choices: Sequence[str], default: str | None = None) -> str:
+        value = self.values.get(key, default)
+        if value not in choices:
+            raise self.wrong(key, _but(f"one of {', '.join(choices)}", value))
+        return str(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.wrong(key, _but("true or false", value))
+        return value
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.values.get(key, default)
+        if not _is_number(value) or value < 0:
+            raise self.wrong(key, _but("a number of at least 0", value))
+        return float(value)
+
+    def count(self, key: str, default: int | None = None) -> int:
+        value = self.values.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.wrong(key, _but("a whole number of at least 1", value))
+        return value
+
+    def overrides(self) -> tuple[str, ...]:
+        value = self.values.get("overrides", [])
+        fits = isinstance(value, list) and all(isinstance(one, str) and "=" in one for one in value)
+        if not fits:
+            raise self.wrong("overrides", _but("a list of texts such as model=mlp", value))
+        for one in value:
+            key = one.split("=", 1)[0].lstrip("+~")
+            if key in ("seed", "study", "outputs", "force") or key.startswith("hydra"):
+                raise self.wrong("overrides", f"{one}: not here; seeds and study have keys of their own")
+        return tuple(value)
+
+
+def _but(expected: str, found: Any) -> str:
+    return f"expected {expected}, found {'nothing' if found is None else repr(found)[:80]}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _table(folder: Path, top: _Section) -> Table:
+    name = folder.resolve().name
+    study = top.text("study", name)
+    if not NAME.fullmatch(study):
+        raise top.wrong("study", f"{study!r} is no name of letters, digits and . _ + -")
+    unit = UNITS[top.choice("unit", tuple(UNITS))]
+    examples = top.count("test_examples")
+    source = top.text("source", "")
+    seeds = top.count("seeds")
+    listed = top.values.get("rows")
+    if not isinstance(listed, list) or not listed:
+        raise top.wrong("rows", _but("a list of rows", listed))
+    rows = [_row(top.where, i, values, unit, examples, source, seeds) for i, values in enumerate(listed, 1)]
+    labels = [row.label for row in rows]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise top.wrong("rows", f"{labels.count(label)} rows have the label {label!r}")
+    return Table(
+        folder=folder,
+        title=top.text("title"),
+        about=top.text("about", ""),
+        study=study,
+        metric=top.choice("metric", METRICS, "test_accuracy"),
+        unit=unit,
+        margin=top.number("margin", 0) / unit.scale,
+        overrides=top.overrides(),
+        rows=tuple(rows),
+    )
+
+
+def _row(file: str, number: int, values: Any, unit: Unit, examples: int, source: str, seeds: int) -> Row:
+    where = f"{file}: row {number}"
+    if not isinstance(values, dict):
+        raise RequestError(f"{where}: {_but('keys such as label and claimed', values)}")
+    if isinstance(values.get("label"), str):
+        where += f" ({' '.join(values['label'].split())})"
+    row = _Section(where, values, ROW_KEYS)
+    label = row.text("label")
+    deterministic, measured = row.flag("deterministic", False), row.flag("measured", True)
+    if not (own_source := row.text("source", source)):
+        raise row.wrong("source", "expected a citation, here or at the top")
+    own = row.count("seeds", 1 if deterministic else seeds)
+    if deterministic and own != 1:
+        raise row.wrong("seeds", f"a deterministic row has one seed, found {own}")
+    experiment = row.text("experiment", "")
+    overrides = (*((f"+experiment={experiment}",) if experiment else ()), *row.overrides())
+    if measured and not overrides:
+        raise row.wrong(
+            "overrides", "expected overrides or an experiment; a row that is only quoted has measured: false"
+        )
+    if not measured and overrides:
+        raise row.wrong("measured", "is false, so there can be neither overrides nor an experiment")
+    return Row(
+        label=label,
+        claim=_claim(row, unit, row.count("test_examples", examples)),
+        source=own_source,
+        notes=row.text("notes", ""),
+        overrides=overrides,
+        seeds=tuple(range(own)) if measured else (),
+        wanted=1 if deterministic else max(own, seeds),
+        deterministic=deterministic,
+        measured=measured,
+    )
+
+
+def _claim(row: _Section, unit: Unit, examples: int) -> Claim | None:
+    value = row.values.get("claimed")
+    if value == NONE_STATED:
+        return None
+    ends: list[Any] = value if isinstance(value, list) else [value]
+    if len(ends) not in (1, 2) or not all(map(_is_number, ends)):
+        raise row.wrong("claimed", _but(f"a number, a range [low, high] or '{NONE_STATED}'", value))
+    if not all(0 <= end <= unit.scale for end in ends) or ends[0] > ends[-1]:
+        raise row.wrong("claimed", _but(f"{unit.heading} from 0 to {unit.scale:g}, the low end first", value))
+    low, high = sorted(unit.accuracy(end) for end in (ends[0], ends[-1]))
+    return Claim(low, high, examples)

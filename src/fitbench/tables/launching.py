@@ -1,0 +1,81 @@
+"""Training what a table lacks, as one sweep over all of its rows and seeds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fitbench import runs
+from fitbench.config import NOT_IDENTITY, Config
+from fitbench.errors import RequestError
+from fitbench.tables.definition import Table
+
+
+def train(
+    table: Table, configurations: Mapping[str, Config], workers: int | None, overrides: Sequence[str] = ()
+) -> int:
+    """Launch every row and seed of the table as one sweep, which skips what is finished; gives the exit status.
+
+    What the sweep says goes to stderr. A table whose runs are all finished launches nothing.
+
+    Raises:
+        RequestError: an override would change the runs, or a configuration is wrong.
+        SweepFailed: runs have failed.
+    """
+    for override in overrides:
+        _check(override)
+    rows = [row for row in table.rows if row.measured]
+    if all(_finished(configurations[row.label], row.seeds) for row in rows):
+        sys.stderr.write("fitbench: every run of this table is finished\n")
+        return 0
+    jobs = [{"overrides": table.overrides_of(row), "seeds": row.seeds} for row in rows]
+    from fitbench.sweeps.launch import launch
+
+    with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
+        path = Path(folder) / "jobs.json"
+        runs.write_whole(path, json.dumps(jobs))
+        first = configurations[rows[0].label]
+        arguments = [
+            "-m",
+            *([] if workers is None or workers == 1 else ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={workers}"]),
+            *overrides,
+            f"hydra.sweeper.jobs={_quoted(str(path))}",
+            f"study={table.study}",
+            f"outputs={_quoted(first.outputs)}",
+        ]
+        with contextlib.redirect_stdout(sys.stderr):
+            return launch(arguments)
+
+
+def _check(override: str) -> None:
+    key = override.split("=", 1)[0].lstrip("+~")
+    if "=" not in override or not (_of_hydra(override) or key in NOT_IDENTITY or key == "hydra/launcher"):
+        raise RequestError(
+            f"{override}: would not launch the runs of this table; what changes them belongs into table.yaml, and here "
+            f"only hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))}"
+        )
+    if key in ("seed", "study", "outputs"):
+        raise RequestError(f"{override}: not here; use --seeds or --outputs, or study in table.yaml")
+
+
+CHANGEABLE = set(NOT_IDENTITY) - {"seed", "study", "outputs"}
+
+
+def _of_hydra(override: str) -> bool:
+    return override.lstrip("+~").startswith(("hydra.", "hydra/"))
+
+
+def _finished(config: Config, seeds: Sequence[int]) -> bool:
+    folder = runs.folder_of(config)
+    stem = folder.name.removesuffix(f"s{config.seed}")
+    return all(runs.state(folder.with_name(f"{stem}s{seed}")) is runs.State.finished for seed in seeds)
+
+
+def _quoted(text: str) -> str:
+    """A text as Hydra's grammar has it: in quotation marks, and with those inside of it escaped."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + "\\'" * bool(found[2]), text) + "'"

@@ -1,0 +1,102 @@
+"""`fitbench table --write`: what was measured, committed beside table.yaml.
+
+results.csv holds the values of the seeds. README.md is made from it and from table.yaml and nothing else, so that
+anybody can check that the three agree.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fitbench import runs
+from fitbench.analysis.columns import escaped
+from fitbench.errors import FitbenchError
+from fitbench.tables import measured, rendering
+from fitbench.tables.chart import chart
+from fitbench.tables.definition import FILE, Table
+from fitbench.tables.lines import Line, counts, lines, remarks
+from fitbench.tables.measured import Record
+
+README, PLOT = "README.md", "claimed_measured.png"
+NAMED = 3  # devices or sets of versions that are named at most
+
+
+def write_record(table: Table, records: Sequence[Record]) -> None:
+    """Write results.csv, claimed_measured.png and README.md into the folder of the table, and say so on stderr.
+
+    Raises:
+        FitbenchError: a file cannot be written.
+    """
+    from fitbench.analysis import paper
+
+    try:
+        runs.write_whole(table.folder / measured.FILE, measured.as_csv(records))
+        paper.write(chart(table, lines(table, records)), table.folder / PLOT)
+        runs.write_whole(table.folder / README, readme(table, records))
+    except OSError as error:
+        raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
+    sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, PLOT))} into {table.folder}\n")
+
+
+def readme(table: Table, records: Sequence[Record]) -> str:
+    """README.md of these records: the table, the plot, sources and notes, and how it was measured."""
+    made = lines(table, records)
+    parts = [
+        f"# {escaped(table.title)}",
+        f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
+        table.about,
+        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(made).capitalize())}.",
+        rendering.markdown_rows(table, made),
+        f"![claimed against measured]({PLOT})",
+        escaped(rendering.rule(table)),
+        "\n".join(f"- {escaped(remark)}" for remark in remarks(table, made)),
+        "## Sources and recipes",
+        "\n".join(_about_row(table, number, line) for number, line in enumerate(made, 1)),
+        "## How it was measured",
+        _how(table, made),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _about_row(table: Table, number: int, line: Line) -> str:
+    row = line.row
+    said = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
+    if row.claim is not None:
+        said += f"; claimed on {row.claim.test_examples:,} images"
+    if row.notes:
+        said += f". {escaped(row.notes.rstrip('.'))}"
+    if row.measured:
+        said += f". `{' '.join(table.overrides_of(row))}`"
+    return said
+
+
+def _how(table: Table, made: Sequence[Line]) -> str:
+    finished = [record for line in made for record in line.finished]
+    where = Path("experiments") / table.name
+    command = (
+        f"```sh\nfitbench table {where} --run      # trains what is missing, and goes on where it was interrupted\n"
+        f"fitbench table {where} --write    # wrote this page\n```"
+    )
+    if not finished:
+        return f"Nothing has been measured yet.\n\n{command}"
+    days = sorted({record.finished_at[:10] for record in finished})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    hours = sum(record.seconds or 0 for record in finished)
+    facts = [
+        f"- when: {escaped(when)} (UTC), {len(finished)} runs, {rendering.seconds(hours)} of training in all",
+        *(f"- on: {text}" for text in _most(record.device for record in finished)),
+        *(f"- with: {text}" for text in _most(record.versions for record in finished)),
+        *(f"- at commit: {text}" for text in _most(record.commit for record in finished)),
+        *(f"- data: SHA-256 {text}" for text in _most(record.data_sha256[:16] for record in finished)),
+    ]
+    return "\n".join(facts) + f"\n\n{command}"
+
+
+def _most(texts: Iterable[str]) -> list[str]:
+    """The texts that occur most, each with the number of runs where there are several."""
+    found = Counter(text for text in texts if text).most_common()
+    named = [escaped(text) + (f" ({count} runs)" if len(found) > 1 else "") for text, count in found[:NAMED]]
+    return [*named, *([f"and {len(found) - NAMED} others"] if len(found) > NAMED else [])]

@@ -1,0 +1,72 @@
+"""`fitbench table`: a published table, claimed beside measured, with a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fitbench.errors import RequestError
+from fitbench.tables import definition, measured, rendering
+from fitbench.tables.composing import configurations
+from fitbench.tables.lines import lines
+
+
+def table(
+    name: str,
+    run: bool = False,
+    write: bool = False,
+    rows: str | None = None,
+    seeds: int | None = None,
+    workers: int | None = None,
+    outputs: Path = Path("outputs"),
+    format: str = "table",
+    overrides: Sequence[str] = (),
+) -> int:
+    """Print a table from the run folders; gives the exit status.
+
+    Args:
+        name: the folder of the table, or its name below experiments/.
+        run: train what is missing first.
+        write: bring README.md, results.csv and the plot beside table.yaml up to date.
+        rows: parts of the labels of the rows that are meant, with commas between them; None for all.
+        seeds: how many seeds; None for those of the table.
+        workers: how many runs at a time, on this machine.
+        outputs: where runs are recorded.
+        format: one of `rendering.FORMATS`.
+        overrides: what the runs are launched with in addition, such as a launcher; nothing that changes them.
+
+    Raises:
+        RequestError: table.yaml or an option is wrong.
+        FitbenchError: runs have failed, or something cannot be written.
+    """
+    if format not in rendering.FORMATS:
+        raise RequestError(f"--format is {format!r}; it must be one of {', '.join(rendering.FORMATS)}")
+    if not run and (overrides or workers is not None):
+        raise RequestError(f"{overrides[0] if overrides else '--workers'} is for what --run launches; add --run")
+    if write and (rows is not None or seeds is not None):
+        raise RequestError("--write records the whole table; leave out --rows and --seeds")
+    wanted = definition.part(definition.read(definition.find(name)), rows, seeds)
+    composed = configurations(wanted, outputs)
+    failure = None
+    if run:
+        from fitbench.errors import FitbenchError
+        from fitbench.tables.launching import train
+
+        try:
+            status = train(wanted, composed, workers, overrides)
+        except RequestError:
+            raise
+        except FitbenchError as error:
+            failure = error
+        else:
+            if status:
+                return status
+    records = measured.read_runs(wanted, composed)
+    rendering.printed(wanted, lines(wanted, records), format)
+    if write:
+        from fitbench.tables.record import write_record
+
+        write_record(wanted, records)
+    if failure is not None:
+        raise failure
+    return 0

@@ -1,0 +1,113 @@
+"""Tables, and the run folders that their rows would leave."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitbench import runs
+from fitbench.config import Config, config_id, plain, run_id
+from fitbench.tables.composing import configurations
+from fitbench.tables.definition import Table, read
+from fitbench.tables.lines import lines
+from fitbench.tables.measured import read_runs
+
+DEFINITION: dict[str, Any] = {
+    "title": "A table",
+    "source": "Somebody 1998, p. 5",
+    "unit": "error_percent",
+    "test_examples": 10000,
+    "seeds": 5,
+    "overrides": ["data=digits", "training.epochs=2"],
+    "rows": [
+        {"label": "softmax", "claimed": 8.4, "overrides": ["model=softmax"]},
+        {
+            "label": "mlp",
+            "claimed": [1.5, 1.7],
+            "overrides": ["model=mlp", "model.hidden=[20]"],
+            "notes": "As written.",
+        },
+        {"label": "human", "claimed": 0.2, "measured": False, "source": "Nobody 2000"},
+    ],
+}
+
+
+@pytest.fixture
+def define(tmp_path):
+    """Writes experiments/small/table.yaml with changed keys; gives its folder."""
+
+    def write(rows: list[dict[str, Any]] | None = None, **changed: Any) -> Path:
+        folder = tmp_path / "experiments" / "small"
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {**DEFINITION, **changed, **({} if rows is None else {"rows": rows})}
+        (folder / "table.yaml").write_text(
+            json.dumps({key: value for key, value in content.items() if value is not ...})
+        )
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def _configurations():
+    return {}
+
+
+@pytest.fixture
+def composed(tmp_path, _configurations):
+    """`configurations` with runs in tmp_path/outputs, composed once for all tests with the same rows."""
+
+    def of(table: Table) -> dict[str, Config]:
+        key = (table.study, table.overrides, table.rows)
+        if key not in _configurations:
+            _configurations[key] = configurations(table, Path("outputs"))
+        outputs = str(tmp_path / "outputs")
+        return {label: replace(config, outputs=outputs) for label, config in _configurations[key].items()}
+
+    return of
+
+
+@pytest.fixture
+def measure(composed):
+    """Records the runs of a row with these accuracies, by seed; gives their folders."""
+
+    def record(table: Table, label: str, accuracies: dict[int, float], test: int = 10000, sha256: str = "ab" * 32):
+        config = composed(table)[label]
+        return [finish(replace(config, seed=seed), accuracy, test, sha256) for seed, accuracy in accuracies.items()]
+
+    return record
+
+
+@pytest.fixture
+def look(composed):
+    """The lines of a table from the runs that are recorded."""
+    return lambda table: lines(table, read_runs(table, composed(table)))
+
+
+def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:
+    """The folder of a finished run."""
+    folder = runs.folder_of(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss"), 0.5)
+    runs.write_result(
+        folder,
+        {
+            "schema": runs.SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
+            "study": config.study, "config": plain(config),
+            "metrics": {**metrics, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
+            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4},
+            "parameters": 12345,
+            "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,
+                     "classes": ["0", "1"], "skipped": 0},
+            "versions": {"python": "3.11.7", "keras": "3.15.1"}, "git": {"commit": "c0ffee" * 6, "dirty": False},
+            "device": "cpu: Some Processor, 2 cores", "attempts": 1, "finished_at": "2026-01-02T03:04:05Z",
+        },
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def small(define) -> Table:
+    return read(define())

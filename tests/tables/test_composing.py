@@ -1,0 +1,49 @@
+import pytest
+
+from fitbench.config import config_id
+from fitbench.errors import RequestError
+from fitbench.tables.composing import Composer, configurations
+from fitbench.tables.definition import read
+
+OVERRIDES = (
+    ["model=softmax"],
+    ["model=mlp", "model.hidden=[20,10]", "training.epochs=3"],
+    ["training.epochs=3", "model=mlp", "model.hidden=[20]"],
+    ["model=mlp", "training.early_stopping=null"],
+    ["model=mlp", "+training.callbacks.csv={_target_: keras.callbacks.CSVLogger, filename: a}"],
+    ["optimizer/schedule=cosine", "optimizer.schedule.warmup_epochs=2", "optimizer=momentum"],
+    ["+experiment=tutorial_softmax", "model.pixel_range=[0,1]"],
+    ["+experiment=tutorial_softmax"],
+    ["+experiment=tutorial_mlp", "data=digits", "optimizer.learning_rate=1e-2"],
+    ["model=lenet5", "training.batch_size=null", "training.loss=mean_squared_error"],
+)
+
+
+def test_what_is_shared_between_compositions_changes_none_of_them(configure):
+    composer = Composer()
+    for overrides in (*OVERRIDES, *reversed(OVERRIDES)):
+        assert config_id(composer.configuration(overrides)) == config_id(configure(*overrides)), overrides
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=mpl"], "there is no such choice; .* Did you mean mlp"),
+        (["model=mlp", "model.hiden=[3]"], r"model\.hiden: there is no such key. Did you mean model\.hidden"),
+        (["model=mlp", "model.dropout=2"], "model.dropout is 2.0; it must be"),
+        (["model=mlp", "model.dropout=0.1,0.2"], "a row is one configuration"),
+        (["model=mlp", "model.hidden=[1"], r"model.hidden=\[1: no viable"),
+        (["model=[", "model.hidden=[1]"], r"model=\[: "),
+    ],
+)
+def test_a_wrong_configuration_is_named_with_its_row(define, tmp_path, overrides, message):
+    table = read(define(rows=[{"label": "the row", "claimed": 1, "overrides": overrides}]))
+    with pytest.raises(RequestError, match=message) as refusal:
+        configurations(table, tmp_path)
+    assert f"{table.folder / 'table.yaml'}: row 'the row': " in str(refusal.value)
+
+
+def test_a_row_overrides_the_table_and_both_the_experiment(define, tmp_path):
+    rows = [{"label": "a", "claimed": 1, "experiment": "tutorial_softmax", "overrides": ["training.epochs=7"]}]
+    made = configurations(read(define(rows=rows)), tmp_path)["a"]
+    assert (made.training.epochs, made.data.name, made.study, made.outputs) == (7, "digits", "small", str(tmp_path))

@@ -1,0 +1,99 @@
+import pytest
+
+from fitbench.errors import RequestError
+from fitbench.tables.definition import find, part, read
+
+
+def row(**changed):
+    return {"label": "a", "claimed": 1, "overrides": ["model=mlp"], **changed}
+
+
+def test_claims_are_read_as_accuracies_whatever_their_unit(define):
+    softmax, mlp, human = read(define()).rows
+    assert softmax.claim.low == softmax.claim.high == pytest.approx(0.916)
+    assert (mlp.claim.low, mlp.claim.high) == pytest.approx((0.983, 0.985))
+    assert not human.measured
+    assert human.source == "Nobody 2000"
+    assert softmax.source == "Somebody 1998, p. 5"
+    accuracy = read(define(unit="accuracy", rows=[row(claimed=[0.92, 0.93])])).rows[0].claim
+    assert (accuracy.low, accuracy.high) == (0.92, 0.93)
+
+
+def test_a_margin_is_in_the_unit_of_the_table(define):
+    assert read(define(margin=0.2)).margin == pytest.approx(0.002)
+
+
+def test_none_stated_is_no_claim(define):
+    assert read(define(rows=[row(claimed="none stated")])).rows[0].claim is None
+
+
+def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_others(define):
+    made = read(define(rows=[row(deterministic=True), row(label="b", seeds=2)])).rows
+    assert (made[0].seeds, made[0].wanted) == ((0,), 1)
+    assert (made[1].seeds, made[1].wanted) == ((0, 1), 5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"titel": "x"}, r"table.yaml: titel: there is no such key; did you mean title\?"),
+        ({"title": ...}, "table.yaml: title: expected a text, found nothing"),
+        ({"unit": "percent"}, "unit: expected one of accuracy, error_percent, found 'percent'"),
+        ({"seeds": 0}, "seeds: expected a whole number of at least 1, found 0"),
+        ({"seeds": True}, "seeds: expected a whole number"),
+        ({"margin": -1}, "margin: expected a number of at least 0"),
+        ({"rows": []}, "rows: expected a list of rows"),
+        ({"rows": [row(), row()]}, "2 rows have the label 'a'"),
+        ({"rows": [row(), 3]}, "row 2: expected keys such as label and claimed"),
+        ({"rows": [row(claim=3)]}, r"row 1 \(a\): claim: there is no such key; did you mean claimed\?"),
+        ({"rows": [row(claimed="1.0")]}, r"row 1 \(a\): claimed: expected a number, a range .* or 'none stated'"),
+        ({"rows": [row(claimed=None)]}, "claimed: .* found nothing"),
+        ({"rows": [row(claimed=[2, 1])]}, "claimed: expected error, % from 0 to 100, the low end first"),
+        ({"rows": [row(claimed=101)]}, "claimed: expected error, % from 0 to 100"),
+        ({"rows": [row(claimed=float("nan"))]}, "claimed: expected a number"),
+        ({"rows": [row(overrides="model=mlp")]}, r"row 1 \(a\): overrides: expected a list of texts"),
+        ({"rows": [row(overrides=["seed=1"])]}, "seed=1: not here"),
+        ({"rows": [row(overrides=["hydra.job.name=1"])]}, "not here"),
+        ({"rows": [row(overrides=[])]}, "expected overrides or an experiment"),
+        ({"rows": [row(measured=False)]}, "measured: is false, so there can be neither"),
+        ({"rows": [row(deterministic=True, seeds=2)]}, "a deterministic row has one seed, found 2"),
+        ({"rows": [row()], "source": ...}, r"row 1 \(a\): source: expected a citation"),
+        ({"study": "a/b"}, "study: 'a/b' is no name"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_row_and_key(define, changed, message):
+    with pytest.raises(RequestError, match=message) as refusal:
+        read(define(**changed))
+    assert str(refusal.value).startswith(str(define(**changed) / "table.yaml"))
+
+
+@pytest.mark.parametrize("content", ["rows: [", "- a", "", "\x00"])
+def test_what_is_no_table_is_refused(define, content):
+    folder = define()
+    (folder / "table.yaml").write_text(content)
+    with pytest.raises(RequestError, match=r"table\.yaml"):
+        read(folder)
+
+
+def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
+    folder = define()
+    monkeypatch.chdir(folder.parents[1])
+    for name in ("small", "experiments/small", "experiments/small/table.yaml", str(folder)):
+        assert find(name).resolve() == folder
+    with pytest.raises(RequestError, match="did you mean experiments/small"):
+        find("smal")
+
+
+def test_rows_are_chosen_by_parts_of_their_labels(small):
+    assert [row.label for row in part(small, "SOFT, hum", None).rows] == ["softmax", "human"]
+    with pytest.raises(RequestError, match="'conv' is in no label"):
+        part(small, "mlp,conv", None)
+    with pytest.raises(RequestError, match="--rows is empty"):
+        part(small, ",", None)
+
+
+def test_fewer_seeds_are_the_first_ones(small):
+    assert part(small, None, 2).rows[0].seeds == (0, 1)
+    assert part(small, None, 2).rows[0].wanted == 2
+    with pytest.raises(RequestError, match=r"--seeds is 6; .* has 1 to 5"):
+        part(small, None, 6)

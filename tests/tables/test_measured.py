@@ -1,0 +1,171 @@
+"""From run folders to lines with a verdict."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fitbench.errors import RequestError
+from fitbench.tables import measured
+from fitbench.tables.definition import read
+from fitbench.tables.lines import counts, remarks
+
+ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim
+
+
+@pytest.fixture
+def full(small, measure):
+    """The folders of all runs of 'softmax'."""
+    return measure(small, "softmax", {seed: 1 - error for seed, error in enumerate(ERRORS)})
+
+
+def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
+    softmax, mlp, human = look(small)
+    assert (softmax.seeds, softmax.verdict, softmax.complete) == ("0 of 5", "too few seeds", False)
+    assert (human.seeds, human.verdict) == ("-", "not measured")
+    assert remarks(small, [mlp]) == ["not run yet: mlp"]
+    assert counts([softmax, mlp, human]) == "3 rows: 2 too few seeds, 1 not measured; 10 runs are not finished"
+
+
+def test_all_seeds_make_a_complete_row(small, look, full):
+    line = look(small)[0]
+    assert (line.seeds, line.verdict, line.complete) == ("5 of 5", "reproduced", True)
+    assert (line.parameters, line.seconds) == (12345, 83.0)
+    assert remarks(small, [line]) == []
+
+
+def test_changing_one_recorded_accuracy_changes_the_verdict(small, look, measure):
+    folders = measure(small, "softmax", dict.fromkeys(range(5), 0.95))
+    assert look(small)[0].verdict == "better"
+    path = folders[3] / "result.json"
+    path.write_text(path.read_text().replace('"test_accuracy": 0.95', '"test_accuracy": 0.5'))
+    assert look(small)[0].verdict == "too few seeds"  # the one that fell out may be one of many
+    assert remarks(small, look(small)[:1]) == [
+        "softmax: its seeds scatter too much for a verdict; more of them would give one"
+    ]
+    measure(small, "softmax", dict.fromkeys(range(5), 0.7))
+    assert look(small)[0].verdict == "worse"
+
+
+def test_deleting_a_run_makes_its_row_partial(small, look, full):
+    (full[2] / "result.json").unlink()
+    full[2].rmdir()
+    line = look(small)[0]
+    assert (line.seeds, line.verdict, line.complete) == ("4 of 5", "reproduced so far", False)
+    assert remarks(small, [line]) == ["softmax: seed 2 not run yet"]
+    (full[1] / "result.json").unlink()
+    (full[1] / "error.txt").write_text("Traceback\nValueError: no luck\n")
+    (full[4] / "result.json").unlink()
+    line = look(small)[0]
+    assert (line.seeds, line.verdict) == ("2 of 5", "too few seeds")
+    assert set(remarks(small, [line])) == {
+        "softmax: seed 1 failed (ValueError: no luck)",
+        "softmax: seed 2 not run yet",
+        "softmax: seed 4 interrupted",
+    }
+
+
+def test_a_run_of_another_seed_or_study_or_configuration_does_not_count(define, look, measure):
+    rows = [{"label": "a", "claimed": 8.4, "overrides": ["model=softmax"]}]
+    table = read(define(rows=rows, seeds=3))
+    measure(table, "a", {3: 0.9, 7: 0.9})
+    other = read(define(rows=rows, seeds=3, overrides=["data=digits", "training.epochs=3"]))
+    measure(other, "a", {0: 0.9, 1: 0.9})
+    table = read(define(rows=rows, seeds=3))
+    assert look(table)[0].seeds == "0 of 3"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda text: text[:100], "not JSON"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": 1.5'), "expected an accuracy"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": null'), "expected an accuracy"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": NaN'), "expected"),
+        (lambda text: text.replace('-s0"', '-s9"'), "that of another run"),
+        (lambda text: text.replace('"test": 10000', '"test": 0'), "at least one image"),
+        (lambda text: text.replace('"parameters"', '"params"'), "parameters is missing"),
+    ],
+)
+def test_a_damaged_result_is_named_and_does_not_count(small, look, full, capsys, change, reason):
+    path = full[0] / "result.json"
+    path.write_text(change(path.read_text()))
+    line = look(small)[0]
+    assert line.seeds == "4 of 5"
+    assert line.records[0].state == "damaged"
+    assert reason in line.records[0].reason
+    assert full[0].name in capsys.readouterr().err
+
+
+def test_what_is_peculiar_about_a_row_is_said(small, define, look, measure):
+    measure(small, "softmax", dict.fromkeys(range(4), 0.92), test=1000)
+    measure(small, "softmax", {4: 0.92}, test=1000, sha256="cd" * 32)
+    said = " ".join(remarks(small, look(small)[:1]))
+    assert "all 5 seeds gave the same result" in said
+    assert "trained on different data" in said
+    assert "tested on 1,000 images, claimed on 10,000" in said
+    rows = [
+        {"label": "solved", "claimed": 8, "overrides": ["model=softmax"], "deterministic": True},
+        {"label": "slow", "claimed": 8, "overrides": ["model=mlp"], "seeds": 3},
+    ]
+    table = read(define(rows=rows))
+    measure(table, "solved", {0: 0.92})
+    measure(table, "slow", {0: 0.92, 1: 0.921, 2: 0.922})
+    solved, slow = look(table)
+    assert (solved.seeds, solved.verdict) == ("1 of 1", "reproduced")
+    assert (slow.seeds, slow.verdict) == ("3 of 5", "reproduced so far")
+    assert remarks(table, [solved, slow]) == [
+        "solved: deterministic: one run says everything, and its interval has no width",
+        "slow: only 3 of the 5 seeds of this table are planned for it",
+    ]
+
+
+def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, full):
+    (full[1] / "result.json").unlink()
+    (full[1] / "error.txt").write_text('ValueError: "a", b\n')
+    records = measured.read_runs(small, composed(small))
+    path = tmp_path / "results.csv"
+    path.write_text(measured.as_csv(records))
+    assert measured.read_csv(path) == records
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "", "expected the columns"),
+        (lambda text: text.replace("seed,", "sed,", 1), "expected the columns"),
+        (lambda text: text.replace("finished,0.9", "done,0.9"), "line 2: state is 'done'"),
+        (lambda text: text.replace("finished,0.9", "finished,x"), "line 2: could not convert"),
+        (lambda text: text.replace("finished,0.916", "finished,"), "line 2: a finished run has a value"),
+        (lambda text: text + "a,b\n", "line 12: "),
+    ],
+)
+def test_a_damaged_csv_is_refused(small, composed, tmp_path, full, change, message):
+    path = tmp_path / "results.csv"
+    text = measured.as_csv(measured.read_runs(small, composed(small)))
+    path.write_text(change(text))
+    with pytest.raises(RequestError, match=message):
+        measured.read_csv(path)
+
+
+def test_a_reason_cannot_break_the_csv(small, tmp_path):
+    record = measured.Record("a", "12345678", 0, "failed", reason="x\ny\x1b[0m")
+    path = tmp_path / "results.csv"
+    path.write_text(measured.as_csv([record]))
+    assert measured.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]
+    assert Path(path).read_text().count("\n") == 2
+
+
+def test_seeds_that_reach_a_claim_that_their_mean_misses_are_said(small, look, measure):
+    measure(small, "softmax", {0: 0.905, 1: 0.907, 2: 0.906, 3: 0.905, 4: 0.911})
+    line = look(small)[0]
+    assert line.verdict == "worse"
+    said = "1 of its 5 seeds lie in the interval of the claim, which may have been one of such"
+    assert remarks(small, [line]) == [f"softmax: {said}"]
+
+
+def test_a_mean_that_agrees_by_luck_is_said_to_be_uncertain(small, look, measure):
+    measure(small, "softmax", {0: 0.87, 1: 0.96, 2: 0.916, 3: 0.90, 4: 0.934})
+    line = look(small)[0]
+    assert line.verdict == "reproduced"
+    assert "scatter so much that their interval is wider" in remarks(small, [line])[0]

@@ -1,0 +1,103 @@
+"""What --write commits, and the tables that are committed in this repository."""
+
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from fitbench.config import config_id
+from fitbench.tables import definition, measured
+from fitbench.tables.chart import chart
+from fitbench.tables.composing import configurations
+from fitbench.tables.record import readme, write_record
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+TABLES = sorted(path.parent for path in EXPERIMENTS.glob("*/table.yaml"))
+
+
+@pytest.fixture
+def records(small, composed, measure):
+    measure(small, "softmax", {0: 0.895, 1: 0.90, 2: 0.905, 3: 0.90, 4: 0.90})
+    measure(small, "mlp", {0: 0.99, 2: 0.991, 3: 0.9905})
+    return measured.read_runs(small, composed(small))
+
+
+def test_the_readme_is_made_of_the_definition_and_the_csv_alone(small, records, capsys):
+    write_record(small, records)
+    written = (small.folder / "README.md").read_text()
+    assert readme(definition.read(small.folder), measured.read_csv(small.folder / "results.csv")) == written
+    assert "wrote README.md, results.csv, claimed_measured.png" in capsys.readouterr().err
+
+
+def test_the_readme_says_what_when_where_and_how(small, records):
+    text = readme(small, records)
+    for part in (
+        "# A table\n", "Test error, %.", "10.00 ± 0.35", "| worse |", "| better so far |", "3 of 5",
+        "seeds 1, 4 not run", "Nobody 2000", "As written",
+        "`data=digits training.epochs=2 model=mlp model.hidden=[20]`",
+        "2026-01-02 (UTC), 8 runs", "Some Processor", "keras 3.15.1", "fitbench table experiments/small --run",
+        "![claimed against measured](claimed_measured.png)",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_an_empty_table_has_a_readme_too(small, composed):
+    assert "Nothing has been measured yet." in readme(small, measured.read_runs(small, composed(small)))
+
+
+def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, records):
+    from fitbench.tables.lines import lines
+
+    axes = chart(small, lines(small, records)).axes[0]
+    drawn = {}
+    for line in axes.lines:
+        drawn.setdefault(line.get_gid(), []).append([round(float(x), 6) for x in line.get_xdata()])
+    assert drawn["claim"] == [[8.4], [1.5, 1.7], [0.2]]
+    assert drawn["mean"] == [[10.0], [pytest.approx(0.95)]]
+    assert drawn["seed"] == [[10.5, 10, 9.5, 10, 10], [pytest.approx(1), pytest.approx(0.9), pytest.approx(0.95)]]
+    assert len(drawn["interval"]) == 2
+    assert len(drawn["claimed interval"]) == 3
+    assert axes.get_xscale() == "log"
+
+
+def test_the_plot_is_a_png(small, records):
+    write_record(small, records)
+    assert imread(small.folder / "claimed_measured.png").shape[1] == 2100
+
+
+@pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
+def test_a_committed_table_agrees_with_its_results_and_still_composes(folder):
+    table = definition.read(folder)
+    composed = configurations(table, Path("outputs"))
+    assert set(composed) == {row.label for row in table.rows if row.measured}
+    if not (folder / "results.csv").exists():
+        assert not (folder / "README.md").exists()
+        return
+    records = measured.read_csv(folder / "results.csv")
+    assert (folder / "README.md").read_text() == readme(table, records)
+    assert [(record.row, record.seed) for record in records] == [
+        (row.label, seed) for row in table.rows for seed in row.seeds
+    ]
+    drifted = {record.row for record in records if record.config_id != config_id(composed[record.row])}
+    assert not drifted, "their configurations are no longer those that were measured"
+
+
+def test_the_tutorials_hold_every_claim():
+    rows = definition.read(EXPERIMENTS / "tutorials").rows
+    stated = [(round(row.claim.low, 4), round(row.claim.high, 4)) for row in rows if row.claim]
+    assert {(0.8203, 0.8203), (0.92, 0.93), (0.9698, 0.9698), (0.9858, 0.9858)} <= set(stated)
+    assert sum(row.claim is None for row in rows) == 2
+
+
+def test_the_tables_of_1998_and_of_fashion_mnist_hold_every_claim():
+    tables = {name: definition.read(EXPERIMENTS / name) for name in ("lecun1998", "fashion_mnist")}
+    stated = {
+        name: sorted(round(table.unit.shown(row.claim.low), 4) for row in table.rows) for name, table in tables.items()
+    }
+    assert stated == {
+        "lecun1998": [
+            0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.1, 1.1, 1.53, 1.6, 1.6, 1.7, 2.45, 2.5, 2.95, 3.05, 3.6, 3.8, 4.5,
+            4.7, 8.4, 12.0,
+        ],
+        "fashion_mnist": [0.835, 0.836, 0.839, 0.841, 0.842, 0.8833, 0.916, 0.922, 0.925],
+    }  # fmt: skip

@@ -1,0 +1,133 @@
+"""Every format holds the same numbers, whatever stands in labels and notes."""
+
+import csv
+import html.parser
+import io
+import json
+import re
+
+import pytest
+
+from fitbench.tables import rendering
+from fitbench.tables.definition import read
+from fitbench.tables.rendering import tex
+
+NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é 数 " + "\x1b[31m"
+
+
+@pytest.fixture
+def nasty(define, measure):
+    """A table whose texts try everything, with one complete row, one partial and one quoted."""
+    rows = [
+        {"label": NASTY, "claimed": 1.6, "overrides": ["model=softmax"]},
+        {"label": "mlp", "claimed": [1.5, 1.7], "overrides": ["model=mlp"]},
+        {"label": "human", "claimed": "none stated", "measured": False},
+    ]
+    table = read(define(rows=rows, title=NASTY, source=NASTY, seeds=3))
+    measure(table, NASTY.replace("  ", " ").strip(), {0: 0.984, 1: 0.985, 2: 0.983})
+    measure(table, "mlp", {0: 0.9, 2: 0.91})
+    return table
+
+
+def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
+    measure(small, "softmax", {0: 0.90, 1: 0.91, 2: 0.92, 3: 0.91, 4: 0.91})
+    line = look(small)[0]
+    assert rendering.claimed(line.row.claim, small.unit) == "8.4"
+    assert rendering.mean_sd(line, small.unit) == "9.00 ± 0.71"
+    assert rendering.difference(line, small.unit) == "+0.60"  # an error that is higher
+    low, high = map(float, rendering.span(line.judged.measured.interval, small.unit).split(" to "))
+    assert low < 9.00 < high
+    assert rendering.claimed(look(small)[1].row.claim, small.unit) == "1.5 to 1.7"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.28, "0.3 s"), (99.6, "100 s"), (600, "10 min"), (7200, "2.0 h")]
+)
+def test_times_are_in_the_unit_that_fits(value, text):
+    assert rendering.seconds(value) == text
+
+
+def test_markdown_has_a_cell_for_each_column_and_shows_texts_as_they_are(nasty, look):
+    text = rendering.markdown(nasty, look(nasty))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 5
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12}
+    assert "<b>" not in text.replace(r"\<b\>", "")
+    assert "\x1b" not in text
+    assert "worse" not in rows[3]
+    assert "2 of 3" in rows[3]
+
+
+def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(nasty, look):
+    text = rendering.latex(nasty, look(nasty))
+    columns = re.search(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}", text)[1]
+    body = text.split(r"\toprule")[1].split(r"\bottomrule")[0].replace(r"\midrule", "")
+    rows = [row for row in body.split(r"\\") if row.strip()]
+    assert len(rows) == 4
+    assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(columns)}
+    assert r"\input" not in text
+    assert text.isascii() or "é" in text
+    for name in ("table", "tabular"):
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 1
+    plain = re.sub(r"\\.", "", text.split("\n", 1)[1])
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    assert not re.search(r"(?<!\\)[#%_^~]", "".join(text.splitlines()[1:]))
+
+
+def test_tex_spells_what_latex_would_read():
+    assert tex(r"a\b{c}$&#%_^~<>|") == (
+        r"a\textbackslash{}b\{c\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}"
+    )
+    assert tex("LeNet-5 --- é 数 2±1") == r"LeNet-5 {-}{-}{-} é ? 2$\pm$1"
+
+
+def test_html_is_well_formed_and_its_texts_are_texts(nasty, look):
+    text = rendering.as_html(nasty, look(nasty))
+    seen, cells = [], []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            seen.append(tag)
+
+        def handle_endtag(self, tag):
+            assert seen.pop() == tag
+
+        def handle_data(self, data):
+            cells.append((seen[-1] if seen else "", data))
+
+    Reader().feed(text)
+    assert not seen
+    assert ("td", nasty.rows[0].label.replace("\x1b", "\\x1b")) in cells
+    assert not any(tag in ("b", "script") for tag, _ in cells)
+
+
+def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
+    rows = list(csv.DictReader(io.StringIO(rendering.as_csv(nasty, look(nasty)))))
+    content = json.loads(rendering.as_json(nasty, look(nasty)))
+    assert [row["verdict"] for row in rows] == ["reproduced", "too few seeds", "not measured"]
+    assert [row["complete"] for row in rows] == ["True", "False", "True"]
+    for row, other in zip(rows, content["rows"], strict=True):
+        assert row["mean"] == ("" if other["mean"] is None else str(other["mean"]))
+    assert float(rows[0]["mean"]) == pytest.approx(1.6)
+    assert float(rows[0]["difference_low"]) < 0 < float(rows[0]["difference_high"])
+    assert content["rows"][1]["runs"][1] == {"seed": 1, "state": "missing", "value": None, "reason": None}
+
+
+def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):
+    rendering.printed(nasty, look(nasty), "table")
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "2 of 3" in out
+    assert "mlp: seed 1 not run yet" in out
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_a_narrow_terminal_breaks_labels_and_keeps_verdicts(nasty, look, width):
+    shown = rendering._wrapped(rendering.columns(nasty, look(nasty))[1:], width)
+    needed = [column for column in shown if column.spare is None]
+    assert sum(max(map(len, (column.head, *column.cells))) + 3 for column in needed) + 1 <= width
+    labels = " ".join(next(column for column in shown if column.key).cells)
+    assert "human" in labels
+    assert "".join(nasty.rows[0].label.replace("\x1b", "\\x1b").split()) in "".join(labels.split())
+    assert "too few seeds" in next(column for column in shown if column.head == "verdict").cells

@@ -1,0 +1,131 @@
+"""The command: what it prints, what it refuses, what it launches."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fitbench.errors import RequestError
+from fitbench.sweeps.sweep import SweepFailed
+from fitbench.tables import launching
+from fitbench.tables.definition import part, read
+from fitbench.tables.table import table as show_table
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What would be launched, in place of launching it."""
+    calls = []
+
+    def launch(arguments):
+        path = next(one for one in arguments if one.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
+        calls.append((arguments, json.loads(open(path).read())))  # noqa: PTH123, SIM115
+        print("what the sweep says")
+        return 0
+
+    monkeypatch.setattr("fitbench.sweeps.launch.launch", launch)
+    return calls
+
+
+def test_a_table_is_rendered_without_keras_from_the_run_folders_alone(small, measure, tmp_path):
+    measure(small, "softmax", {0: 0.895, 1: 0.90, 2: 0.905, 3: 0.90, 4: 0.90})
+    code = (
+        "import sys; from fitbench.cli import app\n"
+        f"try: app(['table', {str(small.folder)!r}, '--outputs', {str(tmp_path / 'outputs')!r}, '--format', 'csv'])\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert not {'keras', 'tensorflow', 'jax', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "softmax,8.4,8.4," in done.stdout
+    assert ",worse,True," in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "pdf"}, "--format is 'pdf'; it must be one of table, markdown"),
+        ({"workers": 2}, "--workers is for what --run launches"),
+        ({"overrides": ["threads=1"]}, "threads=1 is for what --run launches"),
+        ({"write": True, "rows": "mlp"}, "--write records the whole table"),
+        ({"write": True, "seeds": 2}, "--write records the whole table"),
+        ({"run": True, "overrides": ["model=mlp"]}, r"model=mlp: would not launch the runs of this table"),
+        ({"run": True, "overrides": ["seed=3"]}, "seed=3: not here"),
+        ({"run": True, "overrides": ["nonsense"]}, "nonsense: would not launch"),
+    ],
+)
+def test_a_wrong_request_is_refused(small, tmp_path, launched, options, message):
+    with pytest.raises(RequestError, match=message):
+        show_table(str(small.folder), outputs=tmp_path / "outputs", **options)
+    assert not launched
+
+
+def test_run_launches_every_row_and_seed_as_one_sweep(small, composed, launched, tmp_path, capsys):
+    overrides = ["threads=1", "hydra.verbose=true"]
+    assert launching.train(part(small, None, 3), composed(small), 2, overrides) == 0
+    [(arguments, jobs)] = launched
+    assert jobs == [
+        {"overrides": ["data=digits", "training.epochs=2", "model=softmax"], "seeds": [0, 1, 2]},
+        {"overrides": ["data=digits", "training.epochs=2", "model=mlp", "model.hidden=[20]"], "seeds": [0, 1, 2]},
+    ]
+    assert {"-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *overrides, "study=small"} <= set(arguments)
+    assert f"outputs='{tmp_path / 'outputs'}'" in arguments
+    said = capsys.readouterr()
+    assert "what the sweep says" not in said.out
+    assert "what the sweep says" in said.err
+
+
+def test_a_finished_table_launches_nothing(small, composed, launched, measure, capsys):
+    for label in ("softmax", "mlp"):
+        measure(small, label, dict.fromkeys(range(5), 0.9))
+    assert launching.train(small, composed(small), None) == 0
+    assert not launched
+    assert "every run of this table is finished" in capsys.readouterr().err
+
+
+def test_after_failures_the_table_is_rendered_and_the_failure_said(small, tmp_path, monkeypatch, capsys):
+    def fail(_):
+        raise SweepFailed("3 of 10 runs failed")
+
+    monkeypatch.setattr("fitbench.sweeps.launch.launch", fail)
+    with pytest.raises(SweepFailed):
+        show_table(str(small.folder), run=True, outputs=tmp_path / "outputs")
+    assert "0 of 5" in capsys.readouterr().out
+
+
+def test_an_interrupted_launch_gives_its_status(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fitbench.sweeps.launch.launch", lambda _: 130)
+    assert show_table(str(small.folder), run=True, outputs=tmp_path / "outputs") == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_quoted_paths_survive_hydras_grammar():
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    for path in ("/tmp/a b", "/tmp/it's", "/tmp/a,b=[c]", "back\\slash", "back\\'s", "end\\", "end\\\\"):
+        [override] = OverridesParser.create().parse_overrides([f"outputs={launching._quoted(path)}"])
+        assert override.value() == path
+
+
+def test_run_trains_what_is_missing_and_nothing_else(define, measure, tmp_path):
+    rows = [
+        {"label": "softmax", "claimed": 8.4, "overrides": ["model=softmax"]},
+        {"label": "nearest", "claimed": 10, "overrides": ["model=nearest_mean"], "deterministic": True},
+    ]
+    folder = define(rows=rows, overrides=["data=digits"], seeds=2)
+    measure(read(folder), "softmax", {0: 0.123})
+    command = [sys.executable, "-m", "fitbench", "table", str(folder), "--run", "training.checkpoint_seconds=60"]
+    done = subprocess.run(
+        [*command, "--outputs", str(tmp_path / "outputs"), "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 skipped, finished before" in done.stderr
+    softmax, nearest = json.loads(done.stdout)["rows"]
+    assert softmax["runs"][0]["value"] == pytest.approx(87.7)
+    assert [run["state"] for run in softmax["runs"]] == ["finished", "finished"]
+    assert nearest["seeds"] == nearest["seeds_wanted"] == 1
+    assert nearest["mean"] == pytest.approx(8.91, abs=0.01)
