@@ -272,6 +272,8 @@ def explain(error: BaseException) -> str:
     if str(error).startswith("Ambiguous value for argument"):
         return f"{str(error).splitlines()[0]}; add -m to train each of the values, or write a list as [a,b]"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Error merging override") and error.__cause__ is not None:
+        lines = [f"{lines[0].removeprefix('Error merging override ')}: {str(error.__cause__).splitlines()[0]}"]
     return "\n".join(lines[:2])
 
 

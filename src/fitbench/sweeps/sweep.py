@@ -109,7 +109,7 @@ class _Launches:
     returns: list[JobReturn] = field(default_factory=list)
     elsewhere: list[Job] = field(default_factory=list)
     began: float = field(default_factory=time.time)
-    epochs: int = 0  # that were recorded when the launcher gave up
+    epochs: int = 0  # that the jobs had recorded which were left when the launcher gave up
 
     def launch(self, batch: Sequence[Job]) -> list[Job]:
         """Launch these jobs; gives those that are left, where the launcher gave up but had got on.
@@ -136,17 +136,16 @@ class _Launches:
         ended = [job for job in batch if _ended(job.folder, self.began)]
         epochs = sum(len(runs.read_history(job.folder)) for job in batch)
         if not ended and epochs <= self.epochs:
-            raise (
-                error
-                if isinstance(error, FitbenchError)
-                else FitbenchError(f"the launcher gave up: {first_line(error)}")
-            ) from error
-        self.epochs = epochs
+            if isinstance(error, FitbenchError):
+                raise error
+            raise FitbenchError(f"the launcher gave up: {first_line(error)}") from error
         for job in ended:
             if runs.state(job.folder) is State.failed:
                 self.errors[job.folder] = _recorded_error(job.folder)
+        left = [job for job in batch if job not in ended]
+        self.epochs = sum(len(runs.read_history(job.folder)) for job in left)
         self.watch.say(f"fitbench: {first_line(error)}; what is left is launched again")
-        return [job for job in batch if job not in ended]
+        return left
 
     def orphans(self) -> list[Job]:
         """The jobs that another process had in hand and has not any more, though their runs have not ended."""

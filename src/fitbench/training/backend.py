@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import logging
 import os
 import platform
 import sys
@@ -50,6 +51,7 @@ def load(backend: Backend, threads: int | str = "auto") -> None:
             if backend is Backend.tensorflow:
                 import tensorflow as tf
 
+                logging.getLogger("tensorflow").setLevel(logging.ERROR)  # to it all loops are one that is traced anew
                 for gpu in tf.config.list_physical_devices("GPU"):
                     tf.config.experimental.set_memory_growth(gpu, True)
     except ModuleNotFoundError as error:
