@@ -60,6 +60,11 @@ def network(config: Config, data: Dataset, examples: int) -> Network:
     return Network(model, compile_loops(trained, example, xla), key)
 
 
+def is_kept(config: Config, data: Dataset) -> bool:
+    """Whether the network of this run is there already."""
+    return bool(_kept) and _kept[0].key == _key(config, data)
+
+
 def keep(network: Network) -> None:
     """Keep the network of a run that has ended well for the next one."""
     if network.key is not None:

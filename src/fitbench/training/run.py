@@ -92,7 +92,7 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
 
     with backend.on(config.device) as device:
         prepared = deskew.prepared(data, config.data.preprocess)
-        _seed(config)
+        _seed(config, shared=networks.is_kept(config, data))
         network = networks.network(config, prepared, len(kept))
         resumed = checkpoint.read(folder)
         if resumed and resumed.data_sha256 != data.sha256:
@@ -153,17 +153,22 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
     return result
 
 
-def _seed(config: Config) -> None:
-    """Begin with the same random state in every run of this seed, whatever this process did before."""
+def _seed(config: Config, shared: bool) -> None:
+    """Begin with the same random state in every run of this seed, whatever this process did before.
+
+    `shared`: the run takes over the network of the last one. Then TensorFlow keeps what it has made of its loops, which
+    both `clear_session` and a seed for TensorFlow would throw away; all that is random in it are variables.
+    """
     import keras
 
+    random.seed(config.seed)  # all of Keras's own seeds come from here
+    np.random.seed(config.seed)
+    if shared:
+        return
     keras.utils.clear_session()
     keras.config.set_dtype_policy(config.training.dtype_policy.value)
     if config.backend is Backend.tensorflow:
         keras.utils.set_random_seed(config.seed)
-    else:  # that would import TensorFlow; Keras's own seeds all come from Python's generator
-        random.seed(config.seed)
-        np.random.seed(config.seed)
 
 
 def _fit(
