@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -432,9 +433,15 @@ def _typed(section: str, schema: type, values: Mapping[str, Any]) -> Any:
         if key not in values:
             raise RequestError(f"{prefix}{key} is missing")
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
+        return OmegaConf.to_object(OmegaConf.merge(_structured(schema), values))
     except OmegaConfBaseException as error:
         raise RequestError(_explain(error, prefix)) from error
+
+
+@lru_cache(maxsize=100)
+def _structured(schema: type) -> DictConfig:
+    """OmegaConf's form of a dataclass, which takes longer to make than to fill; `merge` copies it."""
+    return OmegaConf.structured(schema)
 
 
 def _explain(error: OmegaConfBaseException, prefix: str = "") -> str:
