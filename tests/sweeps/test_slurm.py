@@ -22,7 +22,19 @@ from fitbench.sweeps import slurm as jobs
 from fitbench.sweeps.launch import launch
 
 cluster = runpy.run_path(str(Path(__file__).parents[1] / "slurm" / "cluster.py"))
-SWEEP = ["-m", "data=digits", "model=softmax,mlp", "seed=0,1", "training.epochs=150", "training.early_stopping=null"]
+SWEEP = [
+    "-m", "data=digits", "model=softmax,mlp", "seed=0,1", "training.epochs=40", "training.early_stopping=null",
+    "+training.callbacks.slow={_target_: slow.Slow}",
+]  # fmt: skip
+SLOW = """
+import time
+import keras
+
+class Slow(keras.callbacks.Callback):
+    # The run takes less time than it takes to have its job requeued.
+    def on_epoch_end(self, epoch, logs=None):
+        time.sleep(0.1)
+"""
 SLURM = ["hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"]
 PATIENCE = 300  # seconds, for a busy machine
 
@@ -39,7 +51,9 @@ def slurm(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 def train(outputs: Path, environment: dict[str, str], *more: str) -> subprocess.Popen:
     """A process with the sweep of this module."""
+    (outputs / "slow.py").write_text(SLOW)
     command = [sys.executable, "-m", "fitbench", "train", *SWEEP, *more, f"outputs={outputs}"]
+    environment = {**environment, "PYTHONPATH": str(outputs)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -284,20 +284,22 @@ def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, co
 # -- Ctrl-C ----------------------------------------------------------------------------------------------------------
 
 
-def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tmp_path, capsys):
+def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tmp_path, capsys, monkeypatch):
     arguments, study = [*GRID, "model=mlp", f"outputs={tmp_path}", "study=cut"], tmp_path / "cut"
     arguments.remove("model=softmax,mlp")
     pressed = []
 
-    def press() -> None:
-        pressed.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
+    def append_and_press(folder: Path, epoch: dict) -> None:
+        append(folder, epoch)
+        if epoch["epoch"] == 2:
+            pressed.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
 
-    pressing = during(has_epochs(study, "-s0", 2), press)
-    assert launch(arguments) == 130
-    took = time.monotonic() - pressed[0]
-    pressing.join()
-    assert took < 3
+    append = runs.append_history
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "append_history", append_and_press)
+        assert launch(arguments) == 130
+    assert time.monotonic() - pressed[0] < 3
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 0, "interrupted": 1, "not begun": 1, f"in all; results in {study}": 2}
     assert "interrupted; the same command goes on from here" in printed.err

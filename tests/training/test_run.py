@@ -167,8 +167,20 @@ def test_another_seed_is_another_run(dropout_run, trained):
 # -- interruption
 
 
+# The command, with a pause after each epoch: these runs take less time than it takes to interrupt them.
+SLOWLY = """
+import sys, time
+from fitbench import cli, runs
+
+append = runs.append_history
+runs.append_history = lambda folder, epoch: (append(folder, epoch), time.sleep(0.1))
+sys.argv[0] = "fitbench"
+cli.main()
+"""
+
+
 def launch(*arguments):
-    command = [sys.executable, "-m", "fitbench", "train", *arguments]
+    command = [sys.executable, "-c", SLOWLY, "train", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
