@@ -1,6 +1,7 @@
 """What several tests share: composed configurations, and the data that CI has."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from hydra.core.global_hydra import GlobalHydra
 
 from fitbench.config import Config, from_hydra
 from fitbench.sweeps.launch import conf_folder
+
+
+def pytest_configure() -> None:
+    """Started in the background by a script, this process and its children would ignore Ctrl-C, which tests press."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
