@@ -2,35 +2,25 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn
-from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from fitbench.sweeps.plugins import PluginLauncher
 
-class LocalLauncher(Launcher):
-    """Shares the jobs among as many processes as there are `cpus_per_task` for. Its parameters are the plugin's.
 
-    Raises:
-        RequestError: the plugin is not installed.
-    """
+class LocalLauncher(PluginLauncher):
+    """Shares the jobs among as many processes as there are `cpus_per_task` for."""
 
-    def __init__(self, **parameters: Any) -> None:
-        try:
-            from hydra_plugins.hydra_submitit_launcher import submitit_launcher
-        except ModuleNotFoundError as error:
-            from fitbench.errors import RequestError
-
-            raise RequestError("hydra/launcher=submitit_local needs pip install 'fitbench[submitit]'") from error
-        self.plugin = submitit_launcher.LocalLauncher(**parameters)
+    choice, extra = "submitit_local", "submitit"
+    of = ("hydra_plugins.hydra_submitit_launcher.submitit_launcher", "LocalLauncher")
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """What Hydra calls before the first launch."""
         self.settings = config.hydra.launcher
-        self.plugin.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """What became of the jobs, in their order.

@@ -9,33 +9,24 @@ from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+
+from fitbench.sweeps.plugins import PluginLauncher
 
 OBJECT_STORE_BYTES = 80 * 2**20  # a run gets no more than its overrides, and gives no more than its configuration
 
 
-class RayLauncher(Launcher):
-    """Hands each job to Ray as a task, and waits for all of them. Its parameters are the plugin's.
+class RayLauncher(PluginLauncher):
+    """Hands each job to Ray as a task, and waits for all of them."""
 
-    Raises:
-        RequestError: the plugin is not installed.
-    """
-
-    def __init__(self, ray: DictConfig) -> None:
-        try:
-            from hydra_plugins.hydra_ray_launcher import ray_launcher
-        except ModuleNotFoundError as error:
-            from fitbench.errors import RequestError
-
-            raise RequestError("hydra/launcher=ray needs pip install 'fitbench[ray]'") from error
-        self.plugin = ray_launcher.RayLauncher(ray)
+    choice, extra = "ray", "ray"
+    of = ("hydra_plugins.hydra_ray_launcher.ray_launcher", "RayLauncher")
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """What Hydra calls before the first launch."""
         self.outputs = Path(config.outputs).absolute()
-        self.plugin.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """What became of the jobs, in their order; a job that was lost, as often as Ray tried it, has failed.
