@@ -25,6 +25,19 @@ def train(context: typer.Context) -> None:
     raise typer.Exit(launch(context.args))
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def search(context: typer.Context) -> None:
+    """Optuna over the same configurations: fitbench search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))'.
+
+    KEY=interval(a,b), range(a,b), choice(a,b,..) or a,b state the space, other overrides what all trials share.
+    search.trials, search.timeout, search.sampler, search.pruner, search.objective, search.seeds, search.workers and
+    the rest of conf/search/default.yaml say how; search=NAME reads a file beside it. Launched again, it goes on.
+    """
+    from fitbench.search.command import search as run_search
+
+    raise typer.Exit(run_search(context.args))
+
+
 @app.command()
 def runs(
     paths: Annotated[

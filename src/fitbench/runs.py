@@ -35,6 +35,7 @@ class State(Enum):
 
     finished = "finished"
     failed = "failed"
+    pruned = "pruned"
     running = "running"
     interrupted = "interrupted"
 
@@ -56,6 +57,8 @@ def state(folder: Path) -> State:
         return State.failed
     if _alive(folder / "claim.json"):
         return State.running
+    if (folder / "pruned.json").exists():
+        return State.pruned
     return State.interrupted
 
 
@@ -123,6 +126,11 @@ def read_result(folder: Path) -> dict[str, Any]:
         found = result.get("schema") if isinstance(result, dict) else type(result).__name__
         raise FitbenchError(f"{path}: schema {found!r}; this fitbench reads schema {SCHEMA}")
     return result
+
+
+def write_pruned(folder: Path, pruned: dict[str, Any]) -> None:
+    """Record that a search has ended the run early, and with what. NaN is refused with a ValueError."""
+    write_whole(folder / "pruned.json", json.dumps(pruned, indent=2, allow_nan=False) + "\n")
 
 
 def append_history(folder: Path, epoch: dict[str, Any]) -> None:
@@ -216,6 +224,11 @@ def _outlive_former_self(path: Path) -> None:
         if claim is None or not _is_former_self(claim) or not _lives(str(held), _age(path)):
             return
         time.sleep(FORMER_SELF_SECONDS / 30)
+
+
+def claimed(folder: Path) -> bool:
+    """Whether a live process holds what this folder stands for."""
+    return _alive(folder / "claim.json")
 
 
 def tidy(folder: Path) -> None:

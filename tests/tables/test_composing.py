@@ -31,7 +31,7 @@ def test_what_is_shared_between_compositions_changes_none_of_them(configure):
         (["model=mpl"], "there is no such choice; .* Did you mean mlp"),
         (["model=mlp", "model.hiden=[3]"], r"model\.hiden: there is no such key. Did you mean model\.hidden"),
         (["model=mlp", "model.dropout=2"], "model.dropout is 2.0; it must be"),
-        (["model=mlp", "model.dropout=0.1,0.2"], "a row is one configuration"),
+        (["model=mlp", "model.dropout=0.1,0.2"], "that makes several configurations"),
         (["model=mlp", "model.hidden=[1"], r"model.hidden=\[1: no viable"),
         (["model=[", "model.hidden=[1]"], r"model=\[: "),
     ],

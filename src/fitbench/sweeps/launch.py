@@ -57,11 +57,10 @@ def launch(arguments: list[str]) -> int:
     task = Task()
     entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)
     try:
-        with _terminable():
+        with terminable():
             entry()
     except (KeyboardInterrupt, Terminated) as stop:
-        sys.stderr.write("fitbench: interrupted; the same command goes on from here\n")
-        return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
+        return status_of(stop)
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's own are ValueErrors too
         if full_errors:
             raise
@@ -70,13 +69,19 @@ def launch(arguments: list[str]) -> int:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends, right now
         return 128 + signal.SIGPIPE
     except OSError as error:
-        raise FitbenchError(_cannot_write(error)) from error
+        raise FitbenchError(cannot_write(error)) from error
     finally:
         if not full_errors:
             del os.environ["HYDRA_FULL_ERROR"]
     if task.failure is not None:
         raise task.failure
     return 0
+
+
+def status_of(stop: KeyboardInterrupt | Terminated) -> int:
+    """Say that the command was interrupted; gives its exit status."""
+    sys.stderr.write("fitbench: interrupted; the same command goes on from here\n")
+    return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
 
 
 class Task:
@@ -95,7 +100,7 @@ class Task:
         """Train the job, or report its recorded result."""
         config = from_hydra(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
-            with _terminable():  # a launcher may call us in a process of its own
+            with terminable():  # a launcher may call us in a process of its own
                 run(replace(config, progress=False))  # the sweep shows it
             return
         try:
@@ -137,7 +142,9 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
         return result, True
     from fitbench.training.run import train
 
-    return train(config, runs.folder_of(config)), False
+    trained = train(config, runs.folder_of(config))
+    assert trained is not None  # only a search's trials are pruned
+    return trained, False
 
 
 def recorded(config: Config) -> dict[str, Any] | None:
@@ -221,7 +228,7 @@ class _Ending:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """SIGTERM, SIGUSR1 and SIGUSR2 end the process in order, as Ctrl-C does: the run's state is written first.
 
     Whoever else waits for SIGUSR1 or SIGUSR2 has it then: submitit requeues the job, whose time is nearly up. Outside
@@ -241,7 +248,8 @@ def _terminable() -> Iterator[None]:
             handler(ending.by, None)
 
 
-def _cannot_write(error: OSError) -> str:
+def cannot_write(error: OSError) -> str:
+    """What is said of an error of the file system."""
     what = error.strerror or str(error)
     return f"{error.filename or 'outputs'}: {what}; runs are recorded below outputs=FOLDER, which must be writable"
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,32 @@ def early_stopping(settings: EarlyStopping | None) -> list[keras.callbacks.Callb
             restore_best_weights=settings.restore_best_weights,
         )
     ]
+
+
+class Pruning(keras.callbacks.Callback):
+    """Ends a trial after an epoch for which `prune` says so. It must stand behind what records and keeps the epoch.
+
+    A run that is over with this epoch is not pruned.
+    """
+
+    def __init__(self, prune: Callable[[dict[str, Any]], bool], history: list[dict[str, Any]], epochs: int) -> None:
+        super().__init__()
+        self.prune = prune
+        self.history = history
+        self.epochs = epochs
+        self.pruned = False
+
+    def look_back(self, over: bool) -> bool:
+        """Look at the epochs of earlier attempts; whether the trial ends there. `over`: its training had ended."""
+        judged = [self.prune(epoch) for epoch in self.history]  # all of them are reported
+        self.pruned = any(judged) and not over
+        return self.pruned
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Look at the epoch, and stop."""
+        over = bool(self.model.stop_training) or epoch + 1 >= self.epochs
+        if self.prune(self.history[-1]) and not over:
+            self.pruned = self.model.stop_training = True
 
 
 class Recorder(keras.callbacks.Callback):

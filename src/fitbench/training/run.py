@@ -8,6 +8,8 @@ import re
 import shutil
 import time
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,22 @@ from fitbench.training.split import split, take
 log = logging.getLogger(__name__)
 
 
-def train(config: Config, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Trial:
+    """What a search wants of a run: its number is recorded with it, and it may end after an epoch.
+
+    `prune` is called with each epoch's line of the history, of earlier attempts too, and says whether to end.
+    """
+
+    number: int
+    prune: Callable[[dict[str, Any]], bool]
+
+
+def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str, Any] | None:
     """Train, evaluate and record one run in its folder, going on from its checkpoint where there is one.
 
     Returns:
-        the result, as result.json holds it.
+        the result, as result.json holds it; None if the trial was pruned.
 
     Raises:
         runs.Claimed: another process works on the run.
@@ -45,11 +58,12 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
         elif (folder / "result.json").exists():  # another process has finished it a moment ago
             return runs.read_result(folder)
         (folder / "error.txt").unlink(missing_ok=True)
+        (folder / "pruned.json").unlink(missing_ok=True)  # if it is pruned again, it goes on to the same epoch
         attempts = _attempts(folder) + 1
         log.info("attempt %d of %s", attempts, folder.name)
         runs.write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
-            result = _train(config, folder, attempts)
+            result = _train(config, folder, attempts, trial)
         except Exception as error:
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
@@ -58,7 +72,7 @@ def train(config: Config, folder: Path) -> dict[str, Any]:
         except BaseException as error:
             log.info("interrupted by %s", type(error).__name__)
             raise
-        log.info("finished: %s", result["metrics"])
+        log.info("pruned" if result is None else "finished: %s", *([] if result is None else [result["metrics"]]))
     return result
 
 
@@ -66,7 +80,7 @@ def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
     if (folder / "checkpoint").exists():
         shutil.rmtree(folder / "checkpoint")
-    for name in ("result.json", "error.txt", "history.jsonl", "predictions.npz", "model.keras"):
+    for name in ("result.json", "error.txt", "pruned.json", "history.jsonl", "predictions.npz", "model.keras"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -75,7 +89,7 @@ def _attempts(folder: Path) -> int:
     return len(re.findall(r" attempt \d+ of ", path.read_text(encoding="utf-8"))) if path.exists() else 0
 
 
-def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
+def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> dict[str, Any] | None:
     began = time.perf_counter()
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     data = load(config.data)
@@ -101,7 +115,15 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
                 f"{data.sha256[:8]}); data.name=other makes another run, and without {folder}/checkpoint it begins anew"
             )
         if settings.epochs:
-            history, fit_seconds = _fit(network, config, prepared, kept, held_back, folder, resumed, began)
+            history, fit_seconds, pruned = _fit(
+                network, config, prepared, kept, held_back, folder, resumed, began, trial
+            )
+            if trial is not None and pruned:
+                model = deskew.from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
+                _write_model(model, folder / "model.keras")
+                networks.keep(network)
+                runs.write_pruned(folder, _pruned(config, trial, history, fit_seconds))
+                return None
             metrics = _recorded(history, settings.early_stopping)
         else:
             history, fit_seconds = [], None
@@ -147,6 +169,7 @@ def _train(config: Config, folder: Path, attempts: int) -> dict[str, Any]:
         "device": device,
         "attempts": attempts,
         "finished_at": runs.utc_now(),
+        **({} if trial is None else {"trial": trial.number}),
     }
     runs.write_result(folder, result)
     checkpoint.remove(folder)
@@ -180,11 +203,12 @@ def _fit(
     folder: Path,
     resumed: Any,
     began: float,
-) -> tuple[list[dict[str, Any]], float]:
-    """Fit the network; gives the history and the seconds that it took, over all attempts."""
+    trial: Trial | None,
+) -> tuple[list[dict[str, Any]], float, bool]:
+    """Fit the network; gives the history, the seconds that it took, over all attempts, and whether it was pruned."""
     from fitbench.training import objective
     from fitbench.training.building import callbacks
-    from fitbench.training.callbacks import Recorder, early_stopping
+    from fitbench.training.callbacks import Pruning, Recorder, early_stopping
     from fitbench.training.checkpoint import Checkpoints
     from fitbench.training.fit import Examples, fit
 
@@ -204,6 +228,10 @@ def _fit(
         monitor = settings.early_stopping.monitor.value if settings.early_stopping else "loss"
         recorder = Recorder(folder, history, display, {"loss", monitor})
         checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, data.sha256)
+        pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
+        over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
+        if pruning is not None:
+            over = pruning.look_back(over) or over
         try:
             fit(
                 network.loops,
@@ -212,14 +240,26 @@ def _fit(
                 seed=config.seed,
                 batch_size=settings.batch_size or len(kept),
                 epochs=settings.epochs,
-                initial_epoch=settings.epochs if resumed and resumed.stopped else first,
+                initial_epoch=settings.epochs if over else first,
                 steps_per_execution=None if settings.steps_per_execution == "auto" else settings.steps_per_execution,
-                callbacks=[*states, recorder, checkpoints],
+                callbacks=[*states, recorder, checkpoints, *([pruning] if pruning else [])],
                 progress=display.advance,
             )
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
-    return history, checkpoints.fit_seconds()
+    return history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned
+
+
+def _pruned(config: Config, trial: Trial, history: list[dict[str, Any]], fit_seconds: float) -> dict[str, Any]:
+    """What pruned.json holds: the metrics are those of the epochs up to now, as a result's are."""
+    return {
+        "schema": runs.SCHEMA,
+        "run_id": run_id(config),
+        "trial": trial.number,
+        "metrics": _recorded(history, config.training.early_stopping),
+        "timing": {"fit_seconds": fit_seconds},
+        "pruned_at": runs.utc_now(),
+    }
 
 
 def _solve(model: Any, config: Config, data: Dataset) -> dict[str, float | None]:

@@ -1,0 +1,1 @@
+"""`fitbench search`: Optuna chooses configurations, and each trial is a run like any other."""

@@ -1,0 +1,110 @@
+"""What a search has found so far as plain data, and the file search.json in the study's folder that holds it.
+
+Reports and plots read that file and need no Optuna. It is made anew from the storage whenever a trial ends.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from fitbench import runs
+from fitbench.search.settings import Objective, objectives, pruner
+from fitbench.search.study import Study, reaching
+
+FILE = "search.json"
+SCHEMA = 1
+FEWEST = 4  # finished trials from which importances are computed
+STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+
+
+def write_record(study: Study) -> dict[str, Any]:
+    """Write search.json, and give what it holds."""
+    record = described(study)
+    runs.write_whole(study.folder / FILE, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    return record
+
+
+def described(study: Study) -> dict[str, Any]:
+    """The search as JSON: objectives, space, trials by number, the best of them, importances by objective."""
+    wanted = objectives(study.settings)
+    trials = [_described(study, trial) for trial in study.trials()]
+    return {
+        "schema": SCHEMA,
+        "study": study.study.study_name,
+        "objectives": [{"name": one.name, "direction": one.direction} for one in wanted],
+        "space": study.space.described(),
+        "sampler": study.settings.sampler.value,
+        "pruner": pruner(study.settings).value,
+        "seed": study.settings.seed,
+        "seeds": study.settings.seeds,
+        "versions": {"optuna": optuna.__version__},
+        "trials": trials,
+        "best": [trial["number"] for trial in best(trials, wanted)],
+        "importance": {one.name: _importance(study, i) for i, one in enumerate(wanted)},
+    }
+
+
+def best(trials: list[dict[str, Any]], wanted: list[Objective]) -> list[dict[str, Any]]:
+    """The finished trials, the best first; with several objectives those that no other surpasses in all of them."""
+    finished = [trial for trial in trials if trial["state"] == "finished"]
+    signs = [1 if one.direction == "minimize" else -1 for one in wanted]
+    keys = {trial["number"]: [s * v for s, v in zip(signs, trial["values"], strict=True)] for trial in finished}
+
+    def surpassed(trial: dict[str, Any]) -> bool:
+        own = keys[trial["number"]]
+        return any(key != own and all(a <= b for a, b in zip(key, own, strict=True)) for key in keys.values())
+
+    kept = [trial for trial in finished if not surpassed(trial)] if len(wanted) > 1 else finished
+    return sorted(kept, key=lambda trial: (keys[trial["number"]], trial["number"]))
+
+
+def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
+    running = "running" if study.is_claimed(trial.number) else "interrupted"
+    steps = sorted(trial.intermediate_values.items())
+    return {
+        "number": trial.number,
+        "state": STATES.get(trial.state, running),
+        "values": trial.values,
+        "params": trial.params,
+        "run_ids": trial.user_attrs.get("run_ids", []),
+        "epochs": steps[-1][0] + 1 if steps else None,
+        "history": [value for _, value in steps],
+        "error": trial.user_attrs.get("error"),
+        "began": trial.datetime_start.timestamp() if trial.datetime_start else None,
+        "ended": trial.datetime_complete.timestamp() if trial.datetime_complete else None,
+    }
+
+
+def _importance(study: Study, index: int) -> dict[str, float]:
+    """The share of each parameter in what makes trials good, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023).
+
+    Of parameters that every finished trial has. Empty if there are too few trials to say.
+    """
+    with reaching(study.settings):
+        finished = [one for one in study.study.get_trials(deepcopy=False) if one.state is TrialState.COMPLETE]
+        shared = set.intersection(*(set(one.params) for one in finished)) if finished else set()
+        varying = [key for key in sorted(shared) if len({repr(one.params[key]) for one in finished}) > 1]
+        if len(finished) < FEWEST or not varying or len({one.values[index] for one in finished}) < 2:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says that it is new
+            found = optuna.importance.get_param_importances(
+                study.study,
+                evaluator=PedAnovaImportanceEvaluator(),
+                params=varying,
+                target=lambda trial: trial.values[index],
+            )
+    return {key: float(value) for key, value in found.items()}
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """What search.json holds; None if the folder has none."""
+    path = folder / FILE
+    return json.loads(path.read_bytes()) if path.exists() else None

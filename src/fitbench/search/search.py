@@ -1,0 +1,207 @@
+"""`fitbench search`: what was asked for, and the processes that do it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from fitbench.config import Config, from_hydra
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.search.plots import write_plots
+from fitbench.search.progress import Progress
+from fitbench.search.record import write_record
+from fitbench.search.settings import Settings, check_trial, objectives, read_settings
+from fitbench.search.space import Space, is_part_of_a_space, read_space
+from fitbench.search.study import Study, identity, open_study
+from fitbench.search.summary import print_summary, train_command
+from fitbench.search.trial import Recipe, work
+from fitbench.sweeps.composing import Composer
+from fitbench.sweeps.launch import Terminated, cannot_write, explain, status_of, terminable
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks for, checked. `config` is what the trials have in common, with the study's name."""
+
+    settings: Settings
+    space: Space
+    config: Config
+    recipe: Recipe
+
+
+def search(arguments: list[str]) -> int:
+    """Run what `fitbench search ARGUMENTS` asks for; gives the exit status.
+
+    Raises:
+        FitbenchError: the request was wrong, the storage does not answer, or trial after trial has failed.
+    """
+    try:
+        request = read_request(arguments)
+        study = open_study(request.settings, request.space, request.config)
+        sys.stderr.write(f"fitbench: study {request.config.study} in {study.folder}\n")
+        try:
+            with terminable(), Progress(study, request.config.progress):
+                if request.settings.workers == 1:
+                    work(study, request.recipe)
+                else:
+                    _share(arguments, request.settings.workers)
+        finally:
+            _conclude(study, request)
+    except (KeyboardInterrupt, Terminated) as stop:
+        return status_of(stop)
+    except OSError as error:
+        raise FitbenchError(cannot_write(error)) from error
+    return 0
+
+
+def read_request(arguments: Sequence[str]) -> Request:
+    """What these arguments ask for, with every choice of the space composed and checked once.
+
+    Raises:
+        RequestError: something is wrong with them; no trial has begun.
+    """
+    folders, words = _config_dirs(arguments)
+    composer = Composer(folders)
+    fixed, searched, chosen = [], [], []
+    for word in words:
+        override = _parsed(word, composer)
+        key = override.get_key_element().lstrip("+~")
+        if key == "search" or key.startswith("search."):
+            chosen.append(f"+{word}" if key == "search" and not word.startswith("+") else word)
+        elif key.startswith(("hydra.", "hydra/")):
+            raise RequestError(f"{word}: a search is not launched by Hydra; search.workers=N starts processes")
+        elif is_part_of_a_space(override):
+            searched.append(word)
+        else:
+            fixed.append(word)
+    group = [] if any(word.startswith("+search=") for word in chosen) else ["+search=default"]
+    try:
+        composed = composer.composed_with([*fixed, *group, *chosen])
+        settings = read_settings(composed.search)
+        with open_dict(composed):
+            del composed["search"]
+        common = from_hydra(composed)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise RequestError(explain(error)) from error
+    if common.force:
+        raise RequestError("force=true: a search takes what is recorded; without it, or with a new study")
+    space = read_space(searched, settings.space, settings.when, composer.loader)
+    own = [word for word in fixed if not word.startswith("study=")]
+    named = any(word.startswith("study=") for word in fixed)
+    study = common.study if named else f"search-{_digest(identity(settings, space, common))}"
+    recipe = Recipe(composer, own, study, _threads(settings.workers))
+    wanted = objectives(settings)
+    for probe in space.probes():
+        overrides = space.overrides(probe)
+        try:
+            check_trial(recipe.configuration(overrides), wanted)
+        except RequestError as error:
+            raise RequestError(f"with {' '.join(overrides)}: {error}") from error
+    return Request(settings, space, replace(common, study=study), recipe)
+
+
+def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The folders of --config-dir, and the other words."""
+    folders, words, left = [], [], list(arguments)
+    while left:
+        word = left.pop(0)
+        if word in ("--config-dir", "-cd") and left:
+            folders.append(left.pop(0))
+        elif word.startswith("--config-dir="):
+            folders.append(word.partition("=")[2])
+        elif word.startswith("-"):
+            raise RequestError(f"{word}: fitbench search has no such option; it takes overrides, and --config-dir DIR")
+        else:
+            words.append(word)
+    return folders, words
+
+
+def _parsed(word: str, composer: Composer) -> Override:
+    try:
+        [override] = OverridesParser.create(config_loader=composer.loader).parse_overrides([word])
+    except HydraException as error:
+        raise RequestError(f"{word}: {str(error).splitlines()[0]}") from error
+    return override
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _threads(workers: int) -> int | None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(cores // workers, 1) if workers > 1 else None
+
+
+def _conclude(study: Study, request: Request) -> None:
+    """Record and print what was found."""
+    record = write_record(study)
+    write_plots(record, study.folder)
+    command = None
+    if record["best"]:
+        chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
+        command = train_command(request.recipe.overrides, chosen, request.config.study)
+    print_summary(record, command)
+
+
+# -- several processes ------------------------------------------------------------------------------------------------
+
+
+def _share(arguments: list[str], number: int) -> None:
+    """Let so many processes work on the search, and wait for them.
+
+    Raises:
+        FitbenchError: one of them gave up, or all were killed.
+    """
+    context = multiprocessing.get_context("spawn")
+    workers: list[BaseProcess] = [context.Process(target=_work, args=(arguments,)) for _ in range(number)]
+    for worker in workers:
+        worker.start()
+    try:
+        for worker in workers:
+            worker.join()
+    except BaseException:
+        for worker in workers:
+            if worker.is_alive() and worker.pid is not None:
+                os.kill(worker.pid, signal.SIGTERM)
+        for worker in workers:
+            worker.join()
+        raise
+    killed = [worker for worker in workers if (worker.exitcode or 0) < 0]
+    if killed:
+        names = ", ".join(sorted({signal.Signals(-(worker.exitcode or 0)).name for worker in killed}))
+        sys.stderr.write(f"fitbench: {len(killed)} of {number} workers were killed ({names})\n")
+    if len(killed) == number:
+        raise FitbenchError("every worker was killed, perhaps because memory ran out; the same command goes on")
+    if failed := [worker for worker in workers if (worker.exitcode or 0) > 0]:
+        raise FitbenchError(f"{len(failed)} of {number} workers gave up; what they said stands above")
+
+
+def _work(arguments: list[str]) -> None:
+    """What a worker process runs."""
+    try:
+        request = read_request(arguments)
+        with terminable():
+            work(open_study(request.settings, request.space, request.config), request.recipe)
+    except (KeyboardInterrupt, Terminated) as stop:
+        sys.exit(130 if isinstance(stop, KeyboardInterrupt) else stop.code)
+    except FitbenchError as error:
+        sys.stderr.write(f"fitbench: {error}\n")
+        sys.exit(error.exit_status)
+    except OSError as error:
+        sys.stderr.write(f"fitbench: {cannot_write(error)}\n")
+        sys.exit(1)

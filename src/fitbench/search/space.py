@@ -1,0 +1,296 @@
+"""The space of a search, stated in Hydra's override syntax: what a trial may choose, and how it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException
+from optuna import Trial
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from fitbench.errors import RequestError
+
+Params = dict[str, CategoricalChoiceType]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A key of the configuration, or a group of it, and what a trial may choose for it.
+
+    `choices` has each choice's text in an override, where there are choices. `only` names choices of other parameters:
+    the parameter belongs to a trial that has made them all.
+    """
+
+    key: str
+    distribution: BaseDistribution
+    choices: Mapping[CategoricalChoiceType, str]
+    only: tuple[tuple[str, str], ...] = ()
+
+    def override(self, value: CategoricalChoiceType) -> str:
+        """KEY=VALUE, as Hydra reads it."""
+        return f"{self.key}={self.choices[value] if self.choices else repr(value)}"
+
+    def ends(self) -> list[CategoricalChoiceType]:
+        """All choices, or the two ends of an interval: what is tried out before the first trial."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return list(self.distribution.choices)
+        assert isinstance(self.distribution, FloatDistribution | IntDistribution)
+        return [self.distribution.low, self.distribution.high]
+
+    def described(self) -> dict[str, Any]:
+        """The parameter as JSON: kind (float, int or choice), its bounds or values, and `when`."""
+        when = {"when": [f"{key}={text}" for key, text in self.only]} if self.only else {}
+        if isinstance(self.distribution, CategoricalDistribution):
+            return {"kind": "choice", "values": list(self.distribution.choices), **when}
+        of = self.distribution
+        assert isinstance(of, FloatDistribution | IntDistribution)
+        kind = "int" if isinstance(of, IntDistribution) else "float"
+        return {"kind": kind, "low": of.low, "high": of.high, "log": of.log, "step": of.step, **when}
+
+
+@dataclass(frozen=True)
+class Space:
+    """The parameters, each behind those that it depends on."""
+
+    parameters: tuple[Parameter, ...]
+
+    def suggest(self, trial: Trial) -> Params:
+        """What this trial chooses, by key; what it has chosen before stays."""
+        chosen: Params = {}
+        for one in self.parameters:
+            if self.belongs(one, chosen):
+                chosen[one.key] = _suggest(trial, one.key, one.distribution)
+        return chosen
+
+    def overrides(self, chosen: Params) -> list[str]:
+        """The same as overrides of the command."""
+        return [one.override(chosen[one.key]) for one in self.parameters if one.key in chosen]
+
+    def belongs(self, parameter: Parameter, chosen: Params) -> bool:
+        """Whether a trial that has chosen this has that parameter too."""
+        return all(key in chosen and self.text(key, chosen[key]) == text for key, text in parameter.only)
+
+    def text(self, key: str, value: CategoricalChoiceType) -> str:
+        """A value as it stands in an override."""
+        return next(one.override(value).partition("=")[2] for one in self.parameters if one.key == key)
+
+    def probes(self) -> list[Params]:
+        """Few choices that contain every choice and every end of an interval: what must compose."""
+        made = []
+        for one in self.parameters:
+            for value in one.ends():
+                made.append(self._first(dict(self._needed(one), **{one.key: value})))
+        return made
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """The space as JSON, by key."""
+        return {one.key: one.described() for one in self.parameters}
+
+    def grid(self) -> dict[str, list[CategoricalChoiceType]]:
+        """All values of each parameter.
+
+        Raises:
+            RequestError: a parameter has an interval, or depends on another.
+        """
+        made = {}
+        for one in self.parameters:
+            values = _values(one.distribution)
+            if values is None or one.only:
+                why = "depends on another choice" if one.only else "has an interval"
+                raise RequestError(f"search.sampler=grid goes through all values, and {one.key} {why}; use choices")
+            made[one.key] = values
+        return made
+
+    def _needed(self, parameter: Parameter) -> Params:
+        """The choices that a parameter depends on."""
+        needed: Params = {}
+        for key, text in parameter.only:
+            value = next(value for one in self.parameters if one.key == key for value in one.ends()
+                         if one.override(value) == f"{key}={text}")  # fmt: skip
+            needed[key] = value
+        return needed
+
+    def _first(self, fixed: Params) -> Params:
+        """These choices, and the first of each other parameter that belongs to them."""
+        chosen: Params = {}
+        for one in self.parameters:
+            if one.key in fixed:
+                chosen[one.key] = fixed[one.key]
+            elif self.belongs(one, chosen):
+                chosen[one.key] = one.ends()[0]
+        return chosen
+
+
+def read_space(
+    texts: Sequence[str], listed: Mapping[str, Any], when: Mapping[str, Any], loader: ConfigLoader | None
+) -> Space:
+    """The space of the overrides of a command, and of `space` and `when` in a file under conf/search/.
+
+    Where both state a key, the command counts. `loader` finds the choices of `glob`.
+
+    Raises:
+        RequestError: a part of it is empty, impossible, or not one of the space at all.
+    """
+    parser = OverridesParser.create(config_loader=loader)
+    top = {f"{key}={value}": () for key, value in listed.items()}
+    conditional = {
+        f"{key}={value}": (_condition(condition),)
+        for condition, part in when.items()
+        for key, value in _part(condition, part).items()
+    }
+    given = [_parameter(parser, text, ()) for text in texts]
+    keys = {one.key for one in given}
+    from_file = [_parameter(parser, text, only) for text, only in {**top, **conditional}.items()]
+    parameters = [*given, *(one for one in from_file if one.key not in keys)]
+    if not parameters:
+        raise RequestError(
+            "there is nothing to search: state a space, such as 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))' "
+            "or optimizer=adam,sgd, or name a file of conf/search/ with search=NAME"
+        )
+    names = [one.key for one in parameters]
+    for name in names:
+        if names.count(name) > 1:
+            raise RequestError(f"{name} stands in the space more than once")
+    return Space(_in_order(parameters))
+
+
+def is_part_of_a_space(override: Override) -> bool:
+    """Whether an override leaves a trial something to choose."""
+    return override.is_sweep_override()
+
+
+def _part(condition: str, part: Any) -> Mapping[str, Any]:
+    if not isinstance(part, Mapping):
+        raise RequestError(f"search.when: {condition}: expected KEY: SPACE, found {part!r}")
+    return part
+
+
+def _condition(text: str) -> tuple[str, str]:
+    key, equals, value = str(text).partition("=")
+    if not (key and equals and value):
+        raise RequestError(f"search.when: {text!r} must be KEY=VALUE, such as optimizer=sgd")
+    return key.strip(), value.strip()
+
+
+def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """Each parameter behind those that it depends on, and else as they were.
+
+    Raises:
+        RequestError: one depends on a choice that the space does not have.
+    """
+    left: list[Parameter] = list(parameters)
+    ordered: list[Parameter] = []
+    while left:
+        known = {one.key: one for one in ordered}
+        fit = [one for one in left if all(key in known for key, _ in one.only)]
+        if not fit:
+            key, text = next(condition for condition in left[0].only if condition[0] not in known)
+            raise RequestError(f"search.when: {key}={text}: {key} is no choice of this space")
+        for one in fit:
+            for key, text in one.only:
+                texts = list(known[key].choices.values())
+                if text not in texts:
+                    raise RequestError(f"search.when: {key}={text}: {key} chooses from {', '.join(texts) or 'numbers'}")
+            left.remove(one)
+            ordered.append(one)
+    return tuple(ordered)
+
+
+def _parameter(parser: OverridesParser, text: str, only: tuple[tuple[str, str], ...]) -> Parameter:
+    try:
+        [override] = parser.parse_overrides([text])
+    except HydraException as error:
+        raise RequestError(f"{text}: {str(error).splitlines()[0]}") from error
+    if not is_part_of_a_space(override):
+        raise RequestError(f"{text}: nothing to choose; expected interval(a,b), range(a,b), choice(a,b) or a,b")
+    if override.is_add() or override.is_delete():
+        raise RequestError(f"{text}: a key of the space stands without + or ~")
+    key = override.get_key_element()
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return Parameter(key, _interval(text, value), {}, only)
+    tags: set[str] = getattr(value, "tags", set())
+    texts = list(override.sweep_string_iterator())
+    if isinstance(value, RangeSweep) and not value.shuffle and len(texts) > 1:
+        return Parameter(key, _range(text, texts, "log" in tags), {}, only)
+    if tags:
+        raise RequestError(f"{text}: a choice has no tag {', '.join(sorted(tags))}; tags are for intervals")
+    if not texts:
+        raise RequestError(f"{text}: there is nothing to choose from")
+    choices = {_plain(one): one for one in texts}
+    return Parameter(key, CategoricalDistribution(list(choices)), choices, only)
+
+
+def _plain(text: str) -> CategoricalChoiceType:
+    """A choice as a number where it is one, so that it is drawn as one; else its text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _interval(text: str, value: IntervalSweep) -> BaseDistribution:
+    unknown = value.tags - {"log", "int"}
+    if unknown:
+        raise RequestError(f"{text}: there is no tag {', '.join(sorted(unknown))}; tags are log and int")
+    start, end = value.start, value.end
+    assert start is not None and end is not None
+    log = "log" in value.tags
+    if not start < end:
+        raise RequestError(f"{text}: the interval is empty; its first number must be below the second")
+    if log and start <= 0:
+        raise RequestError(f"{text}: a logarithmic interval must begin above 0")
+    if "int" in value.tags or isinstance(start, int):
+        if start != int(start) or end != int(end):
+            raise RequestError(f"{text}: an interval of whole numbers has whole ends")
+        return IntDistribution(int(start), int(end), log=log)
+    return FloatDistribution(start, end, log=log)
+
+
+def _range(text: str, texts: Sequence[str], log: bool) -> BaseDistribution:
+    values = [_plain(one) for one in texts]
+    first, second, last = values[0], values[1], values[-1]
+    assert isinstance(first, int | float) and isinstance(second, int | float) and isinstance(last, int | float)
+    low, high, step = min(first, last), max(first, last), abs(second - first)
+    if log and (low <= 0 or step != 1):
+        raise RequestError(f"{text}: a logarithmic range begins above 0 and has steps of 1")
+    if isinstance(low, int) and isinstance(step, int):
+        return IntDistribution(low, int(high), log=log, step=step)
+    if log:
+        raise RequestError(f"{text}: a logarithmic range has whole numbers")
+    return FloatDistribution(low, high, step=step)
+
+
+def _values(distribution: BaseDistribution) -> list[CategoricalChoiceType] | None:
+    """All values of a distribution, None if there are too many to list."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return list(range(distribution.low, distribution.high + 1, distribution.step))
+    assert isinstance(distribution, FloatDistribution)
+    if distribution.step is None:
+        return None
+    count = round((distribution.high - distribution.low) / distribution.step) + 1
+    return [distribution.low + i * distribution.step for i in range(count)]
+
+
+def _suggest(trial: Trial, key: str, of: BaseDistribution) -> CategoricalChoiceType:
+    if isinstance(of, CategoricalDistribution):
+        return trial.suggest_categorical(key, of.choices)
+    if isinstance(of, IntDistribution):
+        return trial.suggest_int(key, of.low, of.high, step=of.step, log=of.log)
+    assert isinstance(of, FloatDistribution)
+    return trial.suggest_float(key, of.low, of.high, step=of.step, log=of.log)

@@ -1,0 +1,388 @@
+"""The study of a search in Optuna's storage: what it is a search of, and who works on which trial.
+
+Optuna remembers the trials; the claims in the study's folder (`.search/`) say who works on them, as the claims of runs
+do. A trial whose process has died is `running` in the storage and claimed by nobody: whoever looks for work next goes
+on with it. So a search may have any number of processes, and each of them may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, GPSampler, GridSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from fitbench import runs
+from fitbench.config import NOT_IDENTITY, Config, plain
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.search.settings import Pruner, Sampler, Settings, objectives, pruner
+from fitbench.search.space import Space
+
+JOURNAL = "search.journal"
+CLAIMS = ".search"
+DEAD_LOCK_SECONDS = 10  # after which the journal's lock is taken from a process that was killed with it
+POLL_SECONDS = 0.02
+WAIT_SECONDS = 0.5  # between two looks at trials that other processes work on
+WARMUP_EPOCHS = 1  # before the median pruner looks
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class StorageLost(FitbenchError):
+    """The storage stopped answering; no trial has failed of that."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A trial to work on, claimed; `again` where somebody has begun it before. Leave it with `release`."""
+
+    trial: optuna.Trial
+    again: bool
+    claim: contextlib.ExitStack
+
+    def release(self, folder: Path) -> None:
+        """Give the claim back."""
+        self.claim.close()
+        with contextlib.suppress(OSError):  # somebody looks into it
+            (folder / str(self.trial.number)).rmdir()
+
+
+@dataclass
+class Study:
+    """A search that is open in this process."""
+
+    study: optuna.Study
+    storage: BaseStorage
+    folder: Path  # of the study: outputs/<study>
+    settings: Settings
+    space: Space
+    epochs: int  # of a run, at most
+    began: float = field(default_factory=time.time)
+
+    @property
+    def claims(self) -> Path:
+        """Where trials are claimed."""
+        return self.folder / CLAIMS
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, by number."""
+        with reaching(self.settings):
+            return self.study.get_trials(deepcopy=False)
+
+    def next(self) -> Turn | None:
+        """The next trial for this process; None if the search is over, or this launch's time is.
+
+        While the last trials are in other hands it waits, for they may be dropped.
+        """
+        while True:
+            with locked(self.claims):
+                trials = self.trials()
+                if self.over(trials):
+                    return None
+                for begun in trials:
+                    if begun.state is TrialState.RUNNING and (claim := self._claimed(begun.number)) is not None:
+                        with reaching(self.settings):
+                            self._draw_for(begun.number)
+                            return Turn(optuna.Trial(self.study, begun._trial_id), True, claim)
+                if len(trials) < self.wanted():
+                    with reaching(self.settings):
+                        self._draw_for(len(trials))
+                        trial = self.study.ask()
+                        self.space.suggest(trial)
+                    new = self._claimed(trial.number)
+                    assert new is not None  # nobody else knows of it yet
+                    return Turn(trial, False, new)
+            time.sleep(WAIT_SECONDS)
+
+    def wanted(self) -> int:
+        """How many trials the search has in the end."""
+        if self.settings.sampler is not Sampler.grid:
+            return self.settings.trials
+        return min(self.settings.trials, int(np.prod([len(values) for values in self.space.grid().values()])))
+
+    def over(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether this launch begins no more trials.
+
+        Raises:
+            FitbenchError: too many have failed, one behind the other.
+        """
+        last = self.failed_in_a_row(trials)
+        if len(last) >= self.settings.max_failures:
+            why = last[-1].user_attrs.get("error", "of unknown causes")
+            raise FitbenchError(f"{len(last)} trials in a row have failed (search.max_failures), the last: {why}")
+        late = self.settings.timeout is not None and time.time() - self.began > self.settings.timeout
+        return late or sum(trial.state.is_finished() for trial in trials) >= self.wanted()
+
+    def failed_in_a_row(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The last trials that ended since this launch began, as far as they failed."""
+        ended = [one for one in trials if one.datetime_complete and one.datetime_complete.timestamp() > self.began]
+        ended.sort(key=lambda one: one.datetime_complete or 0)
+        last: list[FrozenTrial] = []
+        for one in reversed(ended):
+            if one.state is not TrialState.FAIL:
+                break
+            last.insert(0, one)
+        return last
+
+    def note(self, trial: optuna.Trial, **attributes: Any) -> None:
+        """Remember something of a trial."""
+        with reaching(self.settings):
+            for key, value in attributes.items():
+                trial.set_user_attr(key, value)
+
+    def tell(self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Say how a trial ended. Of a pruned one the values are its best."""
+        with reaching(self.settings):
+            number = self.storage.get_trial_id_from_study_id_trial_number(self.study._study_id, trial.number)
+            self.storage.set_trial_state_values(number, state, values)
+
+    def is_claimed(self, number: int) -> bool:
+        """Whether a process works on a running trial."""
+        return runs.claimed(self.claims / str(number))
+
+    def _draw_for(self, number: int) -> None:
+        """Set the sampler up to draw this trial, with random numbers of the trial's own."""
+        self.study.sampler = _sampler(self.settings, self.space, number)
+
+    def _claimed(self, number: int) -> contextlib.ExitStack | None:
+        """A claim of this trial for this process; None if another one has it."""
+        folder = self.claims / str(number)
+        folder.mkdir(exist_ok=True)
+        claim = contextlib.ExitStack()
+        try:
+            claim.enter_context(runs.claim(folder))
+        except runs.Claimed:
+            return None
+        return claim
+
+
+def open_study(settings: Settings, space: Space, config: Config) -> Study:
+    """The study of this search, made if it is not there. `config` is what its trials have in common.
+
+    Raises:
+        RequestError: the storage holds the search of another space or objective; the message has the difference.
+        FitbenchError: the storage cannot be reached or read, or the sampler needs what is not installed.
+    """
+    folder = Path(config.outputs) / config.study
+    (folder / CLAIMS).mkdir(parents=True, exist_ok=True)
+    _sampler(settings, space, 0)  # it may refuse the space
+    wanted = objectives(settings)
+    with locked(folder / CLAIMS), reaching(settings):
+        storage = _storage(settings, folder)
+        study = optuna.create_study(
+            storage=storage,
+            study_name=config.study,
+            directions=[StudyDirection[one.direction.upper()] for one in wanted],
+            pruner=_pruner(settings, config.training.epochs),
+            load_if_exists=True,
+        ) if not _exists(storage, config.study) else optuna.load_study(
+            study_name=config.study, storage=storage, pruner=_pruner(settings, config.training.epochs)
+        )  # fmt: skip
+        now = identity(settings, space, config)
+        recorded = study.user_attrs.get("search")
+        if recorded is None:
+            study.set_user_attr("search", now)
+        elif differences := _differences(recorded, now):
+            raise RequestError(
+                f"study {config.study} is another search already: {'; '.join(differences)}. "
+                "Nothing was changed; study=NAME makes a search of its own"
+            )
+        drawn = {"sampler": settings.sampler.value, "seed": settings.seed, "pruner": pruner(settings).value}
+        for key, value in {**drawn, "optuna": optuna.__version__}.items():
+            if study.user_attrs.get(key) != value:
+                study.set_user_attr(key, value)
+    return Study(study, storage, folder, settings, space, config.training.epochs)
+
+
+def _exists(storage: BaseStorage, name: str) -> bool:
+    try:
+        storage.get_study_id_from_name(name)
+    except KeyError:
+        return False
+    return True
+
+
+def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]:
+    """What makes a search the one that it is, as JSON: space, objective, seeds, and what its trials have in common."""
+    made = {
+        "space": space.described(),
+        "objective": {one.name: one.direction for one in objectives(settings)},
+        "seeds": settings.seeds,
+        "configuration": _common(config, space),
+    }
+    return json.loads(json.dumps(made))
+
+
+def _common(config: Config, space: Space) -> dict[str, Any]:
+    """The configuration that the trials have in common, by dotted key, without what the space decides."""
+    searched = {one.key.replace("/", ".") for one in space.parameters}
+    flat = {key: value for key, value in _flat(plain(config)).items() if key not in set(NOT_IDENTITY) - {"seed"}}
+    return {
+        key: value
+        for key, value in flat.items()
+        if not any(key == one or key.startswith(f"{one}.") for one in searched)
+    }
+
+
+def _flat(values: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {key: values}
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{key}.{name}" if key else str(name))
+    return flat
+
+
+def _differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Where the recorded search and this one differ, as 'KEY is A there and B here'."""
+    old, new = _flat(recorded), _flat(now)
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+
+    def said(values: dict[str, Any], key: str) -> str:
+        return json.dumps(values[key]) if key in values else "absent"
+
+    return [f"{key} is {said(old, key)} there and {said(new, key)} here" for key in changed[:6]] + (
+        [f"and {len(changed) - 6} more"] if len(changed) > 6 else []
+    )
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the search's lock: at most one process looks for work, or makes the study."""
+    lock = folder / "lock"
+    lock.mkdir(exist_ok=True)
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(runs.claim(lock))
+                break
+            except runs.Claimed:
+                time.sleep(POLL_SECONDS)
+        yield
+
+
+@contextlib.contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """In this block errors of the storage are said in a line that names it.
+
+    Raises:
+        StorageLost: it cannot be reached, or cannot be read.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ModuleNotFoundError) as error:
+        cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
+        lines = str(cause or error).strip().splitlines() or [type(error).__name__]
+        raise StorageLost(f"search.storage={_shown(settings.storage)} does not answer: {lines[0]}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StorageLost(f"{JOURNAL} in the study's folder is damaged: {error}") from error
+
+
+def _shown(url: str | None) -> str:
+    """A storage's URL without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if url is None:
+        return JOURNAL
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(not a URL)"
+
+
+class _Journal(JournalFileBackend):
+    """Optuna's journal, which does not keep half a line that a full disk or a power cut has left behind."""
+
+    def __init__(self, path: Path) -> None:
+        lock = JournalFileSymlinkLock(str(path), grace_period=DEAD_LOCK_SECONDS)
+        super().__init__(str(path), lock)
+        self.path = path
+        with self._lock_of_file():
+            self._cut()
+
+    @contextlib.contextmanager
+    def _lock_of_file(self) -> Iterator[None]:
+        self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append lines, all or, where that fails, none."""
+        try:
+            super().append_logs(logs)
+        except OSError:
+            with self._lock_of_file():
+                self._cut()
+            raise
+
+    def _cut(self) -> None:
+        """Remove what stands behind the last whole line."""
+        with self.path.open("rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            at = size
+            while at > 0:
+                at = max(at - 4096, 0)
+                file.seek(at)
+                newline = file.read(min(4096, size - at)).rfind(b"\n")
+                if newline >= 0:
+                    at += newline + 1
+                    break
+            if at < size:
+                file.truncate(at)
+
+
+def _storage(settings: Settings, folder: Path) -> BaseStorage:
+    if settings.storage is None:
+        return JournalStorage(_Journal(folder / JOURNAL))
+    if "://" not in settings.storage:
+        raise RequestError(
+            f"search.storage is {settings.storage!r}; it must be a URL such as postgresql://user@host/database"
+        )
+    return RDBStorage(settings.storage, engine_kwargs={"pool_pre_ping": True})
+
+
+def _sampler(settings: Settings, space: Space, number: int) -> BaseSampler:
+    """The sampler for one trial: its random numbers are a function of the search's seed and the trial's number.
+
+    Raises:
+        RequestError: the space does not suit it.
+        FitbenchError: it needs what is not installed.
+    """
+    seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+    if settings.sampler is Sampler.random:
+        return RandomSampler(seed=seed)
+    if settings.sampler is Sampler.grid:
+        return GridSampler(space.grid(), seed=settings.seed)
+    if settings.sampler is Sampler.gp:
+        try:
+            return GPSampler(seed=seed, n_startup_trials=settings.startup_trials)
+        except ImportError as error:
+            raise FitbenchError("search.sampler=gp needs PyTorch: pip install torch") from error
+    return TPESampler(seed=seed, n_startup_trials=settings.startup_trials, constant_liar=True)
+
+
+def _pruner(settings: Settings, epochs: int) -> BasePruner:
+    chosen = pruner(settings)
+    if chosen is Pruner.median:
+        return MedianPruner(n_startup_trials=5, n_warmup_steps=WARMUP_EPOCHS)
+    if chosen is Pruner.hyperband:
+        return HyperbandPruner(min_resource=1, max_resource=max(epochs, 1))
+    return NopPruner()

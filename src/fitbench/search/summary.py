@@ -1,0 +1,98 @@
+"""What `fitbench search` says: a line for each trial that ends, and at the end the best, and what mattered."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from fitbench.analysis.columns import Column, print_columns
+from fitbench.analysis.terminal import clean, console
+from fitbench.training.progress import duration
+
+SHOWN = 10  # trials in the table
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last part of each key, or all of it where that means several."""
+    last = {key: key.replace("/", ".").rpartition(".")[2] for key in keys}
+    counts = Counter(last.values())
+    return {key: short if counts[short] == 1 else key for key, short in last.items()}
+
+
+def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
+    """What a trial has chosen, as 'optimizer=adam learning_rate=0.0012'."""
+    short = short_names(list(space))
+    return " ".join(f"{short[key]}={value_text(value)}" for key, value in trial["params"].items() if key in short)
+
+
+def value_text(value: Any) -> str:
+    """A parameter's value as people read it."""
+    return f"{value:.3g}" if isinstance(value, float) else clean(value)
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """An objective's value as people read it."""
+    if value is None:
+        return "-"
+    if name.endswith("seconds"):
+        return duration(value)
+    return f"{value:,.0f}" if name == "parameters" else f"{value:.4f}"
+
+
+def outcome(trial: dict[str, Any], record: dict[str, Any]) -> str:
+    """How a trial ended, as 'val_accuracy 0.9712', 'pruned after epoch 3, val_accuracy 0.4' or 'failed: ..'."""
+    if trial["state"] == "failed":
+        return f"failed: {clean(trial['error'] or 'of an unknown cause')}"
+    pairs = zip(record["objectives"], trial["values"] or [], strict=False)
+    values = "  ".join(f"{one['name']} {metric_text(one['name'], value)}" for one, value in pairs)
+    return values if trial["state"] == "finished" else f"pruned after epoch {trial['epochs']}, {values}"
+
+
+def print_summary(record: dict[str, Any], command: str | None) -> None:
+    """Print the counts, the best trials, the importances, and the command that trains the best one over seeds."""
+    out = console()
+    counts = Counter(trial["state"] for trial in record["trials"])
+    states = ", ".join(f"{counts[state]:,} {state}" for state in ("finished", "pruned", "failed") if counts[state])
+    rest = "".join(f", {counts[state]:,} {state}" for state in ("running", "interrupted") if counts[state])
+    out.print(f"{len(record['trials']):,} trials: {states or 'none ended'}{rest}", soft_wrap=True)
+    by_number = {trial["number"]: trial for trial in record["trials"]}
+    best = [by_number[number] for number in record["best"]]
+    if not best:
+        return
+    if len(record["objectives"]) > 1:
+        out.print(f"{len(best):,} of them on the Pareto front: no other is better in every objective", soft_wrap=True)
+    dropped = print_columns(out, _columns(best[:SHOWN], record))
+    if dropped:
+        out.print(f"in a wider terminal: {', '.join(dropped)}", style="dim", soft_wrap=True)
+    for name, found in record["importance"].items():
+        if found:
+            short = short_names(list(record["space"]))
+            shares = ", ".join(f"{short[key]} {share:.2f}" for key, share in found.items())
+            out.print(f"What mattered for {name}: {shares}", soft_wrap=True)
+    if command is not None:
+        print(f"Train the best over 5 seeds:\n  {command}")
+
+
+def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[Column]:
+    short = short_names(list(record["space"]))
+    columns = [Column("trial", [str(trial["number"]) for trial in trials])]
+    for i, one in enumerate(record["objectives"]):
+        columns.append(Column(one["name"], [metric_text(one["name"], trial["values"][i]) for trial in trials]))
+    for key in record["space"]:
+        cells = [value_text(trial["params"][key]) if key in trial["params"] else "-" for trial in trials]
+        number = record["space"][key]["kind"] != "choice"
+        columns.append(Column(short[key], cells, right=number, spare=1))
+    columns.append(Column("epochs", [str(trial["epochs"] or "-") for trial in trials], spare=2))
+    seconds = [trial["ended"] - trial["began"] for trial in trials]
+    columns.append(Column("duration", [duration(value) for value in seconds], spare=3))
+    names = [trial["run_ids"][0] if trial["run_ids"] else "-" for trial in trials]
+    columns.append(Column("run", [clean(name) for name in names], right=False, spare=4))
+    return columns
+
+
+def train_command(overrides: Sequence[str], chosen: Sequence[str], study: str, seeds: int = 5) -> str:
+    """The command that trains a trial's configuration over several seeds, ready to paste."""
+    words = ["fitbench", "train", "-m", *overrides, *chosen, f"study={study}", f"seed=range({seeds})"]
+    return shlex.join(words)
