@@ -1,14 +1,15 @@
 """What a run trains: the model, and the compiled loops that train it, which the next seed takes over.
 
 Tracing and compiling the loops takes about a second, as long as many a small run, and TensorFlow keeps some megabytes
-of each trace for good. So the network of the last run is kept, and a run that differs from it in nothing but its seed
-trains that one: every variable, random states included, gets the value that a network built anew would have.
+of each trace for good. So the network of the last run is kept, and a run that differs from it in nothing but its seed, or
+a constant learning rate, trains that one: every variable, random states and the learning rate included, gets the value
+that a network built anew would have.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -76,6 +77,8 @@ def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:
     ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
     if not ours or config.training.callbacks:
         return None
+    if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
+        config = replace(config, optimizer={**config.optimizer, "learning_rate": None})
     return config_id(config), data.sha256, config.device
 
 
