@@ -20,7 +20,7 @@ from fitbench.search.study import Study, reaching
 
 FILE = "search.json"
 SCHEMA = 1
-FEWEST = 4  # finished trials from which importances are computed
+FEWEST = 10  # finished trials from which importances are computed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 

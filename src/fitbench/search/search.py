@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
@@ -192,7 +193,9 @@ def _share(arguments: list[str], number: int) -> None:
 
 
 def _work(arguments: list[str]) -> None:
-    """What a worker process runs."""
+    """What a worker process runs. It ends with the process that started it, which passes Ctrl-C on as SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()
     try:
         request = read_request(arguments)
         with terminable():
@@ -205,3 +208,10 @@ def _work(arguments: list[str]) -> None:
     except OSError as error:
         sys.stderr.write(f"fitbench: {cannot_write(error)}\n")
         sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

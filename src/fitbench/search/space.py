@@ -19,6 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from fitbench.config import NOT_IDENTITY
 from fitbench.errors import RequestError
 
 Params = dict[str, CategoricalChoiceType]
@@ -217,6 +218,9 @@ def _parameter(parser: OverridesParser, text: str, only: tuple[tuple[str, str], 
     if override.is_add() or override.is_delete():
         raise RequestError(f"{text}: a key of the space stands without + or ~")
     key = override.get_key_element()
+    if key in NOT_IDENTITY:
+        also = "; search.seeds=N trains each trial with N seeds" if key == "seed" else ""
+        raise RequestError(f"{text}: {key} makes no other configuration, so there is nothing to choose{also}")
     value = override.value()
     if isinstance(value, IntervalSweep):
         return Parameter(key, _interval(text, value), {}, only)

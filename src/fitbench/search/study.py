@@ -138,14 +138,17 @@ class Study:
         return last
 
     def note(self, trial: optuna.Trial, **attributes: Any) -> None:
-        """Remember something of a trial."""
-        with reaching(self.settings):
+        """Remember something of a trial that has not ended."""
+        with reaching(self.settings), contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             for key, value in attributes.items():
                 trial.set_user_attr(key, value)
 
     def tell(self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Say how a trial ended. Of a pruned one the values are its best."""
-        with reaching(self.settings):
+        """Say how a trial ended. Of a pruned one the values are its best.
+
+        Where another process has taken it over and was faster, what that one said stays.
+        """
+        with reaching(self.settings), contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             number = self.storage.get_trial_id_from_study_id_trial_number(self.study._study_id, trial.number)
             self.storage.set_trial_state_values(number, state, values)
 
