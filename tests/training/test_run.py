@@ -577,9 +577,9 @@ def test_run_is_the_same_bit_for_bit_whatever_its_process_has_trained_before(tra
     after, _ = trained(*stateful, outputs=tmp_path / "after")
     assert networks._kept == [built]  # it has trained all three
     for name in ("model.keras", "predictions.npz"):
-        with zipfile.ZipFile(alone / name) as one, zipfile.ZipFile(after / name) as other:
+        with zipfile.ZipFile(alone / name) as one, zipfile.ZipFile(after / name) as two:
             members = [member for member in one.namelist() if member != "metadata.json"]  # that has the time
-            assert all(one.read(member) == other.read(member) for member in members)
+            assert all(one.read(member) == two.read(member) for member in members)
     histories = [[{**epoch, "seconds": 0} for epoch in runs.read_history(folder)] for folder in (alone, after)]
     assert histories[0] == histories[1]
 
