@@ -1,9 +1,9 @@
 """What a run trains: the model, and the compiled loops that train it, which the next seed takes over.
 
 Tracing and compiling the loops takes about a second, as long as many a small run, and TensorFlow keeps some megabytes
-of each trace for good. So the network of the last run is kept, and a run that differs from it in nothing but its seed, or
-its constant learning rate, trains it: every variable, random states and the learning rate included, gets the value that
-a network built anew would have.
+of each trace for good. So the network of the last run is kept, and trains the next one if that differs in nothing but
+its seed or its constant learning rate: every variable, random states and the rate included, gets the value that a
+network built anew would have.
 """
 
 from __future__ import annotations
