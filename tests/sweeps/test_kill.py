@@ -1,11 +1,9 @@
 """Sweeps whose processes are killed, at random and before every step of a run, and sweeps that processes share."""
 
-import json
 import multiprocessing
 import random
 import signal
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -13,11 +11,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from fitbench import runs
 from fitbench.runs import State
+
+from .recorded import attempts, folders_of, holders, record
 
 KILLS = 20
 
@@ -116,34 +115,15 @@ def undisturbed(start, tmp_path_factory):
     return study
 
 
-def folders_of(study: Path) -> list[Path]:
-    return sorted(path for path in study.glob("*") if path.is_dir())
-
-
 def finish(start: Start, outputs: Path, experiments: str = "mlp,softmax") -> None:
     process = start(outputs, experiments)
     process.join()
     assert process.exitcode == 0
 
 
-def attempts(folder: Path) -> int:
-    return (folder / "train.log").read_text().count(" attempt ")
-
-
-def record(folder: Path) -> dict[str, Any]:
-    """All that must not depend on what a run went through, to the last bit."""
-    with zipfile.ZipFile(folder / "model.keras") as model, np.load(folder / "predictions.npz") as predictions:
-        return {
-            "history": [{**epoch, "seconds": 0} for epoch in runs.read_history(folder)],
-            "metrics": runs.read_result(folder)["metrics"],
-            "weights": model.read("model.weights.h5"),
-            "predictions": {name: predictions[name].tobytes() for name in predictions.files},
-        }
-
-
 def assert_as_undisturbed(study: Path, undisturbed: Path, part: str = "") -> None:
     """Every run of the undisturbed study whose name has this part is there, and is the same."""
-    expected = [folder for folder in folders_of(undisturbed) if part in folder.name]
+    expected = folders_of(undisturbed, part)
     assert [folder.name for folder in folders_of(study)] == [folder.name for folder in expected]
     for mine, theirs in zip(folders_of(study), expected, strict=True):
         assert runs.state(mine) is State.finished
@@ -251,17 +231,6 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_as_if_undisturbed(s
 
 
 # -- shared ----------------------------------------------------------------------------------------------------------
-
-
-def holders(study: Path) -> dict[int, Path]:
-    """Which processes work on which runs at this moment."""
-    found = {}
-    for path in study.glob("*/claim.json"):
-        try:
-            found[json.loads(path.read_text())["pid"]] = path.parent
-        except (FileNotFoundError, ValueError):  # it has just been removed, or is being written
-            continue
-    return found
 
 
 def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed, tmp_path):

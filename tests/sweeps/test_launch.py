@@ -1,7 +1,5 @@
-import logging
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,12 @@ from fitbench.training import data as datasets
 
 
 @pytest.fixture
-def hydra_here(tmp_path, monkeypatch):
+def hydra_here(process_left_as_it_was, tmp_path, monkeypatch):
     """Launch in a folder of the test's own, and leave the process as it was."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["pytest"])
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    root, handlers = logging.getLogger(), logging.getLogger().handlers[:]
     yield tmp_path
     os.environ.pop("HYDRA_FULL_ERROR", None)
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
 
 
 def record(config: Config, accuracy: float = 0.875, sha256: str = "0" * 64) -> Path:

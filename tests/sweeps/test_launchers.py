@@ -1,6 +1,5 @@
 """The launchers of one machine: a sweep is ended in the middle, launched again, and is as if nothing had happened."""
 
-import json
 import os
 import re
 import shutil
@@ -9,13 +8,11 @@ import site
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
@@ -24,6 +21,8 @@ from fitbench.errors import FitbenchError
 from fitbench.runs import State
 from fitbench.sweeps.sweep import Job, run_sweep
 from fitbench.sweeps.workers import Workers
+
+from .recorded import holders, record
 
 # lenet5 is too large for the digits: two of the six runs fail
 SWEEP = (
@@ -64,39 +63,11 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None
     assert holds
 
 
-def found(study: Path, part: str) -> Path:
-    """The only folder of the study whose name has these parts, such as mlp and -s0 for mlp*-s0."""
-    [folder] = study.glob(f"*{part}")
-    return folder
-
-
-def taken(study: Path) -> dict[Path, int]:
-    """The runs that processes work on at this moment, with their pids; but for this process."""
-    pids = {}
-    for path in study.glob("*/claim.json"):
-        try:
-            pids[path.parent] = json.loads(path.read_text())["pid"]
-        except (FileNotFoundError, ValueError):  # it has just been removed, or is being written
-            continue
-    return {folder: pid for folder, pid in pids.items() if pid != os.getpid()}
-
-
 def is_gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except FileNotFoundError:
         return True
-
-
-def record(folder: Path) -> dict[str, Any]:
-    """All that must not depend on the launcher, to the last bit."""
-    with zipfile.ZipFile(folder / "model.keras") as model, np.load(folder / "predictions.npz") as predictions:
-        return {
-            "history": [{**epoch, "seconds": 0} for epoch in runs.read_history(folder)],
-            "metrics": runs.read_result(folder)["metrics"],
-            "weights": model.read("model.weights.h5"),
-            "predictions": {name: predictions[name].tobytes() for name in predictions.files},
-        }
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +91,7 @@ def launcher(request) -> tuple[str, ...]:
 def test_sweep_that_is_ended_and_launched_again_ends_as_with_the_basic_launcher(launcher, basic, tmp_path):
     outputs = tmp_path / "outputs"
     study = outputs / "default"
-    finished, theirs = (study / found(basic, name).name for name in ("mlp*-s0", "softmax*-s1"))
+    finished, theirs = (study / run.name for pattern in ("*-mlp*-s0", "*-softmax*-s1") for run in basic.glob(pattern))
     shutil.copytree(basic / finished.name, finished)
     stamp = (finished / "result.json").stat().st_mtime_ns
     theirs.mkdir()
@@ -129,8 +100,8 @@ def test_sweep_that_is_ended_and_launched_again_ends_as_with_the_basic_launcher(
 
     with runs.claim(theirs):  # by this process
         process = start(outputs, *launcher)
-        wait_for(lambda: any(len(runs.read_history(run)) >= epochs for run in taken(study)), process)
-        workers = set(taken(study).values())
+        wait_for(lambda: any(len(runs.read_history(run)) >= epochs for run in holders(study).values()), process)
+        workers = set(holders(study))
         assert process.pid not in workers
         process.terminate()
         status, counts, _, err = ended(process, outputs)
@@ -146,8 +117,8 @@ def test_sweep_that_is_ended_and_launched_again_ends_as_with_the_basic_launcher(
 
     process = start(outputs, *launcher)
     if "joblib" in launcher[0]:
-        wait_for(lambda: any(runs.read_history(run) for run in taken(study)), process)
-        os.kill(next(iter(taken(study).values())), signal.SIGKILL)
+        wait_for(lambda: any(runs.read_history(run) for run in holders(study).values()), process)
+        os.kill(next(iter(holders(study))), signal.SIGKILL)
     status, counts, failed, err = ended(process, outputs)
     assert status == 1
     assert (counts["finished"], counts["skipped, finished before"], counts["failed"]) == (3, 1, 2)

@@ -1,18 +1,15 @@
 """Sweeps on Slurm: a real one of one node (tests/slurm/cluster.py), some of whose jobs are disturbed, and none."""
 
-import logging
 import os
 import re
 import runpy
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from fitbench import runs
@@ -20,6 +17,8 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.runs import State
 from fitbench.sweeps import slurm as jobs
 from fitbench.sweeps.launch import launch
+
+from .recorded import record
 
 cluster = runpy.run_path(str(Path(__file__).parents[1] / "slurm" / "cluster.py"))
 SWEEP = [
@@ -71,24 +70,13 @@ def when(condition: Callable[[], Any], sweep: subprocess.Popen) -> Any:
     return value
 
 
-def folders_of(study: Path) -> dict[str, Path]:
+def named(study: Path) -> dict[str, Path]:
     """The run folders of a study, by model and seed such as mlp-0."""
     found = {}
     for folder in study.glob("digits-*"):
         _, model, *_, seed = folder.name.split("-")
         found[f"{model}-{seed.removeprefix('s')}"] = folder
     return found
-
-
-def record(folder: Path) -> dict[str, Any]:
-    """All that must not depend on who trained a run and what it went through, to the last bit."""
-    with zipfile.ZipFile(folder / "model.keras") as model, np.load(folder / "predictions.npz") as predictions:
-        return {
-            "history": [{**epoch, "seconds": 0} for epoch in runs.read_history(folder)],
-            "metrics": runs.read_result(folder)["metrics"],
-            "weights": model.read("model.weights.h5"),
-            "predictions": {name: predictions[name].tobytes() for name in predictions.files},
-        }
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +87,7 @@ def expected(tmp_path_factory) -> Iterator[Callable[[], dict[str, Any]]]:
 
     def records() -> dict[str, Any]:
         assert sweep.wait(timeout=PATIENCE) == 0
-        return {name: record(folder) for name, folder in folders_of(outputs / "default").items()}
+        return {name: record(folder) for name, folder in named(outputs / "default").items()}
 
     yield records
     sweep.kill()
@@ -118,9 +106,9 @@ def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, st
         queue = when(lambda: ask(["squeue", "-h", "-r", "-o", "%i"], slurm).split(), sweep)
         array = queue[0].partition("_")[0]
         ask(["scancel", f"{array}_0"], slurm)
-        when(lambda: len(runs.read_history(folders_of(study).get("mlp-0", study))) >= 3, sweep)
+        when(lambda: len(runs.read_history(named(study).get("mlp-0", study))) >= 3, sweep)
         ask(["scontrol", "requeue", f"{array}_2"], slurm)
-        folder = folders_of(study)["mlp-0"]
+        folder = named(study)["mlp-0"]
         when(lambda: not (folder / "claim.json").exists(), sweep)
         assert runs.state(folder) is State.interrupted
         assert len(list((folder / "checkpoint").glob("*.npz"))) == 1
@@ -132,7 +120,7 @@ def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, st
 
 
 def test_runs_on_slurm_are_those_of_the_basic_launcher_also_the_one_whose_job_was_requeued(disturbed, expected):
-    folders = folders_of(disturbed[0])
+    folders = named(disturbed[0])
     records = expected()
     for name, attempts in {"softmax-1": 1, "mlp-0": 2, "mlp-1": 1}.items():
         assert record(folders[name]) == records[name]
@@ -153,23 +141,16 @@ def test_cancelled_job_is_a_failure_in_the_summary_and_trained_when_the_sweep_is
     summary, stderr = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, stderr
     assert {"1 finished", "3 skipped, finished before"} <= {line.strip() for line in summary.splitlines()}
-    assert {name: record(folder) for name, folder in folders_of(study).items()} == expected()
+    assert {name: record(folder) for name, folder in named(study).items()} == expected()
 
 
 # -- without Slurm ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """Launch in this process, which is left as it was."""
-    monkeypatch.setattr(sys, "argv", ["pytest"])
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield [*SWEEP, *SLURM, f"outputs={tmp_path}"]
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def here(process_left_as_it_was, tmp_path):
+    """What launches the sweep in this process."""
+    return [*SWEEP, *SLURM, f"outputs={tmp_path}"]
 
 
 def test_without_the_plugin_what_must_be_installed_is_said(here, monkeypatch):

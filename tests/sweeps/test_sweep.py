@@ -1,6 +1,5 @@
 """Sweeps that are launched: what is trained, what is left alone, what is said, and how one ends that is disturbed."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -10,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
-import numpy as np
 import pytest
 
 from fitbench import runs
@@ -22,6 +19,10 @@ from fitbench.sweeps.launch import launch
 from fitbench.sweeps.watch import Watch
 from fitbench.training import backend
 
+from .recorded import attempts, folders_of, record
+
+pytestmark = pytest.mark.usefixtures("process_left_as_it_was")
+
 QUICK = ("data=digits", "training.epochs=1")
 GRID = ("-m", "data=digits", "model=softmax,mlp", "seed=0,1", "training.epochs=8", "optimizer.learning_rate=0.01")
 
@@ -31,34 +32,12 @@ def tensorflow():
     backend.load(Backend.tensorflow)
 
 
-@pytest.fixture(autouse=True)
-def process_left_as_it_was(monkeypatch):
-    """Hydra puts its own handlers on the root logger, and `launch` its own words into sys.argv."""
-    monkeypatch.setattr(sys, "argv", ["pytest"])
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    for handler in set(root.handlers) - set(handlers):
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
     """The folder of the finished study of GRID."""
     outputs = tmp_path_factory.mktemp("grid")
     assert launch([*GRID, f"outputs={outputs}", "study=whole"]) == 0
     return outputs / "whole"
-
-
-def found(study: Path, part: str = "") -> list[Path]:
-    """The run folders of a study whose names have this part, in order."""
-    return sorted(path for path in study.iterdir() if path.is_dir() and part in path.name)
-
-
-def attempts(folder: Path) -> int:
-    return (folder / "train.log").read_text().count(" attempt ")
 
 
 def stamps(study: Path) -> dict[Path, int]:
@@ -92,16 +71,6 @@ def has_epochs(study: Path, part: str, epochs: int) -> Callable[[], bool]:
     return lambda: any(len(runs.read_history(path)) >= epochs for path in study.glob(f"*{part}"))
 
 
-def assert_same_run(one: Path, other: Path) -> None:
-    histories = [[{**epoch, "seconds": 0} for epoch in runs.read_history(folder)] for folder in (one, other)]
-    assert histories[0] == histories[1]
-    weights = [keras.saving.load_model(folder / "model.keras").get_weights() for folder in (one, other)]
-    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(*weights, strict=True))
-    first, second = (np.load(folder / "predictions.npz")["probabilities"] for folder in (one, other))
-    assert np.array_equal(first, second)
-    assert runs.read_result(one)["metrics"] == runs.read_result(other)["metrics"]
-
-
 # -- every combination is one run ------------------------------------------------------------------------------------
 
 
@@ -113,7 +82,7 @@ def test_every_combination_is_trained_in_the_folder_that_it_has_as_a_single_run(
         for model in ("softmax", "mlp")
         for seed in (0, 1)
     }
-    assert set(found(grid)) == expected
+    assert set(folders_of(grid)) == expected
     for folder in expected:
         assert runs.state(folder) is State.finished
         assert attempts(folder) == 1
@@ -130,7 +99,7 @@ def test_sweep_launched_again_trains_nothing_and_says_so(grid, capsys):
     assert len(before) == 8
     assert launch([*GRID, f"outputs={grid.parent}", "study=whole"]) == 0
     assert stamps(grid) == before
-    assert all(attempts(folder) == 1 for folder in found(grid))
+    assert all(attempts(folder) == 1 for folder in folders_of(grid))
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 0, "skipped, finished before": 4, f"in all; results in {grid}": 4}
     assert printed.err == ""
@@ -140,15 +109,15 @@ def test_sweep_that_grows_trains_only_what_is_new_and_each_run_once(grid, tmp_pa
     study = tmp_path / "default"
     assert launch(["-m", *QUICK, "model=softmax", "seed=0,0", f"outputs={tmp_path}"]) == 0
     assert summary(capsys.readouterr().out) == {"finished": 1, f"in all; results in {study}": 1}
-    [first] = found(study)
+    [first] = folders_of(study)
     before = stamps(study)
     assert launch(["-m", *QUICK, "model=softmax", "seed=1,0,1", f"outputs={tmp_path}"]) == 0
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 1, "skipped, finished before": 1, f"in all; results in {study}": 2}
-    assert [attempts(folder) for folder in found(study)] == [1, 1]
+    assert [attempts(folder) for folder in folders_of(study)] == [1, 1]
     assert stamps(study).items() > before.items()
     [line] = [line for line in printed.err.splitlines() if line.startswith("[")]
-    assert line.startswith(f"[2/2] {found(study, '-s1')[0].name}  test 0.")
+    assert line.startswith(f"[2/2] {folders_of(study, '-s1')[0].name}  test 0.")
     assert first.name not in printed.err
 
 
@@ -162,7 +131,7 @@ def test_experiment_of_ones_own_config_dir_is_a_sweep_without_being_told_so(tmp_
     )
     arguments = ["--config-dir", str(tmp_path / "conf"), "+experiment=seeds", f"outputs={tmp_path / 'outputs'}"]
     assert launch(arguments) == 0
-    folders = found(tmp_path / "outputs" / "seeds")
+    folders = folders_of(tmp_path / "outputs" / "seeds")
     assert [runs.read_result(folder)["seed"] for folder in folders] == [3, 5]
     assert {runs.read_result(folder)["config"]["model"]["name"] for folder in folders} == {"softmax"}
     assert summary(capsys.readouterr().out)["finished"] == 2
@@ -182,8 +151,8 @@ def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(t
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 1, "failed": 3, f"in all; results in {study}": 4}
     assert "[4/4] " in printed.err
-    [fine] = [folder for folder in found(study) if runs.state(folder) is State.finished]
-    failed = [folder for folder in found(study) if folder != fine]
+    [fine] = [folder for folder in folders_of(study) if runs.state(folder) is State.finished]
+    failed = [folder for folder in folders_of(study) if folder != fine]
     assert [runs.state(folder) for folder in failed] == [State.failed] * 3
     why = dict(line.removeprefix("failed: ").split(": ", 1) for line in printed.out.splitlines() if "failed: " in line)
     assert set(why) == {str(folder) for folder in failed}
@@ -221,7 +190,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path, capsys):
     study = tmp_path / "default"
     with pytest.raises(FitbenchError, match="1 of 4 runs failed"):
         launch([*FAILING, f"outputs={tmp_path}", "fail_fast=true"])
-    assert [runs.state(folder) for folder in found(study)] == [State.failed]
+    assert [runs.state(folder) for folder in folders_of(study)] == [State.failed]
     assert summary(capsys.readouterr().out) == {
         "finished": 0,
         "failed": 1,
@@ -277,7 +246,7 @@ def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, co
     expected = {"finished": 2, "skipped, finished before": 1, f"in all; results in {study}": 3}
     assert summary(capsys.readouterr().out) == expected
     assert runs.read_result(theirs)["attempts"] == 1
-    assert [attempts(folder) for folder in found(study)] == [1, 1, 1]
+    assert [attempts(folder) for folder in folders_of(study)] == [1, 1, 1]
     assert not (theirs / "claim.json").exists()
 
 
@@ -303,7 +272,7 @@ def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tm
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 0, "interrupted": 1, "not begun": 1, f"in all; results in {study}": 2}
     assert "interrupted; the same command goes on from here" in printed.err
-    [folder] = found(study)
+    [folder] = folders_of(study)
     assert runs.state(folder) is State.interrupted
     assert 2 <= len(runs.read_history(folder)) < 8
     assert len(list((folder / "checkpoint").glob("*.npz"))) == 1
@@ -312,9 +281,9 @@ def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tm
     assert launch(arguments) == 0
     assert summary(capsys.readouterr().out)["finished"] == 2
     assert "going on after epoch " in (folder / "train.log").read_text()
-    assert [runs.read_result(folder)["attempts"] for folder in found(study)] == [2, 1]
-    for mine, theirs in zip(found(study), found(grid, "mlp"), strict=True):
-        assert_same_run(mine, theirs)
+    assert [runs.read_result(folder)["attempts"] for folder in folders_of(study)] == [2, 1]
+    for mine, theirs in zip(folders_of(study), folders_of(grid, "mlp"), strict=True):
+        assert record(mine) == record(theirs)
 
 
 # -- what is seen meanwhile ------------------------------------------------------------------------------------------
