@@ -42,6 +42,7 @@ class Request:
     space: Space
     config: Config
     recipe: Recipe
+    config_dirs: list[str]
 
 
 def search(arguments: list[str]) -> int:
@@ -78,7 +79,7 @@ def read_request(arguments: Sequence[str]) -> Request:
     folders, words = _config_dirs(arguments)
     composer = Composer(folders)
     fixed, searched, chosen = [], [], []
-    for word in words:
+    for word in map(_quoted, words):
         override = _parsed(word, composer)
         key = override.get_key_element().lstrip("+~")
         if key == "search" or key.startswith("search."):
@@ -100,7 +101,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         raise RequestError(explain(error)) from error
     if common.force:
         raise RequestError("force=true: a search takes what is recorded; without it, or with a new study")
-    space = read_space(searched, settings.space, settings.when, composer.loader)
+    space = read_space(searched, settings.space, settings.when, composer.loader, fixed)
     own = [word for word in fixed if not word.startswith("study=")]
     named = any(word.startswith("study=") for word in fixed)
     study = common.study if named else f"search-{_digest(identity(settings, space, common))}"
@@ -112,7 +113,7 @@ def read_request(arguments: Sequence[str]) -> Request:
             check_trial(recipe.configuration(overrides), wanted)
         except RequestError as error:
             raise RequestError(f"with {' '.join(overrides)}: {error}") from error
-    return Request(settings, space, replace(common, study=study), recipe)
+    return Request(settings, space, replace(common, study=study), recipe, folders)
 
 
 def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -129,6 +130,15 @@ def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             words.append(word)
     return folders, words
+
+
+def _quoted(word: str) -> str:
+    """search.storage=URL as Hydra reads it: quoted, whatever characters the URL has."""
+    key, _, url = word.partition("=")
+    if key != "search.storage" or "://" not in url or url[0] in "'\"":
+        return word
+    escaped = url.replace("'", "\\'")
+    return f"{key}='{escaped}'"
 
 
 def _parsed(word: str, composer: Composer) -> Override:
@@ -155,7 +165,8 @@ def _conclude(study: Study, request: Request) -> None:
     command = None
     if record["best"]:
         chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
-        command = train_command(request.recipe.overrides, chosen, request.config.study)
+        own = [*(f"--config-dir={folder}" for folder in request.config_dirs), *request.recipe.overrides]
+        command = train_command(own, chosen, request.config.study)
     print_summary(record, command)
 
 

@@ -104,7 +104,20 @@ def read_settings(section: DictConfig) -> Settings:
         raise RequestError(f"search.timeout is {settings.timeout}; it must be above 0 seconds, or null")
     objectives(settings)
     pruner(settings)
+    if settings.storage is not None:
+        _check_url(settings.storage)
     return settings
+
+
+def _check_url(url: str) -> None:
+    """Refuse what no database can have as its URL; no message shows it, for a password may stand in it."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url).get_dialect()
+    except (ArgumentError, ValueError) as error:
+        raise RequestError("search.storage must be a URL such as postgresql://user@host/database") from error
 
 
 def objectives(settings: Settings) -> list[Objective]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +66,15 @@ class Space:
 
     parameters: tuple[Parameter, ...]
 
-    def suggest(self, trial: Trial) -> Params:
-        """What this trial chooses, by key; what it has chosen before stays."""
+    def suggest(self, trial: Trial, before: Callable[[int], object] = lambda index: None) -> Params:
+        """What this trial chooses, by key; what it has chosen before stays.
+
+        `before` is called with the index of each parameter that is chosen next.
+        """
         chosen: Params = {}
-        for one in self.parameters:
+        for index, one in enumerate(self.parameters):
             if self.belongs(one, chosen):
+                before(index)
                 chosen[one.key] = _suggest(trial, one.key, one.distribution)
         return chosen
 
@@ -114,12 +118,12 @@ class Space:
         return made
 
     def _needed(self, parameter: Parameter) -> Params:
-        """The choices that a parameter depends on."""
+        """The choices that a parameter depends on, and those that they depend on themselves."""
         needed: Params = {}
         for key, text in parameter.only:
-            value = next(value for one in self.parameters if one.key == key for value in one.ends()
-                         if one.override(value) == f"{key}={text}")  # fmt: skip
-            needed[key] = value
+            other = next(one for one in self.parameters if one.key == key)
+            needed |= self._needed(other)
+            needed[key] = next(value for value in other.ends() if other.override(value) == f"{key}={text}")
         return needed
 
     def _first(self, fixed: Params) -> Params:
@@ -134,26 +138,30 @@ class Space:
 
 
 def read_space(
-    texts: Sequence[str], listed: Mapping[str, Any], when: Mapping[str, Any], loader: ConfigLoader | None
+    texts: Sequence[str],
+    listed: Mapping[str, Any],
+    when: Mapping[str, Any],
+    loader: ConfigLoader | None,
+    fixed: Sequence[str] = (),
 ) -> Space:
     """The space of the overrides of a command, and of `space` and `when` in a file under conf/search/.
 
-    Where both state a key, the command counts. `loader` finds the choices of `glob`.
+    Where both state a key, the command counts, be it that it states a space or, in `fixed`, one value: then what the
+    file has for that value is searched in any case. `loader` finds the choices of `glob`.
 
     Raises:
         RequestError: a part of it is empty, impossible, or not one of the space at all.
     """
     parser = OverridesParser.create(config_loader=loader)
-    top = {f"{key}={value}": () for key, value in listed.items()}
-    conditional = {
-        f"{key}={value}": (_condition(condition),)
-        for condition, part in when.items()
-        for key, value in _part(condition, part).items()
-    }
+    parts: list[_Part] = [(key, value, ()) for key, value in listed.items()]
+    for condition, part in when.items():
+        parts += [(key, value, (_condition(condition),)) for key, value in _part(condition, part).items()]
     given = [_parameter(parser, text, ()) for text in texts]
-    keys = {one.key for one in given}
-    from_file = [_parameter(parser, text, only) for text, only in {**top, **conditional}.items()]
-    parameters = [*given, *(one for one in from_file if one.key not in keys)]
+    values = {key: value for key, _, value in (word.partition("=") for word in fixed)}
+    searched = {one.key for one in given}
+    possible = _possible([part for part in parts if part[0] not in searched], values)
+    left = [part for part in possible if part[0] not in values]
+    parameters = [*given, *(_parameter(parser, f"{key}={value}", only) for key, value, only in left)]
     if not parameters:
         raise RequestError(
             "there is nothing to search: state a space, such as 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))' "
@@ -169,6 +177,18 @@ def read_space(
 def is_part_of_a_space(override: Override) -> bool:
     """Whether an override leaves a trial something to choose."""
     return override.is_sweep_override()
+
+
+_Part = tuple[str, Any, tuple[tuple[str, str], ...]]  # of a file: a key, its space, and what it depends on
+
+
+def _possible(parts: Sequence[_Part], values: Mapping[str, str]) -> list[_Part]:
+    """Those parts that a trial can have where these values are given, without the conditions that these decide."""
+    never = [part for part in parts if any(values.get(key, value) != value for key, value in part[2])]
+    if never:  # and so what depends on them
+        nothing = dict.fromkeys((key for key, _, _ in never), "")
+        return _possible([part for part in parts if part not in never], {**nothing, **values})
+    return [(key, value, tuple(one for one in only if one[0] not in values)) for key, value, only in parts]
 
 
 def _part(condition: str, part: Any) -> Mapping[str, Any]:
@@ -225,11 +245,11 @@ def _parameter(parser: OverridesParser, text: str, only: tuple[tuple[str, str], 
     if isinstance(value, IntervalSweep):
         return Parameter(key, _interval(text, value), {}, only)
     tags: set[str] = getattr(value, "tags", set())
-    texts = list(override.sweep_string_iterator())
-    if isinstance(value, RangeSweep) and not value.shuffle and len(texts) > 1:
+    texts = [{"True": "true", "False": "false"}.get(one, one) for one in override.sweep_string_iterator()]
+    if isinstance(value, RangeSweep) and not value.shuffle and len(texts) > 1 and tags <= {"log"}:
         return Parameter(key, _range(text, texts, "log" in tags), {}, only)
     if tags:
-        raise RequestError(f"{text}: a choice has no tag {', '.join(sorted(tags))}; tags are for intervals")
+        raise RequestError(f"{text}: there is no tag {', '.join(sorted(tags))} here; tags are for intervals")
     if not texts:
         raise RequestError(f"{text}: there is nothing to choose from")
     choices = {_plain(one): one for one in texts}
@@ -288,7 +308,7 @@ def _values(distribution: BaseDistribution) -> list[CategoricalChoiceType] | Non
     if distribution.step is None:
         return None
     count = round((distribution.high - distribution.low) / distribution.step) + 1
-    return [distribution.low + i * distribution.step for i in range(count)]
+    return [min(distribution.low + i * distribution.step, distribution.high) for i in range(count)]
 
 
 def _suggest(trial: Trial, key: str, of: BaseDistribution) -> CategoricalChoiceType:

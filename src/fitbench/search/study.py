@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from fitbench import runs
 from fitbench.config import NOT_IDENTITY, Config, plain
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.search.settings import Pruner, Sampler, Settings, objectives, pruner
-from fitbench.search.space import Space
+from fitbench.search.space import Params, Space
 
 JOURNAL = "search.journal"
 CLAIMS = ".search"
@@ -47,17 +48,11 @@ class StorageLost(FitbenchError):
 
 @dataclass(frozen=True)
 class Turn:
-    """A trial to work on, claimed; `again` where somebody has begun it before. Leave it with `release`."""
+    """A trial to work on; `again` where somebody has begun it before. `claim` is held until it is closed."""
 
     trial: optuna.Trial
     again: bool
     claim: contextlib.ExitStack
-
-    def release(self, folder: Path) -> None:
-        """Give the claim back."""
-        self.claim.close()
-        with contextlib.suppress(OSError):  # somebody looks into it
-            (folder / str(self.trial.number)).rmdir()
 
 
 @dataclass
@@ -95,13 +90,16 @@ class Study:
                 for begun in trials:
                     if begun.state is TrialState.RUNNING and (claim := self._claimed(begun.number)) is not None:
                         with reaching(self.settings):
+                            if self.storage.get_trial(begun._trial_id).state.is_finished():  # since we looked
+                                claim.close()
+                                continue
                             self._draw_for(begun.number)
                             return Turn(optuna.Trial(self.study, begun._trial_id), True, claim)
                 if len(trials) < self.wanted():
                     with reaching(self.settings):
                         self._draw_for(len(trials))
                         trial = self.study.ask()
-                        self.space.suggest(trial)
+                    self.choose(trial)
                     new = self._claimed(trial.number)
                     assert new is not None  # nobody else knows of it yet
                     return Turn(trial, False, new)
@@ -137,6 +135,11 @@ class Study:
             last.insert(0, one)
         return last
 
+    def choose(self, trial: optuna.Trial) -> Params:
+        """What a trial has chosen, and chooses now as far as it was not asked before, perhaps by a killed process."""
+        with reaching(self.settings):
+            return self.space.suggest(trial, lambda index: self._draw_for(trial.number, index + 1))
+
     def note(self, trial: optuna.Trial, **attributes: Any) -> None:
         """Remember something of a trial that has not ended."""
         with reaching(self.settings), contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
@@ -156,18 +159,19 @@ class Study:
         """Whether a process works on a running trial."""
         return runs.claimed(self.claims / str(number))
 
-    def _draw_for(self, number: int) -> None:
-        """Set the sampler up to draw this trial, with random numbers of the trial's own."""
-        self.study.sampler = _sampler(self.settings, self.space, number)
+    def _draw_for(self, number: int, draw: int = 0) -> None:
+        """Set the sampler up for one draw of a trial, with random numbers of its own."""
+        self.study.sampler = _sampler(self.settings, self.space, number, draw)
 
     def _claimed(self, number: int) -> contextlib.ExitStack | None:
         """A claim of this trial for this process; None if another one has it."""
         folder = self.claims / str(number)
         folder.mkdir(exist_ok=True)
         claim = contextlib.ExitStack()
+        claim.callback(_remove_empty, folder)
         try:
             claim.enter_context(runs.claim(folder))
-        except runs.Claimed:
+        except (runs.Claimed, FileNotFoundError):  # or somebody has just released it, and removed the folder
             return None
         return claim
 
@@ -179,9 +183,19 @@ def open_study(settings: Settings, space: Space, config: Config) -> Study:
         RequestError: the storage holds the search of another space or objective; the message has the difference.
         FitbenchError: the storage cannot be reached or read, or the sampler needs what is not installed.
     """
+    _sampler(settings, space)  # it may refuse the space
     folder = Path(config.outputs) / config.study
+    new = not folder.exists()
     (folder / CLAIMS).mkdir(parents=True, exist_ok=True)
-    _sampler(settings, space, 0)  # it may refuse the space
+    try:
+        return _open(settings, space, config, folder)
+    except FitbenchError:
+        if new:
+            _remove_empty(folder / CLAIMS / "lock", folder / CLAIMS, folder)
+        raise
+
+
+def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Study:
     wanted = objectives(settings)
     with locked(folder / CLAIMS), reaching(settings):
         storage = _storage(settings, folder)
@@ -208,6 +222,12 @@ def open_study(settings: Settings, space: Space, config: Config) -> Study:
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
     return Study(study, storage, folder, settings, space, config.training.epochs)
+
+
+def _remove_empty(*folders: Path) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):  # it holds something, or somebody looks into it
+            folder.rmdir()
 
 
 def _exists(storage: BaseStorage, name: str) -> bool:
@@ -288,7 +308,7 @@ def reaching(settings: Settings) -> Iterator[None]:
 
     try:
         yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ModuleNotFoundError) as error:
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError) as error:
         cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) else error
         lines = str(cause or error).strip().splitlines() or [type(error).__name__]
         raise StorageLost(f"search.storage={_shown(settings.storage)} does not answer: {lines[0]}") from error
@@ -299,14 +319,8 @@ def reaching(settings: Settings) -> Iterator[None]:
 def _shown(url: str | None) -> str:
     """A storage's URL without its password."""
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
 
-    if url is None:
-        return JOURNAL
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(not a URL)"
+    return JOURNAL if url is None else make_url(url).render_as_string(hide_password=True)
 
 
 class _Journal(JournalFileBackend):
@@ -355,30 +369,24 @@ class _Journal(JournalFileBackend):
 def _storage(settings: Settings, folder: Path) -> BaseStorage:
     if settings.storage is None:
         return JournalStorage(_Journal(folder / JOURNAL))
-    if "://" not in settings.storage:
-        raise RequestError(
-            f"search.storage is {settings.storage!r}; it must be a URL such as postgresql://user@host/database"
-        )
     return RDBStorage(settings.storage, engine_kwargs={"pool_pre_ping": True})
 
 
-def _sampler(settings: Settings, space: Space, number: int) -> BaseSampler:
-    """The sampler for one trial: its random numbers are a function of the search's seed and the trial's number.
+def _sampler(settings: Settings, space: Space, number: int = 0, draw: int = 0) -> BaseSampler:
+    """The sampler for one draw of a trial: its random numbers depend on the search's seed and on these numbers alone.
 
     Raises:
-        RequestError: the space does not suit it.
-        FitbenchError: it needs what is not installed.
+        RequestError: the space does not suit it, or it needs what is not installed.
     """
-    seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([settings.seed, number, draw]).generate_state(1)[0])
     if settings.sampler is Sampler.random:
         return RandomSampler(seed=seed)
     if settings.sampler is Sampler.grid:
         return GridSampler(space.grid(), seed=settings.seed)
     if settings.sampler is Sampler.gp:
-        try:
-            return GPSampler(seed=seed, n_startup_trials=settings.startup_trials)
-        except ImportError as error:
-            raise FitbenchError("search.sampler=gp needs PyTorch: pip install torch") from error
+        if find_spec("torch") is None:
+            raise RequestError("search.sampler=gp needs PyTorch: pip install torch")
+        return GPSampler(seed=seed, n_startup_trials=settings.startup_trials)
     return TPESampler(seed=seed, n_startup_trials=settings.startup_trials, constant_liar=True)
 
 

@@ -21,7 +21,6 @@ from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.runs import State
 from fitbench.search.settings import Objective, Pruner, check_trial, objectives, pruner
-from fitbench.search.space import Params
 from fitbench.search.study import StorageLost, Study, Turn, reaching
 from fitbench.sweeps.composing import Composer
 from fitbench.sweeps.launch import explain, recorded
@@ -71,12 +70,10 @@ def work(study: Study, recipe: Recipe) -> None:
         OSError: run folders cannot be written. The trial at hand stays open.
     """
     while (turn := study.next()) is not None:
-        try:
+        with turn.claim:
             ended = run_trial(study, recipe, turn)
             study.note(turn.trial, error=ended.error)
             study.tell(turn.trial, ended.state, ended.values)
-        finally:
-            turn.release(study.claims)
 
 
 def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
@@ -87,8 +84,7 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
         OSError: its folder cannot be written.
     """
     wanted = objectives(study.settings)
-    with reaching(study.settings):
-        chosen: Params = study.space.suggest(turn.trial)
+    chosen = study.choose(turn.trial)
     try:
         first = recipe.configuration(study.space.overrides(chosen))
         check_trial(first, wanted)
@@ -119,6 +115,7 @@ class _Judge:
         self.prunes = self.reports and pruner(study.settings) is not Pruner.none
         with reaching(study.settings):
             self.reported = set(study.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        self.last = max(self.reported, default=-1)
         self.seen: list[float] = []
 
     def __call__(self, epoch: dict[str, Any]) -> bool:
@@ -131,7 +128,7 @@ class _Judge:
         with reaching(self.study.settings):
             if step not in self.reported:
                 self.trial.report(value, step)
-            return self.prunes and self.trial.should_prune()
+            return self.prunes and step >= self.last and self.trial.should_prune()  # the epochs before it did survive
 
 
 def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None:

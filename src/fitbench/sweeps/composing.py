@@ -9,14 +9,18 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -32,10 +36,17 @@ class Composer:
     """Composes configurations, and remembers what several of them share."""
 
     def __init__(self, config_dirs: Sequence[str | Path] = ()) -> None:
+        """Hydra finds choices also in `config_dirs`, behind those of conf/.
+
+        Raises:
+            RequestError: one of them does not exist.
+        """
         setbase("1.3")
         folders = create_config_search_path(str(conf_folder()))
         for folder in config_dirs:
-            folders.append("command-line", f"file://{Path(folder).absolute()}")
+            if not Path(folder).is_dir():
+                raise RequestError(f"--config-dir {folder}: there is no such folder")
+            folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
         self.loader = _Loader(folders)
         self.composed: dict[tuple[str, ...], DictConfig] = {}
         self.parsed: dict[str, Override] = {}
@@ -84,6 +95,10 @@ class _Loader(ConfigLoaderImpl):
         if not hasattr(self, "kept"):
             _, self.kept = super()._parse_overrides_and_create_caching_repo(config_name, [])
         return _parsed(overrides), self.kept
+
+    def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        loaded = super()._load_single_config(default, repo)
+        return replace(loaded, config=copy.deepcopy(loaded.config))  # overrides are put into it
 
 
 def _parsed(overrides: Sequence[str]) -> list[Override]:

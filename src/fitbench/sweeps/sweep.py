@@ -162,7 +162,9 @@ def _ended(folder: Path, began: float) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line, with its type where that is not fitbench's own."""
+    """An error in one line, with its type where that is not fitbench's own; where Hydra wraps one, that one."""
+    if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines() or [""]
     return lines[0] if isinstance(error, FitbenchError) else f"{type(error).__name__}: {lines[0]}"
 

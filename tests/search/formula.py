@@ -1,0 +1,95 @@
+"""What the search calls to train a run, with a formula in place of training: it takes no time and no TensorFlow.
+
+It keeps what a run folder and a trial promise: a claim, a history, a checkpoint after every epoch from which it goes
+on, and at the end a result, or pruned.json.
+"""
+
+import json
+import logging
+import math
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from fitbench import runs
+from fitbench.config import Config, config_id, plain, run_id
+from fitbench.training.run import Trial
+
+log = logging.getLogger(__name__)
+
+
+def after_epoch() -> None:
+    """What tests put something else in place of."""
+
+
+def accuracy(config: Config, epoch: int) -> float:
+    """The better, the nearer the learning rate is to 0.01, the larger the batch and the later the epoch; a little by the seed."""
+    rate = config.optimizer["learning_rate"]
+    best = 1 / (1 + abs(math.log10(rate) + 2)) + 0.2 * config.training.batch_size / 128
+    return best * (1 - 0.5**epoch) + 0.001 * math.sin(1e6 * rate + config.seed)
+
+
+def train(config: Config, folder: Path, trial: Trial) -> dict[str, Any] | None:
+    """As `fitbench.training.run.train`. A model named `fails` fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with runs.claim(folder):
+        runs.tidy(folder)
+        if (folder / "result.json").exists():
+            return runs.read_result(folder)
+        (folder / "error.txt").unlink(missing_ok=True)
+        (folder / "pruned.json").unlink(missing_ok=True)
+        path = folder / "train.log"
+        attempts = 1 + (len(re.findall(" attempt ", path.read_text())) if path.exists() else 0)
+        log.info("attempt %d of %s", attempts, folder.name)
+        try:
+            if config.model["name"] == "fails":
+                raise ValueError("no luck\nwith this model")
+            result = _train(config, folder, trial, attempts)
+        except Exception as error:
+            runs.write_whole(folder / "error.txt", f"ValueError: {error}")
+            raise
+        log.info("pruned" if result is None else "finished")
+    return result
+
+
+def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[str, Any] | None:
+    checkpoint = folder / "checkpoint" / "state.json"
+    history: list[dict[str, Any]] = json.loads(checkpoint.read_text()) if checkpoint.exists() else []
+    runs.write_history(folder, history)
+    pruned = any([trial.prune(epoch) for epoch in history]) and len(history) < config.training.epochs
+    while not pruned and len(history) < config.training.epochs:
+        number = len(history) + 1
+        value = accuracy(config, number)
+        line = {"epoch": number, "seconds": 0.1, "learning_rate": 0.1, "loss": 1 - value, "accuracy": value}
+        history.append({**line, "val_loss": 1.01 - value, "val_accuracy": value - 0.01})
+        runs.append_history(folder, history[-1])
+        checkpoint.parent.mkdir(exist_ok=True)
+        runs.write_whole(checkpoint, json.dumps(history))
+        after_epoch()
+        pruned = trial.prune(history[-1]) and number < config.training.epochs
+    metrics = {
+        "train_loss": history[-1]["loss"], "train_accuracy": history[-1]["accuracy"],
+        "val_loss": history[-1]["val_loss"], "val_accuracy": history[-1]["val_accuracy"],
+        "best_epoch": len(history), "epochs": len(history),
+    }  # fmt: skip
+    if pruned:
+        runs.write_whole(checkpoint, json.dumps(history))
+        timing: dict[str, Any] = {"fit_seconds": 1.0}
+        about = {"schema": runs.SCHEMA, "run_id": run_id(config), "trial": trial.number, "metrics": metrics}
+        runs.write_pruned(folder, {**about, "timing": timing, "pruned_at": runs.utc_now()})
+        return None
+    result = {
+        "schema": runs.SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
+        "study": config.study, "config": plain(config),
+        "metrics": {**metrics, "test_loss": 0.5, "test_accuracy": 0.5},
+        "timing": {"fit_seconds": 1.0, "seconds": 2.0, "images_per_second": 100.0},
+        "parameters": 10 * config.training.batch_size,
+        "data": {"name": "digits", "sha256": "0" * 64, "train": 8, "validation": 2, "test": 2, "skipped": 0,
+                 "classes": ["0", "1"]},
+        "versions": {"keras": "3"}, "git": {"commit": None, "dirty": None}, "device": "none", "attempts": attempts,
+        "finished_at": runs.utc_now(), "trial": trial.number,
+    }  # fmt: skip
+    runs.write_result(folder, result)
+    shutil.rmtree(checkpoint.parent)
+    return result

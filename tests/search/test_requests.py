@@ -1,0 +1,176 @@
+"""Requests that are wrong: refused in a line that says what to do, before a trial begins, with nothing left behind."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("optuna")
+
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.search import study as studies
+from fitbench.search.search import read_request, search
+from fitbench.search.study import open_study
+
+RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
+NO_VALIDATION = ("training.validation_split=0", "training.early_stopping=null")
+
+REFUSED = [
+    # the space
+    ([], "there is nothing to search: state a space, such as "),
+    (["optimizer.learning_rate=interval(0.5,0.5)"], "the interval is empty; its first number must be below the second"),
+    (["optimizer.learning_rate=tag(log,interval(0,1))"], "a logarithmic interval must begin above 0"),
+    (["optimizer.learning_rate=tag(lag,interval(0.1,1))"], "there is no tag lag; tags are log and int"),
+    (["training.epochs=tag(int,interval(1.5,3))"], "an interval of whole numbers has whole ends"),
+    (["training.epochs=tag(lag,range(1,4))"], "there is no tag lag"),
+    (["training.epochs=tag(log,range(0,4))"], "a logarithmic range begins above 0"),
+    (["training.epochs=range(3,3)"], "training.epochs=range(3,3): there is nothing to choose from"),
+    (["model=glob(x*)"], "model=glob(x*): there is nothing to choose from"),
+    (["optimizer=adam,adm"], "optimizer has adagrad, adam, adamw, momentum, rmsprop, sgd. Did you mean adam?"),
+    (["optimizer.momentum=interval(0.1,0.9)"], "optimizer.momentum: there is no such key; optimizer has name, "),
+    (["optimizer.learning_rate=interval(-1,1)"], "optimizer.learning_rate is -1.0; it must be a number above 0"),
+    (["training.epochs=1,2", "training.epochs=3,4"], "training.epochs stands in the space more than once"),
+    (["+experiment=tutorial_mlp,tutorial_softmax"], "a key of the space stands without + or ~"),
+    (["seed=0,1"], "seed makes no other configuration, so there is nothing to choose; search.seeds=N trains"),
+    (["search=optimizers", "optimizer=sgd,adam"], "search.when: optimizer=momentum: optimizer chooses from sgd, adam"),
+    # the settings
+    ([RATE, "search.trial=3"], "search.trial: there is no such key. Did you mean search.trials?"),
+    ([RATE, "search.whatever=3"], "search.whatever: there is no such key; search has trials, timeout, workers, "),
+    ([RATE, "search=optimizer"], "search has default, optimizers. Did you mean optimizers?"),
+    ([RATE, "search.trials=many"], "search.trials: Value 'many' of type 'str' could not be converted to Integer"),
+    ([RATE, "search.trials=0"], "search.trials is 0; it must be at least 1"),
+    ([RATE, "search.seeds=0"], "search.seeds is 0; it must be at least 1"),
+    ([RATE, "search.timeout=0"], "search.timeout is 0.0; it must be above 0 seconds, or null"),
+    ([RATE, "search.seed=-1"], "search.seed is -1; it must be from 0 to 4294967295"),
+    ([RATE, "search.sampler=tp"], "search.sampler: Invalid value 'tp', expected one of [tpe, random, gp, grid]"),
+    ([RATE, "search.pruner=mean"], "search.pruner: Invalid value 'mean', expected one of [auto, median, "),
+    ([RATE, "search.objective=accuracy"], "there is no such objective; there are val_accuracy, val_loss, "),
+    ([RATE, "search.objective=test_accuracy"], "a search that looks at the test set makes its results worthless"),
+    ([RATE, "search.objective=[val_loss,test_loss]"], "search.objective=test_loss: a search that looks at the test"),
+    ([RATE, "search.objective=[val_loss,val_loss]"], "it must be one of val_accuracy, val_loss, "),
+    ([RATE, "search.direction=up"], "search.direction is up; it must be auto, maximize or minimize"),
+    ([RATE, "search.direction=[minimize,maximize]"], "it must be auto, maximize or minimize"),
+    ([RATE, *NO_VALIDATION], "search.objective=val_accuracy needs a validation set; training.validation_split is 0"),
+    (["training.validation_split=0,0.2", "training.early_stopping=null"], "val_accuracy needs a validation set"),
+    ([RATE, "search.pruner=median", "search.objective=[val_loss,parameters]"], "several objectives; search.pruner=none"),
+    ([RATE, "search.pruner=hyperband", "search.objective=parameters"], "parameters, which no epoch measures; search."),
+    ([RATE, "search.sampler=grid"], "goes through all values, and optimizer.learning_rate has an interval; use choices"),
+    # what is no part of a search
+    ([RATE, "force=true"], "force=true: a search takes what is recorded; without it, or with a new study"),
+    ([RATE, "hydra.job.name=mine"], "a search is not launched by Hydra; search.workers=N starts processes"),
+    ([RATE, "hydra/launcher=joblib"], "a search is not launched by Hydra; search.workers=N starts processes"),
+    ([RATE, "-m"], "-m: fitbench search has no such option; it takes overrides, and --config-dir DIR"),
+    ([RATE, "--config-dir"], "--config-dir: fitbench search has no such option"),
+    ([RATE, "--config-dir=/no/such"], "--config-dir /no/such: there is no such folder"),
+    ([RATE, "epochs"], "epochs: "),
+    ([RATE, "training.epoch=3"], "training.epoch: there is no such key. Did you mean training.epochs?"),
+    # the storage; a password is never shown
+    ([RATE, "search.storage=here:secret"], "search.storage must be a URL such as postgresql://user@host/database"),
+    ([RATE, "search.storage=x://u:secret@h/db"], "search.storage must be a URL such as postgresql://user@host/database"),
+    ([RATE, "search.storage=postgresql://u:secret@h:port/db"], "search.storage must be a URL such as "),
+    ([RATE, "search.storage=postgresql://u:secret@127.0.0.1:1/db?connect_timeout=5"],
+     "search.storage=postgresql://u:***@127.0.0.1:1/db?connect_timeout=5 does not answer: "),
+    ([RATE, "search.storage=mysql://u:secret@h/db"], "search.storage=mysql://u:***@h/db does not answer: "),
+    ([RATE, "search.storage=sqlite:////no/such/folder/db"], "unable to open database file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED, ids=[" ".join(words) or "nothing" for words, _ in REFUSED])
+def test_wrong_request_is_refused_in_a_line_and_leaves_nothing(composed_once, tmp_path, words, message):
+    if any("postgresql" in word for word in words):
+        pytest.importorskip("psycopg")
+    with pytest.raises(FitbenchError, match=re.escape(message)) as refusal:
+        search(["data=digits", "model=softmax", *words])
+    said = str(refusal.value)
+    assert len(said.splitlines()) <= 2
+    assert "secret" not in said
+    assert isinstance(refusal.value, RequestError) == ("does not answer" not in said)
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_gp_without_pytorch_says_what_to_install(composed_once, tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=r"^search.sampler=gp needs PyTorch: pip install torch$"):
+        search(["data=digits", "model=softmax", RATE, "search.sampler=gp"])
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_storage_may_have_any_characters_of_a_url(composed_once):
+    url = "postgresql://u:it's@/database?host=/tmp/a,b&connect_timeout=5"
+    request = read_request(["data=digits", RATE, f"search.storage={url}"])
+    assert request.settings.storage == url
+    assert read_request(["data=digits", RATE, "search.storage='sqlite:///a b'"]).settings.storage == "sqlite:///a b"
+
+
+# -- another search under the same name --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "difference"),
+    [
+        (["optimizer.learning_rate=tag(log,interval(1e-4,1))"], "space.optimizer.learning_rate.high is 0.1 there and 1.0"),
+        ([RATE, "training.batch_size=32,64"], "space.training.batch_size.kind is absent there and "),
+        (["optimizer=adam,sgd"], "space.optimizer.learning_rate.kind is "),
+        ([RATE, "search.objective=val_loss"], "objective.val_loss is absent there and "),
+        ([RATE, "search.direction=minimize"], 'objective.val_accuracy is "maximize" there and "minimize" here'),
+        ([RATE, "search.seeds=2"], "seeds is 1 there and 2 here"),
+        ([RATE, "training.epochs=3"], "configuration.training.epochs is 20 there and 3 here"),
+        ([RATE, "seed=1"], "configuration.seed is 0 there and 1 here"),
+        ([RATE, "model=mlp"], 'configuration.model._target_ is "fitbench.training.models.softmax" there and '),
+    ],
+)  # fmt: skip
+def test_study_of_another_search_is_refused_with_the_difference_and_not_touched(
+    composed_once, tmp_path, words, difference
+):
+    same = ["data=digits", "model=softmax", "study=mine"]
+    request = read_request([*same, RATE])
+    open_study(request.settings, request.space, request.config)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(RequestError, match=re.escape(difference)) as refusal:
+        search([*same, *words])
+    assert str(refusal.value).startswith("study mine is another search already: ")
+    assert "Nothing was changed; study=NAME makes a search of its own" in str(refusal.value)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "words", [["search.trials=99"], ["search.sampler=random"], ["search.seed=3"], ["search.workers=4"], ["threads=1"]]
+)
+def test_what_changes_no_trial_is_no_difference(composed_once, tmp_path, words):
+    same = ["data=digits", "model=softmax", RATE]
+    names = {read_request(these).config.study for these in (same, [*same, *words])}
+    assert len(names) == 1
+    for these in (same, [*same, *words]):
+        request = read_request(these)
+        open_study(request.settings, request.space, request.config)
+    assert len(list(tmp_path.glob("outputs/*"))) == 1
+
+
+# -- what is imported --------------------------------------------------------------------------------------------------
+
+HEAVY = ("tensorflow", "keras", "jax", "optuna")
+IMPORTS = """
+import json, sys
+from fitbench.cli import main
+sys.argv = ["fitbench", "search", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as end:
+    status = end.code
+print([status, [name for name in {heavy!r} if name in sys.modules]], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "imported"),
+    [(["--help"], 0, []), ([RATE, "search.trial=3"], 2, ["optuna"])],
+)
+def test_help_and_refusals_do_not_wait_for_tensorflow(tmp_path, words, status, imported):
+    command = [sys.executable, "-c", IMPORTS.format(heavy=HEAVY), *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ast.literal_eval(done.stderr.splitlines()[-1]) == [status, imported]
+    assert ("interval(a,b)" in done.stdout) == (status == 0)
+    assert not list(Path(tmp_path).iterdir())

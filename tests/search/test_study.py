@@ -1,0 +1,559 @@
+"""What a search does with its trials, whatever trains them: here a formula does, see formula.py."""
+
+import errno
+import json
+import os
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+optuna = pytest.importorskip("optuna")
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from fitbench import runs
+from fitbench.config import Config
+from fitbench.errors import FitbenchError
+from fitbench.runs import State
+from fitbench.search import study as studies
+from fitbench.search.search import Request, read_request
+from fitbench.search.study import Study, open_study
+
+from . import formula
+from .conftest import RATE, Found, search_with, sharing
+
+SPACE = (RATE, "training.batch_size=32,64", "training.epochs=4", "search.startup_trials=5")
+TRIALS = 14  # of which the last are pruned, and one is not
+SAMPLERS = {
+    "tpe": SPACE,
+    "random": (*SPACE, "search.sampler=random"),
+    "grid": ("optimizer.learning_rate=0.003,0.01,0.03", "training.batch_size=range(16,65,16)", "search.sampler=grid"),
+    "conditional": ("search=optimizers", "search.startup_trials=5", "training.epochs=4"),
+    "objectives": (*SPACE, "search.objective=[val_accuracy,parameters]"),
+}
+
+
+@pytest.fixture(autouse=True)
+def by_formula(monkeypatch):
+    use_formula(monkeypatch)
+
+
+def use_formula(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("fitbench.training.run.train", formula.train)
+    patch.setattr(os, "fsync", lambda descriptor: None)  # which takes longer than the rest, and is for power cuts
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Gives the trials of a search that nothing disturbed, as many as are asked for."""
+
+    @cache
+    def found(sampler: str) -> Found:
+        with pytest.MonkeyPatch.context() as patch, sharing(tmp_path_factory.mktemp("undisturbed"), patch):
+            use_formula(patch)
+            return search_with(patch)(*SAMPLERS[sampler], f"search.trials={TRIALS}")
+
+    return lambda trials=TRIALS, sampler="tpe": found(sampler).trials[:trials]
+
+
+@pytest.fixture
+def opened(composed_once):
+    """Opens the study of a search as each of its processes does."""
+
+    def open_one(*words: str) -> tuple[Study, Request]:
+        request = read_request(["data=digits", "model=softmax", "study=mine", *words])
+        return open_study(request.settings, request.space, request.config), request
+
+    return open_one
+
+
+def of_optuna(folder: Path) -> Any:
+    """The study as Optuna by itself reads it."""
+    return optuna.load_study(
+        study_name="mine", storage=JournalStorage(JournalFileBackend(str(folder / "search.journal")))
+    )
+
+
+def interrupt_after(epochs: int, monkeypatch: pytest.MonkeyPatch, by: BaseException | None = None) -> None:
+    """Have the search interrupted after so many epochs in all, once."""
+    count = 0
+
+    def after_epoch() -> None:
+        nonlocal count
+        count += 1
+        if count == epochs:
+            raise by or KeyboardInterrupt
+
+    monkeypatch.setattr(formula, "after_epoch", after_epoch)
+
+
+# -- the same again ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_search_with_the_same_seed_makes_the_same_trials(search, undisturbed, sampler):
+    again = search(*SAMPLERS[sampler], "search.trials=12")
+    assert again.trials == undisturbed(12, sampler)
+    assert len(again.trials) == 12
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_search_with_another_seed_makes_other_trials(search, undisturbed, sampler):
+    other = search(*SAMPLERS[sampler], "search.trials=2", "search.seed=1")
+    assert [trial["params"] for trial in other.trials] != [trial["params"] for trial in undisturbed(2, sampler)]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_search_that_is_interrupted_and_launched_again_ends_as_if_it_had_not_been(
+    search, undisturbed, sampler, monkeypatch, capsys
+):
+    words = (*SAMPLERS[sampler], "search.trials=12")
+    for epoch in (2, 13, 5):
+        interrupt_after(epoch, monkeypatch)
+        stopped = search(*words)
+        assert stopped.status == 130
+        assert stopped.states()[-1] == "interrupted"
+        assert capsys.readouterr().err.endswith("fitbench: interrupted; the same command goes on from here\n")
+    assert search(*words).trials == undisturbed(12, sampler)
+    logs = [path.read_text() for path in stopped.folder.glob("*/train.log")]
+    assert sum(log.count(" attempt ") for log in logs) == len(logs) + 3
+
+
+def test_search_goes_on_with_more_trials_as_if_it_had_been_asked_for_them_at_once(search, undisturbed):
+    assert len(search(*SPACE, "search.trials=7").trials) == 7
+    assert search(*SPACE, "search.trials=12").trials == undisturbed(12)
+
+
+def test_search_that_is_over_is_reported_and_not_touched(search, capsys):
+    first = search(*SPACE, "search.trials=6")
+    said = capsys.readouterr().out
+    journal = (first.folder / "search.journal").read_bytes()
+    assert search(*SPACE, "search.trials=6").record == first.record
+    assert capsys.readouterr().out == said
+    assert (first.folder / "search.journal").read_bytes() == journal
+
+
+def test_trial_that_was_stopped_between_two_choices_makes_the_other_as_it_would_have(search, undisturbed, monkeypatch):
+    from fitbench.search import space
+
+    suggest, asked = space._suggest, []
+
+    def stop_before_the_second_of_trial_3(trial, key, of):
+        asked.append(key)
+        if (trial.number, len(trial.params)) == (3, 1) and asked.count("stop") == 0:
+            asked.append("stop")
+            raise KeyboardInterrupt
+        return suggest(trial, key, of)
+
+    monkeypatch.setattr(space, "_suggest", stop_before_the_second_of_trial_3)
+    assert search(*SPACE, "search.trials=8").status == 130
+    assert search(*SPACE, "search.trials=8").trials == undisturbed(8)
+
+
+def test_trial_whose_checkpoints_were_lost_is_pruned_where_it_would_have_been(search, undisturbed, monkeypatch):
+    number = next(trial["number"] for trial in undisturbed() if trial["state"] == "pruned")
+    words = (*SPACE, f"search.trials={number + 1}")
+    assert undisturbed()[number]["epochs"] == 2
+    epochs = sum(trial["epochs"] for trial in undisturbed(number))
+    should_prune = optuna.Trial.should_prune
+
+    def killed_when_pruned(trial: Any) -> bool:
+        if should_prune(trial):
+            raise KeyboardInterrupt
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Trial, "should_prune", killed_when_pruned)
+        stopped = search(*words)
+    assert (stopped.states()[-1], sum(trial["epochs"] for trial in stopped.trials)) == ("interrupted", epochs + 2)
+    (stopped.run(number) / "checkpoint" / "state.json").unlink()
+    (stopped.run(number) / "history.jsonl").unlink()
+    again = search(*words)
+    assert again.trials == undisturbed(number + 1)
+    assert len(runs.read_history(again.run(number))) == 2
+
+
+# -- what is recorded --------------------------------------------------------------------------------------------------
+
+
+def test_plain_optuna_opens_the_storage(search):
+    found = search(*SPACE, "search.trials=14")
+    study = of_optuna(found.folder)
+    names = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+    assert {trial["state"] for trial in found.trials} == set(names)
+    for theirs, ours in zip(study.trials, found.trials, strict=True):
+        assert (theirs.number, theirs.params) == (ours["number"], ours["params"])
+        assert (theirs.state, theirs.values) == (names[ours["state"]], ours["values"])
+        assert list(theirs.intermediate_values.values()) == ours["history"]
+        assert theirs.user_attrs["run_ids"] == ours["run_ids"]
+    assert study.best_trial.number == found.record["best"][0]
+    assert study.direction.name == "MAXIMIZE"
+
+
+def test_value_of_a_pruned_trial_is_the_best_that_it_reported(search):
+    found = search(*SPACE, "search.trials=14", "search.objective=val_loss")
+    pruned = [trial for trial in found.trials if trial["state"] == "pruned"]
+    assert pruned
+    for trial in pruned:
+        assert trial["values"] == [min(trial["history"])]
+        said = json.loads((found.run(trial["number"]) / "pruned.json").read_text())
+        assert (said["trial"], said["metrics"]["epochs"]) == (trial["number"], trial["epochs"])
+
+
+def test_trials_with_the_same_configuration_share_a_run(search):
+    """The grid of a batch size that stands in the space twice: 64 and 64.0."""
+    words = (
+        "training.batch_size=32,64",
+        "optimizer.epsilon=1e-7,1.0e-07",
+        "training.epochs=2",
+        "search.sampler=random",
+    )
+    found = search(*words, "search.trials=6")
+    assert found.states() == ["finished"] * 6
+    logs = list(found.folder.glob("*/train.log"))
+    assert len(logs) == 2
+    assert [path.read_text().count(" attempt ") for path in logs] == [1, 1]
+    assert all(len(trial["history"]) == 2 for trial in found.trials)
+
+
+def test_objective_is_the_mean_over_the_seeds_of_a_trial(search):
+    found = search(*SPACE, "search.trials=10", "search.seeds=3", "seed=5")
+    for trial in found.trials:
+        if trial["state"] == "pruned":
+            continue
+        results = [runs.read_result(found.folder / name) for name in trial["run_ids"]]
+        assert [result["seed"] for result in results] == [5, 6, 7]
+        values = [result["metrics"]["val_accuracy"] for result in results]
+        assert trial["values"] == [pytest.approx(sum(values) / 3, abs=1e-12)]
+        assert len(set(values)) == 3
+        assert trial["history"] == [
+            epoch["val_accuracy"] for epoch in runs.read_history(found.folder / trial["run_ids"][0])
+        ]
+    assert "pruned" not in found.states()[:5]
+
+
+def test_pruned_trial_trains_no_further_seeds(search):
+    found = search(*SPACE, "search.trials=14", "search.seeds=2")
+    pruned = [trial for trial in found.trials if trial["state"] == "pruned"]
+    assert pruned
+    for trial in pruned:
+        assert runs.state(found.folder / trial["run_ids"][0]) is State.pruned
+        assert not (found.folder / trial["run_ids"][1]).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "best"),
+    [
+        (["search.objective=val_accuracy"], max),
+        (["search.objective=val_loss"], min),
+        (["search.objective=train_loss"], min),
+        (["search.objective=parameters"], min),
+        (["search.objective=parameters", "search.direction=maximize"], max),
+        (["search.objective=val_loss", "search.direction=maximize"], max),
+    ],
+)
+def test_best_trial_is_the_best_by_objective_and_direction(search, words, best):
+    found = search(*SPACE, "search.trials=8", "search.pruner=none", *words)
+    values = [trial["values"][0] for trial in found.trials]
+    assert len(set(values)) > 1
+    assert values[found.record["best"][0]] == best(values)
+    assert [values[number] for number in found.record["best"]] == sorted(values, reverse=best is max)
+    assert of_optuna(found.folder).best_value == best(values)
+
+
+def test_several_objectives_give_the_trials_that_no_other_surpasses(search, capsys):
+    found = search(
+        *SPACE[:1],
+        *SPACE[2:],
+        "training.batch_size=16,32,64,128",
+        "search.trials=12",
+        "search.objective=[val_accuracy,parameters]",
+    )
+    assert found.record["objectives"] == [
+        {"name": "val_accuracy", "direction": "maximize"}, {"name": "parameters", "direction": "minimize"},
+    ]  # fmt: skip
+    values = {trial["number"]: trial["values"] for trial in found.trials}
+
+    def surpasses(one: list[float], other: list[float]) -> bool:
+        return one != other and one[0] >= other[0] and one[1] <= other[1]
+
+    front = {number for number, own in values.items() if not any(surpasses(one, own) for one in values.values())}
+    assert set(found.record["best"]) == front
+    assert 1 < len(front) < 12
+    assert front == {trial.number for trial in of_optuna(found.folder).best_trials}
+    assert f"{len(front)} of them on the Pareto front" in capsys.readouterr().out
+    assert "pruned" not in found.states()
+
+
+@pytest.mark.parametrize("direction", ["[maximize,maximize]", "maximize"])
+def test_direction_of_several_objectives(search, direction):
+    found = search(
+        *SPACE, "search.trials=3", "search.objective=[val_accuracy,parameters]", f"search.direction={direction}"
+    )
+    assert [one["direction"] for one in found.record["objectives"]] == ["maximize", "maximize"]
+
+
+def test_grid_makes_every_combination_once_and_ends(search):
+    found = search(*SAMPLERS["grid"], "search.pruner=none", "search.trials=50")
+    combinations = [tuple(trial["params"].values()) for trial in found.trials]
+    assert set(combinations) == {(rate, size) for rate in (0.003, 0.01, 0.03) for size in (16, 32, 48, 64)}
+    assert len(combinations) == 12
+    assert search(*SAMPLERS["grid"], "search.pruner=none", "search.trials=50").trials == found.trials
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_pruners_end_trials_early(search, pruner):
+    found = search(*SPACE, "training.epochs=8", "search.trials=20", f"search.pruner={pruner}", "search.sampler=random")
+    assert {"pruned", "finished"} == set(found.states())
+    assert max(trial["epochs"] for trial in found.trials if trial["state"] == "pruned") < 8
+
+
+def test_no_trial_is_pruned_where_none_is_to_be(search):
+    assert set(search(*SPACE, "search.trials=14", "search.pruner=none").states()) == {"finished"}
+
+
+def test_time_that_is_up_ends_the_search_after_the_trial_at_hand(search, monkeypatch):
+    monkeypatch.setattr(formula, "after_epoch", lambda: time.sleep(0.1))
+    found = search(*SPACE, "search.trials=50", "search.timeout=1")
+    assert found.status == 0
+    assert set(found.states()) == {"finished"}
+    assert 2 <= len(found.trials) <= 4
+    assert len(search(*SPACE, "search.trials=50", "search.timeout=0.3").trials) > len(found.trials)
+
+
+def test_search_says_what_it_has_found_and_how_to_train_it(search, capsys, configure):
+    words = ("search=optimizers", "training.epochs=4", "search.trials=12", "search.startup_trials=4")
+    found = search(*words)
+    out = capsys.readouterr().out.splitlines()
+    states = found.states()
+    counts = [f"{states.count(state)} {state}" for state in ("finished", "pruned") if state in states]
+    assert out[0] == f"12 trials: {', '.join(counts)}"
+    assert out[-2] == "Train the best over 5 seeds:"
+    words = out[-1].split()
+    assert words[:3] == ["fitbench", "train", "-m"]
+    assert words[-1] == "'seed=range(5)'"
+    config = configure(*words[3:-1])
+    assert runs.folder_of(config).absolute() == found.run(found.record["best"][0])
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+FAILS = "_target_: mine.fails\nname: fails\npixel_range: [0, 1]\n"
+
+
+@pytest.fixture
+def models(tmp_path) -> str:
+    """The option for a folder of the user's own, with a model that fails."""
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "fails.yaml").write_text(FAILS)
+    return f"--config-dir={tmp_path / 'conf'}"
+
+
+def test_failing_trial_is_recorded_with_its_error_and_the_others_go_on(search, models, capsys):
+    found = search(
+        models, "model=softmax,fails", RATE, "training.epochs=2", "search.trials=10", "search.max_failures=9"
+    )
+    failed = [trial for trial in found.trials if trial["state"] == "failed"]
+    assert failed
+    assert len(failed) < 10
+    for trial in found.trials:
+        assert (trial["state"] == "failed") == (trial["params"]["model"] == "fails")
+        assert trial["error"] == ("ValueError: no luck" if trial in failed else None)
+        assert (runs.state(found.run(trial["number"])) is State.failed) == (trial in failed)
+    assert f"{len(failed)} failed" in capsys.readouterr().out
+    assert not set(found.record["best"]) & {trial["number"] for trial in failed}
+    assert [trial.state for trial in of_optuna(found.folder).trials].count(TrialState.FAIL) == len(failed)
+
+
+def test_search_gives_up_when_trial_after_trial_fails(search, models):
+    words = (models, "model=fails", "training.batch_size=16,32,64", "search.trials=20", "search.max_failures=3")
+    with pytest.raises(
+        FitbenchError, match=r"^3 trials in a row have failed \(search.max_failures\), the last: Val.*no l"
+    ):
+        search(*words)
+    assert search.left.states() == ["failed"] * 3
+    with pytest.raises(FitbenchError, match="^3 trials in a row"):  # another launch tries again
+        search(*words)
+    assert search.left.states() == ["failed"] * 6
+
+
+def test_run_of_the_trial_that_cannot_have_the_objective_fails_it(search, monkeypatch):
+    train = formula.train
+
+    def without(config: Config, folder: Path, trial: Any) -> Any:
+        result = train(config, folder, trial)
+        result["metrics"]["val_accuracy"] = None
+        return result
+
+    monkeypatch.setattr("fitbench.training.run.train", without)
+    with pytest.raises(FitbenchError, match="has no val_accuracy"):
+        search(*SPACE, "search.trials=3", "search.max_failures=1")
+
+
+# -- disks and files ---------------------------------------------------------------------------------------------------
+
+
+def full(path: object) -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+@pytest.mark.parametrize("epoch", [1, 6])
+def test_search_goes_on_when_the_disk_has_room_again(search, undisturbed, epoch, monkeypatch):
+    interrupt_after(epoch, monkeypatch, full("history.jsonl"))
+    with pytest.raises(
+        FitbenchError, match=r"^history.jsonl: No space left on device; runs are recorded below outputs="
+    ):
+        search(*SPACE, "search.trials=8")
+    assert search.left.states()[-1] == "interrupted"
+    assert search(*SPACE, "search.trials=8").trials == undisturbed(8)
+
+
+@pytest.mark.parametrize("write", [1, 3, 8, 20])
+def test_journal_that_could_not_be_written_is_whole_and_the_search_goes_on(search, undisturbed, write, monkeypatch):
+    append, count = JournalFileBackend.append_logs, 0
+
+    def half(backend: Any, logs: list[dict[str, Any]]) -> None:
+        nonlocal count
+        count += 1
+        if count < write:
+            append(backend, logs)
+        else:  # what is left of the disk takes half of it
+            with Path(backend._file_path).open("a") as file:
+                file.write(json.dumps(logs[0])[:30])
+            raise full(backend._file_path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalFileBackend, "append_logs", half)
+        with pytest.raises(FitbenchError, match=r"search\.journal: No space left on device"):
+            search(*SPACE, "search.trials=4")
+    journal = (Path("outputs") / "mine" / "search.journal").read_bytes()
+    assert journal == b"" or journal.endswith(b"\n")
+    assert len(journal.splitlines()) == write - 1
+    assert search(*SPACE, "search.trials=4").trials == undisturbed(4)
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"op_code":5,"worker_id":"', b"x" * 10_000])
+def test_torn_last_line_of_the_journal_is_cut(search, undisturbed, torn):
+    journal = search(*SPACE, "search.trials=5").folder / "search.journal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + torn)
+    assert search(*SPACE, "search.trials=5").states() == ["finished"] * 5
+    assert journal.read_bytes() == whole
+    journal.write_bytes(whole + torn)
+    assert search(*SPACE, "search.trials=8").trials == undisturbed(8)
+
+
+def test_journal_with_nothing_but_a_torn_line_begins_anew(search):
+    folder = Path("outputs") / "mine"
+    folder.mkdir(parents=True)
+    (folder / "search.journal").write_bytes(b'{"op_code":0,"wor')
+    assert len(search(*SPACE, "search.trials=2").trials) == 2
+
+
+def test_damaged_journal_is_named(search):
+    journal = search(*SPACE, "search.trials=2").folder / "search.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:5], b"{]\n", *lines[5:]]))
+    with pytest.raises(FitbenchError, match=r"^search\.journal in the study's folder is damaged: "):
+        search(*SPACE, "search.trials=3")
+
+
+# -- who works on what -------------------------------------------------------------------------------------------------
+
+
+def test_trial_that_somebody_works_on_is_left_to_them(opened):
+    study, _ = opened(*SPACE, "search.trials=2")
+    first = study.next()
+    second = study.next()
+    assert (first.trial.number, second.trial.number) == (0, 1)
+    assert (first.again, second.again) == (False, False)
+    first.claim.close()
+    again = study.next()
+    assert (again.trial.number, again.again, again.trial.params) == (0, True, first.trial.params)
+    for turn in (again, second):
+        study.tell(turn.trial, TrialState.COMPLETE, [0.5])
+        turn.claim.close()
+    assert study.next() is None
+    assert [path.name for path in study.claims.iterdir()] == ["lock"]
+
+
+def test_worker_waits_for_the_last_trials_of_others_which_it_may_have_to_end(opened, monkeypatch):
+    study, _ = opened(*SPACE, "search.trials=1")
+    first = study.next()
+    waits = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            first.claim.close()
+
+    monkeypatch.setattr(studies.time, "sleep", wait)
+    assert study.next().trial.number == 0
+    assert len(waits) == 3
+
+
+def test_trial_that_ends_while_a_worker_looks_for_work_is_not_made_again(opened, monkeypatch):
+    study, _ = opened(*SPACE, "search.trials=2")
+    first = study.next()
+    claim = Study._claimed
+
+    def end_first(self: Study, number: int) -> Any:
+        if number == 0 and first.trial.number == 0 and not study.trials()[0].state.is_finished():
+            study.tell(first.trial, TrialState.COMPLETE, [0.5])
+            first.claim.close()
+        return claim(self, number)
+
+    monkeypatch.setattr(Study, "_claimed", end_first)
+    turn = study.next()
+    assert (turn.trial.number, turn.again) == (1, False)
+    turn.claim.close()
+
+
+def test_claim_whose_folder_is_removed_at_that_moment_is_not_had(opened, monkeypatch):
+    study, _ = opened(*SPACE, "search.trials=2")
+    create = runs._create
+
+    def removed(path: Path, content: str) -> bool:
+        if path.parent.name == "0":
+            path.parent.rmdir()
+        return create(path, content)
+
+    monkeypatch.setattr(runs, "_create", removed)
+    assert study._claimed(0) is None
+
+
+def test_what_another_process_said_of_a_trial_stays(opened):
+    study, _ = opened(*SPACE, "search.trials=2")
+    turn = study.next()
+    study.tell(turn.trial, TrialState.COMPLETE, [0.5])
+    study.note(turn.trial, error="late")
+    study.tell(turn.trial, TrialState.FAIL, None)
+    [trial] = study.trials()
+    assert (trial.state, trial.values, trial.user_attrs) == (TrialState.COMPLETE, [0.5], {})
+    turn.claim.close()
+
+
+def test_trial_waits_for_its_run_where_another_process_trains_it(search, monkeypatch):
+    train, waited = formula.train, []
+
+    def elsewhere(config: Config, folder: Path, trial: Any) -> Any:
+        if not waited:
+            (folder / "claim.json").write_text(json.dumps(runs._self()))
+            raise runs.Claimed(str(folder))
+        return train(config, folder, trial)
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            [claim] = Path("outputs", "mine").glob("*/claim.json")
+            claim.unlink()
+
+    monkeypatch.setattr("fitbench.training.run.train", elsewhere)
+    monkeypatch.setattr("fitbench.search.trial.time.sleep", wait)
+    assert search(*SPACE, "search.trials=2").states() == ["finished"] * 2
+    assert len(waited) == 2
