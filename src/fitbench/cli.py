@@ -52,7 +52,7 @@ def runs(
     ] = None,
     columns: Annotated[str | None, typer.Option(help="columns to print, with commas")] = None,
     state: Annotated[
-        str | None, typer.Option(help="only finished, failed, running or interrupted; with commas")
+        str | None, typer.Option(help="only finished, failed, pruned, running or interrupted; with commas")
     ] = None,
     study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="print so many runs at most")] = None,

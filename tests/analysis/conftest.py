@@ -39,6 +39,26 @@ def predictions(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np
     return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
+def pruned_after(history: list[dict[str, Any]], run_id: str, trial: int | None) -> dict[str, Any]:
+    """What pruned.json holds after these epochs."""
+    last = history[-1]
+    return {
+        "schema": runs.SCHEMA,
+        "run_id": run_id,
+        "trial": trial,
+        "metrics": {
+            "train_loss": last["loss"],
+            "train_accuracy": last["accuracy"],
+            "val_loss": last["val_loss"],
+            "val_accuracy": last["val_accuracy"],
+            "best_epoch": min(3, len(history)),
+            "epochs": len(history),
+        },
+        "timing": {"fit_seconds": 1.5},
+        "pruned_at": "2026-01-02T03:04:05Z",
+    }
+
+
 @pytest.fixture(scope="session")
 def composed(configure):
     """`configure`, once for each set of overrides: composing takes a tenth of a second."""
@@ -58,6 +78,8 @@ def make_run(composed, tmp_path):
         probabilities: np.ndarray | None = None,
         sha256: str = "ab" * 32,
         finished: bool = True,
+        trial: int | None = None,
+        pruned: bool = False,
     ) -> Path:
         config = replace(composed("model=mlp", *overrides), outputs=str(outputs))
         folder = runs.folder_of(config)
@@ -65,7 +87,9 @@ def make_run(composed, tmp_path):
         history = curves(5) if history is None else history
         runs.write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         runs.write_history(folder, history)
-        if not finished:
+        if pruned:
+            runs.write_pruned(folder, pruned_after(history, run_id(config), trial))
+        if pruned or not finished:
             return folder
         if labels is None or probabilities is None:
             labels, probabilities = predictions(60, len(classes))
@@ -98,7 +122,7 @@ def make_run(composed, tmp_path):
             "device": "cpu: Some Processor, 2 cores",
             "attempts": 1,
             "finished_at": "2026-01-02T03:04:05Z",
-        }  # fmt: skip
+        } | ({} if trial is None else {"trial": trial})  # fmt: skip
         runs.write_result(folder, result)
         return folder
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import fitbench
+from fitbench import runs
 from fitbench.analysis import loading
 from fitbench.analysis.frame import column, configuration, histories, load_history, load_runs, say_left_out, varying
 from fitbench.errors import RequestError
@@ -93,7 +94,7 @@ def test_columns_come_in_the_documented_order(make_run, outputs):
         *(f"metrics.{name}" for name in METRICS),
         *("timing.fit_seconds", "timing.seconds", "timing.images_per_second", "parameters"),
         *("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test", "device", "attempts"),
-        *("git.commit", "git.dirty", "versions.keras", "finished_at", "error"),
+        *("trial", "git.commit", "git.dirty", "versions.keras", "finished_at", "error"),
     ]
 
 
@@ -351,6 +352,8 @@ def test_a_result_that_cannot_be_read_is_left_out_with_its_reason(make_run, outp
         ({"metrics": None}, "metrics is None"),
         ({"config__model": "mlp"}, "config.model is 'mlp'"),
         ({"config__optimizer__learning_rate": float("inf")}, "config.optimizer.learning_rate is inf"),
+        ({"config__training__epochs": 10**400}, "config.training.epochs is 1000"),
+        ({"parameters": 10**400}, "parameters is 1000"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**40}, "seed is 1099511627776"),
         ({"seed": True}, "seed is True"),
@@ -375,6 +378,60 @@ def test_what_a_result_may_lack_is_missing(make_run, outputs):
     (row,) = load_runs(outputs).to_dict("records")
     for name in ("git.commit", "git.dirty", "metrics.val_loss", "timing.fit_seconds"):
         assert pd.isna(row[name])
+
+
+def test_a_pruned_run_has_the_metrics_of_its_last_epoch_and_its_trial(make_run, outputs):
+    make_run("seed=0", trial=3)
+    folder = make_run("seed=1", history=make_run.curves(2), pruned=True, trial=7)
+    make_run("seed=2")
+    frame = load_runs(outputs)
+    assert frame["state"].tolist() == ["finished", "pruned", "finished"]
+    assert frame["trial"].fillna(-1).tolist() == [3, 7, -1]
+    pruned = frame.to_dict("records")[1]
+    assert (pruned["metrics.val_accuracy"], pruned["metrics.val_loss"]) == (0.88, 0.6)
+    assert (pruned["metrics.epochs"], pruned["metrics.best_epoch"], pruned["timing.fit_seconds"]) == (2, 2, 1.5)
+    assert [name for name in METRICS if pd.isna(pruned[f"metrics.{name}"])] == ["test_loss", "test_accuracy"]
+    assert frame.loc[0, "config_id"] == pruned["config_id"]
+    with runs.claim(folder):  # it goes on
+        row = load_runs(outputs).to_dict("records")[1]
+    assert row["state"] == "running"
+    assert pd.isna(row["metrics.val_accuracy"])
+    assert pd.isna(row["trial"])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "pruned.json: not JSON"),
+        ("[]", "pruned.json: schema 'list'"),
+        ('{"schema": 9}', "pruned.json: schema 9"),
+        ('{"schema": 1}', "pruned.json: trial is missing"),
+        ('{"schema": 1, "trial": -1, "run_id": "x", "metrics": METRICS, "timing": {"fit_seconds": 1}}', "trial is -1"),
+        ('{"schema": 1, "trial": true, "run_id": "x", "metrics": {}, "timing": {}}', "trial is True"),
+        ('{"schema": 1, "trial": 1, "run_id": "x", "metrics": {}, "timing": {}}', "metrics.train_loss is missing"),
+        ('{"schema": 1, "trial": 1, "run_id": "x", "metrics": METRICS, "timing": {"fit_seconds": "1"}}', "fit_seconds"),
+        ("[" * 100_000, "pruned.json: nested too deeply"),
+    ],
+)
+def test_a_damaged_pruned_json_is_left_out_with_its_reason(make_run, outputs, content, reason):
+    make_run("seed=0")
+    bad = make_run("seed=1", pruned=True, trial=1)
+    metrics = json.loads((bad / "pruned.json").read_text())["metrics"]
+    (bad / "pruned.json").write_text(content.replace("METRICS", json.dumps(metrics)))
+    frame = load_runs(outputs)
+    assert frame["seed"].tolist() == [0]
+    (said,) = left_out(frame).values()
+    assert said.startswith("pruned.json: ")
+    assert reason in said
+
+
+@pytest.mark.parametrize("trial", [-1, "3", 2**40, 1.5])
+def test_a_trial_that_is_no_number_is_left_out(make_run, outputs, trial):
+    make_run("seed=0")
+    edit(make_run("seed=1"), trial=trial)
+    frame = load_runs(outputs)
+    assert frame["seed"].tolist() == [0]
+    assert list(left_out(frame).values()) == [f"result.json: trial is {trial!r}; expected a number from 0, or null"]
 
 
 @pytest.mark.parametrize(

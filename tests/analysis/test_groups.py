@@ -174,6 +174,14 @@ def test_real_run_folders_are_grouped(make_run, tmp_path):
     assert all(one.mixed == {} for one in found)
 
 
+def test_pruned_runs_are_not_counted_but_said(make_run, tmp_path):
+    make_run("seed=0", trial=0)
+    make_run("seed=1", trial=1, pruned=True)
+    (found,) = groups.group(load_runs(tmp_path), ["model"], "val_accuracy")
+    assert found.values == (0.86,)
+    assert found.uncounted == {"pruned": 1}
+
+
 rows_of_runs = st.lists(
     st.builds(
         run,

@@ -280,10 +280,30 @@ def test_states_select(make_run, outputs, listed):
     assert seeds == {"finished": [0], "failed": [2], "failed, interrupted": [1, 2], "running": []}
 
 
+def test_pruned_runs_are_listed_with_their_metrics_and_trials(make_run, outputs, listed):
+    change(make_run("seed=0", trial=11), test_accuracy=0.75)
+    make_run("seed=1", pruned=True, trial=2, history=make_run.curves(4))
+    make_run("seed=2", finished=False)
+    text = listed(outputs, columns="trial,state,val_accuracy,test_accuracy,epochs", sort="trial")
+    assert [line.split() for line in text.splitlines()[1:-1]] == [
+        ["trial", "state", "val_accuracy", "test_accuracy", "epochs"],
+        ["2", "pruned", "0.8800", "-", "4"],
+        ["11", "finished", "0.8600", "0.7500", "5"],
+        ["-", "interrupted", "-", "-", "-"],
+    ]
+    assert text.splitlines()[-1] == "3 runs: 1 finished, 1 pruned, 1 interrupted"
+    (row,) = json.loads(listed(outputs, where="trial < 5", state="pruned", format="json"))
+    assert (row["trial"], row["metrics.val_accuracy"], row["metrics.test_accuracy"]) == (2, 0.88, None)
+    assert [row["trial"] for row in records(listed(outputs, format="csv"))] == ["11", "2", ""]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"state": "done"}, "--state is 'done'; it must be one or several of finished, failed, running, interrupted"),
+        (
+            {"state": "done"},
+            "--state is 'done'; it must be one or several of finished, failed, pruned, running, interrupted",
+        ),
         ({"study": "gird"}, "--study is 'gird'; there are grid"),
         ({"format": "xml"}, "--format is 'xml'; it must be one of table, csv, json, markdown"),
         ({"sort": "-test_acuracy"}, "there is no column 'test_acuracy'; did you mean metrics.test_accuracy"),

@@ -99,6 +99,7 @@ def test_a_truncated_result_names_its_file(make_run):
     ("key", "value"),
     [
         ("metrics.test_loss", "0.5"), ("metrics.test_loss", float("nan")), ("metrics.epochs", None), ("timing", []),
+        ("metrics.epochs", 10**400),
         ("data.classes", ["one"]), ("data.classes", [1, 2]), ("parameters", True), ("config.model", "mlp"),
         ("device", 3),
     ],
@@ -141,9 +142,11 @@ def test_nothing_in_a_config_is_resolved(make_run, monkeypatch):
 def test_what_is_no_finite_number_in_a_history_is_null(make_run):
     folder = make_run()
     (folder / "history.jsonl").write_text(
-        '{"epoch": 1, "loss": NaN, "accuracy": "high", "val_loss": 0.5}\n{"epoch": 0, "loss": 1}\n{"epoch": 2, "lo'
+        '{"epoch": 1, "loss": NaN, "accuracy": "high", "val_loss": 0.5, "val_accuracy": 1%s}\n' % ("0" * 400)
+        + '{"epoch": 0, "loss": 1}\n{"epoch": 1%s}\n{"epoch": 2, "lo' % ("0" * 400)
     )
-    assert loading.read_history(folder) == [{"epoch": 1, "loss": None, "accuracy": None, "val_loss": 0.5}]
+    expected = {"epoch": 1, "loss": None, "accuracy": None, "val_loss": 0.5, "val_accuracy": None}
+    assert loading.read_history(folder) == [expected]
 
 
 def damage(path: Path, how: str) -> None:

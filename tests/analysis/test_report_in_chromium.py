@@ -380,3 +380,160 @@ def test_dark_and_light_follow_the_system_until_one_is_chosen(seen):
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(17, 20, 24)")
     seen.one("#theme").click()
     assert seen.js(background) == light
+
+
+# -- searches ---------------------------------------------------------------------------------------------------------
+
+
+def search_of(study: str, names: list[str], objectives: dict[str, str]) -> dict:
+    """What search.json holds of twelve trials; the first ones have these runs, and much is a stranger's."""
+    space = {
+        "optimizer.learning_rate": {"kind": "float", "low": 1e-5, "high": 0.1, "log": True, "step": None},
+        f"model.{HOSTILE}": {"kind": "choice", "values": [HOSTILE, "[784,300,100,50,25,12]", "relu"]},
+        "model.dropout": {"kind": "float", "low": 0.0, "high": 0.5, "log": False, "step": None},
+    }
+    trials = []
+    for i in range(12):
+        state = "failed" if i == 3 else "pruned" if i in (5, 7) and len(objectives) == 1 else "finished"
+        params = {"optimizer.learning_rate": 10 ** (-1 - i % 4), f"model.{HOSTILE}": (HOSTILE, "relu")[i % 2]}
+        values = [0.1 if i == 2 else 0.9 + i / 1000, 1000 * (i + 1)][: len(objectives)]
+        trials.append({
+            "number": i, "state": state, "values": None if state == "failed" else values,
+            "params": params | ({"model.dropout": i / 30} if i % 3 else {}),
+            "run_ids": [names[i]] if i < len(names) else [], "epochs": 4, "history": [],
+            "error": f"ValueError: {HOSTILE}" if state == "failed" else None, "began": i, "ended": i + 2.5,
+        })  # fmt: skip
+    finished = [one for one in trials if one["state"] == "finished"]
+    best = sorted(finished, key=lambda one: -one["values"][0]) if len(objectives) == 1 else finished
+    return {
+        "schema": 1, "study": study, "space": space, "trials": trials, "best": [one["number"] for one in best],
+        "objectives": [{"name": name, "direction": direction} for name, direction in objectives.items()],
+        "importance": {name: {"optimizer.learning_rate": 0.75, f"model.{HOSTILE}": 0.25} for name in objectives},
+        "sampler": HOSTILE, "pruner": "median", "seed": 0, "seeds": 1, "versions": {},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def searches_page(tmp_path_factory) -> Path:
+    """Two studies with a search each, the second with two objectives."""
+    folder = tmp_path_factory.mktemp("searches")
+    outputs = folder / "outputs"
+    for study, objectives in (
+        ("sweep", {"val_accuracy": "maximize"}),
+        (HOSTILE.replace("/", ""), {"val_accuracy": "maximize", "parameters": "minimize"}),
+    ):
+        names = [write(folder, "mlp", rate, 0, 0.9).name for rate in RATES[:2]]
+        outputs.mkdir(exist_ok=True)
+        (folder / "sweep").rename(outputs / study)
+        (outputs / study / "search.json").write_text(json.dumps(search_of(study, names, objectives)))
+    report([outputs], folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture
+def searched(browser, searches_page):
+    page = Page(browser, searches_page)
+    choose(page, "Study", "sweep")
+    return page
+
+
+def choose(page: Page, label: str, text: str) -> None:
+    page.js(
+        """const select = document.querySelector(`#search select[aria-label='${arguments[0]}']`);
+        select.value = [...select.options].find((option) => option.text === arguments[1]).value;
+        select.dispatchEvent(new Event("change"));""",
+        label,
+        text,
+    )
+
+
+def trial_column(page: Page, label: str) -> list[str]:
+    return page.js(
+        """const heads = [...document.querySelectorAll("#search thead th button")].map((b) => b.firstChild.data);
+        const rows = [...document.querySelectorAll("#search tbody tr")];
+        return rows.map((row) => row.cells[heads.indexOf(arguments[0])].textContent);""",
+        label,
+    )
+
+
+def test_without_a_search_there_is_no_section_of_it(seen):
+    assert not seen.one("#search").is_displayed()
+
+
+def test_a_search_shows_its_best_trials_first_and_all_that_it_tried(searched):
+    assert searched.one("#search .answer").text.startswith("Highest validation accuracy: 0.9110 in trial 11, with ")
+    assert trial_column(searched, "trial") == ["11", "10", "9", "8", "6", "4", "1", "0", "2", "7", "5", "3"]
+    assert trial_column(searched, "state").count("pruned") == 2
+    assert trial_column(searched, "validation accuracy")[-1] == ABSENT
+    assert len(searched.all("#search .slices svg")) == 3
+    history = searched.all("#search .pair .dots path")
+    assert len(history) == 12
+    assert [span.text for span in searched.all("#search .share > :last-child")] == ["0.75", "0.25"]
+    assert "Not rated" in searched.one("#search .shares .hint").text
+    assert len(searched.all("#search .lines path")) == 9  # the finished ones
+    keys = [entry.text for entry in searched.all("#search .trial-key .entry")]
+    assert keys == ["best", "finished", "pruned, at its best epoch", "beyond the axis", "failed"]
+
+
+def test_trials_are_sorted_by_what_they_chose(searched):
+    head = next(b for b in searched.all("#search thead th button") if b.text == "learning_rate")
+    head.click()
+    rates = [float(text) for text in trial_column(searched, "learning_rate")]
+    assert rates == sorted(rates)
+    head = next(b for b in searched.all("#search thead th button") if b.text.startswith("dropout"))
+    head.click()
+    assert trial_column(searched, "dropout")[-4:] == [ABSENT] * 4
+
+
+def test_a_trial_opens_its_run_and_is_marked_in_every_chart(searched):
+    row = next(row for row in searched.all("#search tbody tr") if row.text.split()[0] == "1")
+    searched.middle(row)
+    row.find_element(By.TAG_NAME, "button").click()
+    assert searched.detail.startswith("digits-mlp-sgd-")
+    assert "selected" in row.get_attribute("class")
+    assert len(searched.all("#search .pair .over .selected")) == 1
+    assert len(searched.all("#search .slices .over .selected")) == 3
+    without = next(row for row in searched.all("#search tbody tr") if row.text.split()[0] == "9")
+    assert not without.find_elements(By.TAG_NAME, "button")
+
+
+def test_a_mark_says_what_its_trial_was(searched):
+    x, y = searched.middle(searched.all("#search .pair .dots path")[-1])  # the best lies on top
+    searched.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+    told = searched.one("#tooltip").text
+    assert told.startswith("trial 11, finished\nvalidation accuracy 0.9110\nlearning_rate 0.0001")
+    assert "relu" in told
+
+
+def test_of_two_objectives_either_is_looked_at(searched):
+    choose(searched, "Study", HOSTILE.replace("/", ""))
+    assert "on the Pareto front" in searched.one("#search .answer").text
+    assert len(searched.all("#search .pareto path")) == 1
+    assert len(searched.all("#search .pair .dots path")) == 11  # the failed one has neither
+    names = searched.js("return [...document.querySelectorAll('#search .chart .name')].map((name) => name.textContent)")
+    assert names[:2] == ["parameters", "validation accuracy"]
+    choose(searched, "Up", "parameters")
+    choose(searched, "Across", "validation accuracy")
+    names = searched.js("return [...document.querySelectorAll('#search .chart .name')].map((name) => name.textContent)")
+    assert names[:2] == ["validation accuracy", "parameters"]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_strangers_search_stays_text_and_inside_of_the_page(browser, searches_page, width):
+    browser.get_log("browser")
+    page = Page(browser, searches_page)
+    page.open(width)
+    for study in ("sweep", HOSTILE.replace("/", "")):
+        choose(page, "Study", study)
+        assert page.js("return document.documentElement.scrollWidth") <= width
+        for part in (".said", ".answer", "tbody", ".slices"):
+            assert HOSTILE in page.js("return document.querySelector(`#search ${arguments[0]}`).textContent", part)
+    assert page.js("return document.querySelectorAll('img').length") == 0
+    assert page.js("return document.scripts.length") == 2
+    assert browser.get_log("browser") == []
+
+
+def test_numbers_that_cannot_be_counted_up_to_have_ticks(seen):
+    assert seen.js("return scale([1e16, 1e16 + 4], 0, 300).ticks.length") == 2
+    assert len(seen.js("return scale([-1e308, 1e308], 0, 300).ticks")) == 2
+    assert seen.js("return scale([1e-300, 1e300], 0, 300, { log: true }).ticks.length") > 2

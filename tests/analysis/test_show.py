@@ -197,6 +197,40 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(make_run, capsys):
     assert "'model.hidden=[8,8]'" in text  # quoted for the shell
 
 
+def test_a_pruned_run_says_by_whom_and_when_and_what_it_had_come_to(make_run, capsys):
+    folder = make_run("training.epochs=9", history=make_run.curves(4), pruned=True, trial=7)
+    (folder / "checkpoint").mkdir()
+    text = shown(capsys, folder)
+    assert "pruned by trial 7 after epoch 4 of 9, and so never tested" in text.splitlines()
+    assert row(text, "validation") == ["0.8800", "0.6000"]
+    assert row(text, "train") == ["0.8750", "0.5000"]
+    assert "its best epoch was 3" in text
+    assert "this goes on from its checkpoint, to the end:" in text
+    assert "Learning curves" in text
+    assert "best epoch, 3" in text
+    content = json.loads(shown(capsys, folder, format="json"))
+    assert (content["state"], content["result"], content["error"]) == ("pruned", None, None)
+    assert content["pruned"] == json.loads((folder / "pruned.json").read_text())
+
+
+def test_curves_of_a_pruned_run_are_drawn(make_run, capsys):
+    folder = make_run(pruned=True, trial=0)
+    assert "drew " in shown(capsys, folder, plots=True)
+    assert (folder / "curves.png").exists()
+
+
+def test_a_finished_run_of_a_search_names_its_trial(make_run, capsys):
+    assert "finished 2026-01-02T03:04:05Z, trial 12 of a search" in shown(capsys, make_run(trial=12)).splitlines()
+    assert "trial" not in shown(capsys, make_run("seed=1"))
+
+
+def test_a_damaged_pruned_json_is_an_error_that_names_it(make_run):
+    folder = make_run(pruned=True, trial=0)
+    (folder / "pruned.json").write_text("{")
+    with pytest.raises(FitbenchError, match=r"pruned\.json"):
+        show(str(folder), Path("outputs"), plots=False, format="table")
+
+
 def test_a_run_that_is_training_is_not_to_be_started_again(make_run, capsys):
     folder = make_run(finished=False, history=[])
     with runs.claim(folder):

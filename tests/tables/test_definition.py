@@ -42,6 +42,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"seeds": 0}, "seeds: expected a whole number of at least 1, found 0"),
         ({"seeds": True}, "seeds: expected a whole number"),
         ({"margin": -1}, "margin: expected a number of at least 0"),
+        ({"margin": 10**400}, "margin: expected a number of at least 0"),
         ({"rows": []}, "rows: expected a list of rows"),
         ({"rows": [row(), row()]}, "2 rows have the label 'a'"),
         ({"rows": [row(), 3]}, "row 2: expected keys such as label and claimed"),

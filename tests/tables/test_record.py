@@ -1,5 +1,6 @@
 """What --write commits, and the tables that are committed in this repository."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def test_the_readme_says_what_when_where_and_how(small, records):
         assert part in text, part
 
 
+def test_devices_of_different_runs_are_each_named_with_the_number_of_theirs(small, records):
+    moved = [replace(records[0], device="gpu: another"), *records[1:]]
+    assert "- on: cpu: Some Processor, 2 cores (7 runs)\n- on: gpu: another (1 run)\n" in readme(small, moved)
+
+
 def test_an_empty_table_has_a_readme_too(small, composed):
     assert "Nothing has been measured yet." in readme(small, measured.read_runs(small, composed(small)))
 
@@ -58,6 +64,16 @@ def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, rec
     assert len(drawn["interval"]) == 2
     assert len(drawn["claimed interval"]) == 3
     assert axes.get_xscale() == "log"
+
+
+def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed, measure):
+    from fitbench.tables.lines import lines
+
+    rows = [{"label": "a", "claimed": 0.9, "overrides": ["model=mlp"]}]
+    table = definition.read(define(rows, unit="accuracy"))
+    measure(table, "a", {0: 0.0, 1: 0.05})
+    made = lines(table, measured.read_runs(table, composed(table)))
+    assert chart(table, made).axes[0].get_xscale() == "linear"
 
 
 def test_the_plot_is_a_png(small, records):

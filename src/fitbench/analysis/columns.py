@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fitbench.analysis.statistics import Interval
-from fitbench.analysis.terminal import clean, table
+from fitbench.analysis.terminal import clean, shortened, table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fitbench.analysis.statistics import Interval
+
 FEWEST = 4  # characters to which the name of a row is shortened at least
+APART = 3  # characters between what stands in two columns
+SHORTEST = 3  # characters of a heading that begin a line of their own
 
 
 @dataclass(frozen=True)
@@ -49,29 +52,34 @@ def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
 
 def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
     """The columns that a terminal of this width has room for, and the heads of the others."""
-    from rich.cells import cell_len, set_cell_size
 
     def room(column: Column) -> int:
-        return max(map(cell_len, (*column.head.splitlines(), *column.cells)))
+        return widest(column.head, column.cells)
 
     def excess() -> int:
-        return sum(room(column) + 3 for column in left) + 1 - width
+        return sum(room(column) + APART for column in left) + 1 - width
 
     dropped: list[Column] = []
-    left = [replace(column, head=_broken(column.head, column.cells)) for column in columns]
+    left = [replace(column, head=broken(column.head, column.cells)) for column in columns]
     while excess() > 0 and (spare := [column for column in left if column.spare is not None]):
         dropped.append(max(spare, key=lambda column: column.spare or 0))
         left.remove(dropped[-1])
     while excess() > 0 and (keys := [column for column in left if column.key and room(column) > FEWEST]):
-        widest = max(keys, key=room)
-        to = max(FEWEST, room(widest) - excess())
-        cut = [text if cell_len(text) <= to else f"{set_cell_size(text, to - 1)}…" for text in widest.cells]
-        head = "\n".join(part[:to] for part in widest.head.splitlines())
-        left[left.index(widest)] = replace(widest, head=head, cells=cut)
+        longest = max(keys, key=room)
+        to = max(FEWEST, room(longest) - excess())
+        head = "\n".join(part[:to] for part in longest.head.splitlines())
+        left[left.index(longest)] = replace(longest, head=head, cells=[shortened(cell, to) for cell in longest.cells])
     return left, [column.head.replace("\n", "") for column in dropped]
 
 
-def _broken(head: str, cells: Sequence[str]) -> str:
+def widest(head: str, cells: Sequence[str]) -> int:
+    """How many columns of the terminal the longest line of a column takes."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (*head.splitlines(), *cells)))
+
+
+def broken(head: str, cells: Sequence[str]) -> str:
     """A heading on several lines, broken behind _ and ., where it is wider than what stands below it."""
     from rich.cells import cell_len
 
@@ -79,24 +87,31 @@ def _broken(head: str, cells: Sequence[str]) -> str:
     parts = re.findall(r"[^_.]+[_.]*|[_.]+", head)
     width = max(map(cell_len, (*cells, *parts)))
     for part in parts:
-        if len(lines[-1]) + len(part) <= width:
+        if cell_len(lines[-1] + part) <= width or len(part) < SHORTEST:
             lines[-1] += part
         else:
             lines.append(part)
     return "\n".join(lines)
 
 
-def print_markdown(columns: Sequence[Column]) -> None:
-    """Print a table in GitHub's Markdown, with every column."""
-    print(f"| {' | '.join(escaped(column.head) for column in columns)} |")
-    print(f"|{'|'.join('---:' if column.right else '---' for column in columns)}|")
-    for row in zip(*(column.cells for column in columns), strict=True):
-        print(f"| {' | '.join(map(escaped, row))} |")
+def as_markdown(columns: Sequence[Column]) -> str:
+    """A table in GitHub's Markdown, with every column."""
+
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(map(escaped, cells))} |"
+
+    rule = f"|{'|'.join('---:' if column.right else '---' for column in columns)}|"
+    rows = zip(*(column.cells for column in columns), strict=True)
+    return "\n".join([line([column.head for column in columns]), rule, *map(line, rows)])
+
+
+# a _ between letters means nothing; a ( behind ] would make a link, a [ that begins a line the target of one
+_MARKUP = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|^[\[>]")
 
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, even a stranger's."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|~&" else c for c in clean(text))
+    return _MARKUP.sub(r"\\\g<0>", clean(text).replace("&", "&amp;").replace("<", "&lt;"))
 
 
 def number(value: float | None, digits: int) -> str:

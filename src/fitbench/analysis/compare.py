@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fitbench.analysis import loading, statistics
-from fitbench.analysis.columns import Column, escaped, number, print_columns, print_markdown, span
+from fitbench.analysis.columns import Column, as_markdown, escaped, number, print_columns, span
 from fitbench.analysis.groups import Comparison, Group, against, default_keys, find, group, text
 from fitbench.analysis.statistics import Metric
-from fitbench.analysis.terminal import clean, console
+from fitbench.analysis.terminal import check_format, clean, console
 from fitbench.errors import RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Reason = TypeVar("Reason")
-FORMATS = ("table", "csv", "json", "markdown")
 METRIC = "test_accuracy"
 GROUPS = 50  # groups that tables show unless --limit says otherwise
 NAMED = 10  # folders or groups that a line names at most
@@ -57,10 +56,10 @@ def compare(
         RequestError: an option is wrong, nothing is left to compare, or two runs were tested on different images.
         FitbenchError: a file of two single runs is damaged.
     """
-    if format not in FORMATS:
-        raise RequestError(f"--format is {format!r}; it must be one of {', '.join(FORMATS)}")
+    printers = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
+    check_format(format, list(printers))
     folders = [Path(path) if Path(path).exists() else loading.find_run(path, outputs) for path in paths]
-    if len(folders) == 2 and all(map(_is_run, folders)):
+    if len(folders) == 2 and all(map(loading.is_run, folders)):
         options = {"--by": by, "--metric": metric, "--baseline": baseline, "--where": where, "--study": study}
         given = [name for name, value in options.items() if value is not None]
         if given:
@@ -70,12 +69,7 @@ def compare(
         pair.compare_runs(folders[0], folders[1], limit, format)
         return
     compared = _compared(folders or [outputs], by, metric or METRIC, baseline, where, study)
-    shown = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
-    shown[format](compared, limit or GROUPS)
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / "result.json").is_file() or (folder / "config.yaml").is_file()
+    printers[format](compared, limit or GROUPS)
 
 
 # -- what is compared -------------------------------------------------------------------------------------------------
@@ -359,12 +353,12 @@ def _print(compared: Compared, limit: int) -> None:
 def _print_markdown(compared: Compared, limit: int) -> None:
     groups, comparisons = compared.groups[:limit], compared.comparisons[:limit]
     print(f"**{escaped(_title(compared))}**\n")
-    print_markdown(_ranking(compared, groups))
+    print(as_markdown(_ranking(compared, groups)))
     if len(compared.groups) > limit:
         print(f"\nand {len(compared.groups) - limit} more groups")
     if any(comparisons):
         print(f"\n**{escaped(_reference_title(compared))}**\n")
-        print_markdown(_differences(compared, groups, comparisons))
+        print(as_markdown(_differences(compared, groups, comparisons)))
     for line in (*_notes(compared), *_footnote(compared)):
         print(f"\n{escaped(line)}")
 

@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from fitbench.analysis.terminal import clean, console, table
-from fitbench.errors import DataError, RequestError
+from fitbench.analysis.terminal import check_format, clean, console, table
+from fitbench.errors import DataError
 from fitbench.training import data
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def list_data(format: str, verify: bool) -> int:
     Raises:
         RequestError: the format is unknown, or $FITBENCH_DATA is no folder.
     """
-    if format not in ("table", "json"):
-        raise RequestError(f"--format is {format!r}; it must be table or json")
+    check_format(format, ("table", "json"))
     listed = [_listed(found, verify) for found in data.locate()]
     if format == "json":
         print(json.dumps([asdict(one) for one in listed], indent=2))

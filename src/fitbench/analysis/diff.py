@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import runs
 from fitbench.analysis import loading
-from fitbench.analysis.terminal import clean, console, table
+from fitbench.analysis.terminal import check_format, clean, console, table
 from fitbench.config import NOT_IDENTITY
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,8 +49,7 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
         RequestError: no run or several runs fit, or the format is unknown.
         FitbenchError: result.json or config.yaml of a run is damaged. Other files are named on stderr and left out.
     """
-    if format not in ("table", "json"):
-        raise RequestError(f"--format is {format!r}; it must be table or json")
+    check_format(format, ("table", "json"))
     a, b = (_read(loading.find_run(run, outputs)) for run in (run_a, run_b))
     same = _sameness(a, b)
     if format == "json":

@@ -1,7 +1,7 @@
 """Run folders as a tidy DataFrame: one row per run, or one per epoch. Nothing in the folders is instantiated.
 
-Of a finished run only result.json is read, of any other one config.yaml. What cannot be read is left out, with its
-reason, and never stops the rest; a run may be written, or vanish, while it is read.
+Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json. What cannot
+be read is left out, with its reason, and never stops the rest; a run may be written, or vanish, while it is read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import marshal
-import math
 import os
 import re
 import sys
@@ -32,6 +31,7 @@ IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
 METRICS = (
     "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch", "epochs",
 )  # fmt: skip
+TRAINED = tuple(name for name in METRICS if not name.startswith("test_"))  # what a pruned run has of them
 TIMING = ("fit_seconds", "seconds", "images_per_second")
 NUMBERS = (
     *(f"metrics.{name}" for name in METRICS),
@@ -42,12 +42,12 @@ DATASET = ("sha256", "train", "validation", "test")
 RESULT = (
     *NUMBERS,
     *(f"dataset.{name}" for name in DATASET),
-    *("device", "attempts", "git.commit", "git.dirty"),
+    *("device", "attempts", "trial", "git.commit", "git.dirty"),
 )
 LAST = ("finished_at", "error")
 HISTORY = ("epoch", "seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
 DTYPES = {  # of columns that are there even where no run has a value
-    **dict.fromkeys((*NUMBERS, "dataset.train", "dataset.validation", "dataset.test", "attempts"), "float64"),
+    **dict.fromkeys((*NUMBERS, "dataset.train", "dataset.validation", "dataset.test", "attempts", "trial"), "float64"),
     **dict.fromkeys(("folder", "study", "run_id", "config_id", "state", "error"), "str"),
     **dict.fromkeys(("dataset.sha256", "device", "git.commit"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
@@ -66,12 +66,13 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     A path is an outputs folder, a study, a run folder, or anything above. A run folder is one that holds config.yaml
     or result.json; nothing is looked for inside of one, nor in folders whose name begins with a dot.
 
-    Columns, in this order: folder, study, run_id, config_id, seed (int64), state (finished, failed, running or
-    interrupted); the configuration that makes a run's identity, flattened with dots (model.name,
+    Columns, in this order: folder, study, run_id, config_id, seed (int64), state (finished, failed, pruned, running
+    or interrupted); the configuration that makes a run's identity, flattened with dots (model.name,
     optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only where runs of one
     name differ in it); metrics.*, timing.* (seconds; images per second), parameters, dataset.*, device, attempts,
-    git.*, versions.*; finished_at (UTC), error (the line that says what failed). Columns of numbers are int64 or
-    float64, and float64 with NaN where a run lacks the value, as every run does that is not finished.
+    trial (its number in the search that it is of), git.*, versions.*; finished_at (UTC), error (the line that says what
+    failed). Columns of numbers are int64 or float64, and float64 with NaN where a run lacks the value. Of runs that are
+    not finished, only the pruned have metrics: those up to their last epoch.
 
     `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row.
 
@@ -259,7 +260,14 @@ def _row(folder: str) -> Row | None:
                 if _exists(f"{folder}/result.json"):  # else force=true has just removed it
                     raise
         state = runs.state(path)
-        return _row(folder) if state is runs.State.finished else _unfinished_row(path, state)
+        if state is runs.State.finished:
+            return _row(folder)
+        try:
+            return _unfinished_row(path, state)
+        except FitbenchError:
+            if state is runs.State.pruned and not _exists(f"{folder}/pruned.json"):  # it goes on
+                return _row(folder)
+            raise
     except FileNotFoundError:
         if path.exists():
             raise FitbenchError("config.yaml is missing") from None
@@ -284,6 +292,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         row.update(_flat(name, marshal.dumps(value, 2)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
+    row["trial"] = _trial("result.json", result.get("trial"))
     git = _section(result, "git")
     row["git.commit"], row["git.dirty"] = _of(git, "commit", str), _of(git, "dirty", bool)
     for name in (versions := _section(result, "versions")):
@@ -325,6 +334,11 @@ def _unfinished_row(folder: Path, state: runs.State) -> Row:
     _flatten(config, "", row, "config.yaml: ")
     if state is runs.State.failed:
         row["error"] = _error(folder / "error.txt")
+    elif state is runs.State.pruned:
+        pruned = loading.read_pruned(folder)
+        row.update((f"metrics.{name}", pruned["metrics"].get(name)) for name in TRAINED)
+        row["timing.fit_seconds"] = pruned["timing"]["fit_seconds"]
+        row["trial"] = _trial("pruned.json", pruned["trial"])
     return row
 
 
@@ -363,10 +377,10 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
             if not value:
                 continue
             value = json.dumps(_plain(value), ensure_ascii=False)  # noqa: PLW2901
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                raise FitbenchError(f"{where}{name} is {value}; expected a finite number")
-        elif not isinstance(value, (str, int)):  # YAML's dates
+        elif isinstance(value, (int, float)):
+            if not loading.is_finite(value):
+                raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
+        elif not isinstance(value, str):  # YAML's dates
             value = str(value)  # noqa: PLW2901
         row[label] = value
 
@@ -402,6 +416,12 @@ def _seed(file: str, seed: Any) -> int:
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise FitbenchError(f"{file}: seed is {seed!r:.80}; it must be from 0 to 4294967295")
     return seed
+
+
+def _trial(file: str, trial: Any) -> int | None:
+    if trial is not None and (type(trial) is not int or not 0 <= trial < 2**31):
+        raise FitbenchError(f"{file}: trial is {trial!r:.80}; expected a number from 0, or null")
+    return trial
 
 
 def _section(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:

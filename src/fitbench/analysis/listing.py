@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.analysis.columns import APART, Column, as_markdown, broken, escaped, widest
 from fitbench.analysis.frame import column, configuration, load_runs, say_left_out, varying
-from fitbench.analysis.terminal import clean, console, table
+from fitbench.analysis.terminal import check_format, clean, console, shortened, table
 from fitbench.errors import RequestError
 from fitbench.runs import State
 
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-FORMATS = ("table", "csv", "json", "markdown")
 SHOWN = ("metrics.test_accuracy", "metrics.val_accuracy", "metrics.test_loss", "timing.seconds")  # unless --columns
 FRACTIONS = ("metrics.train_", "metrics.val_", "metrics.test_", "timing.", "age")  # no counts, even where whole
-STYLES = {"failed": "bold red", "running": "cyan", "interrupted": "yellow"}
+STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
 STUDIES = 10  # that a message names
 ERRORS = 5  # different errors that are listed
@@ -64,8 +64,8 @@ def list_runs(
     Raises:
         RequestError: there are no runs, or a state, study, column, filter or the format is not one.
     """
-    if format not in FORMATS:
-        raise RequestError(f"--format is {format!r}; it must be one of {', '.join(FORMATS)}")
+    printers = {"table": _print_table, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
+    check_format(format, list(printers))
     states = _states(state)
     frame = load_runs(*paths)
     say_left_out(frame)
@@ -85,7 +85,7 @@ def list_runs(
         common=_common(frame, chosen, names),
         count=_count(frame, chosen, limit),
     )
-    {"table": _print_table, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}[format](out, made)
+    printers[format](out, made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +232,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     same = [
-        clean(f"{_head(frame, name)} {_shortened(_cell(name, first[name]))}").replace(" ", "\xa0")
+        clean(f"{_head(frame, name)} {shortened(_cell(name, first[name]), CELLS[0])}").replace(" ", "\xa0")
         for name in ("study", *configuration(frame))
         if name not in printed and chosen[name].nunique(dropna=False) == 1 and not _missing(first[name])
     ]
@@ -290,12 +290,6 @@ def _age(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def _shortened(text: str, most: int = CELLS[0]) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    return text if cell_len(text) <= most else f"{set_cell_size(text, most - 1)}…"
-
-
 def _plain(name: str, value: Any) -> Any:
     """A value as JSON's own types spell it: counts without a point, times as result.json has them."""
     if _missing(value):
@@ -346,21 +340,20 @@ def _print_aligned(listing: Listing, cells: dict[str, list[str]]) -> None:
 
 def _print_boxed(out: Console, listing: Listing, cells: dict[str, list[str]]) -> None:
     """As many columns as the terminal is wide enough for, the more important ones first; the others are named."""
-    from rich.cells import cell_len
     from rich.text import Text
 
     shown = listing.shown
-    heads = {name: _broken(head, max(map(cell_len, cells[name]))) for name, head in listing.heads.items()}
+    heads = {name: broken(head, cells[name]) for name, head in listing.heads.items()}
 
     def widths() -> dict[str, int]:
-        return {name: max(map(cell_len, [*heads[name].splitlines(), *cells[name]])) + 3 for name in cells}
+        return {name: widest(heads[name], cells[name]) + APART for name in cells}
 
     short = _short_run_ids(shown["run_id"].tolist())
     if short and "run_id" in cells and sum(widths().values()) >= out.width:
         cells["run_id"] = short
     for most in CELLS:
         if sum(widths().values()) >= out.width:
-            cells = {name: [_shortened(cell, most) for cell in column] for name, column in cells.items()}
+            cells = {name: [shortened(cell, most) for cell in column] for name, column in cells.items()}
     width = widths()
     room = out.width - 1
     kept: set[str] = set()
@@ -381,19 +374,6 @@ def _print_boxed(out: Console, listing: Listing, cells: dict[str, list[str]]) ->
         said = f"{more} in a wider terminal or with --columns: {', '.join(dropped)}"
         for line in textwrap.wrap(said, out.width, break_on_hyphens=False):
             out.print(line, style="dim", soft_wrap=True)
-
-
-def _broken(head: str, width: int) -> str:
-    """A heading on several lines, broken behind _ and ., where it is wider than what stands below it."""
-    lines = [""]
-    parts = re.findall(r"[^_.]+[_.]*|[_.]+", head)
-    width = max([width, *map(len, parts)])
-    for part in parts:
-        if len(lines[-1]) + len(part) <= width or len(part) < 3:
-            lines[-1] += part
-        else:
-            lines.append(part)
-    return "\n".join(lines)
 
 
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
@@ -437,16 +417,8 @@ def _print_json(out: Console, listing: Listing) -> None:
 
 def _print_markdown(out: Console, listing: Listing) -> None:
     if listing.common:
-        print(f"{_escaped(listing.common)}\n".replace("\xa0", " "))
-    lines = [_column_cells(listing.shown, name) for name in listing.columns]
-    print(f"| {' | '.join(_escaped(head) for head in listing.heads.values())} |")
-    print(f"|{'|'.join('---:' if _numeric(listing.shown, name) else '---' for name in listing.columns)}|")
-    for row in zip(*lines, strict=True):
-        print(f"| {' | '.join(map(_escaped, row))} |")
+        print(escaped(listing.common.replace("\xa0", " ")), end="\n\n")
+    shown = listing.shown
+    columns = [Column(head, _column_cells(shown, name), _numeric(shown, name)) for name, head in listing.heads.items()]
+    print(as_markdown(columns))
     sys.stderr.write(f"{listing.count}\n")
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown leaves as it is."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace("](", "]\\(")
-    return re.sub(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)

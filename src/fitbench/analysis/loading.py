@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import math
+import json
+import sys
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,11 @@ def find_run(text: str, outputs: Path) -> Path:
     Raises:
         RequestError: no run or several runs fit; the message names what was searched, or the candidates.
     """
-    if text and _is_run(Path(text)):
+    if text and is_run(Path(text)):
         return Path(text)
     if not outputs.is_dir():
         raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
-    found = {f"{folder.parent.name}/{folder.name}": folder for folder in sorted(outputs.glob("*/*")) if _is_run(folder)}
+    found = {f"{folder.parent.name}/{folder.name}": folder for folder in sorted(outputs.glob("*/*")) if is_run(folder)}
     wanted = text.removeprefix(f"{outputs}/").strip("/")
     for fits in (
         [name for name in found if wanted in (name, found[name].name)],
@@ -45,7 +46,8 @@ def find_run(text: str, outputs: Path) -> Path:
     raise RequestError(f"{text!r} fits none of the {len(found)} runs in {outputs}{hint}")
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
+    """Whether the folder is that of a run, in whichever state."""
     return (folder / "config.yaml").is_file() or (folder / "result.json").is_file()
 
 
@@ -93,7 +95,10 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
+_PRUNED = ("run_id", "metrics", "metrics.train_loss", "metrics.train_accuracy", "metrics.val_loss",
+           "metrics.val_accuracy", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")  # fmt: skip
 _PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
+_PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
 
 
 def read_result(folder: Path) -> dict[str, Any]:
@@ -104,19 +109,45 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     result = runs.read_result(folder)
     path = f"{folder}/result.json"
-    for key, section, name, types in _PLACES:
-        place = result[section] if section else result
-        if name not in place:
-            raise FitbenchError(f"{path}: {key} is missing")
-        value = place[name]
-        if type(value) not in types or _not_finite(value):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
-            raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
+    _check(result, _PLACES, path)
     classes = result["data"]["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
     _check_sections(result["config"], f"{path}: config.")
     return result
+
+
+def read_pruned(folder: Path) -> dict[str, Any]:
+    """What pruned.json says of a run that a search has ended early, with every value in its place and of its type.
+
+    Raises:
+        FitbenchError: pruned.json is absent or damaged, or lacks something; the message names the file and the key.
+    """
+    path = f"{folder}/pruned.json"
+    try:
+        pruned = json.loads((folder / "pruned.json").read_bytes())
+    except OSError as error:
+        raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise FitbenchError(f"{path}: nested too deeply") from None
+    except ValueError as error:
+        raise FitbenchError(f"{path}: not JSON ({error})") from None
+    if not isinstance(pruned, dict) or pruned.get("schema") != runs.SCHEMA:
+        found = pruned.get("schema") if isinstance(pruned, dict) else type(pruned).__name__
+        raise FitbenchError(f"{path}: schema {found!r:.80}; this fitbench reads schema {runs.SCHEMA}")
+    _check(pruned, _PRUNED_PLACES, path)
+    return pruned
+
+
+def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
+    for key, section, name, types in places:
+        place = values[section] if section else values
+        if name not in place:
+            raise FitbenchError(f"{path}: {key} is missing")
+        value = place[name]
+        if type(value) not in types or (isinstance(value, _NUMBER) and not is_finite(value)):
+            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
+            raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -146,8 +177,9 @@ def _check_sections(config: Mapping[Any, Any], where: str) -> None:
             raise FitbenchError(f"{where}{key} is {config.get(key)!r:.80}; expected a section with keys of its own")
 
 
-def _not_finite(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+def is_finite(value: int | float) -> bool:
+    """Whether a float can hold the number; JSON and YAML have whole ones that are larger."""
+    return abs(value) <= sys.float_info.max
 
 
 # -- history.jsonl and predictions.npz --------------------------------------------------------------------------------
@@ -156,14 +188,15 @@ def _not_finite(value: Any) -> bool:
 def read_history(folder: Path) -> list[dict[str, Any]]:
     """The epochs of a run in order, from 1; whatever is no finite number is null in them."""
     return [
-        {key: value if _is_number(value) else None for key, value in epoch.items()}
+        {key: value if is_number(value) else None for key, value in epoch.items()}
         for epoch in runs.read_history(folder)
-        if _is_number(epoch["epoch"]) and epoch["epoch"] >= 1
+        if is_number(epoch["epoch"]) and epoch["epoch"] >= 1
     ]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    return isinstance(value, _NUMBER) and not isinstance(value, bool) and is_finite(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fitbench.analysis import loading, statistics
-from fitbench.analysis.columns import Column, print_columns, print_markdown, span
+from fitbench.analysis.columns import Column, as_markdown, print_columns, span
 from fitbench.analysis.terminal import clean, console
 from fitbench.errors import FitbenchError, RequestError
 
@@ -189,13 +189,13 @@ def _print(pair: Pair, limit: int) -> None:
 def _print_markdown(pair: Pair, limit: int) -> None:
     print(f"**{_title(pair)}**\n")
     for columns in (_accuracies(pair), _two_by_two(pair)):
-        print_markdown(columns)
+        print(as_markdown(columns))
         print()
     print("\n\n".join(_verdict(pair)))
     print(f"\n**{_count(pair, limit)}**")
     if pair.disagreements:
         print()
-        print_markdown(_examples(pair, limit))
+        print(as_markdown(_examples(pair, limit)))
 
 
 def _print_csv(pair: Pair, _limit: int) -> None:

@@ -120,18 +120,18 @@ def shortened(text: object, inches: float, size: float = 8) -> str:
     Of a longer one the middle is left out, since names differ at their ends.
     """
     text = clean(text)
-    if len(text) <= LONGEST and _inches(text, size) <= inches:
+    if len(text) <= LONGEST and length(text, size) <= inches:
         return text
 
     def cut(kept: int) -> str:
         return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
 
     most = min(LONGEST, len(text) - 1)
-    return cut(max(0, bisect_right(range(most + 1), inches, key=lambda kept: _inches(cut(kept), size)) - 1))
+    return cut(max(0, bisect_right(range(most + 1), inches, key=lambda kept: length(cut(kept), size)) - 1))
 
 
-def _inches(text: str, size: float) -> float:
-    """How long a line of text is."""
+def length(text: str, size: float) -> float:
+    """How long a line of text is in a font of `size` points, in inches."""
     from matplotlib.font_manager import findfont, get_font
 
     font = get_font(findfont(STYLE["font.family"]))

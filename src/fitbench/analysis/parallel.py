@@ -39,26 +39,37 @@ class Scale:
     slots: Sequence[tuple[float, float]] = ()
 
 
-def scale(name: str, values: Sequence[Any], metric: np.ndarray) -> Scale:
+def scale(
+    name: str,
+    values: Sequence[Any],
+    metric: np.ndarray,
+    by_decades: bool | None = None,
+    choices: Sequence[str] | None = None,
+) -> Scale:
     """The axis of a configuration column; `metric` is float [N].
 
     Numbers are in their order, on a logarithmic axis where they span a factor of 10, and runs without a value stand
-    below them. All else are categories in alphabetical order from the top. Where runs share a value, they would cross
-    the axis at one point: they are spread around it in the order of the metric, unless the numbers are many.
+    below them; if `by_decades` is given, they are of an interval, and it says whether that is logarithmic. All else are
+    categories from the top, in alphabetical order; if `choices` are given, all values are, in the order of these texts.
+    Where runs share a value, they would cross the axis at one point: they are spread around it in the order of the
+    metric, unless the numbers are many.
     """
     known = [value for value in values if not _absent(value)]
-    if known and all(_is_number(value) for value in known):
-        return _of_numbers(name, np.array([math.nan if _absent(value) else value for value in values], float), metric)
+    if choices is None and known and all(_is_number(value) for value in known):
+        numbers = np.array([math.nan if _absent(value) else value for value in values], float)
+        return _of_numbers(name, numbers, metric, by_decades)
     texts = [ABSENT if _absent(value) else text(value) for value in values]
-    names = sorted(set(texts), key=lambda one: (one == ABSENT, one))
+    rank = {one: i for i, one in enumerate(choices or ())}
+    names = sorted(set(texts), key=lambda one: (one == ABSENT, rank.get(one, len(rank)), one))
     centres = 1 - (np.arange(len(names)) + 0.5) / len(names)
     places, slots = _spread(np.array([centres[names.index(one)] for one in texts]), metric)
     return Scale(name, places, list(zip(centres.tolist(), names, strict=True)), slots)
 
 
-def _of_numbers(name: str, values: np.ndarray, metric: np.ndarray) -> Scale:
+def _of_numbers(name: str, values: np.ndarray, metric: np.ndarray, by_decades: bool | None) -> Scale:
     known = np.unique(values[~np.isnan(values)])
-    by_decades = paper.wide(known)
+    few = len(known) <= DISTINCT and (by_decades is None or bool((known == known.round()).all()))
+    by_decades = paper.wide(known) if by_decades is None else by_decades and known[0] > 0
     shown = np.log10(known) if by_decades else known
     low, high = shown[0], shown[-1]
     bottom = 0.2 if np.isnan(values).any() else 0.0
@@ -68,7 +79,6 @@ def _of_numbers(name: str, values: np.ndarray, metric: np.ndarray) -> Scale:
         share = (at - low) / (high - low) if high > low else np.full(len(at), 0.5)
         return bottom + 0.06 + share * (0.88 - bottom)
 
-    few = len(known) <= DISTINCT
     marks = known if few else _round_numbers(known[0], known[-1], by_decades)
     said = [paper.number(mark) for mark in marks] if few or by_decades else paper.numbers(marks)
     ticks = list(zip(place(marks).tolist(), said, strict=True))
@@ -105,16 +115,20 @@ def _round_numbers(low: float, high: float, by_decades: bool) -> np.ndarray:
 
 
 def draw_parallel(
-    columns: Sequence[Scale], metric: np.ndarray, label: str, higher_is_better: bool, width: str = "full"
+    columns: Sequence[Scale], metric: np.ndarray, label: str, higher_is_better: bool, width: str | float = "full"
 ) -> Figure:
-    """An axis per column and, on the right, one for the metric, float [N]; dark lines are the best and lie on top."""
+    """An axis per column and, on the right, one for the metric, float [N]; dark lines are the best and lie on top.
+
+    `width` is one of `paper.WIDTHS`, or in inches.
+    """
     from matplotlib.collections import PathCollection
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.path import Path
 
     with paper.style():
         most = max(len(column.ticks) for column in columns)
-        figure = paper.empty(WIDTHS[width], max(2.6, 0.75 + 0.16 * most))
+        inches = width if isinstance(width, float) else WIDTHS[width]
+        figure = paper.empty(inches, max(2.6, 0.75 + 0.16 * most))
         axes = figure.add_subplot()
         last = _of_metric(label, metric)
         span = metric.max() - metric.min()
@@ -127,7 +141,7 @@ def draw_parallel(
             linewidths=1.1 if len(metric) <= 60 else 0.6, alpha=0.9 if len(metric) <= 200 else 0.5, zorder=1,
         )  # fmt: skip
         axes.add_collection(lines)
-        _draw_axes(axes, [*columns, last], colours, span > 0, WIDTHS[width])
+        _draw_axes(axes, [*columns, last], colours, span > 0, inches)
         axes.set_xlim(-0.01, len(columns) * (1 + STRIP))
         axes.set_ylim(-0.04, 1.02)
     return figure

@@ -25,7 +25,7 @@ from fitbench.errors import FitbenchError, RequestError
 
 SCRIPTS = (  # in this order
     "data.js", "state.js", "plane.js", "curves.js", "scatter.js", "parallel.js", "tables.js", "comparison.js",
-    "filter.js", "detail.js", "main.js",
+    "search.js", "filter.js", "detail.js", "main.js",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import fitbench
-from fitbench.analysis import loading, scores, statistics
+from fitbench.analysis import loading, scores, searched, statistics
 from fitbench.errors import FitbenchError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ ALWAYS = (  # columns of the table at first, beside the configuration
     "run_id", "state", "metrics.test_accuracy", "metrics.val_accuracy", "metrics.test_loss", "metrics.best_epoch",
     "timing.seconds", "finished_at",
 )  # fmt: skip
-IF_VARYING = ("study", "seed", "parameters")  # these too, if the runs differ in them
+IF_VARYING = ("study", "seed", "trial", "parameters")  # these too, if the runs differ in them
 ENVIRONMENT = ("study", "config_id", "device", "attempts", "git.commit", "git.dirty")
 
 Columns = Mapping[str, list[Any]]  # plain values by column, one for each run, None where there is none
@@ -95,6 +95,7 @@ def collect(frame: pd.DataFrame, by: Sequence[str], metric: Metric, paths: Seque
         "parallel": _axes(columns, telling, metric),
         "groups": _groups(frame, by, metric, folders, curves),
         **_mistakes(folders, columns["state"], left_out),
+        "searches": searched.collect(folders, paths or ("outputs",), left_out),
         "left_out": [(_encodable(folder), _encodable(reason)) for folder, reason in left_out],
     }
 
@@ -135,7 +136,7 @@ def _columns(columns: Columns, vary: Sequence[str], telling: Sequence[str], metr
     that is known, and `shown` whether the column is there at first.
     """
     parts = {
-        "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity",
+        "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity", "trial": "identity",
         **dict.fromkeys(vary, "config"), **dict.fromkeys(METRICS, "metric"), **dict.fromkeys(COSTS, "cost"),
         "finished_at": "time",
     }  # fmt: skip

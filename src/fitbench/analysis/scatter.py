@@ -69,12 +69,13 @@ def draw_scatter(
     low_y: bool,
     highest: float = math.inf,
     width: str = "column",
+    heading: str = "",
 ) -> Figure:
     """A metric, which is `highest` at most, against a cost; `low_x` and `low_y` say whether lower is better.
 
     The points on the Pareto front are filled, joined by a staircase (what is known to be reachable) and labelled. So
     are the others, in grey, where they are few and there is room. The x axis is logarithmic where it spans a factor
-    of 10.
+    of 10. `heading` stands above all.
     """
     x, y = np.array([point.x for point in points]), np.array([point.y for point in points])
     on = pareto_front(x, y, low_x, low_y)
@@ -103,8 +104,8 @@ def draw_scatter(
         axes.set_ylabel(y_label)
         axes.set_ylim(top=min(highest, axes.get_ylim()[1]))
         axes.grid()
-        if not on.all():
-            paper.legend_above(figure, handles, ["Pareto front", "dominated"])
+        if not on.all() or heading:
+            paper.legend_above(figure, handles, ["Pareto front", "dominated"][: len(handles)], heading)
         figure.draw_without_rendering()  # places the axes
         _write_labels(axes, points, on, stairs)
     return figure

@@ -13,8 +13,8 @@ import numpy as np
 
 from fitbench import runs
 from fitbench.analysis import loading, scores
-from fitbench.analysis.terminal import clean, console, table
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.analysis.terminal import check_format, clean, console, table
+from fitbench.errors import FitbenchError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -71,8 +71,7 @@ def show(run: str, outputs: Path, plots: bool, format: str) -> None:
         RequestError: no run or several runs fit, or the format is unknown.
         FitbenchError: a file of the run is damaged; with `plots`, the data set is not the run's.
     """
-    if format not in ("table", "json"):
-        raise RequestError(f"--format is {format!r}; it must be table or json")
+    check_format(format, ("table", "json"))
     folder = loading.find_run(run, outputs)
     seen = _look(folder)
     if plots:
@@ -93,6 +92,7 @@ class Seen:
     history: list[dict[str, Any]]
     changed: list[str]
     result: dict[str, Any] | None = None
+    pruned: dict[str, Any] | None = None
     predictions: loading.Predictions | None = None
     matrix: np.ndarray | None = None
     plots: list[Path] = field(default_factory=list)
@@ -104,8 +104,9 @@ class Seen:
 
     @property
     def best_epoch(self) -> int | None:
-        """The best epoch of a finished run, if it has one."""
-        return self.result["metrics"]["best_epoch"] if self.result else None
+        """The best epoch of a finished or pruned run, if it has one."""
+        ended = self.result or self.pruned
+        return ended["metrics"]["best_epoch"] if ended else None
 
 
 def _look(folder: Path) -> Seen:
@@ -113,8 +114,9 @@ def _look(folder: Path) -> Seen:
 
     state = runs.state(folder)
     result = loading.read_result(folder) if state is runs.State.finished else None
+    pruned = loading.read_pruned(folder) if state is runs.State.pruned else None
     config = result["config"] if result else loading.read_config(folder)
-    seen = Seen(folder, state, config, loading.read_history(folder), changes(config), result)
+    seen = Seen(folder, state, config, loading.read_history(folder), changes(config), result, pruned)
     if result and (folder / "predictions.npz").exists():
         seen.predictions = loading.read_predictions(folder, result)
         seen.matrix = scores.confusion(seen.predictions.labels, seen.predictions.predicted, len(seen.classes))
@@ -126,7 +128,7 @@ def _look(folder: Path) -> Seen:
 
 def _draw(seen: Seen) -> list[Path]:
     if seen.result is None:
-        return _draw_curves(seen.folder, seen.history, seen.folder.name, None)
+        return _draw_curves(seen.folder, seen.history, seen.folder.name, seen.best_epoch)
     return [*write_plots(seen.folder), *_draw_mistakes(seen)]
 
 
@@ -175,6 +177,7 @@ def _print_json(seen: Seen) -> None:
         "state": seen.state.value,
         "changed": seen.changed,
         "result": seen.result,
+        "pruned": seen.pruned,
         "history": seen.history,
         "per_class": None,
         "confusion": None,
@@ -193,7 +196,8 @@ def _print_json(seen: Seen) -> None:
     try:
         print(json.dumps(content, indent=2, allow_nan=False))
     except ValueError:
-        raise FitbenchError(f"{seen.folder / 'result.json'}: holds NaN or Infinity, which JSON does not have") from None
+        path = seen.folder / ("pruned.json" if seen.pruned else "result.json")
+        raise FitbenchError(f"{path}: holds NaN or Infinity, which JSON does not have") from None
 
 
 def _mistakes(seen: Seen) -> list[dict[str, Any]]:
@@ -221,7 +225,8 @@ def _print(seen: Seen) -> None:
     if seen.result:
         result = seen.result
         attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
-        out.print(f"finished {clean(result['finished_at'])}{attempts}\n", soft_wrap=True)
+        trial = f", trial {clean(result['trial'])} of a search" if result.get("trial") is not None else ""
+        out.print(f"finished {clean(result['finished_at'])}{attempts}{trial}\n", soft_wrap=True)
         out.print(_results(out, result))
     else:
         _print_unfinished(out, seen)
@@ -282,25 +287,40 @@ def _print_unfinished(out: Console, seen: Seen) -> None:
     """The state of a run without a result, how far it came, and how it goes on."""
     from fitbench.training.progress import describe
 
-    out.print(seen.state.value, style="bold red" if seen.state is runs.State.failed else "bold yellow")
+    epochs = clean(seen.config["training"].get("epochs"))
+    if seen.pruned:
+        _print_pruned(out, seen.pruned, epochs)
+    else:
+        out.print(seen.state.value, style="bold red" if seen.state is runs.State.failed else "bold yellow")
     if seen.state is runs.State.failed:
         out.print(f"  {clean(_last_error(seen.folder))}", soft_wrap=True)
         out.print(f"  the traceback is in {clean(seen.folder / 'error.txt')}", soft_wrap=True)
-    if seen.history:
+    if seen.history and not seen.pruned:
         last = {"seconds": 0.0} | {key: value for key, value in seen.history[-1].items() if value is not None}
-        epochs = clean(seen.config["training"].get("epochs"))
         out.print(f"  epoch {last['epoch']} of {epochs}: {describe(last)}", soft_wrap=True)
-    else:
+    elif not seen.history:
         out.print("  no epoch is recorded yet")
     if seen.state is runs.State.running:
         out.print(f"  it is being trained now; {clean(seen.folder / 'train.log')} says how it goes", soft_wrap=True)
         return
     command = " ".join(["fitbench train", *(shlex.quote(change) for change in seen.changed)])
-    goes_on = (seen.folder / "checkpoint").is_dir()
-    out.print(
-        f"  {'this goes on from its checkpoint' if goes_on else 'this trains it from the start'}:", soft_wrap=True
-    )
+    goes_on = "this goes on from its checkpoint" if (seen.folder / "checkpoint").is_dir() else ""
+    to_the_end = ", to the end" if seen.pruned else ""
+    out.print(f"  {goes_on or 'this trains it from the start'}{to_the_end}:", soft_wrap=True)
     out.print(f"    {clean(command)}", soft_wrap=True)
+
+
+def _print_pruned(out: Console, pruned: Mapping[str, Any], epochs: str) -> None:
+    """Who ended the run, when, and what it had come to."""
+    metrics = pruned["metrics"]
+    done = f"pruned by trial {pruned['trial']} after epoch {metrics['epochs']}"
+    out.print(f"{done} of {epochs}, and so never tested", style="bold magenta", soft_wrap=True)
+    made = table(out, "", "accuracy", "loss", right=("accuracy", "loss"))
+    for name, part in (("validation", "val"), ("train", "train")):
+        made.add_row(name, _number(metrics[f"{part}_accuracy"]), _number(metrics[f"{part}_loss"]))
+    out.print(made)
+    if metrics["best_epoch"] is not None:
+        out.print(f"  its best epoch was {metrics['best_epoch']}", soft_wrap=True)
 
 
 def _last_error(folder: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fitbench.errors import RequestError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -50,6 +52,24 @@ def table(
             min_width=None if column in flexible else len(column),
         )
     return made
+
+
+def check_format(format: str, known: Sequence[str]) -> None:
+    """Refuse what --format cannot be.
+
+    Raises:
+        RequestError: the format is none of those that are known.
+    """
+    if format not in known:
+        allowed = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
+        raise RequestError(f"--format is {format!r}; it must be {allowed}")
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in so many columns of the terminal at most, with an ellipsis where its end is missing."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= most else f"{set_cell_size(text, most - 1)}…"
 
 
 def clean(text: object) -> str:

@@ -52,7 +52,7 @@ def chart(table: Table, made: Sequence[Line]) -> Figure:
 def _numbers(line: Line, unit: Unit) -> list[float]:
     """Everything that is drawn of a row, as far as it is finite."""
     pairs = [pair for pair in (line.judged.claimed, line.judged.measured.interval) if pair]
-    values = [*(end for pair in pairs for end in pair), *(record.value for record in line.finished if record.value)]
+    values = [*(end for pair in pairs for end in pair), *line.values]
     return [shown for value in values if math.isfinite(shown := unit.shown(value))]
 
 
@@ -74,7 +74,7 @@ def _draw_measured(axes: Axes, place: float, line: Line, unit: Unit) -> None:
         return
     if summary.interval is not None:
         axes.plot(ends(summary.interval, unit), [place, place], color=BLUE, linewidth=1.0, gid="interval")
-    values = [unit.shown(record.value) for record in line.finished if record.value is not None]
+    values = [unit.shown(value) for value in line.values]
     if len(values) > 1:
         axes.plot(
             values, [place + 0.16] * len(values), "o", color=ORANGE, markersize=2.2, alpha=0.7, markeredgewidth=0,

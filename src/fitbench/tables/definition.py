@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fitbench.analysis.loading import is_number
 from fitbench.config import NAME
 from fitbench.errors import RequestError
 
@@ -214,7 +214,7 @@ class _Section:
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self.values.get(key, default)
-        if not _is_number(value) or value < 0:
+        if not is_number(value) or value < 0:
             raise self.wrong(key, _but("a number of at least 0", value))
         return float(value)
 
@@ -238,10 +238,6 @@ class _Section:
 
 def _but(expected: str, found: Any) -> str:
     return f"expected {expected}, found {'nothing' if found is None else repr(found)[:80]}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _table(folder: Path, top: _Section) -> Table:
@@ -314,7 +310,7 @@ def _claim(row: _Section, unit: Unit, examples: int) -> Claim | None:
     if value == NONE_STATED:
         return None
     ends: list[Any] = value if isinstance(value, list) else [value]
-    if len(ends) not in (1, 2) or not all(map(_is_number, ends)):
+    if len(ends) not in (1, 2) or not all(map(is_number, ends)):
         raise row.wrong("claimed", _but(f"a number, a range [low, high] or '{NONE_STATED}'", value))
     if not all(0 <= end <= unit.scale for end in ends) or ends[0] > ends[-1]:
         raise row.wrong("claimed", _but(f"{unit.heading} from 0 to {unit.scale:g}, the low end first", value))

@@ -14,6 +14,7 @@ from fitbench import runs
 from fitbench.config import NOT_IDENTITY, Config
 from fitbench.errors import RequestError
 from fitbench.tables.definition import Table
+from fitbench.tables.measured import folders
 
 
 def train(
@@ -54,7 +55,7 @@ def train(
 
 def _check(override: str) -> None:
     key = override.split("=", 1)[0].lstrip("+~")
-    if "=" not in override or not (_of_hydra(override) or key in NOT_IDENTITY or key == "hydra/launcher"):
+    if "=" not in override or not (key.startswith(("hydra.", "hydra/")) or key in NOT_IDENTITY):
         raise RequestError(
             f"{override}: would not launch the runs of this table; what changes them belongs into table.yaml, and here "
             f"only hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))}"
@@ -66,14 +67,8 @@ def _check(override: str) -> None:
 CHANGEABLE = set(NOT_IDENTITY) - {"seed", "study", "outputs"}
 
 
-def _of_hydra(override: str) -> bool:
-    return override.lstrip("+~").startswith(("hydra.", "hydra/"))
-
-
 def _finished(config: Config, seeds: Sequence[int]) -> bool:
-    folder = runs.folder_of(config)
-    stem = folder.name.removesuffix(f"s{config.seed}")
-    return all(runs.state(folder.with_name(f"{stem}s{seed}")) is runs.State.finished for seed in seeds)
+    return all(runs.state(folder) is runs.State.finished for folder in folders(config, seeds))
 
 
 def _quoted(text: str) -> str:

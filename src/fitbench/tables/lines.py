@@ -32,6 +32,11 @@ class Line:
         return [record for record in self.records if record.state == State.finished.value]
 
     @property
+    def values(self) -> list[float]:
+        """The accuracies of these seeds."""
+        return [record.value for record in self.finished if record.value is not None]
+
+    @property
     def wanted(self) -> int:
         """How many seeds the table asks for."""
         return self.row.wanted if self.row.measured else 0
@@ -116,7 +121,7 @@ def _remarks(table: Table, line: Line) -> list[str]:
         said.append(f"seed{'s' * (len(records) > 1)} {seeds} {word}" + (f" ({reasons})" if reasons else ""))
     if line.row.measured and len(line.row.seeds) < line.wanted:
         said.append(f"only {len(line.row.seeds)} of the {line.wanted} seeds of this table are planned for it")
-    values = [record.value for record in line.finished if record.value is not None]
+    values = line.values
     if line.row.deterministic and values:
         said.append("deterministic: one run says everything, and its interval has no width")
     elif len(values) > 1 and min(values) == max(values):

@@ -58,12 +58,17 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
     for row in table.rows:
         if row.measured:
             config = configurations[row.label]
-            folder, identity = runs.folder_of(config), config_id(config)
-            stem = folder.name.removesuffix(f"s{config.seed}")
-            for seed in row.seeds:
-                about = Record(row.label, identity, seed, MISSING)
-                records.append(_read(folder.with_name(f"{stem}s{seed}"), about, table.metric))
+            identity = config_id(config)
+            for seed, folder in zip(row.seeds, folders(config, row.seeds), strict=True):
+                records.append(_read(folder, Record(row.label, identity, seed, MISSING), table.metric))
     return records
+
+
+def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
+    """Where the runs of a configuration with these seeds are recorded."""
+    folder = runs.folder_of(config)
+    stem = folder.name.removesuffix(f"s{config.seed}")
+    return [folder.with_name(f"{stem}s{seed}") for seed in seeds]
 
 
 def _read(folder: Path, about: Record, metric: str) -> Record:

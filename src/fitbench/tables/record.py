@@ -48,7 +48,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         f"# {escaped(table.title)}",
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
-        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(made).capitalize())}.",
+        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(made))}.",
         rendering.markdown_rows(table, made),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table)),
@@ -84,9 +84,9 @@ def _how(table: Table, made: Sequence[Line]) -> str:
         return f"Nothing has been measured yet.\n\n{command}"
     days = sorted({record.finished_at[:10] for record in finished})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    hours = sum(record.seconds or 0 for record in finished)
+    spent = sum(record.seconds or 0 for record in finished)
     facts = [
-        f"- when: {escaped(when)} (UTC), {len(finished)} runs, {rendering.seconds(hours)} of training in all",
+        f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {rendering.seconds(spent)} of training in all",
         *(f"- on: {text}" for text in _most(record.device for record in finished)),
         *(f"- with: {text}" for text in _most(record.versions for record in finished)),
         *(f"- at commit: {text}" for text in _most(record.commit for record in finished)),
@@ -98,5 +98,9 @@ def _how(table: Table, made: Sequence[Line]) -> str:
 def _most(texts: Iterable[str]) -> list[str]:
     """The texts that occur most, each with the number of runs where there are several."""
     found = Counter(text for text in texts if text).most_common()
-    named = [escaped(text) + (f" ({count} runs)" if len(found) > 1 else "") for text, count in found[:NAMED]]
+    named = [escaped(text) + (f" ({_runs(count)})" if len(found) > 1 else "") for text, count in found[:NAMED]]
     return [*named, *([f"and {len(found) - NAMED} others"] if len(found) > NAMED else [])]
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"

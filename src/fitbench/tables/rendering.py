@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fitbench.analysis.columns import Column, escaped, number, print_columns
+from fitbench.analysis.columns import Column, as_markdown, escaped, number, print_columns
 from fitbench.analysis.statistics import Interval
 from fitbench.analysis.terminal import clean, console
 from fitbench.tables.definition import NONE_STATED, Claim, Table, Unit
@@ -175,13 +175,7 @@ def markdown(table: Table, made: Sequence[Line]) -> str:
 
 def markdown_rows(table: Table, made: Sequence[Line]) -> str:
     """The rows alone, with their heading."""
-    shown = columns(table, made)
-    heads = [
-        f"| {' | '.join(escaped(column.head) for column in shown)} |",
-        f"|{'|'.join('---:' if column.right else '---' for column in shown)}|",
-    ]
-    cells = zip(*(column.cells for column in shown), strict=True)
-    return "\n".join([*heads, *(f"| {' | '.join(map(escaped, row))} |" for row in cells)])
+    return as_markdown(columns(table, made))
 
 
 # -- LaTeX ------------------------------------------------------------------------------------------------------------

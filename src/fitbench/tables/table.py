@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fitbench.errors import RequestError
-from fitbench.tables import definition, measured, rendering
+from fitbench.analysis.terminal import check_format
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.tables import definition, launching, measured, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.lines import lines
 
@@ -39,8 +40,7 @@ def table(
         RequestError: table.yaml or an option is wrong.
         FitbenchError: runs have failed, or something cannot be written.
     """
-    if format not in rendering.FORMATS:
-        raise RequestError(f"--format is {format!r}; it must be one of {', '.join(rendering.FORMATS)}")
+    check_format(format, rendering.FORMATS)
     if not run and (overrides or workers is not None):
         raise RequestError(f"{overrides[0] if overrides else '--workers'} is for what --run launches; add --run")
     if write and (rows is not None or seeds is not None):
@@ -49,11 +49,8 @@ def table(
     composed = configurations(wanted, outputs)
     failure = None
     if run:
-        from fitbench.errors import FitbenchError
-        from fitbench.tables.launching import train
-
         try:
-            status = train(wanted, composed, workers, overrides)
+            status = launching.train(wanted, composed, workers, overrides)
         except RequestError:
             raise
         except FitbenchError as error:

@@ -187,14 +187,18 @@ function keyColumns() {
     label: columns.get(name)?.label ?? (name.replace(/\.name$/, "") || "group"),
     title: name,
     value: (row) => data.groups.keys[row.group][i] ?? null,
-    show: (row) => (i ? written("text", data.groups.keys[row.group][i]) : groupButton(row)),
+    show: (row) => (i ? keyText(data.groups.keys[row.group][i]) : groupButton(row)),
     class: i === 0 ? "text fixed" : typeof data.groups.keys[0][i] === "number" ? "" : "text",
   }));
 }
 
+function keyText(value) {
+  return written(typeof value === "number" ? "number" : "text", value);
+}
+
 function groupButton(row) {
   const name = data.groups.names[row.group];
-  const text = data.groups.by.length ? written("text", data.groups.keys[row.group][0]) : name;
+  const text = data.groups.by.length ? keyText(data.groups.keys[row.group][0]) : name;
   return [
     symbol(groupStyle(row.group)),
     el(

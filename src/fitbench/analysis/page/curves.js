@@ -19,9 +19,7 @@ function curvesChart() {
   const options = { metric: offered[0][0], groups: grouped, log: null };
   options.named = () => offered.find(([key]) => key === options.metric)[1];
   const view = chart(section.querySelector("figure"), "Learning curves", (root, width) => {
-    const tall = height(width);
-    const frame = frameOf(width, tall);
-    size(root, width, tall);
+    const frame = size(root, width, height(width));
     return (options.groups ? groupCurves : runCurves)(root, frame, options);
   });
   const log = tick("log", false, (on) => {
@@ -78,19 +76,11 @@ function runCurves(root, frame, options) {
   );
   const y = verticalScale(values, frame, options);
   axes(root, x, y, frame, { x: "epoch", y: options.named() });
-  const layer = svg("g", { class: shown.length > THIN ? "lines thin" : "lines" });
   const lines = shown.map((run) => ({
     run,
     points: pointsOf(epochsOf(run), data.histories[run][options.metric], x, y),
   }));
-  const shapes = new Map();
-  for (const { run, points } of lines) {
-    const { colour } = coding.of(run);
-    const line = svg("path", { d: path(points), "--ink": colour });
-    shapes.set(run, [line]);
-    layer.append(line);
-  }
-  root.append(layer);
+  const shapes = drawLines(root, lines);
   return {
     shapes,
     nearest: (px, py) => {

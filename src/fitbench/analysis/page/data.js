@@ -20,6 +20,7 @@ function column(name) {
 const WRITERS = {
   text: String,
   number: (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value)),
+  short: (value) => String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(3))),
   integer: (value) => value.toLocaleString("en-US"),
   metric: (value) => {
     const size = Math.abs(value);
@@ -71,6 +72,12 @@ function signed(value, kind) {
 
 function plural(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`;
+}
+
+// A text without its middle where it is too long, since names differ at their ends.
+function shortened(text, most) {
+  const kept = Math.max(2, Math.floor(most) - 1);
+  return text.length > kept + 1 ? `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(-Math.floor(kept / 2))}` : text;
 }
 
 // -- order ------------------------------------------------------------------------------------------------------------

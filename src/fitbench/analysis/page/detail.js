@@ -124,6 +124,7 @@ function outcome(run) {
   if (get("parameters") !== null) said.push(["parameters", written("integer", get("parameters"))]);
   if (seconds !== null) said.push(["time", written("seconds", seconds)]);
   if (finished !== null) said.push(["finished", moment(finished)]);
+  if (columns.has("trial") && get("trial") !== null) said.push(["trial of a search", String(get("trial"))]);
   const error = data.errors[run];
   return el(
     "section",
@@ -160,9 +161,7 @@ function detailCurves(run) {
 function drawCurve(figure, title, epochs, train, validation, best) {
   const series = Object.entries({ train, validation }).filter(([, values]) => values);
   chart(figure, title, (root, width) => {
-    const tall = 170;
-    const frame = frameOf(width, tall);
-    size(root, width, tall);
+    const frame = size(root, width, 170);
     const values = series.flatMap(([, each]) => each).filter((value) => value !== null);
     const [low, high] = extent(values);
     const x = scale(ends(epochs), frame.left, frame.right, { pad: 0.02, whole: true });

@@ -56,6 +56,7 @@ header();
 themeSwitch();
 filterBar();
 legend();
+searches();
 comparison();
 curvesChart();
 scatterChart();

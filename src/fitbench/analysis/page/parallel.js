@@ -23,15 +23,8 @@ function parallel(root, width, shown) {
   const order = apart(shown.at(-1));
   const axisList = shown.map((of, i) => ({ of, x: frame.left + i * gap, ...verticalAxis(of, frame, order) }));
   const lines = visible.map((run) => ({ run, points: axisList.map(({ x, y }) => [x, y(run)]) }));
-  const layer = svg("g", { class: visible.length > THIN ? "lines thin" : "lines" });
-  const shapes = new Map();
-  for (const { run, points } of lines) {
-    const line = svg("path", { d: path(points), "--ink": coding.of(run).colour });
-    shapes.set(run, [line]);
-    layer.append(line);
-  }
-  root.append(layer);
-  axisList.forEach((axis) => root.append(drawnAxis(axis, frame)));
+  const shapes = drawLines(root, lines);
+  axisList.forEach((axis) => root.append(drawnAxis(axis, frame, 16, brush(axis, frame))));
   return {
     shapes,
     nearest: (px, py) => {
@@ -45,9 +38,9 @@ function parallel(root, width, shown) {
   };
 }
 
-// The place of each run among those that have the column, from -0.5 to 0.5: it spreads lines that meet in a category.
+// The place of each run by the values of a column, from -0.5 to 0.5: it spreads lines that meet in a category.
 function apart(by) {
-  const sorted = [...everyRun].sort((a, b) => inOrder(by.values[a], by.values[b], false));
+  const sorted = [...by.values.keys()].sort((a, b) => inOrder(by.values[a], by.values[b], false));
   const places = [];
   sorted.forEach((run, i) => {
     places[run] = sorted.length > 1 ? i / (sorted.length - 1) - 0.5 : 0;
@@ -76,15 +69,16 @@ function verticalAxis(of, frame, order) {
   }
   const numbers = found.filter((value) => typeof value === "number");
   const [low, high] = extent(numbers);
-  const place = scale(numbers, frame.bottom, frame.top, { log: low > 0 && high / low > 50, pad: 0.02 });
+  const log = of.log ?? (low > 0 && high / low > 50);
+  const place = scale(numbers, frame.bottom, frame.top, { log, pad: 0.02 });
   const y = (run) => (typeof of.values[run] === "number" ? place(of.values[run]) : absent);
   const said = (from, to) => [to, from].map((at) => tickText(place.back(at), of.kind)).join(" to ");
   return { y, ticks: place.ticks.map((value) => [place(value), tickText(value, of.kind)]), said };
 }
 
-function drawnAxis({ of, x, y, ticks, said }, frame) {
+// The part of an axis that filters, and what the pointer drags along.
+function brush({ of, x, y, said }, frame) {
   const range = state.ranges.get(of.name);
-  const name = of.label.length > 16 ? `${of.label.slice(0, 15)}…` : of.label;
   const hit = svg("rect", {
     class: "hit",
     x: x - 14,
@@ -92,30 +86,39 @@ function drawnAxis({ of, x, y, ticks, said }, frame) {
     width: 28,
     height: frame.bottom - frame.top + 32,
   });
-  const brush = svg("rect", {
+  const shown = svg("rect", {
     class: "brush",
     x: x - 7,
     width: 14,
     y: range?.from ?? 0,
     height: range ? range.to - range.from : 0,
   });
-  brushing(hit, brush, of, y, said);
+  brushing(hit, shown, of, y, said);
+  return [shown, hit];
+}
+
+// An axis whose name has so many letters at most; `over` lies on top of it.
+function drawnAxis({ of, x, ticks }, frame, letters, over = []) {
   return svg(
     "g",
     { class: "axis vertical" },
-    svg("text", { class: "name", x, y: 14, "text-anchor": "middle" }, name, svg("title", {}, of.name)),
+    svg(
+      "text",
+      { class: "name", x, y: 14, "text-anchor": "middle" },
+      shortened(of.label, letters),
+      svg("title", {}, of.name),
+    ),
     svg("line", { class: "base", x1: x, x2: x, y1: frame.top, y2: frame.bottom }),
     ticks.map(([at, text]) => [
       svg("line", { class: "notch", x1: x - 3, x2: x + 3, y1: at, y2: at }),
-      svg("text", { x: x + 6, y: at, dy: "0.32em" }, text.length > 14 ? `${text.slice(0, 13)}…` : text),
+      svg("text", { x: x + 6, y: at, dy: "0.32em" }, shortened(text, 14)),
     ]),
     of.values.includes(null) ? svg("text", { x: x + 6, y: frame.bottom + 18, dy: "0.32em" }, "none") : null,
-    brush,
-    hit,
+    over,
   );
 }
 
-function brushing(hit, brush, of, y, said) {
+function brushing(hit, shown, of, y, said) {
   let start = null;
   const place = (event) => event.clientY - hit.ownerSVGElement.getBoundingClientRect().top;
   const span = (event) => [start, place(event)].sort((a, b) => a - b);
@@ -126,8 +129,8 @@ function brushing(hit, brush, of, y, said) {
   hit.addEventListener("pointermove", (event) => {
     if (start === null) return;
     const [from, to] = span(event);
-    brush.setAttribute("y", from);
-    brush.setAttribute("height", to - from);
+    shown.setAttribute("y", from);
+    shown.setAttribute("height", to - from);
   });
   hit.addEventListener("pointerup", (event) => {
     if (start === null) return;

@@ -103,6 +103,7 @@ function linearTicks(low, high, count, whole) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = Math.max([1, 2, 5, 10].find((factor) => factor * power >= rough) * power, whole ? 1 : 0);
+  if (!(Math.max(-low, high) / step < 2 ** 50)) return [low, high]; // numbers that are too large to be counted up to
   const ticks = [];
   for (let i = Math.ceil(low / step); i * step <= high + step * 1e-9; i += 1)
     ticks.push(Number((i * step).toPrecision(12)));
@@ -125,6 +126,7 @@ function logTicks(low, high, count) {
 function tickText(value, kind) {
   if (kind === "seconds") return value < 60 ? `${Number(value.toPrecision(4))} s` : duration(value);
   const size = Math.abs(value);
+  if (size >= 1e12) return value.toExponential(0);
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
   if (size >= 1e3) return `${Number((value / 1e3).toPrecision(3))}k`;
   if (size > 0 && size < 0.001) return value.toExponential(0);
@@ -160,10 +162,12 @@ function nothing(root, width, height, text) {
   return { nearest: () => null, shapes: new Map() };
 }
 
+// Gives the frame that the axes leave to what is drawn.
 function size(root, width, height) {
   root.setAttribute("viewBox", `0 0 ${width} ${height}`);
   root.setAttribute("width", width);
   root.setAttribute("height", height);
+  return { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
 }
 
 // The line through the points that exist; a point between two gaps is a dot.
@@ -190,14 +194,23 @@ function heightAt(points, x) {
 
 const THIN = 150; // lines; with more, they are drawn thinner
 
+// Draws a line for each run through its points; gives the shapes of the runs.
+function drawLines(root, lines) {
+  const layer = svg("g", { class: lines.length > THIN ? "lines thin" : "lines" });
+  const shapes = new Map();
+  for (const { run, points, colour = coding.of(run).colour } of lines) {
+    const line = svg("path", { d: path(points), "--ink": colour });
+    if (run !== undefined) shapes.set(run, [...(shapes.get(run) ?? []), line]);
+    layer.append(line);
+  }
+  root.append(layer);
+  return shapes;
+}
+
 function labelOf(run) {
   return valueOf("run_id", run);
 }
 
 function height(width) {
   return Math.round(Math.min(380, Math.max(250, width * 0.56)));
-}
-
-function frameOf(width, tall) {
-  return { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: tall - MARGIN.bottom };
 }

@@ -16,9 +16,8 @@ function scatterChart() {
   const start = usual.find((c) => distinct(c).length > 1) ?? usual[0];
   const options = { x: (start ?? others[0]).name, y: (metrics.find((c) => c.name === data.metric) ?? metrics[0]).name };
   const view = chart(section.querySelector("figure"), "A metric against a cost, one mark per run", (root, width) => {
-    const tall = height(width);
-    size(root, width, tall);
-    return scatter(root, frameOf(width, tall), columns.get(options.x), columns.get(options.y));
+    const frame = size(root, width, height(width));
+    return scatter(root, frame, columns.get(options.x), columns.get(options.y));
   });
   const pick = (key) => (name) => {
     options[key] = name;
@@ -36,7 +35,10 @@ function scatterChart() {
 }
 
 function scatter(root, frame, across, up) {
-  const shown = visible.filter((run) => typeof across.values[run] === "number" && typeof up.values[run] === "number");
+  const isEnded = (run) => valueOf("state", run) !== "pruned"; // what a pruned run has was measured too early
+  const shown = visible.filter(
+    (run) => typeof across.values[run] === "number" && typeof up.values[run] === "number" && isEnded(run),
+  );
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No run to draw");
   const at = (of) => shown.map((run) => of.values[run]);
   const [low, high] = extent(at(across));

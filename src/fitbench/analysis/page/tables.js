@@ -123,7 +123,7 @@ function runRow(run, listed) {
 }
 
 function badge(found) {
-  const known = ["finished", "failed", "running", "interrupted"].includes(found) ? found : "";
+  const known = ["finished", "failed", "pruned", "running", "interrupted"].includes(found) ? found : "";
   return el("span", { class: `badge ${known}` }, found ?? ABSENT);
 }
 
