@@ -572,3 +572,33 @@ def test_a_filter_chooses_and_what_cannot_be_drawn_is_counted(record, tmp_path, 
     said = capsys.readouterr().out.splitlines()[0]
     left_out = "2 left out (1 too large to draw, 1 without fit_seconds)"
     assert said == f"{tmp_path / 'chart.png'}: 2 runs in 1 group by model.name, optimizer.name; {left_out}"
+
+
+# -- axes of a search -------------------------------------------------------------------------------------------------
+
+
+def test_an_interval_has_round_numbers_and_the_axis_that_it_is_said_to_have():
+    metric = np.linspace(0, 1, 4)
+    values = [0.0123, 0.0456, 0.0789, 0.0991]
+    ticks = [text for _, text in scale("x", values, metric, by_decades=False).ticks]
+    assert "0.030" in ticks
+    assert not {str(value) for value in values} & set(ticks)
+    decades = scale("x", [0.01, 0.02, 0.04, 0.08], metric, by_decades=True)  # less than a factor of 10
+    assert np.diff(decades.places) == pytest.approx([0.88 / 3] * 3)
+    beside_zero = scale("x", [0.0, 0.5, 1.0, 1.5], metric, by_decades=True)  # 0 has no logarithm
+    assert np.diff(beside_zero.places) == pytest.approx([0.88 / 3] * 3)
+    assert [text for _, text in scale("x", [1, 2, 1, 2], metric, by_decades=False).ticks] == ["1", "2"]
+
+
+def test_choices_are_categories_in_their_own_order_even_where_they_are_numbers():
+    found = scale("x", [128, 32, None, 64], np.arange(4.0), choices=["32", "128", "64", "256"])
+    assert [text for _, text in found.ticks] == ["32", "128", "64", "(none)"]
+    places = [place for place, _ in found.ticks]
+    assert places == sorted(places, reverse=True)
+
+
+def test_a_heading_stands_above_a_plane_even_without_a_legend():
+    figure = draw_scatter([Point("a", 1, 0.5)], "cost", "accuracy", True, False, heading="what it is")
+    (legend,) = figure.legends
+    assert legend.get_title().get_text() == "what it is"
+    assert [text.get_text() for text in legend.get_texts()] == ["Pareto front"]

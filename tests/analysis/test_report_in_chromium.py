@@ -526,8 +526,9 @@ def test_a_strangers_search_stays_text_and_inside_of_the_page(browser, searches_
     for study in ("sweep", HOSTILE.replace("/", "")):
         choose(page, "Study", study)
         assert page.js("return document.documentElement.scrollWidth") <= width
-        for part in (".said", ".answer", "tbody", ".slices"):
-            assert HOSTILE in page.js("return document.querySelector(`#search ${arguments[0]}`).textContent", part)
+        for place in (".said", "tbody", ".slices"):
+            assert HOSTILE in page.js("return document.querySelector(`#search ${arguments[0]}`).textContent", place)
+        assert "<img src=x onerror=alert(2)>" in page.one("#search .answer").text
     assert page.js("return document.querySelectorAll('img').length") == 0
     assert page.js("return document.scripts.length") == 2
     assert browser.get_log("browser") == []

@@ -42,8 +42,12 @@ function searchParts(search) {
   };
   const shares = el("div", { class: "shares" });
   const showShares = () => shares.replaceChildren(...shareRows(search));
-  renders.push(showShares);
-  showShares();
+  const beyond = el("p", { class: "hint" });
+  const showBeyond = () => beyond.replaceChildren(saidBeyond(search));
+  for (const show of [showShares, showBeyond]) {
+    renders.push(show);
+    show();
+  }
   const controls = [choice("Up", names, "0", pick("up")), choice("Across", names, "1", pick("across"))];
   const overview = several
     ? part(
@@ -66,6 +70,7 @@ function searchParts(search) {
     part(
       "Finished trials, the best in the strongest colour",
       figure("Parallel coordinates, one line per trial", (...at) => trialLines(search, ...at)),
+      beyond,
     ),
     part("Trials", trialTable(search)),
   ];
@@ -85,6 +90,16 @@ function bestTrial(search) {
   if (!others.length) return `${value} in trial ${came}.`;
   const front = `${plural(search.best.length, "trial is", "trials are")} on the Pareto front: no other is better in every objective.`;
   return `${front} ${value} in trial ${came}.`;
+}
+
+// What parallel coordinates do with values that their last axis does not show.
+function saidBeyond(search) {
+  const of = search.objectives[search.choice.up];
+  const values = of.values.filter((_, trial) => search.states[trial] === "finished");
+  const outside = values.filter((value) => isOutside(of, value)).length;
+  if (!outside) return "";
+  const end = of.better === "higher" ? `below ${written(of.kind, of.low)}` : `above ${written(of.kind, of.high)}`;
+  return `${plural(outside, "trial")} ${end} ${outside === 1 ? "stands" : "stand"} at the end of the last axis.`;
 }
 
 function trialTold(search, trial) {
