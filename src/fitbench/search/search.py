@@ -167,7 +167,8 @@ def _conclude(study: Study, request: Request) -> None:
         chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
         own = [*(f"--config-dir={folder}" for folder in request.config_dirs), *request.recipe.overrides]
         command = train_command(own, chosen, request.config.study)
-    print_summary(record, command)
+    drawn = sorted(path.name for path in study.folder.glob("search_*.png"))
+    print_summary(record, command, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
 
 
 # -- several processes ------------------------------------------------------------------------------------------------

@@ -50,8 +50,8 @@ def outcome(trial: dict[str, Any], record: dict[str, Any]) -> str:
     return values if trial["state"] == "finished" else f"pruned after epoch {trial['epochs']}, {values}"
 
 
-def print_summary(record: dict[str, Any], command: str | None) -> None:
-    """Print the counts, the best trials, the importances, and the command that trains the best one over seeds."""
+def print_summary(record: dict[str, Any], command: str | None, drawn: str | None) -> None:
+    """Print the counts, the best trials, the importances, what was drawn, and how to train the best over seeds."""
     out = console()
     counts = Counter(trial["state"] for trial in record["trials"])
     states = ", ".join(f"{counts[state]:,} {state}" for state in ("finished", "pruned", "failed") if counts[state])
@@ -71,6 +71,8 @@ def print_summary(record: dict[str, Any], command: str | None) -> None:
             short = short_names(list(record["space"]))
             shares = ", ".join(f"{short[key]} {share:.2f}" for key, share in found.items())
             out.print(f"What mattered for {name}: {shares}", soft_wrap=True)
+    if drawn is not None:
+        out.print(drawn, soft_wrap=True)
     if command is not None:
         print(f"Train the best over 5 seeds:\n  {command}")
 
