@@ -5,6 +5,8 @@ import html.parser
 import io
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -73,6 +75,22 @@ def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(
     assert plain.count("{") == plain.count("}")
     assert plain.count("$") % 2 == 0
     assert not re.search(r"(?<!\\)[#%_^~]", "".join(text.splitlines()[1:]))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex (Debian: texlive-latex-recommended)")
+def test_latex_compiles(nasty, look, tmp_path):
+    (tmp_path / "table.tex").write_text(rendering.latex(nasty, look(nasty)), encoding="utf-8")
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass[landscape]{article}\\usepackage{booktabs}\\begin{document}\\input{table}\\end{document}"
+    )
+    process = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_tex_spells_what_latex_would_read():
