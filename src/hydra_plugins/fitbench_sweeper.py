@@ -28,6 +28,7 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: a job's configuration is wrong; nothing was launched.
             SweepFailed: some of the runs failed.
         """
+        from fitbench.sweeps.composing import Composer
         from fitbench.sweeps.sweep import Job, run_sweep
         from fitbench.sweeps.workers import Workers
 
@@ -36,11 +37,12 @@ class FitbenchSweeper(BasicSweeper):
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
         [combinations] = self.split_arguments(overrides, None)
         listed = [{"overrides": [], "seeds": []}] if self.jobs is None else json.loads(Path(self.jobs).read_bytes())
+        composer = Composer(path=loader.get_search_path(), name=self.config.hydra.job.config_name)
         jobs = []
         for one in listed:
             for combination in combinations:
                 job = [*one["overrides"], *combination]
-                composed = Job.of(job, loader.load_sweep_config(self.config, job))
+                composed = Job.of(job, composer.configuration(job))
                 jobs += [composed.with_seed(seed) for seed in one["seeds"]] or [composed]
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)

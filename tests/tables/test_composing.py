@@ -1,7 +1,8 @@
 import pytest
 
 from fitbench.errors import RequestError
-from fitbench.tables.composing import Composer, configurations
+from fitbench.sweeps.composing import Composer
+from fitbench.tables.composing import configurations
 from fitbench.tables.definition import read
 
 OVERRIDES = (

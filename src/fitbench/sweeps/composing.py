@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -25,29 +25,35 @@ from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fitbench.config import Config, from_hydra
+from fitbench.config import Config, TopLevel, from_hydra
 from fitbench.errors import RequestError
 from fitbench.sweeps.launch import conf_folder
 
-VALUE = re.compile(r"[A-Za-z_]\w*(\.\w+)+=")  # KEY.KEY=..: a value, for the name of a group has no point
+# A value and no choice of a file: KEY=.. at the top level, or KEY.KEY=.., for the name of a group has no point.
+VALUE = re.compile(rf"(?!hydra\.)([A-Za-z_]\w*(\.\w+)+|{'|'.join(field.name for field in fields(TopLevel))})=")
 
 
 class Composer:
     """Composes configurations, and remembers what several of them share."""
 
-    def __init__(self, config_dirs: Sequence[str | Path] = ()) -> None:
-        """Hydra finds choices also in `config_dirs`, behind those of conf/.
+    def __init__(
+        self, config_dirs: Sequence[str | Path] = (), path: ConfigSearchPath | None = None, name: str = "config"
+    ) -> None:
+        """Hydra finds choices in conf/ and, behind that, in `config_dirs`; or in the search path of a running Hydra.
+
+        `name` is the file that has the defaults list.
 
         Raises:
             RequestError: one of them does not exist.
         """
         setbase("1.3")
-        folders = create_config_search_path(str(conf_folder()))
+        folders = path or create_config_search_path(str(conf_folder()))
         for folder in config_dirs:
             if not Path(folder).is_dir():
                 raise RequestError(f"--config-dir {folder}: there is no such folder")
             folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
         self.loader = _Loader(folders)
+        self.name = name
         self.composed: dict[tuple[str, ...], DictConfig] = {}
         self.parsed: dict[str, Override] = {}
 
@@ -80,7 +86,7 @@ class Composer:
         return own
 
     def _compose(self, choices: Sequence[str]) -> DictConfig:
-        composed = self.loader.load_configuration("config", list(choices), RunMode.RUN, from_shell=False)
+        composed = self.loader.load_configuration(self.name, list(choices), RunMode.RUN, from_shell=False)
         with open_dict(composed):
             del composed["hydra"]
         return composed

@@ -248,6 +248,23 @@ def terminable() -> Iterator[None]:
             handler(ending.by, None)
 
 
+@contextmanager
+def in_one_piece() -> Iterator[None]:
+    """Ctrl-C and the signals of `terminable` wait until this block, which must be short, has ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    previous = {one: signal.signal(one, lambda number, _: waiting.append(number)) for one in (signal.SIGINT, *SIGNALS)}
+    try:
+        yield
+    finally:
+        for one, handler in previous.items():
+            signal.signal(one, signal.SIG_DFL if handler is None else handler)
+        for number in waiting:
+            signal.raise_signal(number)
+
+
 def cannot_write(error: OSError) -> str:
     """What is said of an error of the file system."""
     what = error.strerror or str(error)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import InstantiationException
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig
 
 from fitbench import runs
-from fitbench.config import Config, from_hydra
+from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.runs import State
 from fitbench.sweeps.launch import recorded
@@ -37,13 +37,8 @@ class Job:
     folder: Path
 
     @staticmethod
-    def of(overrides: list[str], composed: DictConfig) -> Job:
-        """The job of a composed configuration.
-
-        Raises:
-            RequestError: the configuration is wrong.
-        """
-        config = from_hydra(composed)
+    def of(overrides: list[str], config: Config) -> Job:
+        """The job of a configuration."""
         return Job(overrides, config, runs.folder_of(config))
 
     def with_seed(self, seed: int) -> Job:
