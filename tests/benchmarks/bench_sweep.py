@@ -103,14 +103,14 @@ def grid(options: argparse.Namespace) -> None:
 
 
 def again(options: argparse.Namespace) -> None:
-    """Milliseconds for each run of a finished sweep: to compose its configuration, and to see that it is finished."""
+    """Milliseconds for each run of a finished sweep: to compose and check its configuration, and to look."""
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.plugins import Plugins
 
-    from fitbench.sweeps import launch, sweep
+    from fitbench.sweeps import composing, launch, sweep
 
     Plugins.instance()
-    spent = {"compose": 0.0, "look": 0.0}
+    spent = {"compose": 0.0, "check": 0.0, "look": 0.0}
 
     def timed(what: str, function: Callable) -> Callable:
         def call(*arguments, **named):
@@ -129,20 +129,16 @@ def again(options: argparse.Namespace) -> None:
             "progress=false",
         ]  # fmt: skip
         launch.launch(arguments)
-        from hydra._internal.config_loader_impl import ConfigLoaderImpl
-
-        ConfigLoaderImpl.load_sweep_config = timed("compose", ConfigLoaderImpl.load_sweep_config)
+        composing.Composer.composed_with = timed("compose", composing.Composer.composed_with)
+        composing.from_hydra = timed("check", composing.from_hydra)
         sweep.recorded = timed("look", sweep.recorded)
-        sweep.Job.of = staticmethod(timed("look", sweep.Job.of))
         GlobalHydra.instance().clear()
         began = time.perf_counter()
         launch.launch(arguments)
         whole = time.perf_counter() - began
     other = (whole - sum(spent.values())) / count
-    print(
-        f"{count} finished runs launched again, ms per run: composition {1000 * spent['compose'] / count:.1f}, ", end=""
-    )
-    print(f"checks and record {1000 * spent['look'] / count:.1f}, everything else {1000 * other:.1f}")
+    parts = ", ".join(f"{what} {1000 * seconds / count:.1f}" for what, seconds in spent.items())
+    print(f"{count} finished runs launched again, ms per run: {parts}, everything else {1000 * other:.1f}")
 
 
 def checkpoints(options: argparse.Namespace) -> None:
