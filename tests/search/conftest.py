@@ -5,12 +5,16 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fitbench.sweeps.composing import Composer
+
+NEED_OPTUNA = ["test_kill.py", "test_requests.py", "test_search.py", "test_space.py", "test_study.py"]
+collect_ignore = [] if find_spec("optuna") else NEED_OPTUNA
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-3,1e-1))"
 

@@ -9,23 +9,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
-
-optuna = pytest.importorskip("optuna")
-
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from fitbench import runs
-from fitbench.runs import State
 
 from ..postgres.server import missing, postgres
+from ..sweeps.recorded import holders
 from .conftest import RATE
 
 SPACE = (RATE, "training.batch_size=32,64", "training.epochs=4", "search.startup_trials=5")
@@ -54,9 +52,9 @@ class Workers:
         self.process.stdin.flush()
         return int(self.answer())
 
-    def start(self, last_step: int = 0) -> int:
-        """The pid of a new worker, which is killed before this step."""
-        return self.ask(f"start {last_step}")
+    def start(self, trials: int, last_step: int = 0) -> int:
+        """The pid of a new worker of a search with so many trials, which is killed before this step."""
+        return self.ask(f"start {last_step} {trials}")
 
     def wait(self, pid: int) -> int:
         """Its exit status."""
@@ -88,10 +86,14 @@ def workers_of(
         process.communicate()
 
 
+def study_of(folder: Path, storage: BaseStorage | None = None) -> Any:
+    """The study as Optuna by itself reads it."""
+    storage = storage or JournalStorage(JournalFileBackend(str(folder / "search.journal")))
+    return optuna.load_study(study_name="mine", storage=storage)
+
+
 def trials(folder: Path, storage: BaseStorage | None = None) -> list[dict[str, Any]]:
     """What Optuna by itself reads of each trial, and the state of its run."""
-    storage = storage or JournalStorage(JournalFileBackend(str(folder / "search.journal")))
-    study = optuna.load_study(study_name="mine", storage=storage)
     return [
         {
             "number": trial.number,
@@ -103,7 +105,7 @@ def trials(folder: Path, storage: BaseStorage | None = None) -> list[dict[str, A
             "folder": runs.state(folder / trial.user_attrs["run_ids"][0]).value,
             "epochs": len(runs.read_history(folder / trial.user_attrs["run_ids"][0])),
         }
-        for trial in study.trials
+        for trial in study_of(folder, storage).trials
     ]
 
 
@@ -125,18 +127,17 @@ STEPS = 155  # that they take, more or less
 
 def test_worker_that_is_killed_before_a_step_leaves_a_search_that_ends_as_if_undisturbed(tmp_path):
     outputs = tmp_path / "outputs"
-    for number in (BEFORE, AFTER):
-        with workers_of(outputs, f"search.trials={number}") as workers:
-            assert workers.wait(workers.start()) == 0, workers.said()
-        shutil.copytree(outputs, tmp_path / str(number))
-    expected = trials(tmp_path / str(AFTER) / "mine")
-    assert {trial["state"] for trial in expected[BEFORE:]} == {"COMPLETE", "PRUNED"}
-    with workers_of(outputs, f"search.trials={AFTER}", dead_lock_seconds=0.05) as workers:
-        for step in random.Random(0).sample(range(1, STEPS), 30):
+    with workers_of(outputs, dead_lock_seconds=0.05) as workers:
+        for number in (BEFORE, AFTER):
+            assert workers.wait(workers.start(number)) == 0, workers.said()
+            shutil.copytree(outputs, tmp_path / str(number))
+        expected = trials(tmp_path / str(AFTER) / "mine")
+        assert {trial["state"] for trial in expected[BEFORE:]} == {"COMPLETE", "PRUNED"}
+        for step in random.Random(0).sample(range(1, STEPS), 20):
             outputs.rename(tmp_path / f"before-{step}")
             shutil.copytree(tmp_path / str(BEFORE), outputs)
-            assert workers.wait(workers.start(step)) == -signal.SIGKILL, (step, workers.said())
-            assert workers.wait(workers.start()) == 0, (step, workers.said())
+            assert workers.wait(workers.start(AFTER, step)) == -signal.SIGKILL, (step, workers.said())
+            assert workers.wait(workers.start(AFTER)) == 0, (step, workers.said())
             assert trials(outputs / "mine") == expected, step
             assert max(endings(outputs / "mine").values()) == 1, step
             assert_nothing_is_held(outputs / "mine")
@@ -144,43 +145,46 @@ def test_worker_that_is_killed_before_a_step_leaves_a_search_that_ends_as_if_und
 
 # -- several workers, killed at random ---------------------------------------------------------------------------------
 
-TRIALS = 40
+TRIALS = 30
 
 
 def kill_at_random(workers: Workers, number: int, kills: int, seed: int) -> int:
     """Have so many workers work on the search, kill so many, and wait for its end; gives how many were at work then."""
     chance = random.Random(seed)
-    living = [workers.start() for _ in range(number)]
+    living = [workers.start(TRIALS) for _ in range(number)]
     killed = 0
     for _ in range(kills):
         time.sleep(chance.uniform(0.0, 0.2))
         which = chance.randrange(number)
         killed += workers.kill(living[which]) == -signal.SIGKILL
-        living[which] = workers.start()
+        living[which] = workers.start(TRIALS)
     assert [workers.wait(pid) for pid in living] == [0] * number, workers.said()
     return killed
 
 
-def assert_every_trial_was_made_once(folder: Path, storage: BaseStorage, seed: int) -> None:
+def assert_every_trial_was_made_once(folder: Path, number: int, seed: int, storage: BaseStorage | None = None) -> None:
     made = trials(folder, storage)
-    assert len(made) == TRIALS, seed
-    assert [trial["number"] for trial in made] == list(range(TRIALS)), seed
+    assert [trial["number"] for trial in made] == list(range(number)), seed
     states = {("COMPLETE", "finished"), ("PRUNED", "pruned")}
-    assert {(trial["state"], trial["folder"]) for trial in made} == states, seed
+    assert {(trial["state"], trial["folder"]) for trial in made} <= states, seed
     assert max(Counter(trial["run"] for trial in made).values()) == 1, seed
     assert max(endings(folder).values()) == 1, (seed, endings(folder))
     for trial in made:
         reported = [trial["reported"][step] for step in sorted(trial["reported"])]
-        assert (trial["epochs"], trial["values"]) == (len(reported), [max(reported)]), (seed, trial)
+        assert trial["epochs"] == len(reported), (seed, trial)
+        if trial["state"] == "PRUNED":
+            assert trial["values"] == [max(reported)], (seed, trial)
+        else:
+            result = runs.read_result(folder / trial["run"])
+            assert trial["values"] == [result["metrics"]["val_accuracy"]], (seed, trial)
     assert_nothing_is_held(folder)
 
 
 def test_workers_on_a_journal_are_killed_at_random_and_every_trial_is_made_once(tmp_path):
     seed, outputs = 1, tmp_path / "outputs"
-    with workers_of(outputs, f"search.trials={TRIALS}", epoch_seconds=0.02) as workers:
-        assert kill_at_random(workers, 3, 15, seed) >= 10, (seed, workers.said())
-    storage = JournalStorage(JournalFileBackend(str(outputs / "mine" / "search.journal")))
-    assert_every_trial_was_made_once(outputs / "mine", storage, seed)
+    with workers_of(outputs, epoch_seconds=0.02) as workers:
+        assert kill_at_random(workers, 3, 15, seed) >= 8, (seed, workers.said())
+    assert_every_trial_was_made_once(outputs / "mine", TRIALS, seed)
 
 
 def test_workers_on_postgresql_are_killed_at_random_and_every_trial_is_made_once(tmp_path):
@@ -189,10 +193,78 @@ def test_workers_on_postgresql_are_killed_at_random_and_every_trial_is_made_once
         pytest.skip(reason)
     seed, outputs = 2, tmp_path / "outputs"
     with postgres() as url:
-        words = (f"search.storage={url}", f"search.trials={TRIALS}")
-        with workers_of(outputs, *words, epoch_seconds=0.02) as workers:
-            assert kill_at_random(workers, 4, 15, seed) >= 10, (seed, workers.said())
+        with workers_of(outputs, f"search.storage={url}", epoch_seconds=0.02) as workers:
+            assert kill_at_random(workers, 4, 10, seed) >= 6, (seed, workers.said())
         storage = optuna.storages.RDBStorage(url)
-        assert_every_trial_was_made_once(outputs / "mine", storage, seed)
+        assert_every_trial_was_made_once(outputs / "mine", TRIALS, seed, storage)
         storage.engine.dispose()
     assert not (outputs / "mine" / "search.journal").exists()
+
+
+# -- the command, and the processes that it starts ---------------------------------------------------------------------
+
+COMMAND = (
+    *("data=digits", "model=softmax", "study=mine", RATE, "search.trials=6"),
+    *("training.epochs=30", "training.early_stopping=null", "training.jit_compile=false"),
+)
+
+
+def launch(outputs: Path, *words: str) -> subprocess.Popen[str]:
+    """`fitbench search`, with what it says in files beside its outputs."""
+    command = [sys.executable, "-m", "fitbench", "search", *COMMAND, f"outputs={outputs}", *words]
+    with outputs.with_suffix(".out").open("w") as out, outputs.with_suffix(".err").open("w") as err:
+        return subprocess.Popen(command, stdout=out, stderr=err, start_new_session=True, text=True)
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None, seconds: float = 90) -> Any:
+    """What the condition gives as soon as it holds, while the process runs."""
+    deadline = time.monotonic() + seconds
+    while not (holds := condition()):
+        assert process is None or process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return holds
+
+
+def training(folder: Path, epochs: int) -> list[int]:
+    """The processes that train a run at this moment, which has so many epochs."""
+    held = holders(folder).items()
+    return [pid for pid, run in held if runs.claimed(run) and len(runs.read_history(run)) >= epochs]
+
+
+def at_work(folder: Path) -> list[int]:
+    """The processes that have a trial, as soon as there are two."""
+    held = holders(folder / ".search").items()
+    pids = [pid for pid, trial in held if trial.name.isdigit() and runs.claimed(trial)]
+    return pids if len(pids) == 2 else []
+
+
+def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
+    seed, outputs = 3, tmp_path / "outputs"
+    folder, chance = outputs / "mine", random.Random(seed)
+
+    process = launch(outputs, "search.workers=2")
+    workers = wait_for(lambda: at_work(folder), process)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(30) == 130
+    said = outputs.with_suffix(".err").read_text()
+    assert said.endswith("fitbench: interrupted; the same command goes on from here\n")
+    assert "Traceback" not in said
+    assert not any(runs._process_start(pid) for pid in workers)
+    assert study_of(folder).trials[-1].state is TrialState.RUNNING
+    assert_nothing_is_held(folder)
+
+    process = launch(outputs, "search.workers=2")
+    workers = wait_for(lambda: at_work(folder), process)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(runs._process_start(pid) for pid in workers))  # they end with what started them
+
+    process = launch(outputs, "search.workers=3")
+    workers = wait_for(lambda: training(folder, epochs=1), process)
+    time.sleep(chance.uniform(0, 0.2))
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.wait(90) == 0, outputs.with_suffix(".err").read_text()
+    assert "fitbench: 1 of 3 workers were killed (SIGKILL)\n" in outputs.with_suffix(".err").read_text()
+    assert outputs.with_suffix(".out").read_text().startswith("6 trials: ")
+    assert_every_trial_was_made_once(folder, 6, seed)

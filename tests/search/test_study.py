@@ -3,15 +3,15 @@
 import errno
 import json
 import os
+import signal
+import threading
 import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
-
-optuna = pytest.importorskip("optuna")
-
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -193,6 +193,27 @@ def test_plain_optuna_opens_the_storage(search):
         assert theirs.user_attrs["run_ids"] == ours["run_ids"]
     assert study.best_trial.number == found.record["best"][0]
     assert study.direction.name == "MAXIMIZE"
+
+
+def test_search_in_a_database_makes_the_same_trials(search, undisturbed):
+    url = "sqlite:///search.db"
+    assert len(search(*SPACE, "search.trials=7", f"search.storage={url}").trials) == 7
+    found = search(*SPACE, "search.trials=14", f"search.storage={url}")
+    assert found.trials == undisturbed()
+    assert not (found.folder / "search.journal").exists()
+    study = optuna.load_study(study_name="mine", storage=url)
+    assert [trial.values for trial in study.trials] == [trial["values"] for trial in undisturbed()]
+    study._storage.remove_session()
+
+
+def test_trial_that_somebody_has_asked_optuna_for_is_made_too(search, undisturbed):
+    found = search(*SPACE, "search.trials=2")
+    wanted = {"optimizer.learning_rate": 0.0123, "training.batch_size": 32}
+    of_optuna(found.folder).enqueue_trial(wanted)
+    again = search(*SPACE, "search.trials=3")
+    assert again.trials[:2] == undisturbed(2)
+    assert (again.trials[2]["state"], again.trials[2]["params"]) == ("finished", wanted)
+    assert search(*SPACE, "search.trials=5").states() == ["finished"] * 5
 
 
 def test_value_of_a_pruned_trial_is_the_best_that_it_reported(search):
@@ -377,7 +398,7 @@ def test_search_gives_up_when_trial_after_trial_fails(search, models):
     ):
         search(*words)
     assert search.left.states() == ["failed"] * 3
-    with pytest.raises(FitbenchError, match="^3 trials in a row"):  # another launch tries again
+    with pytest.raises(FitbenchError, match="3 trials in a row"):  # another launch tries again
         search(*words)
     assert search.left.states() == ["failed"] * 6
 
@@ -461,6 +482,28 @@ def test_damaged_journal_is_named(search):
     journal.write_bytes(b"".join([*lines[:5], b"{]\n", *lines[5:]]))
     with pytest.raises(FitbenchError, match=r"^search\.journal in the study's folder is damaged: "):
         search(*SPACE, "search.trials=3")
+
+
+@pytest.mark.parametrize("step", ["symlink", "fsync", "rename", "unlink"])
+def test_ctrl_c_while_the_journal_is_written_leaves_it_whole_and_unlocked(search, undisturbed, step, monkeypatch):
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals arrive in the main thread")
+    do, count = getattr(os, step), 0
+
+    def interrupted(what: Any, *rest: Any, **named: Any) -> None:
+        nonlocal count
+        do(what, *rest, **named)
+        count += "search.journal" in str(what) or step == "fsync"
+        if count == 30:
+            count += 1
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, interrupted)
+        assert search(*SPACE, "search.trials=8").status == 130
+    assert count > 30
+    assert not list(Path("outputs", "mine").glob("search.journal.*"))
+    assert search(*SPACE, "search.trials=8").trials == undisturbed(8)
 
 
 # -- who works on what -------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 Run with JSON as its argument: `arguments` of the search, `formula` (how runs are trained, see formula.py), and
 `dead_lock_seconds`, after which the journal's lock is taken from a killed worker. Then on stdin
-`start N` begins a worker, which is killed before its N-th step (0: never), and gives its pid, and `wait PID` waits
-until it has ended and gives its exit status. A step is whatever changes a file or folder below `outputs`.
+`start N TRIALS` begins a worker, which is killed before its N-th step (0: never), and gives its pid, and `wait PID`
+waits until it has ended and gives its exit status. A step is whatever changes a file or folder below `outputs`.
 """
 
 import json
@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+from dataclasses import replace
 from typing import Any
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link")
@@ -39,12 +40,12 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
         import fitbench.training.checkpoint
         import fitbench.training.fit
         import fitbench.training.models
-        import fitbench.training.run  # noqa: F401
+        import fitbench.training.run
     request = search.read_request(arguments)
     if request.settings.storage is not None:
         import alembic.command  # noqa: F401
         import psycopg  # noqa: F401
-        import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
+        import sqlalchemy.dialects.postgresql.psycopg
     import sqlalchemy.exc  # noqa: F401
 
     warm = optuna.create_study(sampler=optuna.samplers.TPESampler(n_startup_trials=1))  # so that it imports its parts
@@ -52,11 +53,11 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
     print("ready", flush=True)
     children: set[int] = set()
     for line in sys.stdin:
-        command, number = line.split()
+        command, number, *trials = line.split()
         if command == "start":
             pid = os.fork()
             if pid == 0:
-                _work(request, int(number))
+                _work(replace(request, settings=replace(request.settings, trials=int(trials[0]))), int(number))
             children.add(pid)
             print(pid, flush=True)
         else:
@@ -94,7 +95,7 @@ def _work(request: Any, last_step: int) -> None:
     except FitbenchError as error:
         sys.stderr.write(f"{error}\n")
         status = error.exit_status
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the process ends, and no other sees it
         traceback.print_exc()
     finally:
         sys.stderr.flush()

@@ -26,6 +26,12 @@ def test_what_is_shared_between_compositions_changes_none_of_them(configure):
         assert composer.configuration(overrides) == configure(*overrides), overrides
 
 
+def test_value_that_is_forced_in_one_composition_is_in_no_other():
+    composer = Composer()
+    assert composer.configuration(["++seed=5"]).seed == 5
+    assert composer.configuration(["model=softmax"]).seed == 0
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -31,6 +31,7 @@ from fitbench.config import NOT_IDENTITY, Config, plain
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.search.settings import Pruner, Sampler, Settings, objectives, pruner
 from fitbench.search.space import Params, Space
+from fitbench.sweeps.launch import in_one_piece
 
 JOURNAL = "search.journal"
 CLAIMS = ".search"
@@ -95,9 +96,10 @@ class Study:
                                 continue
                             self._draw_for(begun.number)
                             return Turn(optuna.Trial(self.study, begun._trial_id), True, claim)
-                if len(trials) < self.wanted():
+                asked_for = [trial.number for trial in trials if trial.state is TrialState.WAITING]  # of Optuna itself
+                if asked_for or len(trials) < self.wanted():
                     with reaching(self.settings):
-                        self._draw_for(len(trials))
+                        self._draw_for(min(asked_for, default=len(trials)))
                         trial = self.study.ask()
                     self.choose(trial)
                     new = self._claimed(trial.number)
@@ -335,16 +337,18 @@ class _Journal(JournalFileBackend):
 
     @contextlib.contextmanager
     def _lock_of_file(self) -> Iterator[None]:
-        self._lock.acquire()
-        try:
-            yield
-        finally:
-            self._lock.release()
+        with in_one_piece():  # Optuna's locks do not stand Ctrl-C
+            self._lock.acquire()
+            try:
+                yield
+            finally:
+                self._lock.release()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append lines, all or, where that fails, none."""
         try:
-            super().append_logs(logs)
+            with in_one_piece():
+                super().append_logs(logs)
         except OSError:
             with self._lock_of_file():
                 self._cut()
