@@ -246,7 +246,7 @@ def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_tria
     process = launch(outputs, "search.workers=2")
     workers = wait_for(lambda: at_work(folder), process)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait(90) == 130
     said = outputs.with_suffix(".err").read_text()
     assert said.endswith("fitbench: interrupted; the same command goes on from here\n")
     assert "Traceback" not in said
@@ -260,11 +260,11 @@ def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_tria
     process.wait()
     wait_for(lambda: not any(runs._process_start(pid) for pid in workers))  # they end with what started them
 
-    process = launch(outputs, "search.workers=3")
+    process = launch(outputs, "search.workers=2")
     workers = wait_for(lambda: training(folder, epochs=1), process)
     time.sleep(chance.uniform(0, 0.2))
     os.kill(workers[0], signal.SIGKILL)
-    assert process.wait(90) == 0, outputs.with_suffix(".err").read_text()
-    assert "fitbench: 1 of 3 workers were killed (SIGKILL)\n" in outputs.with_suffix(".err").read_text()
+    assert process.wait(180) == 0, outputs.with_suffix(".err").read_text()
+    assert "fitbench: 1 of 2 workers were killed (SIGKILL)\n" in outputs.with_suffix(".err").read_text()
     assert outputs.with_suffix(".out").read_text().startswith("6 trials: ")
     assert_every_trial_was_made_once(folder, 6, seed)

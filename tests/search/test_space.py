@@ -96,9 +96,9 @@ def test_space_is_described_as_json_for_those_who_draw_it(composer):
          ("training", "early_stopping", "restore_best_weights")),
     ],
 )  # fmt: skip
-def test_overrides_of_a_trial_give_the_very_value(configure, composer, space, chosen, where):
+def test_overrides_of_a_trial_give_the_very_value(composer, space, chosen, where):
     written = space_of(composer, space).overrides({space.partition("=")[0]: chosen})
-    value: Any = configure("model=mlp", *written)
+    value: Any = composer.configuration(["model=mlp", *written])
     for name in where:
         value = value[name] if isinstance(value, dict) else getattr(value, name)
     expected = {"[64,32]": [64, 32], "false": False}.get(chosen, chosen) if isinstance(chosen, str) else chosen
@@ -106,14 +106,14 @@ def test_overrides_of_a_trial_give_the_very_value(configure, composer, space, ch
     assert type(value) is type(expected)
 
 
-def test_steps_of_a_float_range_are_trained_as_the_sampler_gives_them(configure, composer):
+def test_steps_of_a_float_range_are_trained_as_the_sampler_gives_them(composer):
     space = space_of(composer, "model.dropout=range(0.0,0.35,0.1)")
     values: Any = space.grid()["model.dropout"]
     assert len(values) == 4
     assert max(values) <= 0.3  # and not 0.30000000000000004, which the sampler would call out of range
     for value in values:
         chosen = space.suggest(FixedTrial({"model.dropout": value}))  # type: ignore[arg-type]
-        assert configure("model=mlp", *space.overrides(chosen)).model["dropout"] == value
+        assert composer.configuration(["model=mlp", *space.overrides(chosen)]).model["dropout"] == value
 
 
 # -- parts that depend on a choice -------------------------------------------------------------------------------------

@@ -197,12 +197,12 @@ def test_plain_optuna_opens_the_storage(search):
 
 def test_search_in_a_database_makes_the_same_trials(search, undisturbed):
     url = "sqlite:///search.db"
-    assert len(search(*SPACE, "search.trials=7", f"search.storage={url}").trials) == 7
-    found = search(*SPACE, "search.trials=14", f"search.storage={url}")
-    assert found.trials == undisturbed()
+    assert len(search(*SPACE, "search.trials=3", f"search.storage={url}").trials) == 3
+    found = search(*SPACE, "search.trials=7", f"search.storage={url}")
+    assert found.trials == undisturbed(7)
     assert not (found.folder / "search.journal").exists()
     study = optuna.load_study(study_name="mine", storage=url)
-    assert [trial.values for trial in study.trials] == [trial["values"] for trial in undisturbed()]
+    assert [trial.values for trial in study.trials] == [trial["values"] for trial in undisturbed(7)]
     study._storage.remove_session()
 
 

@@ -154,7 +154,7 @@ def here(process_left_as_it_was, tmp_path):
 
 
 def test_without_the_plugin_what_must_be_installed_is_said(here, monkeypatch):
-    monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_submitit_launcher", None)
+    monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_submitit_launcher.submitit_launcher", None)
     with pytest.raises(RequestError, match=r"pip install 'fitbench\[submitit\]'"):
         launch(here)
 
