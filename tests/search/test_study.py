@@ -272,8 +272,6 @@ def test_pruned_trial_trains_no_further_seeds(search):
     [
         (["search.objective=val_accuracy"], max),
         (["search.objective=val_loss"], min),
-        (["search.objective=train_loss"], min),
-        (["search.objective=parameters"], min),
         (["search.objective=parameters", "search.direction=maximize"], max),
         (["search.objective=val_loss", "search.direction=maximize"], max),
     ],
