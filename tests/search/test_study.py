@@ -195,6 +195,16 @@ def test_plain_optuna_opens_the_storage(search):
     assert study.direction.name == "MAXIMIZE"
 
 
+def test_trials_that_were_begun_on_other_outputs_are_left_alone(search):
+    storage = "sqlite:///search.db"
+    search(*SPACE, "search.trials=1", f"search.storage={storage}")
+    study = optuna.load_study(study_name="mine", storage=storage)
+    study.ask().set_user_attr("where", "elsewhere")
+    found = search(*SPACE, "search.trials=3", f"search.storage={storage}", "search.timeout=2")
+    assert [trial["state"] for trial in found.trials] == ["finished", "interrupted", "finished"]
+    study._storage.remove_session()
+
+
 def test_search_in_a_database_makes_the_same_trials(search, undisturbed):
     url = "sqlite:///search.db"
     assert len(search(*SPACE, "search.trials=3", f"search.storage={url}").trials) == 3
@@ -520,7 +530,7 @@ def test_trial_that_somebody_works_on_is_left_to_them(opened):
         study.tell(turn.trial, TrialState.COMPLETE, [0.5])
         turn.claim.close()
     assert study.next() is None
-    assert [path.name for path in study.claims.iterdir()] == ["lock"]
+    assert sorted(path.name for path in study.claims.iterdir()) == ["lock", "where"]
 
 
 def test_worker_waits_for_the_last_trials_of_others_which_it_may_have_to_end(opened, monkeypatch):
@@ -575,7 +585,8 @@ def test_what_another_process_said_of_a_trial_stays(opened):
     study.note(turn.trial, error="late")
     study.tell(turn.trial, TrialState.FAIL, None)
     [trial] = study.trials()
-    assert (trial.state, trial.values, trial.user_attrs) == (TrialState.COMPLETE, [0.5], {})
+    assert (trial.state, trial.values) == (TrialState.COMPLETE, [0.5])
+    assert "error" not in trial.user_attrs
     turn.claim.close()
 
 

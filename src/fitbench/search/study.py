@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -66,6 +67,7 @@ class Study:
     settings: Settings
     space: Space
     epochs: int  # of a run, at most
+    where: str  # which claims these are: trials that were begun on other outputs, in the same storage, are left alone
     began: float = field(default_factory=time.time)
 
     @property
@@ -89,7 +91,8 @@ class Study:
                 if self.over(trials):
                     return None
                 for begun in trials:
-                    if begun.state is TrialState.RUNNING and (claim := self._claimed(begun.number)) is not None:
+                    here = begun.state is TrialState.RUNNING and begun.user_attrs.get("where", self.where) == self.where
+                    if here and (claim := self._claimed(begun.number)) is not None:
                         with reaching(self.settings):
                             if self.storage.get_trial(begun._trial_id).state.is_finished():  # since we looked
                                 claim.close()
@@ -101,6 +104,7 @@ class Study:
                     with reaching(self.settings):
                         self._draw_for(min(asked_for, default=len(trials)))
                         trial = self.study.ask()
+                        trial.set_user_attr("where", self.where)
                     self.choose(trial)
                     new = self._claimed(trial.number)
                     assert new is not None  # nobody else knows of it yet
@@ -223,7 +227,16 @@ def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Stu
         for key, value in {**drawn, "optuna": optuna.__version__}.items():
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
-    return Study(study, storage, folder, settings, space, config.training.epochs)
+        where = _where(folder / CLAIMS)
+    return Study(study, storage, folder, settings, space, config.training.epochs, where)
+
+
+def _where(claims: Path) -> str:
+    """The name that this folder of claims has for good."""
+    path = claims / "where"
+    if not path.exists():
+        runs.write_whole(path, uuid.uuid4().hex)
+    return path.read_text()
 
 
 def _remove_empty(*folders: Path) -> None:
