@@ -115,7 +115,7 @@ def endings(folder: Path) -> dict[str, int]:
 
 
 def assert_nothing_is_held(folder: Path) -> None:
-    held = [path for path in (folder / ".search").iterdir() if runs.claimed(path)]
+    held = [path.parent for path in folder.glob(".search/*/claim.json") if runs.claimed(path.parent)]
     assert held + list(folder.glob("*/claim*")) + list(folder.glob("search.journal.lock")) == []
 
 
