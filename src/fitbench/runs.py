@@ -112,20 +112,39 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            result = json.loads(file.read())
+        return read_object(path, path, SCHEMA, "; train the run again with force=true")
     except FileNotFoundError:
         raise FitbenchError(f"{folder}: no result.json; the run is {state(folder).value}") from None
+
+
+def read_object(path: str, named: str, schema: int, advice: str = "") -> dict[str, Any]:
+    """The JSON object of this schema in a file that may be a stranger's.
+
+    Args:
+        path: the file.
+        named: what messages call it.
+        schema: the number that must stand under `schema`.
+        advice: what to do about a file that is no JSON.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FitbenchError: it cannot be read, is not JSON, or of another schema.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            found = json.loads(file.read())
+    except FileNotFoundError:
+        raise
     except OSError as error:
-        raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
+        raise FitbenchError(f"{named}: cannot be read ({error.strerror})") from None
     except RecursionError:
-        raise FitbenchError(f"{path}: nested too deeply; train the run again with force=true") from None
+        raise FitbenchError(f"{named}: nested too deeply{advice}") from None
     except ValueError as error:
-        raise FitbenchError(f"{path}: not JSON ({error}); train the run again with force=true") from None
-    if not isinstance(result, dict) or result.get("schema") != SCHEMA:
-        found = result.get("schema") if isinstance(result, dict) else type(result).__name__
-        raise FitbenchError(f"{path}: schema {found!r}; this fitbench reads schema {SCHEMA}")
-    return result
+        raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
+    if not isinstance(found, dict) or found.get("schema") != schema:
+        other = found.get("schema") if isinstance(found, dict) else type(found).__name__
+        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {schema}")
+    return found
 
 
 def write_pruned(folder: Path, pruned: dict[str, Any]) -> None:

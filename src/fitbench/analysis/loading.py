@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 import zipfile
 import zlib
@@ -125,16 +124,9 @@ def read_pruned(folder: Path) -> dict[str, Any]:
     """
     path = f"{folder}/pruned.json"
     try:
-        pruned = json.loads((folder / "pruned.json").read_bytes())
-    except OSError as error:
+        pruned = runs.read_object(path, path, runs.SCHEMA)
+    except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise FitbenchError(f"{path}: nested too deeply") from None
-    except ValueError as error:
-        raise FitbenchError(f"{path}: not JSON ({error})") from None
-    if not isinstance(pruned, dict) or pruned.get("schema") != runs.SCHEMA:
-        found = pruned.get("schema") if isinstance(pruned, dict) else type(pruned).__name__
-        raise FitbenchError(f"{path}: schema {found!r:.80}; this fitbench reads schema {runs.SCHEMA}")
     _check(pruned, _PRUNED_PLACES, path)
     return pruned
 

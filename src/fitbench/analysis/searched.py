@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fitbench import runs
 from fitbench.analysis.charts import title
 from fitbench.analysis.loading import is_number
 from fitbench.errors import FitbenchError
@@ -60,18 +60,11 @@ def read_search(folder: Path) -> Record | None:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise FitbenchError(f"{FILE}: larger than {MOST_BYTES // 2**20} MB")
-        record = json.loads(path.read_bytes())
+        record = runs.read_object(str(path), FILE, SCHEMA)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise FitbenchError(f"{FILE}: cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise FitbenchError(f"{FILE}: nested too deeply") from None
-    except ValueError as error:
-        raise FitbenchError(f"{FILE}: not JSON ({error})") from None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
-        raise FitbenchError(f"{FILE}: schema {found!r:.80}; this fitbench reads schema {SCHEMA}")
     _check(record)
     return record
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -102,9 +101,3 @@ def _importance(study: Study, index: int) -> dict[str, float]:
                 target=lambda trial: trial.values[index],
             )
     return {key: float(value) for key, value in found.items()}
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """What search.json holds; None if the folder has none."""
-    path = folder / FILE
-    return json.loads(path.read_bytes()) if path.exists() else None

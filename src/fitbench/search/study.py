@@ -50,10 +50,9 @@ class StorageLost(FitbenchError):
 
 @dataclass(frozen=True)
 class Turn:
-    """A trial to work on; `again` where somebody has begun it before. `claim` is held until it is closed."""
+    """A trial to work on, new or begun by somebody before. `claim` is held until it is closed."""
 
     trial: optuna.Trial
-    again: bool
     claim: contextlib.ExitStack
 
 
@@ -98,7 +97,7 @@ class Study:
                                 claim.close()
                                 continue
                             self._draw_for(begun.number)
-                            return Turn(optuna.Trial(self.study, begun._trial_id), True, claim)
+                            return Turn(optuna.Trial(self.study, begun._trial_id), claim)
                 asked_for = [trial.number for trial in trials if trial.state is TrialState.WAITING]  # of Optuna itself
                 if asked_for or len(trials) < self.wanted():
                     with reaching(self.settings):
@@ -108,7 +107,7 @@ class Study:
                     self.choose(trial)
                     new = self._claimed(trial.number)
                     assert new is not None  # nobody else knows of it yet
-                    return Turn(trial, False, new)
+                    return Turn(trial, new)
             time.sleep(WAIT_SECONDS)
 
     def wanted(self) -> int:
