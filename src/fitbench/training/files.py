@@ -34,9 +34,11 @@ IDX_STEMS = {
     "y_test": ("t10k-labels", 1),
 }
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
+# What Pillow is asked to recognise, whatever a file is called: it knows others that run programs, such as PostScript.
+IMAGE_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _UNZIP_ERRORS = (OSError, EOFError, zlib.error)
 # What Pillow raises on damaged files, as its documentation and fuzzing its decoders show.
-_IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 
 
 # --- IDX ----------------------------------------------------------------------------------------------
@@ -199,41 +201,66 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image file as uint8 [height, width, channels], `shape`: grey for 1 channel, RGB for 3.
+    """An image file as uint8 [height, width, channels], `shape`: `shown`, then `fitted`.
 
-    Turned upright as its EXIF data says, laid on white where it is transparent, converted, then resized
-    (bilinear with antialiasing) without keeping its proportions. 16-bit grey is scaled to 8 bits. Of an
-    animation, the first frame. Raises DataError that names the file if it cannot be decoded.
+    Raises DataError that names the file if it cannot be decoded.
+    """
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as file:
+            return fitted(shown(file), shape)
+    except IMAGE_ERRORS as error:
+        raise DataError(
+            f"{path}: not a readable image ({why_unreadable(error)}). Repair or remove it; data.skip_bad=true leaves "
+            "it out."
+        ) from error
+
+
+def shown(file: Image.Image) -> Image.Image:
+    """What an opened image file shows: upright as its EXIF data says, on white where it is transparent, in 8 bits.
+
+    16-bit grey is scaled; of an animation this is the first frame. Raises one of `IMAGE_ERRORS`.
+    """
+    file.load()
+    image = ImageOps.exif_transpose(file) if file.info else file  # without metadata nothing says that it lies
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers")
+    if image.mode.startswith("I"):
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image
+
+
+def fitted(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """An image as uint8 [height, width, channels], `shape`: grey for 1 channel, RGB for 3.
+
+    Converted, then resized (bilinear with antialiasing) without keeping its proportions.
     """
     height, width, channels = shape
-    try:
-        with Image.open(path) as file:
-            image: Image.Image = ImageOps.exif_transpose(file)
-            if image.mode == "F":
-                raise ValueError("its pixels are floating-point numbers")
-            if image.mode.startswith("I"):
-                image = _to_8_bits(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            image = image.convert("L" if channels == 1 else "RGB")
-            if image.size != (width, height):
-                image = image.resize((width, height), Image.Resampling.BILINEAR)
-            return np.asarray(image, np.uint8).reshape(shape)
-    except _IMAGE_ERRORS as error:
-        # Pillow's own message repeats the path.
-        reason = "not a known image format" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise DataError(
-            f"{path}: not a readable image ({reason}). Repair or remove it; data.skip_bad=true leaves it out."
-        ) from error
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8).reshape(shape)
+
+
+def why_unreadable(error: Exception) -> str:
+    """What is wrong with an image file, by one of `IMAGE_ERRORS`; without the path, which Pillow repeats."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not a known image format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """A 16-bit grey image (Pillow's modes I;16 and I) in 8 bits: scaled, where Pillow would clip."""
-    pixels = np.asarray(image).astype(np.int64)
+    pixels = np.asarray(image)
     if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
         raise ValueError(f"its pixels are {pixels.min()}..{pixels.max()}, more than 16 bits")
-    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
+    return Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 class ImageFiles:

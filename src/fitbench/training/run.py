@@ -102,7 +102,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         gpus.take(config.device)
         backend.load(config.backend, config.threads)
     from fitbench.training import checkpoint, deskew, networks, objective
-    from fitbench.training.evaluate import accuracy, predict
+    from fitbench.training.evaluate import accuracy, predict, softmax
 
     with backend.on(config.device) as device:
         prepared = deskew.prepared(data, config.data.preprocess)
@@ -135,7 +135,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         metrics["test_accuracy"] = accuracy(logits, data.y_test)
         _write_model(model, folder / "model.keras")
         with runs.replacing(folder / "predictions.npz") as file:
-            np.savez(file, labels=data.y_test, probabilities=_softmax(logits), data_sha256=np.array(data.sha256))
+            np.savez(file, labels=data.y_test, probabilities=softmax(logits), data_sha256=np.array(data.sha256))
         parameters = sum(math.prod(weight.shape) for weight in model.trainable_weights)
         networks.keep(network)
 
@@ -314,12 +314,6 @@ def _best(history: list[dict[str, Any]], monitor: str, min_delta: float) -> dict
 def _write_model(model: Any, path: Path) -> None:
     with runs.beside(path) as new, backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
         model.save(new)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float32, from logits [N, classes]."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _finite(value: float | None) -> float | None:
