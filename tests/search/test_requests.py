@@ -37,6 +37,7 @@ REFUSED = [
     # the settings
     ([RATE, "search.trial=3"], "search.trial: there is no such key. Did you mean search.trials?"),
     ([RATE, "search.whatever=3"], "search.whatever: there is no such key; search has trials, timeout, workers, "),
+    (["training.batch_size=interval(16,64)"], "; an interval of whole numbers is tag(int,interval(a,b))"),
     ([RATE, "search=optimizer"], "search has default, optimizers. Did you mean optimizers?"),
     ([RATE, "search.trials=many"], "search.trials: Value 'many' of type 'str' could not be converted to Integer"),
     ([RATE, "search.trials=0"], "search.trials is 0; it must be at least 1"),

@@ -112,7 +112,9 @@ def read_request(arguments: Sequence[str]) -> Request:
         try:
             check_trial(recipe.configuration(overrides), wanted)
         except RequestError as error:
-            raise RequestError(f"with {' '.join(overrides)}: {error}") from error
+            broken = "to Integer" in str(error) and any(isinstance(value, float) for value in probe.values())
+            hint = "; an interval of whole numbers is tag(int,interval(a,b))" if broken else ""
+            raise RequestError(f"with {' '.join(overrides)}: {error}{hint}") from error
     return Request(settings, space, replace(common, study=study), recipe, folders)
 
 
