@@ -42,6 +42,16 @@ def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
     assert rendering.claimed(look(small)[1].row.claim, small.unit) == "1.5 to 1.7"
 
 
+def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):
+    table = read(
+        define(
+            unit="error_percent", rows=[{"label": "softmax", "claimed": 8.4, "overrides": ["model=softmax"]}], seeds=2
+        )
+    )
+    measure(table, "softmax", {0: 0.91600001, 1: 0.91600001})
+    assert rendering.difference(look(table)[0], table.unit) == "+0.00"
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "-"), (0.28, "0.3 s"), (99.6, "100 s"), (600, "10 min"), (7200, "2.0 h")]
 )

@@ -99,7 +99,7 @@ def _most(texts: Iterable[str]) -> list[str]:
     """The texts that occur most, each with the number of runs where there are several."""
     found = Counter(text for text in texts if text).most_common()
     named = [escaped(text) + (f" ({_runs(count)})" if len(found) > 1 else "") for text, count in found[:NAMED]]
-    return [*named, *([f"and {len(found) - NAMED} others"] if len(found) > NAMED else [])]
+    return [*named, *([f"and {len(found) - NAMED} more"] if len(found) > NAMED else [])]
 
 
 def _runs(count: int) -> str:

@@ -71,7 +71,7 @@ def mean_sd(line: Line, unit: Unit) -> str:
 def difference(line: Line, unit: Unit) -> str:
     """The measured mean less the claim, in the unit of the table."""
     value = line.judged.difference
-    return "-" if value is None else f"{unit.difference(value) + 0.0:+.{unit.digits}f}"
+    return "-" if value is None else f"{unit.difference(value):+z.{unit.digits}f}"
 
 
 def seconds(value: float | None) -> str:
