@@ -387,6 +387,12 @@ def test_rbf_outputs_go_with_cross_entropy_only(values, loss):
     schema.check(from_values(values("lenet5", {"training.loss": loss, "model.output": "softmax"})))
 
 
+def test_what_was_recorded_before_some_keys_were_there_is_the_same_run(bases):
+    old = plain(bases["default"])
+    del old["threads"], old["data"]["preprocess"], old["training"]["targets"]
+    assert run_id(from_values(old)) == run_id(bases["default"])
+
+
 # -- identity ---------------------------------------------------------------------------------------------------------
 
 NO_PART_OF_THE_IDENTITY = {

@@ -374,7 +374,7 @@ def from_hydra(composed: DictConfig) -> Config:
 
 def from_values(values: Mapping[Any, Any]) -> Config:
     """A `Config` of the right types from nested dictionaries (resolved, nothing missing)."""
-    values = dict(values)
+    values = {"threads": "auto", **values}  # runs of the time before this key are still read, as below
     data = _mapping(values, "data")
     source = _choice("data.source", data.get("source"), {s.value: s for s in Source})
     if isinstance(data.get("path"), str) and data["path"]:
@@ -382,7 +382,7 @@ def from_values(values: Mapping[Any, Any]) -> Config:
         if data.get("name") is None:
             path = Path(data["path"])
             data["name"] = path.stem if source is Source.npz else path.name
-    data.setdefault("preprocess", None)  # runs of the time before this key are still read
+    data.setdefault("preprocess", None)
     optimizer = _mapping(values, "optimizer")
     schedule = _mapping(optimizer, "schedule", "optimizer.")
     model = _mapping(values, "model")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench import runs
-from fitbench.analysis import loading, scores
+from fitbench.analysis import evaluations, loading, scores
 from fitbench.analysis.terminal import check_format, clean, console, table
 from fitbench.errors import FitbenchError
 
@@ -96,6 +96,7 @@ class Seen:
     predictions: loading.Predictions | None = None
     matrix: np.ndarray | None = None
     plots: list[Path] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:
@@ -117,6 +118,8 @@ def _look(folder: Path) -> Seen:
     pruned = loading.read_pruned(folder) if state is runs.State.pruned else None
     config = result["config"] if result else loading.read_config(folder)
     seen = Seen(folder, state, config, loading.read_history(folder), changes(config), result, pruned)
+    if result:
+        seen.evaluations = evaluations.read(folder, result)
     if result and (folder / "predictions.npz").exists():
         seen.predictions = loading.read_predictions(folder, result)
         seen.matrix = scores.confusion(seen.predictions.labels, seen.predictions.predicted, len(seen.classes))
@@ -184,6 +187,7 @@ def _print_json(seen: Seen) -> None:
         "confused": None,
         "mistakes": None,
         "error": _last_error(seen.folder) if seen.state is runs.State.failed else None,
+        "evaluations": seen.evaluations,
         "plots": [str(path) for path in seen.plots],
     }
     if seen.matrix is not None:
@@ -239,6 +243,8 @@ def _print(seen: Seen) -> None:
         _print_errors(out, seen)
     elif seen.result:
         out.print(f"\n{clean(seen.folder)} has no predictions.npz: nothing to say about classes.", soft_wrap=True)
+    if seen.evaluations:
+        _print_evaluations(out, seen.evaluations)
     if seen.plots:
         out.print()
     for path in seen.plots:
@@ -395,6 +401,19 @@ def _print_errors(out: Console, seen: Seen) -> None:
             str(mistake["image"]), clean(mistake["true"]), clean(mistake["predicted"]), _number(mistake["probability"])
         )
     _side_by_side(out, ("Most confused", pairs), ("Most confident mistakes", worst))
+
+
+def _print_evaluations(out: Console, records: list[dict[str, Any]]) -> None:
+    _heading(out, "Evaluated on")
+    figures = ("accuracy", "95% interval", "loss", "images")
+    made = table(out, "data", "part", *figures, right=figures, flexible=("data",))
+    for record in records:
+        data, metrics = record["data"], record["metrics"]
+        low, high = record["accuracy_interval"]
+        interval, images = f"{low:.4f} to {high:.4f}", f"{data['count']:,}"
+        numbers = (_number(metrics["accuracy"]), interval, _number(metrics["loss"]), images)
+        made.add_row(clean(data["name"]), clean(data["part"]), *numbers)
+    out.print(made)
 
 
 def _figures(score: Mapping[str, float | None]) -> tuple[float | None, ...]:

@@ -35,7 +35,7 @@ IDX_STEMS = {
 }
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
 # What Pillow is asked to recognise, whatever a file is called: it knows others that run programs, such as PostScript.
-IMAGE_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _UNZIP_ERRORS = (OSError, EOFError, zlib.error)
 # What Pillow raises on damaged files, as its documentation and fuzzing its decoders show.
 IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
@@ -141,7 +141,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 )
             names = [key for key in ("classes", "class_names") if key in archive.files][:1]
             for key in [*PARTS, *names]:
-                mapped = _map_member(path, archive.zip, f"{key}.npy")
+                mapped = map_member(path, archive.zip, f"{key}.npy")
                 arrays["classes" if key in names else key] = archive[key] if mapped is None else mapped
     except (*_UNZIP_ERRORS, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         what = f"its array '{key}'" if key else "it"
@@ -154,7 +154,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:
+def map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:
     """An uncompressed .npy member of a zip file as a read-only memmap; None if it cannot be mapped."""
     if name not in archive.namelist() or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         return None

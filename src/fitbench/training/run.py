@@ -78,8 +78,9 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
-    if (folder / "checkpoint").exists():
-        shutil.rmtree(folder / "checkpoint")
+    for name in ("checkpoint", "evaluations"):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
     for name in ("result.json", "error.txt", "pruned.json", "history.jsonl", "predictions.npz", "model.keras"):
         (folder / name).unlink(missing_ok=True)
 
