@@ -204,6 +204,121 @@ def table(
     raise typer.Exit(status)
 
 
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE", help="image files, folders, quoted globs, .npy .npz IDX arrays; - for paths on stdin"
+        ),
+    ],
+    prepare: Annotated[
+        str | None,
+        typer.Option(help="auto: a photo or scan of a digit is made to look like MNIST's; none: only resized"),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="the true classes: a CSV of paths and labels, an array, or folder, by the folders' names"),
+    ] = None,
+    confusion: Annotated[Path | None, typer.Option(help="with --labels: draw the confusions into this .png")] = None,
+    array: Annotated[str | None, typer.Option(help="which array of an .npz; default x_test, or the only one")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="table, csv, json (an object per line) or parquet; default by -o, or table")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the -o file where it was interrupted")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace the -o file")] = False,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="images that the model reads at a time; default by their size")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="processes that decode images; default one per core if there are many")
+    ] = None,
+    null: Annotated[bool, typer.Option("-0", "--null", help="paths on stdin end with null characters")] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")] = False,
+    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+) -> None:
+    """Classify images: path, label, probability and the next two of each, however many there are.
+
+    --prepare auto finds dark on light or light on dark, evens the light out, leaves
+    noise and lines of forms away, crops, scales the digit into 20x20 pixels and
+    centres it by its mass in 28x28, as MNIST was made. It is the default of models
+    of MNIST's digits, but for arrays of their own image size. Others get none, and
+    models of colour images have no auto.
+    """
+    from fitbench.use.predict import predict as predict_images
+
+    status = predict_images(
+        run, images, prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format,
+        output=output, resume=resume, force=force, batch_size=batch_size, workers=workers, null=null, trust=trust,
+        outputs=outputs,
+    )  # fmt: skip
+    raise typer.Exit(status)
+
+
+@app.command()
+def serve(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN..", help="run folders, run_ids, or unambiguous parts of one")
+    ],
+    host: Annotated[
+        str, typer.Option(help="the name or address to listen at; others than this computer's are open")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+    trust: Annotated[bool, typer.Option("--trust", help="load models that have code of their own")] = False,
+    open: Annotated[bool, typer.Option("--open", help="open the page in a browser")] = False,
+    max_bytes: Annotated[int, typer.Option(min=1, help="of a request")] = 10_000_000,
+    max_pixels: Annotated[int, typer.Option(min=1, help="of an image")] = 30_000_000,
+    max_images: Annotated[int, typer.Option(min=1, help="of a request")] = 1000,
+    max_requests: Annotated[int, typer.Option(min=1, help="at a time; more are told to come back")] = 256,
+    read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for a request to arrive")] = 10,
+    answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for it to be answered")] = 30,
+) -> None:
+    """Draw a digit in the browser and watch the models read it; the same as a JSON API."""
+    from fitbench.use.serve import serve as serve_runs
+
+    limits = {
+        "bytes": max_bytes, "pixels": max_pixels, "images": max_images, "requests": max_requests,
+        "read_seconds": read_timeout, "answer_seconds": answer_timeout,
+    }  # fmt: skip
+    raise typer.Exit(serve_runs(runs, outputs, host, port, trust, open, limits))
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    format: Annotated[str, typer.Option(help="saved_model, onnx, litert or keras")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="a new folder")],
+    check: Annotated[
+        str, typer.Option(help="test: on the run's test images; random: on noise, where these are not here")
+    ] = "test",
+    trust: Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")] = False,
+    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+) -> None:
+    """The model for another runtime, checked there on the test images, with a predict.py that needs nothing else."""
+    from fitbench.use.export import export as export_run
+
+    export_run(run, outputs, format, output, check, trust)
+
+
+@app.command(context_settings={"allow_extra_args": True})
+def evaluate(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    data: Annotated[str, typer.Option(help="a data set, as in fitbench train; data.KEY=VALUE may follow")],
+    part: Annotated[str, typer.Option(help="test or train, of the data set")] = "test",
+    trust: Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")] = False,
+    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+    format: Annotated[str, typer.Option(help="table or json")] = "table",
+) -> None:
+    """A finished run's model on other data of the same shape and classes, recorded beside the run."""
+    from fitbench.use.evaluate import evaluate as evaluate_run
+
+    evaluate_run(run, outputs, data, context.args, part, format, trust)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         import fitbench
