@@ -1,0 +1,162 @@
+// The page: sends what is drawn while it is drawn, one request at a time and the newest drawing next, to all models.
+
+import { Card, percent } from "./answers.js";
+import { Pad } from "./pad.js";
+
+const PAUSE = 700; // ms without a change until a screen reader is told the answer
+const AGAIN = 2000; // ms until a server that did not answer is asked again
+
+const find = (id) => document.getElementById(id);
+const pad = new Pad(find("pad"), changed, say);
+let cards = [];
+let limit = Infinity; // bytes of a request
+let version = 0; // of the drawing
+let busy = false;
+let pause = 0;
+
+start();
+
+async function start() {
+  let described;
+  try {
+    described = await (await fetch("models")).json();
+  } catch {
+    return complain("The server does not answer. Is fitbench serve still running?");
+  }
+  limit = described.limits.bytes;
+  cards = described.models.map((model, number) => new Card(model, number));
+  find("answers").append(...cards.map((card) => card.node));
+  document.body.dataset.models = Math.min(cards.length, 3);
+  introduce(described.models);
+  find("version").textContent = `fitbench ${described.version}`;
+  changed();
+}
+
+function introduce(models) {
+  const classes = models[0].classes;
+  const same = models.every((model) => model.classes.join("\n") === classes.join("\n"));
+  const digits = models.every((model) => model.classes.every((name) => /^[0-9]$/.test(name)));
+  const title = digits ? "Draw a digit" : "Draw";
+  find("title").textContent = title;
+  document.title = `${title} · fitbench`;
+  const who = models.length === 1 ? `${models[0].name}, trained on ${models[0].data}, reads` : `${models.length} models read`;
+  const known = digits || !same ? "" : ` Known: ${classes.slice(0, 20).join(", ")}${classes.length > 20 ? " and more" : ""}.`;
+  find("summary").textContent = `${who} it while you draw.${known}`;
+}
+
+// -- while drawing --
+
+function changed() {
+  version++;
+  find("undo").disabled = !pad.undoable;
+  find("clear").disabled = pad.empty;
+  find("prompt").hidden = !pad.empty;
+  clearTimeout(pause);
+  if (pad.empty) {
+    for (const card of cards) card.show(null);
+    complain("");
+    agree([]);
+  }
+  read();
+}
+
+/** Send the drawing, and again while it has changed meanwhile. */
+async function read() {
+  if (busy || !cards.length) return;
+  setBusy(true);
+  let sent = -1;
+  while (sent !== version && !pad.empty) {
+    sent = version;
+    const answer = await ask(await pad.content());
+    if (answer && !pad.empty) show(answer.predictions);
+    if (!answer) await new Promise((resolve) => setTimeout(resolve, AGAIN / 20));
+  }
+  setBusy(false);
+}
+
+function setBusy(is) {
+  busy = is;
+  find("reading").setAttribute("aria-busy", is);
+}
+
+async function ask(content) {
+  if (content.size > limit) {
+    complain(`The file has ${(content.size / 1e6).toFixed(1)} MB; at most ${(limit / 1e6).toFixed(1)} MB are read.`);
+    return null;
+  }
+  const began = performance.now();
+  try {
+    const headers = { "Content-Type": content.type.startsWith("image/") ? content.type : "application/octet-stream" };
+    const response = await fetch("predict?seen=true", { method: "POST", body: content, headers });
+    const answer = await response.json();
+    complain(response.ok ? "" : answer.error);
+    find("took").textContent = ` · answered in ${Math.max(1, Math.round(performance.now() - began))} ms`;
+    return response.ok ? answer : null;
+  } catch {
+    complain("The server does not answer. Is fitbench serve still running?");
+    setTimeout(() => read(), AGAIN);
+    return null;
+  }
+}
+
+function show(predictions) {
+  for (const [i, card] of cards.entries()) card.show(predictions[i]);
+  agree(predictions);
+  clearTimeout(pause);
+  pause = setTimeout(() => say(spoken(predictions)), PAUSE);
+}
+
+function agree(predictions) {
+  const labels = new Set(predictions.map((prediction) => prediction.label));
+  find("agreement").hidden = predictions.length < 2;
+  find("agreement").classList.toggle("differ", labels.size > 1);
+  const all = predictions.length === 2 ? "Both" : `All ${predictions.length}`;
+  find("agreement").textContent =
+    labels.size === 1 ? `${all} read ${[...labels][0]}` : `They differ: ${[...labels].join(", ")}`;
+}
+
+function spoken(predictions) {
+  const said = predictions.map(({ label, probability }) => `${label}, ${percent(probability)}`);
+  if (predictions.length === 1) return said[0];
+  return said.map((text, i) => `${cards[i].model.name}: ${text}`).join("; ");
+}
+
+function say(text) {
+  find("said").textContent = text;
+}
+
+function complain(text) {
+  if (find("notice").textContent === text) return;
+  find("notice").textContent = text;
+  find("notice").hidden = !text;
+  if (!text) return;
+  clearTimeout(pause);
+  for (const card of cards) card.show(null);
+  agree([]);
+}
+
+// -- buttons and files --
+
+find("undo").addEventListener("click", () => pad.undo());
+find("clear").addEventListener("click", () => pad.clear());
+find("choose").addEventListener("click", () => find("file").click());
+find("file").addEventListener("change", ({ target }) => {
+  open(target.files);
+  target.value = ""; // the same file can be chosen again
+});
+addEventListener("paste", (event) => open(event.clipboardData.files));
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  open(event.dataTransfer.files);
+});
+addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key === "z") {
+    event.preventDefault();
+    pad.undo();
+  }
+});
+
+function open(files) {
+  if (files.length) pad.open(files[0]);
+}
