@@ -268,15 +268,15 @@ def test_process_finishes_the_sweep_that_it_shares_with_one_that_is_killed(start
 def test_sweep_killed_on_jax_ends_with_the_results_of_an_undisturbed_one(tmp_path):
     (tmp_path / "conf").mkdir()
     with processes(tmp_path / "conf", "jax") as start:
-        finish(start, tmp_path / "undisturbed")
+        finish(start, tmp_path / "undisturbed", "mlp")
         study = tmp_path / "killed" / "default"
         for pattern in ("*/history.jsonl", "*/checkpoint/000004*.npz", "*/.*.new.model.keras"):
             before = set(study.glob(pattern))
-            process = start(study.parent)
+            process = start(study.parent, "mlp")
             wait_for(lambda pattern=pattern, before=before: set(study.glob(pattern)) - before, process)
             process.kill()
             process.join()
             assert process.exitcode == -signal.SIGKILL
-        finish(start, study.parent)
+        finish(start, study.parent, "mlp")
         assert_as_undisturbed(study, tmp_path / "undisturbed" / "default")
         assert sum(attempts(folder) - 1 for folder in folders_of(study)) == 3
