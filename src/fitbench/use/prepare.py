@@ -23,6 +23,7 @@ BOX = 20 / 28  # of the sides is for the digit
 FAINTEST = 20  # grey levels between paper and pen, at least
 STROKE = 2.0  # pixels that a stroke in the box is wide, at least; of half of MNIST's they are more
 LINE = 0.05  # of the image's side, which a line of a form is thick at most
+LENGTH = 0.85  # of the image's side, which it is longer than
 SPECK = 0.03  # of the largest piece of ink; what is smaller is none of the digit
 
 AROUND = np.ones((3, 3))
@@ -226,12 +227,14 @@ def _without_lines(marks: np.ndarray) -> np.ndarray:
     for axis in (0, 1):
         along = marks if axis == 1 else marks.T
         height, width = along.shape
+        if np.count_nonzero(along.any(axis=0)) <= LENGTH * width:
+            continue
         runs = ndimage.binary_opening(along, np.ones((1, max(3, width // 4))))
         pieces, _ = ndimage.label(runs, AROUND)
         for number, place in enumerate(ndimage.find_objects(pieces), 1):
             piece = pieces[place] == number
             thickness = piece.sum() / width
-            if piece.shape[1] > 0.85 * width and thickness < max(2, LINE * height):
+            if piece.shape[1] > LENGTH * width and thickness < max(2, LINE * height):
                 line = ndimage.binary_dilation(pieces == number, AROUND)
                 thicker = ndimage.binary_opening(along, np.ones((round(thickness) + 3, 1)))
                 along = along & ~(line & ~thicker)
@@ -260,7 +263,8 @@ def _scaled(ink: np.ndarray, height: int, width: int) -> np.ndarray:
     from scipy import ndimage
 
     (top, bottom), (left, right) = _bounds(ink) or ((0, 1), (0, 1))
-    scale = min(height / (bottom - top), width / (right - left))
+    ink = ink[top:bottom, left:right]
+    scale = min(height / ink.shape[0], width / ink.shape[1])
     # The mean distance from the edge of a stroke is a quarter of its width.
     stroke = 4 * float(ndimage.distance_transform_edt(np.pad(ink > 127, 1)).sum()) / max(1, int((ink > 127).sum()))
     missing = STROKE / scale - stroke
@@ -268,10 +272,9 @@ def _scaled(ink: np.ndarray, height: int, width: int) -> np.ndarray:
         side = round(missing / 2)
         ink = np.pad(ink, side)
         ink = ndimage.grey_dilation(ink, (2 * side + 1, 2 * side + 1))
-        (top, bottom), (left, right) = _bounds(ink) or ((0, 1), (0, 1))
-        scale = min(height / (bottom - top), width / (right - left))
-    size = (max(1, round(scale * (right - left))), max(1, round(scale * (bottom - top))))
-    small = Image.fromarray(ink[top:bottom, left:right]).resize(size, Image.Resampling.BICUBIC)
+        scale = min(height / ink.shape[0], width / ink.shape[1])
+    size = (max(1, round(scale * ink.shape[1])), max(1, round(scale * ink.shape[0])))
+    small = Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC)
     values = np.clip(np.asarray(small), 0, None)
     return np.minimum(values * (255 / max(1.0, float(values.max()))), 255)
 
