@@ -160,7 +160,7 @@ def test_seeds_that_reach_a_claim_that_their_mean_misses_are_said(small, look, m
     measure(small, "softmax", {0: 0.905, 1: 0.907, 2: 0.906, 3: 0.905, 4: 0.911})
     line = look(small)[0]
     assert line.verdict == "worse"
-    said = "1 of its 5 seeds lie in the interval of the claim, which may have been one of such"
+    said = "1 of its 5 seeds lies in the interval of the claim, which may have been one of such"
     assert remarks(small, [line]) == [f"softmax: {said}"]
 
 
