@@ -134,10 +134,8 @@ def _remarks(table: Table, line: Line) -> list[str]:
     elif judged.verdict in (Verdict.better, Verdict.worse) and judged.claimed:
         low, high = judged.claimed
         if inside := sum(low <= value <= high for value in values):
-            lie = "lies" if inside == 1 else "lie"
-            said.append(
-                f"{inside} of its {len(values)} seeds {lie} in the interval of the claim, which may have been one of such"
-            )
+            lie = f"{inside} of its {len(values)} seeds {'lies' if inside == 1 else 'lie'}"
+            said.append(f"{lie} in the interval of the claim, which may have been one of such")
     if len({record.data_sha256 for record in line.finished}) > 1:
         said.append("the seeds were trained on different data")
     images = sorted({record.test_examples for record in line.finished if record.test_examples})
