@@ -177,7 +177,6 @@ def test_layer_of_another_module_is_refused_and_the_module_not_imported(copied, 
         ({"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"}, "'eval'"),
         ({"module": "keras.layers", "class_name": "Nothing", "config": {}, "registered_name": None}, "Nothing"),
         ("__import__('os').system('touch marker')", "Could not interpret activation"),
-        ({"module": "keras.src.utils.file_utils", "class_name": "get_file", "config": {"origin": "file:///"}}, "get_"),
     ],
 )
 def test_what_keras_does_not_know_is_one_line(copied, tmp_path, monkeypatch, activation, said):

@@ -63,6 +63,8 @@ def test_layers_of_keras_and_fitbench_are_known(path):
         ({"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}, "Lookup"),
         ({"module": "keras.utils", "class_name": "get_file", "config": {"origin": "http://x"}}, "keras.utils.get_file"),
         ({"module": "keras.utils", "class_name": "get_file", "registered_name": "fitbench>Subsampling"}, "get_file"),
+        ({"module": "keras.src.utils.file_utils", "class_name": "get_file"}, "keras.src.utils.file_utils.get_file"),
+        ({"module": "keras.src.saving.saving_lib", "class_name": "load_model"}, "saving_lib.load_model"),
         ({"module": "os", "class_name": "system", "config": "true"}, "os.system"),
         ({"module": "os", "class_name": "function", "config": "system"}, "os.system"),
         ({"module": "keras.saving", "class_name": "function", "config": "load_model"}, "keras.saving.load_model"),

@@ -22,11 +22,10 @@ MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 CONFIG_BYTES = 64 * 2**20
 # Keras stores what it saves as it is; packed again, weights shrink a little. A bomb shrinks a thousandfold.
 EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20
-# Where Keras has what models are made of. What it finds in `keras.src` are layers, operations and the like.
-MODULES = frozenset(
-    {"keras", "keras.layers", "keras.models", "keras.initializers", "keras.regularizers", "keras.constraints"}
-    | {"keras.activations", "keras.dtype_policies", "keras.quantizers", "keras.random"}
-    | {"keras.losses", "keras.metrics", "keras.optimizers", "keras.optimizers.schedules"}
+# Where Keras has what models are made of, below `keras` and, by its own name of the place, below `keras.src`.
+PARTS = frozenset(
+    {"activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"}
+    | {"optimizers", "quantizers", "random", "regularizers"}
 )
 OWN_MODULE = "fitbench.training.layers"
 # Of Keras, but they run code from the file, or read files that it names.
@@ -90,7 +89,10 @@ def _is_known(module: str, name: str, registered: str) -> bool:
         return False
     if registered.startswith("fitbench>"):
         return module == OWN_MODULE
-    return module in MODULES or module.startswith("keras.src.")
+    if module == "keras":
+        return True
+    keras, _, place = module.partition(".")
+    return keras == "keras" and place.removeprefix("src.").partition(".")[0] in PARTS
 
 
 def _read_config(path: Path) -> Any:
