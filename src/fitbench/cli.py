@@ -270,7 +270,7 @@ def serve(
     trust: Annotated[bool, typer.Option("--trust", help="load models that have code of their own")] = False,
     open: Annotated[bool, typer.Option("--open", help="open the page in a browser")] = False,
     max_bytes: Annotated[int, typer.Option(min=1, help="of a request")] = 10_000_000,
-    max_pixels: Annotated[int, typer.Option(min=1, help="of an image")] = 30_000_000,
+    max_pixels: Annotated[int, typer.Option(min=1, help="of the images of a request, together")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="of a request")] = 1000,
     max_requests: Annotated[int, typer.Option(min=1, help="at a time; more are told to come back")] = 256,
     read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for a request to arrive")] = 10,

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -215,6 +216,21 @@ def test_openapi_describes_the_api_and_nothing_comes_from_another_host(app):
         assert "access-control-allow-origin" not in response.headers
 
 
+def test_example_of_an_array_is_read_as_its_description_says(app):
+    asked = ask(app, "GET", "/openapi.json").json()["paths"]["/predict"]["post"]
+    example = asked["requestBody"]["content"]["application/json"]["example"]
+    assert "4 x 4 pixels" in asked["description"] and np.shape(example["image"]) == (4, 4)
+    refused(predict(app, json=example), 422, "prepare=auto")
+    assert predict(app, "&prepare=auto", json=example).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/page/main.js", "/health", "/models", "/openapi.json"])
+def test_head_answers_as_get_does(app, path):
+    head, get = (ask(app, method, path) for method in ("HEAD", "GET"))
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +337,13 @@ def test_one_bad_file_is_named(app, digits):
     refused(predict(app, files=files), 422, "bad.png")
 
 
+def test_pixels_of_all_the_images_of_a_request_are_limited_together(app):
+    file = png(np.zeros((500, 500, 1), np.uint8))
+    assert predict(app, files=[("i", ("a.png", file))] * 4).status_code == 200
+    files = [("i", (f"{number}.png", file)) for number in range(6)]
+    refused(predict(app, files=files), 413, "4.png", "1,250,000 pixels", "at most 1,000,000")
+
+
 def test_unknown_model_parameter_path_and_method(app):
     refused(ask(app, "POST", "/predict?model=nobody", json={}), 404, "'nobody'", NAME_GREY, NAME_COLOUR)
     refused(predict(app, "&modle=x", json={}), 422, "modle", "no such parameter")
@@ -411,6 +434,51 @@ def test_no_answer_in_time(reader, digits):
         late.close()
 
 
+@pytest.fixture
+def slow(monkeypatch) -> list[str]:
+    """Files take 0.05 s each to be decoded; the names of those that were."""
+    begun = []
+
+    def opened(name: str, content: bytes, limits: Limits) -> np.ndarray:
+        begun.append(name)
+        time.sleep(0.05)
+        return np.zeros((28, 28), np.uint8)
+
+    monkeypatch.setattr("fitbench.use.bodies.opened", opened)
+    return begun
+
+
+FILES = [("i", (f"{number}.png", b"-")) for number in range(20)]
+
+
+def test_images_are_not_prepared_any_more_once_there_was_no_answer_in_time(reader, slow):
+    late = Service({"late": reader}, dataclasses.replace(LIMITS, answer_seconds=0.12))
+    refused(ask(make_app(late), "POST", "/predict", files=FILES), 503, "0.12 s")
+    late.preparing.shutdown(wait=True)
+    late.close()
+    assert 1 <= len(slow) < 10
+
+
+def test_images_are_not_prepared_any_more_once_the_client_is_gone(reader, slow):
+    service = Service({"lenet": reader}, LIMITS)
+    request = httpx.Request("POST", "http://127.0.0.1/predict", files=FILES)
+    messages = [{"type": "http.request", "body": request.read()}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.05)
+        return messages.pop(0)
+
+    async def send(message: dict[str, object]) -> None:
+        pass
+
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "headers": headers}
+    asyncio.run(make_app(service)(scope, receive, send))
+    service.preparing.shutdown(wait=True)
+    service.close()
+    assert 1 <= len(slow) < 10 and not messages
+
+
 def test_model_whose_answers_are_no_numbers(reader):
     broken = dataclasses.replace(reader, _compiled=lambda images: np.full((len(images), 10), np.nan, np.float32))
     service = Service({"diverged": broken}, LIMITS)
@@ -499,6 +567,8 @@ def exchange(address: str, *parts: bytes, wait: float = 8) -> bytes:
 
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+FORM = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+FORM += b"Content-Type: multipart/form-data; boundary=b\r\n"
 CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
 
 
@@ -514,8 +584,9 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
         ([b"GET /" + b"x" * 200_000], 400, "Invalid HTTP"),
         ([HEAD + b"Content-Length: -1\r\n\r\n"], 400, "Invalid HTTP"),
         ([HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"], 400, ""),
+        ([FORM + b"Content-Length: 7\r\n\r\ngarbage"], 400, "multipart"),
     ],
-    ids=["headers", "silence", "body", "length", "chunks", "garbage", "long line", "negative", "bad chunk"],
+    ids=["headers", "silence", "body", "length", "chunks", "garbage", "long line", "negative", "bad chunk", "form"],
 )  # fmt: skip
 def test_hostile_connection_is_told_and_closed(server, parts, status, error):
     said = exchange(server[1], *parts)
@@ -553,6 +624,7 @@ def test_ctrl_c_ends_it_in_order(server):
     out, err = process.communicate(timeout=15)
     assert process.returncode == 130
     assert "Traceback" not in err and "28 x 28 grey, 10 classes" in err and out == ""
+    assert "boundary" not in err  # what is wrong with a form is said to whoever sent it
 
 
 def test_request_that_is_wrong_is_told_before_anything_is_loaded(trained, monkeypatch, tmp_path):

@@ -241,6 +241,51 @@ def test_image_file_is_opened_and_one_that_is_none_is_refused(page, tmp_path):
     assert page.page.is_hidden("#notice") and page.labels()[0] == "7"
 
 
+@pytest.mark.parametrize("failing", ["busy", "gone"])
+def test_server_that_is_busy_or_gone_is_asked_again_by_one_timer(page, failing):
+    asked = []
+
+    def fail(route) -> None:
+        asked.append(route.request.url)
+        if failing == "busy":
+            route.fulfill(status=503, json={"error": "too many requests"})
+        else:
+            route.abort()
+
+    page.page.route("**/predict*", fail)
+    for x in (0.3, 0.5, 0.7):
+        page.draw([[(x, 0.2), (x, 0.8)]])
+    playwright.expect(page.page.locator("#notice")).to_be_visible()
+    first = len(asked)
+    page.page.wait_for_timeout(2600)
+    assert first >= 3 and len(asked) == first + 1
+    page.page.unroute("**/predict*")
+    playwright.expect(page.page.locator("#notice")).to_be_hidden()
+    assert page.labels()[1] == "0"
+    page.problems.clear()  # that requests failed
+
+
+def test_runs_of_one_model_are_told_apart_by_a_screen_reader(browser, server):
+    twins = Page(browser, server[1])
+
+    def renamed(route) -> None:
+        described = route.fetch().json()
+        for model in described["models"]:
+            model["name"] = "lenet5"
+        route.fulfill(json=described)
+
+    twins.page.route("**/models", renamed)
+    twins.page.reload()
+    twins.page.wait_for_selector(".card")
+    twins.draw(DIGITS["7"])
+    runs = twins.page.locator(".run").all_text_contents()
+    assert [said.split(": ")[0] for said in twins.said().split("; ")] == runs and len(set(runs)) == 2
+    for run in runs:
+        playwright.expect(twins.page.get_by_role("article", name=run)).to_have_count(1)
+        playwright.expect(twins.page.get_by_role("heading", name=run)).to_have_count(1)
+    twins.page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_phone(browser, server, scheme):
     phone = Page(browser, server[1], 360, 740, color_scheme=scheme, has_touch=True, is_mobile=True)

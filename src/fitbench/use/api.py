@@ -59,7 +59,7 @@ class LimitsOfARequest(BaseModel):
     """What one request may take at most."""
 
     bytes: int
-    pixels: Annotated[int, Field(description="of one image")]
+    pixels: Annotated[int, Field(description="of all its images together")]
     images: int
 
 
@@ -135,4 +135,6 @@ PREDICT = """Read images: files of a form, one file as the whole body, or arrays
 
 A file is PNG, JPEG, BMP, TIFF, GIF or WebP, of any size within the limits. An array has rows of pixels from 0 (black)
 to 255, of colour images [red, green, blue] each, and is taken as it is: light digits on dark, in the shape that /models
-tells. A request in which one image cannot be read is refused as a whole."""
+tells. A request in which one image cannot be read is refused as a whole.
+
+The array in the example is of 4 x 4 pixels, to be short: a model of another shape takes it only with ?prepare=auto."""

@@ -58,6 +58,11 @@ def opened(name: str, content: bytes | np.ndarray, limits: Limits) -> Image.Imag
         raise HTTPException(422, str(error)) from None
 
 
+def area(image: Image.Image | np.ndarray) -> int:
+    """How many pixels an image has."""
+    return image.width * image.height if isinstance(image, Image.Image) else image.shape[0] * image.shape[1]
+
+
 def pixels(name: str, image: Image.Image | np.ndarray, shape: tuple[int, int, int], how: Prepare) -> np.ndarray:
     """An image as a model takes it, uint8 [height, width, channels], `shape`.
 

@@ -29,7 +29,7 @@ class Limits:
 
     Attributes:
         bytes: of a request's body, counted while it arrives.
-        pixels: of an image, asked of its header before it is decoded.
+        pixels: of a request's images together; of each asked of its header before it is decoded.
         images: of a request.
         requests: that are being read or answered at a time; others are told to come back.
         read_seconds: until a request has arrived.

@@ -7,6 +7,7 @@ import errno
 import http.client
 import io
 import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -144,6 +145,7 @@ def _run(
             if open_browser:
                 webbrowser.open(url)
 
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # of malformed forms the client is told
     config = uvicorn.Config(
         app,
         http=protocol(service.limits.read_seconds),

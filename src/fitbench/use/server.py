@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Coroutine, Set
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib import resources
@@ -59,13 +59,14 @@ def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
         images = await bodies.read(request, limits)
         try:
             async with asyncio.timeout(limits.answer_seconds):
-                predictions = await service.predict(images, models, asked.prepare, asked.seen)
+                predictions = await _while_there(request, service.predict(images, models, asked.prepare, asked.seen))
         except TimeoutError:
             text = f"there was no answer within {limits.answer_seconds:g} s; try again later"
             raise HTTPException(503, text, {"retry-after": "1"}) from None
         service.images += len(images)
         return Response(predictions, media_type="application/json")
 
+    @app.head("/models", include_in_schema=False)
     @app.get("/models", summary="The models")
     async def models() -> api.Models:
         """Which models there are, what they take, and how much of it in one request."""
@@ -75,6 +76,7 @@ def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
             version=fitbench.__version__,
         )
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", summary="Whether it works")
     async def health() -> api.Health:
         """Answers while the server does."""
@@ -84,6 +86,29 @@ def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
     _add_pages(app)
     _add_errors(app)
     return Guard(app, limits, hosts)
+
+
+async def _while_there(request: Request, answering: Coroutine[None, None, bytes]) -> bytes:
+    """The answer to a request whose body has been read; it is cancelled where the client is gone before.
+
+    Raises:
+        ClientDisconnect: the client is gone.
+    """
+    answer = asyncio.ensure_future(answering)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return answer.result()
+    finally:
+        answer.cancel()
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _model(name: str, reader: Reader) -> api.Model:
@@ -108,7 +133,7 @@ def _add_pages(app: FastAPI) -> None:
         content = files[name]
         kind = TYPES[name[name.rindex(".") :]]
 
-        @app.get(path, include_in_schema=False)
+        @app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
         async def page() -> Response:
             return Response(content, media_type=kind)
 

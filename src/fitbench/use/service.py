@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -48,10 +49,17 @@ class Service:
     async def predict(
         self, images: Sequence[bodies.Named], models: Mapping[str, Reader], prepare: Prepare | None, seen: bool
     ) -> bytes:
-        """What each of the models reads in each of the images: JSON, `Predictions`. Raises HTTPException."""
+        """What each of the models reads in each of the images: JSON, `Predictions`. Raises HTTPException.
+
+        Cancelled, it leaves the images that are not prepared yet as they are.
+        """
         wanted = {name: (reader.shape, prepare or usual(reader.result)) for name, reader in models.items()}
         as_they_are = prepare is None
-        ready = await self._in_thread(_prepared, images, set(wanted.values()), as_they_are, self.limits)
+        over = threading.Event()
+        try:
+            ready = await self._in_thread(_prepared, images, set(wanted.values()), as_they_are, self.limits, over)
+        finally:
+            over.set()
         pixels = {name: ready[wanted[name]] for name in models}
         answers = await asyncio.gather(
             *(asyncio.wrap_future(self.batcher.submit(reader, pixels[name])) for name, reader in models.items())
@@ -64,12 +72,22 @@ class Service:
 
 
 def _prepared(
-    images: Sequence[bodies.Named], wanted: Set[Look], as_they_are: bool, limits: Limits
+    images: Sequence[bodies.Named], wanted: Set[Look], as_they_are: bool, limits: Limits, over: threading.Event
 ) -> dict[Look, np.ndarray]:
-    """The images, uint8 [N, *shape], of each wanted shape and preparation; arrays are not prepared `as_they_are`."""
+    """The images, uint8 [N, *shape], of each wanted shape and preparation; arrays are not prepared `as_they_are`.
+
+    Once `over` is set nobody waits for them, and those that are left are not begun.
+    """
     ready = {(shape, how): np.empty((len(images), *shape), np.uint8) for shape, how in wanted}
+    count = 0
     for number, (name, content) in enumerate(images):
+        if over.is_set():
+            break
         image = bodies.opened(name, content, limits)
+        count += bodies.area(image)
+        if count > limits.pixels:
+            text = f"{name}: with it the request's images have {count:,} pixels; at most {limits.pixels:,} are read"
+            raise HTTPException(413, f"{text} in one request")
         for shape, how in wanted:
             done = Prepare.none if as_they_are and isinstance(content, np.ndarray) else how
             ready[shape, how][number] = bodies.pixels(name, image, shape, done)

@@ -9,10 +9,12 @@ export function percent(share) {
 }
 
 export class Card {
-  constructor(model, number) {
+  /** `called`: what tells the model from the others where its name alone is read out. */
+  constructor(model, number, called) {
     this.model = model;
+    this.called = called;
     const [height, width] = model.shape;
-    this.title = element("h2", { id: `model-${number}` }, model.name);
+    this.title = element("h2", { id: `model-${number}`, "aria-label": called }, model.name);
     this.label = element("span", { class: "label" });
     this.sure = element("span", { class: "sure" });
     this.image = element("canvas", { width, height, role: "img", "aria-label": "Nothing is drawn yet" });

@@ -4,7 +4,7 @@ import { Card, percent } from "./answers.js";
 import { Pad } from "./pad.js";
 
 const PAUSE = 700; // ms without a change until a screen reader is told the answer
-const AGAIN = 2000; // ms until a server that did not answer is asked again
+const AGAIN = 2000; // ms until a server that did not answer, or was too busy, is asked again
 
 const find = (id) => document.getElementById(id);
 const pad = new Pad(find("pad"), changed, say);
@@ -13,6 +13,7 @@ let limit = Infinity; // bytes of a request
 let version = 0; // of the drawing
 let busy = false;
 let pause = 0;
+let retry = 0;
 
 start();
 
@@ -24,12 +25,17 @@ async function start() {
     return complain("The server does not answer. Is fitbench serve still running?");
   }
   limit = described.limits.bytes;
-  cards = described.models.map((model, number) => new Card(model, number));
+  cards = described.models.map((model, number) => new Card(model, number, called(model, described.models)));
   find("answers").append(...cards.map((card) => card.node));
   document.body.dataset.models = Math.min(cards.length, 3);
   introduce(described.models);
   find("version").textContent = `fitbench ${described.version}`;
   changed();
+}
+
+/** What a model is called among these: by its name, or where several have that, by its run. */
+function called(model, models) {
+  return models.filter(({ name }) => name === model.name).length > 1 ? model.model : model.name;
 }
 
 function introduce(models) {
@@ -80,6 +86,7 @@ function setBusy(is) {
 }
 
 async function ask(content) {
+  clearTimeout(retry);
   if (content.size > limit) {
     complain(`The file has ${(content.size / 1e6).toFixed(1)} MB; at most ${(limit / 1e6).toFixed(1)} MB are read.`);
     return null;
@@ -90,11 +97,12 @@ async function ask(content) {
     const response = await fetch("predict?seen=true", { method: "POST", body: content, headers });
     const answer = await response.json();
     complain(response.ok ? "" : answer.error);
+    if (response.status === 503) retry = setTimeout(read, AGAIN);
     find("took").textContent = ` · answered in ${Math.max(1, Math.round(performance.now() - began))} ms`;
     return response.ok ? answer : null;
   } catch {
     complain("The server does not answer. Is fitbench serve still running?");
-    setTimeout(() => read(), AGAIN);
+    retry = setTimeout(read, AGAIN);
     return null;
   }
 }
@@ -118,7 +126,7 @@ function agree(predictions) {
 function spoken(predictions) {
   const said = predictions.map(({ label, probability }) => `${label}, ${percent(probability)}`);
   if (predictions.length === 1) return said[0];
-  return said.map((text, i) => `${cards[i].model.name}: ${text}`).join("; ");
+  return said.map((text, i) => `${cards[i].called}: ${text}`).join("; ");
 }
 
 function say(text) {
