@@ -228,7 +228,7 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the -o file where it was interrupted")] = False,
-    force: Annotated[bool, typer.Option("--force", help="replace the -o file")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace the files of -o and --confusion")] = False,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="images that the model reads at a time; default by their size")
     ] = None,

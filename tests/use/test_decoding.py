@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fitbench.errors import FitbenchError
 from fitbench.use import decoding
 from fitbench.use.decoding import AHEAD, FEW, Decoder
 from fitbench.use.prepare import Prepare
@@ -87,15 +88,41 @@ def test_worker_that_was_killed_is_replaced(paths):
 
 
 def test_image_that_ends_every_process_is_said_to_be_wrong(paths, monkeypatch):
-    def dies() -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-S", "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    monkeypatch.setattr(decoding, "_worker", dies)
+    program = "import pickle, sys; pickle.dump('ready', sys.stdout.buffer)"
+    monkeypatch.setattr(decoding, "_worker", lambda: worker(program))
     with decoder(1) as decode:
         ((_, images, errors),) = decode([Batch(paths[:3])])
     assert set(errors) == {0, 1, 2}
     assert "was ended by it" in errors[0]
     assert not images.any()
+
+
+def test_workers_that_cannot_start_are_no_image_s_fault_and_not_started_again(paths, monkeypatch):
+    started = []
+
+    def ends() -> subprocess.Popen:
+        assert len(started) < 10
+        started.append(worker(""))
+        return started[-1]
+
+    monkeypatch.setattr(decoding, "_worker", ends)
+    with decoder(2) as decode, pytest.raises(FitbenchError, match=r"ended while it started.*--workers 0"):
+        list(decode([Batch(paths)]))
+    assert len(started) == 2
+
+
+def worker(program: str) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-S", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def test_programs_beside_the_images_are_not_run(paths, tmp_path, monkeypatch):
+    for name in ("numpy", "random", "PIL"):
+        (tmp_path / f"{name}.py").write_text("open('was run', 'w')")
+    monkeypatch.chdir(tmp_path)
+    with decoder(1) as decode:
+        ((_, images, _),) = decode([Batch(paths[:3])])
+    assert list(images[:, 0, 0, 0]) == [0, 1, 2]
+    assert not (tmp_path / "was run").exists()
 
 
 def test_worker_ends_with_its_parent_and_needs_no_keras():
@@ -113,7 +140,7 @@ def test_worker_ends_with_its_parent_and_needs_no_keras():
     wait_for(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text())
     listed = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "fitbench.use.decoding"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True,
     ).stderr  # fmt: skip
     assert not [name for name in ("keras", "tensorflow", "pandas", "scipy") if f"| {name}\n" in listed]
 

@@ -1,5 +1,7 @@
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,8 +86,23 @@ def test_file_that_is_there_is_neither_lost_nor_mixed_up(tmp_path):
     with pytest.raises(RequestError, match="was made with prepare none, now auto; --force"):
         opened(path, "csv", resume=True, made=MADE | {"prepare": "auto"})
     assert path.read_bytes() == before
-    opened(path, "csv", force=True).close(whole=True)
-    assert path.read_bytes() == b""
+    write(opened(path, "csv", force=True), ROWS[:1])
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_nothing_is_changed_before_the_rows_begin(tmp_path):
+    path = tmp_path / "x.csv"
+    opened(path, "csv").close(whole=False)
+    assert list(tmp_path.iterdir()) == []
+    write(opened(path, "csv"), ROWS)
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    assert set(before) == {"x.csv", "x.csv.made.json"}
+    lines = opened(path, "csv", force=True, made=MADE | {"run_id": "another"})
+    assert list(lines.recorded()) == []
+    lines.close(whole=False)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+    write(opened(path, "csv", force=True, made=MADE | {"run_id": "another"}), [])
+    assert json.loads((tmp_path / "x.csv.made.json").read_text())["run_id"] == "another"
 
 
 def test_file_of_somebody_else_s(tmp_path):
@@ -122,3 +139,20 @@ def test_output_that_cannot_be_written(tmp_path):
         pytest.raises(FitbenchError, match=r"no space left.*--resume"),
     ):
         lines.write(ROWS)
+
+
+@pytest.mark.parametrize("made", ["Lines(names, 'csv', None, {}, False, False)", "Table(names)"])
+def test_stdout_that_cannot_be_written(made):
+    program = (
+        "import sys; from fitbench import cli; from fitbench.use import answers\n"
+        "from fitbench.use.lines import Lines; from fitbench.use.shown import Table\n"
+        "def app():\n"
+        f"    names = answers.columns(True); out = {made}; out.begin()\n"
+        f"    out.write({ROWS[:1]!r}); out.close(True)\n"
+        "cli.app = app; cli.main()"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "fitbench: stdout: cannot be written (no space left on device)\n")

@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import json
 import signal
@@ -12,9 +13,12 @@ import pytest
 from PIL import Image
 
 from fitbench import cli, runs
+from fitbench.analysis import plots
+from fitbench.errors import FitbenchError
 from fitbench.training.data import load
 from fitbench.training.run import train
 from fitbench.use import predict, reader
+from fitbench.use.scored import Scores
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +198,7 @@ def test_confusion_is_drawn_and_images_without_label_do_not_count(call, digits, 
     assert "3 images have no label" in err
     assert Image.open(tmp_path / "x.png").width > 300
     (tmp_path / "labels.csv").write_text("other.png,3\n")
-    status, _, err = call(*arguments)
+    status, _, err = call(*arguments, "--force")
     assert status == 1
     assert "none of the images that could be read has a label" in err
 
@@ -308,6 +312,8 @@ def test_parquet_has_its_name_only_when_it_is_whole(call, opened, digits, tmp_pa
         (["{digits}", "--resume", "--force", "-o", "x.csv"], "--resume and --force"),
         (["{digits}", "--confusion", "x.png"], "--confusion is the name of a .png, and needs --labels"),
         (["{digits}", "--labels", "folder", "--confusion", "x.pdf"], "--confusion is the name of a .png"),
+        (["{digits}", "-o", "/dev/null"], "-o /dev/null is no file; leave -o out to write to stdout"),
+        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is no file"),
         (["{digits}", "--labels", "none.csv"], "--labels is 'none.csv'; expected a CSV file"),
     ],
 )
@@ -317,6 +323,56 @@ def test_wrong_request_is_a_line_and_loads_nothing(call, digits, tmp_path, argum
     assert err.startswith("fitbench: ")
     assert said in err
     assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_confusion_that_cannot_be_drawn_is_said_before_anything_is_read(call, digits, tmp_path):
+    drawing = tmp_path / "x.png"
+    drawing.write_bytes(b"old")
+    arguments = (sorted((digits / "3").iterdir())[0], "--labels", "folder", "-o", "x.csv", "--confusion")
+    status, _, err = call(*arguments, "x.png")
+    assert (status, err) == (2, "fitbench: --confusion x.png is there already; --force replaces it\n")
+    status, _, err = call(*arguments, "none/x.png")
+    assert (status, err) == (
+        1, "fitbench: --confusion none/x.png: cannot be written (no such file or directory)\n"
+    )  # fmt: skip
+    assert drawing.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [drawing]
+    assert call(*arguments, "x.png", "--force")[0] == 0
+    drawn = drawing.read_bytes()
+    assert drawn.startswith(b"\x89PNG")
+    drawing.write_bytes(b"old")
+    assert call(*arguments, "x.png", "--resume")[0] == 0
+    assert drawing.read_bytes() == drawn
+
+
+def test_confusion_that_cannot_be_drawn_in_the_end(monkeypatch):
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(plots, "draw_confusion", fails)
+    with pytest.raises(FitbenchError, match=r"^x\.png: cannot be written \(no space left on device\)$"):
+        Scores(["a", "b"]).draw(Path("x.png"), "")
+
+
+def test_run_that_cannot_be_used_changes_no_file(call, opened, digits, tmp_path, monkeypatch):
+    assert call(digits / "3", "-o", "x.csv")[0] == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fails(*_: object) -> None:
+        raise FitbenchError("damaged")
+
+    monkeypatch.setattr(predict, "open_run", fails)
+    for name, options in (("x.csv", {"force": True}), ("y.csv", {})):
+        with pytest.raises(FitbenchError, match="damaged"):
+            predict.predict(str(opened.folder), [str(digits / "4")], output=tmp_path / name, **options)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_list_of_nothing_is_no_success(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    status, _, err = call("-", "-o", "x.csv")
+    assert (status, err.splitlines()[-1]) == (2, "fitbench: no images were named on stdin")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -76,6 +76,19 @@ def test_paths_on_stdin_one_a_line_or_before_each_null(folder, monkeypatch):
     assert list(Sources(["-"], null=True)) == ["two\nlines.png", "b.png", "a/2.png"]
 
 
+def test_lines_of_a_list_from_windows(folder, monkeypatch):
+    Image.new("L", (2, 2)).save("odd\r", "PNG")
+    listed(monkeypatch, b"b.png\r\n\r\nb\r\nnot here.png\r\nodd\r\n")
+    assert list(Sources(["-"])) == ["b.png", "b/1.tif", "not here.png", "odd\r"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_list_of_nothing(folder, monkeypatch, content):
+    listed(monkeypatch, content)
+    with pytest.raises(RequestError, match="no images were named on stdin"):
+        list(Sources(["-"]))
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [

@@ -22,7 +22,7 @@ from types import TracebackType
 import numpy as np
 
 from fitbench.analysis.terminal import clean
-from fitbench.errors import DataError
+from fitbench.errors import DataError, FitbenchError
 from fitbench.training.files import fitted
 from fitbench.use.arrays import read_rows
 from fitbench.use.images import decode
@@ -148,14 +148,22 @@ class _Workers:
         self.ended = False
         self.idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         self.all = [_worker() for _ in range(count)]
+        self.new = set(self.all)  # those of which nothing was heard yet
         for worker in self.all:
             self.idle.put(worker)
 
     def do(self, task: Task) -> Decoded:
-        """Have a task done; waits for a worker that has nothing to do."""
+        """Have a task done; waits for a worker that has nothing to do.
+
+        Raises:
+            FitbenchError: a worker ended before it could do anything.
+        """
         worker = self.idle.get()
         try:
             assert worker.stdin and worker.stdout
+            if worker in self.new:
+                pickle.load(worker.stdout)
+                self.new.discard(worker)
             pickle.dump(task, worker.stdin, pickle.HIGHEST_PROTOCOL)
             worker.stdin.flush()
             return pickle.load(worker.stdout)
@@ -163,7 +171,13 @@ class _Workers:
             worker.kill()
             if self.ended:
                 raise
+            if worker in self.new:  # no image is to blame, and the next one would end as well
+                raise FitbenchError(
+                    "a process that decodes images ended while it started, for what it has printed above; "
+                    "--workers 0 needs none"
+                ) from None
             worker = _worker()
+            self.new.add(worker)
             self.all.append(worker)
         finally:
             self.idle.put(worker)
@@ -186,7 +200,7 @@ def _worker() -> subprocess.Popen[bytes]:
     """A new worker, in a process group of its own: a Ctrl-C in the terminal is for this process only."""
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     return subprocess.Popen(
-        [sys.executable, "-m", "fitbench.use.decoding"],
+        [sys.executable, "-P", "-m", "fitbench.use.decoding"],  # -P: what lies beside the images is not imported
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         process_group=0,
@@ -199,6 +213,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library may print must not get between the answers
     with suppress(EOFError, BrokenPipeError):
+        pickle.dump("ready", answers)
+        answers.flush()
         while True:
             task = pickle.load(sys.stdin.buffer)
             pickle.dump(decoded(task), answers, pickle.HIGHEST_PROTOCOL)

@@ -10,9 +10,11 @@ import csv
 import fcntl
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ SCHEMA = 1  # of the file beside one with rows
 
 class Lines:
     """Rows as CSV or JSON lines, in a file or on stdout.
+
+    Nothing is changed before `begin`; a file that is new is gone again if it does not come to that.
 
     Args:
         names: the columns.
@@ -52,29 +56,25 @@ class Lines:
         self.head = _to_csv(names, [list(names)]) if format == "csv" else b""
         self.end = 0  # where the recorded rows that were read end
         self.file: io.RawIOBase | Any = sys.stdout.buffer
+        self.made = made
+        self.goes_on = self.is_new = False
         if path is not None:
-            goes_on = _is_to_go_on(path, made, resume, force)
-            self.file = self._open(path, goes_on)
-            if not goes_on:
-                runs.write_whole(_made_by(path), json.dumps(made, indent=2) + "\n")
+            self.goes_on = _is_to_go_on(path, made, resume, force)
+            self.is_new = not path.exists()
+            self.file = self._open(path)
 
-    def _open(self, path: Path, goes_on: bool) -> io.FileIO:
-        try:
-            file = path.open("r+b" if path.exists() else "w+b", buffering=0)
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not goes_on:
-                file.truncate(0)
-        except BlockingIOError:
-            raise FitbenchError(f"{clean(path)}: another process is writing it") from None
-        except OSError as error:
-            raise FitbenchError(
-                f"{clean(path)}: cannot be written ({(error.strerror or str(error)).lower()})"
-            ) from None
+    def _open(self, path: Path) -> io.FileIO:
+        with writing(path):
+            file = path.open("w+b" if self.is_new else "r+b", buffering=0)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FitbenchError(f"{clean(path)}: another process is writing it") from None
         return file
 
     def recorded(self) -> Iterator[Row]:
         """The whole rows that the file has, in order; numbers of CSV are texts in them."""
-        if self.path is None:
+        if not self.goes_on:
             return
         for number, record in enumerate(_records(self.file, self.head)):
             if number == 0 and self.head:
@@ -92,8 +92,12 @@ class Lines:
     def begin(self) -> None:
         """Write on behind the recorded rows that were read; what follows them was torn."""
         if self.path is not None:
-            self.file.truncate(self.end)
-            self.file.seek(self.end)
+            with writing(self.path):
+                self.file.truncate(self.end)
+                self.file.seek(self.end)
+                if not self.goes_on:  # only now, so that old rows never lie beside what does not belong to them
+                    runs.write_whole(_made_by(self.path), json.dumps(self.made, indent=2) + "\n")
+            self.is_new = False
         if not self.end:
             self._append(self.head)
 
@@ -102,23 +106,39 @@ class Lines:
         self._append(self.encode(self.names, rows))
 
     def _append(self, content: bytes) -> None:
-        try:
+        with writing(self.path, "" if self.path is None else "; --resume goes on from here"):
             left = memoryview(content)
             while left:
                 left = left[self.file.write(left) :]
             self.file.flush()
-        except OSError as error:
-            if self.path is None:
-                raise
-            raise FitbenchError(
-                f"{clean(self.path)}: cannot be written ({(error.strerror or str(error)).lower()}); "
-                "--resume goes on from here"
-            ) from error
 
     def close(self, whole: bool) -> None:
         """The end, of all rows or by an error."""
         if self.path is not None:
+            if self.is_new:
+                self.path.unlink(missing_ok=True)
             self.file.close()
+
+
+@contextmanager
+def writing(path: Path | None, advice: str = "") -> Iterator[None]:
+    """Write a file, or stdout for None; what reads a pipe may end before, which is for the caller.
+
+    Raises:
+        FitbenchError: it cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if path is None:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())  # else what is kept back fails again at the exit
+        raise FitbenchError(
+            f"{'stdout' if path is None else clean(path)}: cannot be written "
+            f"({(error.strerror or str(error)).lower()}){advice}"
+        ) from error
 
 
 def _is_to_go_on(path: Path, made: dict[str, Any], resume: bool, force: bool) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ from fitbench.training.progress import duration, notice
 from fitbench.use import answers, labels, lines
 from fitbench.use.answers import Output, Row
 from fitbench.use.decoding import Decoder
-from fitbench.use.lines import Lines
+from fitbench.use.lines import Lines, writing
 from fitbench.use.parquet import Parquet
 from fitbench.use.prepare import Prepare, usual
 from fitbench.use.reader import Reader, open_run
@@ -72,7 +73,7 @@ def predict(
         format: table, csv, json (an object per line) or parquet; None for what the name of `output` says, or a table.
         output: the file to write; None for stdout.
         resume: go on with `output` where it was interrupted.
-        force: replace `output`.
+        force: replace `output` and `confusion`.
         batch_size: images that the model computes at a time.
         workers: processes that decode images; 0 for none, None for as many as there are cores if there are many images.
         null: paths on stdin end with null characters.
@@ -92,6 +93,8 @@ def predict(
     wanted = _prepare(prepare)
     if confusion is not None and (labels_from is None or confusion.suffix.lower() != ".png"):
         raise RequestError("--confusion is the name of a .png, and needs --labels")
+    if confusion is not None:
+        _check_confusion(confusion, resume or force)
     folder = loading.find_run(run, outputs)
     result = loading.read_result(folder)
     how = wanted or usual(result)
@@ -124,8 +127,10 @@ def _format(format: str | None, output: Path | None, resume: bool) -> str:
     """The format that is meant.
 
     Raises:
-        RequestError: it is none, or not one for this output.
+        RequestError: it is none, or not one for this output; or the output is no file.
     """
+    if output is not None and output.exists() and (not output.is_file() or output.parent == Path("/dev")):
+        raise RequestError(f"-o {clean(output)} is no file; leave -o out to write to stdout")
     if format is None:
         format = "table" if output is None else answers.SUFFIXES.get(output.suffix.lower())
     if format is None:
@@ -139,6 +144,26 @@ def _format(format: str | None, output: Path | None, resume: bool) -> str:
     if resume and (output is None or format == "parquet"):
         raise RequestError("--resume goes on with a file of --format csv or json, that -o names")
     return format
+
+
+def _check_confusion(path: Path, replace: bool) -> None:
+    """Look whether the drawing can be written, before the work that it is of.
+
+    Raises:
+        RequestError: it is there, and not to be replaced.
+        FitbenchError: there is no such folder, or nothing can be written into it.
+    """
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        why = "permission denied" if path.parent.exists() else "no such file or directory"
+    elif not path.parent.is_dir():
+        why = "not a directory"
+    elif path.is_dir():
+        why = "is a directory"
+    elif path.exists() and not replace:
+        raise RequestError(f"--confusion {clean(path)} is there already; --force replaces it")
+    else:
+        return
+    raise FitbenchError(f"--confusion {clean(path)}: cannot be written ({why})")
 
 
 def _prepare(text: str | None) -> Prepare | None:
@@ -383,7 +408,8 @@ def _tell_scores(tally: Tally, confusion: Path | None, run_id: str, out: Console
         raise FitbenchError("--labels: none of the images that could be read has a label there; compare the paths")
     if labelled < tally.images:
         _say(f"{tally.images - labelled:,} images have no label, or could not be read; they do not count")
-    tally.scores.show(out)
+    with writing(None):
+        tally.scores.show(out)
     if confusion is not None:
         tally.scores.draw(confusion, f"{run_id}, {labelled:,} images")
         _say(f"drew {clean(confusion)}")

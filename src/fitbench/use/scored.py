@@ -11,6 +11,7 @@ import numpy as np
 from fitbench.analysis import scores
 from fitbench.analysis.statistics import wilson
 from fitbench.analysis.terminal import clean, table
+from fitbench.use.lines import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,8 +57,13 @@ class Scores:
             out.print(f"and {left} classes with a higher F1", soft_wrap=True)
 
     def draw(self, path: Path, title: str) -> None:
-        """Write the confusion matrix as a PNG."""
+        """Write the confusion matrix as a PNG.
+
+        Raises:
+            FitbenchError: it cannot be written.
+        """
         from fitbench.analysis.plots import draw_confusion
 
         labels, predicted = (np.repeat(side.ravel(), self.matrix.ravel()) for side in np.indices(self.matrix.shape))
-        draw_confusion(labels, predicted, self.classes, path, title)
+        with writing(path):
+            draw_confusion(labels, predicted, self.classes, path, title)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.terminal import clean, console, shortened, table
 from fitbench.use.answers import Row
+from fitbench.use.lines import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,12 +49,13 @@ class Table:
         if not whole:
             return
         out = console()
-        if self.rows:
-            out.print(self._table(out))
-        for row in self.errors:
-            out.print(f"{clean(row[0])}: {clean(row[-1])}", style="red", soft_wrap=True)
-        if self.left:
-            out.print(f"and {self.left:,} images more; -o FILE or --format csv has all", soft_wrap=True)
+        with writing(None):
+            if self.rows:
+                out.print(self._table(out))
+            for row in self.errors:
+                out.print(f"{clean(row[0])}: {clean(row[-1])}", style="red", soft_wrap=True)
+            if self.left:
+                out.print(f"and {self.left:,} images more; -o FILE or --format csv has all", soft_wrap=True)
 
     def _table(self, out: Console) -> RichTable:
         """The rows; of an image's name as much of its end as there is room for."""

@@ -70,7 +70,8 @@ Found = str | Rows | Broken  # the path of an image file, or an array
 class Sources:
     """What the arguments of a command stand for, in their order; folders and globs sorted.
 
-    Iterated, gives the path of each image file as a text, or an array. What is on stdin is read only once.
+    Iterated, gives the path of each image file as a text, or an array. What is on stdin is read only once; a
+    RequestError if that is nothing.
     """
 
     def __init__(self, arguments: Sequence[str], array: str | None = None, null: bool = False) -> None:
@@ -95,8 +96,11 @@ class Sources:
     def __iter__(self) -> Iterator[Found]:
         for argument in self.arguments:
             if argument == STDIN:
+                path: str | None = None
                 for path in _listed(self.null):
                     yield from self._at(path)
+                if path is None:
+                    raise RequestError("no images were named on stdin")
             elif argument in self.arrays:
                 yield self.arrays[argument]
             elif _is_glob(argument):
@@ -211,10 +215,13 @@ def _matches(pattern: str) -> Iterator[str]:
 
 
 def _listed(null: bool) -> Iterator[str]:
-    """The paths on stdin, one a line, or one before each null character."""
+    """The paths on stdin, one a line, or one before each null character. Lines may end as Windows ends them."""
     if not null:
         for line in sys.stdin.buffer:
-            if path := line.removesuffix(b"\n"):
+            path = line.removesuffix(b"\n")
+            if path.endswith(b"\r") and not os.path.lexists(path):
+                path = path[:-1]
+            if path:
                 yield os.fsdecode(path)
         return
     rest = b""
