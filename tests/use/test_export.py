@@ -99,9 +99,12 @@ def test_program_reads_image_files_from_any_folder(exported, trained, tmp_path):
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image[..., 0]).save(path)
     (tmp_path / "bad.png").write_bytes(b"PK\x03\x04")
-    done = predict(folder, paths[0], tmp_path / "bad.png", paths[1])
+    done = predict(folder, paths[0], tmp_path / "bad.png", tmp_path / "none.png", paths[1])
     assert done.returncode == 1
-    assert done.stderr == f"{tmp_path}/bad.png: not a readable image (UnidentifiedImageError)\n"
+    assert done.stderr.splitlines() == [
+        f"{tmp_path}/bad.png: not a readable image (damaged, too large, or of no known format)",
+        f"{tmp_path}/none.png: not a readable image (No such file or directory)",
+    ]
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [line[0] for line in lines] == list(map(str, paths))
     for line, row in zip(lines, reader.probabilities(images), strict=True):

@@ -207,7 +207,16 @@ def test_openapi_describes_the_api_and_nothing_comes_from_another_host(app):
     assert all(parameter["description"] for parameter in asked["parameters"])
     assert set(asked["requestBody"]["content"]) == {"multipart/form-data", "application/json", "image/*"}
     assert {"200", "400", "404", "408", "413", "415", "422", "503"} <= set(asked["responses"])
-    for path in ("/", "/docs", "/page/main.js", "/page/pad.js", "/page/answers.js", "/page/docs.js", "/page/style.css"):
+    for path in (
+        "/",
+        "/docs",
+        "/page/main.js",
+        "/page/pad.js",
+        "/page/answers.js",
+        "/page/docs.js",
+        "/page/style.css",
+        "/page/base.css",
+    ):
         response = ask(app, "GET", path)
         assert response.status_code == 200, path
         assert not re.search(r"(https?:)?//[a-z]", response.text.replace("http://127.0.0.1:8000", "")), path

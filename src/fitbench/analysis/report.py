@@ -87,7 +87,7 @@ def page(content: Mapping[str, Any]) -> str:
     """The HTML of what `collect` gives: one file with its styles, scripts and data, which may load nothing else."""
     folder = resources.files("fitbench.analysis") / "page"
     script = '"use strict";\n' + "".join((folder / name).read_text("utf-8") for name in SCRIPTS)
-    style = (folder / "report.css").read_text("utf-8")
+    style = "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))
     policy = (
         f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'"

@@ -269,5 +269,6 @@ def _print(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarra
         lines.append("it was trained on these images: this says nothing about new ones")
     if data["skipped"]:
         lines.append(f"{data['skipped']:,} unreadable images are left out")
-    for line in (*lines, clean(path)):
-        out.print(line, soft_wrap=True)
+    for line in lines:
+        out.print(line)
+    out.print(clean(path), soft_wrap=True)

@@ -126,8 +126,8 @@ def _model(name: str, reader: Reader) -> api.Model:
 
 def _add_pages(app: FastAPI) -> None:
     """The files of the page, read once: no name that is asked for reaches the file system."""
-    folder = resources.files("fitbench.use") / "page"
-    files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    files = {file.name: file.read_bytes() for file in (resources.files("fitbench.use") / "page").iterdir()}
+    files["base.css"] = (resources.files("fitbench.analysis") / "page" / "base.css").read_bytes()  # as of `report`
 
     def serve(path: str, name: str) -> None:
         content = files[name]

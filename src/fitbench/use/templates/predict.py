@@ -46,7 +46,8 @@ def main(paths: list[str]) -> int:
         try:
             image = read_image(path)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            print(f"{path}: not a readable image ({type(error).__name__})", file=sys.stderr)
+            why = (isinstance(error, OSError) and error.strerror) or "damaged, too large, or of no known format"
+            print(f"{path}: not a readable image ({why})", file=sys.stderr)
             status = 1
             continue
         probabilities = softmax(logits(image[np.newaxis]))[0]
