@@ -10,7 +10,6 @@ import warnings
 from typing import Any
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from fitbench import runs
@@ -92,9 +91,12 @@ def _importance(study: Study, index: int) -> dict[str, float]:
         varying = [key for key in sorted(shared) if len({repr(one.params[key]) for one in finished}) > 1]
         if len(finished) < FEWEST or not varying or len({one.values[index] for one in finished}) < 2:
             return {}
+        # It brings scikit-learn, a second to import: small searches and refusals do without.
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it says that it is new
-            found = optuna.importance.get_param_importances(
+            found = get_param_importances(
                 study.study,
                 evaluator=PedAnovaImportanceEvaluator(),
                 params=varying,
