@@ -68,6 +68,16 @@ def test_what_is_wrong_is_named_with_file_row_and_key(define, changed, message):
     assert str(refusal.value).startswith(str(define(**changed) / "table.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("content", "line"), [("seeds: 5\ntitle: a\nseeds: 5", 3), ("rows:\n- {label: a, seeds: 3, seeds: 4}", 2)]
+)
+def test_a_key_that_stands_there_twice_is_named_with_its_line(define, content, line):
+    folder = define()
+    (folder / "table.yaml").write_text(content)
+    with pytest.raises(RequestError, match=rf"table\.yaml: seeds: stands there twice, again in line {line}; leave one"):
+        read(folder)
+
+
 @pytest.mark.parametrize("content", ["rows: [", "- a", "", "\x00"])
 def test_what_is_no_table_is_refused(define, content):
     folder = define()

@@ -160,15 +160,41 @@ def read(folder: Path) -> Table:
     import yaml
 
     path = folder / FILE
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        text = path.read_bytes()
+        content = yaml.load(text, loader)
+        repeated = _repeated(yaml.compose(text, loader))
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValueError) as error:
         raise RequestError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    if repeated is not None:
+        line = repeated.start_mark.line + 1
+        raise RequestError(f"{path}: {repeated.value}: stands there twice, again in line {line}; leave one")
     if not isinstance(content, dict):
         raise RequestError(f"{path}: expected title, source, metric, unit, seeds and rows")
     return _table(folder, _Section(str(path), content, TABLE_KEYS))
+
+
+def _repeated(node: Any) -> Any:
+    """A key that a mapping in this YAML node has a second time, where YAML itself would take the last value."""
+    found, left = set(), [node]
+    while left:
+        node = left.pop(0)
+        if node is None or node.id == "scalar" or id(node) in found:
+            continue
+        found.add(id(node))  # by an alias, it may be part of itself
+        if node.id == "sequence":
+            left += node.value
+            continue
+        keys = set()
+        for key, value in node.value:
+            if key.value in keys:
+                return key
+            keys.add(key.value)
+            left.append(value)
+    return None
 
 
 TABLE_KEYS = (
