@@ -476,7 +476,10 @@ def _parallel(search: _Search) -> Figure | None:
             texts = list(dict.fromkeys(map(_choice, of["values"])))
         else:
             chosen = [None if value is None else _drawable(value, of) for value in chosen]
-        column = scale(key, chosen, metric, of.get("log"), texts)
+        name, _, condition = key.partition(" (")
+        if condition:  # one of several parameters of this name
+            name = f"{condition.removesuffix(')')}.{name.rpartition('.')[2]}"
+        column = scale(name, chosen, metric, of.get("log"), texts)
         columns.append(replace(column, ticks=column.ticks[:: -(-len(column.ticks) // TICKS)]))
     for other, name in enumerate(search.names[1:], 1):
         columns.append(scale(title(name), search.values(search.finished, other).tolist(), metric))

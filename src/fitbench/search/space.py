@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -30,13 +30,15 @@ class Parameter:
     """A key of the configuration, or a group of it, and what a trial may choose for it.
 
     `choices` has each choice's text in an override, where there are choices. `only` names choices of other parameters:
-    the parameter belongs to a trial that has made them all.
+    the parameter belongs to a trial that has made them all. `name` is what trials know it by: its key, and behind that
+    `only` where the same key has another space under another choice.
     """
 
     key: str
     distribution: BaseDistribution
     choices: Mapping[CategoricalChoiceType, str]
     only: tuple[tuple[str, str], ...] = ()
+    name: str = ""
 
     def override(self, value: CategoricalChoiceType) -> str:
         """KEY=VALUE, as Hydra reads it."""
@@ -67,7 +69,7 @@ class Space:
     parameters: tuple[Parameter, ...]
 
     def suggest(self, trial: Trial, before: Callable[[int], object] = lambda index: None) -> Params:
-        """What this trial chooses, by key; what it has chosen before stays.
+        """What this trial chooses, by name; what it has chosen before stays.
 
         `before` is called with the index of each parameter that is chosen next.
         """
@@ -75,32 +77,29 @@ class Space:
         for index, one in enumerate(self.parameters):
             if self.belongs(one, chosen):
                 before(index)
-                chosen[one.key] = _suggest(trial, one.key, one.distribution)
+                chosen[one.name] = _suggest(trial, one.name, one.distribution)
         return chosen
 
     def overrides(self, chosen: Params) -> list[str]:
         """The same as overrides of the command."""
-        return [one.override(chosen[one.key]) for one in self.parameters if one.key in chosen]
+        return [one.override(chosen[one.name]) for one in self.parameters if one.name in chosen]
 
     def belongs(self, parameter: Parameter, chosen: Params) -> bool:
         """Whether a trial that has chosen this has that parameter too."""
-        return all(key in chosen and self.text(key, chosen[key]) == text for key, text in parameter.only)
-
-    def text(self, key: str, value: CategoricalChoiceType) -> str:
-        """A value as it stands in an override."""
-        return next(one.override(value).partition("=")[2] for one in self.parameters if one.key == key)
+        made = self.overrides(chosen)
+        return all(f"{key}={text}" in made for key, text in parameter.only)
 
     def probes(self) -> list[Params]:
         """Few choices that contain every choice and every end of an interval: what must compose."""
         made = []
         for one in self.parameters:
             for value in one.ends():
-                made.append(self._first(dict(self._needed(one), **{one.key: value})))
+                made.append(self._first({**self._needed(one), one.name: value}))
         return made
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """The space as JSON, by key."""
-        return {one.key: one.described() for one in self.parameters}
+        """The space as JSON, by name."""
+        return {one.name: one.described() for one in self.parameters}
 
     def grid(self) -> dict[str, list[CategoricalChoiceType]]:
         """All values of each parameter.
@@ -114,26 +113,26 @@ class Space:
             if values is None or one.only:
                 why = "depends on another choice" if one.only else "has an interval"
                 raise RequestError(f"search.sampler=grid goes through all values, and {one.key} {why}; use choices")
-            made[one.key] = values
+            made[one.name] = values
         return made
 
     def _needed(self, parameter: Parameter) -> Params:
         """The choices that a parameter depends on, and those that they depend on themselves."""
         needed: Params = {}
         for key, text in parameter.only:
-            other = next(one for one in self.parameters if one.key == key)
+            other = next(one for one in self.parameters if one.key == key and text in one.choices.values())
             needed |= self._needed(other)
-            needed[key] = next(value for value in other.ends() if other.override(value) == f"{key}={text}")
+            needed[other.name] = next(value for value, its in other.choices.items() if its == text)
         return needed
 
     def _first(self, fixed: Params) -> Params:
         """These choices, and the first of each other parameter that belongs to them."""
         chosen: Params = {}
         for one in self.parameters:
-            if one.key in fixed:
-                chosen[one.key] = fixed[one.key]
+            if one.name in fixed:
+                chosen[one.name] = fixed[one.name]
             elif self.belongs(one, chosen):
-                chosen[one.key] = one.ends()[0]
+                chosen[one.name] = one.ends()[0]
         return chosen
 
 
@@ -147,7 +146,8 @@ def read_space(
     """The space of the overrides of a command, and of `space` and `when` in a file under conf/search/.
 
     Where both state a key, the command counts, be it that it states a space or, in `fixed`, one value: then what the
-    file has for that value is searched in any case. `loader` finds the choices of `glob`.
+    file has for that value is searched in any case. A key may have several spaces, under choices of which a trial can
+    make but one. `loader` finds the choices of `glob`.
 
     Raises:
         RequestError: a part of it is empty, impossible, or not one of the space at all.
@@ -167,11 +167,7 @@ def read_space(
             "there is nothing to search: state a space, such as 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))' "
             "or optimizer=adam,sgd, or name a file of conf/search/ with search=NAME"
         )
-    names = [one.key for one in parameters]
-    for name in names:
-        if names.count(name) > 1:
-            raise RequestError(f"{name} stands in the space more than once")
-    return Space(_in_order(parameters))
+    return Space(_in_order(_named(parameters)))
 
 
 def is_part_of_a_space(override: Override) -> bool:
@@ -204,6 +200,27 @@ def _condition(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
+def _named(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Each with its name.
+
+    Raises:
+        RequestError: a trial could have a key twice.
+    """
+    named = []
+    for one in parameters:
+        others = [other for other in parameters if other.key == one.key and other is not one]
+        if not all(_exclude(one, other) for other in others):
+            raise RequestError(f"{one.key} stands in the space more than once, for the same trials")
+        condition = " and ".join(f"{key}={text}" for key, text in one.only)
+        named.append(replace(one, name=f"{one.key} ({condition})" if others else one.key))
+    return named
+
+
+def _exclude(one: Parameter, other: Parameter) -> bool:
+    """Whether no trial can have both: they depend on different choices of the same key."""
+    return any(key == its_key and text != its for key, text in one.only for its_key, its in other.only)
+
+
 def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
     """Each parameter behind those that it depends on, and else as they were.
 
@@ -213,16 +230,20 @@ def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
     left: list[Parameter] = list(parameters)
     ordered: list[Parameter] = []
     while left:
-        known = {one.key: one for one in ordered}
-        fit = [one for one in left if all(key in known for key, _ in one.only)]
+        waiting = {one.key for one in left}
+        known: dict[str, list[str]] = {}
+        for one in ordered:
+            known.setdefault(one.key, []).extend(one.choices.values())
+        fit = [one for one in left if all(key in known and key not in waiting for key, _ in one.only)]
         if not fit:
-            key, text = next(condition for condition in left[0].only if condition[0] not in known)
+            conditions = [condition for one in left for condition in one.only]
+            key, text = next((one for one in conditions if one[0] not in known), conditions[0])
             raise RequestError(f"search.when: {key}={text}: {key} is no choice of this space")
         for one in fit:
             for key, text in one.only:
-                texts = list(known[key].choices.values())
-                if text not in texts:
-                    raise RequestError(f"search.when: {key}={text}: {key} chooses from {', '.join(texts) or 'numbers'}")
+                if text not in known[key]:
+                    texts = ", ".join(dict.fromkeys(known[key])) or "numbers"
+                    raise RequestError(f"search.when: {key}={text}: {key} chooses from {texts}")
             left.remove(one)
             ordered.append(one)
     return tuple(ordered)

@@ -14,17 +14,30 @@ from fitbench.training.progress import duration
 SHOWN = 10  # trials in the table
 
 
-def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last part of each key, or all of it where that means several."""
-    last = {key: key.replace("/", ".").rpartition(".")[2] for key in keys}
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The last part of each parameter's key, or all of it where that means several.
+
+    'optimizer.learning_rate (optimizer=sgd)' becomes 'learning_rate (sgd)'.
+    """
+    last = {}
+    for name in names:
+        key, _, condition = name.partition(" (")
+        chosen = [one.partition("=")[2] for one in condition.removesuffix(")").split(" and ")] if condition else []
+        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({one})" for one in chosen)])
     counts = Counter(last.values())
-    return {key: short if counts[short] == 1 else key for key, short in last.items()}
+    return {name: short if counts[short] == 1 else name for name, short in last.items()}
 
 
 def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
     """What a trial has chosen, as 'optimizer=adam learning_rate=0.0012'."""
-    short = short_names(list(space))
-    return " ".join(f"{short[key]}={value_text(value)}" for key, value in trial["params"].items() if key in short)
+    short = short_names([_key(name) for name in space])
+    made = ((_key(name), value) for name, value in trial["params"].items() if name in space)
+    return " ".join(f"{short[key]}={value_text(value)}" for key, value in made)
+
+
+def _key(name: str) -> str:
+    """The key of a parameter, which may have several of them, each under a choice of its own."""
+    return name.partition(" (")[0]
 
 
 def value_text(value: Any) -> str:
@@ -78,19 +91,22 @@ def print_summary(record: dict[str, Any], command: str | None, drawn: str | None
 
 
 def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[Column]:
-    short = short_names(list(record["space"]))
     columns = [Column("trial", [str(trial["number"]) for trial in trials])]
     for i, one in enumerate(record["objectives"]):
         columns.append(Column(one["name"], [metric_text(one["name"], trial["values"][i]) for trial in trials]))
-    for key in record["space"]:
-        cells = [value_text(trial["params"][key]) if key in trial["params"] else "-" for trial in trials]
-        number = record["space"][key]["kind"] != "choice"
-        columns.append(Column(short[key], cells, right=number, spare=1))
+    names: dict[str, list[str]] = {}
+    for name in record["space"]:
+        names.setdefault(_key(name), []).append(name)
+    for key, heading in short_names(list(names)).items():
+        made = ([trial["params"][name] for name in names[key] if name in trial["params"]] for trial in trials)
+        cells = [value_text(values[0]) if values else "-" for values in made]
+        number = all(record["space"][name]["kind"] != "choice" for name in names[key])
+        columns.append(Column(heading, cells, right=number, spare=1))
     columns.append(Column("epochs", [str(trial["epochs"] or "-") for trial in trials], spare=2))
     seconds = [trial["ended"] - trial["began"] for trial in trials]
     columns.append(Column("duration", [duration(value) for value in seconds], spare=3))
-    names = [trial["run_ids"][0] if trial["run_ids"] else "-" for trial in trials]
-    columns.append(Column("run", [clean(name) for name in names], right=False, spare=4))
+    folders = [trial["run_ids"][0] if trial["run_ids"] else "-" for trial in trials]
+    columns.append(Column("run", [clean(folder) for folder in folders], right=False, spare=4))
     return columns
 
 
