@@ -33,7 +33,6 @@ REFUSED = [
     (["training.epochs=1,2", "training.epochs=3,4"], "training.epochs stands in the space more than once"),
     (["+experiment=tutorial_mlp,tutorial_softmax"], "a key of the space stands without + or ~"),
     (["seed=0,1"], "seed makes no other configuration, so there is nothing to choose; search.seeds=N trains"),
-    (["search=optimizers", "optimizer=sgd,adam"], "search.when: optimizer=momentum: optimizer chooses from sgd, adam"),
     # the settings
     ([RATE, "search.trial=3"], "search.trial: there is no such key. Did you mean search.trials?"),
     ([RATE, "search.whatever=3"], "search.whatever: there is no such key; search has trials, timeout, workers, "),

@@ -185,6 +185,20 @@ def test_value_in_the_command_is_no_longer_searched(mine):
     assert request.recipe.configuration(["optimizer=adam"]).training.batch_size == 16
 
 
+def test_what_the_file_has_for_choices_that_the_command_leaves_out_is_not_searched(mine):
+    request = read_request([f"--config-dir={mine}", "search=mine", "optimizer=adam,rmsprop"])
+    assert {one.key for one in request.space.parameters} == {"optimizer", "training.batch_size"}
+    narrow = read_request(["search=optimizers", "optimizer=sgd,adam"]).space
+    assert list(narrow.described()) == [
+        "optimizer",
+        *(f"optimizer.learning_rate (optimizer={name})" for name in ("adam", "sgd")),
+    ]
+    sgd = read_request(["search=optimizers", "optimizer=sgd"]).space
+    assert sgd.described() == {
+        "optimizer.learning_rate": {"kind": "float", "low": 0.01, "high": 1.0, "log": True, "step": None}
+    }
+
+
 @pytest.mark.parametrize(
     ("optimizer", "searched"),
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,8 +146,8 @@ def read_space(
     """The space of the overrides of a command, and of `space` and `when` in a file under conf/search/.
 
     Where both state a key, the command counts, be it that it states a space or, in `fixed`, one value: then what the
-    file has for that value is searched in any case. A key may have several spaces, under choices of which a trial can
-    make but one. `loader` finds the choices of `glob`.
+    file has for that value is searched in any case. What it has for choices that the command leaves out is not. A key
+    may have several spaces, under choices of which a trial can make but one. `loader` finds the choices of `glob`.
 
     Raises:
         RequestError: a part of it is empty, impossible, or not one of the space at all.
@@ -159,7 +159,9 @@ def read_space(
     given = [_parameter(parser, text, ()) for text in texts]
     values = {key: value for key, _, value in (word.partition("=") for word in fixed)}
     searched = {one.key for one in given}
-    possible = _possible([part for part in parts if part[0] not in searched], values)
+    of_file = [_parameter(parser, f"{key}={value}", ()) for key, value in listed.items() if key in searched]
+    left_out = _conditions(of_file) - _conditions(given)
+    possible = _possible([part for part in parts if part[0] not in searched], values, left_out)
     left = [part for part in possible if part[0] not in values]
     parameters = [*given, *(_parameter(parser, f"{key}={value}", only) for key, value, only in left)]
     if not parameters:
@@ -178,12 +180,21 @@ def is_part_of_a_space(override: Override) -> bool:
 _Part = tuple[str, Any, tuple[tuple[str, str], ...]]  # of a file: a key, its space, and what it depends on
 
 
-def _possible(parts: Sequence[_Part], values: Mapping[str, str]) -> list[_Part]:
-    """Those parts that a trial can have where these values are given, without the conditions that these decide."""
-    never = [part for part in parts if any(values.get(key, value) != value for key, value in part[2])]
+def _conditions(parameters: Sequence[Parameter]) -> set[tuple[str, str]]:
+    """All choices, as what others may depend on."""
+    return {(one.key, text) for one in parameters for text in one.choices.values()}
+
+
+def _possible(parts: Sequence[_Part], values: Mapping[str, str], left_out: Collection[tuple[str, str]]) -> list[_Part]:
+    """Those parts that a trial can have where these values are given, without the conditions that these decide.
+
+    `left_out` are choices that no trial makes.
+    """
+    never = [part for part in parts if any(values.get(one[0], one[1]) != one[1] or one in left_out for one in part[2])]
     if never:  # and so what depends on them
-        nothing = dict.fromkeys((key for key, _, _ in never), "")
-        return _possible([part for part in parts if part not in never], {**nothing, **values})
+        kept = [part for part in parts if part not in never]
+        gone = {key for key, _, _ in never} - {key for key, _, _ in kept}
+        return _possible(kept, {**dict.fromkeys(gone, ""), **values}, left_out)
     return [(key, value, tuple(one for one in only if one[0] not in values)) for key, value, only in parts]
 
 
