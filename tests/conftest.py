@@ -12,31 +12,11 @@ from hydra.core.global_hydra import GlobalHydra
 from fitbench.config import Config, from_hydra
 from fitbench.sweeps.launch import conf_folder
 
-TESTS = Path(__file__).parent
-
-# The files that take longest, in that order. Most of it is waiting for what other processes import and trace.
-LONGEST = [
-    "sweeps/test_kill.py",
-    "sweeps/test_launchers.py",
-    "training/test_run.py",
-    "sweeps/test_slurm.py",
-    "search/test_kill.py",
-    "training/test_fit.py",
-    "sweeps/test_sweep.py",
-    "search/test_search.py",
-]
-
 
 def pytest_configure() -> None:
     """Started in the background by a script, this process and its children would ignore Ctrl-C, which tests press."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files come first: begun last, one of them would keep a process busy after the others have ended."""
-    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_collection_finish() -> None:
