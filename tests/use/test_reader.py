@@ -286,6 +286,7 @@ def mine(tmp_path, monkeypatch):
     """A module of the user's own, on the path."""
     (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.syspath_prepend(tmp_path)
+    forget()
     import mine
 
     yield mine
