@@ -15,7 +15,7 @@ from fitbench.analysis import paper
 from fitbench.analysis.charts import LARGEST, title
 from fitbench.analysis.paper import COLOURS, GREY, WIDTHS
 from fitbench.analysis.searched import COSTS, window
-from fitbench.search.summary import metric_text, short_names
+from fitbench.search.summary import metric_text, parted, short_names
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -476,9 +476,9 @@ def _parallel(search: _Search) -> Figure | None:
             texts = list(dict.fromkeys(map(_choice, of["values"])))
         else:
             chosen = [None if value is None else _drawable(value, of) for value in chosen]
-        name, _, condition = key.partition(" (")
-        if condition:  # one of several parameters of this name
-            name = f"{condition.removesuffix(')')}.{name.rpartition('.')[2]}"
+        name, condition = parted(key)
+        if condition:  # says more than the key's first part, and takes its place
+            name = f"{condition}.{name.rpartition('.')[2]}"
         column = scale(name, chosen, metric, of.get("log"), texts)
         columns.append(replace(column, ticks=column.ticks[:: -(-len(column.ticks) // TICKS)]))
     for other, name in enumerate(search.names[1:], 1):

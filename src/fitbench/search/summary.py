@@ -14,6 +14,15 @@ from fitbench.training.progress import duration
 SHOWN = 10  # trials in the table
 
 
+def parted(name: str) -> tuple[str, str]:
+    """A parameter's key, and the choices that it belongs to where the key has several parameters; else ''.
+
+    'optimizer.learning_rate (optimizer=sgd)' becomes 'optimizer.learning_rate' and 'optimizer=sgd'.
+    """
+    key, _, condition = name.partition(" (")
+    return key, condition.removesuffix(")")
+
+
 def short_names(names: Sequence[str]) -> dict[str, str]:
     """The last part of each parameter's key, or all of it where that means several.
 
@@ -21,8 +30,8 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     """
     last = {}
     for name in names:
-        key, _, condition = name.partition(" (")
-        chosen = [one.partition("=")[2] for one in condition.removesuffix(")").split(" and ")] if condition else []
+        key, condition = parted(name)
+        chosen = [one.partition("=")[2] for one in condition.split(" and ") if one]
         last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({one})" for one in chosen)])
     counts = Counter(last.values())
     return {name: short if counts[short] == 1 else name for name, short in last.items()}
@@ -30,14 +39,9 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
     """What a trial has chosen, as 'optimizer=adam learning_rate=0.0012'."""
-    short = short_names([_key(name) for name in space])
-    made = ((_key(name), value) for name, value in trial["params"].items() if name in space)
+    short = short_names([parted(name)[0] for name in space])
+    made = ((parted(name)[0], value) for name, value in trial["params"].items() if name in space)
     return " ".join(f"{short[key]}={value_text(value)}" for key, value in made)
-
-
-def _key(name: str) -> str:
-    """The key of a parameter, which may have several of them, each under a choice of its own."""
-    return name.partition(" (")[0]
 
 
 def value_text(value: Any) -> str:
@@ -96,7 +100,7 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
         columns.append(Column(one["name"], [metric_text(one["name"], trial["values"][i]) for trial in trials]))
     names: dict[str, list[str]] = {}
     for name in record["space"]:
-        names.setdefault(_key(name), []).append(name)
+        names.setdefault(parted(name)[0], []).append(name)
     for key, heading in short_names(list(names)).items():
         made = ([trial["params"][name] for name in names[key] if name in trial["params"]] for trial in trials)
         cells = [value_text(values[0]) if values else "-" for values in made]
