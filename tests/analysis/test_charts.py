@@ -49,7 +49,7 @@ def record(tmp_path):
                                   "best_epoch": 1, "epochs": len(epochs)},
             "timing": {"fit_seconds": fit_seconds, "seconds": 9.0, "images_per_second": 1000.0 / (fit_seconds or 1)},
             "parameters": 1000,
-            "data": {"name": "mnist_5k", "sha256": "ab" * 32, "train": 9, "validation": 3, "test": 3,
+            "data": {"name": "mnist_5k", "sha256": "ab" * 32, "train": 9, "validation": 1000, "test": 1000,
                      "classes": ["a", "b"]},
             "versions": {}, "git": {}, "device": "cpu", "attempts": 1, "finished_at": "2026-01-02T03:04:05Z",
         } | changes  # fmt: skip

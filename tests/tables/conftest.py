@@ -11,25 +11,26 @@ from fitbench import runs
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table, read
-from fitbench.tables.lines import lines
 from fitbench.tables.measured import read_runs
+from fitbench.tables.outcome import outcomes
 
 DEFINITION: dict[str, Any] = {
     "title": "A table",
     "source": "Somebody 1998, p. 5",
     "unit": "error_percent",
     "test_examples": 10000,
+    "test_set": "same",
     "seeds": 5,
     "overrides": ["data=digits", "training.epochs=2"],
     "rows": [
-        {"label": "softmax", "claimed": 8.4, "overrides": ["model=softmax"]},
+        {"label": "softmax", "claimed": "8.4", "overrides": ["model=softmax"]},
         {
             "label": "mlp",
-            "claimed": [1.5, 1.7],
+            "claimed": ["1.5", "1.7"],
             "overrides": ["model=mlp", "model.hidden=[20]"],
             "notes": "As written.",
         },
-        {"label": "human", "claimed": 0.2, "measured": False, "source": "Nobody 2000"},
+        {"label": "human", "claimed": "0.2", "measured": False, "source": "Nobody 2000"},
     ],
 }
 
@@ -82,8 +83,8 @@ def measure(composed):
 
 @pytest.fixture
 def look(composed):
-    """The lines of a table from the runs that are recorded."""
-    return lambda table: lines(table, read_runs(table, composed(table)))
+    """The outcomes of a table from the runs that are recorded."""
+    return lambda table: outcomes(table, read_runs(table, composed(table)))
 
 
 def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:

@@ -44,13 +44,13 @@ def test_value_that_is_forced_in_one_composition_is_in_no_other():
     ],
 )
 def test_a_wrong_configuration_is_named_with_its_row(define, tmp_path, overrides, message):
-    table = read(define(rows=[{"label": "the row", "claimed": 1, "overrides": overrides}]))
+    table = read(define(rows=[{"label": "the row", "claimed": "1", "overrides": overrides}]))
     with pytest.raises(RequestError, match=message) as refusal:
         configurations(table, tmp_path)
     assert f"{table.folder / 'table.yaml'}: row 'the row': " in str(refusal.value)
 
 
 def test_a_row_overrides_the_table_and_both_the_experiment(define, tmp_path):
-    rows = [{"label": "a", "claimed": 1, "experiment": "tutorial_softmax", "overrides": ["training.epochs=7"]}]
+    rows = [{"label": "a", "claimed": "1", "experiment": "tutorial_softmax", "overrides": ["training.epochs=7"]}]
     made = configurations(read(define(rows=rows)), tmp_path)["a"]
     assert (made.training.epochs, made.data.name, made.study, made.outputs) == (7, "digits", "small", str(tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from fitbench.errors import RequestError
 from fitbench.tables import measured
 from fitbench.tables.definition import read
-from fitbench.tables.lines import counts, remarks
+from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, remarks, seed_values
 
 ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim
 
@@ -21,10 +21,10 @@ def full(small, measure):
 
 def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
     softmax, mlp, human = look(small)
-    assert (softmax.seeds, softmax.verdict, softmax.complete) == ("0 of 5", "too few seeds", False)
+    assert (softmax.seeds, softmax.verdict, softmax.complete) == ("0 of 5", "not run", False)
     assert (human.seeds, human.verdict) == ("-", "not measured")
     assert remarks(small, [mlp]) == ["not run yet: mlp"]
-    assert counts([softmax, mlp, human]) == "3 rows: 2 too few seeds, 1 not measured; 10 runs are not finished"
+    assert counts([softmax, mlp, human]) == "3 rows: 2 not run, 1 not measured; 10 runs are not finished"
 
 
 def test_all_seeds_make_a_complete_row(small, look, full):
@@ -39,9 +39,10 @@ def test_changing_one_recorded_accuracy_changes_the_verdict(small, look, measure
     assert look(small)[0].verdict == "better"
     path = folders[3] / "result.json"
     path.write_text(path.read_text().replace('"test_accuracy": 0.95', '"test_accuracy": 0.5'))
-    assert look(small)[0].verdict == "too few seeds"  # the one that fell out may be one of many
+    assert look(small)[0].verdict == "inconclusive"  # the one that fell out may be one of many
     assert remarks(small, look(small)[:1]) == [
-        "softmax: its seeds scatter too much for a verdict; more of them would give one"
+        "softmax: inconclusive, and no number of seeds can decide, because the claim is one training, and one training "
+        "scatters by more than the tolerance"
     ]
     measure(small, "softmax", dict.fromkeys(range(5), 0.7))
     assert look(small)[0].verdict == "worse"
@@ -57,8 +58,9 @@ def test_deleting_a_run_makes_its_row_partial(small, look, full):
     (full[1] / "error.txt").write_text("Traceback\nValueError: no luck\n")
     (full[4] / "result.json").unlink()
     line = look(small)[0]
-    assert (line.seeds, line.verdict) == ("2 of 5", "too few seeds")
+    assert (line.seeds, line.verdict) == ("2 of 5", "inconclusive so far")
     assert set(remarks(small, [line])) == {
+        "softmax: a verdict needs at least 3 seeds",
         "softmax: seed 1 failed (ValueError: no luck)",
         "softmax: seed 2 not run yet",
         "softmax: seed 4 interrupted",
@@ -66,7 +68,7 @@ def test_deleting_a_run_makes_its_row_partial(small, look, full):
 
 
 def test_a_run_of_another_seed_or_study_or_configuration_does_not_count(define, look, measure):
-    rows = [{"label": "a", "claimed": 8.4, "overrides": ["model=softmax"]}]
+    rows = [{"label": "a", "claimed": "8.4", "overrides": ["model=softmax"]}]
     table = read(define(rows=rows, seeds=3))
     measure(table, "a", {3: 0.9, 7: 0.9})
     other = read(define(rows=rows, seeds=3, overrides=["data=digits", "training.epochs=3"]))
@@ -83,7 +85,7 @@ def test_a_run_of_another_seed_or_study_or_configuration_does_not_count(define, 
         (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": null'), "expected an accuracy"),
         (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": NaN'), "expected"),
         (lambda text: text.replace('-s0"', '-s9"'), "that of another run"),
-        (lambda text: text.replace('"test": 10000', '"test": 0'), "at least one image"),
+        (lambda text: text.replace('"test": 10000', '"test": 0'), "at least one example"),
         (lambda text: text.replace('"parameters"', '"params"'), "parameters is missing"),
     ],
 )
@@ -97,27 +99,53 @@ def test_a_damaged_result_is_named_and_does_not_count(small, look, full, capsys,
     assert full[0].name in capsys.readouterr().err
 
 
-def test_what_is_peculiar_about_a_row_is_said(small, define, look, measure):
+def test_runs_on_other_data_than_the_claim_and_than_each_other_are_remarked(small, look, measure):
     measure(small, "softmax", dict.fromkeys(range(4), 0.92), test=1000)
     measure(small, "softmax", {4: 0.92}, test=1000, sha256="cd" * 32)
-    said = " ".join(remarks(small, look(small)[:1]))
-    assert "all 5 seeds gave the same result" in said
-    assert "trained on different data" in said
-    assert "tested on 1,000 images, claimed on 10,000" in said
+    outcome = look(small)[0]
+    text = " ".join(remarks(small, [outcome]))
+    assert "all 5 seeds gave the same result; the interval is one test example to each side" in text
+    assert "trained on different data" in text
+    assert "tested on 1,000 examples, claimed on 10,000" in text
+    assert "claimed on other test examples" in text  # the number alone proves it
+    assert outcome.judgement.half_width > 0.01  # the sampling of 1,000 images is in it
+
+
+def test_the_same_number_of_other_examples_is_told_by_the_checksum(define, look, measure):
+    for test_set, same in (("ab" * 32, True), ("ab" * 4, True), ("cd" * 32, False), ("same", True), ("other", False)):
+        table = read(define(test_set=test_set))
+        measure(table, "softmax", dict.fromkeys(range(5), 0.92), sha256="ab" * 32)
+        outcome = look(table)[0]
+        assert evaluation_sets(outcome.row.claim, outcome.records).same is same
+        assert (outcome.judgement.half_width < 0.001) is same
+
+
+def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
     rows = [
-        {"label": "solved", "claimed": 8, "overrides": ["model=softmax"], "deterministic": True},
-        {"label": "slow", "claimed": 8, "overrides": ["model=mlp"], "seeds": 3},
+        {"label": "solved", "claimed": "8.0", "overrides": ["model=softmax"], "deterministic": True},
+        {"label": "slow", "claimed": "8.0", "overrides": ["model=mlp"], "seeds": 3},
     ]
     table = read(define(rows=rows))
     measure(table, "solved", {0: 0.92})
-    measure(table, "slow", {0: 0.92, 1: 0.921, 2: 0.922})
+    measure(table, "slow", {0: 0.92, 1: 0.921, 2: 0.920})
     solved, slow = look(table)
     assert (solved.seeds, solved.verdict) == ("1 of 1", "reproduced")
     assert (slow.seeds, slow.verdict) == ("3 of 5", "reproduced so far")
     assert remarks(table, [solved, slow]) == [
-        "solved: deterministic: one run says everything, and its interval has no width",
+        "solved: deterministic, so one run is enough; its interval is one test example to each side",
         "slow: only 3 of the 5 seeds of this table are planned for it",
     ]
+    assert expected_false_verdicts([solved, slow]) == pytest.approx(0.1)
+
+
+def test_the_folds_of_a_seed_count_as_one_value():
+    """Two seeds of two folds each, one of them unfinished."""
+
+    def record(seed, fold, value):
+        return measured.Record("row", "id", seed, fold, "finished" if value else "failed", value)
+
+    records = [record(0, 0, 0.9), record(0, 1, 0.7), record(1, 0, 0.5), record(1, 1, None)]
+    assert seed_values(records) == pytest.approx([0.8, 0.5])
 
 
 def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, full):
@@ -149,23 +177,8 @@ def test_a_damaged_csv_is_refused(small, composed, tmp_path, full, change, messa
 
 
 def test_a_reason_cannot_break_the_csv(small, tmp_path):
-    record = measured.Record("a", "12345678", 0, "failed", reason="x\ny\x1b[0m")
+    record = measured.Record("a", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
     path = tmp_path / "results.csv"
     path.write_text(measured.as_csv([record]))
     assert measured.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]
     assert Path(path).read_text().count("\n") == 2
-
-
-def test_seeds_that_reach_a_claim_that_their_mean_misses_are_said(small, look, measure):
-    measure(small, "softmax", {0: 0.905, 1: 0.907, 2: 0.906, 3: 0.905, 4: 0.911})
-    line = look(small)[0]
-    assert line.verdict == "worse"
-    said = "1 of its 5 seeds lies in the interval of the claim, which may have been one of such"
-    assert remarks(small, [line]) == [f"softmax: {said}"]
-
-
-def test_a_mean_that_agrees_by_luck_is_said_to_be_uncertain(small, look, measure):
-    measure(small, "softmax", {0: 0.87, 1: 0.96, 2: 0.916, 3: 0.90, 4: 0.934})
-    line = look(small)[0]
-    assert line.verdict == "reproduced"
-    assert "scatter so much that their interval is wider" in remarks(small, [line])[0]

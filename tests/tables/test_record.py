@@ -52,9 +52,9 @@ def test_an_empty_table_has_a_readme_too(small, composed):
 
 
 def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, records):
-    from fitbench.tables.lines import lines
+    from fitbench.tables.outcome import outcomes
 
-    axes = chart(small, lines(small, records)).axes[0]
+    axes = chart(small, outcomes(small, records)).axes[0]
     drawn = {}
     for line in axes.lines:
         drawn.setdefault(line.get_gid(), []).append([round(float(x), 6) for x in line.get_xdata()])
@@ -62,18 +62,20 @@ def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, rec
     assert drawn["mean"] == [[10.0], [pytest.approx(0.95)]]
     assert drawn["seed"] == [[10.5, 10, 9.5, 10, 10], [pytest.approx(1), pytest.approx(0.9), pytest.approx(0.95)]]
     assert len(drawn["interval"]) == 2
-    assert len(drawn["claimed interval"]) == 3
+    assert drawn["interval"][0] == pytest.approx([10 - 1.0748, 10 + 1.0748], abs=1e-3)  # t(4) s sqrt(1 + 1/5)
+    bands = [patch for patch in axes.collections if patch.get_gid() == "tolerance"]
+    assert [round(float(x), 6) for x in bands[0].get_paths()[0].get_extents().intervalx] == [7.85, 8.95]
     assert axes.get_xscale() == "log"
 
 
 def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed, measure):
-    from fitbench.tables.lines import lines
+    from fitbench.tables.outcome import outcomes
 
-    rows = [{"label": "a", "claimed": 0.9, "overrides": ["model=mlp"]}]
+    rows = [{"label": "a", "claimed": "0.9", "overrides": ["model=mlp"]}]
     table = definition.read(define(rows, unit="accuracy"))
     measure(table, "a", {0: 0.0, 1: 0.05})
-    made = lines(table, measured.read_runs(table, composed(table)))
-    assert chart(table, made).axes[0].get_xscale() == "linear"
+    results = outcomes(table, measured.read_runs(table, composed(table)))
+    assert chart(table, results).axes[0].get_xscale() == "linear"
 
 
 def test_the_plot_is_a_png(small, records):

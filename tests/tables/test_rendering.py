@@ -21,8 +21,8 @@ NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é �
 def nasty(define, measure):
     """A table whose texts try everything, with one complete row, one partial and one quoted."""
     rows = [
-        {"label": NASTY, "claimed": 1.6, "overrides": ["model=softmax"]},
-        {"label": "mlp", "claimed": [1.5, 1.7], "overrides": ["model=mlp"]},
+        {"label": NASTY, "claimed": "1.60", "overrides": ["model=softmax"]},
+        {"label": "mlp", "claimed": ["1.5", "1.7"], "overrides": ["model=mlp"]},
         {"label": "human", "claimed": "none stated", "measured": False},
     ]
     table = read(define(rows=rows, title=NASTY, source=NASTY, seeds=3))
@@ -36,8 +36,10 @@ def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
     line = look(small)[0]
     assert rendering.claimed(line.row.claim, small.unit) == "8.4"
     assert rendering.mean_sd(line, small.unit) == "9.00 ± 0.71"
-    assert rendering.difference(line, small.unit) == "+0.60"  # an error that is higher
-    low, high = map(float, rendering.span(line.judged.measured.interval, small.unit).split(" to "))
+    assert (
+        rendering.difference(line, small.unit) == "+0.55"
+    )  # an error that is higher than 8.45, which is printed as 8.4
+    low, high = map(float, rendering.span(line.judgement.measured.interval, small.unit).split(" to "))
     assert low < 9.00 < high
     assert rendering.claimed(look(small)[1].row.claim, small.unit) == "1.5 to 1.7"
 
@@ -45,7 +47,7 @@ def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
 def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):
     table = read(
         define(
-            unit="error_percent", rows=[{"label": "softmax", "claimed": 8.4, "overrides": ["model=softmax"]}], seeds=2
+            unit="error_percent", rows=[{"label": "softmax", "claimed": "8.4", "overrides": ["model=softmax"]}], seeds=2
         )
     )
     measure(table, "softmax", {0: 0.91600001, 1: 0.91600001})
@@ -134,7 +136,7 @@ def test_html_is_well_formed_and_its_texts_are_texts(nasty, look):
 def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
     rows = list(csv.DictReader(io.StringIO(rendering.as_csv(nasty, look(nasty)))))
     content = json.loads(rendering.as_json(nasty, look(nasty)))
-    assert [row["verdict"] for row in rows] == ["reproduced", "too few seeds", "not measured"]
+    assert [row["verdict"] for row in rows] == ["reproduced", "inconclusive", "not measured"]
     assert [row["complete"] for row in rows] == ["True", "False", "True"]
     for row, other in zip(rows, content["rows"], strict=True):
         assert row["mean"] == ("" if other["mean"] is None else str(other["mean"]))
@@ -159,4 +161,4 @@ def test_a_narrow_terminal_breaks_labels_and_keeps_verdicts(nasty, look, width):
     labels = " ".join(next(column for column in shown if column.key).cells)
     assert "human" in labels
     assert "".join(nasty.rows[0].label.replace("\x1b", "\\x1b").split()) in "".join(labels.split())
-    assert "too few seeds" in next(column for column in shown if column.head == "verdict").cells
+    assert "inconclusive so far" in " ".join(next(column for column in shown if column.head == "verdict").cells)

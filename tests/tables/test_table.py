@@ -110,8 +110,8 @@ def test_quoted_paths_survive_hydras_grammar():
 
 def test_run_trains_what_is_missing_and_nothing_else(define, measure, tmp_path):
     rows = [
-        {"label": "softmax", "claimed": 8.4, "overrides": ["model=softmax"]},
-        {"label": "nearest", "claimed": 10, "overrides": ["model=nearest_mean"], "deterministic": True},
+        {"label": "softmax", "claimed": "8.4", "overrides": ["model=softmax"]},
+        {"label": "nearest", "claimed": "10", "overrides": ["model=nearest_mean"], "deterministic": True},
     ]
     folder = define(rows=rows, overrides=["data=digits"], seeds=2)
     measure(read(folder), "softmax", {0: 0.123})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -138,6 +138,20 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Metric) -> list[
     return [replace(one, rank=first[place(one)] + 1) if one.summary.n else one for one in groups]
 
 
+EXAMPLES = {"train": "dataset.train", "val": "dataset.validation", "test": "dataset.test"}  # their numbers, by part
+
+
+def resolutions(metric: Metric, examples: Mapping[str, Sequence[float]]) -> list[float]:
+    """The smallest step of a metric in each run: 1/N of a proportion of N examples, 0 of anything else.
+
+    `examples` maps the columns of `EXAMPLES` to their values in each run, NaN where a run lacks one.
+    """
+    column = EXAMPLES.get(metric.name.partition("_")[0], "")
+    counts = examples.get(column) or next(iter(examples.values()))
+    proportion = metric.high == 1.0 and column in examples
+    return [1 / count if proportion and count >= 1 else 0.0 for count in counts]
+
+
 class _Recorded:
     """The columns that groups are made of, as plain lists by row."""
 
@@ -152,6 +166,7 @@ class _Recorded:
         self.values = numbers(metric.column)
         self.parameters, self.seconds = numbers("parameters"), numbers("timing.seconds")
         self.fit_seconds = numbers("timing.fit_seconds")
+        self.resolutions = resolutions(metric, {name: numbers(name) for name in EXAMPLES.values()})
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         data = frame["dataset.sha256"] if "dataset.sha256" in frame else pd.Series("", frame.index)
@@ -183,7 +198,9 @@ class _Recorded:
             keys=keys,
             label=", ".join(text(value) for value in keys.values()) or "all runs",
             rank=None,
-            summary=statistics.summarise(values, self.metric.low, self.metric.high),
+            summary=statistics.summarise(
+                values, self.metric.low, self.metric.high, max((self.resolutions[row] for row in kept), default=0.0)
+            ),
             values=values,
             seeds=tuple(int(self.seeds[row]) for row in kept),
             folders=tuple(self.folders[row] for row in kept),

@@ -91,11 +91,13 @@ class Summary:
     no_interval: str | None = None
 
 
-def summarise(values: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Summary:
+def summarise(
+    values: Sequence[float], low: float = -math.inf, high: float = math.inf, resolution: float = 0.0
+) -> Summary:
     """Mean, sample standard deviation (n - 1) and the interval of the mean, for finite values in any order.
 
-    `low` and `high` are the range that the metric can have, as in `mean_interval`. The sums are exact (math.fsum), so
-    that the order of the values cannot change a digit.
+    `low` and `high` are the range that the metric can have, `resolution` its smallest step, as in `mean_interval`. The
+    sums are exact (math.fsum), so that the order of the values cannot change a digit.
     """
     n = len(values)
     mean = _mean(values) if n else None
@@ -104,11 +106,15 @@ def summarise(values: Sequence[float], low: float = -math.inf, high: float = mat
         return Summary(n, mean, sd, None, f"fewer than {FEWEST} values")
     if min(values) < low or max(values) > high:
         return Summary(n, mean, sd, None, f"a value outside of the range of the metric, {low:g} to {high:g}")
-    return Summary(n, mean, sd, mean_interval(values, low, high))
+    return Summary(n, mean, sd, mean_interval(values, low, high, resolution=resolution))
 
 
 def mean_interval(
-    values: Sequence[float], low: float = -math.inf, high: float = math.inf, confidence: float = CONFIDENCE
+    values: Sequence[float],
+    low: float = -math.inf,
+    high: float = math.inf,
+    confidence: float = CONFIDENCE,
+    resolution: float = 0.0,
 ) -> Interval:
     """An interval for the mean over seeds that never leaves the range of the metric. `values` are two or more.
 
@@ -123,20 +129,25 @@ def mean_interval(
     - in [0, inf) (losses, seconds, counts): m exp(+-t e / m), the t interval of log m by the delta method.
     - elsewhere: m +- t e.
 
-    Values that do not vary give an interval without width. In simulations of 3 to 10 seeds at accuracies from 0.9 to
-    0.9995 the first covers the mean in 93 to 97 % of the cases; so does the plain t interval, which leaves [0, 1] in up
-    to 85 % of them.
+    The interval reaches at least `resolution` to both sides of the mean, as far as the range allows. For a proportion
+    of N examples the resolution is 1/N, the smallest difference that can be measured. Few seeds often agree to the last
+    example, and an interval without width would cover the mean too rarely: with 3 seeds, a standard deviation of 0.0005
+    and 1,000 examples in 74 % of the cases. In simulations of 3 to 10 seeds at accuracies from 0.9 to 0.9995 the first
+    interval covers the mean in 93 to 97 % of the cases. So does the plain t interval, which leaves [0, 1] in up to 85 %
+    of them.
     """
     n = len(values)
     mean, sd = _mean(values), _sd(values)
-    error = _quantile(n - 1, confidence) * sd / math.sqrt(n)
+    error = student_quantile(n - 1, confidence) * sd / math.sqrt(n)
     if error == 0 or mean in (low, high):
-        return mean, mean
-    if (low, high) == (0.0, 1.0):
-        return _wilson(mean, error**2 / (mean * (1 - mean)))
-    if (low, high) == (0.0, math.inf):
-        return mean * math.exp(-error / mean), mean * math.exp(error / mean)
-    return max(low, mean - error), min(high, mean + error)
+        below, above = mean, mean
+    elif (low, high) == (0.0, 1.0):
+        below, above = _wilson(mean, error**2 / (mean * (1 - mean)))
+    elif (low, high) == (0.0, math.inf):
+        below, above = mean * math.exp(-error / mean), mean * math.exp(error / mean)
+    else:
+        below, above = mean - error, mean + error
+    return max(low, min(below, mean - resolution)), min(high, max(above, mean + resolution))
 
 
 def interval_method(metric: Metric) -> str:
@@ -182,10 +193,11 @@ def _sd(values: Sequence[float], scale: float | None = None) -> float:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def _quantile(freedom: float, confidence: float) -> float:
+def student_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
+    """The two-sided quantile of Student's t distribution; with infinite degrees of freedom that of the normal one."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, (1 + confidence) / 2))
+    return _normal_quantile(confidence) if math.isinf(freedom) else float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def _normal_quantile(confidence: float) -> float:
@@ -255,7 +267,7 @@ def _tested(estimate: float, error: float, freedom: float, test: str, n: tuple[i
     from scipy.special import stdtr
 
     p = 2 * float(stdtr(freedom, -abs(estimate) / error))
-    half = _quantile(freedom, CONFIDENCE) * error
+    half = student_quantile(freedom) * error
     return Difference(estimate, (max(-reach, estimate - half), min(reach, estimate + half)), p, test, n)
 
 

@@ -1,4 +1,4 @@
-"""Claimed against measured as a figure: a line for each row, with both intervals."""
+"""Claimed against measured as a figure: a line for each row, with the tolerance and the interval."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from fitbench.analysis import paper
 from fitbench.analysis.paper import COLOURS, GREY, WIDTHS
+from fitbench.analysis.statistics import Interval
 from fitbench.tables.definition import Table, Unit
-from fitbench.tables.lines import Line
+from fitbench.tables.outcome import Outcome
 from fitbench.tables.rendering import ends, quantity
 
 if TYPE_CHECKING:
@@ -20,74 +21,88 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE = COLOURS[0], COLOURS[3]
 ROW_INCHES = 0.3
+LABEL_INCHES = 0.4 * WIDTHS["full"]
+LEGEND = ("claimed", "tolerance", "mean over the seeds", "one seed", "95% interval of the difference")
 APART = 0.17  # of the claim above and the measurement below the middle of a row, in rows
 
 
-def chart(table: Table, made: Sequence[Line]) -> Figure:
+def chart(table: Table, results: Sequence[Outcome]) -> Figure:
     """The rows from the top: the claim (a diamond, a bar for a range), and below it the mean and the single seeds.
 
-    Thin lines are 95% intervals. Rows that have neither a claim nor a measurement keep their place, and are empty.
+    The grey band around a claim is the tolerance. The thin line around a mean is the 95% interval of the difference: a
+    claim outside of it differs from what was measured. Rows without a claim and a measurement keep their place.
     """
     unit = table.unit
-    numbers = np.array([value for line in made for value in _numbers(line, unit)])
+    numbers = np.array([value for outcome in results for value in _numbers(outcome, unit)])
     with paper.style():
-        figure = paper.empty(WIDTHS["full"], 0.6 + ROW_INCHES * max(len(made), 2))
+        figure = paper.empty(WIDTHS["full"], 0.6 + ROW_INCHES * max(len(results), 2))
         axes = figure.add_subplot()
-        for place, line in enumerate(made):
-            _draw_claim(axes, place - APART, line, unit)
-            _draw_measured(axes, place + APART, line, unit)
-        axes.set_yticks(range(len(made)), paper.labels([line.row.label for line in made], 0.4 * WIDTHS["full"]))
-        axes.set_ylim(len(made) - 0.4, -0.6)
+        for place, outcome in enumerate(results):
+            _draw_claim(axes, place, outcome, table)
+            _draw_measured(axes, place + APART, outcome, unit)
+        axes.set_yticks(range(len(results)), paper.labels([outcome.row.label for outcome in results], LABEL_INCHES))
+        axes.set_ylim(len(results) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         if paper.wide(numbers):
             paper.logarithmic(axes, numbers)
         axes.set_xlabel(quantity(table))
         axes.grid(axis="x")
-        axes.hlines(np.arange(len(made) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color="#eeeeee", lw=0.5)
-        paper.legend_above(figure, _handles(), ["claimed", "mean over the seeds", "one seed", "95% interval"])
+        between_rows = np.arange(len(results) - 1) + 0.5
+        axes.hlines(between_rows, 0, 1, transform=axes.get_yaxis_transform(), color="#eeeeee", lw=0.5)
+        paper.legend_above(figure, _handles(), LEGEND)
     return figure
 
 
-def _numbers(line: Line, unit: Unit) -> list[float]:
-    """Everything that is drawn of a row, as far as it is finite."""
-    pairs = [pair for pair in (line.judged.claimed, line.judged.measured.interval) if pair]
-    values = [*(end for pair in pairs for end in pair), *line.values]
-    return [shown for value in values if math.isfinite(shown := unit.shown(value))]
+def _numbers(outcome: Outcome, unit: Unit) -> list[float]:
+    """Everything that is drawn of a row, as far as it is finite. The tolerance may be cut off at the edge."""
+    claim = outcome.row.claim
+    values = [*outcome.values, *(_interval(outcome) or ()), *((claim.low, claim.high) if claim else ())]
+    return [number for value in values if math.isfinite(number := unit.shown(value))]
 
 
-def _draw_claim(axes: Axes, place: float, line: Line, unit: Unit) -> None:
-    claim, around = line.row.claim, line.judged.claimed
-    if claim is None or around is None:
+def _interval(outcome: Outcome) -> Interval | None:
+    """The mean with the half-width of the difference to both sides."""
+    mean, half_width = outcome.judgement.measured.mean, outcome.judgement.half_width
+    return None if mean is None or half_width is None else (mean - half_width, mean + half_width)
+
+
+def _draw_claim(axes: Axes, place: float, outcome: Outcome, table: Table) -> None:
+    claim, unit = outcome.row.claim, table.unit
+    if claim is None:
         return
-    axes.plot(ends(around, unit), [place, place], color=GREY, linewidth=1.0, gid="claimed interval")
+    band = ends((claim.lowest - table.tolerance, claim.highest + table.tolerance), unit)
+    axes.fill_betweenx([place - 0.42, place + 0.42], *band, color=GREY, alpha=0.13, linewidth=0, gid="tolerance")
     low, high = ends((claim.low, claim.high), unit)
+    at = [place - APART, place - APART]
     if low < high:
-        axes.plot([low, high], [place, place], color=GREY, linewidth=4, solid_capstyle="butt", gid="claim")
+        axes.plot([low, high], at, color=GREY, linewidth=4, solid_capstyle="butt", gid="claim")
     else:
-        axes.plot([low], [place], "D", color=GREY, markersize=4, gid="claim")
+        axes.plot([low], at[:1], "D", color=GREY, markersize=4, gid="claim")
 
 
-def _draw_measured(axes: Axes, place: float, line: Line, unit: Unit) -> None:
-    summary = line.judged.measured
-    if summary.mean is None:
+def _draw_measured(axes: Axes, place: float, outcome: Outcome, unit: Unit) -> None:
+    mean, interval = outcome.judgement.measured.mean, _interval(outcome)
+    if mean is None:
         return
-    if summary.interval is not None:
-        axes.plot(ends(summary.interval, unit), [place, place], color=BLUE, linewidth=1.0, gid="interval")
-    values = [unit.shown(value) for value in line.values]
+    if interval is not None:
+        axes.plot(ends(interval, unit), [place, place], color=BLUE, linewidth=1.0, gid="interval")
+    values = [unit.shown(value) for value in outcome.values]
     if len(values) > 1:
         axes.plot(
             values, [place + 0.16] * len(values), "o", color=ORANGE, markersize=2.2, alpha=0.7, markeredgewidth=0,
             gid="seed",
         )  # fmt: skip
-    axes.plot([unit.shown(summary.mean)], [place], "o", color=BLUE, markersize=4, gid="mean")
+    axes.plot([unit.shown(mean)], [place], "o", color=BLUE, markersize=4, gid="mean")
 
 
 def _handles() -> list:
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     return [
         Line2D([], [], color=GREY, marker="D", linestyle="none", markersize=4),
+        Patch(color=GREY, alpha=0.13, linewidth=0),
         Line2D([], [], color=BLUE, marker="o", linestyle="none", markersize=4),
         Line2D([], [], color=ORANGE, marker="o", linestyle="none", markersize=2.2),
         Line2D([], [], color=BLUE, linewidth=1.0),

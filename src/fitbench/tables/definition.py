@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,11 +53,29 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Claim:
-    """What a source states, as accuracies from the lowest to the highest, measured on so many test examples."""
+    """What a source states, as accuracies.
 
+    Attributes:
+        printed: the number, or the range, with the digits of the source and in the unit of the table.
+        low: the number, or the low end of the range.
+        high: the number, or the high end of the range.
+        lowest: the least accuracy that is printed as `low`.
+        highest: the largest accuracy that is printed as `high`.
+        test_examples: how many examples it was measured on.
+        test_set: 'same' or 'other' than the test examples of our runs, or the first digits of the data's SHA-256.
+        trainings: how many trainings it is the mean of.
+        deviation: their standard deviation, None where the source states none.
+    """
+
+    printed: str
     low: float
     high: float
+    lowest: float
+    highest: float
     test_examples: int
+    test_set: str = "same"
+    trainings: int = 1
+    deviation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +100,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A published table: `margin` is the difference of accuracies up to which two results count as the same."""
+    """A published table: `tolerance` is the difference of accuracies that does not matter."""
 
     folder: Path
     title: str
@@ -89,7 +108,7 @@ class Table:
     study: str
     metric: str
     unit: Unit
-    margin: float
+    tolerance: float
     overrides: tuple[str, ...]
     rows: tuple[Row, ...]
 
@@ -198,12 +217,15 @@ def _repeated(node: Any) -> Any:
 
 
 TABLE_KEYS = (
-    "title", "about", "source", "study", "metric", "unit", "margin", "test_examples", "seeds", "overrides", "rows",
+    "title", "about", "source", "study", "metric", "unit", "tolerance", "test_examples", "test_set", "seeds",
+    "overrides", "rows",
 )  # fmt: skip
 ROW_KEYS = (
-    "label", "claimed", "test_examples", "source", "notes", "experiment", "overrides", "seeds", "deterministic",
-    "measured",
+    "label", "claimed", "deviation", "trainings", "test_examples", "test_set", "source", "notes", "experiment",
+    "overrides", "seeds", "deterministic", "measured",
 )  # fmt: skip
+TEST_SET = re.compile(r"same|other|[0-9a-f]{8,64}")
+PRINTED = re.compile(r"\d+(\.\d+)?")
 
 
 class _Section:
@@ -250,6 +272,24 @@ class _Section:
             raise self.wrong(key, _but("a whole number of at least 1", value))
         return value
 
+    def test_set(self, default: str | None = None) -> str:
+        value = self.values.get("test_set", default)
+        if not isinstance(value, str) or not TEST_SET.fullmatch(value):
+            expected = (
+                "same or other: whether the claim was measured on the test examples of our data set; or the first 8 "
+                "to 64 digits of the data's SHA-256, in quotes"
+            )
+            raise self.wrong("test_set", _but(expected, value))
+        return value
+
+    def printed(self, key: str, value: Any) -> str:
+        if not isinstance(value, str) or not PRINTED.fullmatch(value):
+            raise self.wrong(
+                key,
+                _but("a number in quotes, such as '8.40': YAML drops the last zero of a number without them", value),
+            )
+        return value
+
     def overrides(self) -> tuple[str, ...]:
         value = self.values.get("overrides", [])
         fits = isinstance(value, list) and all(isinstance(one, str) and "=" in one for one in value)
@@ -272,13 +312,12 @@ def _table(folder: Path, top: _Section) -> Table:
     if not NAME.fullmatch(study):
         raise top.wrong("study", f"{study!r} is no name of letters, digits and . _ + -")
     unit = UNITS[top.choice("unit", tuple(UNITS))]
-    examples = top.count("test_examples")
-    source = top.text("source", "")
+    defaults = _Defaults(unit, top.count("test_examples"), top.test_set(), top.text("source", ""))
     seeds = top.count("seeds")
     listed = top.values.get("rows")
     if not isinstance(listed, list) or not listed:
         raise top.wrong("rows", _but("a list of rows", listed))
-    rows = [_row(top.where, i, values, unit, examples, source, seeds) for i, values in enumerate(listed, 1)]
+    rows = [_row(top.where, i, values, defaults, seeds) for i, values in enumerate(listed, 1)]
     labels = [row.label for row in rows]
     for label in labels:
         if labels.count(label) > 1:
@@ -290,13 +329,31 @@ def _table(folder: Path, top: _Section) -> Table:
         study=study,
         metric=top.choice("metric", METRICS, "test_accuracy"),
         unit=unit,
-        margin=top.number("margin", 0) / unit.scale,
+        tolerance=top.number("tolerance", _tolerance(defaults) * unit.scale) / unit.scale,
         overrides=top.overrides(),
         rows=tuple(rows),
     )
 
 
-def _row(file: str, number: int, values: Any, unit: Unit, examples: int, source: str, seeds: int) -> Row:
+TOLERANCE = 0.005  # of a table that states none: half a percentage point
+
+
+@dataclass(frozen=True)
+class _Defaults:
+    """What the top of table.yaml says of every row."""
+
+    unit: Unit
+    test_examples: int
+    test_set: str
+    source: str
+
+
+def _tolerance(defaults: _Defaults) -> float:
+    """Half a percentage point, or one test example where that is more."""
+    return max(TOLERANCE, 1 / defaults.test_examples)
+
+
+def _row(file: str, number: int, values: Any, defaults: _Defaults, seeds: int) -> Row:
     where = f"{file}: row {number}"
     if not isinstance(values, dict):
         raise RequestError(f"{where}: {_but('keys such as label and claimed', values)}")
@@ -305,7 +362,7 @@ def _row(file: str, number: int, values: Any, unit: Unit, examples: int, source:
     row = _Section(where, values, ROW_KEYS)
     label = row.text("label")
     deterministic, measured = row.flag("deterministic", False), row.flag("measured", True)
-    if not (own_source := row.text("source", source)):
+    if not (own_source := row.text("source", defaults.source)):
         raise row.wrong("source", "expected a citation, here or at the top")
     own = row.count("seeds", 1 if deterministic else seeds)
     if deterministic and own != 1:
@@ -320,7 +377,7 @@ def _row(file: str, number: int, values: Any, unit: Unit, examples: int, source:
         raise row.wrong("measured", "is false, so there can be neither overrides nor an experiment")
     return Row(
         label=label,
-        claim=_claim(row, unit, row.count("test_examples", examples)),
+        claim=_claim(row, defaults),
         source=own_source,
         notes=row.text("notes", ""),
         overrides=overrides,
@@ -331,14 +388,44 @@ def _row(file: str, number: int, values: Any, unit: Unit, examples: int, source:
     )
 
 
-def _claim(row: _Section, unit: Unit, examples: int) -> Claim | None:
+def _claim(row: _Section, defaults: _Defaults) -> Claim | None:
+    """What the row claims. A number that is printed as 0.92 stands for every value from 0.915 to 0.925."""
+    unit = defaults.unit
     value = row.values.get("claimed")
     if value == NONE_STATED:
         return None
-    ends: list[Any] = value if isinstance(value, list) else [value]
-    if len(ends) not in (1, 2) or not all(map(is_number, ends)):
-        raise row.wrong("claimed", _but(f"a number, a range [low, high] or '{NONE_STATED}'", value))
+    texts: list[Any] = value if isinstance(value, list) else [value]
+    if value is None or len(texts) not in (1, 2):
+        raise row.wrong("claimed", _but(f"a number, a range ['low', 'high'] or '{NONE_STATED}'", value))
+    texts = [row.printed("claimed", text) for text in texts]
+    ends = [float(text) for text in texts]
     if not all(0 <= end <= unit.scale for end in ends) or ends[0] > ends[-1]:
         raise row.wrong("claimed", _but(f"{unit.heading} from 0 to {unit.scale:g}, the low end first", value))
     low, high = sorted(unit.accuracy(end) for end in (ends[0], ends[-1]))
-    return Claim(low, high, examples)
+    lowest, highest = sorted(
+        unit.accuracy(end) for end in (ends[0] - _rounding(texts[0]), ends[-1] + _rounding(texts[-1]))
+    )
+    deviation = row.values.get("deviation")
+    trainings = row.count("trainings", 1)
+    if deviation is not None:
+        deviation = float(row.printed("deviation", deviation)) / unit.scale
+        if trainings < 2:
+            raise row.wrong("trainings", "expected 2 or more, the number of trainings that the deviation is of")
+        if len(texts) > 1:
+            raise row.wrong("deviation", "goes with one number, and not with a range")
+    return Claim(
+        printed=" to ".join(texts),
+        low=low,
+        high=high,
+        lowest=lowest,
+        highest=highest,
+        test_examples=row.count("test_examples", defaults.test_examples),
+        test_set=row.test_set(defaults.test_set),
+        trainings=trainings,
+        deviation=deviation,
+    )
+
+
+def _rounding(printed: str) -> float:
+    """Half a unit of the last digit: 0.005 of '0.92'."""
+    return 0.5 * 10.0 ** -len(printed.partition(".")[2])

@@ -21,20 +21,23 @@ from fitbench.tables.definition import Table
 FILE = "results.csv"
 MISSING, DAMAGED = "missing", "damaged"
 STATES = (*(state.value for state in State), MISSING, DAMAGED)
+EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # of a metric's part, where result.json counts them
 ERROR_BYTES = 65_536  # of error.txt that are read, from its end
 
 
 @dataclass(frozen=True)
 class Record:
-    """One seed of a row. `value` is an accuracy; what only a finished run has is None or empty for others.
+    """One seed of a row, or one fold of it. `value` is an accuracy; what only a finished run has is None for others.
 
-    `state` is that of the run, or 'missing' without a folder, or 'damaged' where it says it is finished and cannot be
-    read; `reason` says why a run failed or is damaged.
+    `test_examples` is the number of examples that `value` was measured on. `state` is that of the run, or 'missing'
+    without a folder, or 'damaged' where it says it is finished and cannot be read. `reason` says why a run failed or
+    is damaged.
     """
 
     row: str
     config_id: str
     seed: int
+    fold: int | None
     state: str
     value: float | None = None
     test_examples: int | None = None
@@ -60,7 +63,7 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
             config = configurations[row.label]
             identity = config_id(config)
             for seed, folder in zip(row.seeds, folders(config, row.seeds), strict=True):
-                records.append(_read(folder, Record(row.label, identity, seed, MISSING), table.metric))
+                records.append(_read(folder, Record(row.label, identity, seed, None, MISSING), table.metric))
     return records
 
 
@@ -93,8 +96,9 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: st
     value = result["metrics"][metric]
     if value is None or not 0 <= value <= 1:
         raise FitbenchError(f"result.json: metrics.{metric} is {value!r}; expected an accuracy from 0 to 1")
-    if result["data"]["test"] < 1:
-        raise FitbenchError(f"result.json: data.test is {result['data']['test']}; expected at least one image")
+    part = EXAMPLES[metric.partition("_")[0]]
+    if result["data"][part] < 1:
+        raise FitbenchError(f"result.json: data.{part} is {result['data'][part]}; expected at least one example")
     versions, git = (result.get(name) for name in ("versions", "git"))
     commit = git.get("commit") if isinstance(git, dict) else None
     dirty = isinstance(git, dict) and git.get("dirty") is True
@@ -102,7 +106,7 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: st
         about,
         state=State.finished.value,
         value=float(value),
-        test_examples=result["data"]["test"],
+        test_examples=result["data"][part],
         parameters=result["parameters"],
         seconds=float(result["timing"]["seconds"]),
         epochs=result["metrics"]["epochs"],
@@ -163,7 +167,9 @@ def read_csv(path: Path) -> list[Record]:
 
 
 def _record(line: Mapping[str, str]) -> Record:
-    whole = {name: int(line[name]) if line[name] else None for name in ("test_examples", "parameters", "epochs")}
+    whole = {
+        name: int(line[name]) if line[name] else None for name in ("fold", "test_examples", "parameters", "epochs")
+    }
     real = {name: float(line[name]) if line[name] else None for name in ("value", "seconds")}
     if line["state"] not in STATES:
         raise ValueError(f"state is {line['state']!r}; expected one of {', '.join(STATES)}")

@@ -17,10 +17,11 @@ from fitbench.errors import FitbenchError
 from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
 from fitbench.tables.definition import FILE, Table
-from fitbench.tables.lines import Line, counts, lines, remarks
 from fitbench.tables.measured import Record
+from fitbench.tables.outcome import Outcome, counts, outcomes, remarks
 
 README, PLOT = "README.md", "claimed_measured.png"
+TEST_SETS = {"same": "the same", "other": "other"}
 NAMED = 3  # devices or sets of versions that are named at most
 
 
@@ -34,7 +35,7 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
 
     try:
         runs.write_whole(table.folder / measured.FILE, measured.as_csv(records))
-        paper.write(chart(table, lines(table, records)), table.folder / PLOT)
+        paper.write(chart(table, outcomes(table, records)), table.folder / PLOT)
         runs.write_whole(table.folder / README, readme(table, records))
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
@@ -43,38 +44,40 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
 
 def readme(table: Table, records: Sequence[Record]) -> str:
     """README.md of these records: the table, the plot, sources and notes, and how it was measured."""
-    made = lines(table, records)
+    results = outcomes(table, records)
     parts = [
         f"# {escaped(table.title)}",
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
-        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(made))}.",
-        rendering.markdown_rows(table, made),
+        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(results))}.",
+        rendering.markdown_rows(table, results),
         f"![claimed against measured]({PLOT})",
-        escaped(rendering.rule(table)),
-        "\n".join(f"- {escaped(remark)}" for remark in remarks(table, made)),
+        escaped(rendering.rule(table, results)),
+        "\n".join(f"- {escaped(remark)}" for remark in remarks(table, results)),
         "## Sources and recipes",
-        "\n".join(_about_row(table, number, line) for number, line in enumerate(made, 1)),
+        "\n".join(_about_row(table, number, outcome) for number, outcome in enumerate(results, 1)),
         "## How it was measured",
-        _how(table, made),
+        _how(table, results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _about_row(table: Table, number: int, line: Line) -> str:
-    row = line.row
-    said = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
+def _about_row(table: Table, number: int, outcome: Outcome) -> str:
+    row = outcome.row
+    text = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
     if row.claim is not None:
-        said += f"; claimed on {row.claim.test_examples:,} images"
+        mean = f" as the mean of {row.claim.trainings} trainings" if row.claim.trainings > 1 else ""
+        text += f"; claimed{mean} on {TEST_SETS.get(row.claim.test_set, row.claim.test_set)} "
+        text += f"{row.claim.test_examples:,} test examples"
     if row.notes:
-        said += f". {escaped(row.notes.rstrip('.'))}"
+        text += f". {escaped(row.notes.rstrip('.'))}"
     if row.measured:
-        said += f". `{' '.join(table.overrides_of(row))}`"
-    return said
+        text += f". `{' '.join(table.overrides_of(row))}`"
+    return text
 
 
-def _how(table: Table, made: Sequence[Line]) -> str:
-    finished = [record for line in made for record in line.finished]
+def _how(table: Table, results: Sequence[Outcome]) -> str:
+    finished = [record for outcome in results for record in outcome.finished]
     where = Path("experiments") / table.name
     command = (
         f"```sh\nfitbench table {where} --run      # trains what is missing, and goes on where it was interrupted\n"

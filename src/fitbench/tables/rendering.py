@@ -16,35 +16,37 @@ from fitbench.analysis.columns import Column, as_markdown, escaped, number, prin
 from fitbench.analysis.statistics import Interval
 from fitbench.analysis.terminal import clean, console
 from fitbench.tables.definition import NONE_STATED, Claim, Table, Unit
-from fitbench.tables.lines import Line, counts, remarks
+from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
 
 NARROWEST = 13  # characters of a label or a verdict in a terminal
 WIDE = 100  # characters of a terminal in which labels rather break than that intervals are left out
 FORMATS = ("table", "markdown", "latex", "html", "csv", "json")
 
 
-def printed(table: Table, made: Sequence[Line], format: str) -> None:
+def printed(table: Table, results: Sequence[Outcome], format: str) -> None:
     """Print the table to stdout in one of `FORMATS`."""
     if format == "table":
-        _print(table, made)
+        _print(table, results)
     else:
-        made_by = {"markdown": markdown, "latex": latex, "html": as_html, "csv": as_csv, "json": as_json}
+        render = {"markdown": markdown, "latex": latex, "html": as_html, "csv": as_csv, "json": as_json}
         console()  # so that stdout takes every character
-        print(made_by[format](table, made), end="")
+        print(render[format](table, results), end="")
 
 
 # -- cells ------------------------------------------------------------------------------------------------------------
 
 
 def claimed(claim: Claim | None, unit: Unit) -> str:
-    """A claim as its source has it: '0.9203', '0.92 to 0.93', or 'none stated'."""
+    """A claim as its source prints it: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
     if claim is None:
         return NONE_STATED
-    ends = sorted({claim.low, claim.high}, reverse=unit.of_errors)
-    return " to ".join(_as_stated(unit.shown(end)) for end in ends)
+    if claim.deviation is None:
+        return claim.printed
+    digits = len(claim.printed.partition(".")[2])
+    return f"{claim.printed} ± {unit.scale * claim.deviation:.{digits}f}"
 
 
-def _as_stated(value: float) -> str:
+def _plain(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
@@ -59,19 +61,28 @@ def ends(interval: Interval, unit: Unit) -> tuple[float, float]:
     return low, high
 
 
-def mean_sd(line: Line, unit: Unit) -> str:
+def mean_sd(outcome: Outcome, unit: Unit) -> str:
     """The mean and the standard deviation over the seeds, '-' where none has finished."""
-    summary = line.judged.measured
+    summary = outcome.judgement.measured
     if summary.mean is None:
         return "-"
     spread = "" if summary.sd is None else f" ± {unit.scale * summary.sd:.{unit.digits}f}"
     return f"{unit.shown(summary.mean):.{unit.digits}f}{spread}"
 
 
-def difference(line: Line, unit: Unit) -> str:
+def difference(outcome: Outcome, unit: Unit) -> str:
     """The measured mean less the claim, in the unit of the table."""
-    value = line.judged.difference
+    value = outcome.judgement.difference
     return "-" if value is None else f"{unit.difference(value):+z.{unit.digits}f}"
+
+
+def difference_interval(outcome: Outcome, unit: Unit) -> str:
+    """The 95% interval of the difference, in the unit of the table, the lower number first."""
+    interval = outcome.judgement.interval
+    if interval is None:
+        return "-"
+    low, high = sorted(map(unit.difference, interval))
+    return f"{low:+z.{unit.digits}f} to {high:+z.{unit.digits}f}"
 
 
 def seconds(value: float | None) -> str:
@@ -83,21 +94,21 @@ def seconds(value: float | None) -> str:
     return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
 
 
-def columns(table: Table, made: Sequence[Line]) -> list[Column]:
+def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
     """The columns of the table, their texts clean."""
     unit = table.unit
     return [
-        Column("#", [str(i) for i in range(1, len(made) + 1)]),
-        Column("", [clean(line.row.label) for line in made], right=False, key=True),
-        Column("claimed", [claimed(line.row.claim, unit) for line in made]),
-        Column("its 95% interval", [span(line.judged.claimed, unit) for line in made], spare=5),
-        Column("measured", [mean_sd(line, unit) for line in made]),
-        Column("95% interval", [span(line.judged.measured.interval, unit) for line in made], spare=1),
-        Column("difference", [difference(line, unit) for line in made], spare=3),
-        Column("seeds", [line.seeds for line in made]),
-        Column("verdict", [line.verdict for line in made], right=False),
-        Column("parameters", [number(line.parameters, 0) for line in made], spare=2),
-        Column("per run", [seconds(line.seconds) for line in made], spare=4),
+        Column("#", [str(i) for i in range(1, len(results) + 1)]),
+        Column("", [clean(outcome.row.label) for outcome in results], right=False, key=True),
+        Column("claimed", [claimed(outcome.row.claim, unit) for outcome in results]),
+        Column("measured", [mean_sd(outcome, unit) for outcome in results]),
+        Column("95% interval", [span(outcome.judgement.measured.interval, unit) for outcome in results], spare=5),
+        Column("difference", [difference(outcome, unit) for outcome in results], spare=3),
+        Column("its 95% interval", [difference_interval(outcome, unit) for outcome in results], spare=1),
+        Column("seeds", [outcome.seeds for outcome in results]),
+        Column("verdict", [outcome.verdict for outcome in results], right=False),
+        Column("parameters", [number(outcome.parameters, 0) for outcome in results], spare=2),
+        Column("per run", [seconds(outcome.seconds) for outcome in results], spare=4),
     ]
 
 
@@ -111,29 +122,35 @@ def quantity(table: Table) -> str:
     return f"{table.metric.replace('_accuracy', '')} {table.unit.heading}"
 
 
-def rule(table: Table) -> str:
-    """How a verdict is made, in a few words."""
-    margin = f" by more than {_as_stated(table.unit.scale * table.margin)}" if table.margin else ""
-    return (
-        "Measured: mean ± standard deviation over the seeds and the 95% interval of the mean. Verdict: from the 95% "
-        "interval of the difference, in which the claim carries Wilson's interval for its test images. Better or "
-        f"worse: it shows a difference{margin}; reproduced: none, and more seeds with this mean would show none; "
-        "too few seeds: they would, or there are fewer than 3."
+def rule(table: Table, results: Sequence[Outcome]) -> str:
+    """How a verdict comes about, and how many false ones to expect."""
+    tolerance = _plain(table.unit.scale * table.tolerance)
+    judged = sum(outcome.judgement.half_width is not None for outcome in results)
+    text = (
+        "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
+        "interval of the difference between the mean and the claim, which is taken for one more result of the same "
+        f"training unless its source states otherwise, and from the tolerance of {tolerance}. Better or worse: the "
+        "interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the tolerance, or it "
+        "contains zero with a half-width of at most the tolerance. Inconclusive: neither."
     )
+    if judged:
+        expected = expected_false_verdicts(results)
+        text += f" Of {judged} judged rows, expect up to {expected:.1f} false 'better' or 'worse' (5% of true claims)."
+    return text
 
 
 # -- terminal ---------------------------------------------------------------------------------------------------------
 
 
-def _print(table: Table, made: Sequence[Line]) -> None:
+def _print(table: Table, results: Sequence[Outcome]) -> None:
     out = console()
-    shown = columns(table, made)[1:]
+    visible = columns(table, results)[1:]
     out.print(clean(caption(table)), style="bold")
-    dropped = print_columns(out, _wrapped(shown, out.width) if out.is_terminal else shown)
-    out.print(clean(counts(made)), style="bold")
-    for remark in remarks(table, made):
+    dropped = print_columns(out, _wrapped(visible, out.width) if out.is_terminal else visible)
+    out.print(clean(counts(results)), style="bold")
+    for remark in remarks(table, results):
         out.print(clean(remark), style="yellow")
-    out.print(rule(table), style="dim")
+    out.print(rule(table, results), style="dim")
     if dropped:
         out.print(f"Too narrow here for: {', '.join(dropped)}.", style="dim")
 
@@ -166,16 +183,16 @@ def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
 # -- Markdown ---------------------------------------------------------------------------------------------------------
 
 
-def markdown(table: Table, made: Sequence[Line]) -> str:
+def markdown(table: Table, results: Sequence[Outcome]) -> str:
     """The table in GitHub's Markdown, with what has to be said below it."""
-    said = "".join(f"- {escaped(remark)}\n" for remark in remarks(table, made))
-    parts = [f"**{escaped(caption(table))}**\n", markdown_rows(table, made) + "\n", f"{escaped(counts(made))}.\n"]
-    return "\n".join([*parts, *([said] if said else []), f"{escaped(rule(table))}\n"])
+    notes = "".join(f"- {escaped(remark)}\n" for remark in remarks(table, results))
+    parts = [f"**{escaped(caption(table))}**\n", markdown_rows(table, results) + "\n", f"{escaped(counts(results))}.\n"]
+    return "\n".join([*parts, *([notes] if notes else []), f"{escaped(rule(table, results))}\n"])
 
 
-def markdown_rows(table: Table, made: Sequence[Line]) -> str:
+def markdown_rows(table: Table, results: Sequence[Outcome]) -> str:
     """The rows alone, with their heading."""
-    return as_markdown(columns(table, made))
+    return as_markdown(columns(table, results))
 
 
 # -- LaTeX ------------------------------------------------------------------------------------------------------------
@@ -206,22 +223,22 @@ def _tex(text: str) -> str:
     return text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?"
 
 
-def latex(table: Table, made: Sequence[Line]) -> str:
+def latex(table: Table, results: Sequence[Outcome]) -> str:
     """The table as LaTeX with booktabs, to \\input into a document."""
-    shown = [column for column in columns(table, made) if column.head not in ("#", "its 95% interval")]
+    shown = [column for column in columns(table, results) if column.head not in ("#", "95% interval")]
     alignment = "".join("r" if column.right else "l" for column in shown)
 
     def row(cells: Sequence[str]) -> str:
         return f"  {' & '.join(map(_tex_cell, cells))} \\\\\n"
 
     body = "".join(row(cells) for cells in zip(*(column.cells for column in shown), strict=True))
-    said = " ".join(f"{remark}." for remark in [counts(made), *remarks(table, made)])
+    notes = " ".join(f"{remark}." for remark in [counts(results), *remarks(table, results)])
     return (
         "% \\usepackage{booktabs}, and textcomp where LaTeX is older than 2020\n"
-        f"\\begin{{table}}\n  \\centering\n  \\caption{{{tex(caption(table))}. {tex(rule(table))}}}\n"
+        f"\\begin{{table}}\n  \\centering\n  \\caption{{{tex(caption(table))}. {tex(rule(table, results))}}}\n"
         f"  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n  \\toprule\n"
         f"{row([column.head for column in shown])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}\n\n"
-        f"  \\medskip\\footnotesize {tex(said)}\n\\end{{table}}\n"
+        f"  \\medskip\\footnotesize {tex(notes)}\n\\end{{table}}\n"
     )
 
 
@@ -234,9 +251,9 @@ def _tex_cell(text: str) -> str:
 # -- HTML, CSV, JSON --------------------------------------------------------------------------------------------------
 
 
-def as_html(table: Table, made: Sequence[Line]) -> str:
+def as_html(table: Table, results: Sequence[Outcome]) -> str:
     """The table as one HTML element, without scripts and styles."""
-    shown = columns(table, made)
+    shown = columns(table, results)
 
     def cell(tag: str, column: Column, text: str) -> str:
         align = ' align="right"' if column.right else ""
@@ -247,41 +264,43 @@ def as_html(table: Table, made: Sequence[Line]) -> str:
         f"<tr>{''.join(cell('td', column, text) for column, text in zip(shown, row, strict=True))}</tr>\n"
         for row in zip(*(column.cells for column in shown), strict=True)
     )
-    said = "".join(f"<p>{html.escape(clean(text))}</p>" for text in (counts(made), *remarks(table, made), rule(table)))
+    texts = (counts(results), *remarks(table, results), rule(table, results))
+    notes = "".join(f"<p>{html.escape(clean(text))}</p>" for text in texts)
     return (
         f"<table>\n<caption>{html.escape(clean(caption(table)))}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(shown)}">{said}</td></tr></tfoot>\n</table>\n'
+        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(shown)}">{notes}</td></tr></tfoot>\n</table>\n'
     )
 
 
-def _flat(table: Table, line: Line) -> dict[str, Any]:
-    unit, judged = table.unit, line.judged
-    claim, summary = line.row.claim, judged.measured
+def _flat(table: Table, outcome: Outcome) -> dict[str, Any]:
+    unit, judgement = table.unit, outcome.judgement
+    claim, summary = outcome.row.claim, judgement.measured
     none = (None, None)
     low, high = ends((claim.low, claim.high), unit) if claim else none
-    around_low, around_high = ends(judged.claimed, unit) if judged.claimed else none
     mean_low, mean_high = ends(summary.interval, unit) if summary.interval else none
-    least, most = sorted(map(unit.difference, judged.bounds)) if judged.bounds else none
+    least, most = sorted(map(unit.difference, judgement.interval)) if judgement.interval else none
     return {
-        "label": line.row.label,
+        "label": outcome.row.label,
+        "claimed": claim.printed if claim else None,
         "claimed_low": _rounded(low),
         "claimed_high": _rounded(high),
-        "claimed_interval_low": around_low,
-        "claimed_interval_high": around_high,
+        "claimed_deviation": _rounded(unit.scale * claim.deviation) if claim and claim.deviation is not None else None,
+        "claimed_trainings": claim.trainings if claim else None,
         "mean": None if summary.mean is None else unit.shown(summary.mean),
         "sd": None if summary.sd is None else unit.scale * summary.sd,
         "mean_low": mean_low,
         "mean_high": mean_high,
-        "difference": None if judged.difference is None else unit.difference(judged.difference),
+        "difference": None if judgement.difference is None else unit.difference(judgement.difference),
         "difference_low": least,
         "difference_high": most,
-        "seeds": len(line.finished),
-        "seeds_wanted": line.wanted,
-        "verdict": judged.verdict.value,
-        "complete": line.complete,
-        "parameters": line.parameters,
-        "seconds": line.seconds,
-        "source": line.row.source,
+        "seeds": len(outcome.values),
+        "seeds_wanted": outcome.wanted,
+        "seeds_needed": judgement.seeds_needed,
+        "verdict": judgement.verdict.value,
+        "complete": outcome.complete,
+        "parameters": outcome.parameters,
+        "seconds": outcome.seconds,
+        "source": outcome.row.source,
     }
 
 
@@ -289,9 +308,9 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 10)
 
 
-def as_csv(table: Table, made: Sequence[Line]) -> str:
+def as_csv(table: Table, results: Sequence[Outcome]) -> str:
     """One line for each row of the table, numbers in full and in the unit of the table."""
-    rows = [_flat(table, line) for line in made]
+    rows = [_flat(table, outcome) for outcome in results]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -301,12 +320,12 @@ def as_csv(table: Table, made: Sequence[Line]) -> str:
     return out.getvalue()
 
 
-def as_json(table: Table, made: Sequence[Line]) -> str:
+def as_json(table: Table, results: Sequence[Outcome]) -> str:
     """The same as JSON, with the seeds' own values."""
     rows = [
         {
-            **_flat(table, line),
-            "notes": line.row.notes,
+            **_flat(table, outcome),
+            "notes": outcome.row.notes,
             "runs": [
                 {
                     "seed": record.seed,
@@ -314,17 +333,18 @@ def as_json(table: Table, made: Sequence[Line]) -> str:
                     "value": None if record.value is None else table.unit.shown(record.value),
                     "reason": record.reason or None,
                 }
-                for record in line.records
+                for record in outcome.records
             ],
         }
-        for line in made
+        for outcome in results
     ]
     content = {
         "title": table.title,
         "metric": table.metric,
         "unit": table.unit.name,
-        "margin": table.unit.scale * table.margin,
+        "tolerance": _rounded(table.unit.scale * table.tolerance),
+        "expected_false_verdicts": _rounded(expected_false_verdicts(results)),
         "rows": rows,
-        "remarks": remarks(table, made),
+        "remarks": remarks(table, results),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"

@@ -9,7 +9,7 @@ from fitbench.analysis.terminal import check_format
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.tables import definition, launching, measured, rendering
 from fitbench.tables.composing import configurations
-from fitbench.tables.lines import lines
+from fitbench.tables.outcome import outcomes
 
 
 def table(
@@ -59,7 +59,7 @@ def table(
             if status:
                 return status
     records = measured.read_runs(wanted, composed)
-    rendering.printed(wanted, lines(wanted, records), format)
+    rendering.printed(wanted, outcomes(wanted, records), format)
     if write:
         from fitbench.tables.record import write_record
 

@@ -1,34 +1,40 @@
 """Whether a claim is reproduced: a rule on numbers, with its formulas and their sources.
 
-Both sides are uncertain. A claim is the accuracy of one training on N test examples: it carries Wilson's score
-interval (1927) of a proportion in N trials, and a claimed range carries the intervals of both of its ends. Our mean
-over seeds carries the interval of `statistics.mean_interval`: how far the mean over all seeds may lie from it, on
-these test images.
+The difference d is the mean over our seeds less the claim. A claim that is printed as 0.92 stands for every value
+from 0.915 to 0.925, so d is the distance from that range and 0 inside of it. The 95% interval of the difference is
+d ± h. The half-width h depends on what the source states. With k seeds of ours and their standard deviation s:
 
-What is judged is the difference d = measured mean - claim, with the interval that both of them make ('method of
-variance estimates recovery'; Newcombe 1998, Statistics in Medicine 17, 873-890, method 10; Zou and Donner 2008,
-Statistics in Medicine 27, 1693-1702, equation 8): from the mean m in [l, u] and the claim c in [L, U]
+- A mean of n trainings without a deviation, evaluated on the same test examples as our runs. The sampling of the test
+  examples affects both sides alike and cancels. The claim is one more mean from the distribution of our trainings:
+  h = t(k-1) s sqrt(1/n + 1/k), which is the prediction interval of Student's t for n = 1 (Hahn 1969, J. American
+  Statistical Association 64, 878-888). Two assumptions: the trainings of the source scatter as ours do, and the source
+  did not choose its best training.
+- A mean with a standard deviation s_c over n trainings: h = t(f) sqrt(s_c^2/n + s^2/k) with Welch's degrees of freedom
+  f (Welch 1947, Biometrika 34, 28-35; Satterthwaite 1946, Biometrics Bulletin 2, 110-114).
+- Other test examples: the variance from the sampling of both test sets is added, with infinite degrees of freedom. For
+  a proportion p of N examples it is q (1 - q) / (N + 2) with q = (p N + 1) / (N + 2), one success and one failure added
+  (Agresti and Caffo 2000, The American Statistician 54, 280-288). For another metric it is the variance of a bootstrap
+  over our test examples, scaled to the number of the claim's.
+- A deterministic row, which has one seed: our trainings and the claim's have no variance.
 
-    d - sqrt((m - l)^2 + (U - c)^2)   to   d + sqrt((u - m)^2 + (c - L)^2).
+h is never below 1/N of a proportion of N examples: no smaller difference can be measured.
 
-It has a coverage near 95%. That two intervals of 95% overlap would be the more familiar rule, but an indulgent one: two
-equally wide ones still overlap at differences that this interval excludes (about 99.4% of all cases; Schenker and
-Gentleman 2001, The American Statistician 55, 182-186), and a rule that hands out 'reproduced' should not be indulgent.
+The verdict needs a tolerance, the difference that does not matter:
 
-That no difference is shown is not enough for 'reproduced', or three seeds that scatter widely would reproduce anything.
-The mean must also be compatible with the claim if its seeds had no uncertainty, which is where more seeds lead. Where
-they decide (a difference that seeds so few and so scattered cannot show), the verdict is 'too few seeds'.
+- 'better' or 'worse': the interval excludes zero and does not lie inside the tolerance.
+- 'reproduced': the interval lies inside the tolerance, or it contains zero and h is at most the tolerance. In the
+  second case no difference is shown, and a difference of twice the tolerance would have been.
+- 'inconclusive': neither. More seeds decide, unless h stays above the tolerance with any number of them.
 
-The claim and we have been tested on the same images as a rule. Then Wilson's interval for the claim is too wide for its
-test images, whose difficulty both sides share, but it has to hold the chance of the claim's one training too, of
-which the source says nothing; both are of the same size on MNIST. Where our runs were tested on other images than the
-claim, our mean carries Wilson's interval for these as well, the two margins combined by the same formula.
+If the claim is true, 'better' or 'worse' is said in at most 5% of all cases. Rows are not corrected for their number: a
+correction widens the intervals, and a wider interval must not turn 'worse' into 'reproduced'. The table says how many
+false verdicts to expect instead.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -36,90 +42,182 @@ from fitbench.analysis import statistics
 from fitbench.analysis.statistics import Interval, Summary
 from fitbench.tables.definition import Claim
 
+FALSE_VERDICT_RATE = 1 - statistics.CONFIDENCE  # of rows whose claim is true
+MOST_SEEDS = 1_000_000  # beyond so many seeds the half-width no longer shrinks noticeably
+
 
 class Verdict(Enum):
-    """What is said of a row."""
+    """What the table says of a row."""
 
     reproduced = "reproduced"
     better = "better"
     worse = "worse"
-    too_few_seeds = "too few seeds"
+    inconclusive = "inconclusive"
     no_claim = "no claim"
     not_measured = "not measured"
+    not_run = "not run"
+
+
+JUDGED = (Verdict.reproduced, Verdict.better, Verdict.worse, Verdict.inconclusive)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A verdict and what it rests on, in accuracies; None where there is nothing to compute it from.
+class EvaluationSets:
+    """What is known of the test examples on both sides.
 
-    `difference` is the measured mean less the claim, or less the nearest end of a claimed range (0 inside of it);
-    `bounds` its interval.
+    Attributes:
+        ours: the number of test examples that our runs were evaluated on.
+        same: whether the claim was evaluated on the same examples.
+        bootstrap_variance: of the metric over our test examples; None for a proportion, whose variance is computed.
+    """
+
+    ours: int
+    same: bool
+    bootstrap_variance: float | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and what it rests on, in the metric's own values; None where there is nothing to compute it from.
+
+    Attributes:
+        verdict: what is said of the row.
+        measured: mean, standard deviation and interval of the mean over the seeds.
+        difference: the mean less the claim; 0 inside the range that the printed claim stands for.
+        half_width: of the 95% interval of the difference.
+        seeds_needed: of an inconclusive row, the fewest seeds that decide if mean and deviation stay as they are; None
+            where no number of seeds does.
     """
 
     verdict: Verdict
-    claimed: Interval | None
     measured: Summary
     difference: float | None = None
-    bounds: Interval | None = None
+    half_width: float | None = None
+    seeds_needed: int | None = None
 
-
-def claim_interval(claim: Claim) -> Interval:
-    """The 95% interval of a claim: Wilson's; of a claimed range, from that of its low end to that of its high end."""
-    n = claim.test_examples
-    return statistics.wilson(round(claim.low * n), n)[0], statistics.wilson(round(claim.high * n), n)[1]
+    @property
+    def interval(self) -> Interval | None:
+        """The 95% interval of the difference."""
+        if self.difference is None or self.half_width is None:
+            return None
+        return self.difference - self.half_width, self.difference + self.half_width
 
 
 def judge(
     claim: Claim | None,
-    accuracies: Sequence[float],
-    margin: float = 0.0,
+    values: Sequence[float],
+    tolerance: float,
+    sets: EvaluationSets,
     deterministic: bool = False,
-    test_examples: int | None = None,
-) -> Judged:
-    """The verdict on a claim from the accuracies that the seeds have reached.
+) -> Judgement:
+    """The verdict on a claim from the values that the seeds have reached; a higher value is a better one.
 
-    `better` and `worse`: the interval of the difference lies wholly above `margin` or below -`margin`. `reproduced`: it
-    does not, and would not if the seeds had no uncertainty. `too few seeds`: it would then; or there are fewer than 3
-    seeds, and the row is not deterministic, for which one seed says everything.
+    A verdict needs 3 seeds, or one of a deterministic row.
 
     Args:
         claim: what was published, None where no number was.
-        accuracies: of each seed that has finished, in [0, 1].
-        margin: the difference of accuracies that does not matter.
-        deterministic: the seed cannot change the result, so one seed has no uncertainty.
-        test_examples: how many images our runs were tested on, if these were others than the claim's.
+        values: of each seed that has finished, in [0, 1] for a proportion.
+        tolerance: the difference that does not matter.
+        sets: what the two sides were evaluated on.
+        deterministic: the seed cannot change the result.
     """
-    interval = claim_interval(claim) if claim else None
-    summary = summarised(accuracies, deterministic)
-    if claim is None or not accuracies:
-        return Judged(Verdict.no_claim if claim is None else Verdict.too_few_seeds, interval, summary)
-    assert interval is not None and summary.mean is not None
-    mean = summary.mean
-    difference = mean - min(max(mean, claim.low), claim.high)
+    resolution = 1 / sets.ours if sets.bootstrap_variance is None else 0.0
+    summary = _summary(values, deterministic, resolution)
+    if claim is None:
+        return Judgement(Verdict.no_claim, summary)
+    if summary.mean is None:
+        return Judgement(Verdict.not_run, summary)
+    difference = summary.mean - min(max(summary.mean, claim.lowest), claim.highest)
     if summary.interval is None:
-        return Judged(Verdict.too_few_seeds, interval, summary, difference)
-    below, above = mean - summary.interval[0], summary.interval[1] - mean
-    low, high = (mean, mean) if test_examples is None else statistics.wilson(round(mean * test_examples), test_examples)
-    images = max(mean - low, 0.0), max(high - mean, 0.0)
+        return Judgement(Verdict.inconclusive, summary, difference, None, statistics.FEWEST)
 
-    # each end of a range is compared with its own interval: the high end's upward, the low end's downward
-    def bounds(below: float, above: float) -> Interval:
-        least = mean - claim.high - math.hypot(below, images[0], interval[1] - claim.high)
-        return least, mean - claim.low + math.hypot(above, images[1], claim.low - interval[0])
+    def half_width(seeds: int) -> float:
+        deviation = 0.0 if deterministic else summary.sd or 0.0
+        parts = [*_training_parts(claim, deviation, seeds, deterministic), *_sampling_parts(claim, summary, sets)]
+        return max(resolution, _half_width(parts))
 
-    least, most = bounds(below, above)
-    sure_least, sure_most = bounds(0.0, 0.0)
-    if least > margin or most < -margin:
-        verdict = Verdict.better if least > margin else Verdict.worse
-    else:
-        verdict = Verdict.reproduced if sure_least <= margin and sure_most >= -margin else Verdict.too_few_seeds
-    return Judged(verdict, interval, summary, difference, (least, most))
+    half = half_width(summary.n)
+    verdict = _verdict(difference, half, tolerance)
+    needed = None
+    if verdict is Verdict.inconclusive:
+        needed = _seeds_needed(summary.n, lambda seeds: _verdict(difference, half_width(seeds), tolerance))
+    return Judgement(verdict, summary, difference, half, needed)
 
 
-def summarised(accuracies: Sequence[float], deterministic: bool) -> Summary:
-    """The mean over the seeds and its interval, from 3 of them; that of a deterministic row has no width."""
-    summary = statistics.summarise(accuracies, 0.0, 1.0)
-    if deterministic and accuracies and min(accuracies) == max(accuracies):
+def _verdict(difference: float, half_width: float, tolerance: float) -> Verdict:
+    distance = abs(difference)
+    if distance + half_width <= tolerance or (distance <= half_width <= tolerance):
+        return Verdict.reproduced
+    if distance <= half_width:
+        return Verdict.inconclusive
+    return Verdict.better if difference > 0 else Verdict.worse
+
+
+def _seeds_needed(seeds: int, verdict_with: Callable[[int], Verdict]) -> int | None:
+    """The fewest seeds above `seeds` whose verdict is not 'inconclusive'; None where there is no such number.
+
+    The half-width shrinks with the number of seeds, so that bisection finds it.
+    """
+    if verdict_with(MOST_SEEDS) is Verdict.inconclusive:
+        return None
+    too_few, enough = seeds, MOST_SEEDS
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        if verdict_with(middle) is Verdict.inconclusive:
+            too_few = middle
+        else:
+            enough = middle
+    return enough
+
+
+def _summary(values: Sequence[float], deterministic: bool, resolution: float) -> Summary:
+    """The mean over the seeds and its interval; one seed of a deterministic row has an interval of the resolution."""
+    low, high = (0.0, 1.0) if resolution else (-math.inf, math.inf)
+    summary = statistics.summarise(values, low, high, resolution)
+    if deterministic and values and min(values) == max(values):
         assert summary.mean is not None
-        return Summary(summary.n, summary.mean, summary.sd, (summary.mean, summary.mean))
+        interval = max(low, summary.mean - resolution), min(high, summary.mean + resolution)
+        return Summary(summary.n, summary.mean, summary.sd, interval)
     return summary
+
+
+# -- the half-width ---------------------------------------------------------------------------------------------------
+
+Part = tuple[float, float]  # a variance of the difference, and its degrees of freedom
+
+
+def _training_parts(claim: Claim, deviation: float, seeds: int, deterministic: bool) -> list[Part]:
+    """The variance that comes from training, of the claim and of the mean over our seeds."""
+    if claim.deviation is not None:
+        return [(claim.deviation**2 / claim.trainings, claim.trainings - 1), (deviation**2 / seeds, seeds - 1)]
+    return [] if deterministic else [(deviation**2 * (1 / claim.trainings + 1 / seeds), seeds - 1)]
+
+
+def _sampling_parts(claim: Claim, summary: Summary, sets: EvaluationSets) -> list[Part]:
+    """The variance that comes from the sampling of both test sets, where they differ."""
+    if sets.same:
+        return []
+    if sets.bootstrap_variance is not None:
+        ours = sets.bootstrap_variance
+        theirs = ours * sets.ours / claim.test_examples
+    else:
+        assert summary.mean is not None
+        ours = _proportion_variance(summary.mean, sets.ours)
+        theirs = _proportion_variance((claim.low + claim.high) / 2, claim.test_examples)
+    return [(ours, math.inf), (theirs, math.inf)]
+
+
+def _proportion_variance(proportion: float, examples: int) -> float:
+    """The variance of a proportion with one success and one failure added."""
+    centre = (proportion * examples + 1) / (examples + 2)
+    return centre * (1 - centre) / (examples + 2)
+
+
+def _half_width(parts: Sequence[Part]) -> float:
+    """Student's quantile with Satterthwaite's degrees of freedom, times the standard error."""
+    variance = math.fsum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    inverse_freedom = math.fsum(part**2 / freedom for part, freedom in parts if part) / variance**2
+    freedom = 1 / inverse_freedom if inverse_freedom else math.inf
+    return statistics.student_quantile(freedom) * math.sqrt(variance)

@@ -1,0 +1,199 @@
+"""What came of each row of a table: the runs that were measured for it, the judgement, and remarks on both."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fitbench.runs import State
+from fitbench.tables.definition import Claim, Row, Table
+from fitbench.tables.measured import DAMAGED, MISSING, Record
+from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
+
+NAMED = 10  # seeds that a remark names at most
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row of the table with its records and the judgement of those that have finished.
+
+    `wanted` is how many seeds the table asks for. While some are missing, a verdict is preliminary.
+    """
+
+    row: Row
+    records: list[Record]
+    judgement: Judgement
+
+    @property
+    def finished(self) -> list[Record]:
+        """The records of the runs that have finished."""
+        return [record for record in self.records if record.state == State.finished.value]
+
+    @property
+    def values(self) -> list[float]:
+        """The accuracy of each seed; the mean over its folds where there are folds."""
+        return seed_values(self.records)
+
+    @property
+    def wanted(self) -> int:
+        """How many seeds the table asks for."""
+        return self.row.wanted if self.row.measured else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every seed that the table asks for has finished."""
+        return len(self.values) == self.wanted
+
+    @property
+    def seeds(self) -> str:
+        """How many seeds of how many, '-' for a row that is only quoted."""
+        return f"{len(self.values)} of {self.wanted}" if self.row.measured else "-"
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words. One that missing seeds may change says 'so far'."""
+        verdict = self.judgement.verdict
+        return f"{verdict.value} so far" if verdict in JUDGED and not self.complete else verdict.value
+
+    @property
+    def parameters(self) -> int | None:
+        """The trainable parameters of the model."""
+        return self.finished[0].parameters if self.finished else None
+
+    @property
+    def seconds(self) -> float | None:
+        """The mean time of a run."""
+        times = [record.seconds for record in self.finished if record.seconds is not None]
+        return sum(times) / len(times) if times else None
+
+
+def outcomes(table: Table, records: Sequence[Record]) -> list[Outcome]:
+    """The outcome of each row of a table, in its order, from what was measured for it."""
+    by_row: dict[str, list[Record]] = {row.label: [] for row in table.rows}
+    for record in records:
+        by_row.setdefault(record.row, []).append(record)
+    return [Outcome(row, by_row[row.label], _judgement(table, row, by_row[row.label])) for row in table.rows]
+
+
+def seed_values(records: Sequence[Record]) -> list[float]:
+    """The value of each seed that has finished. The folds of a seed are averaged: they share most of their examples."""
+    by_seed: dict[int, list[float]] = {}
+    for record in records:
+        if record.value is not None:
+            by_seed.setdefault(record.seed, []).append(record.value)
+    return [math.fsum(values) / len(values) for values in by_seed.values()]
+
+
+def _judgement(table: Table, row: Row, records: Sequence[Record]) -> Judgement:
+    sets = evaluation_sets(row.claim, records)
+    judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic)
+    return judgement if row.measured else Judgement(Verdict.not_measured, judgement.measured)
+
+
+def evaluation_sets(claim: Claim | None, records: Sequence[Record]) -> EvaluationSets:
+    """What is known of the test examples of the claim and of the finished runs.
+
+    They are the same where the table says so or the checksum of the data agrees. A different number of examples proves
+    that they are others, whatever the table says.
+    """
+    finished = [record for record in records if record.test_examples]
+    ours = min((record.test_examples or 1 for record in finished), default=claim.test_examples if claim else 1)
+    if claim is None:
+        return EvaluationSets(ours, same=True)
+    stated = claim.test_set == "same" or (
+        claim.test_set != "other" and all(record.data_sha256.startswith(claim.test_set) for record in finished)
+    )
+    return EvaluationSets(ours, same=stated and ours == claim.test_examples)
+
+
+def counts(results: Sequence[Outcome]) -> str:
+    """How many rows have which verdict, as '2 reproduced, 1 worse', and how many runs are not finished."""
+    verdicts = Counter(outcome.verdict for outcome in results)
+    text = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    unfinished = sum(outcome.wanted - len(outcome.values) for outcome in results)
+    return f"{len(results)} row{'s' * (len(results) != 1)}: {text}" + (
+        f"; {unfinished} run{' is' if unfinished == 1 else 's are'} not finished" if unfinished else ""
+    )
+
+
+def expected_false_verdicts(results: Sequence[Outcome]) -> float:
+    """How many verdicts 'better' or 'worse' are false on average if the claim of every judged row is true."""
+    return FALSE_VERDICT_RATE * sum(outcome.judgement.half_width is not None for outcome in results)
+
+
+def remarks(table: Table, results: Sequence[Outcome]) -> list[str]:
+    """Remarks on single rows: missing seeds, inconclusive verdicts, and data that are not what they seem."""
+    untouched = [
+        outcome for outcome in results if outcome.records and all(record.state == MISSING for record in outcome.records)
+    ]
+    texts = [f"not run yet: {'; '.join(outcome.row.label for outcome in untouched)}"] if untouched else []
+    for outcome in results:
+        if outcome not in untouched:
+            remarks_on_row = (*_about_states(outcome), *_about_seeds(outcome), *_about_data(outcome))
+            texts += [f"{outcome.row.label}: {remark}" for remark in remarks_on_row]
+    return texts
+
+
+def _about_states(outcome: Outcome) -> list[str]:
+    """Which seeds have not finished, and why."""
+    states: dict[str, list[Record]] = {}
+    for record in outcome.records:
+        if record.state != State.finished.value:
+            states.setdefault(record.state, []).append(record)
+    texts = []
+    for state, records in states.items():
+        seeds = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
+        reasons = "; ".join(dict.fromkeys(record.reason for record in records[:NAMED] if record.reason))
+        word = "not run yet" if state == MISSING else "cannot be read" if state == DAMAGED else state
+        texts.append(f"seed{'s' * (len(records) > 1)} {seeds} {word}" + (f" ({reasons})" if reasons else ""))
+    if outcome.row.measured and len(outcome.row.seeds) < outcome.wanted:
+        texts.append(f"only {len(outcome.row.seeds)} of the {outcome.wanted} seeds of this table are planned for it")
+    return texts
+
+
+def _about_seeds(outcome: Outcome) -> list[str]:
+    """What the number and the scatter of the seeds mean for the verdict."""
+    values, judgement = outcome.values, outcome.judgement
+    texts = []
+    if outcome.row.deterministic and values:
+        texts.append("deterministic, so one run is enough; its interval is one test example to each side")
+    elif len(values) > 1 and min(values) == max(values):
+        texts.append(f"all {len(values)} seeds gave the same result; the interval is one test example to each side")
+    if judgement.verdict is not Verdict.inconclusive:
+        return texts
+    if judgement.half_width is None:
+        texts.append(f"a verdict needs at least {judgement.seeds_needed} seeds")
+    elif judgement.seeds_needed is not None:
+        texts.append(f"inconclusive; about {judgement.seeds_needed:,} seeds would decide")
+    else:
+        texts.append(f"inconclusive, and no number of seeds can decide, because {_undecidable(outcome)}")
+    return texts
+
+
+def _undecidable(outcome: Outcome) -> str:
+    """Why more seeds do not help: the uncertainty of the claim itself."""
+    claim = outcome.row.claim
+    assert claim is not None
+    if not evaluation_sets(claim, outcome.records).same:
+        return "a claim on other test examples is more uncertain than the tolerance"
+    if claim.trainings == 1:
+        return "the claim is one training, and one training scatters by more than the tolerance"
+    return f"the mean of the claim's {claim.trainings} trainings scatters by more than the tolerance"
+
+
+def _about_data(outcome: Outcome) -> list[str]:
+    """Where the data of the runs differ among themselves or from those of the claim."""
+    claim, finished = outcome.row.claim, outcome.finished
+    texts = []
+    if len({record.data_sha256 for record in finished}) > 1:
+        texts.append("the seeds were trained on different data")
+    if claim is None or not finished or evaluation_sets(claim, outcome.records).same:
+        return texts
+    numbers = sorted({record.test_examples for record in finished if record.test_examples})
+    if numbers != [claim.test_examples]:
+        ours = " and ".join(f"{number:,}" for number in numbers)
+        texts.append(f"tested on {ours} examples, claimed on {claim.test_examples:,}")
+    texts.append("claimed on other test examples; the verdict takes both test sets for samples")
+    return texts
