@@ -1,0 +1,411 @@
+"""The metrics: name, label, range, direction, format and scoring function of each, stated once. Free of Keras.
+
+To add a metric, write its scoring function and one entry of `_ENTRIES`. A user adds one in the configuration, with
+`metrics.kappa={_target_: mine.kappa, direction: max}` (see user_metrics.py). Commands that read recorded runs rebuild
+their metrics from `metric_info` of result.json (see quantities.py), so they also serve metrics that are not here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from fitbench.errors import FitbenchError, RequestError
+
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+PARTS = {"train": "training", "val": "validation", "test": "test"}  # prefix of a recorded value: what a label calls it
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
+RESERVED = ("epoch", "epochs", "best_epoch", "seconds", "learning_rate")  # other keys of history.jsonl and `metrics`
+TOP_K = re.compile(r"top_([1-9][0-9]{0,5})_accuracy")
+
+Score = Callable[[np.ndarray, np.ndarray], Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and, where it can be computed here, its scoring function.
+
+    Attributes:
+        name: as in 'macro_f1'; recorded values are 'train_macro_f1', 'val_macro_f1' and 'test_macro_f1'.
+        label: for tables and axes, as in 'macro F1'.
+        direction: 'max' if a larger value is better, 'min' if a smaller one is.
+        low, high: the range, ends included; they may be infinite.
+        digits: decimals that a table shows.
+        unit: '' or the unit, as in 's'.
+        proportion: whether the value is a share of the examples, k out of N.
+        mean_over_examples: whether it is the mean of one value per example, so that Keras may average it over batches.
+        tasks: the names of the tasks it is for; empty for any task.
+        definition: identifies what is computed. Values of different definitions are never aggregated. It is empty for
+            a user's metric until `load` has imported it.
+        score: a function of the targets and the recorded outputs of a whole part; None for `loss`, for a metric from
+            `from_info`, and for a user's metric until `load`. Call `evaluate`, which handles undefined values.
+    """
+
+    name: str
+    label: str
+    direction: Literal["max", "min"]
+    low: float = -math.inf
+    high: float = math.inf
+    digits: int = 4
+    unit: str = ""
+    proportion: bool = False
+    mean_over_examples: bool = False
+    tasks: tuple[str, ...] = ()
+    definition: str = ""
+    score: Score | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger value is better."""
+        return self.direction == "max"
+
+    def is_better(self, value: float | None, other: float | None, min_delta: float = 0.0) -> bool:
+        """Whether `value` is better than `other` by more than `min_delta`, as Keras's early stopping counts.
+
+        An undefined value (None or NaN) is never better. A defined value is better than an undefined one.
+        """
+        if value is None or math.isnan(value):
+            return False
+        if other is None or math.isnan(other):
+            return True
+        return value - min_delta > other if self.higher_is_better else value + min_delta < other
+
+    def evaluate(self, targets: np.ndarray, outputs: np.ndarray) -> float | None:
+        """The value for a whole part, computed in float64.
+
+        Args:
+            targets: classification: labels, int [N]; regression: values, [N] or [N, targets].
+            outputs: the recorded outputs of the same examples, such as probabilities [N, classes] or values.
+
+        Returns:
+            None where the value is undefined: without examples, with NaN among the outputs, where the scoring function
+            says so, and where the result is not finite.
+
+        Raises:
+            ValueError: the metric has no scoring function, or the shapes do not agree.
+            FitbenchError: a user's function fails or does not return one number.
+        """
+        if self.score is None:
+            raise ValueError(f"the metric {self.name} has no scoring function")
+        if len(targets) != len(outputs):
+            raise ValueError(f"{len(targets)} targets and outputs of {len(outputs)} examples")
+        outputs = np.asarray(outputs, np.float64)
+        if not len(targets) or np.isnan(outputs).any():
+            return None
+        value = self.score(targets, outputs)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    def info(self) -> dict[str, Any]:
+        """What result.json records in `metric_info`, of JSON's own types. `from_info` reads it.
+
+        Raises:
+            ValueError: the metric is a user's and `load` has not imported it.
+        """
+        if not self.definition:
+            raise ValueError(f"the metric {self.name} has not been loaded")
+        return {
+            "label": self.label,
+            "direction": self.direction,
+            "range": [end if math.isfinite(end) else None for end in (self.low, self.high)],
+            "digits": self.digits,
+            "unit": self.unit,
+            "proportion": self.proportion,
+            "definition": self.definition,
+        }
+
+
+# -- classification: labels int [N], outputs float64 [N, classes] -----------------------------------------------------
+
+
+def accuracy(labels: np.ndarray, outputs: np.ndarray) -> float:
+    """The share of examples whose largest output is that of their label; of equal outputs the first counts."""
+    return float(np.mean(outputs.argmax(axis=1) == labels))
+
+
+def top_k_accuracy(labels: np.ndarray, outputs: np.ndarray, k: int) -> float:
+    """The share of examples whose label is among the k largest outputs; of equal outputs the first count.
+
+    scikit-learn counts the last of equal outputs. With k of at least the number of classes the value is 1.
+    """
+    of_label = outputs[np.arange(len(labels)), labels][:, None]
+    before = np.arange(outputs.shape[1]) < np.asarray(labels)[:, None]
+    rank = ((outputs > of_label) | ((outputs == of_label) & before)).sum(axis=1)
+    return float(np.mean(rank < k))
+
+
+def macro_recall(labels: np.ndarray, outputs: np.ndarray) -> float | None:
+    """The mean over all classes of the share of the class's examples that are recognised, which is balanced accuracy.
+
+    Undefined where a class has no example. (scikit-learn's balanced_accuracy_score leaves such a class out.)
+    """
+    right, _, support = _counts(labels, outputs)
+    return float(np.mean(right / support)) if support.all() else None
+
+
+def macro_precision(labels: np.ndarray, outputs: np.ndarray) -> float | None:
+    """The mean over all classes of the share of the class's predictions that are right.
+
+    A class that is never predicted counts 0, as with scikit-learn's zero_division=0. Undefined where a class has no
+    example.
+    """
+    right, predicted, support = _counts(labels, outputs)
+    return float(np.mean(right / np.maximum(predicted, 1))) if support.all() else None
+
+
+def macro_f1(labels: np.ndarray, outputs: np.ndarray) -> float | None:
+    """The mean over all classes of F1 = 2 right / (predicted + support). Undefined where a class has no example.
+
+    This is the mean of the F1 scores, as in scikit-learn, and not F1 of mean precision and mean recall; the two differ
+    (Opitz and Burst 2019, Macro F1 and Macro F1, arXiv:1911.03347).
+    """
+    right, predicted, support = _counts(labels, outputs)
+    return float(np.mean(2 * right / (predicted + support))) if support.all() else None
+
+
+def roc_auc(labels: np.ndarray, outputs: np.ndarray) -> float | None:
+    """The area under the ROC curve: for two classes that of the second, else the mean of all classes one-vs-rest.
+
+    It is scikit-learn's roc_auc_score with multi_class='ovr' and average='macro'. Undefined where a class has no
+    example, and so where all examples are of one class.
+    """
+    classes = outputs.shape[1]
+    support = np.bincount(labels, minlength=classes)
+    if not support.all():
+        return None
+    compared = [1] if classes == 2 else range(classes)
+    return float(np.mean([_area(labels == i, outputs[:, i]) for i in compared]))
+
+
+def _area(positive: np.ndarray, scores: np.ndarray) -> float:
+    """The area under one ROC curve as the Mann-Whitney U over the number of pairs, ties counting one half.
+
+    Hanley and McNeil (1982), Radiology 143, 29-36. `positive` is bool [N] with both values, `scores` is float [N].
+    """
+    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    positives = int(positive.sum())
+    u = ranks[positive].sum() - positives * (positives + 1) / 2
+    return float(u / (positives * (len(scores) - positives)))
+
+
+def log_loss(labels: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean of -log p for the probability p of the label, natural logarithm; p is clipped to [eps, 1 - eps].
+
+    eps is that of float64, 2.2e-16, as in scikit-learn. Unlike `loss` it has no regularisation or label smoothing.
+    """
+    eps = np.finfo(np.float64).eps
+    of_label = outputs[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(of_label, eps, 1 - eps)).mean())
+
+
+def _counts(labels: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many examples of each class are right, predicted and there, int [classes] each."""
+    predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
+    count = partial(np.bincount, minlength=classes)
+    return count(labels[predicted == labels]), count(predicted), count(labels)
+
+
+# -- regression: targets and outputs [N] or [N, targets]; several targets count equally -------------------------------
+
+
+def mae(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean absolute error."""
+    return float(np.abs(_errors(targets, outputs)).mean())
+
+
+def mse(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean squared error."""
+    return float(np.square(_errors(targets, outputs)).mean())
+
+
+def rmse(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The root of the mean squared error; of several targets the mean of their roots, as in scikit-learn."""
+    return float(np.sqrt(np.square(_errors(targets, outputs)).mean(axis=0)).mean())
+
+
+def r2(targets: np.ndarray, outputs: np.ndarray) -> float | None:
+    """The coefficient of determination, 1 - sum (y - f)^2 / sum (y - mean y)^2; of several targets the mean.
+
+    Undefined where a target is constant. (scikit-learn says 1 or 0 then.)
+    """
+    errors = np.square(_errors(targets, outputs)).sum(axis=0)
+    values = np.asarray(targets, np.float64).reshape(len(targets), -1)
+    if (values == values[0]).all(axis=0).any():
+        return None
+    return float(np.mean(1 - errors / np.square(values - values.mean(axis=0)).sum(axis=0)))
+
+
+def _errors(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Outputs minus targets, float64 [N, targets]."""
+    expected, predicted = (np.asarray(values, np.float64).reshape(len(values), -1) for values in (targets, outputs))
+    if expected.shape != predicted.shape:
+        raise ValueError(f"targets of shape {targets.shape} and outputs of shape {outputs.shape}")
+    return predicted - expected
+
+
+# -- the entries ------------------------------------------------------------------------------------------------------
+
+_share = partial(Metric, direction="max", low=0.0, high=1.0, tasks=(CLASSIFICATION,))
+_error = partial(Metric, direction="min", low=0.0, tasks=(REGRESSION,))
+
+_ENTRIES = (
+    _share("accuracy", "accuracy", score=accuracy, proportion=True, mean_over_examples=True),
+    _share("balanced_accuracy", "balanced accuracy", score=macro_recall),
+    _share("macro_f1", "macro F1", score=macro_f1),
+    _share("macro_precision", "macro precision", score=macro_precision),
+    _share("macro_recall", "macro recall", score=macro_recall),
+    _share("roc_auc", "ROC AUC", score=roc_auc),
+    Metric("log_loss", "log loss", "min", low=0.0, tasks=(CLASSIFICATION,), score=log_loss, mean_over_examples=True),
+    _error("mae", "MAE", score=mae, mean_over_examples=True),
+    _error("mse", "MSE", score=mse, mean_over_examples=True),
+    _error("rmse", "RMSE", score=rmse),
+    Metric("r2", "R2", "max", high=1.0, tasks=(REGRESSION,), score=r2),
+    Metric("loss", "loss", "min", low=0.0, mean_over_examples=True),  # training computes it
+)
+_METRICS = {entry.name: replace(entry, definition=f"fitbench.{entry.name}") for entry in _ENTRIES}
+
+
+def supplied(name: str) -> Metric | None:
+    """The metric of this name that fitbench supplies, or None; 'top_K_accuracy' is there for any K from 1."""
+    if match := TOP_K.fullmatch(name):
+        k = int(match[1])
+        score, label = partial(top_k_accuracy, k=k), f"top-{k} accuracy"
+        return _share(name, label, proportion=True, definition=f"fitbench.{name}", score=score, mean_over_examples=True)
+    return _METRICS.get(name)
+
+
+def get(name: str) -> Metric:
+    """The metric of this name that fitbench supplies; 'top_K_accuracy' is there for any K from 1.
+
+    Raises:
+        RequestError: there is none; the message names the nearest.
+    """
+    metric = supplied(name)
+    if metric is None:
+        raise RequestError(f"there is no metric {name!r}; {hint(name, [*_METRICS, 'top_5_accuracy'])}")
+    return metric
+
+
+def for_task(task: str) -> dict[str, Metric]:
+    """The metrics of a task by name, with `loss`; top_K_accuracy is not listed."""
+    return {name: metric for name, metric in _METRICS.items() if _fits(metric, task)}
+
+
+def _fits(metric: Metric, task: str) -> bool:
+    return not metric.tasks or task in metric.tasks
+
+
+def hint(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that does not exist: the nearest names, or else all of them."""
+    names = list(names)
+    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names) or 'none'}"
+
+
+# -- parts and monitors -----------------------------------------------------------------------------------------------
+
+
+def split(name: str) -> tuple[str | None, str]:
+    """Part and metric of a recorded name: 'val_macro_f1' is ('val', 'macro_f1'), 'loss' is (None, 'loss')."""
+    part, _, metric = name.partition("_")
+    return (part, metric) if part in PARTS and metric else (None, name)
+
+
+def join(part: str, metric: str) -> str:
+    """The name in `metrics` of result.json: 'test' and 'macro_f1' give 'test_macro_f1'."""
+    return f"{part}_{metric}"
+
+
+def history_key(part: str, metric: str) -> str:
+    """The name in history.jsonl, where values of the training part have no prefix: 'loss', 'val_loss'."""
+    return metric if part == "train" else join(part, metric)
+
+
+def monitor(name: str, metrics: Mapping[str, Metric], task: str) -> tuple[str, Metric]:
+    """Part ('train' or 'val') and metric of what early stopping, a search or pruning watches after each epoch.
+
+    Every metric of the task has a validation value ('val_macro_f1'). On the training part ('accuracy' or
+    'train_accuracy') epochs measure those that are means over examples. A metric that fitbench supplies need not be
+    selected in the configuration.
+
+    Args:
+        name: as a key of history.jsonl or, with 'train_', of result.json.
+        metrics: the metrics that the configuration selects, by name.
+        task: the name of the task.
+
+    Raises:
+        RequestError: epochs do not measure it; the message names what can be watched.
+    """
+    part, metric_name = split(name)
+    if part == "test":
+        raise RequestError(f"{name!r} cannot be monitored: the test part is read once, after training; use val_")
+    metric = metrics.get(metric_name) or supplied(metric_name)
+    if metric is None or not _fits(metric, task):
+        candidates = {**for_task(task), **metrics}
+        in_training = [key for key, candidate in candidates.items() if candidate.mean_over_examples]
+        names = [*in_training, *(join("val", key) for key in candidates)]
+        raise RequestError(f"{name!r} cannot be monitored; {hint(name, names)}")
+    if part != "val" and not metric.mean_over_examples:
+        raise RequestError(f"{name!r} cannot be monitored: it is not a mean over examples; use val_{metric_name}")
+    return part or "train", metric
+
+
+# -- descriptions from the configuration and from result.json ---------------------------------------------------------
+
+DESCRIPTION = ("direction", "low", "high", "label", "digits", "unit", "proportion")
+
+
+def check_name(name: Any, where: str, error: type[FitbenchError]) -> None:
+    """Refuse, with this type of error, a name that a metric cannot have; `where` is the key that holds it."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise error(f"{where[:80]!r}: expected a name of at most 60 letters, digits and _, a letter first")
+    if name in RESERVED or split(name)[0] is not None:
+        parts = ", ".join(f"{part}_" for part in PARTS)
+        raise error(f"{where}: expected a name other than {', '.join(RESERVED)}, and not one that begins with {parts}")
+
+
+def description(name: str, values: Mapping[str, Any], where: str, error: type[FitbenchError]) -> dict[str, Any]:
+    """The fields of a Metric that the configuration and `metric_info` state, checked. None stands for the default."""
+
+    def read(key: str, default: Any, fits: Callable[[Any], bool], expected: str) -> Any:
+        value = default if values.get(key) is None else values[key]
+        if not fits(value):
+            raise error(f"{where}.{key} is {value!r:.80}; expected {expected}")
+        return value
+
+    def is_text(value: Any) -> bool:
+        return isinstance(value, str) and value.isprintable() and len(value) <= 80
+
+    direction = read("direction", None, lambda value: value in ("max", "min"), "max or min")
+    low = float(read("low", -math.inf, _is_number, "a number or null"))
+    high = float(read("high", math.inf, _is_number, "a number or null"))
+    if not low < high:
+        raise error(f"{where}: low is {low:g} and high is {high:g}; expected low below high")
+    proportion = read("proportion", False, lambda value: isinstance(value, bool), "true or false")
+    if proportion and (low, high) != (0, 1):
+        raise error(f"{where}.proportion is true, but the range is {low:g} to {high:g}; a proportion has 0 to 1")
+    return {
+        "label": read("label", name.replace("_", " "), lambda value: is_text(value) and value.strip(), "a short text"),
+        "direction": direction,
+        "low": low,
+        "high": high,
+        "digits": read("digits", 4, lambda value: type(value) is int and 0 <= value <= 12, "a whole number, 0 to 12"),
+        "unit": read("unit", "", is_text, "a short text"),
+        "proportion": proportion,
+    }
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can hold, infinity included."""
+    if type(value) is float:
+        return not math.isnan(value)
+    return type(value) is int and abs(value) <= sys.float_info.max

@@ -1,0 +1,204 @@
+"""Metrics of the user: what the configuration may say, what the function may return, and what identifies it."""
+
+import dataclasses
+import hashlib
+import importlib
+import math
+import sys
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import from_info
+from fitbench.user_metrics import from_config, load
+
+LABELS = np.array([0, 1, 2, 2, 1, 0], np.int32)
+OUTPUTS = np.array(
+    [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.3, 0.4, 0.3]], np.float32
+)
+SOURCE = '''
+import numpy as np
+from sklearn.metrics import cohen_kappa_score
+
+def kappa(targets, outputs, weights=None):
+    return cohen_kappa_score(targets, outputs.argmax(axis=1), weights=weights)
+
+def returns(targets, outputs, what):
+    return eval(what, {"np": np})
+
+def fails(targets, outputs):
+    raise RuntimeError("out of luck\\nand more")
+
+def overwrites(targets, outputs):
+    outputs[:] = 0
+    return 1.0
+
+def mean_type(targets, outputs):
+    return float(outputs.dtype == np.float64)
+
+class Running:
+    """As a Keras metric: state, and a result."""
+    def __init__(self, scale=1.0):
+        self.total, self.scale = 0, scale
+    def update_state(self, targets, outputs):
+        self.total += len(targets)
+    def result(self):
+        return np.float32(self.total * self.scale)
+
+class Other:
+    pass
+
+constant = 3
+'''
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A module of the user on sys.path; gives its file."""
+    file = tmp_path / "mine_for_metrics.py"
+    file.write_text(SOURCE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.invalidate_caches()
+    yield file
+    sys.modules.pop("mine_for_metrics", None)
+
+
+def entry(function: str, **settings) -> dict:
+    return {"_target_": f"mine_for_metrics.{function}", "direction": "max", **settings}
+
+
+def test_a_function_of_the_user_scores_a_whole_part(mine):
+    metric = load("kappa", entry("kappa", low=-1, high=1, label="Cohen's kappa", digits=3))
+    assert metric.evaluate(LABELS, OUTPUTS) == pytest.approx(cohen_kappa_score(LABELS, OUTPUTS.argmax(axis=1)))
+    assert (metric.label, metric.low, metric.high, metric.digits) == ("Cohen's kappa", -1, 1, 3)
+    assert not metric.mean_over_examples
+    assert load("kappa", entry("mean_type")).evaluate(LABELS, OUTPUTS) == 1
+
+
+def test_other_keys_are_arguments_of_the_function(mine):
+    metric = load("kappa", entry("kappa", weights="quadratic"))
+    expected = cohen_kappa_score(LABELS, OUTPUTS.argmax(axis=1), weights="quadratic")
+    assert metric.evaluate(LABELS, OUTPUTS) == pytest.approx(expected)
+
+
+def test_a_class_with_update_state_is_fed_the_whole_part_anew_each_time(mine):
+    metric = load("running", entry("Running", scale=0.5))
+    assert [metric.evaluate(LABELS, OUTPUTS) for _ in range(2)] == [3, 3]
+
+
+def test_nothing_is_imported_to_check_an_entry(mine):
+    metric = from_config("kappa", entry("kappa"))
+    assert "mine_for_metrics" not in sys.modules
+    assert metric.score is None
+    with pytest.raises(ValueError, match="kappa has not been loaded"):
+        metric.info()
+
+
+def test_without_an_entry_the_metric_is_one_of_fitbench():
+    assert from_config("macro_f1", None).definition == load("macro_f1", None).definition == "fitbench.macro_f1"
+
+
+@pytest.mark.parametrize(("what", "expected"), [("np.nan", None), ("None", None), ("np.inf", None), ("3", 3.0)])
+def test_nan_and_none_are_undefined(mine, what, expected):
+    assert load("own", entry("returns", what=what)).evaluate(LABELS, OUTPUTS) == expected
+
+
+@pytest.mark.parametrize("what", ["'0.5'", "True", "np.zeros(6)", "[0.5]", "{}", "1j"])
+def test_what_is_no_number_is_refused(mine, what):
+    with pytest.raises(FitbenchError, match=r"metrics\.own: mine_for_metrics\.returns failed: .*; expected one number"):
+        load("own", entry("returns", what=what)).evaluate(LABELS, OUTPUTS)
+
+
+def test_a_function_that_fails_is_named(mine):
+    with pytest.raises(FitbenchError, match=r"metrics\.own: mine_for_metrics\.fails failed: out of luck;"):
+        load("own", entry("fails")).evaluate(LABELS, OUTPUTS)
+
+
+def test_a_function_cannot_change_what_others_score(mine):
+    outputs = OUTPUTS.astype(np.float64)
+    with pytest.raises(FitbenchError, match="read-only"):
+        load("own", entry("overwrites")).evaluate(LABELS, outputs)
+    assert np.array_equal(outputs, OUTPUTS.astype(np.float64))
+    assert outputs.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("kappa", {"_target_": "mine_for_metrics.kappa"}, r"metrics\.kappa\.direction is None; expected max or min"),
+        ("kappa", entry("kappa", direction="up"), r"direction is 'up'; expected max or min"),
+        ("kappa", entry("kappa") | {"_target_": "kappa"}, r"_target_ is 'kappa'; expected a dotted name"),
+        ("kappa", entry("kappa") | {"_target_": 3}, r"_target_ is 3; expected a dotted name"),
+        ("kappa", entry("kappa", low=1, high=0), r"low is 1 and high is 0; expected low below high"),
+        ("kappa", entry("kappa", low=math.nan), "metrics.kappa: .*; expected finite numbers"),
+        ("kappa", entry("kappa", low="0"), r"low is '0'; expected a number or null"),
+        ("kappa", entry("kappa", digits=-1), r"digits is -1; expected a whole number"),
+        ("kappa", entry("kappa", proportion=True), r"proportion is true, but the range is -inf to inf"),
+        ("kappa", entry("kappa", label="a\nb"), r"label is 'a\\nb'; expected a short text"),
+        ("kappa", entry("kappa", own={1, 2}), r"metrics\.kappa: .* not JSON serializable"),
+        ("kappa", "mine_for_metrics.kappa", r"expected a section with _target_ and direction"),
+        ("val_kappa", entry("kappa"), r"not one that begins with train_, val_, test_"),
+        ("seconds", entry("kappa"), r"expected a name other than epoch"),
+        ("a-b", entry("kappa"), r"expected a name of at most 60 letters"),
+        ("accuracy", entry("kappa"), r"fitbench has a metric of this name"),
+        ("top_7_accuracy", entry("kappa"), r"fitbench has a metric of this name"),
+        ("kapa", None, r"there is no metric 'kapa'"),
+    ],
+)
+def test_a_wrong_entry_is_refused_before_anything_is_imported(mine, name, values, message):
+    with pytest.raises(RequestError, match=message):
+        from_config(name, values)
+    assert "mine_for_metrics" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (entry("kapa"), r"_target_ is mine_for_metrics\.kapa, which cannot be imported: .*kapa.* on PYTHONPATH"),
+        (entry("kappa") | {"_target_": "nowhere_at_all.kappa"}, r"No module named 'nowhere_at_all'"),
+        (entry("constant"), "neither a function nor the class of a Keras metric"),
+        (entry("Other"), "neither a function nor the class of a Keras metric"),
+        (entry("kappa", weihgts="linear"), r"cannot be called with targets, outputs, weihgts: .*'weihgts'"),
+        (entry("Running", scael=2), r"cannot be called with scael: .*'scael'"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_refused_before_training(mine, values, message):
+    with pytest.raises(RequestError, match=message):
+        load("own", values)
+
+
+def test_a_module_that_does_not_run_is_refused(mine):
+    mine.write_text("raise OSError('no such disk')")
+    with pytest.raises(RequestError, match="cannot be imported: no such disk"):
+        load("own", entry("kappa"))
+
+
+# -- what identifies the metric ---------------------------------------------------------------------------------------
+
+
+def test_the_definition_is_the_target_its_settings_and_its_source(mine):
+    digest = hashlib.sha256(SOURCE.encode()).hexdigest()
+    definition = f'mine_for_metrics.kappa {{"weights": "linear"}} sha256:{digest}'
+    assert load("kappa", entry("kappa", weights="linear")).info()["definition"] == definition
+    assert load("kappa", entry("kappa", weights="linear", label="K")).info()["definition"] == definition
+    assert load("kappa", entry("kappa")).info()["definition"] != definition
+
+
+def test_the_source_is_of_the_module_that_defines_the_function(mine):
+    facade = mine.with_name("facade_for_metrics.py")
+    facade.write_text("from mine_for_metrics import kappa\n")
+    values = entry("kappa") | {"_target_": "facade_for_metrics.kappa"}
+    before = load("kappa", values).definition
+    assert hashlib.sha256(SOURCE.encode()).hexdigest() in before
+    for name in ("mine_for_metrics", "facade_for_metrics"):
+        del sys.modules[name]
+    mine.write_text(SOURCE + "# changed\n")
+    assert load("kappa", values).definition != before
+    sys.modules.pop("facade_for_metrics", None)
+
+
+def test_a_metric_of_the_user_comes_back_from_its_info(mine):
+    metric = load("kappa", entry("kappa", low=-1, label="κ", unit="points"))
+    assert from_info("kappa", metric.info()) == dataclasses.replace(metric, score=None)
