@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fitbench.analysis import paper
-from fitbench.analysis.paper import COLOURS, GREY, WIDTHS
+from fitbench.charts import paper
+from fitbench.charts.paper import COLOURS, GREY, WIDTHS
 from fitbench.tables.definition import Table, Unit
 from fitbench.tables.lines import Line
 from fitbench.tables.rendering import ends, quantity

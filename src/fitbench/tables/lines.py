@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fitbench.analysis.statistics import Interval
-from fitbench.runs import State
+from fitbench.record.folder import State
 from fitbench.tables.definition import Row, Table
 from fitbench.tables.measured import DAMAGED, MISSING, Record
 from fitbench.tables.verdict import Judged, Verdict, judge
