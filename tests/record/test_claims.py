@@ -1,54 +1,23 @@
+"""Claims: at most one process works on a run."""
+
 import json
-import math
-import multiprocessing
 import os
-import resource
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fitbench.config import run_id
-from fitbench.errors import FitbenchError
 from fitbench.record import claims
 from fitbench.record.claims import CLAIM_TIMEOUT_SECONDS, Claimed, _keep_alive, claim
-from fitbench.record.files import replacing, write_whole
-from fitbench.record.folder import State, folder_of, state_of
-from fitbench.record.history import append_history, read_history, write_history
-from fitbench.record.result import SCHEMA, read_result, utc_now, write_result
+from fitbench.record.folder import State, state_of
+
+from .other_processes import forked, made_by, names, processes
 
 OLD = CLAIM_TIMEOUT_SECONDS + 5
-EPOCH = {"epoch": 1, "loss": 0.5}
-forked = multiprocessing.get_context("fork")
-
-
-def processes(count: int, target: Callable, *arguments: Any) -> list[int | None]:
-    """The exit statuses of `count` forked processes that each call `target(number, *arguments)`."""
-    made = [forked.Process(target=target, args=(number, *arguments)) for number in range(count)]
-    for process in made:
-        process.start()
-    for process in made:
-        process.join(60)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-    return [process.exitcode for process in made]
-
-
-def made_by(
-    folder: Path, host: str | None = None, pid: int | None = None, start: str = "1", age: float = 0, **job: Any
-) -> Path:
-    """A claim that somebody else made; with the defaults, this process's pid in an earlier life."""
-    claim = {"host": host or socket.gethostname(), "pid": pid or os.getpid(), "start": start, **job}
-    path = folder / "claim.json"
-    path.write_text(json.dumps(claim))
-    os.utime(path, (time.time() - age,) * 2)
-    return path
 
 
 def take(folder: Path) -> bool:
@@ -60,38 +29,6 @@ def take(folder: Path) -> bool:
         return False
     assert not (folder / "claim.json").exists()
     return True
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def test_folder_is_below_outputs_and_study(configure):
-    config = configure("outputs=kept", "study=widths", "seed=3")
-    assert folder_of(config) == Path("kept", "widths", run_id(config))
-
-
-# -- states -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("files", "state"),
-    [
-        (["result.json", "error.txt", "claim.json"], State.finished),
-        (["result.json"], State.finished),
-        (["error.txt", "claim.json"], State.failed),
-        (["error.txt", "history.jsonl"], State.failed),
-        (["claim.json"], State.running),
-        (["config.yaml", "history.jsonl", "train.log", "model.keras", "predictions.npz"], State.interrupted),
-        ([], State.interrupted),
-    ],
-)
-def test_state_follows_from_the_files(tmp_path, files, state):
-    for name in files:
-        (tmp_path / name).write_text("{}")
-    if "claim.json" in files:
-        made_by(tmp_path, host="elsewhere")
-    assert state_of(tmp_path) is state
 
 
 @pytest.mark.parametrize(
@@ -282,141 +219,3 @@ def test_take_over_that_was_cut_off_does_not_block_the_run_for_ever(tmp_path):
         (tmp_path / lock).touch()
         os.utime(tmp_path / lock, (time.time() - OLD,) * 2)
     assert take(tmp_path) or take(tmp_path)
-
-
-# -- whole files ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("content", ["grün\n", b"\x00\xff"])
-def test_file_is_replaced_as_a_whole(tmp_path, content):
-    path = tmp_path / "a.txt"
-    path.write_text("something much longer than the new content")
-    write_whole(path, content)
-    assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
-    assert names(tmp_path) == {"a.txt"}
-
-
-def write_too_much(number: int, path: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as on a full disk, writing fails halfway
-    with pytest.raises(OSError, match="File too large"):
-        write_whole(path, b"x" * 5000)
-
-
-@pytest.mark.parametrize("old", ["old", None])
-def test_write_that_fails_leaves_the_old_content_and_no_litter(tmp_path, old):
-    path = tmp_path / "a.txt"
-    if old:
-        path.write_text(old)
-    assert processes(1, write_too_much, path) == [0]
-    assert names(tmp_path) == ({"a.txt"} if old else set())
-    assert not old or path.read_text() == old
-
-
-def test_block_that_fails_replaces_nothing(tmp_path):
-    path = tmp_path / "a.npz"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
-        file.write(b"half of it")
-        assert path.read_text() == "old"
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert names(tmp_path) == {"a.npz"}
-
-
-# -- history ----------------------------------------------------------------------------------------------------------
-
-
-def test_history_is_read_as_it_was_appended(tmp_path):
-    assert read_history(tmp_path) == []
-    epochs = [{"epoch": number, "loss": 1 / number, "val_loss": None} for number in range(1, 12)]
-    for epoch in epochs:
-        append_history(tmp_path, epoch)
-    assert read_history(tmp_path) == epochs
-    assert (tmp_path / "history.jsonl").read_bytes().count(b"\n") == len(epochs)
-
-
-@pytest.mark.parametrize(
-    "torn", [b'{"epoch": 2, "lo', b'{"epoch": 2, "note": "gr\xc3', b"{", b"\x00\x00\x00", b"[2]", b'{"loss": 1}']
-)
-def test_torn_line_is_ignored_and_appended_behind(tmp_path, torn):
-    append_history(tmp_path, EPOCH)
-    with (tmp_path / "history.jsonl").open("ab") as file:
-        file.write(torn)
-    assert read_history(tmp_path) == [EPOCH]
-    append_history(tmp_path, {"epoch": 2, "loss": 0.4})
-    assert read_history(tmp_path) == [EPOCH, {"epoch": 2, "loss": 0.4}]
-
-
-def test_of_two_lines_for_one_epoch_the_later_counts(tmp_path):
-    for number, loss in ((1, 0.9), (2, 0.8), (3, 0.7), (2, 0.6)):
-        append_history(tmp_path, {"epoch": number, "loss": loss})
-    assert [epoch["loss"] for epoch in read_history(tmp_path)] == [0.9, 0.6, 0.7]
-
-
-def test_history_is_written_anew(tmp_path):
-    for number in (1, 2, 3):
-        append_history(tmp_path, {"epoch": number})
-    write_history(tmp_path, [EPOCH])
-    assert read_history(tmp_path) == [EPOCH]
-    append_history(tmp_path, {"epoch": 2})
-    assert read_history(tmp_path) == [EPOCH, {"epoch": 2}]
-    write_history(tmp_path, [])
-    assert read_history(tmp_path) == []
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_number_that_json_cannot_hold_is_written_nowhere(tmp_path, value):
-    bad = {"epoch": 1, "loss": value}
-    for write in (
-        lambda: append_history(tmp_path, bad),
-        lambda: write_history(tmp_path, [bad]),
-        lambda: write_result(tmp_path, {"schema": 1, "metrics": bad}),
-    ):
-        with pytest.raises(ValueError, match="not JSON compliant"):
-            write()
-    assert names(tmp_path) == set()
-
-
-# -- results ----------------------------------------------------------------------------------------------------------
-
-
-def test_result_is_read_as_it_was_written_and_finishes_the_run(tmp_path):
-    result = {"schema": SCHEMA, "data": {"classes": ["grün", "blau"]}, "metrics": {"test_loss": 0.1 + 0.2}}
-    assert state_of(tmp_path) is State.interrupted
-    write_result(tmp_path, result)
-    assert state_of(tmp_path) is State.finished
-    assert read_result(tmp_path) == result
-    assert names(tmp_path) == {"result.json"}
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "not JSON"),
-        (b'{"schema": 1, "metr', "not JSON"),
-        (b'\xff\xfe{"schema": 1}', "not JSON"),
-        (b"[1, 2]", "schema 'list'"),
-        (b'{"accuracy": 1.0}', "schema None"),
-        (b'{"schema": 2}', "schema 2; this fitbench reads schema 1"),
-        (b'{"schema": "1"}', "schema '1'"),
-    ],
-)
-def test_damaged_or_foreign_result_is_refused_by_its_path(tmp_path, content, said):
-    path = tmp_path / "result.json"
-    path.write_bytes(content)
-    with pytest.raises(FitbenchError) as caught:
-        read_result(tmp_path)
-    assert str(caught.value).startswith(f"{path}: {said}")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("name", "state"), [("error.txt", "failed"), ("train.log", "interrupted")])
-def test_run_without_a_result_says_its_state(tmp_path, name, state):
-    (tmp_path / name).touch()
-    with pytest.raises(FitbenchError, match=f"{tmp_path}: no result.json; the run is {state}"):
-        read_result(tmp_path)
-
-
-def test_time_is_utc_to_the_second():
-    at = time.strptime(utc_now(), "%Y-%m-%dT%H:%M:%SZ")
-    assert abs(time.time() - (time.mktime(at) - time.timezone)) < 3700

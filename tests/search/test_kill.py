@@ -25,8 +25,8 @@ from fitbench.record.folder import state_of
 from fitbench.record.history import read_history
 from fitbench.record.result import read_result
 
+from ..launch.recorded import holders
 from ..postgres.server import missing, postgres
-from ..sweeps.recorded import holders
 from .conftest import RATE
 
 SPACE = (RATE, "training.batch_size=32,64", "training.epochs=4", "search.startup_trials=5")

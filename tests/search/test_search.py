@@ -23,7 +23,7 @@ from fitbench.record.result import read_result
 from fitbench.training import backend
 from fitbench.training.run import train
 
-from ..sweeps.recorded import attempts, record
+from ..launch.recorded import attempts, record
 from .conftest import Found, search_with, sharing
 
 # State of every kind: dropout, momentum, early stopping that has something to remember.

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -531,9 +530,9 @@ def test_every_model_trains_on_jax(tmp_path):
     script = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from conftest import configure
-from fitbench import runs
+from fitbench.composition import Composer
+from fitbench.record.folder import folder_of
+from fitbench.record.history import read_history
 from fitbench.training.run import train
 import numpy as np
 root = Path(sys.argv[1])
@@ -543,15 +542,15 @@ np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_
 for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
     epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
-    config = configure("backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
-                       "progress=false", *epochs, *small)
+    config = Composer().configuration(["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}",
+                                       f"outputs={root}", "progress=false", *epochs, *small])
     result = train(config, folder_of(config))
     assert result["versions"]["jax"]
     losses = [epoch["loss"] for epoch in read_history(folder_of(config))]
     print(model, *losses, result["metrics"]["test_loss"])
 """
     process = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1])],
+        [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr

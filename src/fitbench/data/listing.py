@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from fitbench.data import loading
 from fitbench.data.known import SHA256, Found, locate
-from fitbench.data.loading import verify as verified
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
@@ -79,7 +79,7 @@ def _listed(found: Found, verify: bool) -> Listed:
     listed = Listed(found.name, path, found.bytes, train, test, height, width, SHA256[found.name], get)
     if verify and found.path:
         try:
-            verified(found.name)
+            loading.verify(found.name)
             listed.verified = True
         except DataError as error:
             listed.verified, listed.problem = False, str(error)
