@@ -9,8 +9,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
-from fitbench.sweeps.launch import conf_folder
+
+from .run_folders import composed, make_run  # noqa: F401 - fixtures
 
 
 def pytest_configure() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import fitbench
-from fitbench import cli, runs
+from fitbench import cli
 from fitbench.config import config_id, plain, run_id
+from fitbench.record.folder import folder_of
+from fitbench.record.result import write_result
 
 SLOW = re.compile(r"\b(keras|tensorflow|jax|torch|pandas|matplotlib|scipy)\b")
 
@@ -63,9 +65,9 @@ def test_refused_request_is_one_line_and_makes_no_run(tmp_path):
 
 def test_finished_run_is_reported_without_the_slow_libraries(configure, tmp_path):
     config = configure(f"outputs={tmp_path / 'outputs'}")
-    folder = runs.folder_of(config)
+    folder = folder_of(config)
     folder.mkdir(parents=True)
-    runs.write_result(
+    write_result(
         folder,
         {
             "schema": 1,

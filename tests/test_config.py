@@ -12,9 +12,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from fitbench import config as schema
+from fitbench.composition import conf_folder
 from fitbench.config import Config, Source, config_id, from_hydra, from_values, plain, run_id
 from fitbench.errors import RequestError
-from fitbench.sweeps.launch import conf_folder
 
 GROUPS = ("data", "training", "model", "optimizer", "optimizer/schedule", "distortion")
 PATHS = {"npz": "sets/letters.npz", "idx": "sets/letters", "image_folder": "sets/letters"}

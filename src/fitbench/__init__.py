@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from fitbench.version import __version__
 
 if TYPE_CHECKING:
     from fitbench.analysis.frame import load_history, load_runs

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,9 +20,19 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
     """One run, or with -m a sweep: fitbench train model=mlp training.epochs=5; every Hydra flag works."""
-    from fitbench.sweeps.launch import launch
+    from fitbench.launch.command import launch
 
-    raise typer.Exit(launch(context.args))
+    raise typer.Exit(launch(context.args, report=_print_run))
+
+
+def _print_run(folder: Path, result: dict[str, Any], reused: bool) -> None:
+    """Draw and print a run that has finished; one that was recorded before is only printed."""
+    from fitbench.analysis.show import print_summary
+    from fitbench.charts.pictures import write_plots
+
+    if not reused:
+        write_plots(folder)
+    print_summary(folder, result, reused)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -77,8 +87,9 @@ def show(
 ) -> None:
     """One run: result, configuration, curves, per-class figures, mistakes."""
     from fitbench.analysis.show import show as show_run
+    from fitbench.charts.pictures import draw_run
 
-    show_run(run, outputs, plots=plots, format=format)
+    show_run(run, outputs, format, draw=draw_run if plots else None)
 
 
 @app.command()
@@ -128,7 +139,7 @@ def data(
     verify: Annotated[bool, typer.Option(help="read each set and check its SHA-256")] = False,
 ) -> None:
     """Which data sets are here, where from, their size and checksum."""
-    from fitbench.analysis.datasets import list_data
+    from fitbench.data.listing import list_data
 
     raise typer.Exit(list_data(format=format, verify=verify))
 
@@ -156,7 +167,7 @@ def plot(
     ] = None,
 ) -> None:
     """A chart for a paper: learning curves, means with intervals, accuracy against cost, parallel coordinates."""
-    from fitbench.analysis.plotting import plot as plot_runs
+    from fitbench.charts.plotting import plot as plot_runs
 
     plot_runs(paths or [], kind, output, by, metric, x, where, width)
 
@@ -174,7 +185,7 @@ def report(
     where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
 ) -> None:
     """Everything about the runs on one HTML page that needs no network: tables, charts, confusion, mistakes."""
-    from fitbench.analysis.report import report as write_report
+    from fitbench.report.report import report as write_report
 
     write_report(paths or [], output, by, metric, where)
 
@@ -247,7 +258,7 @@ def predict(
     of MNIST's digits, but for arrays of their own image size. Others get none, and
     models of colour images have no auto.
     """
-    from fitbench.use.predict import predict as predict_images
+    from fitbench.inference.predict import predict as predict_images
 
     status = predict_images(
         run, images, prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format,
@@ -277,7 +288,7 @@ def serve(
     answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for it to be answered")] = 30,
 ) -> None:
     """Draw a digit in the browser and watch the models read it; the same as a JSON API."""
-    from fitbench.use.serve import serve as serve_runs
+    from fitbench.inference.serve import serve as serve_runs
 
     limits = {
         "bytes": max_bytes, "pixels": max_pixels, "images": max_images, "requests": max_requests,
@@ -298,7 +309,7 @@ def export(
     outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
 ) -> None:
     """The model for another runtime, checked there on the test images, with a predict.py that needs nothing else."""
-    from fitbench.use.export import export as export_run
+    from fitbench.inference.export import export as export_run
 
     export_run(run, outputs, format, output, check, trust)
 
@@ -314,16 +325,16 @@ def evaluate(
     format: Annotated[str, typer.Option(help="table or json")] = "table",
 ) -> None:
     """A finished run's model on other data of the same shape and classes, recorded beside the run."""
-    from fitbench.use.evaluate import evaluate as evaluate_run
+    from fitbench.inference.evaluate import evaluate as evaluate_run
 
     evaluate_run(run, outputs, data, context.args, part, format, trust)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import fitbench
+        from fitbench.version import __version__
 
-        typer.echo(fitbench.__version__)
+        typer.echo(__version__)
         raise typer.Exit
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hydra.core.utils import JobReturn
 
 from fitbench.errors import FitbenchError
-from fitbench.sweeps.plugins import PluginLauncher
+from fitbench.launch.plugins import PluginLauncher
 
 
 class JoblibLauncher(PluginLauncher):

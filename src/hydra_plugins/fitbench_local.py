@@ -8,7 +8,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from fitbench.sweeps.plugins import PluginLauncher
+from fitbench.launch.plugins import PluginLauncher
 
 
 class LocalLauncher(PluginLauncher):
@@ -30,8 +30,8 @@ class LocalLauncher(PluginLauncher):
         """
         from submitit import LocalExecutor
 
-        from fitbench.sweeps.local import share
-        from fitbench.sweeps.workers import Workers
+        from fitbench.launch.local import share
+        from fitbench.launch.workers import Workers
 
         executor = LocalExecutor(self.settings.submitit_folder, max_num_timeout=0)
         executor.update_parameters(timeout_min=self.settings.timeout_min)

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from fitbench.sweeps.plugins import PluginLauncher
+from fitbench.launch.plugins import PluginLauncher
 
 OBJECT_STORE_BYTES = 80 * 2**20  # a run gets no more than its overrides, and gives no more than its configuration
 
@@ -36,7 +36,7 @@ class RayLauncher(PluginLauncher):
         """
         import ray
 
-        from fitbench.sweeps.launch import Terminated
+        from fitbench.launch.signals import Terminated
 
         outputs = QuotedString(str(self.outputs), Quote.single).with_quotes()
         overrides = [[*job, f"outputs={outputs}"] for job in job_overrides]  # the workers of a cluster start anywhere
@@ -60,7 +60,7 @@ def _connect(settings: DictConfig) -> None:
     import ray
 
     from fitbench.errors import FitbenchError
-    from fitbench.sweeps.sweep import first_line
+    from fitbench.launch.sweep import first_line
 
     if ray.is_initialized():
         return
@@ -82,7 +82,7 @@ def _lost_jobs_as_failures() -> Iterator[None]:
     import ray
 
     from fitbench.errors import FitbenchError
-    from fitbench.sweeps.sweep import first_line
+    from fitbench.launch.sweep import first_line
 
     get = ray.get
 

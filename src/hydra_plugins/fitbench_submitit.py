@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from hydra.core.utils import JobReturn
 
 from fitbench.errors import FitbenchError
-from fitbench.sweeps.plugins import PluginLauncher
-from fitbench.sweeps.slurm import every_job_awaited
+from fitbench.launch.plugins import PluginLauncher
+from fitbench.launch.slurm import every_job_awaited
 
 
 class SlurmLauncher(PluginLauncher):

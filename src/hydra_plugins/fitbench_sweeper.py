@@ -1,4 +1,4 @@
-"""Hydra's way to find a sweeper: a class in the package `hydra_plugins`. What it does stands in `fitbench.sweeps`."""
+"""Hydra's way to find a sweeper: a class in the package `hydra_plugins`. What it does stands in `fitbench.launch`."""
 
 import json
 from pathlib import Path
@@ -28,9 +28,9 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: a job's configuration is wrong; nothing was launched.
             SweepFailed: some of the runs failed.
         """
-        from fitbench.sweeps.composing import Composer
-        from fitbench.sweeps.sweep import Job, run_sweep
-        from fitbench.sweeps.workers import Workers
+        from fitbench.composition import Composer
+        from fitbench.launch.sweep import Job, run_sweep
+        from fitbench.launch.workers import Workers
 
         assert self.config is not None and self.launcher is not None and self.hydra_context is not None
         loader = self.hydra_context.config_loader

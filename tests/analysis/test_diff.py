@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitbench import runs
-from fitbench.analysis import loading
 from fitbench.analysis.diff import diff
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.record import reading
+from fitbench.record.history import write_history
+from fitbench.record.result import read_result, write_result
 
 
 @pytest.fixture
@@ -28,10 +29,10 @@ def said(capsys):
 
 def change(folder: Path, **sections: object) -> None:
     """Write the result anew, with some keys of its sections changed."""
-    result = runs.read_result(folder)
+    result = read_result(folder)
     for name, value in sections.items():
         result[name] = result[name] | value if isinstance(value, dict) else value
-    runs.write_result(folder, result)
+    write_result(folder, result)
 
 
 def cells(text: str, name: str) -> list[str]:
@@ -79,7 +80,7 @@ def test_the_configuration_that_differs(make_run, said, tmp_path):
 
 def test_what_identity_counts_as_the_same_does_not_differ(make_run, said, tmp_path):
     a, b = make_run("model.dropout=0.0"), make_run("model.dropout=0.0", outputs=tmp_path / "two")
-    config = runs.read_result(a)["config"]
+    config = read_result(a)["config"]
     change(b, config={"model": config["model"] | {"dropout": 0, "init_stddev": None, "extra": []}})
     assert said(a, b, "json")["config"] == []
     change(b, config={"model": config["model"] | {"dropout": "0"}})
@@ -88,7 +89,7 @@ def test_what_identity_counts_as_the_same_does_not_differ(make_run, said, tmp_pa
 
 def test_a_target_is_shown_where_the_name_does_not_tell(make_run, said, tmp_path):
     a, b = make_run(), make_run(outputs=tmp_path / "two")
-    change(b, config={"model": runs.read_result(b)["config"]["model"] | {"_target_": "my.mlp"}})
+    change(b, config={"model": read_result(b)["config"]["model"] | {"_target_": "my.mlp"}})
     assert cells(said(a, b), "model._target_") == ["fitbench.training.models.mlp", "my.mlp"]
 
 
@@ -195,8 +196,8 @@ def twins(make_run, tmp_path):
 
 def test_the_same_results_are_said_to_be_so(twins, said):
     a, b = twins
-    history = [epoch | {"seconds": 9.0} for epoch in loading.read_history(b)]  # how long it took is no result
-    runs.write_history(b, history)
+    history = [epoch | {"seconds": 9.0} for epoch in reading.read_history(b)]  # how long it took is no result
+    write_history(b, history)
     change(b, timing={"seconds": 1.0})
     text = said(a, b)
     assert "Nothing differs in the configuration or the environment." in text
@@ -223,9 +224,9 @@ def test_what_is_not_there_is_not_said_to_be_the_same(twins, said):
 
 def test_one_bit_of_the_history(twins, said):
     a, b = twins
-    history = loading.read_history(b)
+    history = reading.read_history(b)
     history[3]["loss"] = float(np.nextafter(history[3]["loss"], 1))
-    runs.write_history(b, history)
+    write_history(b, history)
     text = said(a, b)
     assert "The same configuration and seed gave other results." in text
     assert "The histories agree to the last bit through epoch 3 of 5." in text
@@ -236,9 +237,9 @@ def test_one_bit_of_the_history(twins, said):
 
 def test_histories_that_differ_from_the_first_epoch(twins, said):
     a, b = twins
-    history = loading.read_history(b)
+    history = reading.read_history(b)
     history[0]["loss"] = 9.0
-    runs.write_history(b, history)
+    write_history(b, history)
     assert "agree to the last bit" not in said(a, b)
     assert said(a, b, "json")["same"]["epochs"] == 0
 
@@ -275,9 +276,9 @@ def test_the_same_run_twice(make_run, said, tmp_path):
 
 def test_an_unfinished_run_has_what_it_has(make_run, said):
     a, b = make_run(), make_run("seed=1", "training.epochs=9", finished=False, history=make_run.curves(3))
-    history = loading.read_history(b)
+    history = reading.read_history(b)
     history[2]["val_accuracy"] = 0.95
-    runs.write_history(b, history)
+    write_history(b, history)
     text = said(a, b)
     assert "interrupted after 3 of 9 epochs" in text
     assert cells(text, "training.epochs")[1] == "9"
@@ -342,7 +343,7 @@ def test_an_ambiguous_run_names_the_candidates(make_run, tmp_path):
 
 def test_nan_in_a_configuration_is_shown_and_is_json(make_run, said):
     a, b = make_run(), make_run("seed=1")
-    change(a, config={"model": runs.read_result(a)["config"]["model"] | {"dropout": 0.5}})
+    change(a, config={"model": read_result(a)["config"]["model"] | {"dropout": 0.5}})
     text = (b / "result.json").read_text()
     (b / "result.json").write_text(text.replace('"dropout": 0.0', '"dropout": NaN'))
     assert cells(said(a, b), "model.dropout") == ["0.5", "nan"]

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 import fitbench
-from fitbench import runs
-from fitbench.analysis import loading
 from fitbench.analysis.frame import column, configuration, histories, load_history, load_runs, say_left_out, varying
 from fitbench.errors import RequestError
+from fitbench.record import reading
+from fitbench.record.claims import claim
 
 METRICS = [
     "train_loss",
@@ -392,7 +392,7 @@ def test_a_pruned_run_has_the_metrics_of_its_last_epoch_and_its_trial(make_run, 
     assert (pruned["metrics.epochs"], pruned["metrics.best_epoch"], pruned["timing.fit_seconds"]) == (2, 2, 1.5)
     assert [name for name in METRICS if pd.isna(pruned[f"metrics.{name}"])] == ["test_loss", "test_accuracy"]
     assert frame.loc[0, "config_id"] == pruned["config_id"]
-    with runs.claim(folder):  # it goes on
+    with claim(folder):  # it goes on
         row = load_runs(outputs).to_dict("records")[1]
     assert row["state"] == "running"
     assert pd.isna(row["metrics.val_accuracy"])
@@ -480,13 +480,13 @@ def test_text_that_no_encoding_has_is_replaced(make_run, outputs):
 
 def test_a_run_that_starts_anew_while_it_is_read_is_not_finished(make_run, outputs, monkeypatch):
     folder = make_run()
-    read = loading.read_result
+    read = reading.read_result
 
     def read_after_force(path: Path):
         (folder / "result.json").unlink()
         return read(path)
 
-    monkeypatch.setattr(loading, "read_result", read_after_force)
+    monkeypatch.setattr(reading, "read_result", read_after_force)
     frame = load_runs(outputs)
     assert frame["state"].tolist() == ["interrupted"]
     assert frame.attrs["left_out"] == []

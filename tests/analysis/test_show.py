@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench import runs
-from fitbench.analysis import loading
-from fitbench.analysis.show import print_summary, show, write_plots
+from fitbench.analysis.show import print_summary, show
+from fitbench.charts.pictures import draw_run, write_plots
 from fitbench.config import FileData, Source
+from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.training.data import load
+from fitbench.record import reading
+from fitbench.record.claims import claim
+from fitbench.record.result import read_result
 
 
 def shown(capsys, folder: Path, plots: bool = False, format: str = "table") -> str:
-    show(str(folder), Path("outputs"), plots=plots, format=format)
+    show(str(folder), Path("outputs"), format, draw=draw_run if plots else None)
     captured = capsys.readouterr()
     assert captured.err == ""
     return captured.out
@@ -33,7 +35,7 @@ def row(text: str, first: str) -> list[str]:
 
 def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
     folder = make_run()
-    print_summary(folder, runs.read_result(folder), reused=False)
+    print_summary(folder, read_result(folder), reused=False)
     text = capsys.readouterr().out
     assert row(text, "validation") == ["0.8600", "0.7000", "20"]
     assert row(text, "train") == ["0.9000", "0.4000", "100"]
@@ -50,7 +52,7 @@ def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
 
 def test_the_summary_leaves_out_what_a_model_without_epochs_lacks(make_run, capsys):
     folder = make_run("model=nearest_mean", history=[])
-    print_summary(folder, runs.read_result(folder), reused=False)
+    print_summary(folder, read_result(folder), reused=False)
     text = capsys.readouterr().out
     for absent in ("validation", "train ", "best epoch", "images/s", "None", "of which"):
         assert absent not in text
@@ -58,14 +60,14 @@ def test_the_summary_leaves_out_what_a_model_without_epochs_lacks(make_run, caps
 
 def test_a_reused_result_is_said_to_be_one(make_run, capsys):
     folder = make_run()
-    print_summary(folder, runs.read_result(folder), reused=True)
+    print_summary(folder, read_result(folder), reused=True)
     assert "finished before" in capsys.readouterr().out
 
 
 def test_the_summary_names_the_pictures_that_were_drawn(make_run, capsys):
     folder = make_run()
     assert write_plots(folder) == [folder / "curves.png", folder / "confusion.png"]
-    print_summary(folder, runs.read_result(folder), reused=False)
+    print_summary(folder, read_result(folder), reused=False)
     assert "curves.png, confusion.png" in capsys.readouterr().out
     for name in ("curves.png", "confusion.png"):
         Image.open(folder / name).verify()
@@ -74,7 +76,7 @@ def test_the_summary_names_the_pictures_that_were_drawn(make_run, capsys):
 def test_the_run_id_is_enough_below_outputs(make_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = make_run(outputs=Path("outputs"))
-    print_summary(folder, runs.read_result(folder), reused=False)
+    print_summary(folder, read_result(folder), reused=False)
     assert f"More: fitbench show {folder.name}\n" in capsys.readouterr().out
 
 
@@ -94,8 +96,8 @@ def test_a_finished_run_is_shown_whole(make_run, capsys):
         assert expected in text
     assert "Most confused" in text
     assert "Most confident mistakes" in text
-    result = loading.read_result(folder)
-    found = loading.read_predictions(folder, result)
+    result = reading.read_result(folder)
+    found = reading.read_predictions(folder, result)
     cats = found.labels == 0
     assert row(text, "cat")[1] == f"{(found.predicted[cats] == 0).mean():.4f}"
     assert row(text, "cat")[3] == str(cats.sum())
@@ -104,10 +106,10 @@ def test_a_finished_run_is_shown_whole(make_run, capsys):
 def test_json_holds_everything(make_run, capsys):
     folder = make_run("seed=4")
     content = json.loads(shown(capsys, folder, format="json"))
-    result = loading.read_result(folder)
+    result = reading.read_result(folder)
     assert content["result"] == result
     assert content["state"] == "finished"
-    assert content["history"] == loading.read_history(folder)
+    assert content["history"] == reading.read_history(folder)
     assert "seed=4" in content["changed"]
     assert np.sum(content["confusion"]) == 60
     assert np.trace(content["confusion"]) / 60 == pytest.approx(result["metrics"]["test_accuracy"])
@@ -228,12 +230,12 @@ def test_a_damaged_pruned_json_is_an_error_that_names_it(make_run):
     folder = make_run(pruned=True, trial=0)
     (folder / "pruned.json").write_text("{")
     with pytest.raises(FitbenchError, match=r"pruned\.json"):
-        show(str(folder), Path("outputs"), plots=False, format="table")
+        show(str(folder), Path("outputs"), "table")
 
 
 def test_a_run_that_is_training_is_not_to_be_started_again(make_run, capsys):
     folder = make_run(finished=False, history=[])
-    with runs.claim(folder):
+    with claim(folder):
         text = shown(capsys, folder)
     assert "running" in text
     assert "no epoch is recorded yet" in text
@@ -245,12 +247,12 @@ def test_a_truncated_file_is_an_error_that_names_it(make_run, name):
     path = make_run() / name
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(FitbenchError, match=name):
-        show(str(path.parent), Path("outputs"), plots=False, format="table")
+        show(str(path.parent), Path("outputs"), "table")
 
 
 def test_an_unknown_format_is_refused(make_run):
     with pytest.raises(RequestError, match="table or json"):
-        show(str(make_run()), Path("outputs"), plots=False, format="xml")
+        show(str(make_run()), Path("outputs"), "xml")
 
 
 # -- fitbench show --plots --------------------------------------------------------------------------------------------
@@ -281,7 +283,7 @@ def test_mistakes_of_other_images_are_not_drawn(make_run, npz):
     labels, probabilities = make_run.predictions(40, 3)
     folder = make_run("data=npz", f"data.path={npz.source}", labels=labels, probabilities=probabilities)
     with pytest.raises(FitbenchError, match="needs the same images"):
-        show(str(folder), Path("outputs"), plots=True, format="table")
+        show(str(folder), Path("outputs"), "table", draw=draw_run)
     assert not (folder / "mistakes.png").exists()
 
 

@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
+from fitbench.composition import conf_folder
 from fitbench.config import Backend, Config, from_hydra
-from fitbench.sweeps.launch import conf_folder
 from fitbench.training import backend
 
 
@@ -44,10 +44,11 @@ def main() -> None:
     backend.choose(Backend(options.backend))
     backend.load(Backend(options.backend), "auto")
 
+    from fitbench.data.loading import load
+    from fitbench.data.memory import take
+    from fitbench.data.split import split
     from fitbench.training import networks, objective
-    from fitbench.training.data import load
     from fitbench.training.fit import Examples, fit
-    from fitbench.training.split import split, take
 
     seconds: dict[str, list[float]] = {}
     trained = {}

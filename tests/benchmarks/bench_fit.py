@@ -17,11 +17,12 @@ import time
 
 from hydra import compose, initialize_config_dir
 
-from fitbench import runs
+from fitbench.composition import conf_folder
 from fitbench.config import Backend, Config, from_hydra
-from fitbench.sweeps.launch import conf_folder
+from fitbench.data.loading import load
+from fitbench.record.folder import folder_of
+from fitbench.record.history import read_history
 from fitbench.training import backend
-from fitbench.training.data import load
 from fitbench.training.run import train
 
 BATCH_SIZES = {"softmax": 32, "mlp": 128, "lenet5": 128}
@@ -79,10 +80,10 @@ def plain(model: str, epochs: int, seed: int) -> dict[str, float]:
 def through_fitbench(model: str, epochs: int, seed: int, outputs: str) -> dict[str, float]:
     began = time.perf_counter()
     config = configuration(model, epochs, outputs, seed)
-    folder = runs.folder_of(config)
+    folder = folder_of(config)
     result = train(config, folder)
     whole = time.perf_counter() - began
-    seconds = [epoch["seconds"] for epoch in runs.read_history(folder)]
+    seconds = [epoch["seconds"] for epoch in read_history(folder)]
     return {
         "epoch": statistics.median(seconds[1:]),
         "whole": whole,

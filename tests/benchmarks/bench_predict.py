@@ -27,13 +27,13 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from fitbench import runs
+from fitbench.composition import conf_folder
 from fitbench.config import Backend, Config, from_hydra
-from fitbench.sweeps.launch import conf_folder
+from fitbench.data.loading import load
+from fitbench.inference import predict, reader
+from fitbench.record.folder import folder_of
 from fitbench.training import backend
-from fitbench.training.data import load
 from fitbench.training.run import train
-from fitbench.use import predict, reader
 
 BATCH_SIZES = (32, 128, 256, 512, 1000, 2000, 5000)
 
@@ -121,8 +121,8 @@ def main() -> None:
     print(f"{backend.cpu_name()}; {options.rounds} rounds")
     with tempfile.TemporaryDirectory() as scratch:
         config = configuration(f"{scratch}/outputs")
-        train(config, runs.folder_of(config))
-        model = reader.open_run(runs.folder_of(config))
+        train(config, folder_of(config))
+        model = reader.open_run(folder_of(config))
         data = load(config.data)
         array(model, data.x_test, Path(scratch), options.rounds)
         files(model, np.concatenate([data.x_train, data.x_test]), Path(scratch), options.files, options.rounds)

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from fitbench.analysis.loading import find_run
-from fitbench.training.data import verify
-from fitbench.use.images import decode
-from fitbench.use.prepare import Prepare, prepared
-from fitbench.use.reader import open_run
+from fitbench.data.loading import verify
+from fitbench.inference.images import decode
+from fitbench.inference.prepare import Prepare, prepared
+from fitbench.inference.reader import open_run
+from fitbench.record.reading import find_run
 
 Random = np.random.Generator
 Way = Callable[[np.ndarray, Random], Image.Image]

@@ -29,9 +29,9 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from fitbench import runs
+from fitbench.composition import conf_folder
 from fitbench.config import Config, config_id, from_hydra, plain, run_id
-from fitbench.sweeps.launch import conf_folder
+from fitbench.record.result import SCHEMA
 
 MODELS = {  # trainable parameters, typical test accuracy
     "softmax": (7_850, 0.89), "mlp": (55_050, 0.93), "lenet5": (60_074, 0.96), "lenet5_max": (61_706, 0.965),
@@ -142,7 +142,7 @@ def result(config: Config, name: str, identity: str, epochs: list[dict[str, Any]
     last = epochs[-1]
     seconds = sum(epoch["seconds"] for epoch in epochs)
     return {
-        "schema": runs.SCHEMA, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
+        "schema": SCHEMA, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
         "config": plain(config),
         "metrics": {
             "train_loss": last["loss"], "train_accuracy": last["accuracy"], "val_loss": last["val_loss"],

@@ -29,8 +29,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from fitbench import runs
-from fitbench.sweeps.launch import conf_folder
+from fitbench.composition import conf_folder
+from fitbench.record.history import read_history
 
 PRUNED, WHOLE, RANDOM, HYPERBAND = "fitbench, median", "fitbench, none", "RandomSearch", "Hyperband"
 SPACE = {
@@ -48,7 +48,7 @@ import keras
 import keras_tuner
 from keras import layers
 from fitbench.config import Data, Source
-from fitbench.training.data import load
+from fitbench.data.loading import load
 
 asked = json.loads(sys.argv[1])
 keras.utils.set_random_seed(asked["seed"])
@@ -136,7 +136,7 @@ def fitbench(folder: Path, options: argparse.Namespace, model: str, seed: int, m
     for trial in trials:
         (run_id,) = trial["run_ids"]
         at = trial["ended"]
-        for epoch in reversed(runs.read_history(study / run_id)):
+        for epoch in reversed(read_history(study / run_id)):
             epochs.append((at - began, epoch["val_accuracy"] or 0.0))
             at -= epoch["seconds"]
         fit_seconds.append(_fit_seconds(study / run_id))

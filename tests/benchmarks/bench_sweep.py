@@ -29,7 +29,7 @@ import sys
 import keras
 from keras import layers
 from fitbench.config import Data, Source
-from fitbench.training.data import load
+from fitbench.data.loading import load
 
 data = load(Data(name="mnist", source=Source.mnist, preprocess=None))
 x, x_test = (images.astype("float32") / 255 for images in (data.x_train, data.x_test))
@@ -107,7 +107,8 @@ def again(options: argparse.Namespace) -> None:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.plugins import Plugins
 
-    from fitbench.sweeps import composing, launch, sweep
+    from fitbench import composition
+    from fitbench.launch import command, sweep
 
     Plugins.instance()
     spent = {"compose": 0.0, "check": 0.0, "look": 0.0}
@@ -128,13 +129,13 @@ def again(options: argparse.Namespace) -> None:
             "-m", "data=digits", "model=softmax", f"seed=range({count})", "training.epochs=1", f"outputs={outputs}",
             "progress=false",
         ]  # fmt: skip
-        launch.launch(arguments)
-        composing.Composer.composed_with = timed("compose", composing.Composer.composed_with)
-        composing.from_hydra = timed("check", composing.from_hydra)
+        command.launch(arguments)
+        composition.Composer.composed_with = timed("compose", composition.Composer.composed_with)
+        composition.from_hydra = timed("check", composition.from_hydra)
         sweep.recorded = timed("look", sweep.recorded)
         GlobalHydra.instance().clear()
         began = time.perf_counter()
-        launch.launch(arguments)
+        command.launch(arguments)
         whole = time.perf_counter() - began
     other = (whole - sum(spent.values())) / count
     parts = ", ".join(f"{what} {1000 * seconds / count:.1f}" for what, seconds in spent.items())
@@ -143,7 +144,7 @@ def again(options: argparse.Namespace) -> None:
 
 def checkpoints(options: argparse.Namespace) -> None:
     """The share of the time of a run of LeNet-5 on MNIST that writing its checkpoints takes."""
-    from fitbench.sweeps.launch import launch
+    from fitbench.launch.command import launch
     from fitbench.training import checkpoint
 
     written = []
@@ -165,10 +166,10 @@ def checkpoints(options: argparse.Namespace) -> None:
 
 def many(options: argparse.Namespace) -> None:
     """Memory and speed of 200 small runs in one process."""
-    from fitbench.sweeps import launch
+    from fitbench.launch import command
 
     memory, ends = [], [time.perf_counter()]
-    run = launch.run
+    run = command.run
 
     def watched(config):
         result = run(config)
@@ -176,10 +177,10 @@ def many(options: argparse.Namespace) -> None:
         ends.append(time.perf_counter())
         return result
 
-    launch.run = watched
+    command.run = watched
     with tempfile.TemporaryDirectory() as outputs:
         rates = ",".join(str(0.001 * step) for step in range(1, 11))
-        launch.launch(["-m", "data=digits", "model=softmax,mlp", f"optimizer.learning_rate={rates}", "seed=range(10)",
+        command.launch(["-m", "data=digits", "model=softmax,mlp", f"optimizer.learning_rate={rates}", "seed=range(10)",
                        "training.epochs=3", f"outputs={outputs}", "progress=false"])  # fmt: skip
     seconds = [after - before for before, after in itertools.pairwise(ends)]
     for first in (10, 100, 190):

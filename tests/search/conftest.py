@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fitbench.sweeps.composing import Composer
+from fitbench.composition import Composer
 
 NEED_OPTUNA = ["test_kill.py", "test_requests.py", "test_search.py", "test_space.py", "test_study.py"]
 collect_ignore = [] if find_spec("optuna") else NEED_OPTUNA

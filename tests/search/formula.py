@@ -12,8 +12,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fitbench import runs
 from fitbench.config import Config, config_id, plain, run_id
+from fitbench.record.claims import claim
+from fitbench.record.files import write_whole
+from fitbench.record.folder import tidy
+from fitbench.record.history import append_history, write_history
+from fitbench.record.result import SCHEMA, read_result, utc_now, write_pruned, write_result
 from fitbench.training.run import Trial
 
 log = logging.getLogger(__name__)
@@ -34,10 +38,10 @@ def accuracy(config: Config, epoch: int) -> float:
 def train(config: Config, folder: Path, trial: Trial) -> dict[str, Any] | None:
     """As `fitbench.training.run.train`. A model named `fails` fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    with runs.claim(folder):
-        runs.tidy(folder)
+    with claim(folder):
+        tidy(folder)
         if (folder / "result.json").exists():
-            return runs.read_result(folder)
+            return read_result(folder)
         (folder / "error.txt").unlink(missing_ok=True)
         (folder / "pruned.json").unlink(missing_ok=True)
         path = folder / "train.log"
@@ -48,7 +52,7 @@ def train(config: Config, folder: Path, trial: Trial) -> dict[str, Any] | None:
                 raise ValueError("no luck\nwith this model")
             result = _train(config, folder, trial, attempts)
         except Exception as error:
-            runs.write_whole(folder / "error.txt", f"ValueError: {error}")
+            write_whole(folder / "error.txt", f"ValueError: {error}")
             raise
         log.info("pruned" if result is None else "finished")
     return result
@@ -57,7 +61,7 @@ def train(config: Config, folder: Path, trial: Trial) -> dict[str, Any] | None:
 def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[str, Any] | None:
     checkpoint = folder / "checkpoint" / "state.json"
     history: list[dict[str, Any]] = json.loads(checkpoint.read_text()) if checkpoint.exists() else []
-    runs.write_history(folder, history)
+    write_history(folder, history)
     judged = [trial.prune(epoch) for epoch in history]  # all of them are reported
     pruned = any(judged) and len(history) < config.training.epochs
     while not pruned and len(history) < config.training.epochs:
@@ -65,9 +69,9 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         value = accuracy(config, number)
         line = {"epoch": number, "seconds": 0.1, "learning_rate": 0.1, "loss": 1 - value, "accuracy": value}
         history.append({**line, "val_loss": 1.01 - value, "val_accuracy": value - 0.01})
-        runs.append_history(folder, history[-1])
+        append_history(folder, history[-1])
         checkpoint.parent.mkdir(exist_ok=True)
-        runs.write_whole(checkpoint, json.dumps(history))
+        write_whole(checkpoint, json.dumps(history))
         after_epoch()
         pruned = trial.prune(history[-1]) and number < config.training.epochs
     metrics = {
@@ -76,13 +80,13 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         "best_epoch": len(history), "epochs": len(history),
     }  # fmt: skip
     if pruned:
-        runs.write_whole(checkpoint, json.dumps(history))
+        write_whole(checkpoint, json.dumps(history))
         timing: dict[str, Any] = {"fit_seconds": 1.0}
-        about = {"schema": runs.SCHEMA, "run_id": run_id(config), "trial": trial.number, "metrics": metrics}
-        runs.write_pruned(folder, {**about, "timing": timing, "pruned_at": runs.utc_now()})
+        about = {"schema": SCHEMA, "run_id": run_id(config), "trial": trial.number, "metrics": metrics}
+        write_pruned(folder, {**about, "timing": timing, "pruned_at": utc_now()})
         return None
     result = {
-        "schema": runs.SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
+        "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
         "study": config.study, "config": plain(config),
         "metrics": {**metrics, "test_loss": 0.5, "test_accuracy": 0.5},
         "timing": {"fit_seconds": 1.0, "seconds": 2.0, "images_per_second": 100.0},
@@ -90,8 +94,8 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         "data": {"name": "digits", "sha256": "0" * 64, "train": 8, "validation": 2, "test": 2, "skipped": 0,
                  "classes": ["0", "1"]},
         "versions": {"keras": "3"}, "git": {"commit": None, "dirty": None}, "device": "none", "attempts": attempts,
-        "finished_at": runs.utc_now(), "trial": trial.number,
+        "finished_at": utc_now(), "trial": trial.number,
     }  # fmt: skip
-    runs.write_result(folder, result)
+    write_result(folder, result)
     shutil.rmtree(checkpoint.parent)
     return result

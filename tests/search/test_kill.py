@@ -20,10 +20,13 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fitbench import runs
+from fitbench.record.claims import _process_start, claimed
+from fitbench.record.folder import state_of
+from fitbench.record.history import read_history
+from fitbench.record.result import read_result
 
+from ..launch.recorded import holders
 from ..postgres.server import missing, postgres
-from ..sweeps.recorded import holders
 from .conftest import RATE
 
 SPACE = (RATE, "training.batch_size=32,64", "training.epochs=4", "search.startup_trials=5")
@@ -102,8 +105,8 @@ def trials(folder: Path, storage: BaseStorage | None = None) -> list[dict[str, A
             "values": trial.values,
             "reported": trial.intermediate_values,
             "run": trial.user_attrs["run_ids"][0],
-            "folder": runs.state(folder / trial.user_attrs["run_ids"][0]).value,
-            "epochs": len(runs.read_history(folder / trial.user_attrs["run_ids"][0])),
+            "folder": state_of(folder / trial.user_attrs["run_ids"][0]).value,
+            "epochs": len(read_history(folder / trial.user_attrs["run_ids"][0])),
         }
         for trial in study_of(folder, storage).trials
     ]
@@ -115,7 +118,7 @@ def endings(folder: Path) -> dict[str, int]:
 
 
 def assert_nothing_is_held(folder: Path) -> None:
-    held = [path.parent for path in folder.glob(".search/*/claim.json") if runs.claimed(path.parent)]
+    held = [path.parent for path in folder.glob(".search/*/claim.json") if claimed(path.parent)]
     assert held + list(folder.glob("*/claim*")) + list(folder.glob("search.journal.lock")) == []
 
 
@@ -175,7 +178,7 @@ def assert_every_trial_was_made_once(folder: Path, number: int, seed: int, stora
         if trial["state"] == "PRUNED":
             assert trial["values"] == [max(reported)], (seed, trial)
         else:
-            result = runs.read_result(folder / trial["run"])
+            result = read_result(folder / trial["run"])
             assert trial["values"] == [result["metrics"]["val_accuracy"]], (seed, trial)
     assert_nothing_is_held(folder)
 
@@ -229,13 +232,13 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None
 def training(folder: Path, epochs: int) -> list[int]:
     """The processes that train a run at this moment, which has so many epochs."""
     held = holders(folder).items()
-    return [pid for pid, run in held if runs.claimed(run) and len(runs.read_history(run)) >= epochs]
+    return [pid for pid, run in held if claimed(run) and len(read_history(run)) >= epochs]
 
 
 def at_work(folder: Path) -> list[int]:
     """The processes that have a trial, as soon as there are two."""
     held = holders(folder / ".search").items()
-    pids = [pid for pid, trial in held if trial.name.isdigit() and runs.claimed(trial)]
+    pids = [pid for pid, trial in held if trial.name.isdigit() and claimed(trial)]
     return pids if len(pids) == 2 else []
 
 
@@ -250,7 +253,7 @@ def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_tria
     said = outputs.with_suffix(".err").read_text()
     assert said.endswith("fitbench: interrupted; the same command goes on from here\n")
     assert "Traceback" not in said
-    assert not any(runs._process_start(pid) for pid in workers)
+    assert not any(_process_start(pid) for pid in workers)
     assert study_of(folder).trials[-1].state is TrialState.RUNNING
     assert_nothing_is_held(folder)
 
@@ -258,7 +261,7 @@ def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_tria
     workers = wait_for(lambda: at_work(folder), process)
     process.kill()
     process.wait()
-    wait_for(lambda: not any(runs._process_start(pid) for pid in workers))  # they end with what started them
+    wait_for(lambda: not any(_process_start(pid) for pid in workers))  # they end with what started them
 
     process = launch(outputs, "search.workers=2")
     workers = wait_for(lambda: training(folder, epochs=1), process)

@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from fitbench import runs
 from fitbench.config import Backend, Config
+from fitbench.data.loading import load
+from fitbench.data.split import split
 from fitbench.errors import FitbenchError
-from fitbench.runs import State
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.history import append_history, read_history
+from fitbench.record.result import read_result
 from fitbench.training import backend
-from fitbench.training.data import load
 from fitbench.training.run import train
-from fitbench.training.split import split
 
-from ..sweeps.recorded import attempts, record
+from ..launch.recorded import attempts, record
 from .conftest import Found, search_with, sharing
 
 # State of every kind: dropout, momentum, early stopping that has something to remember.
@@ -63,11 +64,11 @@ def weights(folder: Path) -> bytes:
 
 def kept(folder: Path) -> dict[str, Any]:
     """All of a run that must be the same again, finished or pruned."""
-    if runs.state(folder) is State.finished:
+    if state_of(folder) is State.finished:
         return record(folder)
     pruned = json.loads((folder / "pruned.json").read_text())
     about = {key: pruned[key] for key in ("run_id", "trial", "metrics")}
-    history = [{**epoch, "seconds": 0} for epoch in runs.read_history(folder)]
+    history = [{**epoch, "seconds": 0} for epoch in read_history(folder)]
     return {**about, "history": history, "weights": weights(folder)}
 
 
@@ -76,7 +77,7 @@ def kept(folder: Path) -> dict[str, Any]:
 
 def test_search_that_is_interrupted_in_an_epoch_ends_with_the_same_bits(search, undisturbed, monkeypatch):
     epochs = 0
-    append = runs.append_history
+    append = append_history
 
     def interrupted(folder: Path, epoch: dict[str, Any]) -> None:
         nonlocal epochs
@@ -85,7 +86,7 @@ def test_search_that_is_interrupted_in_an_epoch_ends_with_the_same_bits(search, 
             raise KeyboardInterrupt
         append(folder, epoch)
 
-    monkeypatch.setattr(runs, "append_history", interrupted)
+    monkeypatch.setattr("fitbench.training.callbacks.append_history", interrupted)
     for _ in range(3):
         assert search(*SEARCH).status == 130
     found = search(*SEARCH)
@@ -106,11 +107,11 @@ def pruned_trials(found: Found) -> list[tuple[dict[str, Any], Path]]:
 
 def test_folder_of_a_pruned_trial_is_whole(undisturbed):
     for trial, folder in pruned_trials(undisturbed):
-        assert runs.state(folder) is State.pruned
+        assert state_of(folder) is State.pruned
         names = {path.name for path in folder.iterdir()}
         assert names == {"config.yaml", "history.jsonl", "train.log", "checkpoint", "model.keras", "pruned.json"}
         assert list((folder / "checkpoint").glob("*.npz"))
-        said, history = json.loads((folder / "pruned.json").read_text()), runs.read_history(folder)
+        said, history = json.loads((folder / "pruned.json").read_text()), read_history(folder)
         assert (said["run_id"], said["trial"]) == (folder.name, trial["number"])
         assert said["metrics"]["epochs"] == len(history) == trial["epochs"] < 6
         assert trial["history"] == [epoch["val_accuracy"] for epoch in history]
@@ -133,7 +134,7 @@ def test_model_of_a_pruned_trial_is_that_of_its_best_epoch(undisturbed, configur
         shifted = logits - logits.max(axis=1, keepdims=True)
         losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
         assert losses.mean() == pytest.approx(metrics["val_loss"], rel=1e-4)
-        history = runs.read_history(folder)
+        history = read_history(folder)
         assert metrics["val_loss"] == min(epoch["val_loss"] for epoch in history)
         assert history[metrics["best_epoch"] - 1]["val_loss"] == metrics["val_loss"]
 
@@ -142,14 +143,14 @@ def test_pruned_trial_that_is_trained_goes_on_and_ends_as_if_never_pruned(undist
     trial, folder = pruned_trials(undisturbed)[0]
     shutil.copytree(undisturbed.folder, tmp_path / "outputs" / "mine")
     ours = configuration(folder, configure, tmp_path / "outputs")
-    assert runs.folder_of(ours).name == folder.name
-    assert train(ours, runs.folder_of(ours))["attempts"] == 2
+    assert folder_of(ours).name == folder.name
+    assert train(ours, folder_of(ours))["attempts"] == 2
     whole = configuration(folder, configure, tmp_path / "whole")
-    train(whole, runs.folder_of(whole))
-    assert record(runs.folder_of(ours)) == record(runs.folder_of(whole))
-    assert len(runs.read_history(runs.folder_of(ours))) > trial["epochs"]
-    assert runs.state(runs.folder_of(ours)) is State.finished
-    names = {path.name for path in runs.folder_of(ours).iterdir()}
+    train(whole, folder_of(whole))
+    assert record(folder_of(ours)) == record(folder_of(whole))
+    assert len(read_history(folder_of(ours))) > trial["epochs"]
+    assert state_of(folder_of(ours)) is State.finished
+    names = {path.name for path in folder_of(ours).iterdir()}
     assert names == {"config.yaml", "history.jsonl", "train.log", "model.keras", "predictions.npz", "result.json"}
 
 
@@ -160,19 +161,19 @@ def test_trial_that_is_recorded_takes_its_result(search, configure):
     rates = (0.003, 0.03)
     common = ("data=digits", "model=softmax", "progress=false", "study=mine", "outputs=outputs", "training.epochs=2")
     recorded = configure(*common, f"optimizer.learning_rate={rates[1]}")
-    result = train(recorded, runs.folder_of(recorded))
-    stamp = (runs.folder_of(recorded) / "result.json").stat().st_mtime_ns
+    result = train(recorded, folder_of(recorded))
+    stamp = (folder_of(recorded) / "result.json").stat().st_mtime_ns
     found = search("optimizer.learning_rate=0.003,0.03", "training.epochs=2", "search.sampler=grid")
     assert found.states() == ["finished", "finished"]
     by_rate = {trial["params"]["optimizer.learning_rate"]: trial for trial in found.trials}
-    assert by_rate[0.03]["run_ids"] == [runs.folder_of(recorded).name]
+    assert by_rate[0.03]["run_ids"] == [folder_of(recorded).name]
     assert by_rate[0.03]["values"] == [result["metrics"]["val_accuracy"]]
-    assert by_rate[0.03]["history"] == [epoch["val_accuracy"] for epoch in runs.read_history(runs.folder_of(recorded))]
-    assert (runs.folder_of(recorded) / "result.json").stat().st_mtime_ns == stamp
-    assert not (runs.folder_of(recorded) / "train.log").exists()  # which an attempt of the search would have written
-    assert "trial" not in runs.read_result(runs.folder_of(recorded))
+    assert by_rate[0.03]["history"] == [epoch["val_accuracy"] for epoch in read_history(folder_of(recorded))]
+    assert (folder_of(recorded) / "result.json").stat().st_mtime_ns == stamp
+    assert not (folder_of(recorded) / "train.log").exists()  # which an attempt of the search would have written
+    assert "trial" not in read_result(folder_of(recorded))
     other = found.folder / by_rate[0.003]["run_ids"][0]
-    assert runs.read_result(other)["trial"] == by_rate[0.003]["number"]
+    assert read_result(other)["trial"] == by_rate[0.003]["number"]
     assert attempts(other) == 1
 
 
@@ -184,7 +185,7 @@ def test_several_objectives_of_trained_models(search):
     found = search(*words, "search.objective=[val_accuracy,parameters,fit_seconds]")
     assert found.states() == ["finished"] * 2
     for trial in found.trials:
-        result = runs.read_result(found.folder / trial["run_ids"][0])
+        result = read_result(found.folder / trial["run_ids"][0])
         wanted = [result["metrics"]["val_accuracy"], result["parameters"], result["timing"]["fit_seconds"]]
         assert trial["values"] == wanted
         assert trial["history"] == []
@@ -196,7 +197,7 @@ def test_model_that_is_not_trained_by_epochs_is_searched_too(search):
     found = search(*solved, *words)
     assert found.states() == ["finished"] * 2
     for trial in found.trials:
-        result = runs.read_result(found.folder / trial["run_ids"][0])
+        result = read_result(found.folder / trial["run_ids"][0])
         assert trial["values"] == [result["metrics"]["train_accuracy"]]
 
 
@@ -230,7 +231,7 @@ def test_model_of_the_user_that_raises_fails_its_trials_and_not_the_others(searc
     assert {units: trial["state"] for units, trial in by_units.items()} == {4: "finished", 8: "finished", 16: "failed"}
     assert by_units[16]["error"] == "MemoryError: no room for 16 units"
     failed = found.folder / by_units[16]["run_ids"][0]
-    assert runs.state(failed) is State.failed
+    assert state_of(failed) is State.failed
     assert "searched_model.py" in (failed / "error.txt").read_text()
 
 

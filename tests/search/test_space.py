@@ -7,11 +7,12 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
+from fitbench.analysis.search_record import short_names
+from fitbench.composition import Composer
 from fitbench.errors import RequestError
 from fitbench.search.search import Request, read_request
 from fitbench.search.space import Params, Space, read_space
-from fitbench.search.summary import choices, short_names
-from fitbench.sweeps.composing import Composer
+from fitbench.search.summary import choices
 
 
 @pytest.fixture(scope="module")

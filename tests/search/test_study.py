@@ -16,10 +16,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fitbench import runs
 from fitbench.config import Config
 from fitbench.errors import FitbenchError
-from fitbench.runs import State
+from fitbench.record.claims import Claimed, _create, _self
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.history import read_history
+from fitbench.record.result import read_result
 from fitbench.search import study as studies
 from fitbench.search.search import Request, read_request
 from fitbench.search.study import Study, open_study
@@ -175,7 +177,7 @@ def test_trial_whose_checkpoints_were_lost_is_pruned_where_it_would_have_been(se
     (stopped.run(number) / "history.jsonl").unlink()
     again = search(*words)
     assert again.trials == undisturbed(number + 1)
-    assert len(runs.read_history(again.run(number))) == 2
+    assert len(read_history(again.run(number))) == 2
 
 
 # -- what is recorded --------------------------------------------------------------------------------------------------
@@ -257,14 +259,12 @@ def test_objective_is_the_mean_over_the_seeds_of_a_trial(search):
     for trial in found.trials:
         if trial["state"] == "pruned":
             continue
-        results = [runs.read_result(found.folder / name) for name in trial["run_ids"]]
+        results = [read_result(found.folder / name) for name in trial["run_ids"]]
         assert [result["seed"] for result in results] == [5, 6, 7]
         values = [result["metrics"]["val_accuracy"] for result in results]
         assert trial["values"] == [pytest.approx(sum(values) / 3, abs=1e-12)]
         assert len(set(values)) == 3
-        assert trial["history"] == [
-            epoch["val_accuracy"] for epoch in runs.read_history(found.folder / trial["run_ids"][0])
-        ]
+        assert trial["history"] == [epoch["val_accuracy"] for epoch in read_history(found.folder / trial["run_ids"][0])]
     assert "pruned" not in found.states()[:5]
 
 
@@ -273,7 +273,7 @@ def test_pruned_trial_trains_no_further_seeds(search):
     pruned = [trial for trial in found.trials if trial["state"] == "pruned"]
     assert pruned
     for trial in pruned:
-        assert runs.state(found.folder / trial["run_ids"][0]) is State.pruned
+        assert state_of(found.folder / trial["run_ids"][0]) is State.pruned
         assert not (found.folder / trial["run_ids"][1]).exists()
 
 
@@ -367,7 +367,7 @@ def test_search_says_what_it_has_found_and_how_to_train_it(search, capsys, confi
     assert words[:3] == ["fitbench", "train", "-m"]
     assert words[-1] == "'seed=range(5)'"
     config = configure(*words[3:-1])
-    assert runs.folder_of(config).absolute() == found.run(found.record["best"][0])
+    assert folder_of(config).absolute() == found.run(found.record["best"][0])
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def test_failing_trial_is_recorded_with_its_error_and_the_others_go_on(search, m
     for trial in found.trials:
         assert (trial["state"] == "failed") == (trial["params"]["model"] == "fails")
         assert trial["error"] == ("ValueError: no luck" if trial in failed else None)
-        assert (runs.state(found.run(trial["number"])) is State.failed) == (trial in failed)
+        assert (state_of(found.run(trial["number"])) is State.failed) == (trial in failed)
     assert f"{len(failed)} failed" in capsys.readouterr().out
     assert not set(found.record["best"]) & {trial["number"] for trial in failed}
     assert [trial.state for trial in of_optuna(found.folder).trials].count(TrialState.FAIL) == len(failed)
@@ -566,14 +566,14 @@ def test_trial_that_ends_while_a_worker_looks_for_work_is_not_made_again(opened,
 
 def test_claim_whose_folder_is_removed_at_that_moment_is_not_had(opened, monkeypatch):
     study, _ = opened(*SPACE, "search.trials=2")
-    create = runs._create
+    create = _create
 
     def removed(path: Path, content: str) -> bool:
         if path.parent.name == "0":
             path.parent.rmdir()
         return create(path, content)
 
-    monkeypatch.setattr(runs, "_create", removed)
+    monkeypatch.setattr("fitbench.record.claims._create", removed)
     assert study._claimed(0) is None
 
 
@@ -594,8 +594,8 @@ def test_trial_waits_for_its_run_where_another_process_trains_it(search, monkeyp
 
     def elsewhere(config: Config, folder: Path, trial: Any) -> Any:
         if not waited:
-            (folder / "claim.json").write_text(json.dumps(runs._self()))
-            raise runs.Claimed(str(folder))
+            (folder / "claim.json").write_text(json.dumps(_self()))
+            raise Claimed(str(folder))
         return train(config, folder, trial)
 
     def wait(seconds: float) -> None:

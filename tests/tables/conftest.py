@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from fitbench import runs
 from fitbench.config import Config, config_id, plain, run_id
+from fitbench.record.folder import folder_of
+from fitbench.record.result import SCHEMA, write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table, read
 from fitbench.tables.measured import read_runs
@@ -89,13 +90,13 @@ def look(composed):
 
 def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:
     """The folder of a finished run."""
-    folder = runs.folder_of(config)
+    folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
     metrics = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss"), 0.5)
-    runs.write_result(
+    write_result(
         folder,
         {
-            "schema": runs.SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
+            "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
             "study": config.study, "config": plain(config),
             "metrics": {**metrics, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4},

@@ -1,7 +1,7 @@
 import pytest
 
+from fitbench.composition import Composer
 from fitbench.errors import RequestError
-from fitbench.sweeps.composing import Composer
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import read
 

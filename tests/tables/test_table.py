@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fitbench.errors import RequestError
-from fitbench.sweeps.sweep import SweepFailed
+from fitbench.launch.sweep import SweepFailed
 from fitbench.tables import launching
 from fitbench.tables.definition import part, read
 from fitbench.tables.table import table as show_table
@@ -24,7 +24,7 @@ def launched(monkeypatch):
         print("what the sweep says")
         return 0
 
-    monkeypatch.setattr("fitbench.sweeps.launch.launch", launch)
+    monkeypatch.setattr("fitbench.launch.command.launch", launch)
     return calls
 
 
@@ -88,14 +88,14 @@ def test_after_failures_the_table_is_rendered_and_the_failure_said(small, tmp_pa
     def fail(_):
         raise SweepFailed("3 of 10 runs failed")
 
-    monkeypatch.setattr("fitbench.sweeps.launch.launch", fail)
+    monkeypatch.setattr("fitbench.launch.command.launch", fail)
     with pytest.raises(SweepFailed):
         show_table(str(small.folder), run=True, outputs=tmp_path / "outputs")
     assert "0 of 5" in capsys.readouterr().out
 
 
 def test_an_interrupted_launch_gives_its_status(small, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("fitbench.sweeps.launch.launch", lambda _: 130)
+    monkeypatch.setattr("fitbench.launch.command.launch", lambda _: 130)
     assert show_table(str(small.folder), run=True, outputs=tmp_path / "outputs") == 130
     assert capsys.readouterr().out == ""
 

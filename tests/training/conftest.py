@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fitbench import runs
 from fitbench.config import Backend
+from fitbench.record.folder import folder_of
 from fitbench.training import backend
 from fitbench.training.run import train
 
@@ -22,7 +22,7 @@ def trained(configure, tmp_path_factory):
     def run(*overrides: str, outputs: Path | None = None) -> tuple[Path, dict]:
         root = outputs or tmp_path_factory.mktemp("outputs")
         config = configure(f"outputs={root}", "progress=false", *overrides)
-        folder = runs.folder_of(config)
+        folder = folder_of(config)
         return folder, train(config, folder)
 
     return run

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform
 
-from fitbench import runs
 from fitbench.config import Preprocess, config_id
+from fitbench.data.loading import load
+from fitbench.data.memory import Rows
+from fitbench.record.history import read_history
 from fitbench.training import deskew
-from fitbench.training.data import load
 from fitbench.training.deskew import Deskewed, deskewed, from_raw, prepared
-from fitbench.training.split import Rows
 
 RUN = ("data=digits", "data.preprocess=deskew", "training.epochs=2")
 
@@ -141,8 +141,8 @@ def test_run_is_the_same_bit_for_bit_whether_or_not_the_images_were_prepared_bef
     again, _ = trained(*RUN, "model=mlp", "seed=4")
     one, other = (np.load(folder / "predictions.npz")["probabilities"] for folder in (first, again))
     assert (one == other).all()
-    assert [{**epoch, "seconds": 0} for epoch in runs.read_history(first)] == [
-        {**epoch, "seconds": 0} for epoch in runs.read_history(again)
+    assert [{**epoch, "seconds": 0} for epoch in read_history(first)] == [
+        {**epoch, "seconds": 0} for epoch in read_history(again)
     ]
 
 

@@ -4,8 +4,8 @@ import pytest
 from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
 from fitbench.config import Affine, Elastic, LeCun, NoDistortion
+from fitbench.data.loading import load
 from fitbench.training import networks
-from fitbench.training.data import load
 from fitbench.training.distortions import RandomAffine, RandomElastic, distorted, distorting
 from fitbench.training.elastic import displacement_factor
 from fitbench.training.resampling import resample

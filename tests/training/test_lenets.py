@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.training import building, lenets
-from fitbench.training.data import Dataset
 from fitbench.training.digits import CODES
 from fitbench.training.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
 

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from fitbench.data.dataset import Dataset
 from fitbench.training import building, models, objective
-from fitbench.training.data import Dataset
 
 
 def dataset(height=28, width=28, channels=1, classes=10) -> Dataset:

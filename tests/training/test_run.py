@@ -7,19 +7,20 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import yaml
 
-from fitbench import runs
+from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.sweeps.launch import run
+from fitbench.launch.job import run
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.history import read_history
+from fitbench.record.result import read_result
 from fitbench.training import checkpoint, networks
 from fitbench.training.callbacks import Diverged
-from fitbench.training.data import load
 from fitbench.training.run import train
 
 # what the fixture `dropout_run` is trained with
@@ -37,7 +38,7 @@ def dropout_run(trained):
 
 
 def history_without_seconds(folder):
-    return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in runs.read_history(folder)]
+    return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in read_history(folder)]
 
 
 def assert_same_run(one, other):
@@ -47,7 +48,7 @@ def assert_same_run(one, other):
         assert np.array_equal(mine, theirs)
     first, second = (np.load(folder / "predictions.npz")["probabilities"] for folder in (one, other))
     assert np.array_equal(first, second)
-    assert runs.read_result(one)["metrics"] == runs.read_result(other)["metrics"]
+    assert read_result(one)["metrics"] == read_result(other)["metrics"]
 
 
 # -- what is recorded
@@ -55,7 +56,7 @@ def assert_same_run(one, other):
 
 def test_folder_holds_the_files_of_a_finished_run_and_no_others(dropout_run):
     folder, _ = dropout_run
-    assert runs.state(folder) is runs.State.finished
+    assert state_of(folder) is State.finished
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "history.jsonl", "model.keras", "predictions.npz", "result.json",
     }  # fmt: skip
@@ -135,7 +136,7 @@ def test_metrics_are_those_of_the_weights_that_are_kept(trained, configure):
         folder, result = trained(
             *options, "training.early_stopping.patience=2", f"training.early_stopping.restore_best_weights={restore}"
         )
-        history, metrics = runs.read_history(folder), result["metrics"]
+        history, metrics = read_history(folder), result["metrics"]
         best = min(history, key=lambda epoch: epoch["val_loss"])
         assert metrics["best_epoch"] == best["epoch"] == history[-1]["epoch"] - 2
         kept = best if restore else history[-1]
@@ -170,10 +171,11 @@ def test_another_seed_is_another_run(dropout_run, trained):
 # The command, with a pause after each epoch: these runs take less time than it takes to interrupt them.
 SLOWLY = """
 import sys, time
-from fitbench import cli, runs
+from fitbench import cli
+from fitbench.training import callbacks
 
-append = runs.append_history
-runs.append_history = lambda folder, epoch: (append(folder, epoch), time.sleep(0.1))
+append = callbacks.append_history
+callbacks.append_history = lambda folder, epoch: (append(folder, epoch), time.sleep(0.1))
 sys.argv[0] = "fitbench"
 cli.main()
 """
@@ -186,7 +188,7 @@ def launch(*arguments):
 
 def wait_for_epochs(folder, epochs, process):
     deadline = time.monotonic() + 120
-    while len(runs.read_history(folder)) < epochs:
+    while len(read_history(folder)) < epochs:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -201,7 +203,7 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
         "+training.callbacks.plateau={_target_: keras.callbacks.ReduceLROnPlateau, monitor: loss, min_delta: 0.01}",
     )  # fmt: skip
     undisturbed, _ = trained(*options)
-    folder = runs.folder_of(configure(*options, f"outputs={tmp_path}"))
+    folder = folder_of(configure(*options, f"outputs={tmp_path}"))
 
     process = launch(*options, f"outputs={tmp_path}")
     wait_for_epochs(folder, 3, process)
@@ -209,21 +211,21 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on from here" in said
-    assert runs.state(folder) is runs.State.interrupted
-    after_first = len(runs.read_history(folder))
+    assert state_of(folder) is State.interrupted
+    after_first = len(read_history(folder))
 
     process = launch(*options, f"outputs={tmp_path}", "training.checkpoint_seconds=0")
     wait_for_epochs(folder, after_first + 3, process)
     process.kill()
     process.communicate()
-    assert runs.state(folder) is runs.State.interrupted  # its claim is that of a dead process
+    assert state_of(folder) is State.interrupted  # its claim is that of a dead process
     with (folder / "history.jsonl").open("a") as history:
         history.write('{"epoch": 99, "lo')  # as a write that was cut short leaves it
 
     _, result = trained(*options, outputs=tmp_path)
     assert_same_run(undisturbed, folder)
     assert result["attempts"] == 3
-    assert runs.read_result(folder)["metrics"]["epochs"] < 80
+    assert read_result(folder)["metrics"]["epochs"] < 80
     assert not (folder / "checkpoint").exists()
 
 
@@ -263,7 +265,7 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
     digits = load(configure("data=digits").data)
     arrays = {name: getattr(digits, name) for name in ("x_train", "y_train", "x_test", "y_test")}
     np.savez(tmp_path / "made.npz", **arrays)
-    folder = runs.folder_of(configure(*options, f"outputs={tmp_path}"))
+    folder = folder_of(configure(*options, f"outputs={tmp_path}"))
     other = checkpoint.Checkpoint(1, False, 1.0, 1.0, "0" * 64, [])
     folder.mkdir(parents=True)
     checkpoint.write(folder, other)
@@ -290,7 +292,7 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
 )
 def test_ways_to_train(trained, options):
     folder, result = trained(*SMALL, *options)
-    history = runs.read_history(folder)
+    history = read_history(folder)
     assert len(history) == 2
     assert history[1]["loss"] < history[0]["loss"]
     without_validation = "training.validation_split=0" in options
@@ -316,7 +318,7 @@ def test_losses_are_what_their_names_say(trained, configure, loss):
 def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatch, configure):
     from PIL import Image
 
-    from fitbench.training import data as data_module
+    from fitbench.data import image_folder
     from fitbench.training import fit as fit_module
 
     digits = load(configure("data=digits").data)
@@ -331,7 +333,7 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     whole, result = trained(*options)
     assert result["run_id"].startswith("images-mlp-adam-")
     assert result["data"]["classes"] == [f"class {digit}" for digit in range(10)]
-    monkeypatch.setattr(data_module, "memory_limit", lambda: 1000)
+    monkeypatch.setattr(image_folder, "memory_limit", lambda: 1000)
     monkeypatch.setattr(fit_module, "BLOCK_BYTES", 64 * 130)
     assert_same_run(whole, trained(*options)[0])
 
@@ -341,11 +343,11 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
 
 def test_diverging_run_fails_and_keeps_its_history(trained, configure, tmp_path):
     options = (*SMALL, "optimizer=sgd", "optimizer.learning_rate=1e30", f"outputs={tmp_path}")
-    folder = runs.folder_of(configure(*options))
+    folder = folder_of(configure(*options))
     with pytest.raises(Diverged, match=r"diverged: loss is nan after epoch 1; try a smaller optimizer\.learning_rate"):
         trained(*options, outputs=tmp_path)
-    assert runs.state(folder) is runs.State.failed
-    assert runs.read_history(folder)[0]["loss"] is None
+    assert state_of(folder) is State.failed
+    assert read_history(folder)[0]["loss"] is None
     assert "Diverged" in (folder / "error.txt").read_text()
     assert not (folder / "claim.json").exists()
 
@@ -386,7 +388,7 @@ def test_model_of_ones_own_trains_from_ones_own_config_dir(tmp_path):
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     [folder] = (tmp_path / "outputs" / "default").iterdir()
-    assert runs.read_result(folder)["parameters"] == 64 * 12 + 12 + 12 * 10 + 10
+    assert read_result(folder)["parameters"] == 64 * 12 + 12 + 12 * 10 + 10
     assert (folder / "curves.png").exists()
     assert (folder / "confusion.png").exists()
     assert "attempt 1 of" in (folder / "train.log").read_text()
@@ -503,13 +505,13 @@ def tiny_disk(tmp_path):
 
 def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
     config = configure(*SMALL, "model.hidden=[1000]", f"outputs={tiny_disk}", "progress=false")
-    folder = runs.folder_of(config)
+    folder = folder_of(config)
     with pytest.raises(OSError, match="No space left"):
         train(config, folder)
-    assert runs.state(folder) is not runs.State.finished
+    assert state_of(folder) is not State.finished
     assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt", "checkpoint"}
     assert not list((folder / "checkpoint").iterdir())
-    assert len(runs.read_history(folder)) == 2
+    assert len(read_history(folder)) == 2
 
 
 # -- published figures and other backends
@@ -528,9 +530,9 @@ def test_every_model_trains_on_jax(tmp_path):
     script = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from conftest import configure
-from fitbench import runs
+from fitbench.composition import Composer
+from fitbench.record.folder import folder_of
+from fitbench.record.history import read_history
 from fitbench.training.run import train
 import numpy as np
 root = Path(sys.argv[1])
@@ -540,15 +542,15 @@ np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_
 for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
     epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
-    config = configure("backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
-                       "progress=false", *epochs, *small)
-    result = train(config, runs.folder_of(config))
+    config = Composer().configuration(["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}",
+                                       f"outputs={root}", "progress=false", *epochs, *small])
+    result = train(config, folder_of(config))
     assert result["versions"]["jax"]
-    losses = [epoch["loss"] for epoch in runs.read_history(runs.folder_of(config))]
+    losses = [epoch["loss"] for epoch in read_history(folder_of(config))]
     print(model, *losses, result["metrics"]["test_loss"])
 """
     process = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parents[1])],
+        [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
@@ -580,7 +582,7 @@ def test_run_is_the_same_bit_for_bit_whatever_its_process_has_trained_before(tra
         with zipfile.ZipFile(alone / name) as one, zipfile.ZipFile(after / name) as two:
             members = [member for member in one.namelist() if member != "metadata.json"]  # that has the time
             assert all(one.read(member) == two.read(member) for member in members)
-    histories = [[{**epoch, "seconds": 0} for epoch in runs.read_history(folder)] for folder in (alone, after)]
+    histories = [[{**epoch, "seconds": 0} for epoch in read_history(folder)] for folder in (alone, after)]
     assert histories[0] == histories[1]
 
 

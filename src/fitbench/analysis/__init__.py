@@ -1,1 +1,1 @@
-"""From run folders to tables and plots. Imports no Keras."""
+"""From run folders to tables of runs, groups and differences. Imports no Keras."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fitbench.sweeps.launch import conf_folder
+from fitbench.composition import conf_folder
 
 # Hydra's groups, the key that tells what a section is, and whether the choice is said even where it is the default.
 GROUPS = {

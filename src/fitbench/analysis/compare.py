@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fitbench.analysis import loading, statistics
-from fitbench.analysis.columns import Column, as_markdown, escaped, number, print_columns, span
+from fitbench.analysis import statistics
 from fitbench.analysis.groups import Comparison, Group, against, default_keys, find, group, text
 from fitbench.analysis.statistics import Metric
-from fitbench.analysis.terminal import check_format, clean, console
+from fitbench.columns import Column, as_markdown, escaped, print_columns
 from fitbench.errors import RequestError
+from fitbench.record import reading
+from fitbench.text import check_format, clean, console, number, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,15 +59,15 @@ def compare(
     """
     printers = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
     check_format(format, list(printers))
-    folders = [Path(path) if Path(path).exists() else loading.find_run(path, outputs) for path in paths]
-    if len(folders) == 2 and all(map(loading.is_run, folders)):
+    folders = [Path(path) if Path(path).exists() else reading.find_run(path, outputs) for path in paths]
+    if len(folders) == 2 and all(map(reading.is_run, folders)):
         options = {"--by": by, "--metric": metric, "--baseline": baseline, "--where": where, "--study": study}
         given = [name for name, value in options.items() if value is not None]
         if given:
             raise RequestError(f"{', '.join(given)} is for groups of runs; {paths[0]} and {paths[1]} are single runs")
-        from fitbench.analysis import pair
+        from fitbench.analysis import two_runs
 
-        pair.compare_runs(folders[0], folders[1], limit, format)
+        two_runs.compare_runs(folders[0], folders[1], limit, format)
         return
     compared = _compared(folders or [outputs], by, metric or METRIC, baseline, where, study)
     printers[format](compared, limit or GROUPS)

@@ -13,11 +13,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench import runs
-from fitbench.analysis import loading
-from fitbench.analysis.terminal import check_format, clean, console, table
 from fitbench.config import NOT_IDENTITY
 from fitbench.errors import FitbenchError
+from fitbench.record import reading
+from fitbench.record.folder import State, state_of
+from fitbench.text import check_format, clean, console, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
         FitbenchError: result.json or config.yaml of a run is damaged. Other files are named on stderr and left out.
     """
     check_format(format, ("table", "json"))
-    a, b = (_read(loading.find_run(run, outputs)) for run in (run_a, run_b))
+    a, b = (_read(reading.find_run(run, outputs)) for run in (run_a, run_b))
     same = _sameness(a, b)
     if format == "json":
         print(json.dumps(_content(a, b, same), indent=2, allow_nan=False))
@@ -66,7 +66,7 @@ class Side:
     """One of the two runs. Keys are dotted; null and empty values are left out. Unfinished, it has no `result`."""
 
     folder: Path
-    state: runs.State
+    state: State
     run_id: str
     config: Flat
     history: list[dict[str, Any]]
@@ -85,12 +85,12 @@ def _read(folder: Path) -> Side:
 
 
 def _read_files(folder: Path) -> Side:
-    state = runs.state(folder)
-    history = loading.read_history(folder)
-    if state is not runs.State.finished:
-        config = loading.read_config(folder)
+    state = state_of(folder)
+    history = reading.read_history(folder)
+    if state is not State.finished:
+        config = reading.read_config(folder)
         return Side(folder, state, folder.name, _config(config), history)
-    result = loading.read_result(folder)
+    result = reading.read_result(folder)
     environment = {
         **_flat(_section(folder, result, "versions"), "versions."),
         **_flat(_section(folder, result, "git"), "git."),
@@ -223,7 +223,7 @@ def _same_predictions(a: Side, b: Side) -> tuple[bool | None, int | None]:
     """Are the predictions bitwise the same, and on how many images do the runs differ, if their images are the same?"""
     assert a.result is not None and b.result is not None
     try:
-        ours, theirs = (loading.read_predictions(side.folder, side.result or {}) for side in (a, b))
+        ours, theirs = (reading.read_predictions(side.folder, side.result or {}) for side in (a, b))
     except FitbenchError as error:
         _warn(error)
         return None, None
@@ -332,7 +332,7 @@ def _came_to(side: Side) -> str:
     if side.result:
         return f"finished {clean(side.result['finished_at'])}"
     epochs = f"{len(side.history)} of {clean(side.config.get('training.epochs'))} epochs"
-    why = "; error.txt says why" if side.state is runs.State.failed else ""
+    why = "; error.txt says why" if side.state is State.failed else ""
     return f"{side.state.value} after {epochs}{why}"
 
 

@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.analysis.frame import column as frame_column
-from fitbench.analysis.terminal import clean
 from fitbench.errors import RequestError
+from fitbench.text import clean
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series

@@ -18,11 +18,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench import runs
-from fitbench.analysis import loading
-from fitbench.analysis.terminal import clean
 from fitbench.config import NOT_IDENTITY, SECTIONS
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.record import reading
+from fitbench.record.folder import State, state_of
+from fitbench.record.result import utc_now
+from fitbench.text import clean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def histories(frame: pd.DataFrame) -> pd.DataFrame:
     rows: list[Row] = []
     for run in zip(*(frame[name].tolist() for name in names), strict=True):
         try:
-            epochs = loading.read_history(Path(run[0]))
+            epochs = reading.read_history(Path(run[0]))
         except FileNotFoundError:  # it was there a moment ago
             continue
         except (OSError, RecursionError) as error:
@@ -255,17 +256,17 @@ def _row(folder: str) -> Row | None:
     try:
         if _exists(f"{folder}/result.json"):
             try:
-                return _finished_row(folder, loading.read_result(path))
+                return _finished_row(folder, reading.read_result(path))
             except FitbenchError:
                 if _exists(f"{folder}/result.json"):  # else force=true has just removed it
                     raise
-        state = runs.state(path)
-        if state is runs.State.finished:
+        state = state_of(path)
+        if state is State.finished:
             return _row(folder)
         try:
             return _unfinished_row(path, state)
         except FitbenchError:
-            if state is runs.State.pruned and not _exists(f"{folder}/pruned.json"):  # it goes on
+            if state is State.pruned and not _exists(f"{folder}/pruned.json"):  # it goes on
                 return _row(folder)
             raise
     except FileNotFoundError:
@@ -317,7 +318,7 @@ def _flat(name: str, content: bytes) -> Row:
     return row
 
 
-def _unfinished_row(folder: Path, state: runs.State) -> Row:
+def _unfinished_row(folder: Path, state: State) -> Row:
     config = _config(folder)
     study = config.get("study")
     if not isinstance(study, str):
@@ -332,10 +333,10 @@ def _unfinished_row(folder: Path, state: runs.State) -> Row:
         "state": state.value,
     }
     _flatten(config, "", row, "config.yaml: ")
-    if state is runs.State.failed:
+    if state is State.failed:
         row["error"] = _error(folder / "error.txt")
-    elif state is runs.State.pruned:
-        pruned = loading.read_pruned(folder)
+    elif state is State.pruned:
+        pruned = reading.read_pruned(folder)
         row.update((f"metrics.{name}", pruned["metrics"].get(name)) for name in TRAINED)
         row["timing.fit_seconds"] = pruned["timing"]["fit_seconds"]
         row["trial"] = _trial("pruned.json", pruned["trial"])
@@ -378,7 +379,7 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
                 continue
             value = json.dumps(_plain(value), ensure_ascii=False)  # noqa: PLW2901
         elif isinstance(value, (int, float)):
-            if not loading.is_finite(value):
+            if not reading.is_finite(value):
                 raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
         elif not isinstance(value, str):  # YAML's dates
             value = str(value)  # noqa: PLW2901
@@ -444,9 +445,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError):
-        raise FitbenchError(
-            f"result.json: finished_at is {text!r:.80}; expected a time such as {runs.utc_now()}"
-        ) from None
+        raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None
 
 
 def _error(path: Path) -> str | None:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.columns import APART, Column, as_markdown, broken, escaped, widest
 from fitbench.analysis.frame import column, configuration, load_runs, say_left_out, varying
-from fitbench.analysis.terminal import check_format, clean, console, shortened, table
+from fitbench.columns import APART, Column, as_markdown, broken, escaped, widest
 from fitbench.errors import RequestError
-from fitbench.runs import State
+from fitbench.record.folder import State
+from fitbench.text import check_format, clean, console, shortened, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,7 +265,7 @@ def _cell(name: str, value: Any) -> str:
     if name == "age":
         return _age(value)
     if name.startswith("timing.") and name.endswith("seconds"):
-        from fitbench.training.progress import duration
+        from fitbench.text import duration
 
         return duration(value)
     if isinstance(value, (bool, np.bool_)):

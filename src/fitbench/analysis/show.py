@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench import runs
-from fitbench.analysis import evaluations, loading, scores
-from fitbench.analysis.terminal import check_format, clean, console, table
+from fitbench.analysis import scores
 from fitbench.errors import FitbenchError
+from fitbench.record import evaluations, reading
+from fitbench.record.folder import State, state_of
+from fitbench.text import check_format, clean, console, table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -42,40 +43,23 @@ def print_summary(folder: Path, result: dict[str, Any], reused: bool) -> None:
     out.print(f"More: fitbench show {clean(shlex.quote(name))}", soft_wrap=True)
 
 
-def write_plots(folder: Path) -> list[Path]:
-    """Draw curves.png (where there are epochs) and confusion.png of a finished run into its folder.
-
-    Raises:
-        FitbenchError: a file of the run is absent or damaged.
-    """
-    from fitbench.analysis import plots
-
-    result = loading.read_result(folder)
-    drawn = _draw_curves(folder, loading.read_history(folder), result["run_id"], result["metrics"]["best_epoch"])
-    predictions = loading.read_predictions(folder, result)
-    classes = result["data"]["classes"]
-    title = f"{result['run_id']}, {len(predictions.labels):,} test images"
-    plots.draw_confusion(predictions.labels, predictions.predicted, classes, folder / "confusion.png", title)
-    return [*drawn, folder / "confusion.png"]
-
-
-def show(run: str, outputs: Path, plots: bool, format: str) -> None:
+def show(run: str, outputs: Path, format: str, draw: Callable[[Seen], list[Path]] | None = None) -> None:
     """Print one run: its state, results, configuration, learning curves, and its errors by class, pair and image.
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one, looked for in `outputs`.
-        plots: also draw the pictures into the folder; mistakes.png needs the data set.
+        draw: draws pictures of the run into its folder, before it is printed; gives their paths.
         format: 'table', or 'json' for one JSON object with everything.
 
     Raises:
         RequestError: no run or several runs fit, or the format is unknown.
-        FitbenchError: a file of the run is damaged; with `plots`, the data set is not the run's.
+        FitbenchError: a file of the run is damaged.
     """
     check_format(format, ("table", "json"))
-    folder = loading.find_run(run, outputs)
+    folder = reading.find_run(run, outputs)
     seen = _look(folder)
-    if plots:
-        seen.plots = _draw(seen)
+    if draw is not None:
+        seen.plots = draw(seen)
     if format == "json":
         _print_json(seen)
     else:
@@ -87,13 +71,13 @@ class Seen:
     """What the files of a run say. Without predictions.npz there is no `predictions` and no `matrix`."""
 
     folder: Path
-    state: runs.State
+    state: State
     config: dict[str, Any]
     history: list[dict[str, Any]]
     changed: list[str]
     result: dict[str, Any] | None = None
     pruned: dict[str, Any] | None = None
-    predictions: loading.Predictions | None = None
+    predictions: reading.Predictions | None = None
     matrix: np.ndarray | None = None
     plots: list[Path] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
@@ -113,61 +97,17 @@ class Seen:
 def _look(folder: Path) -> Seen:
     from fitbench.analysis.changes import changes
 
-    state = runs.state(folder)
-    result = loading.read_result(folder) if state is runs.State.finished else None
-    pruned = loading.read_pruned(folder) if state is runs.State.pruned else None
-    config = result["config"] if result else loading.read_config(folder)
-    seen = Seen(folder, state, config, loading.read_history(folder), changes(config), result, pruned)
+    state = state_of(folder)
+    result = reading.read_result(folder) if state is State.finished else None
+    pruned = reading.read_pruned(folder) if state is State.pruned else None
+    config = result["config"] if result else reading.read_config(folder)
+    seen = Seen(folder, state, config, reading.read_history(folder), changes(config), result, pruned)
     if result:
         seen.evaluations = evaluations.read(folder, result)
     if result and (folder / "predictions.npz").exists():
-        seen.predictions = loading.read_predictions(folder, result)
+        seen.predictions = reading.read_predictions(folder, result)
         seen.matrix = scores.confusion(seen.predictions.labels, seen.predictions.predicted, len(seen.classes))
     return seen
-
-
-# -- pictures ---------------------------------------------------------------------------------------------------------
-
-
-def _draw(seen: Seen) -> list[Path]:
-    if seen.result is None:
-        return _draw_curves(seen.folder, seen.history, seen.folder.name, seen.best_epoch)
-    return [*write_plots(seen.folder), *_draw_mistakes(seen)]
-
-
-def _draw_curves(folder: Path, history: list[dict[str, Any]], title: str, best_epoch: int | None) -> list[Path]:
-    from fitbench.analysis import plots
-
-    if not history:
-        return []
-    plots.draw_curves(history, folder / "curves.png", title, best_epoch)
-    return [folder / "curves.png"]
-
-
-def _draw_mistakes(seen: Seen) -> list[Path]:
-    """Draw mistakes.png; its images come from the data set, which must be the one that the run was tested with."""
-    from fitbench.analysis import plots
-    from fitbench.config import from_values
-    from fitbench.training.data import load
-
-    assert seen.result is not None and seen.predictions is not None
-    labels, probabilities = seen.predictions.labels, seen.predictions.probabilities
-    worst = scores.mistakes(labels, probabilities)[: plots.GRID * plots.GRID]
-    if not len(worst):
-        return []
-    data = load(from_values(seen.config).data)
-    if data.sha256 != seen.predictions.data_sha256:
-        raise FitbenchError(
-            f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
-            f"{seen.predictions.data_sha256:.8}; mistakes.png needs the same images"
-        )
-    path = seen.folder / "mistakes.png"
-    title = f"{seen.result['run_id']}: the most confident mistakes on {len(labels):,} test images"
-    confidence = probabilities[worst].max(axis=1)
-    plots.draw_mistakes(
-        data.x_test[worst], labels[worst], seen.predictions.predicted[worst], confidence, seen.classes, path, title
-    )
-    return [path]
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------
@@ -186,7 +126,7 @@ def _print_json(seen: Seen) -> None:
         "confusion": None,
         "confused": None,
         "mistakes": None,
-        "error": _last_error(seen.folder) if seen.state is runs.State.failed else None,
+        "error": _last_error(seen.folder) if seen.state is State.failed else None,
         "evaluations": seen.evaluations,
         "plots": [str(path) for path in seen.plots],
     }
@@ -261,7 +201,7 @@ def _results(out: Console, result: Mapping[str, Any]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from fitbench.training.progress import duration
+    from fitbench.text import duration
 
     metrics, timing, data = result["metrics"], result["timing"], result["data"]
     made = table(out, "", "accuracy", "loss", "images", right=("accuracy", "loss", "images"))
@@ -291,14 +231,14 @@ def _number(value: float | None) -> str:
 
 def _print_unfinished(out: Console, seen: Seen) -> None:
     """The state of a run without a result, how far it came, and how it goes on."""
-    from fitbench.training.progress import describe
+    from fitbench.text import describe
 
     epochs = clean(seen.config["training"].get("epochs"))
     if seen.pruned:
         _print_pruned(out, seen.pruned, epochs)
     else:
-        out.print(seen.state.value, style="bold red" if seen.state is runs.State.failed else "bold yellow")
-    if seen.state is runs.State.failed:
+        out.print(seen.state.value, style="bold red" if seen.state is State.failed else "bold yellow")
+    if seen.state is State.failed:
         out.print(f"  {clean(_last_error(seen.folder))}", soft_wrap=True)
         out.print(f"  the traceback is in {clean(seen.folder / 'error.txt')}", soft_wrap=True)
     if seen.history and not seen.pruned:
@@ -306,7 +246,7 @@ def _print_unfinished(out: Console, seen: Seen) -> None:
         out.print(f"  epoch {last['epoch']} of {epochs}: {describe(last)}", soft_wrap=True)
     elif not seen.history:
         out.print("  no epoch is recorded yet")
-    if seen.state is runs.State.running:
+    if seen.state is State.running:
         out.print(f"  it is being trained now; {clean(seen.folder / 'train.log')} says how it goes", soft_wrap=True)
         return
     command = " ".join(["fitbench train", *(shlex.quote(change) for change in seen.changed)])

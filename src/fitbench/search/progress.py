@@ -8,12 +8,13 @@ import threading
 import time
 from typing import Any
 
-from fitbench import runs
+from fitbench.analysis.search_record import metric_text
+from fitbench.record.history import read_history
 from fitbench.search.record import write_record
 from fitbench.search.settings import objectives
 from fitbench.search.study import StorageLost, Study
-from fitbench.search.summary import choices, metric_text, outcome
-from fitbench.training.progress import duration
+from fitbench.search.summary import choices, outcome
+from fitbench.text import duration
 
 POLL_SECONDS = 0.5
 
@@ -101,7 +102,7 @@ class Progress:
             if not trial.state.is_finished() and names:
                 open_runs = [self.study.folder / name for name in names]
                 folder = next((one for one in open_runs if not (one / "result.json").exists()), open_runs[-1])
-                history = runs.read_history(folder)
+                history = read_history(folder)
                 return f"trial {trial.number}: " + (f"epoch {history[-1]['epoch']}" if history else "starting")
         return ""
 

@@ -12,12 +12,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fitbench import runs
+from fitbench.analysis.search_record import FILE, SCHEMA
+from fitbench.record.files import write_whole
 from fitbench.search.settings import Objective, objectives, pruner
 from fitbench.search.study import Study, reaching
 
-FILE = "search.json"
-SCHEMA = 1
 FEWEST = 10  # finished trials from which importances are computed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
@@ -25,7 +24,7 @@ STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialSta
 def write_record(study: Study) -> dict[str, Any]:
     """Write search.json, and give what it holds."""
     record = described(study)
-    runs.write_whole(study.folder / FILE, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_whole(study.folder / FILE, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
     return record
 
 

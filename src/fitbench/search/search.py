@@ -20,9 +20,12 @@ from hydra.errors import HydraException
 from omegaconf import open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from fitbench.charts.search import write_plots
+from fitbench.composition import Composer, explain
 from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.search.plots import write_plots
+from fitbench.launch.job import cannot_write
+from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.search.progress import Progress
 from fitbench.search.record import write_record
 from fitbench.search.settings import Settings, check_trial, objectives, read_settings
@@ -30,8 +33,6 @@ from fitbench.search.space import Space, is_part_of_a_space, read_space
 from fitbench.search.study import Study, identity, open_study
 from fitbench.search.summary import print_summary, train_command
 from fitbench.search.trial import Recipe, work
-from fitbench.sweeps.composing import Composer
-from fitbench.sweeps.launch import Terminated, cannot_write, explain, status_of, terminable
 
 
 @dataclass(frozen=True)

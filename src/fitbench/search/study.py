@@ -27,12 +27,13 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from fitbench import runs
 from fitbench.config import NOT_IDENTITY, Config, plain
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.launch.signals import in_one_piece
+from fitbench.record.claims import Claimed, claim, claimed
+from fitbench.record.files import write_whole
 from fitbench.search.settings import Pruner, Sampler, Settings, objectives, pruner
 from fitbench.search.space import Params, Space
-from fitbench.sweeps.launch import in_one_piece
 
 JOURNAL = "search.journal"
 CLAIMS = ".search"
@@ -162,7 +163,7 @@ class Study:
 
     def is_claimed(self, number: int) -> bool:
         """Whether a process works on a running trial."""
-        return runs.claimed(self.claims / str(number))
+        return claimed(self.claims / str(number))
 
     def _draw_for(self, number: int, draw: int = 0) -> None:
         """Set the sampler up for one draw of a trial, with random numbers of its own."""
@@ -172,13 +173,13 @@ class Study:
         """A claim of this trial for this process; None if another one has it."""
         folder = self.claims / str(number)
         folder.mkdir(exist_ok=True)
-        claim = contextlib.ExitStack()
-        claim.callback(_remove_empty, folder)
+        held = contextlib.ExitStack()
+        held.callback(_remove_empty, folder)
         try:
-            claim.enter_context(runs.claim(folder))
-        except (runs.Claimed, FileNotFoundError):  # or somebody has just released it, and removed the folder
+            held.enter_context(claim(folder))
+        except (Claimed, FileNotFoundError):  # or somebody has just released it, and removed the folder
             return None
-        return claim
+        return held
 
 
 def open_study(settings: Settings, space: Space, config: Config) -> Study:
@@ -234,7 +235,7 @@ def _where(claims: Path) -> str:
     """The name that this folder of claims has for good."""
     path = claims / "where"
     if not path.exists():
-        runs.write_whole(path, uuid.uuid4().hex)
+        write_whole(path, uuid.uuid4().hex)
     return path.read_text()
 
 
@@ -304,9 +305,9 @@ def locked(folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         while True:
             try:
-                held.enter_context(runs.claim(lock))
+                held.enter_context(claim(lock))
                 break
-            except runs.Claimed:
+            except Claimed:
                 time.sleep(POLL_SECONDS)
         yield
 

@@ -7,34 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fitbench.analysis.columns import Column, print_columns
-from fitbench.analysis.terminal import clean, console
-from fitbench.training.progress import duration
+from fitbench.analysis.search_record import metric_text, parted, short_names
+from fitbench.columns import Column, print_columns
+from fitbench.text import clean, console, duration
 
 SHOWN = 10  # trials in the table
-
-
-def parted(name: str) -> tuple[str, str]:
-    """A parameter's key, and the choices that it belongs to where the key has several parameters; else ''.
-
-    'optimizer.learning_rate (optimizer=sgd)' becomes 'optimizer.learning_rate' and 'optimizer=sgd'.
-    """
-    key, _, condition = name.partition(" (")
-    return key, condition.removesuffix(")")
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The last part of each parameter's key, or all of it where that means several.
-
-    'optimizer.learning_rate (optimizer=sgd)' becomes 'learning_rate (sgd)'.
-    """
-    last = {}
-    for name in names:
-        key, condition = parted(name)
-        chosen = [one.partition("=")[2] for one in condition.split(" and ") if one]
-        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({one})" for one in chosen)])
-    counts = Counter(last.values())
-    return {name: short if counts[short] == 1 else name for name, short in last.items()}
 
 
 def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
@@ -47,15 +24,6 @@ def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
 def value_text(value: Any) -> str:
     """A parameter's value as people read it."""
     return f"{value:.3g}" if isinstance(value, float) else clean(value)
-
-
-def metric_text(name: str, value: float | None) -> str:
-    """An objective's value as people read it."""
-    if value is None:
-        return "-"
-    if name.endswith("seconds"):
-        return duration(value)
-    return f"{value:,.0f}" if name == "parameters" else f"{value:.4f}"
 
 
 def outcome(trial: dict[str, Any], record: dict[str, Any]) -> str:

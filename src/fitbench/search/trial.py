@@ -16,15 +16,16 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
-from fitbench import runs
+from fitbench.composition import Composer, explain
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.runs import State
+from fitbench.launch.job import recorded
+from fitbench.launch.sweep import first_line
+from fitbench.record.claims import Claimed
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.history import read_history
 from fitbench.search.settings import Objective, Pruner, check_trial, objectives, pruner
 from fitbench.search.study import StorageLost, Study, Turn, reaching
-from fitbench.sweeps.composing import Composer
-from fitbench.sweeps.launch import explain, recorded
-from fitbench.sweeps.sweep import first_line
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 WAIT_SECONDS = 1.0  # between two looks at a run that another process works on
@@ -89,7 +90,7 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
         first = recipe.configuration(study.space.overrides(chosen))
         check_trial(first, wanted)
         configs = [replace(first, seed=(first.seed + i) % 2**32) for i in range(study.settings.seeds)]
-        study.note(turn.trial, run_ids=[runs.folder_of(config).name for config in configs])
+        study.note(turn.trial, run_ids=[folder_of(config).name for config in configs])
         values = []
         for i, config in enumerate(configs):
             judge = _Judge(study, turn.trial, wanted, reports=i == 0)
@@ -136,11 +137,11 @@ def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None
 
     A run that another process works on is waited for.
     """
-    folder = runs.folder_of(config)
+    folder = folder_of(config)
     while True:
         result = recorded(config)
         if result is not None:
-            for epoch in runs.read_history(folder):
+            for epoch in read_history(folder):
                 judge(epoch)
             return result
         from fitbench.training.run import Trial, train
@@ -148,8 +149,8 @@ def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None
         try:
             with _logged(folder):
                 return train(config, folder, Trial(number, judge))
-        except runs.Claimed:
-            while runs.state(folder) is State.running:
+        except Claimed:
+            while state_of(folder) is State.running:
                 time.sleep(WAIT_SECONDS)
 
 
@@ -174,5 +175,5 @@ def _logged(folder: Path) -> Iterator[None]:
 def _value(objective: Objective, result: dict[str, Any], config: Config) -> float:
     value = objective.of_result(result)
     if value is None:
-        raise FitbenchError(f"{runs.folder_of(config).name} has no {objective.name}")
+        raise FitbenchError(f"{folder_of(config).name} has no {objective.name}")
     return float(value)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fitbench.analysis import paper
-from fitbench.analysis.paper import COLOURS, GREY, WIDTHS
 from fitbench.analysis.statistics import Interval
+from fitbench.charts import paper
+from fitbench.charts.paper import COLOURS, GREY, WIDTHS
 from fitbench.tables.definition import Table, Unit
 from fitbench.tables.outcome import Outcome
 from fitbench.tables.rendering import ends, quantity

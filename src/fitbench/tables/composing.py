@@ -8,10 +8,9 @@ from pathlib import Path
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from fitbench.composition import Composer, explain
 from fitbench.config import Config
 from fitbench.errors import RequestError
-from fitbench.sweeps.composing import Composer
-from fitbench.sweeps.launch import explain
 from fitbench.tables.definition import FILE, Table
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fitbench.analysis.loading import is_number
 from fitbench.config import NAME
 from fitbench.errors import RequestError
+from fitbench.record.reading import is_number
 
 FILE = "table.yaml"
 FOLDER = Path("experiments")

@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fitbench import runs
 from fitbench.config import NOT_IDENTITY, Config
 from fitbench.errors import RequestError
+from fitbench.record.files import write_whole
+from fitbench.record.folder import State, state_of
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import folders
 
@@ -35,11 +36,11 @@ def train(
         sys.stderr.write("fitbench: every run of this table is finished\n")
         return 0
     jobs = [{"overrides": table.overrides_of(row), "seeds": row.seeds} for row in rows]
-    from fitbench.sweeps.launch import launch
+    from fitbench.launch.command import launch
 
     with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
         path = Path(folder) / "jobs.json"
-        runs.write_whole(path, json.dumps(jobs))
+        write_whole(path, json.dumps(jobs))
         first = configurations[rows[0].label]
         arguments = [
             "-m",
@@ -68,7 +69,7 @@ CHANGEABLE = set(NOT_IDENTITY) - {"seed", "study", "outputs"}
 
 
 def _finished(config: Config, seeds: Sequence[int]) -> bool:
-    return all(runs.state(folder) is runs.State.finished for folder in folders(config, seeds))
+    return all(state_of(folder) is State.finished for folder in folders(config, seeds))
 
 
 def _quoted(text: str) -> str:

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fitbench import runs
-from fitbench.analysis import loading
-from fitbench.analysis.terminal import clean
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.runs import State
+from fitbench.record import reading
+from fitbench.record.folder import State, folder_of, state_of
 from fitbench.tables.definition import Table
+from fitbench.text import clean
 
 FILE = "results.csv"
 MISSING, DAMAGED = "missing", "damaged"
@@ -69,7 +68,7 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
 
 def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
     """Where the runs of a configuration with these seeds are recorded."""
-    folder = runs.folder_of(config)
+    folder = folder_of(config)
     stem = folder.name.removesuffix(f"s{config.seed}")
     return [folder.with_name(f"{stem}s{seed}") for seed in seeds]
 
@@ -78,12 +77,12 @@ def _read(folder: Path, about: Record, metric: str) -> Record:
     try:
         if not folder.is_dir():
             return about
-        state = runs.state(folder)
+        state = state_of(folder)
         if state is State.failed:
             return replace(about, state=state.value, reason=_last_line(folder / "error.txt"))
         if state is not State.finished:
             return replace(about, state=state.value)
-        return _finished(loading.read_result(folder), about, folder, metric)
+        return _finished(reading.read_result(folder), about, folder, metric)
     except (FitbenchError, OSError, RecursionError) as error:
         reason = str(error).removeprefix(f"{folder}/") or type(error).__name__
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")

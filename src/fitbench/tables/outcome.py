@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fitbench.runs import State
+from fitbench.record.folder import State
 from fitbench.tables.definition import Claim, Row, Table
 from fitbench.tables.measured import DAMAGED, MISSING, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge

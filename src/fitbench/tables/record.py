@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fitbench import runs
-from fitbench.analysis.columns import escaped
+from fitbench.columns import escaped
 from fitbench.errors import FitbenchError
+from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
 from fitbench.tables.definition import FILE, Table
@@ -31,12 +31,12 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     Raises:
         FitbenchError: a file cannot be written.
     """
-    from fitbench.analysis import paper
+    from fitbench.charts import paper
 
     try:
-        runs.write_whole(table.folder / measured.FILE, measured.as_csv(records))
+        write_whole(table.folder / measured.FILE, measured.as_csv(records))
         paper.write(chart(table, outcomes(table, records)), table.folder / PLOT)
-        runs.write_whole(table.folder / README, readme(table, records))
+        write_whole(table.folder / README, readme(table, records))
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
     sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, PLOT))} into {table.folder}\n")

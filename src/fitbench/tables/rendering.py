@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from fitbench.analysis.columns import Column, as_markdown, escaped, number, print_columns
 from fitbench.analysis.statistics import Interval
-from fitbench.analysis.terminal import clean, console
+from fitbench.columns import Column, as_markdown, escaped, print_columns
 from fitbench.tables.definition import NONE_STATED, Claim, Table, Unit
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
+from fitbench.text import clean, console, number
 
 NARROWEST = 13  # characters of a label or a verdict in a terminal
 WIDE = 100  # characters of a terminal in which labels rather break than that intervals are left out

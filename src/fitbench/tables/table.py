@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fitbench.analysis.terminal import check_format
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.tables import definition, launching, measured, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.outcome import outcomes
+from fitbench.text import check_format
 
 
 def table(

@@ -9,9 +9,9 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
 from fitbench.config import MODELS, Config, NoDistortion
+from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.training import objective, optimizers
-from fitbench.training.data import Dataset
 from fitbench.training.distortions import distorted
 from fitbench.training.layers import Standardize
 

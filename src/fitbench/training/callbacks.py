@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 
-from fitbench import runs
 from fitbench.config import EarlyStopping
 from fitbench.errors import FitbenchError
-from fitbench.training.progress import Display, describe
+from fitbench.record.history import append_history
+from fitbench.text import describe
+from fitbench.training.progress import Display
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Recorder(keras.callbacks.Callback):
         }
         recorded = {name: value if math.isfinite(value) else None for name, value in line.items()}
         self.history.append(recorded)
-        runs.append_history(self.folder, recorded)
+        append_history(self.folder, recorded)
         log.info("epoch %d: %s", epoch + 1, describe(recorded))
         self.display.end_epoch(recorded, bool(self.model.stop_training))
         for name in ("loss", "val_loss"):

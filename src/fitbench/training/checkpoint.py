@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from fitbench.errors import FitbenchError
-from fitbench.runs import replacing
+from fitbench.record.files import replacing
 
 log = logging.getLogger(__name__)
 

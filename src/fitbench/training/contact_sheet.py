@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from fitbench import runs
+from fitbench.composition import conf_folder
 from fitbench.config import Config, Preprocess, from_hydra
+from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
-from fitbench.sweeps.launch import conf_folder
+from fitbench.record.files import beside
 from fitbench.training import backend
-from fitbench.training.data import load
 
 ROWS = ("lecun", "affine", "elastic")
 
@@ -60,7 +60,7 @@ def _draw(rows: dict[str, np.ndarray], path: Path) -> None:
             place.imshow(image, cmap="gray_r", vmin=0, vmax=255)
             place.set(xticks=[], yticks=[])
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    with runs.beside(path) as new:
+    with beside(path) as new:
         figure.savefig(new, format="png")
 
 

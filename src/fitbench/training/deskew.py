@@ -18,9 +18,9 @@ import numpy as np
 from keras import ops
 
 from fitbench.config import Preprocess
-from fitbench.training.data import Dataset
+from fitbench.data.dataset import Dataset
+from fitbench.data.memory import take
 from fitbench.training.evaluate import batch_size
-from fitbench.training.split import take
 
 
 def deskewed(images: Any) -> Any:

@@ -5,8 +5,8 @@ import platform
 import subprocess
 from typing import Any
 
-import fitbench
 from fitbench.config import Backend
+from fitbench.version import __version__
 
 
 def versions(backend: Backend) -> dict[str, str]:
@@ -14,7 +14,7 @@ def versions(backend: Backend) -> dict[str, str]:
     packages = ("keras", backend.value, "numpy", "hydra-core")
     return {
         "python": platform.python_version(),
-        "fitbench": fitbench.__version__,
+        "fitbench": __version__,
         **{package: importlib.metadata.version(package) for package in packages},
     }
 

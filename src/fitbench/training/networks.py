@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from fitbench.config import Config, config_id
+from fitbench.data.dataset import Dataset
 from fitbench.training import objective
 from fitbench.training.building import build, compiled
-from fitbench.training.data import Dataset
 from fitbench.training.fit import Examples, Loops, compile_loops, worth_xla
 
 

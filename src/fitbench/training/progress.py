@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from fitbench.text import count, describe, duration
+
 
 class Display:
     """Draws epochs as they pass. `examples` is the number of training images in one epoch."""
@@ -60,7 +62,7 @@ class Display:
         if {"loss", "accuracy"} <= set(logs):
             rate = examples / max(time.perf_counter() - self.epoch_started, 1e-9)
             self.trained = f"loss {logs['loss']:.3f} acc {logs['accuracy']:.3f}"
-            self.rate = f"{_count(rate)} img/s"
+            self.rate = f"{count(rate)} img/s"
         parts = [self.trained, self.validated, self.rate, self._left(examples)]
         self.live.update(
             self.task,
@@ -75,7 +77,7 @@ class Display:
             self.validated = f"val {epoch['val_loss']:.3f} {epoch['val_accuracy']:.3f}"
         if self.plain:
             rate = self.examples / max(epoch["seconds"], 1e-9)
-            line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {_count(rate)} img/s"
+            line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {count(rate)} img/s"
             sys.stderr.write(f"{line}{'  stopped early' if stopped else ''}\n")
             sys.stderr.flush()
 
@@ -101,31 +103,3 @@ def notice(shown: bool, text: str) -> Iterator[None]:
         if shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-
-
-def describe(epoch: dict[str, Any]) -> str:
-    """One epoch of the history as people read it."""
-    text = f"{epoch['seconds']:.2f} s  {_metrics(epoch)}"
-    if epoch.get("val_loss") is not None:
-        text += f"  val {_metrics({'loss': epoch['val_loss'], 'accuracy': epoch.get('val_accuracy')})}"
-    return text
-
-
-def _metrics(values: dict[str, Any]) -> str:
-    named = (("loss", "loss"), ("accuracy", "acc"))
-    return "  ".join(f"{short} {values[key]:.4f}" for key, short in named if values.get(key) is not None)
-
-
-def _count(number: float) -> str:
-    if number < 1000:
-        return f"{number:.0f}"
-    return f"{number / 1000:.1f}k" if number < 100_000 else f"{number / 1000:.0f}k"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as 8 s, 3:05 or 2:03:05."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -16,14 +16,20 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from fitbench import runs
 from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, run_id
+from fitbench.data.dataset import Dataset
+from fitbench.data.loading import load
+from fitbench.data.memory import take
+from fitbench.data.split import split
 from fitbench.errors import RequestError
+from fitbench.record.claims import claim
+from fitbench.record.files import beside, replacing, write_whole
+from fitbench.record.folder import tidy
+from fitbench.record.history import write_history
+from fitbench.record.result import SCHEMA, read_result, utc_now, write_pruned, write_result
 from fitbench.training import backend, gpus
-from fitbench.training.data import Dataset, load
 from fitbench.training.environment import git_state, versions
 from fitbench.training.progress import Display, notice
-from fitbench.training.split import split, take
 
 log = logging.getLogger(__name__)
 
@@ -46,28 +52,28 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         the result, as result.json holds it; None if the trial was pruned.
 
     Raises:
-        runs.Claimed: another process works on the run.
+        Claimed: another process works on the run.
         FitbenchError: the run failed for a reason that the message explains. Whatever it fails of, error.txt holds
             the traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with runs.claim(folder):
-        runs.tidy(folder)
+    with claim(folder):
+        tidy(folder)
         if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
             clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
         elif (folder / "result.json").exists():  # another process has finished it a moment ago
-            return runs.read_result(folder)
+            return read_result(folder)
         (folder / "error.txt").unlink(missing_ok=True)
         (folder / "pruned.json").unlink(missing_ok=True)  # if it is pruned again, it goes on to the same epoch
         attempts = _attempts(folder) + 1
         log.info("attempt %d of %s", attempts, folder.name)
-        runs.write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
+        write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
             result = _train(config, folder, attempts, trial)
         except Exception as error:
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
-                runs.write_whole(folder / "error.txt", traceback.format_exc())
+                write_whole(folder / "error.txt", traceback.format_exc())
             raise
         except BaseException as error:
             log.info("interrupted by %s", type(error).__name__)
@@ -123,7 +129,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
                 model = deskew.from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
                 _write_model(model, folder / "model.keras")
                 networks.keep(network)
-                runs.write_pruned(folder, _pruned(config, trial, history, fit_seconds))
+                write_pruned(folder, _pruned(config, trial, history, fit_seconds))
                 return None
             metrics = _recorded(history, settings.early_stopping)
         else:
@@ -135,7 +141,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         metrics["test_loss"] = float(objective.loss(settings)(targets, logits))
         metrics["test_accuracy"] = accuracy(logits, data.y_test)
         _write_model(model, folder / "model.keras")
-        with runs.replacing(folder / "predictions.npz") as file:
+        with replacing(folder / "predictions.npz") as file:
             np.savez(file, labels=data.y_test, probabilities=softmax(logits), data_sha256=np.array(data.sha256))
         parameters = sum(math.prod(weight.shape) for weight in model.trainable_weights)
         networks.keep(network)
@@ -143,7 +149,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
     speeds = [len(kept) / epoch["seconds"] for epoch in history]
     seconds = time.perf_counter() - began
     result = {
-        "schema": runs.SCHEMA,
+        "schema": SCHEMA,
         "run_id": run_id(config),
         "config_id": config_id(config),
         "seed": config.seed,
@@ -169,10 +175,10 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         "git": git_state(),
         "device": device,
         "attempts": attempts,
-        "finished_at": runs.utc_now(),
+        "finished_at": utc_now(),
         **({} if trial is None else {"trial": trial.number}),
     }
-    runs.write_result(folder, result)
+    write_result(folder, result)
     checkpoint.remove(folder)
     return result
 
@@ -222,7 +228,7 @@ def _fit(
     first = resumed.epoch if resumed else 0
     if resumed:
         log.info("going on after epoch %d", first)
-    runs.write_history(folder, history)
+    write_history(folder, history)
     stopping = early_stopping(settings.early_stopping)
     states = [*stopping, *callbacks(settings.callbacks)]
     with Display(config.progress, settings.epochs, len(kept)) as display:
@@ -254,12 +260,12 @@ def _fit(
 def _pruned(config: Config, trial: Trial, history: list[dict[str, Any]], fit_seconds: float) -> dict[str, Any]:
     """What pruned.json holds: the metrics are those of the epochs up to now, as a result's are."""
     return {
-        "schema": runs.SCHEMA,
+        "schema": SCHEMA,
         "run_id": run_id(config),
         "trial": trial.number,
         "metrics": _recorded(history, config.training.early_stopping),
         "timing": {"fit_seconds": fit_seconds},
-        "pruned_at": runs.utc_now(),
+        "pruned_at": utc_now(),
     }
 
 
@@ -313,7 +319,7 @@ def _best(history: list[dict[str, Any]], monitor: str, min_delta: float) -> dict
 
 
 def _write_model(model: Any, path: Path) -> None:
-    with runs.beside(path) as new, backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
+    with beside(path) as new, backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
         model.save(new)
 
 

@@ -1,0 +1,1 @@
+"""Charts for a paper, and pictures of runs and searches. No Keras."""

@@ -1,0 +1,173 @@
+"""Configurations composed by Hydra, many of them quickly; and what Hydra's errors mean.
+
+Composing takes a tenth of a second, mostly for the choices of files. Configurations that choose the same files share
+that; the values of each are then put into what was composed, as Hydra does it. Each file is read once.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.default_element import ResultDefault
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
+from hydra.version import setbase
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+from fitbench.config import Config, TopLevel, from_hydra, run_id
+from fitbench.errors import RequestError
+
+# The launchers in conf/ have the names of their plugins' schemas, which Hydra 1.3 checks them against, with a warning.
+warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
+
+# A value and no choice of a file: KEY=.. at the top level, or KEY.KEY=.., for the name of a group has no point.
+VALUE = re.compile(rf"(?!hydra\.)([A-Za-z_]\w*(\.\w+)+|{'|'.join(field.name for field in fields(TopLevel))})=")
+
+
+def conf_folder() -> Path:
+    """Where conf/ lies: beside the package in an installed wheel, else at the top of the source tree."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parents[1] / "conf"
+
+
+def _run_id(root: Any) -> str:
+    """The resolver `${run_id:}`. It checks the whole configuration, so a bad one is refused before a folder is made."""
+    return run_id(from_hydra(root))
+
+
+class Composer:
+    """Composes configurations, and remembers what several of them share."""
+
+    def __init__(
+        self, config_dirs: Sequence[str | Path] = (), path: ConfigSearchPath | None = None, name: str = "config"
+    ) -> None:
+        """Hydra finds choices in conf/ and, behind that, in `config_dirs`; or in the search path of a running Hydra.
+
+        `name` is the file that has the defaults list.
+
+        Raises:
+            RequestError: one of them does not exist.
+        """
+        setbase("1.3")
+        folders = path or create_config_search_path(str(conf_folder()))
+        for folder in config_dirs:
+            if not Path(folder).is_dir():
+                raise RequestError(f"--config-dir {folder}: there is no such folder")
+            folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
+        self.loader = _Loader(folders)
+        self.name = name
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
+        self.parsed: dict[str, Override] = {}
+
+    def configuration(self, overrides: Sequence[str]) -> Config:
+        """What `fitbench train OVERRIDES` would train.
+
+        Raises:
+            RequestError, HydraException, OmegaConfBaseException, ValueError: it cannot be composed, or is wrong.
+        """
+        return from_hydra(self.composed_with(overrides))
+
+    def composed_with(self, overrides: Sequence[str]) -> DictConfig:
+        """The same before it is checked, without Hydra's own section.
+
+        Raises:
+            RequestError, HydraException, OmegaConfBaseException, ValueError: it cannot be composed.
+        """
+        values = [one for one in overrides if VALUE.match(one)]
+        choices = tuple(one for one in overrides if not VALUE.match(one))
+        if choices not in self.composed:
+            self.composed[choices] = self._compose(choices)
+        own = copy.deepcopy(self.composed[choices])
+        for value in values:
+            if value not in self.parsed:
+                [self.parsed[value]] = _parsed([value])
+            one = self.parsed[value]
+            if one.is_sweep_override():
+                raise RequestError(f"{value}: that makes several configurations; write a list as [a,b]")
+            OmegaConf.update(own, one.key_or_group, one.value(), merge=True)
+        return own
+
+    def _compose(self, choices: Sequence[str]) -> DictConfig:
+        composed = self.loader.load_configuration(self.name, list(choices), RunMode.RUN, from_shell=False)
+        with open_dict(composed):
+            del composed["hydra"]
+        return composed
+
+
+class _Loader(ConfigLoaderImpl):
+    """Hydra's, which reads every file again for each configuration; this one keeps them."""
+
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], CachingConfigRepository]:
+        if not hasattr(self, "kept"):
+            _, self.kept = super()._parse_overrides_and_create_caching_repo(config_name, [])
+        return _parsed(overrides), self.kept
+
+    def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        loaded = super()._load_single_config(default, repo)
+        return replace(loaded, config=copy.deepcopy(loaded.config))  # overrides are put into it
+
+
+def _parsed(overrides: Sequence[str]) -> list[Override]:
+    parser = OverridesParser.create()
+    made = []
+    for override in overrides:
+        try:
+            made += parser.parse_overrides([override])
+        except HydraException as error:
+            raise RequestError(f"{override}: {str(error).splitlines()[0]}") from error
+    return made
+
+
+def explain(error: BaseException) -> str:
+    """Hydra's or OmegaConf's error in one or two lines, with the nearest key or choice where one was misspelt."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for link in chain:  # our own refusal inside of a resolver says it best
+        if isinstance(link, RequestError):
+            return str(link)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        near = _nearest(name, error.options)
+        return f"{group}={name}: there is no such choice; {group} has {', '.join(error.options)}{near}"
+    for link in chain:
+        if isinstance(link, ConfigAttributeError | ConfigKeyError) and isinstance(link.parent_node, DictConfig):
+            section, _, key = str(link.full_key).rpartition(".")
+            keys = [str(key) for key in link.parent_node if key not in ("hydra", "_target_")]
+            prefix = f"{section}." if section else ""
+            has = f"{section or 'the top level'} has {', '.join(keys)}"
+            return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {has}")
+    if "Could not override 'experiment'" in str(error):
+        return "an experiment is added with a plus sign: +experiment=NAME"
+    if str(error).startswith("Ambiguous value for argument"):
+        return f"{str(error).splitlines()[0]}; add -m to train each of the values, or write a list as [a,b]"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Error merging override") and error.__cause__ is not None:
+        lines = [f"{lines[0].removeprefix('Error merging override ')}: {str(error.__cause__).splitlines()[0]}"]
+    return "\n".join(lines[:2])
+
+
+def _nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f". Did you mean {prefix}{near[0]}?" if near else ""

@@ -1,0 +1,102 @@
+"""Checks of what files hold: arrays in, a data set out, or an error that says what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fitbench.data.dataset import Dataset, chunks, sha256_of
+from fitbench.errors import DataError
+
+
+def checked(name: str, arrays: Mapping[str, np.ndarray], source: str, classes: Sequence[str] | None = None) -> Dataset:
+    """The arrays by `PARTS` (and `classes`) as a data set; raises DataError that says what is wrong."""
+    x_train, x_test = (_pixels(arrays[part], f"{source}: {part}") for part in ("x_train", "x_test"))
+    y_train, y_test = (_labels(arrays[part], f"{source}: {part}") for part in ("y_train", "y_test"))
+    for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test)):
+        if len(images) != len(labels):
+            raise DataError(f"{source}: {len(images):,} {part} images but {len(labels):,} {part} labels.")
+        if len(images) == 0:
+            raise DataError(f"{source}: no {part} examples; expected at least one.")
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(
+            f"{source}: train images are {x_train.shape[1:]} and test images {x_test.shape[1:]}; "
+            "expected the same [height, width, channels]."
+        )
+    if "classes" in arrays:
+        classes = _class_names(arrays["classes"], source)
+    numbers = np.unique(y_train)
+    if classes is None:
+        classes = [str(number) for number in numbers]
+        if numbers[-1] != len(numbers) - 1:
+            raise DataError(
+                f"{source}: y_train holds {len(numbers):,} classes numbered {numbers[0]}..{numbers[-1]}; "
+                "expected 0..classes-1 with none left out. Number them so, or name all in an array 'classes'."
+            )
+    if numbers[-1] >= len(classes):
+        raise DataError(f"{source}: y_train holds {numbers[-1]}, but there are {len(classes)} class names.")
+    unseen = np.setdiff1d(y_test, numbers)
+    if len(unseen):
+        raise DataError(f"{source}: y_test holds class {', '.join(map(str, unseen[:5]))}, which y_train does not have.")
+    if len(classes) < 2:
+        raise DataError(f"{source}: all labels are 0; expected at least two classes.")
+    sha256 = sha256_of(x_train, y_train, x_test, y_test)
+    return Dataset(name, x_train, y_train, x_test, y_test, tuple(classes), sha256, source)
+
+
+def _class_names(array: np.ndarray, source: str) -> list[str]:
+    names = [str(name) for name in array] if array.ndim == 1 and array.dtype.kind == "U" else []
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"{source}: the class names are not a vector of strings that differ from each other.")
+    return names
+
+
+def _pixels(array: np.ndarray, where: str) -> np.ndarray:
+    """Images as uint8 [N, height, width, channels]; an array that is that already is not copied."""
+    if array.ndim not in {3, 4} or 0 in array.shape[1:]:
+        raise DataError(
+            f"{where} has the shape {array.shape}; expected [N, height, width] or [N, height, width, channels]."
+        )
+    if array.ndim == 3:
+        array = array[..., np.newaxis]
+    if array.shape[1] in {1, 3} and array.shape[3] > 4:
+        raise DataError(
+            f"{where} has the shape {array.shape}, with the channels first; expected them last. "
+            "Use x.transpose(0, 2, 3, 1)."
+        )
+    if array.dtype == np.uint8:
+        return array
+    pixels = np.empty(array.shape, np.uint8)
+    for rows in chunks(array):
+        pixels[rows] = _whole(array[rows], 255, where, "pixels must be whole numbers 0..255, as uint8")
+    return pixels
+
+
+def _labels(array: np.ndarray, where: str) -> np.ndarray:
+    """Labels as int32 [N]."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        raise DataError(
+            f"{where} has the shape {array.shape}, one column per class; expected one number per example. "
+            "Use y.argmax(axis=1)."
+        )
+    if array.ndim != 1:
+        raise DataError(f"{where} has the shape {array.shape}; expected one number per example, [N].")
+    return _whole(array, 2**31 - 1, where, "labels must be whole numbers 0..classes-1").astype(np.int32)
+
+
+def _whole(values: np.ndarray, largest: int, where: str, rule: str) -> np.ndarray:
+    """The values, of any dtype, if they are whole numbers of 0 to `largest`; else raises DataError."""
+    if values.dtype.kind not in "buif":
+        raise DataError(f"{where} is of the dtype {values.dtype}; {rule}.")
+    if values.size == 0:
+        return values
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise DataError(f"{where} holds NaN; {rule}.")
+    if values.min() < 0 or values.max() > largest:
+        raise DataError(f"{where} holds values of {values.min()} to {values.max()}; {rule}.")
+    if values.dtype.kind == "f" and (values != np.rint(values)).any():
+        raise DataError(f"{where} holds fractions ({values.min():.4g} to {values.max():.4g}); {rule}.")
+    return values

@@ -1,0 +1,285 @@
+"""`fitbench evaluate`: a finished run's model on other data than its own, recorded beside the run, not over it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.analysis import scores
+from fitbench.analysis.statistics import Interval, wilson
+from fitbench.config import Backend, Data, ImageFolder, Training
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
+from fitbench.record import evaluations, reading
+from fitbench.record.files import replacing, write_whole
+from fitbench.record.result import utc_now
+from fitbench.text import check_format, clean, console
+
+if TYPE_CHECKING:
+    from fitbench.data.dataset import Dataset
+
+PARTS = ("test", "train")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a data set for a run: `images`, uint8 [N, height, width, channels], and `labels`, int32 [N].
+
+    Labels are positions in the run's classes. `matched` says how they came to be: by 'name' or by 'position'.
+    """
+
+    data: Dataset
+    name: str
+    images: Any
+    labels: np.ndarray
+    matched: str
+
+
+def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part: str, format: str, trust: bool) -> None:
+    """Evaluate a run's model on one part of a data set; record and print what comes of it.
+
+    Args:
+        run: a run folder, a run_id, or an unambiguous part of one, looked for in `outputs`.
+        data: a choice of the group conf/data.
+        overrides: data.KEY=VALUE of it.
+        part: 'test' or 'train', of the data set.
+        format: 'table', or 'json' for the record with per-class figures and the confusion matrix.
+        trust: as in `open_run`.
+
+    Raises:
+        RequestError: no run or several runs fit, the data cannot be composed, or are not of the run's shape or classes.
+        DataError: the data are missing or damaged.
+        FitbenchError: the model cannot be loaded, or the run was trained again meanwhile.
+    """
+    check_format(format, ("table", "json"))
+    if part not in PARTS:
+        raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
+    folder = reading.find_run(run, outputs)
+    result = finished(folder)
+    training = configuration(result, folder).training
+    config = _composed(data, overrides)
+    from fitbench.data.loading import load
+    from fitbench.training import backend
+    from fitbench.training.progress import notice
+
+    backend.choose(backend_of(result, folder))  # before the data: what must be downloaded is downloaded by Keras
+    with notice(True, f"reading {config.name}"):
+        chosen = _part(load(config), part, result)
+    with notice(True, "loading the model"):
+        reader = open_run(folder, trust)
+    _check_shape(reader, chosen, config)
+    with notice(True, f"reading {len(chosen.labels):,} images"):
+        logits, device = _logits(reader, chosen.images)
+    record = _record(reader, config, chosen, training, logits, device)
+    path = _write(reader, record, chosen.labels, logits)
+    matrix = scores.confusion(chosen.labels, logits.argmax(axis=1), len(reader.classes))
+    (_print_json if format == "json" else _print)(reader, record, path, matrix)
+
+
+def _composed(data: str, overrides: Sequence[str]) -> Data:
+    """The section `data` of the configuration that `fitbench train data=DATA OVERRIDES` would have."""
+    for override in overrides:
+        if not override.startswith("data.") or "=" not in override:
+            raise RequestError(f"{override}: only data.KEY=VALUE can follow, such as data.path=FOLDER")
+        if override.startswith("data.preprocess="):
+            raise RequestError(f"{override}: not here; a model prepares its images as it was trained to")
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from fitbench.composition import Composer, explain
+
+    try:
+        return Composer().configuration([f"data={data}", *overrides]).data
+    except (HydraException, OmegaConfBaseException, RequestError, ValueError) as error:
+        raise RequestError(explain(error)) from error
+
+
+def _part(data: Dataset, name: str, result: dict[str, Any]) -> Part:
+    """The part of this name, its labels in the run's classes.
+
+    Classes of the same names are the same, in whichever order. Where one side has no names but 0, 1, 2 .., they are
+    matched by position, which is said.
+
+    Raises:
+        RequestError: the classes are not the run's.
+    """
+    images, labels = (data.x_test, data.y_test) if name == "test" else (data.x_train, data.y_train)
+    own, theirs = tuple(result["data"]["classes"]), data.classes
+    if len(own) != len(theirs):
+        raise RequestError(
+            f"{data.source}: has {len(theirs)} classes ({_listed(theirs)}); the run has {len(own)} ({_listed(own)})"
+        )
+    if set(own) == set(theirs):
+        places = np.array([own.index(one) for one in theirs], np.int32)
+        return Part(data, name, images, places[labels], "name")
+    numbers = tuple(map(str, range(len(own))))
+    if numbers not in (own, theirs):
+        only = [one for one in theirs if one not in own]
+        raise RequestError(
+            f"{data.source}: its classes {_listed(only)} are none of the run's ({_listed(own)}); give them the run's "
+            "names"
+        )
+    sys.stderr.write(
+        f"fitbench: classes are matched by position: {data.name} has {_listed(theirs)}; the run has {_listed(own)}\n"
+    )
+    return Part(data, name, images, labels, "position")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f", .. {clean(names[-1])}" if len(names) > 4 else ""
+    return ", ".join(map(clean, names[: 3 if more else 4])) + more
+
+
+def _check_shape(reader: Reader, part: Part, config: Data) -> None:
+    shape = part.images.shape[1:]
+    if shape == reader.shape:
+        return
+    (height, width, channels), advice = reader.shape, ""
+    if isinstance(config, ImageFolder):
+        advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
+    sizes = ["x".join(map(str, sides)) for sides in (shape, reader.shape)]
+    raise RequestError(f"{part.data.source}: images are {sizes[0]}; the run's model takes {sizes[1]}{advice}")
+
+
+def _logits(reader: Reader, images: Any) -> tuple[np.ndarray, str]:
+    """The model's outputs, float32 [N, classes], and the device that computed them."""
+    from fitbench.training import backend
+
+    size = reader.batch_size
+    with backend.on("auto") as device:
+        starts = range(0, images.shape[0], size)
+        return np.concatenate([reader.logits(np.asarray(images[start : start + size])) for start in starts]), device
+
+
+# -- the record -------------------------------------------------------------------------------------------------------
+
+
+def _record(
+    reader: Reader, config: Data, part: Part, training: Training, logits: np.ndarray, device: str
+) -> dict[str, Any]:
+    from fitbench.training import objective
+    from fitbench.training.environment import git_state, versions
+    from fitbench.training.evaluate import accuracy
+
+    data, count = part.data, len(part.labels)
+    targets = objective.targets(part.labels, len(reader.classes), training)
+    loss = float(objective.loss(training)(targets, logits))
+    right = accuracy(logits, part.labels)
+    return {
+        "schema": evaluations.SCHEMA,
+        "run_id": reader.run_id,
+        "run_finished_at": reader.result["finished_at"],
+        "data": {
+            "name": data.name,
+            "source": config.source.value,
+            "path": getattr(config, "path", None),
+            "sha256": data.sha256,
+            "part": part.name,
+            "count": count,
+            "classes": list(data.classes),
+            "matched": part.matched,
+            "skipped": len(data.skipped),
+        },
+        "metrics": {"loss": loss if math.isfinite(loss) else None, "accuracy": right},
+        "accuracy_interval": list(wilson(round(right * count), count)),
+        "versions": versions(Backend(reader.result["config"]["backend"])),
+        "git": git_state(),
+        "device": device,
+        "evaluated_at": utc_now(),
+    }
+
+
+def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: np.ndarray) -> Path:
+    """Write the predictions, as predictions.npz has them, and last the record; gives its path."""
+    from fitbench.training.evaluate import softmax
+
+    data = record["data"]
+    path = evaluations.path_of(reader.folder, data["name"], data["sha256"], data["part"])
+    if finished(reader.folder)["finished_at"] != record["run_finished_at"]:
+        raise FitbenchError(f"{reader.folder}: the run was trained again meanwhile; evaluate it again")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path.with_suffix(".npz")) as file:
+            np.savez(file, labels=labels, probabilities=softmax(logits), data_sha256=np.array(data["sha256"]))
+        write_whole(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise FitbenchError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+# -- what is printed --------------------------------------------------------------------------------------------------
+
+
+def _compared(reader: Reader, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The run's own test accuracy and the difference from it, each with its interval; None of the same images."""
+    own, data, recorded = reader.result["data"], record["data"], reader.result["metrics"]["test_accuracy"]
+    if recorded is None or own["test"] < 1 or (data["sha256"], data["part"]) == (own["sha256"], "test"):
+        return None
+    images, count = own["test"], data["count"]
+    right, other = round(record["metrics"]["accuracy"] * count), round(recorded * images)
+    estimate, interval = _difference(right, count, other, images)
+    return {
+        "test_accuracy": recorded,
+        "test_accuracy_interval": list(wilson(other, images)),
+        "difference": estimate,
+        "difference_interval": list(interval),
+    }
+
+
+def _print_json(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
+    content = {
+        **record,
+        "path": str(path),
+        "compared": _compared(reader, record),
+        "per_class": scores.per_class(matrix, reader.classes),
+        "confusion": matrix.tolist(),
+    }
+    print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def _print(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
+    from fitbench.inference.score import Scores
+
+    out = console()
+    data, own = record["data"], reader.result["data"]
+    out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
+    figures = Scores(reader.classes)
+    figures.matrix += matrix
+    figures.show(out)
+    loss = record["metrics"]["loss"]
+    lines = [f"loss {'not finite' if loss is None else f'{loss:.4f}'}"]
+    compared = _compared(reader, record)
+    if compared is None:
+        lines.append("these are the run's own test images")
+    else:
+        low, high = compared["difference_interval"]
+        said = "no difference is shown" if low <= 0 <= high else "the difference is real"
+        lines += [
+            f"on its own {own['test']:,} test images ({clean(own['name'])}): accuracy {compared['test_accuracy']:.4f}, "
+            "95% interval {:.4f} to {:.4f}".format(*compared["test_accuracy_interval"]),
+            f"difference {compared['difference']:+.4f}, 95% interval {low:+.4f} to {high:+.4f}: {said}",
+        ]
+    if data["sha256"] == own["sha256"] and data["part"] == "train":
+        lines.append("it was trained on these images: this says nothing about new ones")
+    if data["skipped"]:
+        lines.append(f"{data['skipped']:,} unreadable images are left out")
+    for line in lines:
+        out.print(line)
+    out.print(clean(path), soft_wrap=True)
+
+
+def _difference(right: int, images: int, other_right: int, other_images: int) -> tuple[float, Interval]:
+    """The accuracy on some images less that on others, with its 95% interval.
+
+    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10: of the score intervals of the two proportions.
+    """
+    p, q = right / images, other_right / other_images
+    (low, high), (other_low, other_high) = wilson(right, images), wilson(other_right, other_images)
+    return p - q, (p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low))

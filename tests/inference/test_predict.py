@@ -1,0 +1,393 @@
+import csv
+import errno
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fitbench import cli
+from fitbench.charts import pictures
+from fitbench.data.loading import load
+from fitbench.errors import FitbenchError
+from fitbench.inference import predict, reader
+from fitbench.inference.score import Scores
+from fitbench.record.folder import folder_of
+from fitbench.record.result import read_result
+from fitbench.training.run import train
+
+
+@pytest.fixture(scope="module")
+def opened(trained) -> reader.Reader:
+    return reader.open_run(trained)
+
+
+@pytest.fixture(scope="module")
+def data(configure):
+    return load(configure().data)
+
+
+@pytest.fixture(scope="module")
+def digits(data, tmp_path_factory) -> Path:
+    """The 1,000 test images as PNG files, in a folder for each class, named by their position."""
+    folder = tmp_path_factory.mktemp("digits")
+    write_png(folder, data.x_test, data.y_test)
+    return folder
+
+
+def write_png(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    for i, (image, label) in enumerate(zip(images[..., 0], labels, strict=True)):
+        path = folder / str(label) / f"{i:05}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+@pytest.fixture
+def call(opened, monkeypatch, capfd, tmp_path):
+    """Call `fitbench predict RUN ARGUMENTS` with the model that is loaded; gives exit status, stdout and stderr."""
+
+    def made(*arguments: object, run: Path = opened.folder) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(predict, "open_run", lambda folder, trust: opened)
+        monkeypatch.setattr(sys, "argv", ["fitbench", "predict", str(run), *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capfd.readouterr()
+        return int(caught.value.code or 0), printed.out, printed.err
+
+    return made
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def position(row: dict[str, str]) -> int:
+    return int(Path(row["path"]).stem)
+
+
+# -- what is read -----------------------------------------------------------------------------------------------------
+
+
+def test_png_files_are_read_as_the_run_recorded_them(call, trained, digits, tmp_path):
+    status, out, err = call(digits, "--prepare", "none", "--labels", "folder", "-o", "x.csv")
+    assert status == 0
+    recorded = np.load(trained / "predictions.npz")["probabilities"]
+    read = rows(tmp_path / "x.csv")
+    assert [row["path"] for row in read] == sorted(map(str, digits.rglob("*.png")))
+    for row in read:
+        probabilities = recorded[position(row)]
+        assert int(row["label"]) == probabilities.argmax()
+        assert [float(row[name]) for name in ("probability", "second_probability", "third_probability")] == (
+            pytest.approx(np.sort(probabilities)[:-4:-1], rel=1e-4, abs=1e-7)
+        )
+        assert row["correct"] == ("true" if row["label"] == row["true"] else "false")
+    accuracy = read_result(trained)["metrics"]["test_accuracy"]
+    assert np.mean([row["correct"] == "true" for row in read]) == pytest.approx(accuracy, abs=1e-9)
+    assert f"accuracy {accuracy:.4f}, 95% interval" in out
+    assert f"{round(1000 * accuracy)} of 1,000 images" in out
+    assert "--prepare none" in err
+    assert "1,000 images in" in err
+
+
+def test_10_000_png_files_have_exactly_the_accuracy_that_the_run_recorded(mnist, configure, monkeypatch, tmp_path):
+    monkeypatch.setenv("FITBENCH_DATA", str(mnist))
+    config = configure(
+        "data=mnist", "model=softmax", "training.epochs=1", f"outputs={tmp_path}/outputs", "progress=false"
+    )
+    result = train(config, folder_of(config))
+    images = load(config.data)
+    write_png(tmp_path, images.x_test, images.y_test)
+    (tmp_path / "list").write_text("\n".join(map(str, sorted(tmp_path.glob("?/*.png")))))
+    with (tmp_path / "list").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        status = predict.predict(
+            str(folder_of(config)), ["-"], prepare="none", labels_from="folder", output=tmp_path / "x.csv"
+        )
+    assert status == 0
+    read = rows(tmp_path / "x.csv")
+    assert len(read) == 10_000
+    right = sum(row["correct"] == "true" for row in read)
+    assert right / 10_000 == result["metrics"]["test_accuracy"]
+
+
+def test_mnist_s_models_prepare_files_and_leave_arrays_of_their_size(call, data, digits, tmp_path):
+    np.savez(tmp_path / "x.npz", x_test=data.x_test, y_test=data.y_test)
+    large = np.kron(255 - data.x_test[:50, ..., 0], np.ones((1, 4, 4), np.uint8))
+    np.save(tmp_path / "large.npy", large)
+    status, _, err = call(digits, tmp_path / "x.npz", tmp_path / "large.npy", "-o", "x.csv")
+    assert status == 0
+    assert "--prepare auto" in err
+    assert "--prepare none" in err
+    read = rows(tmp_path / "x.csv")
+    assert read[1017]["path"] == f"{tmp_path}/x.npz[17]"
+    by_file = {position(row): row["label"] for row in read[:1000]}
+    by_row = [row["label"] for row in read[1000:2000]]
+    assert np.mean([by_file[i] == label for i, label in enumerate(by_row)]) > 0.99
+    assert np.mean([one["label"] == label for one, label in zip(read[2000:], by_row, strict=False)]) > 0.9
+
+
+def test_unreadable_images_are_rows_with_an_error_and_the_others_are_done(call, digits, tmp_path, monkeypatch):
+    content = (digits / "0").glob("*.png").__next__().read_bytes()
+    for name, bad in (("cut", content[:150]), ("zip", b"PK\x03\x04"), ("empty", b"")):
+        (tmp_path / f"{name}.png").write_bytes(bad)
+    (tmp_path / "good.png").write_bytes(content)
+    (tmp_path / "list").write_text("cut.png\ngood.png\nzip.png\nempty.png\n../none.png\n")
+    with (tmp_path / "list").open() as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        status, out, err = call("-", "--format", "json")
+    assert status == 1
+    read = [json.loads(line) for line in out.splitlines()]
+    assert [row["path"] for row in read] == ["cut.png", "good.png", "zip.png", "empty.png", "../none.png"]
+    assert [row["error"] is None for row in read] == [False, True, False, False, False]
+    assert read[1]["label"] == "0"
+    assert read[0]["label"] is None
+    assert "no such file" in read[4]["error"]
+    assert "5 images in" in err
+    assert "4 could not be read" in err
+
+
+@pytest.mark.parametrize("format", ["csv", "json", "parquet"])
+def test_formats_hold_the_same(call, digits, tmp_path, format):
+    (tmp_path / "bad.png").write_bytes(b"")
+    status, _, _ = call(digits / "3", tmp_path / "bad.png", "--labels", "folder", "-o", f"x.{format}")
+    assert status == 1
+    path = tmp_path / f"x.{format}"
+    if format == "csv":
+        read = [{name: value or None for name, value in row.items()} for row in rows(path)]
+    elif format == "json":
+        read = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        import pyarrow.parquet
+
+        read = pyarrow.parquet.read_table(path).to_pylist()
+    assert list(read[0]) == [
+        *("path", "label", "probability", "second", "second_probability", "third", "third_probability"),
+        *("true", "correct", "error"),
+    ]  # fmt: skip
+    assert read[-1] | {"path": "", "error": "", "true": None} == dict.fromkeys(read[0]) | {"path": "", "error": ""}
+    assert all(row["true"] == "3" for row in read[:-1])
+    assert np.mean([row["label"] == "3" for row in read[:-1]]) > 0.8
+    assert all(float(row["probability"]) > float(row["second_probability"]) for row in read[:-1])
+
+
+def test_table_has_the_first_rows_and_the_errors_behind_them(call, digits, tmp_path):
+    (tmp_path / "zz\x1b[31m.png").write_bytes(b"")
+    status, out, _ = call(digits / "1", tmp_path / "zz\x1b[31m.png")
+    assert status == 1
+    lines = out.splitlines()
+    count = len(list((digits / "1").iterdir()))
+    assert lines[0].split() == ["image", "label", "probability", "second", "third"]
+    assert sum(".png  " in line for line in lines) == min(count, 100)
+    assert r"zz\x1b[31m.png: not a readable image (not a known image format)" in out
+    assert "\x1b" not in out
+
+
+def test_confusion_is_drawn_and_images_without_label_do_not_count(call, digits, tmp_path):
+    three, four = (sorted((digits / name).iterdir())[:5] for name in "34")
+    (tmp_path / "labels.csv").write_text("".join(f"{path},{path.parent.name}\n" for path in three + four[:2]))
+    arguments = (*three, *four, "--labels", "labels.csv", "--confusion", "x.png")
+    status, out, err = call(*arguments)
+    assert status == 0
+    assert "of 7 images" in out
+    assert "3 images have no label" in err
+    assert Image.open(tmp_path / "x.png").width > 300
+    (tmp_path / "labels.csv").write_text("other.png,3\n")
+    status, _, err = call(*arguments, "--force")
+    assert status == 1
+    assert "none of the images that could be read has a label" in err
+
+
+def test_answers_that_are_no_numbers_are_errors(call, opened, digits, monkeypatch):
+    logits = opened.logits
+    monkeypatch.setattr(
+        reader.Reader,
+        "logits",
+        lambda self, images: np.where(np.arange(len(images))[:, None] == 1, np.nan, logits(images)),
+    )
+    status, out, _ = call(*sorted((digits / "3").iterdir())[:3], "--format", "json")
+    assert status == 1
+    assert [json.loads(line)["error"] for line in out.splitlines()] == [None, "the model's answer is no number", None]
+
+
+# -- going on ---------------------------------------------------------------------------------------------------------
+
+
+def test_interrupted_prediction_goes_on_to_the_same_file(call, opened, digits, tmp_path, monkeypatch):
+    paths = sorted(map(str, digits.rglob("*.png")))
+    (tmp_path / "bad.png").write_bytes(b"")
+    paths[150:150] = [str(tmp_path / "bad.png")]
+    output = tmp_path / "x.csv"
+    command = [sys.executable, "-m", "fitbench", "predict", str(opened.folder), "-", "--labels", "folder"]
+    command += ["--batch-size", "100", "--resume", "-o", str(output)]
+    for key, status, given, done in ((signal.SIGINT, 130, 650, 300), (signal.SIGKILL, -signal.SIGKILL, 960, 500)):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdin.write("\n".join(paths[:given]) + "\n")
+        process.stdin.flush()  # it waits for the others
+        wait_for(lambda enough=done: output.exists() and output.read_bytes().count(b"\n") > enough, process)
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.send_signal(key)
+        _, err = process.communicate()
+        assert process.returncode == status
+        assert "Traceback" not in err
+        wait_for(lambda pids=workers: not any(map(is_alive, pids)))
+        content = output.read_bytes()
+        assert content.endswith(b"\n")
+        assert done <= len(rows(output)) < len(paths)
+        output.write_bytes(content[:-20])  # as a power cut may leave it
+
+    def listed(*options: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(paths).encode())))
+        return call("-", "--labels", "folder", "--batch-size", 100, *options)
+
+    status, out, err = listed("--resume", "-o", "x.csv")
+    assert status == 1
+    assert "were recorded before" in err
+    again, expected, _ = listed("-o", "whole.csv")
+    assert (status, out) == (again, expected)
+    assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+    status, out, err = listed("--resume", "-o", "x.csv")  # of which nothing is left
+    assert (status, out) == (again, expected)
+    assert "0 images in" in err
+    for changed, said in (
+        (paths[1:], "row 1 of the output is"),
+        (paths[:900], "has rows of more images than there are"),
+        ([*paths[:900], "other.png"], "row 901 of the output is"),
+    ):
+        paths = changed
+        status, _, err = listed("--resume", "-o", "x.csv")
+        assert (status, said in err) == (2, True)
+    assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(condition, process: subprocess.Popen | None = None) -> None:
+    end = time.monotonic() + 90
+    while not condition():
+        assert process is None or process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_parquet_has_its_name_only_when_it_is_whole(call, opened, digits, tmp_path, monkeypatch):
+    def fails(self, images):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reader.Reader, "logits", fails)
+        assert call(digits, "-o", "x.parquet")[0] == 130
+    assert [path.name for path in tmp_path.iterdir()] == []
+    assert call(digits, "-o", "x.parquet")[0] == 0
+    status, _, err = call(digits, "-o", "x.parquet")
+    assert (status, "x.parquet is there already" in err) == (2, True)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.png"], "none.png: there is no such file or folder"),
+        (["../none/*.png"], r"../none/*.png: no file fits"),
+        (["{digits}", "--prepare", "some"], "--prepare is 'some'; it must be auto or none"),
+        (["{digits}", "--format", "xml"], "--format is 'xml'; it must be one of table, csv, json, parquet"),
+        (["{digits}", "--format", "parquet"], "--format parquet needs -o FILE"),
+        (["{digits}", "--format", "table", "-o", "x"], "--format table is for the terminal"),
+        (["{digits}", "-o", "x.txt"], "-o x.txt: its name says no format; expected one of .csv, .json, .jsonl"),
+        (["{digits}", "--resume"], "--resume goes on with a file of --format csv or json"),
+        (["{digits}", "--resume", "-o", "x.parquet"], "--resume goes on with a file of --format csv or json"),
+        (["{digits}", "--resume", "--force", "-o", "x.csv"], "--resume and --force"),
+        (["{digits}", "--confusion", "x.png"], "--confusion is the name of a .png, and needs --labels"),
+        (["{digits}", "--labels", "folder", "--confusion", "x.pdf"], "--confusion is the name of a .png"),
+        (["{digits}", "-o", "/dev/null"], "-o /dev/null is no file; leave -o out to write to stdout"),
+        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is no file"),
+        (["{digits}", "--labels", "none.csv"], "--labels is 'none.csv'; expected a CSV file"),
+    ],
+)
+def test_wrong_request_is_a_line_and_loads_nothing(call, digits, tmp_path, arguments, said):
+    status, out, err = call(*(text.format(digits=digits) for text in arguments))
+    assert (status, out) == (2, "")
+    assert err.startswith("fitbench: ")
+    assert said in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_confusion_that_cannot_be_drawn_is_said_before_anything_is_read(call, digits, tmp_path):
+    drawing = tmp_path / "x.png"
+    drawing.write_bytes(b"old")
+    arguments = (sorted((digits / "3").iterdir())[0], "--labels", "folder", "-o", "x.csv", "--confusion")
+    status, _, err = call(*arguments, "x.png")
+    assert (status, err) == (2, "fitbench: --confusion x.png is there already; --force replaces it\n")
+    status, _, err = call(*arguments, "none/x.png")
+    assert (status, err) == (
+        1, "fitbench: --confusion none/x.png: cannot be written (no such file or directory)\n"
+    )  # fmt: skip
+    assert drawing.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [drawing]
+    assert call(*arguments, "x.png", "--force")[0] == 0
+    drawn = drawing.read_bytes()
+    assert drawn.startswith(b"\x89PNG")
+    drawing.write_bytes(b"old")
+    assert call(*arguments, "x.png", "--resume")[0] == 0
+    assert drawing.read_bytes() == drawn
+
+
+def test_confusion_that_cannot_be_drawn_in_the_end(monkeypatch):
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pictures, "draw_confusion", fails)
+    with pytest.raises(FitbenchError, match=r"^x\.png: cannot be written \(no space left on device\)$"):
+        Scores(["a", "b"]).draw(Path("x.png"), "")
+
+
+def test_run_that_cannot_be_used_changes_no_file(call, opened, digits, tmp_path, monkeypatch):
+    assert call(digits / "3", "-o", "x.csv")[0] == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fails(*_: object) -> None:
+        raise FitbenchError("damaged")
+
+    monkeypatch.setattr(predict, "open_run", fails)
+    for name, options in (("x.csv", {"force": True}), ("y.csv", {})):
+        with pytest.raises(FitbenchError, match="damaged"):
+            predict.predict(str(opened.folder), [str(digits / "4")], output=tmp_path / name, **options)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_list_of_nothing_is_no_success(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    status, _, err = call("-", "-o", "x.csv")
+    assert (status, err.splitlines()[-1]) == (2, "fitbench: no images were named on stdin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_request_is_refused_without_the_slow_libraries(trained, tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "fitbench", "predict", str(trained)]
+    for arguments, status in ((["none.png"], 2), (["--help"], 0)):
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
+        assert not imported & {"keras", "tensorflow", "jax", "pandas", "matplotlib", "scipy"}
+
+
+def test_run_that_is_not_finished(call, digits, tmp_path):
+    (tmp_path / "config.yaml").write_text("a: 1")
+    status, _, err = call(digits, run=tmp_path)
+    assert (status, "the run is interrupted" in err) == (1, True)

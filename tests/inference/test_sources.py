@@ -1,0 +1,139 @@
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fitbench.errors import RequestError
+from fitbench.inference.sources import Broken, Rows, Sources, batches
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Some files in some folders, and what must not be found among them."""
+    for name in (
+        "a/2.png",
+        "a/10.PNG",
+        "a/deep/x.jpg",
+        "b.png",
+        "b/1.tif",
+        ".hidden.png",
+        "a/.cache/y.png",
+        "notes.txt",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (2, 2)).save(path, "PNG")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def listed(monkeypatch, content: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["a"], IN_A),
+        (["a/"], IN_A),
+        (["./a"], IN_A),
+        (["a/deep/.."], ["a/deep/../10.PNG", "a/deep/../2.png", "a/deep/../deep/x.jpg"]),
+        (["."], [*IN_A, "b/1.tif", "b.png"]),
+        (["b.png", "a"], ["b.png", *IN_A]),
+        (["a/*.png"], ["a/2.png"]),
+        (["**/*.jpg"], ["a/deep/x.jpg", "a/loop/deep/x.jpg"]),
+        (["a/[0-9]*"], ["a/10.PNG", "a/2.png"]),
+        (["notes.txt"], ["notes.txt"]),
+        (["../" + "{parent}" + "/b.png"], ["../{parent}/b.png"]),
+    ],
+)
+def test_files_folders_and_globs_in_their_order(folder, arguments, found):
+    arguments, found = ([text.format(parent=folder.name) for text in texts] for texts in (arguments, found))
+    sources = Sources(arguments)
+    assert [path for path in sources if not path.startswith("a/loop/loop")] == found
+    assert sources.count() == len(list(sources))
+
+
+def test_file_whose_name_looks_like_a_glob_is_itself(folder):
+    Image.new("L", (2, 2)).save("[a].png")
+    assert list(Sources(["[a].png"])) == ["[a].png"]
+
+
+def test_paths_on_stdin_one_a_line_or_before_each_null(folder, monkeypatch):
+    listed(monkeypatch, b"b.png\n\na/2.png\nnot here.png\nb\n")
+    assert list(Sources(["-"])) == ["b.png", "a/2.png", "not here.png", "b/1.tif"]
+    assert Sources(["-"]).count() is None
+    reading, writing = os.pipe()
+    os.write(writing, b"two\nlines.png\0b.png\0a/2.png")
+    os.close(writing)
+    monkeypatch.setattr("sys.stdin", os.fdopen(reading))
+    assert list(Sources(["-"], null=True)) == ["two\nlines.png", "b.png", "a/2.png"]
+
+
+def test_lines_of_a_list_from_windows(folder, monkeypatch):
+    Image.new("L", (2, 2)).save("odd\r", "PNG")
+    listed(monkeypatch, b"b.png\r\n\r\nb\r\nnot here.png\r\nodd\r\n")
+    assert list(Sources(["-"])) == ["b.png", "b/1.tif", "not here.png", "odd\r"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_list_of_nothing(folder, monkeypatch, content):
+    listed(monkeypatch, content)
+    with pytest.raises(RequestError, match="no images were named on stdin"):
+        list(Sources(["-"]))
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("none.png", "none.png: there is no such file or folder"),
+        ("a/../none", "a/../none: there is no such file or folder"),
+        ("*.jpg", r"\*.jpg: no file fits"),
+        ("empty", "empty: no image in this folder; looked for .bmp .gif"),
+    ],
+)
+def test_argument_that_stands_for_nothing(folder, argument, said):
+    (folder / "empty").mkdir()
+    with pytest.raises(RequestError, match=said):
+        Sources(["b.png", argument])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_folder_that_cannot_be_read(folder):
+    (folder / "a" / "deep").chmod(0)
+    broken = [one for one in Sources(["a"]) if isinstance(one, Broken)]
+    assert [(one.name, one.error) for one in broken] == [("a/deep", "permission denied")]
+
+
+def test_arrays_are_among_them(folder):
+    np.save("x.npy", np.zeros((5, 4, 4), np.uint8))
+    (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
+    found = list(Sources(["b.png", "x.npy", "bad.npy"]))
+    assert isinstance(found[1], Rows)
+    assert found[1].pixels.shape == (5, 4, 4, 1)
+    assert isinstance(found[1].pixels, np.memmap)
+    assert isinstance(found[2], Broken)
+    assert found[2].error.startswith("damaged")
+    assert Sources(["b.png", "x.npy", "bad.npy"]).count() == 7
+
+
+def test_batches_end_where_files_end_and_arrays_begin(folder):
+    np.save("x.npy", np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4))
+    (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
+    made = list(batches(Sources(["a", "x.npy", "bad.npy", "b.png"]), 2))
+    assert [batch.names for batch in made] == [
+        ["a/10.PNG", "a/2.png"],
+        ["a/deep/x.jpg"],
+        ["x.npy[0]", "x.npy[1]"],
+        ["x.npy[2]", "x.npy[3]"],
+        ["x.npy[4]"],
+        ["bad.npy"],
+        ["b.png"],
+    ]
+    assert made[3].rows[0, 0, 0, 0] == 32

@@ -1,0 +1,283 @@
+"""Sweeps whose processes are killed, at random and before every step of a run, and sweeps that processes share."""
+
+import multiprocessing
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitbench.record.folder import State, state_of
+from fitbench.record.history import read_history
+from fitbench.record.result import read_result
+
+from .recorded import attempts, folders_of, holders, record
+
+KILLS = 20
+
+# What a process of a sweep does. It has TensorFlow from the server that forks it. With `step`, an audit event and a
+# part of a path, it is killed just before it does that to such a file.
+SWEEP = """
+import os, signal, sys
+from fitbench.launch.command import launch
+
+def watch(event, args):
+    if step and event == step[0] and step[1] in str(args[0]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+sys.exit(launch(arguments))
+"""
+IMPORTED = [
+    "keras", "mlxtend.data", "fitbench.launch.sweep", "fitbench.training.run",
+    "fitbench.training.building", "fitbench.training.checkpoint", "fitbench.training.fit", "fitbench.training.models",
+]  # fmt: skip
+
+# Between them, state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends one before its time.
+MLP = """# @package _global_
+defaults:
+  - override /data: digits
+  - override /model: mlp
+  - override /optimizer/schedule: cosine
+model:
+  dropout: 0.3
+optimizer:
+  learning_rate: 0.01
+training:
+  epochs: 8
+  checkpoint_seconds: 0.0
+"""
+SOFTMAX = """# @package _global_
+defaults:
+  - override /data: digits
+  - override /model: softmax
+  - override /optimizer: momentum
+optimizer:
+  learning_rate: 2.0
+training:
+  epochs: 30
+  checkpoint_seconds: 0.0
+  early_stopping:
+    patience: 2
+"""
+
+Start = Callable[..., BaseProcess]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """Starts a process with the sweep of this module: each experiment with two seeds. Gives the process."""
+    with processes(tmp_path_factory.mktemp("conf"), "tensorflow") as process:
+        yield process
+
+
+@contextmanager
+def processes(conf: Path, backend: str) -> Iterator[Start]:
+    """What starts a process with the sweep of this module on this backend, which a server has imported."""
+    (conf / "experiment").mkdir()
+    (conf / "experiment" / "mlp.yaml").write_text(MLP)
+    (conf / "experiment" / "softmax.yaml").write_text(SOFTMAX)
+    arguments = ["-m", "--config-dir", str(conf), "seed=0,1", f"backend={backend}"]
+    context = multiprocessing.get_context("forkserver")
+    forkserver._forkserver._stop()  # there is one at a time, and it may have another backend
+    started: list[BaseProcess] = []
+
+    def process(outputs: Path, experiments: str = "mlp,softmax", step: tuple[str, str] | None = None) -> BaseProcess:
+        these = [*arguments, f"+experiment={experiments}", f"outputs={outputs}"]
+        started.append(context.Process(target=exec, args=(SWEEP, {"arguments": these, "step": step})))
+        started[-1].start()
+        return started[-1]
+
+    with pytest.MonkeyPatch.context() as patch:  # the server begins with the first process, and with its environment
+        patch.setenv("KERAS_BACKEND", backend)
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        context.set_forkserver_preload([backend, *IMPORTED])
+        yield process
+    for left in started:
+        left.kill()
+        left.join()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(start, tmp_path_factory):
+    """The folder of the study of a sweep that nothing disturbed."""
+    outputs = tmp_path_factory.mktemp("undisturbed")
+    finish(start, outputs)
+    study = outputs / "default"
+    epochs = {folder.name: len(read_history(folder)) for folder in folders_of(study)}
+    assert len(epochs) == 4
+    assert any(epochs[name] < 30 for name in epochs if "softmax" in name)  # early stopping had something to remember
+    return study
+
+
+def finish(start: Start, outputs: Path, experiments: str = "mlp,softmax") -> None:
+    process = start(outputs, experiments)
+    process.join()
+    assert process.exitcode == 0
+
+
+def assert_as_undisturbed(study: Path, undisturbed: Path, part: str = "") -> None:
+    """Every run of the undisturbed study whose name has this part is there, and is the same."""
+    expected = folders_of(undisturbed, part)
+    assert [folder.name for folder in folders_of(study)] == [folder.name for folder in expected]
+    for mine, theirs in zip(folders_of(study), expected, strict=True):
+        assert state_of(mine) is State.finished
+        assert record(mine) == record(theirs), mine
+        assert read_result(mine)["attempts"] == attempts(mine)
+
+
+def assert_no_litter(study: Path) -> None:
+    files = {".hydra", "config.yaml", "history.jsonl", "model.keras", "predictions.npz", "result.json", "train.log"}
+    litter = [path for folder in folders_of(study) for path in folder.iterdir() if path.name not in files]
+    assert litter == []
+
+
+def wait_for(condition: Callable[[], Any], process: BaseProcess, seconds: float = 60) -> None:
+    """Wait until the condition holds, the process has ended, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while process.is_alive() and time.monotonic() < deadline and not condition():
+        time.sleep(0.002)
+
+
+# -- killed ----------------------------------------------------------------------------------------------------------
+
+
+# when a sweep is killed: as soon as such a file appears, or else at any time
+APPEARANCES = [
+    "*/history.jsonl", "*/checkpoint/.*.new.*", "*/checkpoint/*.npz", "*/checkpoint/000006*.npz",
+    "*/.*.new.model.keras", "*/model.keras", "*/.*.new.predictions.npz", "*/predictions.npz", "*/result.json",
+    "*/claim.json",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def killed(start, undisturbed, tmp_path_factory):
+    """The studies of sweeps that were killed, 20 times in all, and launched again each time until they had ended."""
+    chance = random.Random(0)
+    moments = [*APPEARANCES, *[None] * (KILLS - len(APPEARANCES))]
+    chance.shuffle(moments)
+    studies = [tmp_path_factory.mktemp("killed") / "default"]
+    while moments:
+        study, pattern = studies[-1], moments[-1]
+        before = set(study.glob(pattern)) if pattern else set()
+        process = start(study.parent)
+        if pattern:
+            wait_for(lambda study=study, pattern=pattern, before=before: set(study.glob(pattern)) - before, process)
+        process.join(chance.uniform(0, 0.02 if pattern else 2.0))
+        process.kill()
+        process.join()
+        if process.exitcode == 0:  # it had ended; the next one begins with nothing
+            studies.append(tmp_path_factory.mktemp("killed") / "default")
+            continue
+        assert process.exitcode == -signal.SIGKILL
+        assert {state_of(folder) for folder in folders_of(study)} <= {State.finished, State.interrupted}
+        moments.pop()
+    finish(start, studies[-1].parent)
+    return studies
+
+
+def test_killed_sweep_ends_with_the_results_of_an_undisturbed_one(killed, undisturbed):
+    for study in killed:
+        assert_as_undisturbed(study, undisturbed)
+    assert (
+        sum(attempts(folder) - 1 for study in killed for folder in folders_of(study)) >= KILLS / 4
+    )  # the others came between two runs
+
+
+def test_killed_sweep_leaves_no_litter_in_its_run_folders(killed):
+    for study in killed:
+        assert_no_litter(study)
+
+
+# In an order in which each of them comes to pass: what one has left, a process gets over on its way to the next.
+STEPS = [
+    ("os.mkdir", "-s0"),
+    ("open", "train.log"),
+    ("open", ".new.config.yaml"),  # this one has left its claim, which the next take over
+    ("open", "claim.takeover"),
+    ("os.remove", "claim.takeover"),
+    ("open", ".new.claim.json"),
+    ("os.rename", ".new.claim.json"),
+    ("open", ".new.history.jsonl"),
+    ("os.rename", ".new.history.jsonl"),
+    ("open", "/history.jsonl"),
+    ("os.mkdir", "checkpoint"),
+    ("open", ".new.0000"),
+    ("os.rename", ".new.0000"),
+    ("os.remove", "/00000"),  # the last checkpoint but two
+    ("open", ".new.model.keras"),
+    ("os.rename", ".new.model.keras"),
+    ("os.rename", ".new.predictions.npz"),
+    ("os.rename", ".new.result.json"),
+    ("shutil.rmtree", "checkpoint"),
+    ("os.rmdir", "checkpoint"),
+    ("os.remove", "claim.json"),
+]
+
+
+def test_sweep_that_is_killed_before_each_step_of_a_run_ends_as_if_undisturbed(start, undisturbed, tmp_path):
+    for step in STEPS:
+        process = start(tmp_path, "softmax", step)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, step
+    finish(start, tmp_path, "softmax")
+    assert_as_undisturbed(tmp_path / "default", undisturbed, "softmax")
+    assert_no_litter(tmp_path / "default")
+
+
+# -- shared ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed, tmp_path):
+    study = tmp_path / "default"
+    processes = [start(tmp_path), start(tmp_path)]
+    workers: set[int] = set()
+    for process in processes:
+        wait_for(lambda: workers.update(holders(study)), process)
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert workers == {process.pid for process in processes}
+    assert [attempts(folder) for folder in folders_of(study)] == [1, 1, 1, 1]
+    assert_as_undisturbed(study, undisturbed)
+    assert_no_litter(study)
+
+
+def test_process_finishes_the_sweep_that_it_shares_with_one_that_is_killed(start, undisturbed, tmp_path):
+    study = tmp_path / "default"
+    other, killed = start(tmp_path), start(tmp_path)
+    wait_for(lambda: len(read_history(holders(study).get(killed.pid, tmp_path))) >= 3, killed)
+    cut_short = holders(study)[killed.pid]
+    killed.kill()
+    other.join()
+    assert other.exitcode == 0
+    assert {folder.name: attempts(folder) for folder in folders_of(study)} == {
+        folder.name: 2 if folder == cut_short else 1 for folder in folders_of(study)
+    }
+    assert_as_undisturbed(study, undisturbed)
+    assert_no_litter(study)
+
+
+# -- the other backend, whose server takes the place of the first --------------------------------------------------
+
+
+def test_sweep_killed_on_jax_ends_with_the_results_of_an_undisturbed_one(tmp_path):
+    (tmp_path / "conf").mkdir()
+    with processes(tmp_path / "conf", "jax") as start:
+        finish(start, tmp_path / "undisturbed", "mlp")
+        study = tmp_path / "killed" / "default"
+        for pattern in ("*/history.jsonl", "*/checkpoint/000004*.npz", "*/.*.new.model.keras"):
+            before = set(study.glob(pattern))
+            process = start(study.parent, "mlp")
+            wait_for(lambda pattern=pattern, before=before: set(study.glob(pattern)) - before, process)
+            process.kill()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL
+        finish(start, study.parent, "mlp")
+        assert_as_undisturbed(study, tmp_path / "undisturbed" / "default")
+        assert sum(attempts(folder) - 1 for folder in folders_of(study)) == 3

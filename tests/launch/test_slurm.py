@@ -1,0 +1,194 @@
+"""Sweeps on Slurm: a real one of one node (tests/slurm/cluster.py), some of whose jobs are disturbed, and none."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.launch import slurm as jobs
+from fitbench.launch.command import launch
+from fitbench.record.folder import State, state_of
+from fitbench.record.history import read_history
+from fitbench.record.result import read_result
+
+from .recorded import record
+
+cluster = runpy.run_path(str(Path(__file__).parents[1] / "slurm" / "cluster.py"))
+SWEEP = [
+    "-m", "data=digits", "model=softmax,mlp", "seed=0,1", "training.epochs=40", "training.early_stopping=null",
+    "+training.callbacks.slow={_target_: slow.Slow}",
+]  # fmt: skip
+SLOW = """
+import time
+import keras
+
+class Slow(keras.callbacks.Callback):
+    # The run takes less time than it takes to have its job requeued.
+    def on_epoch_end(self, epoch, logs=None):
+        time.sleep(0.1)
+"""
+SLURM = ["hydra/launcher=submitit_slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1"]
+PATIENCE = 300  # seconds, for a busy machine
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The environment in which a Slurm is found that gives out two CPUs."""
+    pytest.importorskip("submitit", reason="needs pip install 'fitbench[submitit]'")
+    if reason := cluster["missing"]():
+        pytest.skip(reason)
+    with cluster["slurm"](tmp_path_factory.mktemp("slurm") / "slurm", cpus=2) as environment:
+        yield environment
+
+
+def train(outputs: Path, environment: dict[str, str], *more: str) -> subprocess.Popen:
+    """A process with the sweep of this module."""
+    (outputs / "slow.py").write_text(SLOW)
+    command = [sys.executable, "-m", "fitbench", "train", *SWEEP, *more, f"outputs={outputs}"]
+    environment = {**environment, "PYTHONPATH": str(outputs)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ask(command: list[str], environment: dict[str, str]) -> str:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def when(condition: Callable[[], Any], sweep: subprocess.Popen) -> Any:
+    """What the condition gives as soon as it is true; until then the sweep must go on."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert sweep.poll() is None, sweep.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return value
+
+
+def named(study: Path) -> dict[str, Path]:
+    """The run folders of a study, by model and seed such as mlp-0."""
+    found = {}
+    for folder in study.glob("digits-*"):
+        _, model, *_, seed = folder.name.split("-")
+        found[f"{model}-{seed.removeprefix('s')}"] = folder
+    return found
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Gives the records of Hydra's basic launcher, by model and seed; it trains while Slurm does."""
+    outputs = tmp_path_factory.mktemp("basic")
+    sweep = train(outputs, dict(os.environ))
+
+    def records() -> dict[str, Any]:
+        assert sweep.wait(timeout=PATIENCE) == 0
+        return {name: record(folder) for name, folder in named(outputs / "default").items()}
+
+    yield records
+    sweep.kill()
+    sweep.communicate()
+
+
+@pytest.fixture(scope="module")
+def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, str]]:
+    """The sweep on Slurm. The job of softmax-0 is cancelled, that of mlp-0 is requeued in the middle of its run.
+
+    Gives the folder of the study, and the exit status and the summary of the sweep.
+    """
+    study = tmp_path_factory.mktemp("disturbed") / "default"
+    sweep = train(study.parent, slurm, *SLURM)
+    try:
+        queue = when(lambda: ask(["squeue", "-h", "-r", "-o", "%i"], slurm).split(), sweep)
+        array = queue[0].partition("_")[0]
+        ask(["scancel", f"{array}_0"], slurm)
+        when(lambda: len(read_history(named(study).get("mlp-0", study))) >= 3, sweep)
+        ask(["scontrol", "requeue", f"{array}_2"], slurm)
+        folder = named(study)["mlp-0"]
+        when(lambda: not (folder / "claim.json").exists(), sweep)
+        assert state_of(folder) is State.interrupted
+        assert len(list((folder / "checkpoint").glob("*.npz"))) == 1
+        summary, _ = sweep.communicate(timeout=PATIENCE)
+        yield study, sweep.returncode, summary
+    finally:
+        sweep.kill()
+        sweep.communicate()
+
+
+def test_runs_on_slurm_are_those_of_the_basic_launcher_also_the_one_whose_job_was_requeued(disturbed, expected):
+    folders = named(disturbed[0])
+    records = expected()
+    for name, attempts in {"softmax-1": 1, "mlp-0": 2, "mlp-1": 1}.items():
+        assert record(folders[name]) == records[name]
+        assert read_result(folders[name])["attempts"] == attempts
+    log = (folders["mlp-0"] / "train.log").read_text()
+    [epoch] = re.findall(r" going on after epoch (\d+)$", log, re.MULTILINE)
+    assert 3 <= int(epoch) < 150
+
+
+def test_cancelled_job_is_a_failure_in_the_summary_and_trained_when_the_sweep_is_launched_again(
+    disturbed, expected, slurm
+):
+    study, status, summary = disturbed
+    assert status == 1
+    assert {"3 finished", "1 failed"} <= {line.strip() for line in summary.splitlines()}
+    assert re.search(r"^failed: \S*-softmax-\S*-s0: Slurm job \d+_0 ended without a result; ", summary, re.M)
+    again = train(study.parent, slurm, *SLURM)
+    summary, stderr = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, stderr
+    assert {"1 finished", "3 skipped, finished before"} <= {line.strip() for line in summary.splitlines()}
+    assert {name: record(folder) for name, folder in named(study).items()} == expected()
+
+
+# -- without Slurm ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def here(process_left_as_it_was, tmp_path):
+    """What launches the sweep in this process."""
+    return [*SWEEP, *SLURM, f"outputs={tmp_path}"]
+
+
+def test_without_the_plugin_what_must_be_installed_is_said(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_submitit_launcher.submitit_launcher", None)
+    with pytest.raises(RequestError, match=r"pip install 'fitbench\[submitit\]'"):
+        launch(here)
+
+
+def test_without_slurm_the_sweep_says_so_and_has_not_begun(here, monkeypatch, tmp_path, capsys):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FitbenchError, match=r"the jobs could not be handed to Slurm: .*srun") as caught:
+        launch(here)
+    assert caught.value.exit_status == 1
+    assert "4 not begun" in capsys.readouterr().out
+
+
+def test_job_is_lost_when_it_is_out_of_the_queue_for_a_while_and_not_when_the_queue_does_not_answer(
+    tmp_path, monkeypatch
+):
+    squeue = tmp_path / "squeue"
+    clock = [1000.0]
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: clock[0])
+    queue = jobs.Queue()
+
+    def lost(script: str, seconds: float) -> list[bool]:
+        """Which of the jobs 7_0 and 7_1 are lost, so much later, when squeue is this script."""
+        squeue.write_text(f"#!/bin/sh\n{script}\n")
+        squeue.chmod(0o755)
+        clock[0] += seconds
+        return [queue.has_lost(job) for job in ("7_0", "7_1")]
+
+    assert lost("printf '7_0\\n7_1\\n'", 0) == [False, False]
+    assert lost("exit 1", 600) == [False, False]
+    assert lost("printf '7_1\\n'", 60) == [False, False]
+    assert lost("printf '7_1\\n'", 60) == [True, False]
+    assert lost("printf '7_0\\n7_1\\n'", 60) == [False, False]  # it had been requeued meanwhile
+    assert lost("true", 60) == [False, False]
+    assert lost("true", 60) == [True, True]

@@ -1,0 +1,328 @@
+"""Sweeps that are launched: what is trained, what is left alone, what is said, and how one ends that is disturbed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fitbench.config import Backend
+from fitbench.errors import FitbenchError
+from fitbench.launch.command import launch
+from fitbench.launch.watch import Watch
+from fitbench.record.claims import claim
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.history import append_history, read_history
+from fitbench.record.result import read_result, write_result
+from fitbench.training import backend
+
+from .recorded import attempts, folders_of, record
+
+pytestmark = pytest.mark.usefixtures("process_left_as_it_was")
+
+QUICK = ("data=digits", "training.epochs=1")
+GRID = ("-m", "data=digits", "model=softmax,mlp", "seed=0,1", "training.epochs=8", "optimizer.learning_rate=0.01")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tensorflow():
+    backend.load(Backend.tensorflow)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """The folder of the finished study of GRID."""
+    outputs = tmp_path_factory.mktemp("grid")
+    assert launch([*GRID, f"outputs={outputs}", "study=whole"]) == 0
+    return outputs / "whole"
+
+
+def stamps(study: Path) -> dict[Path, int]:
+    return {
+        path: path.stat().st_mtime_ns for name in ("model.keras", "result.json") for path in study.glob(f"*/{name}")
+    }
+
+
+def summary(printed: str) -> dict[str, int]:
+    """The counts of a sweep's summary: {'finished': 3, ...}."""
+    lines = [line.split(maxsplit=1) for line in printed.splitlines() if not line.startswith("failed: ")]
+    return {what: int(count) for count, what in lines}
+
+
+def during(condition: Callable[[], bool], act: Callable[[], object]) -> threading.Thread:
+    """Act, in a thread of its own, as soon as the condition holds; join it to be sure that it did."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 60
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        act()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def has_epochs(study: Path, part: str, epochs: int) -> Callable[[], bool]:
+    """Whether a run whose name has this part has recorded so many epochs."""
+    return lambda: any(len(read_history(path)) >= epochs for path in study.glob(f"*{part}"))
+
+
+# -- every combination is one run ------------------------------------------------------------------------------------
+
+
+def test_every_combination_is_trained_in_the_folder_that_it_has_as_a_single_run(grid, configure, capsys):
+    expected = {
+        folder_of(
+            configure(*GRID[1:2], f"model={model}", f"seed={seed}", *GRID[4:], f"outputs={grid.parent}", "study=whole")
+        )
+        for model in ("softmax", "mlp")
+        for seed in (0, 1)
+    }
+    assert set(folders_of(grid)) == expected
+    for folder in expected:
+        assert state_of(folder) is State.finished
+        assert attempts(folder) == 1
+        assert len(read_history(folder)) == 8
+        assert not {"claim.json", "checkpoint", "error.txt"} & {path.name for path in folder.iterdir()}
+    before = stamps(grid)
+    single = ("data=digits", "model=mlp", "seed=1", *GRID[4:])
+    assert launch([*single, f"outputs={grid.parent}", "study=whole"]) == 0
+    assert stamps(grid) == before
+
+
+def test_sweep_launched_again_trains_nothing_and_says_so(grid, capsys):
+    before = stamps(grid)
+    assert len(before) == 8
+    assert launch([*GRID, f"outputs={grid.parent}", "study=whole"]) == 0
+    assert stamps(grid) == before
+    assert all(attempts(folder) == 1 for folder in folders_of(grid))
+    printed = capsys.readouterr()
+    assert summary(printed.out) == {"finished": 0, "skipped, finished before": 4, f"in all; results in {grid}": 4}
+    assert printed.err == ""
+
+
+def test_sweep_that_grows_trains_only_what_is_new_and_each_run_once(grid, tmp_path, capsys):
+    study = tmp_path / "default"
+    assert launch(["-m", *QUICK, "model=softmax", "seed=0,0", f"outputs={tmp_path}"]) == 0
+    assert summary(capsys.readouterr().out) == {"finished": 1, f"in all; results in {study}": 1}
+    [first] = folders_of(study)
+    before = stamps(study)
+    assert launch(["-m", *QUICK, "model=softmax", "seed=1,0,1", f"outputs={tmp_path}"]) == 0
+    printed = capsys.readouterr()
+    assert summary(printed.out) == {"finished": 1, "skipped, finished before": 1, f"in all; results in {study}": 2}
+    assert [attempts(folder) for folder in folders_of(study)] == [1, 1]
+    assert stamps(study).items() > before.items()
+    [line] = [line for line in printed.err.splitlines() if line.startswith("[")]
+    assert line.startswith(f"[2/2] {folders_of(study, '-s1')[0].name}  test 0.")
+    assert first.name not in printed.err
+
+
+def test_experiment_of_ones_own_config_dir_is_a_sweep_without_being_told_so(tmp_path, capsys):
+    (tmp_path / "conf" / "experiment").mkdir(parents=True)
+    (tmp_path / "conf" / "experiment" / "seeds.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /data: digits\n  - override /model: softmax\n"
+        "study: seeds\ntraining:\n  epochs: 1\n"
+        "hydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      seed: 3,5\n"
+    )
+    arguments = ["--config-dir", str(tmp_path / "conf"), "+experiment=seeds", f"outputs={tmp_path / 'outputs'}"]
+    assert launch(arguments) == 0
+    folders = folders_of(tmp_path / "outputs" / "seeds")
+    assert [read_result(folder)["seed"] for folder in folders] == [3, 5]
+    assert {read_result(folder)["config"]["model"]["name"] for folder in folders} == {"softmax"}
+    assert summary(capsys.readouterr().out)["finished"] == 2
+
+
+# -- failures --------------------------------------------------------------------------------------------------------
+
+# lenet5 is too large for the digits, and no step of 1e30 converges: of these four only one can be trained
+FAILING = ("-m", *QUICK, "optimizer=sgd", "model=lenet5,mlp", "optimizer.learning_rate=1e30,0.1")
+
+
+def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(tmp_path, capsys):
+    study, arguments = tmp_path / "default", [*FAILING, f"outputs={tmp_path}"]
+    with pytest.raises(FitbenchError, match="3 of 4 runs failed") as caught:
+        launch(arguments)
+    assert caught.value.exit_status == 1
+    printed = capsys.readouterr()
+    assert summary(printed.out) == {"finished": 1, "failed": 3, f"in all; results in {study}": 4}
+    assert "[4/4] " in printed.err
+    [fine] = [folder for folder in folders_of(study) if state_of(folder) is State.finished]
+    failed = [folder for folder in folders_of(study) if folder != fine]
+    assert [state_of(folder) for folder in failed] == [State.failed] * 3
+    why = dict(line.removeprefix("failed: ").split(": ", 1) for line in printed.out.splitlines() if "failed: " in line)
+    assert set(why) == {str(folder) for folder in failed}
+    for folder in failed:
+        lenet = "lenet5" in folder.name
+        assert ("lenet5 takes images of 10x10 pixels or more" if lenet else "diverged: loss is ") in why[str(folder)]
+        recorded = (folder / "error.txt").read_text()
+        assert recorded.startswith("Traceback")
+        assert why[str(folder)] in recorded
+        assert not (folder / "result.json").exists()
+        assert not (folder / "claim.json").exists()
+
+    before = stamps(study)
+    with pytest.raises(FitbenchError, match="3 of 4 runs failed"):
+        launch([*arguments, "retry_failed=false"])
+    assert [attempts(folder) for folder in failed] == [1, 1, 1]
+    again = capsys.readouterr().out
+    assert summary(again) == {
+        "finished": 0,
+        "skipped, finished before": 1,
+        "failed": 3,
+        f"in all; results in {study}": 4,
+    }
+    assert again.count("failed: ") == 3
+
+    with pytest.raises(FitbenchError, match="3 of 4 runs failed"):
+        launch(arguments)
+    assert [attempts(folder) for folder in failed] == [2, 2, 2]
+    assert attempts(fine) == 1
+    assert stamps(study) == before
+    assert summary(capsys.readouterr().out)["skipped, finished before"] == 1
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path, capsys):
+    study = tmp_path / "default"
+    with pytest.raises(FitbenchError, match="1 of 4 runs failed"):
+        launch([*FAILING, f"outputs={tmp_path}", "fail_fast=true"])
+    assert [state_of(folder) for folder in folders_of(study)] == [State.failed]
+    assert summary(capsys.readouterr().out) == {
+        "finished": 0,
+        "failed": 1,
+        "not begun": 3,
+        f"in all; results in {study}": 4,
+    }
+
+
+# -- other processes -------------------------------------------------------------------------------------------------
+
+HOLD = """
+import sys
+from pathlib import Path
+from fitbench.record.claims import claim
+folder = Path(sys.argv[1])
+folder.mkdir(parents=True)
+with claim(folder):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder():
+    """Starts a process that works, so it claims, on the run of a folder."""
+    processes = []
+
+    def hold(folder: Path) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(folder)]
+        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert processes[-1].stdout.readline() == "held\n"
+        return processes[-1]
+
+    yield hold
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, configure, tmp_path, capsys):
+    arguments, study = [*QUICK, "model=softmax", f"outputs={tmp_path}"], tmp_path / "default"
+    theirs = folder_of(configure(*arguments, "seed=0"))
+    other = holder(theirs)
+    assert launch(["-m", *arguments, "seed=0,1"]) == 0
+    assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
+    assert state_of(theirs) is State.running
+    assert attempts(theirs) == 0
+    assert not (theirs / "config.yaml").exists()
+
+    killing = during(has_epochs(study, "-s2", 1), other.kill)
+    assert launch(["-m", *arguments, "seed=0,1,2"]) == 0
+    killing.join()
+    expected = {"finished": 2, "skipped, finished before": 1, f"in all; results in {study}": 3}
+    assert summary(capsys.readouterr().out) == expected
+    assert read_result(theirs)["attempts"] == 1
+    assert [attempts(folder) for folder in folders_of(study)] == [1, 1, 1]
+    assert not (theirs / "claim.json").exists()
+
+
+# -- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+
+def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tmp_path, capsys, monkeypatch):
+    arguments, study = [*GRID, "model=mlp", f"outputs={tmp_path}", "study=cut"], tmp_path / "cut"
+    arguments.remove("model=softmax,mlp")
+    pressed = []
+
+    def append_and_press(folder: Path, epoch: dict) -> None:
+        append(folder, epoch)
+        if epoch["epoch"] == 2:
+            pressed.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    append = append_history
+    with monkeypatch.context() as patch:
+        patch.setattr("fitbench.training.callbacks.append_history", append_and_press)
+        assert launch(arguments) == 130
+    assert time.monotonic() - pressed[0] < 3
+    printed = capsys.readouterr()
+    assert summary(printed.out) == {"finished": 0, "interrupted": 1, "not begun": 1, f"in all; results in {study}": 2}
+    assert "interrupted; the same command goes on from here" in printed.err
+    [folder] = folders_of(study)
+    assert state_of(folder) is State.interrupted
+    assert 2 <= len(read_history(folder)) < 8
+    assert len(list((folder / "checkpoint").glob("*.npz"))) == 1
+    assert not (folder / "claim.json").exists()
+
+    assert launch(arguments) == 0
+    assert summary(capsys.readouterr().out)["finished"] == 2
+    assert "going on after epoch " in (folder / "train.log").read_text()
+    assert [read_result(folder)["attempts"] for folder in folders_of(study)] == [2, 1]
+    for mine, theirs in zip(folders_of(study), folders_of(grid, "mlp"), strict=True):
+        assert record(mine) == record(theirs)
+
+
+# -- what is seen meanwhile ------------------------------------------------------------------------------------------
+
+
+def finish(folder: Path, val_accuracy: float) -> None:
+    folder.mkdir(exist_ok=True)
+    metrics = {"val_accuracy": val_accuracy, "test_accuracy": 0.5}
+    write_result(folder, {"schema": 1, "metrics": metrics})
+
+
+def test_watch_says_done_of_total_epoch_best_and_time_left_in_the_width_there_is(tmp_path, capsys):
+    folders = [tmp_path / f"digits-mlp-adam-1234abcd-s{seed}" for seed in range(5)]
+    finish(folders[0], 0.75)
+    with Watch(folders[1:], 5, {folders[0]}, shown=True) as watch:
+        time.sleep(0.02)  # the clock of file times is a coarse one
+        assert watch.line(80) == "1/5 runs  best val 0.7500"
+        finish(folders[1], 0.875)
+        folders[2].mkdir()
+        (folders[2] / "error.txt").write_text("Traceback ...")
+        folders[3].mkdir()
+        deadline = time.monotonic() + 10
+        while len(watch.open) > 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with claim(folders[3]):
+            assert watch.line(80).startswith("3/5 runs  starting  best val 0.8750  ")
+            for epoch in (1, 2):
+                append_history(folders[3], {"epoch": epoch, "loss": 1 / epoch, "val_accuracy": 0.25})
+            lines = {width: watch.line(width) for width in (40, 80, 200)}
+    # two of the three that are done were done since it began, so two more take as long again: a second at most
+    assert lines[80] in {
+        f"3/5 runs  epoch 2 loss 0.5000  val 0.2500  best val 0.8750  {left} s left" for left in (0, 1, 2)
+    }
+    assert lines[200].startswith("3/5 runs  digits-mlp-adam-1234abcd-s3: epoch 2 loss 0.5000  val 0.2500  best val ")
+    assert lines[40].startswith("3/5 runs  best val 0.8750  ")
+    assert all(len(line) < width for width, line in lines.items())  # the last column would begin a new line
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        f"[2/5] {folders[1].name}  test 0.5000  val 0.8750",
+        f"[3/5] {folders[2].name}  failed",
+    ]

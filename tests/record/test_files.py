@@ -1,0 +1,46 @@
+"""Files that are whole or absent."""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from fitbench.record.files import replacing, write_whole
+
+from .other_processes import names, processes
+
+
+@pytest.mark.parametrize("content", ["grün\n", b"\x00\xff"])
+def test_file_is_replaced_as_a_whole(tmp_path, content):
+    path = tmp_path / "a.txt"
+    path.write_text("something much longer than the new content")
+    write_whole(path, content)
+    assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    assert names(tmp_path) == {"a.txt"}
+
+
+def write_too_much(number: int, path: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # as on a full disk, writing fails halfway
+    with pytest.raises(OSError, match="File too large"):
+        write_whole(path, b"x" * 5000)
+
+
+@pytest.mark.parametrize("old", ["old", None])
+def test_write_that_fails_leaves_the_old_content_and_no_litter(tmp_path, old):
+    path = tmp_path / "a.txt"
+    if old:
+        path.write_text(old)
+    assert processes(1, write_too_much, path) == [0]
+    assert names(tmp_path) == ({"a.txt"} if old else set())
+    assert not old or path.read_text() == old
+
+
+def test_block_that_fails_replaces_nothing(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+        file.write(b"half of it")
+        assert path.read_text() == "old"
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert names(tmp_path) == {"a.npz"}

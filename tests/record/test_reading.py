@@ -1,0 +1,191 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.record import reading
+
+
+def bare_run(outputs: Path, study: str, run_id: str) -> Path:
+    folder = outputs / study / run_id
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("seed: 0\n")
+    return folder
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    for study, run_id in (
+        ("default", "mnist-mlp-adam-11111111-s0"),
+        ("default", "mnist-mlp-adam-11111111-s10"),
+        ("default", "mnist-lenet5-sgd-22222222-s0"),
+        ("paper", "mnist-lenet5-sgd-22222222-s0"),
+    ):
+        bare_run(tmp_path, study, run_id)
+    (tmp_path / "default" / "notes").mkdir()
+    (tmp_path / "default" / "multirun.yaml").write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mnist-mlp-adam-11111111-s0", "default/mnist-mlp-adam-11111111-s0"),  # exact, though a part of another
+        ("11111111-s1", "default/mnist-mlp-adam-11111111-s10"),
+        ("paper/", "paper/mnist-lenet5-sgd-22222222-s0"),
+        ("paper/mnist-lenet5", "paper/mnist-lenet5-sgd-22222222-s0"),
+        ("default/mnist-lenet5-sgd-22222222-s0/", "default/mnist-lenet5-sgd-22222222-s0"),
+    ],
+)
+def test_a_run_is_found_by_its_id_or_a_part_of_it(outputs, text, expected):
+    assert reading.find_run(text, outputs) == outputs / expected
+
+
+def test_a_run_is_found_by_its_path_wherever_it_is(outputs, tmp_path_factory):
+    elsewhere = bare_run(tmp_path_factory.mktemp("elsewhere"), "study", "some-run")
+    assert reading.find_run(str(elsewhere), outputs) == elsewhere
+    assert reading.find_run(f"{outputs}/paper/mnist-len", outputs).parent.name == "paper"
+
+
+def test_an_ambiguous_part_names_the_candidates(outputs):
+    with pytest.raises(RequestError, match="fits 2 runs") as caught:
+        reading.find_run("mnist-lenet5-sgd-22222222-s0", outputs)
+    assert "default/mnist-lenet5-sgd-22222222-s0" in str(caught.value)
+    assert "paper/mnist-lenet5-sgd-22222222-s0" in str(caught.value)
+    assert "mlp" not in str(caught.value)
+
+
+def test_at_most_ten_candidates_are_named(outputs):
+    for seed in range(30):
+        bare_run(outputs, "many", f"many-{seed}")
+    with pytest.raises(RequestError, match="fits 30 runs") as caught:
+        reading.find_run("many", outputs)
+    assert str(caught.value).count("many/") == 10
+    assert "and 20 more" in str(caught.value)
+
+
+def test_an_unknown_run_says_what_was_searched_and_what_is_near(outputs):
+    with pytest.raises(RequestError, match=f"none of the 4 runs in {outputs}") as caught:
+        reading.find_run("mnits-mlp", outputs)
+    assert "Did you mean mnist-mlp" in str(caught.value)
+    with pytest.raises(RequestError) as caught:
+        reading.find_run("zzzzzzzzzz", outputs)
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_without_an_outputs_folder_that_is_what_is_said(tmp_path):
+    with pytest.raises(RequestError, match=r"no folder .*nowhere"):
+        reading.find_run("mlp", tmp_path / "nowhere")
+
+
+def test_a_complete_run_is_read(make_run):
+    folder = make_run()
+    result = reading.read_result(folder)
+    assert result["data"]["classes"] == ["cat", "dog", "owl"]
+    assert reading.read_config(folder) == result["config"]
+    assert len(reading.read_predictions(folder, result).predicted) == 60
+
+
+def test_a_truncated_result_names_its_file(make_run):
+    path = make_run() / "result.json"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FitbenchError, match=r"result\.json: not JSON"):
+        reading.read_result(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("metrics.test_loss", "0.5"), ("metrics.test_loss", float("nan")), ("metrics.epochs", None), ("timing", []),
+        ("metrics.epochs", 10**400),
+        ("data.classes", ["one"]), ("data.classes", [1, 2]), ("parameters", True), ("config.model", "mlp"),
+        ("device", 3),
+    ],
+)  # fmt: skip
+def test_an_odd_value_in_a_result_is_named(make_run, key, value):
+    path = make_run() / "result.json"
+    result = json.loads(path.read_text())
+    section, _, name = key.rpartition(".")
+    (result[section] if section else result)[name] = value
+    path.write_text(json.dumps(result))
+    with pytest.raises(FitbenchError) as caught:
+        reading.read_result(path.parent)
+    assert str(path) in str(caught.value)
+    assert key in str(caught.value)
+
+
+def test_a_missing_key_in_a_result_is_named(make_run):
+    path = make_run() / "result.json"
+    result = json.loads(path.read_text())
+    del result["timing"]["seconds"]
+    path.write_text(json.dumps(result))
+    with pytest.raises(FitbenchError, match=r"timing\.seconds is missing"):
+        reading.read_result(path.parent)
+
+
+@pytest.mark.parametrize("content", ["a: [1, 2", "- a\n- b\n", "data: 3\n", "a: ${\n", "\x00"])
+def test_a_damaged_config_names_its_file(tmp_path, content):
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(FitbenchError, match=r"config\.yaml"):
+        reading.read_config(tmp_path)
+
+
+def test_nothing_in_a_config_is_resolved(make_run, monkeypatch):
+    monkeypatch.setenv("SECRET", "hunter2")
+    path = make_run(finished=False) / "config.yaml"
+    path.write_text(path.read_text().replace("study: default", "study: ${oc.env:SECRET}"))
+    assert reading.read_config(path.parent)["study"] == "${oc.env:SECRET}"
+
+
+def test_what_is_no_finite_number_in_a_history_is_null(make_run):
+    folder = make_run()
+    (folder / "history.jsonl").write_text(
+        '{"epoch": 1, "loss": NaN, "accuracy": "high", "val_loss": 0.5, "val_accuracy": 1%s}\n' % ("0" * 400)
+        + '{"epoch": 0, "loss": 1}\n{"epoch": 1%s}\n{"epoch": 2, "lo' % ("0" * 400)
+    )
+    expected = {"epoch": 1, "loss": None, "accuracy": None, "val_loss": 0.5, "val_accuracy": None}
+    assert reading.read_history(folder) == [expected]
+
+
+def damage(path: Path, how: str) -> None:
+    arrays = dict(np.load(path))
+    match how:
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:-50])
+            return
+        case "empty":
+            path.write_bytes(b"")
+            return
+        case "no zip":
+            np.save(path.with_suffix(".npy"), arrays["labels"])
+            path.with_suffix(".npy").rename(path)
+            return
+        case "no labels":
+            del arrays["labels"]
+        case "pickled":
+            arrays["labels"] = np.array([{"a": 1}] * 60, dtype=object)
+        case "too few":
+            arrays["labels"] = arrays["labels"][:-1]
+        case "floats":
+            arrays["labels"] = arrays["labels"].astype(float)
+        case "label out of range":
+            arrays["labels"][0] = 3
+        case "classes":
+            arrays["probabilities"] = arrays["probabilities"][:, :2]
+        case "other data":
+            arrays["data_sha256"] = np.array("cd" * 32)
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["truncated", "empty", "no zip", "no labels", "pickled", "too few", "floats", "label out of range", "classes",
+     "other data"],
+)  # fmt: skip
+def test_predictions_that_are_damaged_or_of_another_run_name_their_file(make_run, how):
+    folder = make_run()
+    damage(folder / "predictions.npz", how)
+    with pytest.raises(FitbenchError, match=r"predictions\.npz: "):
+        reading.read_predictions(folder, reading.read_result(folder))

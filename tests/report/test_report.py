@@ -1,0 +1,311 @@
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fitbench.analysis import groups, statistics
+from fitbench.analysis.frame import load_runs
+from fitbench.errors import RequestError
+from fitbench.report.content import MATRIX, MISTAKES, POINTS, collect
+from fitbench.report.report import report
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\u2028\u2029{{}}$title"
+ACCURACY = statistics.known_metric("test_accuracy")
+
+
+def edit(folder: Path, change) -> None:
+    path = folder / "result.json"
+    result = json.loads(path.read_text())
+    change(result)
+    path.write_text(json.dumps(result))
+
+
+class Parsed(HTMLParser):
+    """The elements of a page, and the text inside of its scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.texts = [("", "")]
+        self.policy = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.texts.append((tag, ""))
+        if ("http-equiv", "Content-Security-Policy") in attrs:
+            self.policy = dict(attrs)["content"]
+
+    def handle_endtag(self, tag):
+        self.texts.append(("", ""))
+
+    def handle_data(self, data):
+        tag, text = self.texts[-1]
+        self.texts[-1] = (tag, text + data)
+
+    @property
+    def json(self) -> str:
+        return next(text for tag, text in self.texts if tag == "script")
+
+    @property
+    def data(self):
+        return json.loads(self.json)
+
+
+@pytest.fixture
+def sweep(make_run):
+    """Two models with three seeds each, whose accuracies differ in the second digit."""
+    folders = []
+    for model, base in (("mlp", 0.9), ("softmax", 0.8)):
+        for seed in range(3):
+            folder = make_run(f"model={model}", f"seed={seed}")
+            edit(folder, lambda result, a=base + 0.01 * seed: result["metrics"].update(test_accuracy=a))
+            folders.append(folder)
+    return folders
+
+
+def collected(tmp_path: Path, by=()):
+    frame = load_runs(tmp_path / "outputs")
+    return frame, collect(frame, by, ACCURACY)
+
+
+def column(content, name):
+    return next(column for column in content["columns"] if column["name"] == name)
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+
+def test_hostile_texts_stay_inside_the_data(make_run, tmp_path):
+    def change(result):
+        result["run_id"] = result["study"] = HOSTILE
+        result["config"]["model"]["activation"] = HOSTILE
+        result["config"][HOSTILE] = HOSTILE
+        result["data"]["classes"] = [HOSTILE, "dog", "owl"]
+
+    plain = make_run("seed=1")
+    report([tmp_path / "outputs"], tmp_path / "plain.html")
+    edit(make_run(), change)
+    report([tmp_path / "outputs"], tmp_path / "hostile.html")
+    found = Parsed((tmp_path / "hostile.html").read_text())
+    assert found.tags == Parsed((tmp_path / "plain.html").read_text()).tags
+    assert not set(found.json) & set("<>&\u2028\u2029")
+    names = column(found.data, "run_id")["values"]
+    assert HOSTILE in names
+    assert plain.name in names
+    assert column(found.data, "model.activation")["values"][names.index(HOSTILE)] == HOSTILE
+    assert HOSTILE in found.data["classes"][1] + found.data["classes"][0]
+
+
+def test_the_policy_allows_this_script_and_style_and_nothing_else(sweep, tmp_path):
+    report([tmp_path / "outputs"], tmp_path / "report.html")
+    found = Parsed((tmp_path / "report.html").read_text())
+    rules = dict(rule.strip().split(" ", 1) for rule in found.policy.split(";"))
+    assert rules.pop("default-src") == "'none'"
+    for name, tag in (("script-src", "script"), ("style-src", "style")):
+        text = [text for one, text in found.texts if one == tag][-1]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules.pop(name) == f"'sha256-{digest}'"
+    assert rules == {"base-uri": "'none'", "form-action": "'none'", "require-trusted-types-for": "'script'"}
+    assert not {"link", "img", "iframe", "object"} & set(found.tags)
+
+
+def test_numbers_that_json_or_javascript_lack_are_null_or_text(make_run, tmp_path):
+    diverged = make_run()
+    (diverged / "history.jsonl").write_text('{"epoch": 1, "loss": Infinity, "accuracy": 0.5, "val_loss": NaN}\n')
+    edit(diverged, lambda result: result["config"]["model"].update(dropout=2**70))
+    edit(make_run("seed=1"), lambda result: result["config"]["model"].update(dropout=2**71))
+    _, content = collected(tmp_path)
+    json.dumps(content, allow_nan=False)
+    assert content["histories"][0] == {"epochs": 1, "accuracy": [0.5]}
+    assert column(content, "model.dropout")["values"] == [str(2**70), str(2**71)]
+
+
+# -- what is on the page ----------------------------------------------------------------------------------------------
+
+
+def test_columns_that_agree_are_said_once(sweep, tmp_path):
+    _, content = collected(tmp_path)
+    names = [column["name"] for column in content["columns"]]
+    assert "model.name" in names
+    assert "optimizer.name" not in names
+    assert ("optimizer.name", "adam") in content["constant"]
+    assert dict(content["environment"])["versions.keras"] == "3"
+    assert column(content, "metrics.test_accuracy")["better"] == "higher"
+    assert column(content, "metrics.test_loss")["better"] == "lower"
+
+
+def test_a_long_curve_keeps_its_ends_and_its_best_epoch(make_run, tmp_path):
+    history = make_run.curves(1000)
+    history[776]["val_accuracy"] = 0.123456789
+    edit(make_run(history=history), lambda result: result["metrics"].update(best_epoch=777))
+    _, content = collected(tmp_path)
+    (curve,) = content["histories"]
+    assert curve["epochs"][0] == 1
+    assert curve["epochs"][-1] == 1000
+    assert POINTS <= len(curve["epochs"]) <= POINTS + 1
+    assert curve["val_accuracy"][curve["epochs"].index(777)] == 0.1235
+    assert np.diff(curve["epochs"]).max() <= 1 + 1000 // POINTS
+
+
+def test_a_short_curve_is_whole(make_run, tmp_path):
+    make_run(history=make_run.curves(4, validation=False))
+    _, content = collected(tmp_path)
+    assert content["histories"] == [{"epochs": 4, "loss": [2, 1, 0.6667, 0.5], "accuracy": [0.5, 0.75, 0.8333, 0.875]}]
+
+
+def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path):
+    labels, probabilities = make_run.predictions(500, 3, seed=5)
+    probabilities[7] = np.nan
+    make_run(labels=labels, probabilities=probabilities)
+    _, content = collected(tmp_path)
+    predicted = [max(range(3), key=lambda k: row[k]) if row[0] == row[0] else 0 for row in probabilities.tolist()]
+    pairs = list(zip(labels.tolist(), predicted, strict=True))
+    assert content["confusion"][0]["counts"] == [pairs.count((i, j)) for i in range(3) for j in range(3)]
+    wrong = [i for i, (label, guess) in enumerate(pairs) if label != guess and i != 7]
+    wrong.sort(key=lambda i: -probabilities[i].max())
+    (found,) = content["mistakes"]
+    assert found["count"] == len(wrong) + (labels[7] != 0)
+    assert found["images"] == 500
+    assert found["worst"] == [
+        (i, labels[i], predicted[i], round(float(probabilities[i].max()), 4)) for i in wrong[:MISTAKES]
+    ]
+
+
+def test_many_classes_have_their_most_confused_pairs_instead_of_a_matrix(make_run, tmp_path):
+    count = MATRIX + 1
+    labels = np.arange(count).repeat(4).astype(np.int32)
+    predicted = labels.copy()
+    predicted[:3] = 5
+    predicted[8] = 0
+    make_run(classes=tuple(map(str, range(count))), labels=labels, probabilities=np.eye(count)[predicted])
+    _, content = collected(tmp_path)
+    assert content["confusion"][0]["pairs"] == [(0, 5, 3), (2, 0, 1)]
+
+
+def test_the_comparison_is_that_of_groups(sweep, tmp_path):
+    frame, content = collected(tmp_path)
+    found = content["groups"]
+    assert found["by"] == ["model.name"]
+    assert found["names"] == ["mlp", "softmax"]
+    assert found["of"] == [0, 0, 0, 1, 1, 1]
+    best, other = next(metric for metric in found["metrics"] if metric["name"] == ACCURACY.column)["rows"]
+    ranked = groups.group(frame, ["model.name"], ACCURACY)
+    against = groups.against(ranked, 0, ACCURACY)[1]
+    assert best["mean"] == pytest.approx(0.91)
+    assert best["sd"] == pytest.approx(0.01)
+    assert (best["low"], best["high"]) == pytest.approx(ranked[0].summary.interval)
+    assert (best["best"], best["worst"], best["p"], best["difference"]) == (0.92, 0.9, None, None)
+    assert (other["difference"], other["p"]) == pytest.approx((-0.1, against.p_holm))
+    assert (other["difference_low"], other["difference_high"]) == pytest.approx(against.difference.interval)
+    assert [content["folders"][run] for run in other["runs"]] == [str(folder) for folder in sweep[3:]]
+
+
+def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
+    make_run("model=mlp", "seed=9", finished=False)
+    _, content = collected(tmp_path, by=["optimizer"])
+    (metric,) = [metric for metric in content["groups"]["metrics"] if metric["name"] == ACCURACY.column]
+    assert content["groups"]["names"] == ["adam"]
+    assert content["groups"]["of"] == [0] * 7
+    assert len(metric["rows"]) == 1
+    said = " ".join(metric["remarks"])
+    assert "model.name (mlp, softmax)" in said
+    assert "1 interrupted" in said
+
+
+def test_a_mean_curve_ends_where_its_first_run_ends(make_run, tmp_path):
+    for seed, epochs in enumerate((3, 5, 4)):
+        history = make_run.curves(epochs)
+        for epoch in history:
+            epoch["accuracy"] = 0.5 + 0.1 * seed
+        make_run(f"seed={seed}", history=history)
+    _, content = collected(tmp_path)
+    (curve,) = content["groups"]["curves"]["accuracy"]
+    assert curve["epochs"] == [1, 2, 3]
+    assert curve["mean"] == [0.6, 0.6, 0.6]
+    low, high = statistics.mean_interval([0.5, 0.6, 0.7], 0, 1)
+    assert curve["low"] == pytest.approx([low] * 3, rel=1e-3)
+    assert curve["high"] == pytest.approx([high] * 3, rel=1e-3)
+    assert curve["tails"] == [([3, 4, 5], [0.6, 0.6, 0.6]), ([3, 4], [0.7, 0.7])]
+
+
+def test_runs_in_every_state_are_there(make_run, tmp_path):
+    make_run()
+    make_run("seed=1", finished=False)
+    failed = make_run("seed=2", finished=False, history=[])
+    (failed / "error.txt").write_text("Traceback\nValueError: <b>no</b>\n")
+    _, content = collected(tmp_path)
+    assert dict(content["states"]) == {"finished": 1, "interrupted": 1, "failed": 1}
+    assert content["errors"] == [None, None, "ValueError: <b>no</b>"]
+    assert [bool(history) for history in content["histories"]] == [True, True, False]
+    assert [bool(found) for found in content["mistakes"]] == [True, False, False]
+
+
+# -- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_damaged_folders_are_named_left_out_and_counted(make_run, tmp_path, capsys):
+    make_run()
+    truncated, damaged, without = (make_run(f"seed={seed}") for seed in (1, 2, 3))
+    (truncated / "result.json").write_text('{"schema": 1, "run')
+    (damaged / "predictions.npz").write_bytes(b"PK\x03\x04 cut short")
+    (without / "predictions.npz").unlink()
+    report([tmp_path / "outputs"], tmp_path / "report.html")
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path / 'report.html'}\n"
+    assert str(truncated) in captured.err
+    assert str(damaged) in captured.err
+    assert str(without) not in captured.err
+    content = Parsed((tmp_path / "report.html").read_text()).data
+    assert content["count"] == 3
+    assert [folder for folder, _ in content["left_out"]] == [str(truncated), str(damaged)]
+    assert [isinstance(found, str) for found in content["confusion"]] == [False, True, True]
+    assert "predictions.npz" in content["confusion"][1]
+
+
+@pytest.mark.parametrize(
+    ("paths", "out", "options", "message"),
+    [
+        (["nowhere"], "report.html", {}, "nowhere does not exist"),
+        (["empty"], "report.html", {}, "no runs below empty"),
+        (["outputs"], "nowhere/report.html", {}, "there is no folder nowhere"),
+        (["outputs"], "empty", {}, "is a folder"),
+        (["outputs"], "report.html", {"by": "model.nam"}, "model.name"),
+        (["outputs"], "report.html", {"metric": "test_acuracy"}, "test_accuracy"),
+        (["outputs"], "report.html", {"where": "seed == 99"}, "keeps none of the 1 runs"),
+        (["outputs"], "report.html", {"where": "seed =="}, "seed =="),
+    ],
+)
+def test_a_wrong_request_says_so_and_leaves_the_file_alone(
+    make_run, tmp_path, monkeypatch, paths, out, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    make_run()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "report.html").write_text("before")
+    with pytest.raises(RequestError, match=re.escape(message)):
+        report(paths, out, **options)
+    assert (tmp_path / "report.html").read_text() == "before"
+
+
+def test_only_damaged_runs_make_no_page(make_run, tmp_path, capsys):
+    folder = make_run()
+    (folder / "result.json").write_text("")
+    with pytest.raises(RequestError, match="none of the runs can be read"):
+        report([tmp_path / "outputs"], tmp_path / "report.html")
+    assert str(folder) in capsys.readouterr().err
+
+
+def test_where_chooses_the_runs(sweep, make_run, tmp_path):
+    damaged = make_run("seed=7")
+    (damaged / "result.json").write_text("")
+    report([tmp_path / "outputs"], tmp_path / "report.html", where="model.name == 'mlp' and seed > 0")
+    content = Parsed((tmp_path / "report.html").read_text()).data
+    assert column(content, "run_id")["values"] == [folder.name for folder in sweep[1:3]]
+    assert [folder for folder, _ in content["left_out"]] == [str(damaged)]

@@ -1,0 +1,541 @@
+"""The page of `fitbench report` in Debian's Chromium, one browser for all tests."""
+
+import json
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fitbench.record.history import write_history
+from fitbench.record.result import SCHEMA, write_result
+from fitbench.report.report import report
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian has both)")
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&lt;\u2028"
+RATES = [0.1, 0.01, 0.003, 0.00001]
+EPOCHS = 6
+ABSENT = "\N{EN DASH}"
+
+
+def write(outputs: Path, model: str, rate: float, seed: int, accuracy: float) -> Path:
+    """A finished run; its accuracy is in its curves and its result."""
+    run_id = f"digits-{model}-sgd-{zlib.crc32(f'{model} {rate}'.encode()):08x}-s{seed}"
+    folder = outputs / "sweep" / run_id
+    folder.mkdir(parents=True)
+    # fmt: off
+    history = [
+        {"epoch": e, "seconds": 1.0, "learning_rate": rate, "loss": 2 / e, "accuracy": accuracy * e / EPOCHS,
+         "val_loss": 2.1 / e, "val_accuracy": accuracy * e / EPOCHS}
+        for e in range(1, EPOCHS + 1)
+    ]
+    write_history(folder, history)
+    labels = np.arange(30, dtype=np.int32) % 3
+    guesses = labels.copy()
+    guesses[:5] = 2
+    probabilities = np.eye(3, dtype=np.float32)[guesses] * 0.7 + 0.1
+    np.savez(folder / "predictions.npz", labels=labels, probabilities=probabilities, data_sha256=np.array("ab"))
+    metrics = {"train_loss": 0.3, "train_accuracy": 0.9, "val_loss": 0.35, "val_accuracy": accuracy,
+               "test_loss": 1 - accuracy, "test_accuracy": accuracy, "best_epoch": EPOCHS, "epochs": EPOCHS}
+    config = {"data": {"name": "digits"}, "model": {"name": model}, "training": {"batch_size": 32},
+              "optimizer": {"name": "sgd", "learning_rate": rate}, "distortion": {"kind": "none"}}
+    write_result(folder, {
+        "schema": SCHEMA, "run_id": run_id, "config_id": run_id.split("-")[3], "seed": seed, "study": "sweep",
+        "config": config, "metrics": metrics, "parameters": 100 if model == "mlp" else 20 + seed,
+        "timing": {"fit_seconds": 9.0 + seed, "seconds": 10.0 + seed, "images_per_second": 1000.0},
+        "data": {"name": "digits", "sha256": "ab", "train": 10, "validation": 10, "test": 30,
+                 "classes": ["zero", "one", "two"]},
+        "versions": {"keras": "3.15"}, "git": {"commit": None, "dirty": None}, "device": "cpu", "attempts": 1,
+        "finished_at": f"2026-01-0{1 + seed}T00:00:00Z",
+    })
+    # fmt: on
+    return folder
+
+
+def make_hostile(folder: Path) -> None:
+    path = folder / "result.json"
+    result = json.loads(path.read_text())
+    result["run_id"] = HOSTILE
+    result["config"]["model"]["name"] = HOSTILE
+    result["config"][HOSTILE] = HOSTILE
+    result["data"]["classes"][2] = HOSTILE
+    result["device"] = HOSTILE
+    path.write_text(json.dumps(result))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    """18 runs: two models, four learning rates, two seeds; one of a stranger, and one that failed."""
+    folder = tmp_path_factory.mktemp("report")
+    outputs = folder / "outputs"
+    for seed in range(2):
+        for i, rate in enumerate(RATES):
+            write(outputs, "mlp", rate, seed, 0.9 - 0.02 * i + 0.001 * seed)
+            write(outputs, "softmax", rate, seed, 0.8 - 0.02 * i + 0.001 * seed)
+    make_hostile(write(outputs, "softmax", 0.1, 2, 0.5))
+    failed = outputs / "sweep" / "digits-mlp-sgd-0badc0de-s10"
+    failed.mkdir()
+    sections = "data: {name: digits}\nmodel: {name: mlp}\noptimizer: {name: sgd, learning_rate: 0.1}\n"
+    (failed / "config.yaml").write_text(
+        sections + "training: {batch_size: 32}\ndistortion: {kind: none}\nseed: 10\nstudy: sweep\n"
+    )
+    (failed / "error.txt").write_text("ValueError: <script>alert(3)</script>\n")
+    truncated = outputs / "sweep" / "<img src=x onerror=alert(4)>"
+    truncated.mkdir()
+    (truncated / "result.json").write_text("{")
+    report([outputs], folder / "report.html", metric="test_accuracy")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """What a reader does on the page, and what they see."""
+
+    def __init__(self, driver, path: Path) -> None:
+        self.driver, self.url = driver, path.as_uri()
+        self.open()
+
+    def open(self, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        self.driver.get(self.url)
+
+    def one(self, css: str):
+        return self.driver.find_element(By.CSS_SELECTOR, css)
+
+    def all(self, css: str):
+        return self.driver.find_elements(By.CSS_SELECTOR, css)
+
+    def js(self, script: str, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def column(self, label: str) -> list[str]:
+        """The texts of a column of the table of runs, from the top."""
+        return self.js(
+            """const heads = [...document.querySelectorAll("#runs thead th button")].map((b) => b.firstChild.data);
+            const rows = [...document.querySelectorAll("#runs tbody tr")];
+            return rows.map((row) => row.cells[heads.indexOf(arguments[0])].textContent);""",
+            label,
+        )
+
+    def head(self, label: str):
+        return next(b for b in self.all("#runs thead th button") if b.text.rstrip("↑↓") == label)
+
+    def sorted_by(self) -> tuple[str, str]:
+        (head,) = self.all("#runs thead th[aria-sort$='ending']")
+        return head.text.rstrip("↑↓"), head.get_attribute("aria-sort")
+
+    def filter(self, words: str) -> None:
+        field = self.one("#words")
+        field.clear()
+        field.send_keys(words)
+
+    def click_at(self, x: float, y: float) -> None:
+        self.mouse("mousePressed", x, y)
+        self.mouse("mouseReleased", x, y)
+
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        event = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1, "buttons": kind != "mouseReleased"}
+        self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {**event, "buttons": int(event["buttons"])})
+
+    def middle(self, element) -> tuple[float, float]:
+        box = self.js(
+            """arguments[0].scrollIntoView({ block: "center" });
+            const box = arguments[0].getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];""",
+            element,
+        )
+        return box[0], box[1]
+
+    @property
+    def detail(self) -> str | None:
+        """The run whose detail is open."""
+        return None if self.one("#detail").get_attribute("hidden") else self.one("#detail-title").text
+
+
+@pytest.fixture
+def seen(browser, page):
+    return Page(browser, page)
+
+
+def test_it_needs_no_network_and_has_no_errors(seen, page):
+    seen.driver.get_log("browser"), seen.driver.get_log("performance")
+    seen.open()
+    assert len(seen.column("run_id")) == 18
+    assert all(
+        seen.js("return [...document.querySelectorAll('figure svg')].map((s) => s.querySelector('path') !== null)")
+    )
+    assert seen.driver.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in seen.driver.get_log("performance")]
+    requests = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert requests == [page.as_uri()]
+
+
+def test_the_page_may_not_reach_the_network_nor_make_markup_of_texts(seen):
+    assert (
+        seen.js("try { document.body.innerHTML = '<b>'; return 'made' } catch (error) { return error.name }")
+        == "TypeError"
+    )
+    fetched = seen.driver.execute_async_script(
+        "fetch('http://127.0.0.1:9/').then(() => arguments[0]('sent'), (error) => arguments[0](error.message))"
+    )
+    assert fetched == "Failed to fetch"
+    assert any("Content Security Policy" in entry["message"] for entry in seen.driver.get_log("browser"))
+
+
+def test_hostile_texts_stay_text(seen):
+    ids = seen.column("run_id")
+    assert HOSTILE in ids
+    assert seen.js("return document.querySelectorAll('img').length") == 0
+    assert seen.js("return document.scripts.length") == 2
+    assert seen.js("return document.querySelector('.notice li code').textContent").endswith(
+        "<img src=x onerror=alert(4)>"
+    )
+    seen.js("document.querySelectorAll('#runs tbody button')[arguments[0]].click()", ids.index(HOSTILE))
+    shown = seen.js("return document.getElementById('detail').textContent")
+    assert shown.count(HOSTILE) >= 5
+    failed = ids.index("digits-mlp-sgd-0badc0de-s10")
+    seen.js("document.querySelectorAll('#runs tbody button')[arguments[0]].click()", failed)
+    assert seen.one("#detail .error").text == "ValueError: <script>alert(3)</script>"
+    assert seen.js("return document.querySelectorAll('img').length + document.scripts.length") == 2
+
+
+def test_a_click_on_a_head_sorts_with_what_is_missing_last(seen):
+    assert seen.sorted_by() == ("test_accuracy", "descending")
+    falling = seen.column("test_accuracy")
+    assert falling[0] == "0.9010"
+    assert falling[-1] == ABSENT
+    assert falling[:-1] == sorted(falling[:-1], reverse=True)
+    seen.head("test_accuracy").click()
+    assert seen.sorted_by() == ("test_accuracy", "ascending")
+    assert seen.column("test_accuracy") == [*sorted(falling[:-1]), ABSENT]
+
+
+def test_numbers_sort_as_numbers(seen):
+    seen.head("learning_rate").click()
+    rates = [float(rate) for rate in seen.column("learning_rate")]
+    assert rates == sorted(rates)
+    assert rates[0] == 0.00001
+    seen.head("seed").click()
+    assert seen.column("seed")[-1] == "10"
+
+
+def test_the_keyboard_sorts_opens_and_closes(seen):
+    seen.head("seed").send_keys(Keys.ENTER)
+    assert seen.sorted_by()[0] == "seed"
+    assert seen.js("return document.activeElement.closest('th').ariaSort") == "ascending"
+    button = seen.one("#runs tbody tr:nth-child(2) button")
+    name = button.text
+    button.send_keys(Keys.ENTER)
+    assert seen.detail == name
+    seen.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert seen.detail is None
+    assert seen.js("return document.activeElement.textContent") == name
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        ("softmax", 8),
+        ("MLP test_accuracy>0.87", 4),
+        ("learning_rate<=0.003 model=mlp", 4),
+        ("optimizer.learning_rate=1e-5", 4),
+        ("state=failed", 1),
+        ("nothing-like-it", 0),
+    ],
+)
+def test_words_filter(seen, words, count):
+    seen.filter(words)
+    assert seen.one("#count").text == f"{count} of 18 runs"
+    assert len(seen.all("#runs tbody tr[data-run]")) == count
+    seen.one("#clear").click()
+    assert seen.one("#count").text == "18 runs"
+    assert seen.one("#words").get_attribute("value") == ""
+
+
+def test_a_choice_filters_the_table_and_the_charts(seen):
+    seen.js(
+        """const select = document.querySelector("#filter select[aria-label='model']");
+        select.value = '"mlp"';
+        select.dispatchEvent(new Event("change"));"""
+    )
+    assert set(seen.column("model")) == {"mlp"}
+    assert len(seen.column("model")) == 9
+    assert len(seen.all("#scatter .dots path")) == 8  # the failed run has no accuracy
+
+
+def test_a_click_on_a_dot_selects_the_run_everywhere(seen):
+    best = seen.column("run_id")[0]
+    dots = seen.all("#scatter .dots path")
+    assert len(dots) == 17
+    highest = min(dots, key=lambda dot: dot.rect["y"])
+    seen.click_at(*seen.middle(highest))
+    assert seen.detail == best
+    assert seen.one("#runs tr.selected button").text == best
+    for chart in ("scatter", "parallel"):
+        assert len(seen.all(f"#{chart} .over path.selected")) == 1
+    assert "0.9010" in seen.one(".outcome").text
+
+
+def test_a_click_on_a_line_selects_its_run(seen):
+    groups, single = seen.all("#curves .segments button")
+    assert groups.get_attribute("aria-pressed") == "true"
+    seen.middle(single)
+    single.click()
+    assert len(seen.all("#curves .lines path")) == 17
+    line = seen.js("return [...document.querySelectorAll('#curves .lines path')].at(-1)")
+    seen.middle(line)
+    x, y = seen.js(
+        """const line = arguments[0], point = line.getPointAtLength(line.getTotalLength() - 1);
+        const box = line.ownerSVGElement.getBoundingClientRect();
+        return [box.x + point.x, box.y + point.y];""",
+        line,
+    )
+    seen.click_at(x, y)
+    assert seen.detail is not None
+    assert len(seen.all("#curves .over path.selected")) == 1
+
+
+def test_dragging_along_an_axis_filters(seen):
+    seen.middle(seen.one("#parallel svg"))
+    box = seen.js("return [...document.querySelectorAll('#parallel .hit')].at(-1).getBoundingClientRect().toJSON()")
+    x = box["x"] + box["width"] / 2
+    seen.mouse("mousePressed", x, box["y"])
+    seen.mouse("mouseMoved", x, box["y"] + 60)
+    seen.mouse("mouseReleased", x, box["y"] + 60)
+    assert seen.one("#filter .chip").text.startswith("test_accuracy: ")
+    kept = [float(accuracy) for accuracy in seen.column("test_accuracy")]
+    assert 0 < len(kept) < 17
+    assert min(kept) > 0.8
+    seen.click_at(x, box["y"] + 30)
+    assert seen.one("#count").text == "18 runs"
+    assert seen.detail is None  # neither selects a run
+
+
+def test_the_comparison_ranks_and_filters_to_a_group(seen):
+    rows = seen.all("#comparison tbody tr")
+    assert len(rows) == 9
+    assert [cell.text for cell in rows[0].find_elements(By.CSS_SELECTOR, "td, th")][:5] == [
+        "1", "mlp *", "0.1", "2", "0.9005 ± 0.0007",
+    ]  # fmt: skip
+    assert "interval" in seen.one("#comparison .remarks").text
+    rows[0].find_element(By.TAG_NAME, "button").click()
+    assert seen.one("#count").text == "3 of 18 runs"  # the failed one has the same configuration
+    assert seen.one("#comparison tr.selected button").get_attribute("aria-pressed") == "true"
+    seen.one("#filter .chip").click()
+    assert seen.one("#count").text == "18 runs"
+
+
+def test_the_detail_shows_confusion_and_mistakes(seen):
+    seen.one("#runs tbody button").click()
+    cells = seen.js(
+        "return [...document.querySelectorAll('.confusion tbody td')].map((cell) => Number(cell.textContent))"
+    )
+    assert cells == [8, 0, 2, 0, 8, 2, 0, 0, 10]
+    rows = seen.js(
+        "return [...document.querySelectorAll('.mistakes tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))"
+    )
+    assert rows == [[str(i), ("zero", "one", "two")[i % 3], "two", "0.800"] for i in (0, 1, 3, 4)]
+    facts = seen.js(
+        "return [...document.querySelectorAll('#detail dt')].map((dt) => [dt.textContent, dt.nextSibling.textContent])"
+    )
+    assert ["optimizer.learning_rate", "0.1"] in facts
+    assert ["training.batch_size", "32"] in facts
+    assert ["versions.keras", "3.15"] in facts
+    assert len(seen.all("#detail figure svg")) == 2
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_is_as_wide_as_the_screen(seen, width):
+    seen.open(width)
+    seen.one("#runs tbody button").click()
+    assert seen.js("return innerWidth") == width
+    assert seen.js("return document.documentElement.scrollWidth") <= width
+
+
+def test_dark_and_light_follow_the_system_until_one_is_chosen(seen):
+    background = "return getComputedStyle(document.body).backgroundColor"
+    light = seen.js(background)
+    seen.open(scheme="dark")
+    dark = seen.js(background)
+    assert (light, dark) == ("rgb(255, 255, 255)", "rgb(17, 20, 24)")
+    seen.one("#theme").click()
+    assert seen.js(background) == light
+
+
+# -- searches ---------------------------------------------------------------------------------------------------------
+
+
+def search_of(study: str, names: list[str], objectives: dict[str, str]) -> dict:
+    """What search.json holds of twelve trials; the first ones have these runs, and much is a stranger's."""
+    space = {
+        "optimizer.learning_rate": {"kind": "float", "low": 1e-5, "high": 0.1, "log": True, "step": None},
+        f"model.{HOSTILE}": {"kind": "choice", "values": [HOSTILE, "[784,300,100,50,25,12]", "relu"]},
+        "model.dropout": {"kind": "float", "low": 0.0, "high": 0.5, "log": False, "step": None},
+    }
+    trials = []
+    for i in range(12):
+        state = "failed" if i == 3 else "pruned" if i in (5, 7) and len(objectives) == 1 else "finished"
+        params = {"optimizer.learning_rate": 10 ** (-1 - i % 4), f"model.{HOSTILE}": (HOSTILE, "relu")[i % 2]}
+        values = [0.1 if i == 2 else 0.9 + i / 1000, 1000 * (i + 1)][: len(objectives)]
+        trials.append({
+            "number": i, "state": state, "values": None if state == "failed" else values,
+            "params": params | ({"model.dropout": i / 30} if i % 3 else {}),
+            "run_ids": [names[i]] if i < len(names) else [], "epochs": 4, "history": [],
+            "error": f"ValueError: {HOSTILE}" if state == "failed" else None, "began": i, "ended": i + 2.5,
+        })  # fmt: skip
+    finished = [one for one in trials if one["state"] == "finished"]
+    best = sorted(finished, key=lambda one: -one["values"][0]) if len(objectives) == 1 else finished
+    return {
+        "schema": 1, "study": study, "space": space, "trials": trials, "best": [one["number"] for one in best],
+        "objectives": [{"name": name, "direction": direction} for name, direction in objectives.items()],
+        "importance": {name: {"optimizer.learning_rate": 0.75, f"model.{HOSTILE}": 0.25} for name in objectives},
+        "sampler": HOSTILE, "pruner": "median", "seed": 0, "seeds": 1, "versions": {},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def searches_page(tmp_path_factory) -> Path:
+    """Two studies with a search each, the second with two objectives."""
+    folder = tmp_path_factory.mktemp("searches")
+    outputs = folder / "outputs"
+    for study, objectives in (
+        ("sweep", {"val_accuracy": "maximize"}),
+        (HOSTILE.replace("/", ""), {"val_accuracy": "maximize", "parameters": "minimize"}),
+    ):
+        names = [write(folder, "mlp", rate, 0, 0.9).name for rate in RATES[:2]]
+        outputs.mkdir(exist_ok=True)
+        (folder / "sweep").rename(outputs / study)
+        (outputs / study / "search.json").write_text(json.dumps(search_of(study, names, objectives)))
+    report([outputs], folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture
+def searched(browser, searches_page):
+    page = Page(browser, searches_page)
+    choose(page, "Study", "sweep")
+    return page
+
+
+def choose(page: Page, label: str, text: str) -> None:
+    page.js(
+        """const select = document.querySelector(`#search select[aria-label='${arguments[0]}']`);
+        select.value = [...select.options].find((option) => option.text === arguments[1]).value;
+        select.dispatchEvent(new Event("change"));""",
+        label,
+        text,
+    )
+
+
+def trial_column(page: Page, label: str) -> list[str]:
+    return page.js(
+        """const heads = [...document.querySelectorAll("#search thead th button")].map((b) => b.firstChild.data);
+        const rows = [...document.querySelectorAll("#search tbody tr")];
+        return rows.map((row) => row.cells[heads.indexOf(arguments[0])].textContent);""",
+        label,
+    )
+
+
+def test_without_a_search_there_is_no_section_of_it(seen):
+    assert not seen.one("#search").is_displayed()
+
+
+def test_a_search_shows_its_best_trials_first_and_all_that_it_tried(searched):
+    assert searched.one("#search .answer").text.startswith("Highest validation accuracy: 0.9110 in trial 11, with ")
+    assert trial_column(searched, "trial") == ["11", "10", "9", "8", "6", "4", "1", "0", "2", "7", "5", "3"]
+    assert trial_column(searched, "state").count("pruned") == 2
+    assert trial_column(searched, "validation accuracy")[-1] == ABSENT
+    assert len(searched.all("#search .slices svg")) == 3
+    history = searched.all("#search .pair .dots path")
+    assert len(history) == 12
+    assert [span.text for span in searched.all("#search .share > :last-child")] == ["0.75", "0.25"]
+    assert "Not rated" in searched.one("#search .shares .hint").text
+    assert len(searched.all("#search .lines path")) == 9  # the finished ones
+    keys = [entry.text for entry in searched.all("#search .trial-key .entry")]
+    assert keys == ["best", "finished", "pruned, at its best epoch", "beyond the axis", "failed"]
+
+
+def test_trials_are_sorted_by_what_they_chose(searched):
+    head = next(b for b in searched.all("#search thead th button") if b.text == "learning_rate")
+    head.click()
+    rates = [float(text) for text in trial_column(searched, "learning_rate")]
+    assert rates == sorted(rates)
+    head = next(b for b in searched.all("#search thead th button") if b.text.startswith("dropout"))
+    head.click()
+    assert trial_column(searched, "dropout")[-4:] == [ABSENT] * 4
+
+
+def test_a_trial_opens_its_run_and_is_marked_in_every_chart(searched):
+    row = next(row for row in searched.all("#search tbody tr") if row.text.split()[0] == "1")
+    searched.middle(row)
+    row.find_element(By.TAG_NAME, "button").click()
+    assert searched.detail.startswith("digits-mlp-sgd-")
+    assert "selected" in row.get_attribute("class")
+    assert len(searched.all("#search .pair .over .selected")) == 1
+    assert len(searched.all("#search .slices .over .selected")) == 3
+    without = next(row for row in searched.all("#search tbody tr") if row.text.split()[0] == "9")
+    assert not without.find_elements(By.TAG_NAME, "button")
+
+
+def test_a_mark_says_what_its_trial_was(searched):
+    x, y = searched.middle(searched.all("#search .pair .dots path")[-1])  # the best lies on top
+    searched.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+    told = searched.one("#tooltip").text
+    assert told.startswith("trial 11, finished\nvalidation accuracy 0.9110\nlearning_rate 0.0001")
+    assert "relu" in told
+
+
+def test_of_two_objectives_either_is_looked_at(searched):
+    choose(searched, "Study", HOSTILE.replace("/", ""))
+    assert "on the Pareto front" in searched.one("#search .answer").text
+    assert len(searched.all("#search .pareto path")) == 1
+    assert len(searched.all("#search .pair .dots path")) == 11  # the failed one has neither
+    names = searched.js("return [...document.querySelectorAll('#search .chart .name')].map((name) => name.textContent)")
+    assert names[:2] == ["parameters", "validation accuracy"]
+    choose(searched, "Up", "parameters")
+    choose(searched, "Across", "validation accuracy")
+    names = searched.js("return [...document.querySelectorAll('#search .chart .name')].map((name) => name.textContent)")
+    assert names[:2] == ["validation accuracy", "parameters"]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_strangers_search_stays_text_and_inside_of_the_page(browser, searches_page, width):
+    browser.get_log("browser")
+    page = Page(browser, searches_page)
+    page.open(width)
+    for study in ("sweep", HOSTILE.replace("/", "")):
+        choose(page, "Study", study)
+        assert page.js("return document.documentElement.scrollWidth") <= width
+        for place in (".said", "tbody", ".slices"):
+            assert HOSTILE in page.js("return document.querySelector(`#search ${arguments[0]}`).textContent", place)
+        assert "<img src=x onerror=alert(2)>" in page.one("#search .answer").text
+    assert page.js("return document.querySelectorAll('img').length") == 0
+    assert page.js("return document.scripts.length") == 2
+    assert browser.get_log("browser") == []
+
+
+def test_numbers_that_cannot_be_counted_up_to_have_ticks(seen):
+    assert seen.js("return scale([1e16, 1e16 + 4], 0, 300).ticks.length") == 2
+    assert len(seen.js("return scale([-1e308, 1e308], 0, 300).ticks")) == 2
+    assert seen.js("return scale([1e-300, 1e300], 0, 300, { log: true }).ticks.length") > 2

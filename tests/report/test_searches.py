@@ -1,0 +1,245 @@
+"""Searches in a report: search.json as it is read, checked and laid out for the page."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitbench.analysis import statistics
+from fitbench.analysis.frame import load_runs
+from fitbench.analysis.search_record import FILE, read_search, window
+from fitbench.errors import FitbenchError
+from fitbench.report.content import collect
+from fitbench.report.report import report
+from fitbench.report.searches import PARAMETERS, TRIALS
+
+SPACE = {
+    "optimizer.learning_rate": {"kind": "float", "low": 1e-4, "high": 0.1, "log": True, "step": None},
+    "optimizer": {"kind": "choice", "values": ["sgd", "momentum"]},
+    "optimizer.momentum": {"kind": "float", "low": 0.5, "high": 0.99, "log": False, "step": None,
+                           "when": ["optimizer=momentum"]},
+}  # fmt: skip
+
+
+def trial(number: int, value: float | None, state: str = "finished", **changes: Any) -> dict[str, Any]:
+    return {
+        "number": number, "state": state, "values": None if value is None else [value], "run_ids": [f"run-{number}"],
+        "params": {"optimizer.learning_rate": 0.01 * (number + 1), "optimizer": "sgd"}, "epochs": 4, "history": [],
+        "error": None, "began": 100.0, "ended": 102.5, **changes,
+    }  # fmt: skip
+
+
+def search(**changes: Any) -> dict[str, Any]:
+    """What search.json holds of five trials."""
+    momentum = {"optimizer.learning_rate": 0.1, "optimizer": "momentum", "optimizer.momentum": 0.9}
+    return {
+        "schema": 1, "study": "default", "objectives": [{"name": "val_accuracy", "direction": "maximize"}],
+        "space": copy.deepcopy(SPACE), "sampler": "tpe", "pruner": "median", "seed": 3, "seeds": 1,
+        "versions": {"optuna": "5"}, "best": [1, 0, 3],
+        "trials": [
+            trial(0, 0.8), trial(1, 0.9), trial(2, 0.5, "pruned", epochs=2), trial(3, 0.7, params=momentum),
+            trial(4, None, "failed", error="ValueError: no"),
+        ],
+        "importance": {"val_accuracy": {"optimizer": 0.75, "optimizer.learning_rate": 0.25}},
+        **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def study(make_run, tmp_path) -> Path:
+    """The folder of a study with one run."""
+    return make_run("study=default").parent
+
+
+def write(study: Path, content: Any) -> None:
+    (study / FILE).write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def collected(study: Path, *paths: Path) -> dict[str, Any]:
+    content = collect(load_runs(*paths or [study]), [], statistics.known_metric("test_accuracy"), paths)
+    json.dumps(content, allow_nan=False)
+    return content
+
+
+# -- what an axis shows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "maximize", "others", "shown"),
+    [
+        ([0.90, 0.91, 0.92], True, [], (0.90, 0.92)),
+        ([0.1, 0.90, 0.91, 0.92, 0.93], True, [], (0.90, 0.93)),
+        ([0.1, 0.90, 0.91, 0.92, 0.93], True, [0.89, 0.5], (0.89, 0.93)),
+        ([0.3, 0.31, 0.32, 1e30], False, [], (0.3, 0.32)),
+        ([0.5, 0.5], True, [], (0.5, 0.5)),
+        ([0.1, 0.9, 0.9], True, [], (0.1, 0.9)),  # half of them are best: nothing says what is far
+        ([0.9], True, [0.2], (0.2, 0.9)),
+        ([-1e308, 0.0, 1e308], True, [], (-1e308, 1e308)),
+    ],
+)
+def test_few_values_far_off_do_not_stretch_an_axis(values, maximize, others, shown):
+    assert window(values, maximize, others) == shown
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_file_is_read_and_none_is_none(study):
+    assert read_search(study) is None
+    write(study, search())
+    assert read_search(study) == search()
+
+
+def changed(*path: Any, to: Any) -> dict[str, Any]:
+    """A search in which one thing is another; ... takes it away."""
+    made = search()
+    place: Any = made
+    for key in path[:-1]:
+        place = place[key]
+    if to is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    return made
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "not JSON"),
+        ('{"schema": 1, "trials": [', "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[]", "schema 'list'"),
+        ({"schema": 2}, "schema 2"),
+        ({"schema": 1}, "study is missing"),
+        (changed("study", to=3), "study cannot be 3"),
+        (changed("objectives", to=[]), "objectives cannot be []"),
+        (changed("objectives", 0, "direction", to="up"), "objectives[0].direction cannot be 'up'"),
+        (changed("objectives", to=[{"name": "a", "direction": "minimize"}] * 2), "objectives cannot be"),
+        (changed("space", to={}), "space cannot be {}"),
+        (changed("space", "optimizer", "kind", to="set"), "space.optimizer.kind cannot be 'set'"),
+        (changed("space", "optimizer", "values", to=[None]), "space.optimizer.values cannot be [None]"),
+        (changed("space", "optimizer.momentum", "log", to=1), "space.optimizer.momentum.log cannot be 1"),
+        (changed("space", "optimizer.momentum", "low", to=2.0), "space.optimizer.momentum: low cannot be 2.0"),
+        (changed("space", "optimizer.learning_rate", "low", to=0), "space.optimizer.learning_rate: low cannot be 0"),
+        (changed("trials", to={}), "trials cannot be {}"),
+        (changed("trials", 0, to=7), "trials.0 cannot be 7"),
+        (changed("trials", 1, "number", to=0), "trials[1].number cannot be 0"),
+        (changed("trials", 1, "state", to="<b>"), "trials[1].state cannot be '<b>'"),
+        (changed("trials", 1, "values", to=None), "trials[1].values cannot be None"),
+        (changed("trials", 1, "values", to=[float("nan")]), "trials[1].values cannot be [nan]"),
+        (changed("trials", 1, "values", to=[10**400]), "trials[1].values cannot be [1000"),
+        (changed("trials", 1, "values", to=[0.5, 0.5]), "trials[1].values cannot be [0.5, 0.5]"),
+        (changed("trials", 1, "values", to=...), "trials[1].values is missing"),
+        (changed("trials", 1, "params", "x", to=1), "trials[1].params cannot be"),
+        (changed("trials", 1, "params", "optimizer", to={}), "trials[1].params.optimizer cannot be {}"),
+        (changed("trials", 1, "params", "optimizer.learning_rate", to="1"), "learning_rate cannot be '1'"),
+        (changed("trials", 1, "params", "optimizer.learning_rate", to=0.0), "learning_rate cannot be 0.0"),
+        (changed("trials", 1, "run_ids", to=[3]), "trials[1].run_ids cannot be [3]"),
+        (changed("trials", 1, "epochs", to="4"), "trials[1].epochs cannot be '4'"),
+        (changed("trials", 1, "error", to=[]), "trials[1].error cannot be []"),
+        (changed("trials", 1, "ended", to="now"), "trials[1].ended cannot be 'now'"),
+        (changed("best", to=[2]), "best cannot be [2]"),
+        (changed("best", to=[99]), "best cannot be [99]"),
+        (changed("importance", to={"x": {}}), "importance cannot be"),
+        (changed("importance", "val_accuracy", "optimizer", to=-1), "importance.val_accuracy.optimizer cannot be -1"),
+    ],
+)
+def test_a_damaged_file_is_refused_and_named(study, content, reason):
+    write(study, content)
+    with pytest.raises(FitbenchError) as caught:
+        read_search(study)
+    assert str(caught.value).startswith("search.json: ")
+    assert reason in str(caught.value)
+
+
+def test_a_damaged_search_is_left_out_of_the_report_and_the_rest_is_there(study, tmp_path, capsys):
+    write(study, changed("trials", 0, "values", to="0.8"))
+    report([study], tmp_path / "report.html")
+    captured = capsys.readouterr()
+    assert captured.err == f"fitbench: left out {study}: search.json: trials[0].values cannot be '0.8'\n"
+    content = collected(study)
+    assert content["searches"] == []
+    assert content["count"] == 1
+    assert content["left_out"] == [(str(study), "search.json: trials[0].values cannot be '0.8'")]
+
+
+# -- what the page gets -----------------------------------------------------------------------------------------------
+
+
+def test_trials_parameters_and_importances_are_laid_out_by_position(study):
+    write(study, search())
+    (found,) = collected(study)["searches"]
+    assert found["said"] == "5 trials: 3 finished, 1 pruned, 1 failed. Sampler tpe with seed 3, median pruner."
+    (objective,) = found["objectives"]
+    assert (objective["label"], objective["kind"], objective["better"]) == ("validation accuracy", "metric", "higher")
+    assert objective["values"] == [0.8, 0.9, 0.5, 0.7, None]
+    assert [of["name"] for of in found["parameters"]] == ["optimizer", "optimizer.learning_rate", "optimizer.momentum"]
+    assert [of["label"] for of in found["parameters"]] == ["optimizer", "learning_rate", "momentum"]
+    kind, rate, momentum = found["parameters"]
+    assert (kind["choices"], kind["values"]) == (["sgd", "momentum"], ["sgd", "sgd", "sgd", "momentum", "sgd"])
+    assert (rate["log"], rate["low"], rate["high"]) == (True, 1e-4, 0.1)
+    assert momentum["values"] == [None, None, None, 0.9, None]
+    assert found["importance"] == [[(0, 0.75), (1, 0.25)]]
+    assert found["best"] == [1, 0, 3]
+    assert found["seconds"] == [2.5] * 5
+    assert found["errors"] == [None] * 4 + ["ValueError: no"]
+
+
+def test_a_trial_knows_its_run_on_the_page(study, make_run):
+    content = search()
+    other = make_run("study=default", "seed=1", pruned=True, trial=2)
+    content["trials"][2]["run_ids"] = ["gone", other.name]
+    write(study, content)
+    (found,) = collected(study)["searches"]
+    names = next(column for column in collected(study)["columns"] if column["name"] == "run_id")["values"]
+    assert found["runs"] == [None, None, names.index(other.name), None, None]
+
+
+def test_only_studies_that_the_paths_hold_are_looked_into(study, make_run, tmp_path):
+    write(study, search())
+    (run,) = (path for path in study.iterdir() if path.is_dir())
+    assert len(collected(study, tmp_path / "outputs")["searches"]) == 1
+    assert collected(study, run)["searches"] == []
+    make_run("study=other")
+    write(study.with_name("other"), search(study="other"))
+    found = collected(study, tmp_path / "outputs")["searches"]
+    assert [one["study"] for one in found] == ["default", "other"]
+
+
+def test_costs_have_their_whole_range_and_several_objectives_their_own(study):
+    two = [{"name": "val_loss", "direction": "minimize"}, {"name": "parameters", "direction": "minimize"}]
+    trials = [trial(i, 0.0) | {"values": values} for i, values in
+              enumerate([[0.5, 9_000], [0.4, 10_000], [0.3, 2_000_000], [9e9, 20_000]])]  # fmt: skip
+    content = search(
+        objectives=two, trials=trials, best=[2, 1, 0], importance={"val_loss": {}, "parameters": {}}, seeds=3
+    )
+    write(study, content)
+    (found,) = collected(study)["searches"]
+    loss, size = found["objectives"]
+    assert (loss["low"], loss["high"], loss["log"]) == (0.3, 0.5, False)
+    assert (size["low"], size["high"], size["log"], size["kind"]) == (9_000, 2_000_000, True, "integer")
+    assert found["importance"] == [[], []]
+    assert "4 trials, the mean of 3 runs each: 4 finished" in found["said"]
+
+
+def test_a_search_in_which_nothing_has_ended_is_there(study):
+    write(study, search(trials=[trial(0, None, "running", ended=None)], best=[], importance={"val_accuracy": {}}))
+    (found,) = collected(study)["searches"]
+    assert found["objectives"][0]["values"] == [None]
+    assert found["seconds"] == [None]
+
+
+def test_an_enormous_search_is_cut_and_said_to_be(study):
+    space = {f"p{i}": {"kind": "int", "low": 0, "high": 9, "log": False, "step": 1} for i in range(PARAMETERS + 5)}
+    trials = [trial(i, i / 10_000, params={"p44": 1}) for i in range(TRIALS + 10)]
+    best = [one["number"] for one in reversed(trials)]
+    write(study, search(space=space, trials=trials, best=best, importance={"val_accuracy": {"p44": 1.0}}))
+    (found,) = collected(study)["searches"]
+    assert len(found["numbers"]) == TRIALS + 10  # the best hundred are there in any case
+    assert found["numbers"][found["best"][0]] == TRIALS + 9
+    assert len(found["parameters"]) == PARAMETERS
+    assert found["parameters"][0]["name"] == "p44"
+    assert f"{PARAMETERS} of {PARAMETERS + 5} parameters are shown." in found["said"]

@@ -1,0 +1,134 @@
+"""Run folders with the files that training writes."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from fitbench.config import config_id, plain, run_id
+from fitbench.record.files import write_whole
+from fitbench.record.folder import folder_of
+from fitbench.record.history import write_history
+from fitbench.record.result import SCHEMA, write_pruned, write_result
+
+
+def curves(epochs: int, validation: bool = True) -> list[dict[str, Any]]:
+    """A history whose losses fall, the validation loss until epoch 3."""
+    history = []
+    for epoch in range(1, epochs + 1):
+        line = {
+            "epoch": epoch,
+            "seconds": 0.5,
+            "learning_rate": 0.001,
+            "loss": 2.0 / epoch,
+            "accuracy": 1 - 0.5 / epoch,
+        }
+        if validation:
+            line |= {"val_loss": 0.5 + 0.1 * abs(epoch - 3), "val_accuracy": 0.9 - 0.02 * abs(epoch - 3)}
+        history.append(line)
+    return history
+
+
+def predictions(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities that are right for most images."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, count).astype(np.int32)
+    probabilities = random.random((count, classes), np.float32)
+    probabilities[np.arange(count), labels] += 0.7
+    return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def pruned_after(history: list[dict[str, Any]], run_id: str, trial: int | None) -> dict[str, Any]:
+    """What pruned.json holds after these epochs."""
+    last = history[-1]
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "trial": trial,
+        "metrics": {
+            "train_loss": last["loss"],
+            "train_accuracy": last["accuracy"],
+            "val_loss": last["val_loss"],
+            "val_accuracy": last["val_accuracy"],
+            "best_epoch": min(3, len(history)),
+            "epochs": len(history),
+        },
+        "timing": {"fit_seconds": 1.5},
+        "pruned_at": "2026-01-02T03:04:05Z",
+    }
+
+
+@pytest.fixture(scope="session")
+def composed(configure):
+    """`configure`, once for each set of overrides: composing takes a tenth of a second."""
+    return cache(configure)
+
+
+@pytest.fixture
+def make_run(composed, tmp_path):
+    """Writes a run folder below `outputs`; gives the folder."""
+
+    def make(
+        *overrides: str,
+        outputs: Path = tmp_path / "outputs",
+        classes: tuple[str, ...] = ("cat", "dog", "owl"),
+        history: list[dict[str, Any]] | None = None,
+        labels: np.ndarray | None = None,
+        probabilities: np.ndarray | None = None,
+        sha256: str = "ab" * 32,
+        finished: bool = True,
+        trial: int | None = None,
+        pruned: bool = False,
+    ) -> Path:
+        config = replace(composed("model=mlp", *overrides), outputs=str(outputs))
+        folder = folder_of(config)
+        folder.mkdir(parents=True)
+        history = curves(5) if history is None else history
+        write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
+        write_history(folder, history)
+        if pruned:
+            write_pruned(folder, pruned_after(history, run_id(config), trial))
+        if pruned or not finished:
+            return folder
+        if labels is None or probabilities is None:
+            labels, probabilities = predictions(60, len(classes))
+        np.savez(folder / "predictions.npz", labels=labels, probabilities=probabilities, data_sha256=np.array(sha256))
+        last = history[-1] if history else {}
+        result = {
+            "schema": SCHEMA,
+            "run_id": run_id(config),
+            "config_id": config_id(config),
+            "seed": config.seed,
+            "study": config.study,
+            "config": plain(config),
+            "metrics": {
+                "train_loss": last.get("loss"),
+                "train_accuracy": last.get("accuracy"),
+                "val_loss": last.get("val_loss"),
+                "val_accuracy": last.get("val_accuracy"),
+                "best_epoch": min(3, len(history)) or None,
+                "epochs": len(history),
+                "test_loss": 0.5,
+                "test_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+            },
+            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4} if history else
+                      {"fit_seconds": None, "seconds": 83.0, "images_per_second": None},
+            "parameters": 12345,
+            "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": len(labels),
+                     "classes": list(classes), "skipped": 0},
+            "versions": {"keras": "3"},
+            "git": {"commit": None, "dirty": None},
+            "device": "cpu: Some Processor, 2 cores",
+            "attempts": 1,
+            "finished_at": "2026-01-02T03:04:05Z",
+        } | ({} if trial is None else {"trial": trial})  # fmt: skip
+        write_result(folder, result)
+        return folder
+
+    make.curves = curves
+    make.predictions = predictions
+    return make
