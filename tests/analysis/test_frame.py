@@ -161,8 +161,8 @@ def test_a_target_is_a_column_only_where_one_name_has_several(make_run, outputs)
     edit(own, config__model___target_="mine.mlp")
     frame = load_runs(outputs)
     assert sorted(frame["model._target_"]) == [
-        "fitbench.training.models.lenet5",
-        "fitbench.training.models.mlp",
+        "fitbench.models.convolutional.lenet5",
+        "fitbench.models.dense.mlp",
         "mine.mlp",
     ]
     assert "optimizer._target_" not in frame.columns

@@ -9,9 +9,10 @@ from scipy.ndimage import affine_transform
 
 from fitbench import runs
 from fitbench.config import Preprocess, config_id
+from fitbench.models.deskew import deskewed, from_raw
 from fitbench.training import deskew
 from fitbench.training.data import load
-from fitbench.training.deskew import Deskewed, deskewed, from_raw, prepared
+from fitbench.training.deskew import Deskewed, prepared
 from fitbench.training.split import Rows
 
 RUN = ("data=digits", "data.preprocess=deskew", "training.epochs=2")

@@ -33,7 +33,7 @@ def path(tmp_path):
 def test_layers_of_keras_and_fitbench_are_known(path):
     tanh = FUNCTION | {"config": "fitbench>scaled_tanh"}
     own = {
-        "module": "fitbench.training.layers",
+        "module": "fitbench.models.layers",
         "class_name": "Subsampling",
         "config": {"activation": tanh},
         "registered_name": "fitbench>Subsampling",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -25,12 +25,12 @@ from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fitbench.config import Config, TopLevel, from_hydra
+from fitbench.config import TOP_LEVEL, Config, from_hydra
 from fitbench.errors import RequestError
 from fitbench.sweeps.launch import conf_folder
 
 # A value and no choice of a file: KEY=.. at the top level, or KEY.KEY=.., for the name of a group has no point.
-VALUE = re.compile(rf"(?!hydra\.)([A-Za-z_]\w*(\.\w+)+|{'|'.join(field.name for field in fields(TopLevel))})=")
+VALUE = re.compile(rf"(?!hydra\.)([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 class Composer:

@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -101,7 +100,7 @@ class Task:
         config = from_hydra(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             with terminable():  # a launcher may call us in a process of its own
-                run(replace(config, progress=False))  # the sweep shows it
+                run(config.model_copy(update={"progress": False}))  # the sweep shows it
             return
         try:
             result, reused = run(config)

@@ -143,7 +143,7 @@ def _check_float32(reader: Reader, name: str) -> None:
 
 
 def _write_keras(reader: Reader, path: Path) -> None:
-    from fitbench.training import layers
+    from fitbench.models import layers
     from fitbench.use import safety
 
     reader.model.save(path)

@@ -9,10 +9,11 @@ import pytest
 from keras import ops
 
 from fitbench.errors import RequestError
-from fitbench.training import building, lenets
+from fitbench.models import lenets
+from fitbench.models.digits import CODES
+from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
+from fitbench.training import building
 from fitbench.training.data import Dataset
-from fitbench.training.digits import CODES
-from fitbench.training.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
 
 
 def dataset(height=28, width=28, classes=10) -> Dataset:
@@ -265,7 +266,7 @@ def test_saved_model_gives_the_same_logits_in_a_process_that_imports_the_layers(
         wanted[name] = numbers(model(IMAGES))
     np.savez(tmp_path / "images.npz", IMAGES)
     code = (
-        "import sys, keras, numpy as np, fitbench.training.layers\n"
+        "import sys, keras, numpy as np, fitbench.models.layers\n"
         "images = np.load('images.npz')['arr_0']\n"
         "for name in sys.argv[1:]:\n"
         "    np.save(name, np.asarray(keras.saving.load_model(name + '.keras')(images)))\n"

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from fitbench.training import building, models, objective
+from fitbench.models import convolutional, dense
+from fitbench.training import building, objective
 from fitbench.training.data import Dataset
 
 
@@ -43,20 +44,22 @@ def test_models_take_raw_colour_pixels_of_any_shape_to_logits(configure, model):
 
 
 def test_layers_of_the_lenets():
-    shapes = [layer.output.shape[1:] for layer in models.lenet5((28, 28, 1), 10, [0, 1]).layers]
+    shapes = [layer.output.shape[1:] for layer in convolutional.lenet5((28, 28, 1), 10, [0, 1]).layers]
     assert shapes[2:6] == [(26, 26, 6), (13, 13, 6), (11, 11, 16), (5, 5, 16)]
-    shapes = [layer.output.shape[1:] for layer in models.lenet5_max((28, 28, 1), 10, [0, 1]).layers]
+    shapes = [layer.output.shape[1:] for layer in convolutional.lenet5_max((28, 28, 1), 10, [0, 1]).layers]
     assert shapes[2:7] == [(32, 32, 1), (28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16)]
 
 
 def test_lenet5_max_has_no_activation_between_the_dense_layers():
-    dense = [layer for layer in models.lenet5_max((28, 28, 1), 10, [0, 1]).layers if "Dense" in type(layer).__name__]
+    dense = [
+        layer for layer in convolutional.lenet5_max((28, 28, 1), 10, [0, 1]).layers if "Dense" in type(layer).__name__
+    ]
     assert [layer.activation.__name__ for layer in dense] == ["linear"] * 3
 
 
 @pytest.mark.parametrize(("pixel_range", "expected"), [([0, 1], [0, 1]), ([0, 255], [0, 255]), ([-1, 1], [-1, 1])])
 def test_pixel_range_is_what_black_and_white_become(pixel_range, expected):
-    model = models.softmax((1, 1, 1), 2, pixel_range)
+    model = dense.softmax((1, 1, 1), 2, pixel_range)
     model.get_layer("logits").set_weights([np.ones((1, 2)), np.zeros(2)])
     seen = keras.ops.convert_to_numpy(model(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)))[:, 0]
     assert seen.tolist() == pytest.approx(expected)
@@ -161,8 +164,8 @@ def test_nearest_mean_agrees_with_the_squared_distances():
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (90, 5, 4, 2), dtype=np.uint8)
     labels = np.arange(90) % 3
-    model = models.nearest_mean((5, 4, 2), 3)
-    models.solve_nearest_mean(model, images, labels)
+    model = dense.nearest_mean((5, 4, 2), 3)
+    dense.solve_nearest_mean(model, images, labels)
     means = np.stack([images[labels == label].mean(axis=0) for label in range(3)])
     distances = ((images[:, None].astype(float) - means) ** 2).sum(axis=(2, 3, 4))
     logits = keras.ops.convert_to_numpy(model(images))
