@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from fitbench.config import Config, config_id, from_values, plain, run_id
+from fitbench.config.identity import FORMER, NEUTRAL
+from fitbench.sweeps.launch import conf_folder
 
 from .bases import BASES, leaves
 
@@ -110,3 +112,123 @@ def test_run_id_is_made_of_names_config_id_and_seed(bases, base, names):
     config = put_in(bases[base], "seed", 41)
     assert run_id(config) == f"{names}-{config_id(config)}-s41"
     assert re.fullmatch("[0-9a-f]{8}", config_id(config))
+
+
+# -- what version 0.1 recorded ----------------------------------------------------------------------------------------
+
+RUN_IDS_OF_0_1 = [  # as version 0.1 gave them; they never change
+    ((), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("data=digits",), "digits-lenet5-adam-59bf7021-s0"),
+    (("data=fashion_mnist",), "fashion_mnist-lenet5-adam-363e7f26-s0"),
+    (("data=idx", "data.path=sets/letters"), "letters-lenet5-adam-8b8c4f5c-s0"),
+    (("data=image_folder", "data.path=sets/letters"), "letters-lenet5-adam-afe25dec-s0"),
+    (("data=mnist",), "mnist-lenet5-adam-194da637-s0"),
+    (("data=mnist_5k",), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("data=npz", "data.path=sets/letters.npz"), "letters-lenet5-adam-7b81225e-s0"),
+    (("model=conv_pool",), "mnist_5k-conv_pool-adam-75a1f510-s0"),
+    (("model=convnet",), "mnist_5k-convnet-adam-e6a7560f-s0"),
+    (("model=lenet1",), "mnist_5k-lenet1-adam-70087fba-s0"),
+    (("model=lenet4",), "mnist_5k-lenet4-adam-99ca38f5-s0"),
+    (("model=lenet5",), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("model=lenet5_1998",), "mnist_5k-lenet5_1998-adam-52d67abc-s0"),
+    (("model=lenet5_max",), "mnist_5k-lenet5_max-adam-ac36729f-s0"),
+    (("model=logistic_ovr",), "mnist_5k-logistic_ovr-adam-bca59644-s0"),
+    (("model=mlp",), "mnist_5k-mlp-adam-85362c88-s0"),
+    (("model=nearest_mean",), "mnist_5k-nearest_mean-adam-2f61026c-s0"),
+    (("model=simard",), "mnist_5k-simard-adam-a896ed6f-s0"),
+    (("model=softmax",), "mnist_5k-softmax-adam-6be0428a-s0"),
+    (("optimizer=adagrad",), "mnist_5k-lenet5-adagrad-991ab473-s0"),
+    (("optimizer=adam",), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("optimizer=adamw",), "mnist_5k-lenet5-adamw-23bdd0c4-s0"),
+    (("optimizer=momentum",), "mnist_5k-lenet5-momentum-b4dcbfc4-s0"),
+    (("optimizer=rmsprop",), "mnist_5k-lenet5-rmsprop-63e2927f-s0"),
+    (("optimizer=sgd",), "mnist_5k-lenet5-sgd-a9a7d2a7-s0"),
+    (("optimizer/schedule=constant",), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("optimizer/schedule=cosine",), "mnist_5k-lenet5-adam-170df081-s0"),
+    (("optimizer/schedule=step",), "mnist_5k-lenet5-adam-5eab0f83-s0"),
+    (("distortion=affine",), "mnist_5k-lenet5-adam-1fa11132-s0"),
+    (("distortion=elastic",), "mnist_5k-lenet5-adam-34e76469-s0"),
+    (("distortion=lecun",), "mnist_5k-lenet5-adam-4fca24f8-s0"),
+    (("distortion=none",), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("training=default",), "mnist_5k-lenet5-adam-1b42f00c-s0"),
+    (("training=full_batch",), "mnist_5k-lenet5-adam-a1894743-s0"),
+    (("+experiment=tutorial_convnet",), "mnist-convnet-adam-d704ec27-s0"),
+    (("+experiment=tutorial_lenet5",), "mnist-lenet5-adam-9d8e4f14-s0"),
+    (("+experiment=tutorial_lenet5_max",), "mnist-lenet5_max-sgd-6a83868c-s0"),
+    (("+experiment=tutorial_mlp",), "mnist-mlp-sgd-e28fe3c7-s0"),
+    (("+experiment=tutorial_nearest_mean",), "mnist-nearest_mean-adam-1ac12f17-s0"),
+    (("+experiment=tutorial_softmax",), "mnist-softmax-sgd-ce111937-s0"),
+    (("data.preprocess=deskew",), "mnist_5k-lenet5-adam-3814ebdc-s0"),
+    (("model=lenet5_1998", "model.output=softmax"), "mnist_5k-lenet5_1998-adam-a793297f-s0"),
+    (
+        (
+            "model=mlp",
+            "model.hidden=[300,100]",
+            "model.activation=scaled_tanh",
+            "model.output_activation=tanh",
+            "training.loss=mean_squared_error",
+            "training.targets=[-1,1]",
+        ),
+        "mnist_5k-mlp-adam-9d384cc2-s0",
+    ),
+    (
+        ("data=image_folder", "data.path=sets/letters", "data.test_fraction=0.2", "data.color=true"),
+        "letters-lenet5-adam-2f0d2864-s0",
+    ),
+    (
+        ("backend=jax", "training.dtype_policy=mixed_bfloat16", "training.jit_compile=false"),
+        "mnist_5k-lenet5-adam-a03559cf-s0",
+    ),
+    (
+        ("+training.callbacks.board={_target_: keras.callbacks.TensorBoard, update_freq: 2}",),
+        "mnist_5k-lenet5-adam-41210b02-s0",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("overrides", "name"), RUN_IDS_OF_0_1)
+def test_run_keeps_the_id_that_0_1_gave_it(configure, overrides, name):
+    assert run_id(configure(*overrides)) == name
+
+
+@pytest.mark.parametrize("group", ["data", "model", "optimizer", "optimizer/schedule", "distortion", "training"])
+def test_an_id_of_0_1_is_kept_for_each_choice(group):
+    pinned = {word for overrides, _ in RUN_IDS_OF_0_1 for word in overrides}
+    added_since_0_1: set[str] = set()
+    choices = {f"{group}={file.stem}" for file in (conf_folder() / group).glob("*.yaml")}
+    assert choices - added_since_0_1 <= pinned
+
+
+@pytest.mark.parametrize(("current", "former"), FORMER.items())
+def test_former_name_of_a_model_is_the_same_run(values, current, former):
+    recorded, now = (values("own", {"model._target_": target}) for target in (former, current))
+    assert run_id(from_values(recorded)) == run_id(from_values(now))
+    assert from_values(recorded).model["_target_"] == current
+
+
+def test_former_names_are_translated_in_composed_configurations_too(configure):
+    old = configure(
+        "model=nearest_mean",
+        "model._target_=fitbench.training.models.nearest_mean",
+        "model.solver=fitbench.training.models.solve_nearest_mean",
+    )
+    assert old == configure("model=nearest_mean")
+    assert old.model["solver"] == "fitbench.models.dense.solve_nearest_mean"
+
+
+def test_a_new_key_at_its_neutral_value_renames_no_run_and_may_be_absent(values, bases, monkeypatch):
+    monkeypatch.setitem(NEUTRAL, "training.validation", "last")
+    without = values("mlp")
+    del without["training"]["validation"]
+    stratified, last = (values("mlp", {"training.validation": value}) for value in ("stratified", "last"))
+    assert run_id(from_values(without)) == run_id(from_values(last)) != run_id(from_values(stratified))
+    assert from_values(without).training.validation == "last"
+    assert run_id(from_values(without)) == run_id(put_in(bases["mlp"], "training.validation", None))
+
+
+@pytest.mark.parametrize(("neutral", "value"), [(0, False), (1, True), (False, 0), (0, ""), ("auto", None)])
+def test_only_the_neutral_value_itself_is_neutral(values, monkeypatch, neutral, value):
+    monkeypatch.setitem(NEUTRAL, "model.width", neutral)
+    at_neutral = config_id(from_values(values("own", {"model.width": neutral})))
+    nothing_is_hashed = value is None
+    assert (config_id(from_values(values("own", {"model.width": value}))) == at_neutral) == nothing_is_hashed

@@ -117,7 +117,7 @@ def test_storage_may_have_any_characters_of_a_url(composed_once):
         ([RATE, "search.seeds=2"], "seeds is 1 there and 2 here"),
         ([RATE, "training.epochs=3"], "configuration.training.epochs is 20 there and 3 here"),
         ([RATE, "seed=1"], "configuration.seed is 0 there and 1 here"),
-        ([RATE, "model=mlp"], 'configuration.model._target_ is "fitbench.models.dense.softmax" there and '),
+        ([RATE, "model=mlp"], 'configuration.model._target_ is "fitbench.training.models.softmax" there and '),
     ],
 )  # fmt: skip
 def test_study_of_another_search_is_refused_with_the_difference_and_not_touched(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench import runs
 from fitbench.analysis import loading
 from fitbench.analysis.terminal import clean
-from fitbench.config import NOT_IDENTITY, SECTIONS
+from fitbench.config import NOT_IDENTITY, SECTIONS, with_current_names
 from fitbench.errors import FitbenchError, RequestError
 
 if TYPE_CHECKING:
@@ -361,6 +361,7 @@ def _config(folder: Path) -> dict[str, Any]:
             raise FitbenchError(
                 f"config.yaml: {name} is {config.get(name)!r:.80}; expected a section with keys of its own"
             )
+    config["model"] = with_current_names(config["model"])
     return config
 
 

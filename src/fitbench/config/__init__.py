@@ -9,6 +9,7 @@ from fitbench.config.identity import (
     plain,
     run_id,
     with_current_names,
+    with_former_names,
 )
 from fitbench.config.reading import from_hydra, from_values
 from fitbench.config.schema import (
@@ -70,4 +71,5 @@ __all__ = [
     "run_id",
     "validated",
     "with_current_names",
+    "with_former_names",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Len, Lt
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ def _refuse_bool(value: Any) -> Any:
     return value
 
 
+def _refuse_bool_and_float(value: Any) -> Any:
+    if isinstance(value, bool | float):
+        raise ValueError("expected a whole number")
+    return value
+
+
 def _refuse_bool_and_text(value: Any) -> Any:
     if isinstance(value, bool | str):
         raise ValueError("expected a number")
@@ -45,14 +51,16 @@ def _rising(limits: list[float]) -> list[float]:
     return limits
 
 
-# Python counts True as 1. These validators stand last, so that they run before the constraints.
-NO_BOOL = BeforeValidator(_refuse_bool)
-STRICT_NUMBER = BeforeValidator(_refuse_bool_and_text)
+# Python counts True as 1, and pydantic takes 2.0 for 2. These validators stand last, so that they run before the
+# constraints. Text that holds a number, such as the value of an environment variable, is taken.
+NUMBER = BeforeValidator(_refuse_bool)
+WHOLE_NUMBER = BeforeValidator(_refuse_bool_and_float)
+NUMBER_NOT_TEXT = BeforeValidator(_refuse_bool_and_text)
 
-Whole = Annotated[int, NO_BOOL]
-Count = Annotated[int, Ge(1), NO_BOOL]
-Real = Annotated[float, AllowInfNan(False), NO_BOOL]
-Positive = Annotated[float, Gt(0), AllowInfNan(False), NO_BOOL]
-NonNegative = Annotated[float, Ge(0), AllowInfNan(False), NO_BOOL]
-Fraction = Annotated[float, Ge(0), Lt(1), AllowInfNan(False), NO_BOOL]
+Whole = Annotated[int, WHOLE_NUMBER]
+Count = Annotated[int, Ge(1), WHOLE_NUMBER]
+Real = Annotated[float, NUMBER]
+Positive = Annotated[float, Gt(0), NUMBER]
+NonNegative = Annotated[float, Ge(0), NUMBER]
+Fraction = Annotated[float, Ge(0), Lt(1), NUMBER]
 Interval = Annotated[list[Real], Len(2, 2), AfterValidator(_rising), Allowed("[low, high] with low below high")]

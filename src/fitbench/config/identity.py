@@ -56,8 +56,13 @@ _CURRENT = {former: current for current, former in FORMER.items()}
 
 
 def with_current_names(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The section `model` of a configuration of any age, with the names that its functions have now."""
+    """The section `model` of a configuration of any version, with the names that fitbench's functions have now."""
     return {key: _CURRENT.get(value, value) if isinstance(value, str) else value for key, value in model.items()}
+
+
+def with_former_names(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `model` with the names that are hashed."""
+    return {key: FORMER.get(value, value) if isinstance(value, str) else value for key, value in model.items()}
 
 
 def plain(config: Config) -> dict[str, Any]:

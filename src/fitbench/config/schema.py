@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import (
     AfterValidator,
-    AllowInfNan,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,8 +26,9 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from fitbench.config.annotations import (
-    NO_BOOL,
-    STRICT_NUMBER,
+    NUMBER,
+    NUMBER_NOT_TEXT,
+    WHOLE_NUMBER,
     Allowed,
     Count,
     Fraction,
@@ -41,9 +41,8 @@ NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
 NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
-StrictNumber = Annotated[float, STRICT_NUMBER]
 Dotted = Annotated[str, StringConstraints(pattern=r"\.")]
-UpTo1 = Annotated[float, Ge(0), Le(1), AllowInfNan(False), NO_BOOL]
+UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
 
 
 class Section(BaseModel):
@@ -57,7 +56,7 @@ class Section(BaseModel):
 class SectionOf:
     """Metadata of a field: a dictionary that is checked by a model of pydantic's and stays a dictionary.
 
-    Sections with a free choice of `_target_` are dictionaries, because other keys depend on the target.
+    Equal numbers stay as they were written, 1 or 1.0. Sections with a free choice of `_target_` are dictionaries, because other keys depend on the target.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -68,7 +67,8 @@ class SectionOf:
 
         def check(value: Any, validate: Any) -> dict[str, Any]:
             checked = validate(value).model_dump(mode="json", by_alias=True, exclude_unset=True)
-            return {str(key): checked[key] for key in value}
+            as_written = {key for key, item in value.items() if item == checked[key] and not isinstance(item, dict)}
+            return {str(key): item if key in as_written else checked[key] for key, item in value.items()}
 
         return core_schema.no_info_wrap_validator_function(
             check,
@@ -139,7 +139,7 @@ class ArrayFiles(FileData):
     source: Literal[Source.npz, Source.idx]
 
 
-Side = Annotated[int, Ge(1), Le(4096), NO_BOOL]
+Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
 
 
 class ImageFolder(FileData):
@@ -149,7 +149,7 @@ class ImageFolder(FileData):
     image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
     color: bool
     # null: there are the folders train/ and test/
-    test_fraction: Annotated[float, Gt(0), Lt(1), AllowInfNan(False), NO_BOOL] | None
+    test_fraction: Annotated[float, Gt(0), Lt(1), NUMBER] | None
     skip_bad: bool
 
 
@@ -168,7 +168,7 @@ class Affine(Section):
     """A random rotation (degrees), translation and zoom (fractions), each at most, either way."""
 
     kind: Literal["affine"]
-    rotation: Annotated[float, Ge(0), Le(180), AllowInfNan(False), NO_BOOL, Allowed("a number from 0 to 180 degrees")]
+    rotation: Annotated[float, Ge(0), Le(180), NUMBER, Allowed("a number from 0 to 180 degrees")]
     translation: Fraction
     zoom: Fraction
 
@@ -187,9 +187,7 @@ class Elastic(Section):
     """Displacements of each pixel, `alpha` times uniform noise smoothed by a Gaussian of `sigma` pixels."""
 
     kind: Literal["elastic"]
-    sigma: Annotated[
-        float, Gt(0), Le(1000), AllowInfNan(False), NO_BOOL, Allowed("a number above 0 and at most 1000 pixels")
-    ]
+    sigma: Annotated[float, Gt(0), Le(1000), NUMBER, Allowed("a number above 0 and at most 1000 pixels")]
     alpha: NonNegative
 
 
@@ -227,15 +225,15 @@ class Step(Section):
 
     kind: Literal["step"]
     every_epochs: Positive
-    factor: Annotated[float, Gt(0), Le(1), AllowInfNan(False), NO_BOOL]
+    factor: Annotated[float, Gt(0), Le(1), NUMBER]
 
 
 Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind")]
 
 # These settings go to Keras as they are; text in their place is a mistake.
-OptimizerFraction = Annotated[float, Ge(0), Lt(1), STRICT_NUMBER]
-OptimizerPositive = Annotated[float, Gt(0), STRICT_NUMBER]
-OptimizerNonNegative = Annotated[float, Ge(0), STRICT_NUMBER]
+OptimizerFraction = Annotated[float, Ge(0), Lt(1), NUMBER_NOT_TEXT]
+OptimizerPositive = Annotated[float, Gt(0), NUMBER_NOT_TEXT]
+OptimizerNonNegative = Annotated[float, Ge(0), NUMBER_NOT_TEXT]
 ABSENT: Any = None  # the default of keys that need not be there
 
 
@@ -286,7 +284,7 @@ class EarlyStopping(Section):
     """As `keras.callbacks.EarlyStopping`."""
 
     monitor: Monitor
-    patience: Annotated[int, Ge(0), NO_BOOL]
+    patience: Annotated[int, Ge(0), WHOLE_NUMBER]
     min_delta: NonNegative
     restore_best_weights: bool
 
@@ -330,7 +328,7 @@ Callback = Annotated[
 class Training(Section):
     """How a model is fitted."""
 
-    epochs: Annotated[int, Ge(0), NO_BOOL]  # 0 only for a model with a solver
+    epochs: Annotated[int, Ge(0), WHOLE_NUMBER]  # 0 only for a model with a solver
     batch_size: Count | None  # null: the whole training set in one batch
     validation_split: Fraction
     validation: Validation
@@ -372,7 +370,7 @@ class Config(Section):
     training: Training
     distortion: Distortion
 
-    seed: Annotated[int, Ge(0), Lt(2**32), NO_BOOL, Allowed("a whole number from 0 to 4294967295")]
+    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
     study: Name
     backend: Backend
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")]

@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from fitbench.config.annotations import NO_BOOL, Real, Whole
+from fitbench.config.annotations import NUMBER, WHOLE_NUMBER, Real, Whole
 
 # Annotations may use what these modules define: importing them is quick and does nothing else.
 SAFE = (
@@ -309,8 +309,8 @@ def _annotated(kind: Any, metadata: list[Any]) -> Any:
     if get_origin(kind) is Annotated:
         kind, *inner = get_args(kind)
         metadata = [*inner, *metadata]
-    last = [NO_BOOL] if NO_BOOL in metadata else []  # it runs before the constraints
-    both = (*(item for item in metadata if item is not NO_BOOL), *last)
+    last = [item for item in metadata if item in (NUMBER, WHOLE_NUMBER)]  # they run before the constraints
+    both = (*(item for item in metadata if item not in last), *last)
     return Annotated[(kind, *both)] if both else kind
 
 
