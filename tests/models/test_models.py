@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -173,3 +175,46 @@ def test_nearest_mean_agrees_with_the_squared_distances():
     # equal to -distance / 2 up to what is the same for every class
     scaled = -distances / 255**2 / 2
     assert logits - logits[:, :1] == pytest.approx(scaled - scaled[:, :1], abs=1e-3)
+
+
+# -- what a builder is given ------------------------------------------------------------------------------------------
+
+MODULE = """
+import keras
+
+GIVEN = {}
+
+def _model(**given):
+    GIVEN.clear()
+    GIVEN.update(given)
+    pixels = keras.Input((28, 28, 1), dtype="uint8")
+    return keras.Model(pixels, keras.layers.Dense(10)(keras.layers.Flatten()(pixels)))
+
+def outputs(input_shape, outputs): return _model(input_shape=input_shape, outputs=outputs)
+def classes(input_shape, classes): return _model(input_shape=input_shape, classes=classes)
+def anything(**settings): return _model(**settings)
+def examples(outputs, examples): return _model(outputs=outputs, examples=examples)
+def nothing(): return _model()
+"""
+SHAPE = [28, 28, 1]  # Hydra makes lists of tuples
+
+
+@pytest.mark.parametrize(
+    ("function", "settings", "given"),
+    [
+        ("outputs", {}, {"input_shape": SHAPE, "outputs": 10}),
+        ("classes", {}, {"input_shape": SHAPE, "classes": 10}),
+        ("anything", {"width": 3}, {"input_shape": SHAPE, "outputs": 10, "width": 3}),
+        ("examples", {}, {"outputs": 10, "examples": 7}),
+        ("examples", {"examples": 5}, {"outputs": 10, "examples": 5}),
+        ("nothing", {}, {}),
+    ],
+)
+def test_builder_is_given_what_it_has_parameters_for(configure, tmp_path, monkeypatch, function, settings, given):
+    (tmp_path / "users_builders.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = configure()
+    config.model = {"_target_": f"users_builders.{function}", "name": "own", **settings}
+    building.build(config, dataset(), examples=7)
+    assert given == sys.modules["users_builders"].GIVEN
+    del sys.modules["users_builders"]

@@ -56,7 +56,8 @@ class Section(BaseModel):
 class SectionOf:
     """Metadata of a field: a dictionary that is checked by a model of pydantic's and stays a dictionary.
 
-    Equal numbers stay as they were written, 1 or 1.0. Sections with a free choice of `_target_` are dictionaries, because other keys depend on the target.
+    Sections with a free choice of `_target_` are dictionaries, because their other keys depend on the target. Numbers
+    stay as they were written, 1 or 1.0.
     """
 
     def __init__(self, schema: Any) -> None:
