@@ -13,7 +13,7 @@ from PIL import Image
 from fitbench import runs
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.training import lenets
+from fitbench.models import lenets
 from fitbench.training.data import load
 from fitbench.training.files import read_image
 from fitbench.use import export as exporting
