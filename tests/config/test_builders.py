@@ -153,6 +153,13 @@ def test_objects_that_hydra_creates_are_not_checked(check):
     assert check(source, settings) == settings
 
 
+def test_annotation_whose_limits_do_not_fit_its_type_is_refused(check):
+    source = (
+        "from typing import Annotated\nfrom annotated_types import Ge\ndef net(width: Annotated[list, Ge(0)]): ...\n"
+    )
+    assert "an annotation is wrong: Unable to apply constraint 'ge'" in refused(check, source, {"width": [1]})
+
+
 USES = """
 import numpy, mine
 from typing import *

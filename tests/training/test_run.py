@@ -364,6 +364,13 @@ def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_
         trained(*SMALL, "model._target_=only_width.net", "~model.hidden", "~model.activation")
 
 
+def test_setting_is_refused_by_a_function_whose_source_does_not_tell_its_parameters(trained, tmp_path, monkeypatch):
+    (tmp_path / "created_width.py").write_text(OWN_MODEL + "\nglobals()['created'] = net\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RequestError, match=r"created_width\.created does not take these settings .*pixel_range"):
+        trained(*SMALL, "model._target_=created_width.created", "~model.hidden", "~model.activation")
+
+
 OWN_MODEL = """
 import keras
 

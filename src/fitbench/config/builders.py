@@ -30,7 +30,10 @@ def checked(config: Config) -> Config:
     schema = settings_schema(settings["_target_"], unchecked)
     if schema is None:
         return config
-    valid = validated(schema, settings, "model").model_dump(mode="json", by_alias=True, exclude_unset=True)
+    try:
+        valid = validated(schema, settings, "model").model_dump(mode="json", by_alias=True, exclude_unset=True)
+    except TypeError as error:  # such as Annotated[list, Ge(0)]
+        raise RequestError(f"model._target_ is {settings['_target_']}; an annotation is wrong: {error}") from error
     model = {key: valid[key] for key in settings}
     config = config.model_copy(update={"model": model})
     _check_requirements(config, schema)

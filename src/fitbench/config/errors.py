@@ -79,7 +79,7 @@ def _line(detail: Any, schema: Any, values: Any, key: str) -> str:
             tuple(choice for model in models for choice in get_args(model.model_fields[tag].annotation))
         ]
         return f"{key}.{tag} is {_shown(value.get(tag))}; it must be {describe(choices)}"
-    return f"{key} is {_shown(value if parts else detail['input'])}; it must be {describe(annotation)}"
+    return f"{key or 'it'} is {_shown(value if parts else detail['input'])}; it must be {describe(annotation)}"
 
 
 def _no_such_key(key: str, section: str, keys: list[str]) -> str:

@@ -49,7 +49,11 @@ class Section(BaseModel):
     """A section of the configuration. Every key is required and no other is allowed."""
 
     model_config = ConfigDict(
-        extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False, ser_json_inf_nan="constants"
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        ser_json_inf_nan="constants",
+        defer_build=True,  # commands that compose nothing start sooner
     )
 
 
