@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.config import NOT_IDENTITY, SECTIONS
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import Quantity, of_schema_1, quantities
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
-METRICS = (
-    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch", "epochs",
-)  # fmt: skip
-TRAINED = tuple(name for name in METRICS if not name.startswith("test_"))  # what a pruned run has of them
-TIMING = ("fit_seconds", "seconds", "images_per_second")
+METRICS = ("best_epoch", "epochs")  # beside the metrics that the runs record
+TIMING = ("fit_seconds", "seconds", "examples_per_second")
 NUMBERS = (
     *(f"metrics.{name}" for name in METRICS),
     *(f"timing.{name}" for name in TIMING),
@@ -43,10 +41,11 @@ DATASET = ("sha256", "train", "validation", "test")
 RESULT = (
     *NUMBERS,
     *(f"dataset.{name}" for name in DATASET),
-    *("device", "attempts", "trial", "git.commit", "git.dirty"),
+    *("task", "primary", "device", "attempts", "trial", "git.commit", "git.dirty"),
 )
 LAST = ("finished_at", "error")
 HISTORY = ("epoch", "seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
+INFO = "metric_info"  # of a row, until the frame is there
 DTYPES = {  # of columns that are there even where no run has a value
     **dict.fromkeys((*NUMBERS, "dataset.train", "dataset.validation", "dataset.test", "attempts", "trial"), "float64"),
     **dict.fromkeys(("folder", "study", "run_id", "config_id", "state", "error"), "str"),
@@ -97,7 +96,10 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
             f"no runs below {_named(paths)}; a run folder holds config.yaml or result.json (fitbench train makes one)"
         )
     rows.sort(key=lambda row: row["folder"])
-    frame = _frame(rows, _columns(rows))
+    infos = [row.pop(INFO) for row in rows if INFO in row]
+    available = quantities(infos or [of_schema_1()])
+    frame = _frame(rows, _columns(rows, available))
+    frame.attrs["quantities"] = available
     frame.attrs["left_out"] = sorted(left_out)
     return frame
 
@@ -128,10 +130,16 @@ def histories(frame: pd.DataFrame) -> pd.DataFrame:
             left_out.append((run[0], f"history.jsonl: cannot be read ({_said(error)})"))
             continue
         about = dict(zip(names, run, strict=True))
-        rows.extend(about | {name: epoch.get(name) for name in HISTORY} for epoch in epochs)
-    made = _frame(rows, (*names, *HISTORY))
+        rows.extend(epoch | about for epoch in epochs)
+    recorded = dict.fromkeys(key for row in rows for key in row)
+    made = _frame(rows, list(dict.fromkeys((*names, *HISTORY, *recorded))))
     made.attrs["left_out"] = left_out
     return made
+
+
+def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
+    """The quantities of the runs by column; those of schema 1 where the frame has lost its attrs."""
+    return frame.attrs.get("quantities") or quantities([of_schema_1()])
 
 
 def configuration(frame: pd.DataFrame) -> list[str]:
@@ -293,6 +301,8 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         row.update(_flat(name, marshal.dumps(value, 2)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
+    row.update((sys.intern(f"metrics.{name}"), value) for name, value in result["metrics"].items())
+    row[INFO] = result["metric_info"]
     row["trial"] = _trial("result.json", result.get("trial"))
     git = _section(result, "git")
     row["git.commit"], row["git.dirty"] = _of(git, "commit", str), _of(git, "dirty", bool)
@@ -303,10 +313,9 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
 
 
 _PLACES = (  # of what is in every result: the column, and where it stands in result.json
-    *((f"metrics.{name}", "metrics", name) for name in METRICS),
     *((f"timing.{name}", "timing", name) for name in TIMING),
     *((f"dataset.{name}", "data", name) for name in DATASET),
-    *((name, "", name) for name in ("parameters", "device", "attempts")),
+    *((name, "", name) for name in ("task", "primary", "parameters", "device", "attempts")),
 )
 
 
@@ -337,7 +346,9 @@ def _unfinished_row(folder: Path, state: State) -> Row:
         row["error"] = _error(folder / "error.txt")
     elif state is State.pruned:
         pruned = reading.read_pruned(folder)
-        row.update((f"metrics.{name}", pruned["metrics"].get(name)) for name in TRAINED)
+        row.update((f"metrics.{name}", value) for name, value in pruned["metrics"].items())
+        row[INFO] = pruned["metric_info"]
+        row["task"], row["primary"] = pruned["task"], pruned["primary"]
         row["timing.fit_seconds"] = pruned["timing"]["fit_seconds"]
         row["trial"] = _trial("pruned.json", pruned["trial"])
     return row
@@ -396,7 +407,7 @@ def _names(prefix: str, key: Any) -> tuple[str, str | None]:
 
 
 def _is_ours(name: str) -> bool:
-    return name in _OURS or name.startswith("versions.")
+    return name in _OURS or name.startswith(("versions.", "metrics."))
 
 
 _OURS = frozenset((*IDENTITY, *RESULT, *LAST, "age"))  # `fitbench runs` adds the age
@@ -465,15 +476,16 @@ def _error(path: Path) -> str | None:
 # -- from rows to columns ---------------------------------------------------------------------------------------------
 
 
-def _columns(rows: Sequence[Row]) -> list[str]:
+def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str]:
     """Every column of the rows, in the order of `load_runs`."""
     found = dict.fromkeys(name for row in rows for name in row)
     versions = [name for name in found if name.startswith("versions.")]
     config = [name for name in found if not _is_ours(name)]
+    metrics = [name for name, quantity in available.items() if quantity.metric is not None]
     rank = {name: i for i, name in enumerate(SECTIONS)}
     config.sort(key=lambda name: rank.get(name.partition(".")[0], len(rank)))
     hidden = {name for name in config if name.endswith("._target_") and not _tells(name, rows)}
-    return [*IDENTITY, *(name for name in config if name not in hidden), *RESULT, *versions, *LAST]
+    return [*IDENTITY, *(name for name in config if name not in hidden), *metrics, *RESULT, *versions, *LAST]
 
 
 def _tells(target: str, rows: Sequence[Row]) -> bool:
@@ -500,7 +512,8 @@ def _array(name: str, values: list[Any]) -> Any:
     kinds = set(map(type, values))
     present = kinds - {type(None)}
     if not present:
-        return pd.array(values, dtype=_dtype(DTYPES[name])) if name in DTYPES else np.array(values, dtype=object)
+        declared = _declared(name)
+        return pd.array(values, dtype=_dtype(declared)) if declared else np.array(values, dtype=object)
     if kinds == {bool}:
         return np.array(values, dtype=bool)
     if present <= {int, float}:
@@ -515,6 +528,10 @@ def _array(name: str, values: list[Any]) -> Any:
     made = np.empty(len(values), dtype=object)
     made[:] = values
     return made
+
+
+def _declared(name: str) -> str | None:
+    return "float64" if name.startswith("metrics.") else DTYPES.get(name)
 
 
 def _dtype(name: str) -> Any:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fitbench.errors import RequestError
+from fitbench.quantities import Quantity, of_schema_1, quantities
 
 CONFIDENCE = 0.95
 FEWEST = 3  # values from which an interval is computed
@@ -26,38 +27,8 @@ Interval = tuple[float, float]
 # -- metrics ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A recorded number: its column, which direction is better, and the range it can have.
-
-    `name` is the column's last part, as in 'test_accuracy' of 'metrics.test_accuracy'; `unit` is '' or 's'.
-    """
-
-    column: str
-    higher_is_better: bool
-    low: float = 0.0
-    high: float = math.inf
-    unit: str = ""
-
-    @property
-    def name(self) -> str:
-        """The column without its section."""
-        return self.column.rpartition(".")[2]
-
-
-METRICS: dict[str, Metric] = {
-    metric.column: metric
-    for metric in (
-        *(Metric(f"metrics.{part}_accuracy", True, high=1.0) for part in ("test", "val", "train")),
-        *(Metric(f"metrics.{part}_loss", False) for part in ("test", "val", "train")),
-        Metric("metrics.best_epoch", False),
-        Metric("metrics.epochs", False),
-        Metric("timing.fit_seconds", False, unit="s"),
-        Metric("timing.seconds", False, unit="s"),
-        Metric("timing.images_per_second", True),
-        Metric("parameters", False),
-    )
-}
+Metric = Quantity
+METRICS: dict[str, Metric] = quantities([of_schema_1()])
 
 
 def known_metric(name: str) -> Metric:

@@ -6,14 +6,17 @@ import difflib
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.metrics import CLASSIFICATION
+from fitbench.quantities import of_schema_1
 from fitbench.record import history
 from fitbench.record import result as results
 from fitbench.record.files import read_object
@@ -72,18 +75,12 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "study": (str,),
     "config": (dict,),
     "metrics": (dict,),
-    "metrics.train_loss": (*_NUMBER, type(None)),
-    "metrics.train_accuracy": (*_NUMBER, type(None)),
-    "metrics.val_loss": (*_NUMBER, type(None)),
-    "metrics.val_accuracy": (*_NUMBER, type(None)),
-    "metrics.test_loss": (*_NUMBER, type(None)),
-    "metrics.test_accuracy": (*_NUMBER, type(None)),
     "metrics.best_epoch": (int, type(None)),
     "metrics.epochs": (int,),
     "timing": (dict,),
     "timing.fit_seconds": (*_NUMBER, type(None)),
     "timing.seconds": _NUMBER,
-    "timing.images_per_second": (*_NUMBER, type(None)),
+    "timing.examples_per_second": (*_NUMBER, type(None)),
     "parameters": (int,),
     "data": (dict,),
     "data.name": (str,),
@@ -96,8 +93,7 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
-_PRUNED = ("run_id", "metrics", "metrics.train_loss", "metrics.train_accuracy", "metrics.val_loss",
-           "metrics.val_accuracy", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")  # fmt: skip
+_PRUNED = ("run_id", "metrics", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")
 _PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
 _PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
 
@@ -108,9 +104,10 @@ def read_result(folder: Path) -> dict[str, Any]:
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
-    result = results.read_result(folder)
+    result = _as_schema_2(results.read_result(folder))
     path = f"{folder}/result.json"
     _check(result, _PLACES, path)
+    _check(result, _metric_places(result, metrics.PARTS), path)
     classes = result["data"]["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
@@ -126,11 +123,37 @@ def read_pruned(folder: Path) -> dict[str, Any]:
     """
     path = f"{folder}/pruned.json"
     try:
-        pruned = read_object(path, path, results.SCHEMA)
+        pruned = _as_schema_2(read_object(path, path, results.READABLE))
     except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
     _check(pruned, _PRUNED_PLACES, path)
+    _check(pruned, _metric_places(pruned, ("train", "val")), path)
     return pruned
+
+
+def _as_schema_2(content: dict[str, Any]) -> dict[str, Any]:
+    """A result.json or pruned.json of any schema in the shape of schema 2."""
+    if content["schema"] == 2:
+        return content
+    timing = content.get("timing")
+    if isinstance(timing, dict) and "images_per_second" in timing:
+        timing["examples_per_second"] = timing.pop("images_per_second")
+    return content | {
+        "schema": 2,
+        "fold": None,
+        "task": CLASSIFICATION,
+        "primary": "accuracy",
+        "metric_info": of_schema_1(),
+        "threads": None,
+        "environment": {},
+        "code": {},
+    }
+
+
+def _metric_places(content: Mapping[str, Any], parts: Iterable[str]) -> list[tuple[str, str, str, tuple[type, ...]]]:
+    """Where the recorded values of the metrics stand, and what they may be."""
+    names = [metrics.join(part, name) for name in content["metric_info"] for part in parts]
+    return [(f"metrics.{name}", "metrics", name, (*_NUMBER, type(None))) for name in names]
 
 
 def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:

@@ -12,6 +12,7 @@ from fitbench.record.files import read_object, write_whole
 from fitbench.record.folder import state_of
 
 SCHEMA = 1
+READABLE = (1, 2)
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:
@@ -27,7 +28,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
     try:
-        return read_object(path, path, SCHEMA, "; train the run again with force=true")
+        return read_object(path, path, READABLE, "; train the run again with force=true")
     except FileNotFoundError:
         raise FitbenchError(f"{folder}: no result.json; the run is {state_of(folder).value}") from None
 
