@@ -130,25 +130,25 @@ def test_results_stand_side_by_side(make_run, said):
         b, metrics={"test_accuracy": 0.96, "test_loss": 0.15, "val_loss": None}, timing={"seconds": 50.5}, attempts=2
     )
     text = said(a, b)
-    assert cells(text, "test_accuracy") == ["0.9500", "0.9600", "+0.0100"]
-    assert cells(text, "test_loss") == ["0.2000", "0.1500", "-0.0500"]
+    assert cells(text, "test_accuracy") == ["0.9500", "0.9600", "+0.0100", "B"]
+    assert cells(text, "test_loss") == ["0.2000", "0.1500", "-0.0500", "B"]
     assert cells(text, "val_loss") == ["0.7000", "-"]
     assert cells(text, "train_loss") == ["0.4000", "0.4000", "same"]
     assert cells(text, "seconds") == ["100.0", "50.5", "-49.5", "(x0.51)"]
     assert cells(text, "parameters") == ["1,000", "12,345", "+11,345", "(x12.35)"]
     assert cells(text, "attempts") == ["1", "2", "+1"]
     rows = {row.pop("key"): row for row in said(a, b, "json")["results"]}
-    assert rows["test_accuracy"] == {"a": 0.95, "b": 0.96, "difference": pytest.approx(0.01)}
-    assert rows["val_loss"] == {"a": pytest.approx(0.7), "b": None, "difference": None}
+    assert rows["test_accuracy"] == {"a": 0.95, "b": 0.96, "difference": pytest.approx(0.01), "better": "b"}
+    assert rows["val_loss"] == {"a": pytest.approx(0.7), "b": None, "difference": None, "better": None}
 
 
 def test_a_small_difference_is_not_shown_as_none(make_run, said):
     a, b = make_run(), make_run("seed=1")
     change(a, metrics={"test_loss": 0.5})
     change(b, metrics={"test_loss": 0.500001})
-    assert cells(said(a, b), "test_loss") == ["0.5000", "0.5000", "+1.0e-06"]
+    assert cells(said(a, b), "test_loss") == ["0.5000", "0.5000", "+1.0e-06", "A"]
     change(b, metrics={"test_loss": 0.0})
-    assert cells(said(a, b), "test_loss") == ["0.5000", "0.0000", "-0.5000"]
+    assert cells(said(a, b), "test_loss") == ["0.5000", "0.0000", "-0.5000", "B"]
     change(a, timing={"seconds": 2.0})
     change(b, timing={"seconds": 1.98})
     assert cells(said(a, b), "seconds") == ["2.0", "2.0", "-0.02", "(x0.99)"]
@@ -170,7 +170,7 @@ def test_predictions_are_compared(make_run, said):
     other[:7] = np.roll(other[:7], 1, axis=1)
     a = make_run(labels=labels, probabilities=probabilities)
     b = make_run("seed=1", labels=labels, probabilities=other)
-    assert "They read 7 of 60 test images differently" in said(a, b)
+    assert "They classify 7 of 60 test examples differently" in said(a, b)
     same = said(a, b, "json")["same"]
     assert same["disagree"] == 7
     assert same["predictions"] is False
@@ -203,7 +203,7 @@ def test_the_same_results_are_said_to_be_so(twins, said):
     assert "Nothing differs in the configuration or the environment." in text
     assert (
         "The same results, to the last bit: metrics, the history of 5 epochs, "
-        "the predictions for 60 test images and the weights." in text
+        "the predictions for 60 test examples and the weights." in text
     )
     assert said(a, b, "json")["same"] == {
         "metrics": True, "history": True, "predictions": True, "weights": True, "epochs": 5, "disagree": 0,
@@ -218,7 +218,7 @@ def test_one_epoch_is_one(make_run, said, tmp_path):
 def test_what_is_not_there_is_not_said_to_be_the_same(twins, said):
     a, b = twins
     (b / "model.keras").unlink()
-    assert "to the last bit: metrics, the history of 5 epochs and the predictions for 60 test images." in said(a, b)
+    assert "to the last bit: metrics, the history of 5 epochs and the predictions for 60 test examples." in said(a, b)
     assert said(a, b, "json")["same"]["weights"] is None
 
 
@@ -230,7 +230,7 @@ def test_one_bit_of_the_history(twins, said):
     text = said(a, b)
     assert "The same configuration and seed gave other results." in text
     assert "The histories agree to the last bit through epoch 3 of 5." in text
-    assert "They read 0 of 60 test images differently." in text
+    assert "They classify 0 of 60 test examples differently." in text
     same = said(a, b, "json")["same"]
     assert (same["history"], same["predictions"], same["epochs"]) == (False, True, 3)
 
@@ -288,7 +288,7 @@ def test_an_unfinished_run_has_what_it_has(make_run, said):
     assert cells(text, "test_loss") == ["0.5000", "-"]
     assert "\nEpoch 3, the last that both have\n" in text
     below = text[text.index("Epoch 3") :]
-    assert cells(below, "val_accuracy") == ["0.9000", "0.9500", "+0.0500"]
+    assert cells(below, "val_accuracy") == ["0.9000", "0.9500", "+0.0500", "B"]
     assert cells(below, "learning_rate") == ["0.001", "0.001", "same"]
     assert "The histories agree to the last bit through epoch 2 of 5." in text
     content = said(a, b, "json")
@@ -400,7 +400,7 @@ def test_weights_that_are_damaged_inside_are_left_out(twins, said):
     content[5000:5100] = bytes(100)
     (b / "model.keras").write_bytes(content)
     text = said(a, b, err="model.keras")
-    assert "60 test images.\n" in text
+    assert "60 test examples.\n" in text
 
 
 def test_names_of_a_stranger_stay_text(make_run, said):

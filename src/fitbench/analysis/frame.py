@@ -24,6 +24,7 @@ from fitbench.quantities import Quantity, of_schema_1, quantities
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
+from fitbench.tasks import Classification
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -140,6 +141,22 @@ def histories(frame: pd.DataFrame) -> pd.DataFrame:
 def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
     """The quantities of the runs by column; those of schema 1 where the frame has lost its attrs."""
     return frame.attrs.get("quantities") or quantities([of_schema_1()])
+
+
+def primary_of(frame: pd.DataFrame) -> str:
+    """The primary metric of the finished runs of a frame, or of all where none has finished, as in 'accuracy'.
+
+    Raises:
+        RequestError: the runs have several.
+    """
+    finished = frame.loc[frame["state"] == "finished", "primary"]
+    names = (finished if len(finished) else frame["primary"]).dropna().unique().tolist()
+    if len(names) > 1:
+        raise RequestError(
+            f"the runs have different primary metrics, {clean(', '.join(names))}; choose one, as with --metric "
+            f"test_{clean(names[0])}"
+        )
+    return str(names[0]) if names else Classification.default_metrics[0]
 
 
 def configuration(frame: pd.DataFrame) -> list[str]:

@@ -81,5 +81,7 @@ def read_object(path: str, named: str, schemas: int | tuple[int, ...], advice: s
     readable = (schemas,) if isinstance(schemas, int) else schemas
     if not isinstance(found, dict) or found.get("schema") not in readable:
         other = found.get("schema") if isinstance(found, dict) else type(found).__name__
-        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {' and '.join(map(str, readable))}")
+        raise FitbenchError(
+            f"{named}: schema {other!r:.80}; this fitbench reads schema {' and '.join(map(str, readable))}"
+        )
     return found
