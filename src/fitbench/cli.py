@@ -157,7 +157,8 @@ def plot(
         typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="any recorded number; default test_accuracy, for curves val_accuracy")
+        str | None,
+        typer.Option(help="any recorded number; default the primary metric, for curves on the validation part"),
     ] = None,
     x: Annotated[
         str | None, typer.Option(help="the cost in a scatter, as timing.fit_seconds; default parameters")
@@ -182,7 +183,9 @@ def report(
     by: Annotated[
         str | None, typer.Option(help="columns that make a group, as model,optimizer; default what varies")
     ] = None,
-    metric: Annotated[str, typer.Option(help="what groups are ranked by")] = "test_accuracy",
+    metric: Annotated[
+        str | None, typer.Option(help="what groups are ranked by; default the primary metric on the test part")
+    ] = None,
     where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
 ) -> None:
     """Everything about the runs on one HTML page that needs no network: tables, charts, confusion, mistakes."""

@@ -124,7 +124,7 @@ def test_numbers_that_json_or_javascript_lack_are_null_or_text(make_run, tmp_pat
     edit(make_run("seed=1"), lambda result: result["config"]["model"].update(dropout=2**71))
     _, content = collected(tmp_path)
     json.dumps(content, allow_nan=False)
-    assert content["histories"][0] == {"epochs": 1, "accuracy": [0.5]}
+    assert content["histories"][0] == {"epochs": 1, "series": {"accuracy": [0.5]}}
     assert column(content, "model.dropout")["values"] == [str(2**70), str(2**71)]
 
 
@@ -151,14 +151,16 @@ def test_a_long_curve_keeps_its_ends_and_its_best_epoch(make_run, tmp_path):
     assert curve["epochs"][0] == 1
     assert curve["epochs"][-1] == 1000
     assert POINTS <= len(curve["epochs"]) <= POINTS + 1
-    assert curve["val_accuracy"][curve["epochs"].index(777)] == 0.1235
+    assert curve["series"]["val_accuracy"][curve["epochs"].index(777)] == 0.1235
     assert np.diff(curve["epochs"]).max() <= 1 + 1000 // POINTS
 
 
 def test_a_short_curve_is_whole(make_run, tmp_path):
     make_run(history=make_run.curves(4, validation=False))
     _, content = collected(tmp_path)
-    assert content["histories"] == [{"epochs": 4, "loss": [2, 1, 0.6667, 0.5], "accuracy": [0.5, 0.75, 0.8333, 0.875]}]
+    assert content["histories"] == [
+        {"epochs": 4, "series": {"accuracy": [0.5, 0.75, 0.8333, 0.875], "loss": [2, 1, 0.6667, 0.5]}}
+    ]
 
 
 def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path):
@@ -173,7 +175,7 @@ def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path)
     wrong.sort(key=lambda i: -probabilities[i].max())
     (found,) = content["mistakes"]
     assert found["count"] == len(wrong) + (labels[7] != 0)
-    assert found["images"] == 500
+    assert found["examples"] == 500
     assert found["worst"] == [
         (i, labels[i], predicted[i], round(float(probabilities[i].max()), 4)) for i in wrong[:MISTAKES]
     ]

@@ -172,7 +172,7 @@ def test_a_damaged_search_is_left_out_of_the_report_and_the_rest_is_there(study,
 def test_trials_parameters_and_importances_are_laid_out_by_position(study):
     write(study, search())
     (found,) = collected(study)["searches"]
-    assert found["said"] == "5 trials: 3 finished, 1 pruned, 1 failed. Sampler tpe with seed 3, median pruner."
+    assert found["summary"] == "5 trials: 3 finished, 1 pruned, 1 failed. Sampler tpe with seed 3, median pruner."
     (objective,) = found["objectives"]
     assert (objective["label"], objective["kind"], objective["better"]) == ("validation accuracy", "metric", "higher")
     assert objective["values"] == [0.8, 0.9, 0.5, 0.7, None]
@@ -222,7 +222,7 @@ def test_costs_have_their_whole_range_and_several_objectives_their_own(study):
     assert (loss["low"], loss["high"], loss["log"]) == (0.3, 0.5, False)
     assert (size["low"], size["high"], size["log"], size["kind"]) == (9_000, 2_000_000, True, "integer")
     assert found["importance"] == [[], []]
-    assert "4 trials, the mean of 3 runs each: 4 finished" in found["said"]
+    assert "4 trials, the mean of 3 runs each: 4 finished" in found["summary"]
 
 
 def test_a_search_in_which_nothing_has_ended_is_there(study):
@@ -242,4 +242,4 @@ def test_an_enormous_search_is_cut_and_said_to_be(study):
     assert found["numbers"][found["best"][0]] == TRIALS + 9
     assert len(found["parameters"]) == PARAMETERS
     assert found["parameters"][0]["name"] == "p44"
-    assert f"{PARAMETERS} of {PARAMETERS + 5} parameters are shown." in found["said"]
+    assert f"{PARAMETERS} of {PARAMETERS + 5} parameters are shown." in found["summary"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
 from fitbench.tasks import TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EPOCH_PARTS = ("val", "train")  # what epochs measure
 
@@ -22,9 +26,25 @@ def series(available: Mapping[str, Quantity]) -> dict[str, Quantity]:
     }
 
 
+def resolutions_by_folder(frame: pd.DataFrame, quantity: Quantity) -> dict[str, float]:
+    """The smallest step of a quantity in each run of a frame, by folder; see `groups.resolutions`."""
+    import pandas as pd
+
+    from fitbench.analysis.groups import EXAMPLES, resolutions
+
+    absent = pd.Series(math.nan, frame.index)
+    counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}
+    return dict(zip(frame["folder"].tolist(), resolutions(quantity, counts), strict=True))
+
+
 def axis_label(of: Quantity | Metric) -> str:
     """What an axis or a heading calls it, with its unit: 'training time (s)'."""
     return f"{of.label} ({of.unit})" if of.unit else of.label
+
+
+def metric_label(quantity: Quantity) -> str:
+    """What a heading calls a metric without its part: 'macro F1' of 'test macro F1'."""
+    return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
 
 
 def with_capital(text: str) -> str:

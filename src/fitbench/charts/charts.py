@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis import statistics
-from fitbench.analysis.series import axis_label, with_capital
+from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
 from fitbench.analysis.statistics import Summary
 from fitbench.charts import paper
 from fitbench.errors import RequestError
@@ -76,7 +76,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     drawn, left_out = _best(groups, paper.MOST)
     folders = {folder for group in drawn for folder in group.folders}
     recorded = _recorded(frame[frame["folder"].isin(folders)], _series_name(metric))
-    steps = dict(zip(frame["folder"].tolist(), _resolutions(frame, metric), strict=True))
+    steps = resolutions_by_folder(frame, metric)
     members = [[folder for folder in group.folders if folder in recorded] for group in drawn]
     curves = [
         _curve(group, [recorded[folder] for folder in runs], metric, max(steps[folder] for folder in runs))
@@ -118,17 +118,6 @@ def _recorded(frame: pd.DataFrame, name: str) -> dict[str, dict[int, float]]:
             if abs(value) <= LARGEST:
                 recorded.setdefault(folder, {})[epoch] = value
     return recorded
-
-
-def _resolutions(frame: pd.DataFrame, metric: Quantity) -> list[float]:
-    """The smallest step of the metric in each run; see `groups.resolutions`."""
-    import pandas as pd
-
-    from fitbench.analysis.groups import EXAMPLES, resolutions
-
-    absent = pd.Series(math.nan, frame.index)
-    counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}
-    return resolutions(metric, counts)
 
 
 def _about_curves(curves: Sequence[Curve], sizes: Sequence[int]) -> str:
@@ -193,7 +182,7 @@ def chart_of_scatter(
     from fitbench.charts.scatter import Axis, Point, draw_scatter
 
     costs = dict(zip(frame["folder"].tolist(), frame[cost.column].tolist(), strict=True))
-    steps = {of.column: dict(zip(costs, _resolutions(frame, of), strict=True)) for of in (metric, cost)}
+    steps = {of.column: resolutions_by_folder(frame, of) for of in (metric, cost)}
     points, sizes = [], []
     for group in groups:
         both = [

@@ -12,9 +12,10 @@ function header() {
       data.left_out.map(([folder, reason]) => el("li", {}, el("code", {}, folder), ` ${reason}`)),
     );
     const many = plural(data.left_out.length, "file or folder is", "files or folders are");
-    const said = `${many} left out: not readable`;
-    document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, said), list));
+    const summary = `${many} left out: not readable`;
+    document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, summary), list));
   }
+  for (const text of data.notices) document.getElementById("notices").append(el("p", { class: "notice" }, text));
   const constant = document.getElementById("constant");
   if (data.constant.length) {
     constant.hidden = false;
