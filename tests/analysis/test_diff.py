@@ -13,6 +13,8 @@ from fitbench.record import reading
 from fitbench.record.history import write_history
 from fitbench.record.result import read_result, write_result
 
+from ..run_folders import KAPPA, record_metrics
+
 
 @pytest.fixture
 def said(capsys):
@@ -181,6 +183,65 @@ def test_predictions_of_another_size_are_not_compared(make_run, said):
     a, b = make_run(), make_run("seed=1", labels=labels, probabilities=probabilities)
     same = said(a, b, "json")["same"]
     assert same["predictions"] is same["disagree"] is None
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("direction", "better"), [("max", "B"), ("min", "A")])
+def test_the_direction_of_a_metric_says_which_run_is_better(make_run, said, direction, better):
+    info = KAPPA | {"direction": direction}
+    a = record_metrics(make_run(), {"kappa": info}, {"test_kappa": -0.2, "val_kappa": 0.5})
+    b = record_metrics(make_run("seed=1"), {"kappa": info}, {"test_kappa": -0.1, "val_kappa": 0.5})
+    text = said(a, b)
+    assert cells(text, "test_kappa") == ["-0.200", "-0.100", "+0.100", better]
+    assert cells(text, "val_kappa") == ["0.500", "0.500", "same"]
+    assert "train_kappa" not in text  # null in both
+    rows = {row["key"]: row for row in said(a, b, "json")["results"]}
+    assert rows["test_kappa"]["better"] == better.lower()
+
+
+def test_a_metric_that_one_run_lacks_is_a_dash(make_run, said):
+    a, b = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": 0.25}), make_run("seed=1")  # schema 1
+    assert cells(said(a, b), "test_kappa") == ["0.250", "-"]
+    assert cells(said(b, a), "test_kappa") == ["-", "0.250"]
+    assert cells(said(b, a), "test_loss") == ["0.5000", "0.5000", "same"]
+
+
+def test_different_definitions_under_one_name_are_not_compared(make_run, said):
+    a = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": 0.25})
+    other = KAPPA | {"definition": "mine.weighted_kappa"}
+    b = record_metrics(make_run("seed=1"), {"kappa": other}, {"test_kappa": 0.75})
+    text = said(a, b)
+    (line,) = [line for line in text.splitlines() if line.startswith("test_kappa  ")]
+    assert line.split() == ["test_kappa", "0.250", "0.750", "not", "compared"]
+    assert "test_kappa is not compared: the runs record different definitions." in text
+    assert "mine.weighted_kappa" in text
+    rows = {row["key"]: row for row in said(a, b, "json")["results"]}
+    assert (rows["test_kappa"]["difference"], rows["test_kappa"]["better"]) == (None, None)
+    assert len(rows["test_kappa"]["definitions"]) == 2
+
+
+def test_epochs_of_unfinished_runs_have_every_recorded_column(make_run, said):
+    a = record_metrics(make_run(), {"kappa": KAPPA}, epochs={"val_kappa": [0.1] * 5})
+    history = [epoch | {"val_kappa": 0.3, "val_macro_f1": 0.5} for epoch in make_run.curves(3)]
+    b = make_run("seed=1", finished=False, history=history)
+    below = said(a, b).partition("Epoch 3")[2]
+    assert cells(below, "val_kappa") == ["0.100", "0.300", "+0.200", "B"]
+    assert cells(below, "val_macro_f1") == ["-", "0.5000"]
+
+
+def test_the_paired_test_of_the_task_is_reported(make_run, said):
+    labels, probabilities = make_run.predictions(60, 3)
+    other = np.roll(probabilities, 1, axis=1)
+    a = make_run(labels=labels, probabilities=np.eye(3, dtype=np.float32)[labels])
+    b = make_run("seed=1", labels=labels, probabilities=other)
+    right = int((other.argmax(axis=1) == labels).sum())
+    content = said(a, b, "json")
+    assert content["paired"]["test"] == "mcnemar"
+    assert (content["paired"]["only_a"], content["paired"]["only_b"]) == (60 - right, 0)
+    assert content["paired"]["p"] == pytest.approx(0.5 ** (59 - right))
+    assert f"McNemar's exact test: of {60 - right} test examples that one run alone classifies correctly" in said(a, b)
 
 
 # -- the same to the last bit -----------------------------------------------------------------------------------------

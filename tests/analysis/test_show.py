@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.analysis.show import print_summary, show
+from fitbench.analysis.show import print_summary, read_run, show
 from fitbench.charts.pictures import draw_run, write_plots
 from fitbench.config import FileData, Source
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.claims import claim
+from fitbench.tasks import TASKS, Classification
+
+from ..run_folders import KAPPA, record_metrics
 
 
 def shown(capsys, folder: Path, plots: bool = False, format: str = "table") -> str:
@@ -254,6 +257,74 @@ def test_a_truncated_file_is_an_error_that_names_it(make_run, name):
 def test_an_unknown_format_is_refused(make_run):
     with pytest.raises(RequestError, match="table or json"):
         show(str(make_run()), Path("outputs"), "xml")
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+def test_every_recorded_metric_has_a_row_with_its_label_and_decimals(make_run, capsys):
+    folder = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": -0.12345, "val_kappa": 0.5})
+    text = shown(capsys, folder)
+    assert row(text, "Cohen's kappa") == ["-0.123", "0.500", "-"]
+    assert row(text, "loss") == ["0.5000", "0.7000", "0.4000"]
+    print_summary(folder, reused=False)
+    assert row(capsys.readouterr().out, "Cohen's kappa") == ["-0.123", "0.500", "-"]
+
+
+def test_the_primary_metric_comes_first_and_its_curves_beside_the_loss(make_run, capsys):
+    folder = record_metrics(
+        make_run(), {"kappa": KAPPA}, epochs={"val_kappa": [-0.9, -0.8, -0.7, -0.6, -0.5]}, primary="kappa"
+    )
+    text = shown(capsys, folder)
+    assert text.index("Cohen's kappa") < text.index("accuracy")
+    curves = text[text.index("Learning curves") :]
+    assert curves.splitlines()[1].split() == ["loss", "Cohen's", "kappa"]
+    assert "-0.900" in curves
+    assert read_run(folder).panels() == [("loss", "loss"), ("kappa", "Cohen's kappa")]  # of curves.png too
+
+
+def test_the_curves_of_another_metric_are_shown_on_request(make_run, capsys):
+    folder = record_metrics(make_run(), {"kappa": KAPPA}, epochs={"val_kappa": [0.1, 0.2, 0.3, 0.4, 0.5]})
+    for name in ("kappa", "val_kappa"):
+        show(str(folder), Path("outputs"), "table", metric=name)
+        curves = capsys.readouterr().out.partition("Learning curves")[2]
+        assert curves.splitlines()[1].split() == ["loss", "Cohen's", "kappa"]
+    with pytest.raises(RequestError, match="the history has no 'kapa'; did you mean kappa"):
+        show(str(folder), Path("outputs"), "table", metric="kapa")
+
+
+def test_a_primary_metric_that_the_history_lacks_is_named(make_run, capsys):
+    text = shown(capsys, record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": 0.5}, primary="kappa"))
+    assert "the history has no Cohen's kappa" in text
+
+
+def test_a_damaged_description_of_a_metric_is_an_error_that_names_it(make_run):
+    folder = record_metrics(make_run(), {"kappa": KAPPA | {"direction": "up"}})
+    with pytest.raises(FitbenchError, match=r"result\.json.*metric_info\.kappa\.direction is 'up'"):
+        show(str(folder), Path("outputs"), "table")
+
+
+class Ranking(Classification):
+    """A task that fitbench has never heard of: other arrays, and mistakes alone are drawn."""
+
+    name, targets_name, outputs_name, drawings = "ranking", "relevance", "scores", ("mistakes",)
+
+
+def test_the_task_says_what_is_read_and_drawn(make_run, monkeypatch, capsys):
+    monkeypatch.setitem(TASKS, "ranking", Ranking())
+    folder = record_metrics(make_run(), {})
+    with np.load(folder / "predictions.npz") as arrays:
+        labels, probabilities, sha256 = arrays["labels"], arrays["probabilities"], arrays["data_sha256"]
+    np.savez(folder / "predictions.npz", relevance=labels, scores=probabilities, data_sha256=sha256)
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"task": "ranking"}))
+    text = shown(capsys, folder)
+    assert "Most confident mistakes" in text
+    assert "Per class" not in text
+    content = json.loads(shown(capsys, folder, format="json"))
+    assert content["confusion"] is None
+    assert content["mistakes"]
+    assert write_plots(folder) == [folder / "curves.png"]
 
 
 # -- fitbench show --plots --------------------------------------------------------------------------------------------

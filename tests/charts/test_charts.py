@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from fitbench import load_runs
 from fitbench.analysis import statistics
+from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.groups import group
 from fitbench.charts import charts, paper
 from fitbench.charts.drawing import Curve, Row, draw_curves, draw_rows
@@ -23,6 +24,8 @@ from fitbench.charts.scatter import Axis, Point, draw_scatter, pareto_front
 from fitbench.cli import app
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import of_schema_1, quantities
+
+from ..run_folders import KAPPA, record_metrics
 
 BY = ["model.name", "optimizer.name"]
 RECORDED = quantities([of_schema_1()])
@@ -344,6 +347,95 @@ def test_a_scatter_takes_the_runs_that_have_both(record, tmp_path):
     vertical, across = lines(chart.figure, "interval")
     assert list(vertical[1]) == pytest.approx(statistics.mean_interval([0.8, 0.81, 0.82], 0, 1))
     assert list(across[0]) == pytest.approx(statistics.mean_interval([1.0, 2.0, 4.5], 0, np.inf))
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+def measured(folder, value, epochs=None, info=KAPPA, primary=None):
+    """A run that also records kappa, in its history where `epochs` are given."""
+    columns = None if epochs is None else {"val_kappa": epochs}
+    return record_metrics(folder, {"kappa": info}, {"test_kappa": value, "val_kappa": value}, columns, primary)
+
+
+def kappa_of(folder, column="metrics.test_kappa"):
+    return quantities_of(load_runs(folder))[column]
+
+
+def test_curves_of_a_metric_with_a_negative_range(record, tmp_path):
+    values = [[-0.9, -0.5], [-0.8, -0.4], [-0.7, -0.6]]
+    for seed, epochs in enumerate(values):
+        measured(record(seed=seed), epochs[-1], epochs)
+    groups, frame = grouped(tmp_path)
+    chart = charts.chart_of_curves(groups, frame, kappa_of(tmp_path, "metrics.val_kappa"), "column")
+    ((_, y),) = lines(chart.figure, "mean")
+    assert list(y) == pytest.approx([-0.8, -0.5])
+    band = chart.figure.axes[0].collections[0].get_paths()[0].vertices
+    expected = statistics.mean_interval([epochs[1] for epochs in values], -1.0, 1.0)
+    at = band[band[:, 0] == 2, 1]
+    assert (at.min(), at.max()) == pytest.approx(expected)
+    assert chart.figure.axes[0].get_ylabel() == "validation Cohen's kappa"
+    assert chart.figure.axes[0].get_ylim()[0] >= -1
+    assert chart.caption.startswith("Validation Cohen's kappa by epoch, mean over 3 runs each.")
+
+
+def test_runs_that_were_evaluated_later_are_named_in_the_caption(record, tmp_path, capsys):
+    for seed in range(4):
+        measured(record(seed=seed), 0.5, [0.1, 0.2] if seed == 0 else None)
+    record(seed=9)  # of schema 1: it has no such metric at all
+    plot([tmp_path], "curves", tmp_path / "chart.png", metric="val_kappa")
+    line, caption = capsys.readouterr().out.splitlines()
+    assert "1 run in 1 group" in line
+    assert "4 left out (1 without val_kappa, 3 without epochs)" in line
+    assert caption.endswith(" 3 runs have no history of val_kappa.")
+
+
+def test_a_band_is_as_wide_as_the_resolution_of_a_proportion(record, tmp_path):
+    for seed in range(3):
+        record(seed=seed, epochs=(0.5, 0.9))  # all the same, of 1,000 validation examples
+    groups, frame = grouped(tmp_path)
+    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    band = chart.figure.axes[0].collections[0].get_paths()[0].vertices
+    at = band[band[:, 0] == 2, 1]
+    assert (at.min(), at.max()) == pytest.approx((0.899, 0.901))
+
+
+@pytest.mark.parametrize(("direction", "best"), [("max", "big"), ("min", "small")])
+def test_the_direction_of_a_metric_decides_what_is_best(direction, best, record, tmp_path):
+    info = KAPPA | {"direction": direction}
+    for model, value, parameters in (("big", 0.6, 2000), ("small", -0.5, 1000)):
+        measured(record(model=model, parameters=parameters), value, info=info)
+    groups, frame = grouped(tmp_path, metric=kappa_of(tmp_path))
+    bars = charts.chart_of_bars(groups, kappa_of(tmp_path), "column")
+    assert bars.figure.axes[0].get_yticklabels()[0].get_text() == f"{best}, adam"
+    assert bars.figure.axes[0].get_xlabel() == "test Cohen's kappa"
+    scatter = charts.chart_of_scatter(groups, frame, kappa_of(tmp_path), RECORDED["parameters"], "column")
+    ((x, _),) = lines(scatter.figure, "front")
+    assert list(x) == ([1000, 2000] if direction == "max" else [1000])
+    parallel = charts.chart_of_parallel(groups, kappa_of(tmp_path), "full")
+    assert f"dark where test Cohen's kappa is {'high' if direction == 'max' else 'low'}" in parallel.caption
+
+
+@pytest.mark.parametrize(("kind", "axis"), [("bars", "Test Cohen's kappa"), ("curves", "Validation Cohen's kappa")])
+def test_the_primary_metric_is_the_default(kind, axis, record, tmp_path, capsys):
+    measured(record(), 0.5, [0.1, 0.2], primary="kappa")
+    plot([tmp_path], kind, tmp_path / "chart.png")
+    assert capsys.readouterr().out.splitlines()[1].startswith(axis)
+
+
+@pytest.mark.parametrize("kind", ["bars", "scatter", "curves", "parallel"])
+def test_different_definitions_under_one_name_are_refused(kind, record, tmp_path):
+    measured(record(), 0.5, [0.1, 0.2])
+    measured(record(seed=1), 0.5, [0.1, 0.2], info=KAPPA | {"definition": "other"})
+    with pytest.raises(RequestError, match="_kappa has different definitions in these runs"):
+        plot([tmp_path], kind, tmp_path / "chart.png", metric="val_kappa")
+    assert not (tmp_path / "chart.png").exists()
+
+
+def test_the_unit_of_a_metric_stands_on_its_axis(record, tmp_path):
+    measured(record(), 12.5, info=KAPPA | {"label": "latency", "unit": "ms", "range": [0.0, None], "direction": "min"})
+    chart = charts.chart_of_bars(grouped(tmp_path, metric=kappa_of(tmp_path))[0], kappa_of(tmp_path), "column")
+    assert chart.figure.axes[0].get_xlabel() == "test latency (ms)"
 
 
 # -- parallel coordinates ---------------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def _draw_axes(axes: Axes, scales: Sequence[Scale], colours: Any, coloured: bool
                 tick, (x, place), (-4 if x == 0 else 8 if x == end else 3, 0), textcoords="offset points",
                 va="center", ha="right" if x == 0 else "left", fontsize=7.5, bbox=white, zorder=3, gid="tick",
             )  # fmt: skip
-        section, _, name = axis.name.removesuffix(".name").rpartition(".")
+        section, _, name = ("", "", axis.name) if x == end else axis.name.removesuffix(".name").rpartition(".")
         head = "\n".join(paper.shortened(part, room) for part in (section, name))
         axes.annotate(
             head, (x, 1), (0, 8), textcoords="offset points", ha="center", va="bottom", fontsize=8, gid="head",
