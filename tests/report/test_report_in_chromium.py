@@ -122,7 +122,10 @@ class Page:
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         self.driver.get(self.url)
-        # charts are drawn when their size is observed, which is before the second frame
+        self.wait_for_charts()
+
+    def wait_for_charts(self) -> None:
+        """Charts are drawn when the browser observes their size, which it does before the second frame."""
         self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
     def one(self, css: str):
@@ -528,6 +531,7 @@ def choose(page: Page, label: str, text: str) -> None:
         label,
         text,
     )
+    page.wait_for_charts()
 
 
 def trial_column(page: Page, label: str) -> list[str]:
