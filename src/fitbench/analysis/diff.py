@@ -199,7 +199,7 @@ def _last_common_epoch(a: Side, b: Side) -> tuple[dict[str, Any], dict[str, Any]
 class Row:
     """A number that both runs, or one of them, record.
 
-    `difference` is B - A. `better` is 'a' or 'b' for a metric whose direction is known. Both are None where a value is
+    `difference` is B - A. `better` is 'a' or 'b' for a metric with a known direction. Both are None where a value is
     missing, and where the runs record different `definitions` of a metric.
     """
 
@@ -213,15 +213,15 @@ class Row:
     @property
     def definitions(self) -> tuple[str, ...]:
         """The definitions of the metric, if there are several."""
-        found = self.quantity.definitions if self.quantity else ()
-        return found if len(found) > 1 else ()
+        definitions = self.quantity.definitions if self.quantity else ()
+        return definitions if len(definitions) > 1 else ()
 
 
-def _rows(names: Iterable[str], a: Flat, b: Flat, known: Mapping[str, Quantity]) -> list[Row]:
+def _rows(names: Iterable[str], a: Flat, b: Flat, quantities_by_name: Mapping[str, Quantity]) -> list[Row]:
     """The rows of these names; `known` has the quantities by the same names."""
     rows = []
     for name in names:
-        row = Row(name, a.get(name), b.get(name), known.get(name))
+        row = Row(name, a.get(name), b.get(name), quantities_by_name.get(name))
         difference = None if row.definitions else _difference(row.a, row.b)
         better = None
         if difference and row.quantity and row.quantity.metric is not None:
@@ -232,12 +232,12 @@ def _rows(names: Iterable[str], a: Flat, b: Flat, known: Mapping[str, Quantity])
 
 def _result_rows(a: Side, b: Side) -> list[Row]:
     """The metrics of either run, those of the test part first, and all other results of the two."""
-    known = {quantity.name: quantity for quantity in _quantities(a, b).values()}
+    quantities_by_name = {quantity.name: quantity for quantity in _quantities(a, b).values()}
     recorded = dict.fromkeys([*a.results, *b.results])
     parts = ("test", "val", "train")
-    measured = [quantity for part in parts for quantity in known.values() if quantity.part == part]
+    measured = [quantity for part in parts for quantity in quantities_by_name.values() if quantity.part == part]
     names = dict.fromkeys([quantity.name for quantity in measured if quantity.name in recorded])
-    return _rows([*names, *(name for name in recorded if name not in names)], a.results, b.results, known)
+    return _rows([*names, *(name for name in recorded if name not in names)], a.results, b.results, quantities_by_name)
 
 
 def _epoch_rows(a: Side, b: Side, both: tuple[Flat, Flat]) -> list[Row]:
@@ -345,11 +345,11 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
     def rows(keys: Iterable[str], ours: Flat, theirs: Flat) -> list[dict[str, Any]]:
         return [{"key": key, "a": ours.get(key), "b": theirs.get(key)} for key in keys]
 
-    def compared(found: Iterable[Row]) -> list[dict[str, Any]]:
+    def compared(numbers: Iterable[Row]) -> list[dict[str, Any]]:
         return [
             {"key": row.name, "a": row.a, "b": row.b, "difference": row.difference, "better": row.better}
             | ({"definitions": row.definitions} if row.definitions else {})
-            for row in found
+            for row in numbers
         ]
 
     both = _last_common_epoch(a, b)

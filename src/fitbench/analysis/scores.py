@@ -15,14 +15,14 @@ def predicted(probabilities: np.ndarray) -> np.ndarray:
 
 def confusion(labels: np.ndarray, classified: np.ndarray, classes: int) -> np.ndarray:
     """How often examples of each class were classified as each: int [classes, classes], true classes in rows."""
-    pairs = labels.astype(np.int64) * classes + classified
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    codes = labels.astype(np.int64) * classes + classified
+    return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
 
 
 def per_class(matrix: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and support of each class of a confusion matrix.
 
-    Precision is None for a class that is never predicted, recall for one without images, F1 for one that is both.
+    Precision is None for a class that is never predicted, recall for one without examples, F1 for one that is both.
     """
     right = matrix.diagonal().tolist()
     read_as = matrix.sum(axis=0).tolist()

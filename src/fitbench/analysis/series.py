@@ -69,6 +69,6 @@ def metrics_of(content: Mapping[str, Any] | None) -> dict[str, Metric]:
     """
     if content is None:
         return {}
-    found = {name: quantities.from_info(name, info) for name, info in content["metric_info"].items()}
-    order = sorted(found, key=lambda name: (name != content["primary"], name == "loss"))
-    return {name: found[name] for name in order}
+    described = {name: quantities.from_info(name, info) for name, info in content["metric_info"].items()}
+    order = sorted(described, key=lambda name: (name != content["primary"], name == "loss"))
+    return {name: described[name] for name in order}

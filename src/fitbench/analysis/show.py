@@ -81,9 +81,9 @@ class RunFiles:
         return [(name, label_of(name, self.metrics)) for name in names]
 
 
-def label_of(name: str, known: Mapping[str, Metric]) -> str:
+def label_of(name: str, described: Mapping[str, Metric]) -> str:
     """What an axis calls a metric that the run describes, or fitbench supplies; else its name."""
-    metric = known.get(name) or metrics.supplied(name)
+    metric = described.get(name) or metrics.supplied(name)
     return axis_label(metric) if metric else name.replace("_", " ")
 
 

@@ -103,11 +103,11 @@ def _short(value: float) -> str:
     return f"{value:.0f}"
 
 
-def beside(left: Sequence[Text], right: Sequence[Text], gap: int) -> list[Text]:
+def beside(first: Sequence[Text], second: Sequence[Text], gap: int) -> list[Text]:
     """Two plots of equal height next to each other."""
     from rich.text import Text
 
-    return [Text.assemble(a, " " * gap, b) for a, b in zip(left, right, strict=True)]
+    return [Text.assemble(a, " " * gap, b) for a, b in zip(first, second, strict=True)]
 
 
 def legend(has_train: bool, has_validation: bool, best_epoch: int | None) -> Text:

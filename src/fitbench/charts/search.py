@@ -40,7 +40,7 @@ def write_plots(record: dict[str, Any], folder: Path) -> None:
     """Write search_history.png, search_importance.png, search_slices.png and search_parallel.png.
 
     `record` is what search.json holds. Where there is nothing to draw, because fewer than two trials have finished or
-    no importance is known, a file that was left by an earlier search is removed.
+    no importance is known, the file of an earlier search is removed.
     """
     search = _Search(record)
     draw = {
@@ -156,8 +156,8 @@ def _draw_trials(axes: Axes, search: _Search, place: Place, objective: int = 0) 
         (search.pruned, "pruned, at its best epoch", "x", PALE),
     ):
         values = search.values(trials, objective).tolist()
-        pairs = [(place(trial), y) for trial, y in zip(trials, values, strict=True)]
-        here = [(x, y) for x, y in pairs if math.isfinite(x)]
+        places = [(place(trial), y) for trial, y in zip(trials, values, strict=True)]
+        here = [(x, y) for x, y in places if math.isfinite(x)]
         there = [(x, end) for x, y in here if not low <= y <= high]
         handle = _mark(
             axes, search, [(x, y) for x, y in here if low <= y <= high], text.partition(",")[0], marker, color

@@ -81,7 +81,7 @@ def collect(
     studies = sorted(set(columns["study"]))
     return {
         "title": ", ".join(studies) if 0 < len(studies) <= NAMED else f"{len(studies)} studies",
-        "made": round(time.time()),
+        "written": round(time.time()),
         "version": __version__,
         "paths": [_encodable(str(path)) for path in paths or ("outputs",)],
         "count": len(frame),
@@ -155,14 +155,14 @@ def _series(curves: Sequence[Curve | None], recorded: Recorded) -> list[dict[str
     """The columns of the histories: those of recorded metrics, validation first, then any others."""
     present = {name for curve in curves if curve for name in curve} - {"epoch"}
     by_epoch = series_of(recorded)
-    known = [{"name": name, "label": axis_label(by_epoch[name]), **_about(by_epoch[name])} for name in by_epoch]
+    described = [{"name": name, "label": axis_label(by_epoch[name]), **_about(by_epoch[name])} for name in by_epoch]
     names = [*by_epoch, "learning_rate"]
     others = [
         {"name": name, "label": name.replace("_", " "), "digits": DIGITS, "bounded": False}
         for name in sorted(present)
         if name not in names
     ]
-    return [each for each in (*known, LEARNING_RATE, *others) if each["name"] in present]
+    return [each for each in (*described, LEARNING_RATE, *others) if each["name"] in present]
 
 
 def _notices(recorded: Recorded, series: int) -> list[str]:
@@ -213,7 +213,7 @@ def _columns(
     """The columns of the table of runs, those without any value left out.
 
     `kind` says how values are written (page/data.js), `part` what they are, and `shown` whether the column is there at
-    first. `_about` adds what is known of a quantity.
+    first. `_about` describes a quantity.
     """
     parts = {
         "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity", "trial": "identity",
@@ -222,10 +222,10 @@ def _columns(
         "finished_at": "time",
     }  # fmt: skip
     labels = _labels(list(parts))
-    shown = {*ALWAYS, *chosen, *(name for name in IF_VARYING if len(set(columns[name])) > 1)}
+    visible = {*ALWAYS, *chosen, *(name for name in IF_VARYING if len(set(columns[name])) > 1)}
     for name, quantity in recorded.items():
         if quantity.part == "test" or (quantity.part == "val" and quantity.metric in primary):
-            shown.add(name)
+            visible.add(name)
     table = []
     for name, part in parts.items():
         values = columns.get(name, [])
@@ -240,7 +240,7 @@ def _columns(
                 "kind": kind,
                 "part": part,
                 "better": None,
-                "shown": name in shown,
+                "shown": name in visible,
                 "values": values if kind != "text" else [None if v is None else _text(v) for v in values],
                 **(_about(recorded[name]) if name in recorded else {}),
             }

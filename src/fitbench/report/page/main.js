@@ -3,7 +3,7 @@
 function header() {
   const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
   document.getElementById("summary").textContent =
-    `${plural(data.count, "run")}${states ? `: ${states}` : ""} · written ${moment(data.made)} by fitbench ${data.version}`;
+    `${plural(data.count, "run")}${states ? `: ${states}` : ""} · written ${moment(data.written)} by fitbench ${data.version}`;
   document.getElementById("foot").textContent = `Runs below ${data.paths.join(", ")}`;
   if (data.left_out.length) {
     const list = el(
