@@ -29,10 +29,11 @@ def _print_run(folder: Path, result: dict[str, Any], reused: bool) -> None:
     """Draw and print a run that has finished; one that was recorded before is only printed."""
     from fitbench.analysis.show import print_summary
     from fitbench.charts.pictures import write_plots
+    from fitbench.record.reading import upgraded
 
     if not reused:
         write_plots(folder)
-    print_summary(folder, result, reused)
+    print_summary(folder, upgraded(result), reused)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -22,9 +22,10 @@ from fitbench.charts.plotting import plot
 from fitbench.charts.scatter import Point, draw_scatter, pareto_front
 from fitbench.cli import app
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import of_schema_1, quantities
 
 BY = ["model.name", "optimizer.name"]
-ACCURACY = statistics.METRICS["metrics.test_accuracy"]
+ACCURACY = quantities([of_schema_1()])["metrics.test_accuracy"]
 HOSTILE = ["$\\frac{1}{2$ \x1b[31m</svg><script>", "W" * 300, "W" * 299 + "x", "\u202eabc", "a" * 40 + "_" + "b" * 40]
 
 
@@ -332,7 +333,7 @@ def test_a_scatter_takes_the_runs_that_have_both(record, tmp_path):
         record(seed=seed, accuracy=0.8 + seed / 100, fit_seconds=seconds)
     record(model="lenet5", accuracy=0.95, fit_seconds=None)
     groups, frame = grouped(tmp_path)
-    cost = statistics.METRICS["timing.fit_seconds"]
+    cost = quantities([of_schema_1()])["timing.fit_seconds"]
     chart = charts.chart_of_scatter(groups, frame, ACCURACY, cost, "column")
     ((x, y),) = lines(chart.figure, "front")
     assert (x[0], y[0]) == pytest.approx((2.5, 0.81))

@@ -11,11 +11,12 @@ import pytest
 from fitbench.analysis import groups, statistics
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
+from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import MATRIX, MISTAKES, POINTS, collect
 from fitbench.report.report import report
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\u2028\u2029{{}}$title"
-ACCURACY = statistics.known_metric("test_accuracy")
+ACCURACY = quantities([of_schema_1()])["metrics.test_accuracy"]
 
 
 def edit(folder: Path, change) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from fitbench.analysis import statistics
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.search_record import FILE, read_search, window
 from fitbench.errors import FitbenchError
+from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import collect
 from fitbench.report.report import report
 from fitbench.report.searches import PARAMETERS, TRIALS
@@ -58,7 +58,7 @@ def write(study: Path, content: Any) -> None:
 
 
 def collected(study: Path, *paths: Path) -> dict[str, Any]:
-    content = collect(load_runs(*paths or [study]), [], statistics.known_metric("test_accuracy"), paths)
+    content = collect(load_runs(*paths or [study]), [], quantities([of_schema_1()])["metrics.test_accuracy"], paths)
     json.dumps(content, allow_nan=False)
     return content
 

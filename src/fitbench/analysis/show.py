@@ -215,8 +215,8 @@ def _results(out: Console, result: Mapping[str, Any]) -> RenderableType:
     facts["time"] = duration(timing["seconds"])
     if (fit := timing["fit_seconds"]) is not None:
         facts["time"] += f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
-    if timing["images_per_second"] is not None:
-        facts["speed"] = f"{timing['images_per_second']:,.0f} images/s"
+    if timing["examples_per_second"] is not None:
+        facts["speed"] = f"{timing['examples_per_second']:,.0f} images/s"
     facts["parameters"] = f"{result['parameters']:,}"
     facts["device"] = clean(result["device"])
     grid = Table.grid(padding=(0, 2))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis import statistics
-from fitbench.analysis.statistics import Metric, Summary
+from fitbench.analysis.statistics import Summary
 from fitbench.charts import paper
 from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ VALUES = 30  # texts that one of their axes can hold
 TITLES = {
     "fit_seconds": "training time (s)",
     "seconds": "time of the run (s)",
-    "images_per_second": "training speed (images/s)",
+    "examples_per_second": "training speed (images/s)",
     "best_epoch": "best epoch",
     "accuracy": "training accuracy",
     "loss": "training loss",
@@ -79,7 +80,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: str, w
     The mean of a group and its interval stand only at epochs that all its runs recorded: where some stopped early, a
     mean over the others would be of another, chosen, set of runs. What the others did is drawn as it is.
     """
-    from fitbench.analysis.frame import histories
+    from fitbench.analysis.frame import histories, quantities_of
     from fitbench.charts.drawing import draw_curves
 
     shown, left_out = _best(groups, paper.MOST)
@@ -92,7 +93,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: str, w
     for folder, epoch, value in zip(*(epochs[name].tolist() for name in ("folder", "epoch", metric)), strict=True):
         if abs(value) <= LARGEST:
             recorded.setdefault(folder, {})[epoch] = value
-    known = statistics.METRICS[PER_EPOCH[metric]]
+    known = quantities_of(frame)[PER_EPOCH[metric]]
     members = [[recorded[folder] for folder in one.folders if folder in recorded] for one in shown]
     curves = [_curve(one, runs, known) for one, runs in zip(shown, members, strict=True) if runs]
     left_out["without epochs"] = sum(len(one.folders) for one in shown) - sum(map(len, members))
@@ -113,7 +114,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: str, w
     return Chart(figure, sum(sizes), len(curves), caption, left_out)
 
 
-def _curve(one: Group, runs: Sequence[Mapping[int, float]], metric: Metric) -> Curve:
+def _curve(one: Group, runs: Sequence[Mapping[int, float]], metric: Quantity) -> Curve:
     """The curve of a group whose runs recorded these values by epoch."""
     from fitbench.charts.drawing import Curve
 
@@ -129,7 +130,7 @@ def _curve(one: Group, runs: Sequence[Mapping[int, float]], metric: Metric) -> C
     return Curve(_label(one), tuple(one.keys.values()), np.array(common, int), mean, low, high, tails)
 
 
-def chart_of_bars(groups: Sequence[Group], metric: Metric, width: str) -> Chart:
+def chart_of_bars(groups: Sequence[Group], metric: Quantity, width: str) -> Chart:
     """Mean, interval and runs of each group, the best on top; the best 40 of more."""
     from fitbench.charts.drawing import Row, begin_at_zero, draw_rows
 
@@ -147,7 +148,9 @@ def chart_of_bars(groups: Sequence[Group], metric: Metric, width: str) -> Chart:
     return Chart(figure, sum(sizes), len(rows), caption, left_out)
 
 
-def chart_of_scatter(groups: Sequence[Group], frame: pd.DataFrame, metric: Metric, cost: Metric, width: str) -> Chart:
+def chart_of_scatter(
+    groups: Sequence[Group], frame: pd.DataFrame, metric: Quantity, cost: Quantity, width: str
+) -> Chart:
     """The groups' means of a metric against those of a cost, with the Pareto front."""
     from fitbench.charts.scatter import Point, draw_scatter
 
@@ -185,7 +188,7 @@ def chart_of_scatter(groups: Sequence[Group], frame: pd.DataFrame, metric: Metri
     )
 
 
-def chart_of_parallel(groups: Sequence[Group], metric: Metric, width: str) -> Chart:
+def chart_of_parallel(groups: Sequence[Group], metric: Quantity, width: str) -> Chart:
     """A line per run through its group's values of the keys to its metric.
 
     Raises:

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fitbench.analysis import statistics
-from fitbench.analysis.statistics import Metric
 from fitbench.charts import charts, paper
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.text import clean, console
@@ -49,14 +47,15 @@ def plot(
         RequestError: something asked for does not exist, or there is nothing to draw; most before any run is read.
         FitbenchError: the file cannot be written.
     """
-    measured, cost = _checked(kind, output, metric, x, width)
+    measured_name = _checked(kind, output, metric, x, width)
     if where is not None:
         from fitbench.analysis.filters import parse
 
         parse(where)
 
-    from fitbench.analysis.frame import column, load_runs, say_left_out
+    from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
     from fitbench.analysis.groups import default_keys, group
+    from fitbench.quantities import find
 
     frame = load_runs(*paths)
     say_left_out(frame)
@@ -68,6 +67,9 @@ def plot(
         frame = select(frame, where)
         if not len(frame):
             raise RequestError(f"--where keeps none of the {count} runs")
+    recorded = quantities_of(frame)
+    measured = find(measured_name or f"test_{primary_of(frame)}", recorded)
+    cost = find(x or "parameters", recorded)
     drawn = [measured.column, *([cost.column] if kind == "scatter" else [])]
     too_large = (frame[drawn].abs() > charts.LARGEST).any(axis=1)
     frame = frame[~too_large]
@@ -101,8 +103,8 @@ def plot(
     _print(chart, output, keys, left_out)
 
 
-def _checked(kind: str, output: Path, metric: str | None, x: str | None, width: str | None) -> tuple[Metric, Metric]:
-    """The metric and the cost that are meant, if the request can be met as far as one can know without the runs."""
+def _checked(kind: str, output: Path, metric: str | None, x: str | None, width: str | None) -> str | None:
+    """The name of the metric that ranks (None: the default), if no part of the request is wrong whatever the runs."""
     if kind not in KINDS:
         raise RequestError(f"--kind is {kind!r}; it must be one of {', '.join(KINDS)}")
     if output.suffix.lower() not in paper.SUFFIXES:
@@ -123,8 +125,8 @@ def _checked(kind: str, output: Path, metric: str | None, x: str | None, width: 
             raise RequestError(
                 f"--metric {metric!r} is not recorded every epoch; curves show {', '.join(charts.PER_EPOCH)}"
             )
-        metric = charts.PER_EPOCH[name]
-    return statistics.known_metric(metric or "test_accuracy"), statistics.known_metric(x or "parameters")
+        return charts.PER_EPOCH[name]
+    return metric
 
 
 def _uncounted(groups: Sequence[Group]) -> Counter[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fitbench.analysis.groups import Comparison, Group
-    from fitbench.analysis.statistics import Metric
+    from fitbench.quantities import Quantity
 
 SERIES = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 POINTS = 150  # epochs of a curve at most
@@ -43,7 +43,7 @@ METRICS = (
 )  # fmt: skip
 COSTS = (
     "parameters", "metrics.best_epoch", "metrics.epochs", "timing.fit_seconds", "timing.seconds",
-    "timing.images_per_second",
+    "timing.examples_per_second",
 )  # fmt: skip
 ALWAYS = (  # columns of the table at first, beside the configuration
     "run_id", "state", "metrics.test_accuracy", "metrics.val_accuracy", "metrics.test_loss", "metrics.best_epoch",
@@ -56,7 +56,9 @@ Columns = Mapping[str, list[Any]]  # plain values by column, one for each run, N
 LeftOut = list[tuple[str, str]]  # what cannot be read, and why
 
 
-def collect(frame: pd.DataFrame, by: Sequence[str], metric: Metric, paths: Sequence[str | Path] = ()) -> dict[str, Any]:
+def collect(
+    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, paths: Sequence[str | Path] = ()
+) -> dict[str, Any]:
     """Everything on the page, for `report.page`. Lists that are about runs are in the order of the frame.
 
     `frame` is what `load_runs` gives; history.jsonl and predictions.npz are read here. What cannot be read of them
@@ -67,7 +69,7 @@ def collect(frame: pd.DataFrame, by: Sequence[str], metric: Metric, paths: Seque
         RequestError: `by` names no column.
     """
     from fitbench.analysis import groups
-    from fitbench.analysis.frame import configuration, varying
+    from fitbench.analysis.frame import configuration, quantities_of, varying
 
     left_out: LeftOut = [(str(folder), str(reason)) for folder, reason in frame.attrs.get("left_out", [])]
     columns = {str(name): _plain(frame[name]) for name in frame.columns}
@@ -85,7 +87,7 @@ def collect(frame: pd.DataFrame, by: Sequence[str], metric: Metric, paths: Seque
         "paths": [_encodable(str(path)) for path in paths or ("outputs",)],
         "count": len(frame),
         "states": Counter(columns["state"]).most_common(),
-        "columns": _columns(columns, vary, telling, metric),
+        "columns": _columns(columns, vary, telling, metric, quantities_of(frame)),
         "constant": [(name, _said(columns[name][0])) for name in constant if columns["folder"]],
         "environment": _environment(columns),
         "folders": [_encodable(folder) for folder in folders],
@@ -131,7 +133,13 @@ def _encodable(text: str) -> str:
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _columns(columns: Columns, vary: Sequence[str], telling: Sequence[str], metric: Metric) -> list[dict[str, Any]]:
+def _columns(
+    columns: Columns,
+    vary: Sequence[str],
+    telling: Sequence[str],
+    metric: Quantity,
+    recorded: Mapping[str, Quantity],
+) -> list[dict[str, Any]]:
     """The columns of the table of runs, those without any value left out.
 
     `kind` says how values are written (page/data.js), `part` what they are, `better` which direction is better, if
@@ -149,7 +157,7 @@ def _columns(columns: Columns, vary: Sequence[str], telling: Sequence[str], metr
             "label": labels[name],
             "kind": kind,
             "part": part,
-            "better": _better(name),
+            "better": _better(recorded.get(name)),
             "shown": name in (*ALWAYS, *telling, metric.column) or (name in IF_VARYING and len(set(columns[name])) > 1),
             "values": columns[name] if kind != "text" else [None if v is None else _said(v) for v in columns[name]],
         }
@@ -174,9 +182,8 @@ def _kind(name: str, part: str, values: Sequence[Any]) -> str:
     return "number" if numbers else "text"
 
 
-def _better(name: str) -> str | None:
-    known = statistics.METRICS.get(name)
-    return None if known is None else "higher" if known.higher_is_better else "lower"
+def _better(quantity: Quantity | None) -> str | None:
+    return None if quantity is None else "higher" if quantity.higher_is_better else "lower"
 
 
 def _labels(names: Sequence[str]) -> dict[str, str]:
@@ -204,7 +211,7 @@ def _environment(columns: Columns) -> list[tuple[str, Any]]:
     return [(name, values[0] if len(set(values)) == 1 else values) for name, values in known.items()]
 
 
-def _axes(columns: Columns, telling: Sequence[str], metric: Metric) -> list[str]:
+def _axes(columns: Columns, telling: Sequence[str], metric: Quantity) -> list[str]:
     """What parallel coordinates show: the configuration that varies, costs that vary, and the metric."""
     last = [name for name in ("parameters", "timing.seconds", metric.column) if len(set(columns[name]) - {None}) > 1]
     return list(dict.fromkeys([*telling[: AXES - len(last)], *last]))
@@ -307,20 +314,21 @@ def _worst(predictions: reading.Predictions, predicted: np.ndarray) -> dict[str,
 
 
 def _groups(
-    frame: pd.DataFrame, by: Sequence[str], metric: Metric, folders: Sequence[str], curves: Sequence[Curve | None]
+    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, folders: Sequence[str], curves: Sequence[Curve | None]
 ) -> dict[str, Any]:
     """The comparison of groups, for each metric that some run has, and the learning curves of the groups.
 
     Groups are named by their position in the ranking by `metric`, runs by their position in the frame.
     """
     from fitbench.analysis import groups
-    from fitbench.analysis.frame import column
+    from fitbench.analysis.frame import column, quantities_of
 
     keys = list(dict.fromkeys(column(frame, name.strip()) for name in by)) or groups.default_keys(frame)
     ranked = groups.group(frame, keys, metric)
     place = {tuple(one.keys.values()): i for i, one in enumerate(ranked)}
     run_at = {folder: run for run, folder in enumerate(folders)}
     values = zip(*(_or_none(frame[key]) for key in keys), strict=True) if keys else [()] * len(folders)
+    recorded = quantities_of(frame)
     offered = dict.fromkeys([metric.column, *METRICS, "timing.fit_seconds", "metrics.best_epoch"])
     finished = frame[frame["state"] == "finished"]
     other_data = []
@@ -328,7 +336,7 @@ def _groups(
         other_data = ["Not all runs were tested on the same images: dataset.sha256 differs."]
     compared = []
     for name in offered:
-        shown = statistics.METRICS[name]
+        shown = recorded[name]
         these = ranked if shown == metric else groups.group(frame, keys, shown)
         if not these or not these[0].values:
             continue
@@ -342,7 +350,7 @@ def _groups(
                 "name": name,
                 "label": shown.name,
                 "kind": _kind(name, "metric" if name in METRICS else "cost", []),
-                "better": _better(name),
+                "better": _better(shown),
                 "rows": rows,
                 "said": _method(shown, against),
                 "remarks": [*other_data, *_remarks(these, against)],
@@ -388,7 +396,7 @@ def _digits(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(f"{value:.7g}")
 
 
-def _method(metric: Metric, against: Sequence[Comparison | None]) -> str:
+def _method(metric: Quantity, against: Sequence[Comparison | None]) -> str:
     """How the intervals and p-values come about; the sources are in `statistics`."""
     tests = sorted({one.difference.test for one in against if one and one.difference.p is not None})
     tested = f" p: {' or '.join(tests)} test against the best, corrected after Holm." if tests else ""

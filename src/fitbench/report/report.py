@@ -18,7 +18,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fitbench.analysis import statistics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
 from fitbench.text import clean
@@ -54,14 +53,14 @@ def report(
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    ranking = statistics.known_metric(metric)
 
     if where is not None:
         from fitbench.analysis.filters import parse
 
         parse(where)
 
-    from fitbench.analysis.frame import load_runs, say_left_out
+    from fitbench.analysis.frame import load_runs, quantities_of, say_left_out
+    from fitbench.quantities import find
     from fitbench.report.content import collect
 
     frame = load_runs(*paths)
@@ -73,6 +72,7 @@ def report(
     if not len(frame):
         say_left_out(frame)
         raise RequestError(f"--where keeps none of the {count} runs" if count else "none of the runs can be read")
+    ranking = find(metric, quantities_of(frame))
     content = collect(frame, by.split(",") if by is not None else [], ranking, paths)
     frame.attrs["left_out"] = content["left_out"]
     say_left_out(frame)
