@@ -345,6 +345,7 @@ NOT_IDENTITY = (
     "fail_fast",
     "outputs",
     "progress",
+    "metrics",
     "data.path",
     "training.checkpoint_seconds",
     "training.steps_per_execution",

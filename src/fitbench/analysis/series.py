@@ -61,14 +61,12 @@ def primary_of(config: Mapping[str, Any]) -> str:
     return task.default_metrics[0] if task else "loss"
 
 
-def metrics_of(content: Mapping[str, Any] | None) -> dict[str, Metric]:
+def metrics_of(content: Mapping[str, Any], primary: str) -> dict[str, Metric]:
     """The metrics that a result or pruned.json records, by name, the primary one first and the loss last.
 
     Raises:
         FitbenchError: an entry of `metric_info` is damaged; the message names the key.
     """
-    if content is None:
-        return {}
     described = {name: quantities.from_info(name, info) for name, info in content["metric_info"].items()}
-    order = sorted(described, key=lambda name: (name != content["primary"], name == "loss"))
+    order = sorted(described, key=lambda name: (name != primary, name == "loss"))
     return {name: described[name] for name in order}

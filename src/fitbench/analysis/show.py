@@ -56,8 +56,7 @@ class RunFiles:
     @property
     def primary(self) -> str:
         """The name of the primary metric."""
-        ended = self.result or self.pruned
-        return ended["primary"] if ended else primary_of(self.config)
+        return self.result["primary"] if self.result else primary_of(self.config)
 
     @property
     def best_epoch(self) -> int | None:
@@ -99,11 +98,11 @@ def read_run(folder: Path) -> RunFiles:
     result = reading.read_result(folder) if state is State.finished else None
     pruned = reading.read_pruned(folder) if state is State.pruned else None
     config = result["config"] if result else reading.read_config(folder)
+    run = RunFiles(folder, state, config, reading.read_history(folder), changes(config), result, pruned)
     try:
-        described = metrics_of(result or pruned)
+        run.metrics = metrics_of(result or pruned or {"metric_info": {}}, run.primary)
     except FitbenchError as error:
         raise FitbenchError(f"{folder / ('result.json' if result else 'pruned.json')}: {error}") from None
-    run = RunFiles(folder, state, config, reading.read_history(folder), changes(config), result, pruned, described)
     if result:
         run.evaluations = evaluations.read(folder, result)
         if (folder / "predictions.npz").exists():
@@ -263,15 +262,17 @@ def _results(out: Console, result: Mapping[str, Any]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         grid.add_row(Text(f" {name}" if out.is_terminal else name, style="dim"), value)
-    return Group(_metric_table(out, result, result["data"]), grid)
+    return Group(_metric_table(out, result["metrics"], metrics_of(result, result["primary"]), result["data"]), grid)
 
 
-def _metric_table(out: Console, ended: Mapping[str, Any], counts: Mapping[str, int]) -> Table:
-    """A row for each metric of a result or pruned.json, a column for each part that has a value.
+def _metric_table(
+    out: Console, values: Mapping[str, Any], described: Mapping[str, Metric], counts: Mapping[str, int]
+) -> Table:
+    """A row for each metric, the first one bold, and a column for each part that has a value.
 
-    `counts` are the numbers of examples by part, if they are recorded.
+    `values` are `metrics` of a result or pruned.json, `described` the metrics by name, and `counts` the numbers of
+    examples by part, if they are recorded.
     """
-    described, values = metrics_of(ended), ended["metrics"]
 
     def of(metric: str, part: str) -> float | None:
         return values.get(metrics.join(part, metric))
@@ -279,8 +280,8 @@ def _metric_table(out: Console, ended: Mapping[str, Any], counts: Mapping[str, i
     parts = [(title, part) for title, part in PARTS if any(of(name, part) is not None for name in described)]
     titles = [title for title, _ in parts]
     rows = table(out, "", *titles, right=titles)
-    for name, metric in described.items():
-        style = "bold" if name == ended["primary"] else ""
+    for i, (name, metric) in enumerate(described.items()):
+        style = "" if i else "bold"
         rows.add_row(axis_label(metric), *(number(of(name, part), metric.digits) for _, part in parts), style=style)
     if counts:
         rows.add_row("examples", *(f"{counts[title]:,}" for title in titles))
@@ -293,7 +294,7 @@ def _print_unfinished(out: Console, run: RunFiles) -> None:
 
     epochs = clean(run.config["training"].get("epochs"))
     if run.pruned:
-        _print_pruned(out, run.pruned, epochs)
+        _print_pruned(out, run, run.pruned, epochs)
     else:
         out.print(run.state.value, style="bold red" if run.state is State.failed else "bold yellow")
     if run.state is State.failed:
@@ -314,12 +315,12 @@ def _print_unfinished(out: Console, run: RunFiles) -> None:
     out.print(f"    {clean(command)}", soft_wrap=True)
 
 
-def _print_pruned(out: Console, pruned: Mapping[str, Any], epochs: str) -> None:
+def _print_pruned(out: Console, run: RunFiles, pruned: Mapping[str, Any], epochs: str) -> None:
     """Which trial ended the run, when, and its metrics."""
     values = pruned["metrics"]
     done = f"pruned by trial {pruned['trial']} after epoch {values['epochs']}"
     out.print(f"{done} of {epochs}, and so never tested", style="bold magenta", soft_wrap=True)
-    out.print(_metric_table(out, pruned, {}))
+    out.print(_metric_table(out, values, run.metrics, {}))
     if values["best_epoch"] is not None:
         out.print(f"  its best epoch was {values['best_epoch']}", soft_wrap=True)
 

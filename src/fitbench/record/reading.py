@@ -6,8 +6,9 @@ import difflib
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 
 from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.metrics import CLASSIFICATION
 from fitbench.quantities import of_schema_1
 from fitbench.record import history
 from fitbench.record import result as results
@@ -75,7 +75,10 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "study": (str,),
     "config": (dict,),
+    "task": (str,),
+    "primary": (str,),
     "metrics": (dict,),
+    "metric_info": (dict,),
     "metrics.best_epoch": (int, type(None)),
     "metrics.epochs": (int,),
     "timing": (dict,),
@@ -94,26 +97,52 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
-_PRUNED = ("run_id", "metrics", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")
-_PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
+_PRUNED = ("run_id", "metrics", "metric_info", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")
+Place = tuple[str, str, str, tuple[type, ...]]  # a key with its section, the section, the key alone, its types
+_PLACES: list[Place] = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
+_SECTION_PLACES = [place for place in _PLACES if place[0] in ("metrics", "metric_info")]
 _PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run, with every value in its place and of its type.
+    """The result of a finished run, with every value in its place and of its type, in the shape of schema 2.
 
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
+    result = upgraded(results.read_result(folder))
     path = f"{folder}/result.json"
-    result = _as_schema_2(results.read_result(folder), path)
+    _check(result, _metric_places(result, tuple(metrics.PARTS), path), path)
     _check(result, _PLACES, path)
-    _check(result, _metric_places(result, metrics.PARTS), path)
     classes = result["data"]["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
     _check_sections(result["config"], f"{path}: config.")
     return result
+
+
+def upgraded(result: dict[str, Any]) -> dict[str, Any]:
+    """What result.json or pruned.json holds, in the shape of schema 2. Nothing of a file of schema 2 changes."""
+    if result["schema"] == 2:
+        return result
+    timing = result.get("timing")
+    if isinstance(timing, dict):
+        timing = {{"images_per_second": "examples_per_second"}.get(key, key): value for key, value in timing.items()}
+    return {
+        **result,
+        "schema": 2,
+        "fold": None,
+        "task": metrics.CLASSIFICATION,
+        "primary": "accuracy",
+        "metric_info": _SCHEMA_1,
+        "timing": timing,
+        "threads": None,
+        "environment": {},
+        "code": {},
+    }
+
+
+_SCHEMA_1 = of_schema_1()
 
 
 def read_pruned(folder: Path) -> dict[str, Any]:
@@ -124,41 +153,28 @@ def read_pruned(folder: Path) -> dict[str, Any]:
     """
     path = f"{folder}/pruned.json"
     try:
-        pruned = _as_schema_2(read_object(path, path, results.READABLE), path)
+        pruned = upgraded(read_object(path, path, results.READABLE))
     except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
+    _check(pruned, _PRUNED_PLACES[:1], path)
+    _check(pruned, _metric_places(pruned, ("train", "val"), path), path)
     _check(pruned, _PRUNED_PLACES, path)
-    _check(pruned, _metric_places(pruned, ("train", "val")), path)
     return pruned
 
 
-def _as_schema_2(content: dict[str, Any], path: str) -> dict[str, Any]:
-    """A result.json or pruned.json of any schema in the shape of schema 2."""
-    if content["schema"] == 2:
-        _check(content, [("task", "", "task", (str,)), ("metric_info", "", "metric_info", (dict,))], path)
-        return content
-    timing = content.get("timing")
-    if isinstance(timing, dict) and "images_per_second" in timing:
-        timing["examples_per_second"] = timing.pop("images_per_second")
-    return content | {
-        "schema": 2,
-        "fold": None,
-        "task": CLASSIFICATION,
-        "primary": "accuracy",
-        "metric_info": of_schema_1(),
-        "threads": None,
-        "environment": {},
-        "code": {},
-    }
+def _metric_places(result: Mapping[str, Any], parts: tuple[str, ...], path: str) -> Sequence[Place]:
+    """The places of the values of every metric that the run records in these parts."""
+    _check(result, _SECTION_PLACES, path)
+    return _places_of(tuple(result["metric_info"]), parts)
 
 
-def _metric_places(content: Mapping[str, Any], parts: Iterable[str]) -> list[tuple[str, str, str, tuple[type, ...]]]:
-    """Where the recorded values of the metrics stand, and what they may be."""
-    names = [metrics.join(part, name) for name in content["metric_info"] for part in parts]
-    return [(f"metrics.{name}", "metrics", name, (*_NUMBER, type(None))) for name in names]
+@lru_cache(maxsize=1000)
+def _places_of(names: tuple[str, ...], parts: tuple[str, ...]) -> Sequence[Place]:
+    keys = [metrics.join(part, name) for part in parts for name in names]
+    return [(f"metrics.{key}", "metrics", key, (*_NUMBER, type(None))) for key in keys]
 
 
-def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
+def _check(values: Mapping[str, Any], places: Sequence[Place], path: str) -> None:
     for key, section, name, types in places:
         place = values[section] if section else values
         if name not in place:

@@ -11,7 +11,7 @@ from fitbench.errors import FitbenchError
 from fitbench.record.files import read_object, write_whole
 from fitbench.record.folder import state_of
 
-SCHEMA = 1
+SCHEMA = 1  # of the files that are written
 READABLE = (1, 2)
 
 
@@ -24,7 +24,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     """The recorded result of a finished run.
 
     Raises:
-        FitbenchError: result.json is absent or is not a JSON object of this schema; the message names it.
+        FitbenchError: result.json is absent or is not a JSON object of a readable schema; the message names it.
     """
     path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
     try:
