@@ -28,7 +28,7 @@ def test_result_is_read_as_it_was_written_and_finishes_the_run(tmp_path):
         (b'\xff\xfe{"schema": 1}', "not JSON"),
         (b"[1, 2]", "schema 'list'"),
         (b'{"accuracy": 1.0}', "schema None"),
-        (b'{"schema": 2}', "schema 2; this fitbench reads schema 1"),
+        (b'{"schema": 3}', "schema 3; this fitbench reads schema 1 and 2"),
         (b'{"schema": "1"}', "schema '1'"),
     ],
 )

@@ -8,16 +8,20 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fitbench import metrics
 from fitbench.config import with_current_names
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import of_schema_1
 from fitbench.record import history
 from fitbench.record import result as results
 from fitbench.record.files import read_object
+from fitbench.tasks import task_of
 
 NAMED = 10  # candidates that a message names at most
 
@@ -72,19 +76,16 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "seed": (int,),
     "study": (str,),
     "config": (dict,),
+    "task": (str,),
+    "primary": (str,),
     "metrics": (dict,),
-    "metrics.train_loss": (*_NUMBER, type(None)),
-    "metrics.train_accuracy": (*_NUMBER, type(None)),
-    "metrics.val_loss": (*_NUMBER, type(None)),
-    "metrics.val_accuracy": (*_NUMBER, type(None)),
-    "metrics.test_loss": (*_NUMBER, type(None)),
-    "metrics.test_accuracy": (*_NUMBER, type(None)),
+    "metric_info": (dict,),
     "metrics.best_epoch": (int, type(None)),
     "metrics.epochs": (int,),
     "timing": (dict,),
     "timing.fit_seconds": (*_NUMBER, type(None)),
     "timing.seconds": _NUMBER,
-    "timing.images_per_second": (*_NUMBER, type(None)),
+    "timing.examples_per_second": (*_NUMBER, type(None)),
     "parameters": (int,),
     "data": (dict,),
     "data.name": (str,),
@@ -97,20 +98,22 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
-_PRUNED = ("run_id", "metrics", "metrics.train_loss", "metrics.train_accuracy", "metrics.val_loss",
-           "metrics.val_accuracy", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")  # fmt: skip
-_PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
+_PRUNED = ("run_id", "metrics", "metric_info", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")
+Place = tuple[str, str, str, tuple[type, ...]]  # a key with its section, the section, the key alone, its types
+_PLACES: list[Place] = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
+_SECTION_PLACES = [place for place in _PLACES if place[0] in ("metrics", "metric_info")]
 _PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run, with every value in its place and of its type.
+    """The result of a finished run, with every value in its place and of its type, in the shape of schema 2.
 
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
-    result = results.read_result(folder)
+    result = upgraded(results.read_result(folder))
     path = f"{folder}/result.json"
+    _check(result, _metric_places(result, tuple(metrics.PARTS), path), path)
     _check(result, _PLACES, path)
     classes = result["data"]["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
@@ -118,6 +121,30 @@ def read_result(folder: Path) -> dict[str, Any]:
     _check_sections(result["config"], f"{path}: config.")
     result["config"]["model"] = with_current_names(result["config"]["model"])
     return result
+
+
+def upgraded(result: dict[str, Any]) -> dict[str, Any]:
+    """What result.json or pruned.json holds, in the shape of schema 2. Nothing of a file of schema 2 changes."""
+    if result["schema"] == 2:
+        return result
+    timing = result.get("timing")
+    if isinstance(timing, dict):
+        timing = {{"images_per_second": "examples_per_second"}.get(key, key): value for key, value in timing.items()}
+    return {
+        **result,
+        "schema": 2,
+        "fold": None,
+        "task": metrics.CLASSIFICATION,
+        "primary": "accuracy",
+        "metric_info": _SCHEMA_1,
+        "timing": timing,
+        "threads": None,
+        "environment": {},
+        "code": {},
+    }
+
+
+_SCHEMA_1 = of_schema_1()
 
 
 def read_pruned(folder: Path) -> dict[str, Any]:
@@ -128,14 +155,28 @@ def read_pruned(folder: Path) -> dict[str, Any]:
     """
     path = f"{folder}/pruned.json"
     try:
-        pruned = read_object(path, path, results.SCHEMA)
+        pruned = upgraded(read_object(path, path, results.READABLE))
     except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
+    _check(pruned, _PRUNED_PLACES[:1], path)
+    _check(pruned, _metric_places(pruned, ("train", "val"), path), path)
     _check(pruned, _PRUNED_PLACES, path)
     return pruned
 
 
-def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
+def _metric_places(result: Mapping[str, Any], parts: tuple[str, ...], path: str) -> Sequence[Place]:
+    """The places of the values of every metric that the run records in these parts."""
+    _check(result, _SECTION_PLACES, path)
+    return _places_of(tuple(result["metric_info"]), parts)
+
+
+@lru_cache(maxsize=1000)
+def _places_of(names: tuple[str, ...], parts: tuple[str, ...]) -> Sequence[Place]:
+    keys = [metrics.join(part, name) for part in parts for name in names]
+    return [(f"metrics.{key}", "metrics", key, (*_NUMBER, type(None))) for key in keys]
+
+
+def _check(values: Mapping[str, Any], places: Sequence[Place], path: str) -> None:
     for key, section, name, types in places:
         place = values[section] if section else values
         if name not in place:
@@ -198,45 +239,39 @@ def is_number(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A run on the test images: labels int [N], probabilities float [N, classes], the data set's SHA-256 (hex)."""
+    """A run on the test part of N examples.
 
-    labels: np.ndarray
-    probabilities: np.ndarray
+    `targets` and `outputs` are what the run's task records, as labels int [N] and probabilities float [N, classes];
+    `data_sha256` is the data set's SHA-256 (hex).
+    """
+
+    targets: np.ndarray
+    outputs: np.ndarray
     data_sha256: str
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """The most probable class of each image, int [N]."""
-        return self.probabilities.argmax(axis=1)
 
 
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
-    """What predictions.npz holds, checked against the result.
+    """What predictions.npz holds, checked against the result by the run's task.
 
     Raises:
         FitbenchError: the file is absent or damaged, or is not of this result; the message names it.
     """
     path = folder / "predictions.npz"
+    task = task_of(result["task"])
     try:
         if not zipfile.is_zipfile(path) and path.exists():
             raise ValueError("not an .npz file, or cut short")
         with np.load(path, allow_pickle=False) as archive:
-            labels, probabilities = archive["labels"], archive["probabilities"]
+            targets, outputs = archive[task.targets_name], archive[task.outputs_name]
             sha256 = str(archive["data_sha256"])
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file; train the run again with force=true") from None
     except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise FitbenchError(f"{path}: damaged ({error}); train the run again with force=true") from None
-    count, classes = result["data"]["test"], len(result["data"]["classes"])
-    shape = (count, classes)
-    if labels.dtype.kind not in "iu" or labels.shape != (count,):
-        raise FitbenchError(f"{path}: labels are {labels.dtype} {labels.shape}; expected {count} integers")
-    if probabilities.dtype.kind != "f" or probabilities.shape != shape:
-        raise FitbenchError(
-            f"{path}: probabilities are {probabilities.dtype} {probabilities.shape}; expected floats {shape}"
-        )
-    if count == 0 or labels.min() < 0 or labels.max() >= classes:
-        raise FitbenchError(f"{path}: labels are not all from 0 to {classes - 1}")
+    try:
+        task.check(targets, outputs, result["data"]["test"], task.outputs(result["data"]["classes"]))
+    except ValueError as error:
+        raise FitbenchError(f"{path}: {error}") from None
     if sha256 != result["data"]["sha256"]:
         raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256:.8}) than result.json says")
-    return Predictions(labels, probabilities, sha256)
+    return Predictions(targets, outputs, sha256)

@@ -11,7 +11,8 @@ from fitbench.errors import FitbenchError
 from fitbench.record.files import read_object, write_whole
 from fitbench.record.folder import state_of
 
-SCHEMA = 1
+SCHEMA = 1  # of the files that are written
+READABLE = (1, 2)
 
 
 def write_result(folder: Path, result: dict[str, Any]) -> None:
@@ -23,11 +24,11 @@ def read_result(folder: Path) -> dict[str, Any]:
     """The recorded result of a finished run.
 
     Raises:
-        FitbenchError: result.json is absent or is not a JSON object of this schema; the message names it.
+        FitbenchError: result.json is absent or is not a JSON object of a readable schema; the message names it.
     """
     path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
     try:
-        return read_object(path, path, SCHEMA, "; train the run again with force=true")
+        return read_object(path, path, READABLE, "; train the run again with force=true")
     except FileNotFoundError:
         raise FitbenchError(f"{folder}: no result.json; the run is {state_of(folder).value}") from None
 
