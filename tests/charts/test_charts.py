@@ -507,9 +507,7 @@ def test_a_chart_is_written_and_said(kind, suffix, begins, record, tmp_path):
         ({"output": "chart"}, "the name must end in one of"),
         ({"output": "missing/chart.png"}, "there is no folder missing; make it first"),
         ({"output": "folder.png"}, "is a folder"),
-        ({"metric": "test_acuracy"}, "did you mean test_accuracy"),
         ({"kind": "curves", "metric": "test_accuracy"}, "not recorded every epoch; curves show val_accuracy, accuracy"),
-        ({"kind": "scatter", "x": "param"}, "did you mean parameters"),
         ({"x": "parameters"}, "--x goes with --kind scatter alone"),
         ({"width": "wide"}, "--width is 'wide'; it must be one of column, full"),
         ({"where": "seed <"}, "seed <"),
@@ -522,6 +520,20 @@ def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_
     with pytest.raises(RequestError) as caught:
         plot(**request | {"output": tmp_path.joinpath(request["output"]).relative_to(tmp_path)})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metric": "test_acuracy"}, "did you mean test_accuracy"),
+        ({"kind": "scatter", "x": "param"}, "did you mean parameters"),
+    ],
+)
+def test_metric_that_the_runs_do_not_record_is_refused(change, message, record, tmp_path):
+    record()
+    request = {"paths": [tmp_path], "kind": "bars", "output": tmp_path / "chart.png"} | change
+    with pytest.raises(RequestError, match=message):
+        plot(**request)
 
 
 def test_a_refusal_loads_nothing_heavy(tmp_path):

@@ -31,7 +31,7 @@ PANEL_WIDTH, PANEL_HEIGHT, GAP = (38, 78), (8, 12), 4  # of learning curves in a
 def print_summary(folder: Path, result: dict[str, Any], reused: bool) -> None:
     """Print what a finished run came to, where it is recorded and what to do next. Nulls are left out."""
     out = console()
-    out.print(_results(out, result))
+    out.print(_results(out, reading.upgraded(result)))
     out.print(clean(folder), soft_wrap=True)
     if reused:
         out.print("It was finished before, so nothing was trained; force=true trains it again.", soft_wrap=True)
