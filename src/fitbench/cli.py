@@ -66,7 +66,7 @@ def runs(
     ] = None,
     study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="print so many runs at most")] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex")] = "table",
 ) -> None:
     """The runs below some paths, one per line: state, what varies in the configuration, results."""
     from fitbench.analysis.listing import list_runs
@@ -103,7 +103,10 @@ def compare(
         str | None,
         typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="any recorded number; default test_accuracy")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="any recorded number, as val_macro_f1; default the primary metric on the test part"),
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")
     ] = None,
@@ -113,7 +116,7 @@ def compare(
     limit: Annotated[
         int | None, typer.Option(min=1, help="rows of a table at most; default 50, of disagreements 20")
     ] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex")] = "table",
 ) -> None:
     """Groups of runs over their seeds: which is best, by how much, is it real. Two runs: where they disagree."""
     from fitbench.analysis.compare import compare as compare_runs

@@ -269,8 +269,11 @@ def _differences(compared: Compared) -> list[Column]:
             **look,
         )
 
+    def test_name(entry: Comparison) -> str:
+        return entry.difference.test
+
     def test(entry: Comparison) -> str:
-        return f"{entry.difference.test}, n = {' and '.join(map(str, entry.difference.n))}"
+        return f"{test_name(entry)}, n = {' and '.join(map(str, entry.difference.n))}"
 
     return [
         column("#", compared.groups, _rank),
@@ -284,12 +287,12 @@ def _differences(compared: Compared) -> list[Column]:
             {"difference_low": end(0), "difference_high": end(1)},
         ),
         of("p", lambda entry: p_text(entry.difference.p), {"p": lambda entry: entry.difference.p}, spare=0),
-        of("p Holm", lambda entry: p_text(entry.p_holm), {"p_holm": lambda entry: entry.p_holm}),
+        of("p Holm", lambda entry: p_text(entry.p_holm), {"p_holm": lambda entry: entry.p_holm, "test": test_name}),
         of(
             "P(better)", lambda entry: f"{entry.probability:.2f}",
             {"probability_better": lambda entry: entry.probability},
         ),
-        of("test", test, {"test": lambda entry: entry.difference.test}, right=False, spare=1),
+        of("test", test, {}, right=False, spare=1),
     ]  # fmt: skip
 
 
