@@ -142,14 +142,14 @@ def result(config: Config, name: str, identity: str, epochs: list[dict[str, Any]
     last = epochs[-1]
     seconds = sum(epoch["seconds"] for epoch in epochs)
     return {
-        "schema": SCHEMA, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
+        **SCHEMA_2, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
         "config": plain(config),
         "metrics": {
             "train_loss": last["loss"], "train_accuracy": last["accuracy"], "val_loss": last["val_loss"],
             "val_accuracy": last["val_accuracy"], "best_epoch": EPOCHS, "epochs": EPOCHS, "test_loss": last["val_loss"],
             "test_accuracy": measured,
         },
-        "timing": {"fit_seconds": seconds, "seconds": seconds + 0.8, "images_per_second": TRAIN * EPOCHS / seconds},
+        "timing": {"fit_seconds": seconds, "seconds": seconds + 0.8, "examples_per_second": TRAIN * EPOCHS / seconds},
         "parameters": MODELS[config.model["name"]][0],
         "data": {"name": config.data.name, "sha256": "8f" * 32, "train": TRAIN, "validation": VALIDATION, "test": TEST,
                  "classes": list("0123456789"), "skipped": 0},

@@ -267,7 +267,8 @@ def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]
 def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     searched = {one.key.replace("/", ".") for one in space.parameters}
-    flat = {key: value for key, value in _flat(plain(config)).items() if key not in set(NOT_IDENTITY) - {"seed"}}
+    values = {key: value for key, value in plain(config).items() if key != "metrics"}
+    flat = {key: value for key, value in _flat(values).items() if key not in set(NOT_IDENTITY) - {"seed"}}
     return {
         key: value
         for key, value in flat.items()
