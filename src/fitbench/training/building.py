@@ -8,9 +8,10 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
-from fitbench.config import MODELS, Config, NoDistortion
+from fitbench.config import MODELS, TASK, Config, NoDistortion
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
+from fitbench.tasks import task_of
 from fitbench.training import objective, optimizers
 from fitbench.training.distortions import distorted
 from fitbench.training.layers import Standardize
@@ -27,7 +28,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     """
     target = config.model["_target_"]
     settings = {key: value for key, value in config.model.items() if key not in ("_target_", "name", "solver")}
-    shape, classes = tuple(data.x_train.shape[1:]), len(data.classes)
+    shape, classes = tuple(data.x_train.shape[1:]), task_of(TASK).outputs(data.classes)
     try:
         builder = get_method(target)
         if "examples" in inspect.signature(builder).parameters and target in MODELS:
