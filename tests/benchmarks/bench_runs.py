@@ -29,6 +29,7 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from fitbench import metrics
 from fitbench.composition import conf_folder
 from fitbench.config import Config, config_id, from_hydra, plain, run_id
 from fitbench.record.result import SCHEMA
@@ -142,8 +143,10 @@ def result(config: Config, name: str, identity: str, epochs: list[dict[str, Any]
     last = epochs[-1]
     seconds = sum(epoch["seconds"] for epoch in epochs)
     return {
-        **SCHEMA_2, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
+        "schema": SCHEMA, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
         "config": plain(config),
+        "fold": None, "task": "classification", "primary": "accuracy", "threads": 2, "environment": {}, "code": {},
+        "metric_info": {name: metrics.get(name).info() for name in ("accuracy", "loss")},
         "metrics": {
             "train_loss": last["loss"], "train_accuracy": last["accuracy"], "val_loss": last["val_loss"],
             "val_accuracy": last["val_accuracy"], "best_epoch": EPOCHS, "epochs": EPOCHS, "test_loss": last["val_loss"],
