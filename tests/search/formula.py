@@ -85,7 +85,13 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
     if pruned:
         write_whole(checkpoint, json.dumps(history))
         timing: dict[str, Any] = {"fit_seconds": 1.0}
-        about = {"schema": SCHEMA, "metric_info": METRIC_INFO, "run_id": run_id(config), "trial": trial.number, "metrics": metrics}
+        about = {
+            "schema": SCHEMA,
+            "metric_info": METRIC_INFO,
+            "run_id": run_id(config),
+            "trial": trial.number,
+            "metrics": metrics,
+        }
         write_pruned(folder, {**about, "timing": timing, "pruned_at": utc_now()})
         return None
     result = {

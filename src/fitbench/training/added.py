@@ -90,13 +90,14 @@ def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> 
 
     So the code that runs is that of the configuration, whatever the file asks for.
     """
+    from fitbench.models.deskew import from_raw
     from fitbench.training import deskew, networks
     from fitbench.training.building import build
 
     networks.forget()
     seed(config, shared=False)
     built = build(config, deskew.prepared(data, config.data.preprocess), examples)
-    model = deskew.from_raw(built, data.x_test.shape[1:], config.data.preprocess)
+    model = from_raw(built, data.x_test.shape[1:], config.data.preprocess)
     model(np.asarray(data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
     path = folder / "model.keras"
     try:

@@ -115,6 +115,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
     start_backend(config)
     from hydra.utils import get_method
 
+    from fitbench.models.deskew import from_raw
     from fitbench.training import checkpoint, deskew, networks
     from fitbench.training.parts import Parts
 
@@ -131,7 +132,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
             history, fit_seconds, pruned = _fit(parts, network, folder, resumed, began, trial)
         else:
             get_method(config.model["solver"])(network.model, prepared.x_train, prepared.y_train)
-        model = deskew.from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
+        model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         if trial is not None and pruned:
             _write_model(model, folder / "model.keras")
             networks.keep(network)
