@@ -130,7 +130,11 @@ def _section(folder: Path, result: Mapping[str, Any], name: str) -> Mapping[str,
 
 
 def _config(config: Mapping[str, Any]) -> Flat:
-    return {name: value for name, value in _flat(config).items() if name not in LAUNCH_ONLY}
+    return {
+        name: value
+        for name, value in _flat(config).items()
+        if name not in LAUNCH_ONLY and not name.startswith("metrics.")
+    }
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Flat:

@@ -55,12 +55,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: str = "") -> dict[str, Any]:
-    """The JSON object of this schema in a file that may be a stranger's.
+    """The JSON object of this schema, or of one of these, in a file that may be a stranger's.
 
     Args:
         path: the file.
         named: what messages call it.
-        schema: the number that must stand under `schema`, or the numbers of which one must.
+        schema: the number that must stand under `schema`, or those that may.
         advice: what to do about a file that is no JSON.
 
     Raises:
@@ -78,10 +78,9 @@ def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: st
         raise FitbenchError(f"{named}: nested too deeply{advice}") from None
     except ValueError as error:
         raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
-    readable = schema if isinstance(schema, tuple) else (schema,)
-    if not isinstance(found, dict) or found.get("schema") not in readable:
+    schemas = schema if isinstance(schema, tuple) else (schema,)
+    if not isinstance(found, dict) or found.get("schema") not in schemas:
         other = found.get("schema") if isinstance(found, dict) else type(found).__name__
-        raise FitbenchError(
-            f"{named}: schema {other!r:.80}; this fitbench reads schema {' and '.join(map(str, readable))}"
-        )
+        readable = " and ".join(map(str, schemas))
+        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {readable}")
     return found

@@ -6,22 +6,22 @@ import difflib
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitbench import metrics
-from fitbench.config import with_current_names
+from fitbench import metrics, quantities
+from fitbench.config import Config, recorded_metrics, with_current_names
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.quantities import of_schema_1
 from fitbench.record import history
 from fitbench.record import result as results
 from fitbench.record.files import read_object
+from fitbench.record.folder import state_of
 from fitbench.tasks import task_of
+from fitbench.text import clean
 
 NAMED = 10  # candidates that a message names at most
 
@@ -70,22 +70,21 @@ def _nearest(wanted: str, run_ids: list[str]) -> str:
 
 _NUMBER = (int, float)
 _SECTIONS = ("data", "model", "optimizer", "training", "distortion")
-_RESULT: dict[str, tuple[type, ...]] = {
+_PRUNED: dict[str, tuple[type, ...]] = {  # and of what is in pruned.json in both schemas
     "run_id": (str,),
-    "config_id": (str,),
-    "seed": (int,),
-    "study": (str,),
-    "config": (dict,),
-    "task": (str,),
-    "primary": (str,),
     "metrics": (dict,),
-    "metric_info": (dict,),
     "metrics.best_epoch": (int, type(None)),
     "metrics.epochs": (int,),
     "timing": (dict,),
     "timing.fit_seconds": (*_NUMBER, type(None)),
+}
+_RESULT: dict[str, tuple[type, ...]] = {  # of what is in result.json in both schemas
+    **_PRUNED,
+    "config_id": (str,),
+    "seed": (int,),
+    "study": (str,),
+    "config": (dict,),
     "timing.seconds": _NUMBER,
-    "timing.examples_per_second": (*_NUMBER, type(None)),
     "parameters": (int,),
     "data": (dict,),
     "data.name": (str,),
@@ -98,85 +97,90 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
-_PRUNED = ("run_id", "metrics", "metric_info", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")
-Place = tuple[str, str, str, tuple[type, ...]]  # a key with its section, the section, the key alone, its types
-_PLACES: list[Place] = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
-_SECTION_PLACES = [place for place in _PLACES if place[0] in ("metrics", "metric_info")]
-_PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
+_SCHEMA_1 = {"timing.images_per_second": (*_NUMBER, type(None))}
+_SCHEMA_2 = {
+    "fold": (int, type(None)),
+    "task": (str,),
+    "primary": (str,),
+    "metric_info": (dict,),
+    "timing.examples_per_second": (*_NUMBER, type(None)),
+    "threads": (int, type(None)),
+    "environment": (dict,),
+    "code": (dict,),
+}
+
+
+def _places(types: Mapping[str, tuple[type, ...]]) -> list[tuple[str, str, str, tuple[type, ...]]]:
+    return [(key, *key.rpartition(".")[::2], allowed) for key, allowed in types.items()]
+
+
+_RESULT_PLACES = {1: _places({**_RESULT, **_SCHEMA_1}), 2: _places({**_RESULT, **_SCHEMA_2})}
+_PRUNED_PLACES = {
+    1: _places({"trial": (int,), **_PRUNED}),
+    2: _places({"trial": (int,), **_PRUNED, "metric_info": (dict,)}),
+}
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run, with every value in its place and of its type, in the shape of schema 2.
+    """The result of a finished run in the shape of schema 2, with every value in its place and of its type.
+
+    What `metric_info` says of a metric is checked by `quantities.from_info`.
 
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
-    result = upgraded(results.read_result(folder))
-    path = f"{folder}/result.json"
-    _check(result, _metric_places(result, tuple(metrics.PARTS), path), path)
-    _check(result, _PLACES, path)
+    path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
+    try:
+        result = read_object(path, path, results.READABLE, "; train the run again with force=true")
+    except FileNotFoundError:
+        raise FitbenchError(f"{folder}: no result.json; the run is {state_of(folder).value}") from None
+    _check(result, _RESULT_PLACES[result["schema"]], path)
     classes = result["data"]["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
     _check_sections(result["config"], f"{path}: config.")
     result["config"]["model"] = with_current_names(result["config"]["model"])
+    result = _as_schema_2(result)
+    _check_metrics(result, metrics.PARTS, path)
     return result
 
 
-def upgraded(result: dict[str, Any]) -> dict[str, Any]:
-    """What result.json or pruned.json holds, in the shape of schema 2. Nothing of a file of schema 2 changes."""
-    if result["schema"] == 2:
-        return result
-    timing = result.get("timing")
-    if isinstance(timing, dict):
-        timing = {{"images_per_second": "examples_per_second"}.get(key, key): value for key, value in timing.items()}
-    return {
-        **result,
-        "schema": 2,
-        "fold": None,
-        "task": metrics.CLASSIFICATION,
-        "primary": "accuracy",
-        "metric_info": _SCHEMA_1,
-        "timing": timing,
-        "threads": None,
-        "environment": {},
-        "code": {},
-    }
-
-
-_SCHEMA_1 = of_schema_1()
-
-
 def read_pruned(folder: Path) -> dict[str, Any]:
-    """What pruned.json says of a run that a search has ended early, with every value in its place and of its type.
+    """What pruned.json says of a run that a search has ended early, in the shape of schema 2, checked likewise.
 
     Raises:
         FitbenchError: pruned.json is absent or damaged, or lacks something; the message names the file and the key.
     """
     path = f"{folder}/pruned.json"
     try:
-        pruned = upgraded(read_object(path, path, results.READABLE))
+        pruned = read_object(path, path, results.READABLE)
     except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
-    _check(pruned, _PRUNED_PLACES[:1], path)
-    _check(pruned, _metric_places(pruned, ("train", "val"), path), path)
-    _check(pruned, _PRUNED_PLACES, path)
+    _check(pruned, _PRUNED_PLACES[pruned["schema"]], path)
+    pruned = _as_schema_2(pruned)
+    _check_metrics(pruned, ("train", "val"), path)
     return pruned
 
 
-def _metric_places(result: Mapping[str, Any], parts: tuple[str, ...], path: str) -> Sequence[Place]:
-    """The places of the values of every metric that the run records in these parts."""
-    _check(result, _SECTION_PLACES, path)
-    return _places_of(tuple(result["metric_info"]), parts)
+def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
+    """The metrics that a run of this configuration records and a finished run of it does not have."""
+    return [name for name in recorded_metrics(config) if name not in result["metric_info"]]
 
 
-@lru_cache(maxsize=1000)
-def _places_of(names: tuple[str, ...], parts: tuple[str, ...]) -> Sequence[Place]:
-    keys = [metrics.join(part, name) for part in parts for name in names]
-    return [(f"metrics.{key}", "metrics", key, (*_NUMBER, type(None))) for key in keys]
+def _as_schema_2(record: dict[str, Any]) -> dict[str, Any]:
+    """A result.json or pruned.json of schema 1, which fitbench 0.1 wrote, in the shape of schema 2."""
+    if record["schema"] != 1:
+        return record
+    record = {**record, "schema": results.SCHEMA, "metric_info": quantities.of_schema_1()}
+    if "config" not in record:  # pruned.json
+        return record
+    timing = {key: value for key, value in record["timing"].items() if key != "images_per_second"}
+    timing["examples_per_second"] = record["timing"]["images_per_second"]
+    unknown: dict[str, Any] = {"fold": None, "threads": None, "environment": {}, "code": {}}
+    return {**record, **unknown, "task": metrics.CLASSIFICATION, "primary": "accuracy", "timing": timing}
 
 
-def _check(values: Mapping[str, Any], places: Sequence[Place], path: str) -> None:
+def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
     for key, section, name, types in places:
         place = values[section] if section else values
         if name not in place:
@@ -185,6 +189,18 @@ def _check(values: Mapping[str, Any], places: Sequence[Place], path: str) -> Non
         if type(value) not in types or (isinstance(value, _NUMBER) and not is_finite(value)):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
             raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
+
+
+def _check_metrics(record: Mapping[str, Any], parts: Iterable[str], path: str) -> None:
+    """Refuse `metrics` that lacks a part of a metric of `metric_info`, or holds what is neither a number nor null."""
+    values = record["metrics"]
+    for name in record["metric_info"]:
+        for part in parts:
+            if metrics.join(part, name) not in values:
+                raise FitbenchError(f"{path}: metrics.{clean(metrics.join(part, name)):.80} is missing")
+    for key, value in values.items():
+        if value is not None and not is_number(value):
+            raise FitbenchError(f"{path}: metrics.{clean(key):.80} is {value!r:.80}; expected a number or null")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
