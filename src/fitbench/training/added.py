@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> 
     path = folder / "model.keras"
     try:
         model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FitbenchError(
             f"{path}: the weights of {run_id(config)} cannot be read: {str(error).splitlines()[0]:.200}; train the run "
             "again with force=true"
