@@ -85,7 +85,7 @@ def test_a_complete_run_is_read(make_run):
     result = reading.read_result(folder)
     assert result["data"]["classes"] == ["cat", "dog", "owl"]
     assert reading.read_config(folder) == result["config"]
-    assert len(reading.read_predictions(folder, result).predicted) == 60
+    assert len(reading.read_predictions(folder, result).targets) == 60
 
 
 def test_a_truncated_result_names_its_file(make_run):

@@ -1,7 +1,6 @@
 """Tables, and the run folders that their rows would leave."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def composed(tmp_path, _configurations):
         if key not in _configurations:
             _configurations[key] = configurations(table, Path("outputs"))
         outputs = str(tmp_path / "outputs")
-        return {label: replace(config, outputs=outputs) for label, config in _configurations[key].items()}
+        return {label: config.model_copy(update={"outputs": outputs}) for label, config in _configurations[key].items()}
 
     return of
 
@@ -77,7 +76,10 @@ def measure(composed):
 
     def record(table: Table, label: str, accuracies: dict[int, float], test: int = 10000, sha256: str = "ab" * 32):
         config = composed(table)[label]
-        return [finish(replace(config, seed=seed), accuracy, test, sha256) for seed, accuracy in accuracies.items()]
+        return [
+            finish(config.model_copy(update={"seed": seed}), accuracy, test, sha256)
+            for seed, accuracy in accuracies.items()
+        ]
 
     return record
 

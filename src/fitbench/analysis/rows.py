@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.config import NOT_IDENTITY, SECTIONS
+from fitbench.config import NOT_IDENTITY, SECTIONS, with_current_names
 from fitbench.errors import FitbenchError
 from fitbench.quantities import from_info, quantities
 from fitbench.record import reading
@@ -251,6 +251,7 @@ def _config(folder: Path) -> dict[str, Any]:
             raise FitbenchError(
                 f"config.yaml: {name} is {config.get(name)!r:.80}; expected a section with keys of its own"
             )
+    config["model"] = with_current_names(config["model"])
     return config
 
 

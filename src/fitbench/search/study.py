@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from fitbench.config import NOT_IDENTITY, Config, plain
+from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.signals import in_one_piece
 from fitbench.record.claims import Claimed, claim, claimed
@@ -267,7 +267,9 @@ def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]
 def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     searched = {one.key.replace("/", ".") for one in space.parameters}
-    flat = {key: value for key, value in _flat(plain(config)).items() if key not in set(NOT_IDENTITY) - {"seed"}}
+    values = plain(config)
+    values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
+    flat = {key: value for key, value in _flat(values).items() if key not in set(NOT_IDENTITY) - {"seed"}}
     return {
         key: value
         for key, value in flat.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -28,5 +27,5 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
                 config = composer.configuration([*table.overrides_of(row), f"study={table.study}"])
             except (HydraException, OmegaConfBaseException, RequestError, ValueError) as error:
                 raise RequestError(f"{table.folder / FILE}: row {row.label!r}: {explain(error)}") from error
-            made[row.label] = replace(config, outputs=str(outputs), seed=row.seeds[0])
+            made[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     return made
