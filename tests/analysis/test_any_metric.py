@@ -335,6 +335,12 @@ def test_runs_sorts_filters_and_lists_any_metric_in_every_format(grid, make_run,
 # -- LaTeX ------------------------------------------------------------------------------------------------------------
 
 
+def test_latex_is_refused_for_two_single_runs(add, fitbench):
+    two = [str(add(f"seed={seed}")) for seed in range(2)]
+    with pytest.raises(RequestError, match="--format latex is for groups of runs"):
+        fitbench("compare", *two, "--format", "latex")
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex (Debian: texlive-latex-recommended)")
 def test_latex_of_both_commands_compiles(grid, fitbench, tmp_path):
     for command in ("compare", "runs"):

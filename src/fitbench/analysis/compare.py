@@ -284,15 +284,15 @@ def _differences(compared: Compared) -> list[Column]:
         ),
         of(
             "95% interval", lambda entry: span(entry.difference.interval, digits),
-            {"difference_low": end(0), "difference_high": end(1)},
+            {"difference_low": end(0), "difference_high": end(1)}, spare=1,
         ),
-        of("p", lambda entry: p_text(entry.difference.p), {"p": lambda entry: entry.difference.p}, spare=0),
+        of("p", lambda entry: p_text(entry.difference.p), {"p": lambda entry: entry.difference.p}, spare=2),
         of("p Holm", lambda entry: p_text(entry.p_holm), {"p_holm": lambda entry: entry.p_holm, "test": test_name}),
         of(
             "P(better)", lambda entry: f"{entry.probability:.2f}",
-            {"probability_better": lambda entry: entry.probability},
+            {"probability_better": lambda entry: entry.probability}, spare=0,
         ),
-        of("test", test, {}, right=False, spare=1),
+        of("test", test, {}, right=False, spare=3),
     ]  # fmt: skip
 
 
