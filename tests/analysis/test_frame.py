@@ -425,7 +425,8 @@ def test_a_pruned_run_has_the_metrics_of_its_last_epoch_and_its_trial(make_run, 
         ('{"schema": 1, "trial": -1, "run_id": "x", "metrics": METRICS, "timing": {"fit_seconds": 1}}', "trial is -1"),
         ('{"schema": 1, "trial": true, "run_id": "x", "metrics": {}, "timing": {}}', "trial is True"),
         (
-            '{"schema": 1, "trial": 1, "timing": {}, "metrics": {"train_accuracy": 1, "train_loss": 1, "val_loss": 1}}',
+            '{"schema": 1, "trial": 1, "run_id": "x", "timing": {"fit_seconds": 1}, "metrics": '
+            '{"best_epoch": 1, "epochs": 1, "train_accuracy": 1, "train_loss": 1, "val_loss": 1}}',
             "metrics.val_accuracy is missing",
         ),
         ('{"schema": 1, "trial": 1, "run_id": "x", "metrics": METRICS, "timing": {"fit_seconds": "1"}}', "fit_seconds"),
