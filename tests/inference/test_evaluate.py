@@ -199,7 +199,7 @@ def test_summary_compares_with_the_run_s_own_test_images(run, own, capsys):
 
 def test_difference_is_newcombe_s():
     """Newcombe (1998), table II, method 10: 56/70 - 48/80."""
-    estimate, (low, high) = evaluations.difference(56, 70, 48, 80)
+    estimate, (low, high) = evaluating.difference(56, 70, 48, 80)
     assert (round(estimate, 4), round(low, 4), round(high, 4)) == (0.2, 0.0524, 0.3339)
 
 

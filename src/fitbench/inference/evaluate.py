@@ -224,7 +224,7 @@ def _compared(reader: Reader, record: dict[str, Any]) -> dict[str, Any] | None:
         return None
     images, count = own["test"], data["count"]
     right, other = round(record["metrics"]["accuracy"] * count), round(recorded * images)
-    estimate, interval = _difference(right, count, other, images)
+    estimate, interval = difference(right, count, other, images)
     return {
         "test_accuracy": recorded,
         "test_accuracy_interval": list(wilson(other, images)),
@@ -275,7 +275,7 @@ def _print(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarra
     out.print(clean(path), soft_wrap=True)
 
 
-def _difference(right: int, images: int, other_right: int, other_images: int) -> tuple[float, Interval]:
+def difference(right: int, images: int, other_right: int, other_images: int) -> tuple[float, Interval]:
     """The accuracy on some images less that on others, with its 95% interval.
 
     Newcombe (1998), Statistics in Medicine 17, 873-890, method 10: of the score intervals of the two proportions.
