@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fitbench import metrics
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
 from fitbench.record.result import SCHEMA, write_result
@@ -92,13 +93,14 @@ def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:
     """The folder of a finished run."""
     folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss"), 0.5)
+    values = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss"), 0.5)
     write_result(
         folder,
         {
             "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
             "study": config.study, "config": plain(config),
-            "metrics": {**metrics, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
+            "metrics": {**values, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
+            "metric_info": {name: metrics.get(name).info() for name in ("accuracy", "loss")},
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4},
             "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,

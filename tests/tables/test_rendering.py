@@ -146,7 +146,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
 
 
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):
-    rendering.printed(nasty, look(nasty), "table")
+    rendering.print_table(nasty, look(nasty), "table")
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "2 of 3" in out

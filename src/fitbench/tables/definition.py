@@ -1,66 +1,39 @@
-"""table.yaml: what a publication claims, and which configurations should reproduce it. Checked, and never evaluated."""
+"""table.yaml: published claims, and the configurations that should reproduce them."""
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fitbench import metrics
 from fitbench.config import NAME
 from fitbench.errors import RequestError
+from fitbench.metrics import Metric
 from fitbench.record.reading import is_number
+from fitbench.tables import units
+from fitbench.tables.metric import DEFAULT, find_metric
+from fitbench.tables.units import Unit, unit_of
 
 FILE = "table.yaml"
 FOLDER = Path("experiments")
-METRICS = ("test_accuracy", "val_accuracy", "train_accuracy")
 NONE_STATED = "none stated"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """How a table states accuracies, which are fractions everywhere else: `scale` (1 - a) or `scale` a."""
-
-    name: str
-    heading: str
-    scale: float
-    of_errors: bool
-    digits: int
-
-    def shown(self, accuracy: float) -> float:
-        """An accuracy in this unit."""
-        return self.scale * (1 - accuracy if self.of_errors else accuracy)
-
-    def accuracy(self, value: float) -> float:
-        """The accuracy that a value in this unit stands for."""
-        return 1 - value / self.scale if self.of_errors else value / self.scale
-
-    def difference(self, accuracies: float) -> float:
-        """A difference of accuracies in this unit: a higher accuracy is a lower error."""
-        return self.scale * (-accuracies if self.of_errors else accuracies)
-
-
-UNITS = {
-    unit.name: unit
-    for unit in (
-        Unit("accuracy", "accuracy", 1, False, 4),
-        Unit("error_percent", "error, %", 100, True, 2),
-    )
-}
-
-
-@dataclass(frozen=True)
 class Claim:
-    """What a source states, as accuracies.
+    """A published number or range, in the metric's own values.
 
     Attributes:
         printed: the number, or the range, with the digits of the source and in the unit of the table.
         low: the number, or the low end of the range.
         high: the number, or the high end of the range.
-        lowest: the least accuracy that is printed as `low`.
-        highest: the largest accuracy that is printed as `high`.
+        lowest: the least value that is printed as `low`.
+        highest: the largest value that is printed as `high`.
         test_examples: how many examples it was measured on.
         test_set: 'same' or 'other' than the test examples of our runs, or the first digits of the data's SHA-256.
         trainings: how many trainings it is the mean of.
@@ -100,13 +73,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A published table: `tolerance` is the difference of accuracies that does not matter."""
+    """A published table.
+
+    `metric` is that of `part`, 'test', 'val' or 'train', and is stated in `unit`. `tolerance` is the difference that
+    does not matter, in the metric's own values.
+    """
 
     folder: Path
     title: str
     about: str
     study: str
-    metric: str
+    part: str
+    metric: Metric
     unit: Unit
     tolerance: float
     overrides: tuple[str, ...]
@@ -117,10 +95,20 @@ class Table:
         """The name of the folder."""
         return self.folder.resolve().name
 
+    @property
+    def recorded_name(self) -> str:
+        """The metric's name in `metrics` of result.json, as in 'test_macro_f1'."""
+        return metrics.join(self.part, self.metric.name)
+
+    @property
+    def heading(self) -> str:
+        """The part and the metric with its unit, as in 'test macro F1, %'."""
+        return f"{metrics.PARTS[self.part]} {self.unit.heading}"
+
     def overrides_of(self, row: Row) -> list[str]:
-        """What a run of this row is launched with, the study and the seed aside: a row's own come last."""
-        experiment = [one for one in row.overrides if one.startswith("+experiment=")]
-        return [*experiment, *self.overrides, *(one for one in row.overrides if one not in experiment)]
+        """The overrides that a run of this row is launched with, without study and seed. The row's own come last."""
+        experiment = [override for override in row.overrides if override.startswith("+experiment=")]
+        return [*experiment, *self.overrides, *(override for override in row.overrides if override not in experiment)]
 
 
 # -- which table, which part of it ------------------------------------------------------------------------------------
@@ -225,7 +213,7 @@ ROW_KEYS = (
     "overrides", "seeds", "deterministic", "measured",
 )  # fmt: skip
 TEST_SET = re.compile(r"same|other|[0-9a-f]{8,64}")
-PRINTED = re.compile(r"\d+(\.\d+)?")
+PRINTED = re.compile(r"-?\d+(\.\d+)?")
 
 
 class _Section:
@@ -311,8 +299,9 @@ def _table(folder: Path, top: _Section) -> Table:
     study = top.text("study", name)
     if not NAME.fullmatch(study):
         raise top.wrong("study", f"{study!r} is no name of letters, digits and . _ + -")
-    unit = UNITS[top.choice("unit", tuple(UNITS))]
-    defaults = _Defaults(unit, top.count("test_examples"), top.test_set(), top.text("source", ""))
+    part, metric = _metric(top)
+    unit = _unit(top, metrics.PARTS[part], metric)
+    defaults = _Defaults(metric, unit, top.count("test_examples"), top.test_set(), top.text("source", ""))
     seeds = top.count("seeds")
     listed = top.values.get("rows")
     if not isinstance(listed, list) or not listed:
@@ -327,30 +316,57 @@ def _table(folder: Path, top: _Section) -> Table:
         title=top.text("title"),
         about=top.text("about", ""),
         study=study,
-        metric=top.choice("metric", METRICS, "test_accuracy"),
+        part=part,
+        metric=metric,
         unit=unit,
-        tolerance=top.number("tolerance", _tolerance(defaults) * unit.scale) / unit.scale,
+        tolerance=_tolerance(top, defaults),
         overrides=top.overrides(),
         rows=tuple(rows),
     )
 
 
-TOLERANCE = 0.005  # of a table that states none: half a percentage point
+def _metric(top: _Section) -> tuple[str, Metric]:
+    try:
+        return find_metric(top.text("metric", DEFAULT), top.overrides())
+    except RequestError as error:
+        raise top.wrong("metric", str(error)) from error
+
+
+def _unit(top: _Section, part: str, metric: Metric) -> Unit:
+    fitting = [name for name in units.NAMES if units.fits(name, metric)]
+    name = top.values.get("unit")
+    if name not in fitting:
+        raise top.wrong("unit", _but(f"one of {', '.join(fitting)} for {part} {metric.label}", name))
+    return unit_of(name, metric)
+
+
+TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
 
 
 @dataclass(frozen=True)
 class _Defaults:
-    """What the top of table.yaml says of every row."""
+    """What the top of table.yaml states for every row."""
 
+    metric: Metric
     unit: Unit
     test_examples: int
     test_set: str
     source: str
 
 
-def _tolerance(defaults: _Defaults) -> float:
-    """Half a percentage point, or one test example where that is more."""
-    return max(TOLERANCE, 1 / defaults.test_examples)
+def _tolerance(top: _Section, defaults: _Defaults) -> float:
+    """The tolerance in the metric's own values; of a proportion half a percentage point, or 1/N where that is more.
+
+    Raises:
+        RequestError: there is none, and the metric is no proportion.
+    """
+    if defaults.metric.proportion and "tolerance" not in top.values:
+        return max(TOLERANCE, 1 / defaults.test_examples)
+    if "tolerance" not in top.values:
+        label = defaults.metric.label
+        expected = f"the difference in {defaults.unit.heading} that does not matter; {label} has no default,"
+        raise top.wrong("tolerance", _but(expected + " because it is not a share of the examples", None))
+    return top.number("tolerance") / defaults.unit.scale
 
 
 def _row(file: str, number: int, values: Any, defaults: _Defaults, seeds: int) -> Row:
@@ -399,16 +415,19 @@ def _claim(row: _Section, defaults: _Defaults) -> Claim | None:
         raise row.wrong("claimed", _but(f"a number, a range ['low', 'high'] or '{NONE_STATED}'", value))
     texts = [row.printed("claimed", text) for text in texts]
     ends = [float(text) for text in texts]
-    if not all(0 <= end <= unit.scale for end in ends) or ends[0] > ends[-1]:
-        raise row.wrong("claimed", _but(f"{unit.heading} from 0 to {unit.scale:g}, the low end first", value))
-    low, high = sorted(unit.accuracy(end) for end in (ends[0], ends[-1]))
+    low, high = sorted(unit.value(end) for end in (ends[0], ends[-1]))
+    if not defaults.metric.low <= low <= high <= defaults.metric.high or ends[0] > ends[-1]:
+        expected = f"{unit.heading}{_range(defaults.metric, unit)}, the low end first"
+        raise row.wrong("claimed", _but(expected, value))
     lowest, highest = sorted(
-        unit.accuracy(end) for end in (ends[0] - _rounding(texts[0]), ends[-1] + _rounding(texts[-1]))
+        unit.value(end) for end in (ends[0] - _rounding(texts[0]), ends[-1] + _rounding(texts[-1]))
     )
     deviation = row.values.get("deviation")
     trainings = row.count("trainings", 1)
     if deviation is not None:
         deviation = float(row.printed("deviation", deviation)) / unit.scale
+        if deviation < 0:
+            raise row.wrong("deviation", _but("a number of at least 0", row.values["deviation"]))
         if trainings < 2:
             raise row.wrong("trainings", "expected 2 or more, the number of trainings that the deviation is of")
         if len(texts) > 1:
@@ -424,6 +443,14 @@ def _claim(row: _Section, defaults: _Defaults) -> Claim | None:
         trainings=trainings,
         deviation=deviation,
     )
+
+
+def _range(metric: Metric, unit: Unit) -> str:
+    """The range of a metric in a unit, as ' from 0 to 100'; '' where both ends are infinite."""
+    low, high = sorted(unit.number(end) for end in (metric.low, metric.high))
+    if math.isfinite(low) and math.isfinite(high):
+        return f" from {low:g} to {high:g}"
+    return f" of at least {low:g}" if math.isfinite(low) else f" of at most {high:g}" if math.isfinite(high) else ""
 
 
 def _rounding(printed: str) -> float:
