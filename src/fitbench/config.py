@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from functools import lru_cache
@@ -20,7 +20,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fitbench import metrics, selection, user_metrics
 from fitbench.errors import RequestError
+from fitbench.metrics import Metric
+from fitbench.tasks import task_of
+
+TASK = metrics.CLASSIFICATION  # of every run; there is no key for it yet
 
 
 class Source(Enum):
@@ -220,20 +225,11 @@ class Elastic:
 Distortion = NoDistortion | Affine | LeCun | Elastic
 
 
-class Monitor(Enum):
-    """The metrics that early stopping can watch."""
-
-    loss = "loss"
-    accuracy = "accuracy"
-    val_loss = "val_loss"
-    val_accuracy = "val_accuracy"
-
-
 @dataclass
 class EarlyStopping:
-    """As `keras.callbacks.EarlyStopping`."""
+    """As `keras.callbacks.EarlyStopping`; the direction is that of the monitored metric."""
 
-    monitor: Monitor
+    monitor: str  # as a key of history.jsonl
     patience: int
     min_delta: float
     restore_best_weights: bool
@@ -308,6 +304,7 @@ class TopLevel:
 class Config(TopLevel):
     """Everything that makes a run what it is. Sections with a free choice of `_target_` stay dictionaries."""
 
+    metrics: dict[str, Any]  # see `selection`
     data: Data
     model: dict[str, Any]
     optimizer: dict[str, Any]  # with its schedule under `schedule`
@@ -345,6 +342,7 @@ NOT_IDENTITY = (
     "fail_fast",
     "outputs",
     "progress",
+    "metrics",
     "data.path",
     "training.checkpoint_seconds",
     "training.steps_per_execution",
@@ -374,7 +372,8 @@ def from_hydra(composed: DictConfig) -> Config:
 
 def from_values(values: Mapping[Any, Any]) -> Config:
     """A `Config` of the right types from nested dictionaries (resolved, nothing missing)."""
-    values = {"threads": "auto", **values}  # runs of the time before this key are still read, as below
+    # runs of the time before these keys are still read, as below
+    values = {"threads": "auto", "metrics": list(task_of(TASK).default_metrics), **values}
     data = _mapping(values, "data")
     source = _choice("data.source", data.get("source"), {s.value: s for s in Source})
     if isinstance(data.get("path"), str) and data["path"]:
@@ -402,7 +401,8 @@ def from_values(values: Mapping[Any, Any]) -> Config:
             model.setdefault("output_activation", None)
         values["model"] = asdict(_typed("model", MODELS[target], model))
     sections = {key: values.pop(key) for key in SECTIONS}
-    return Config(**sections, **vars(_typed("", TopLevel, values)))
+    selected = selection.as_section(values.pop("metrics"))
+    return Config(**sections, metrics=selected, **vars(_typed("", TopLevel, values)))
 
 
 SECTIONS = ("data", "model", "optimizer", "training", "distortion")
@@ -427,7 +427,7 @@ def _typed(section: str, schema: type, values: Mapping[str, Any]) -> Any:
     known = [field.name for field in fields(schema)]
     for key in values:
         if key not in known:
-            has = ", ".join(known if section else [*SECTIONS, *known])
+            has = ", ".join(known if section else [*SECTIONS, "metrics", *known])
             raise RequestError(f"{prefix}{key}: there is no such key; {section or 'the top level'} has {has}")
     for key in known:
         if key not in values:
@@ -489,6 +489,7 @@ def check(config: Config) -> None:
     )
     fits = config.threads == "auto" or _whole(config.threads)
     need("threads", config.threads, fits, "auto or a whole number of at least 1")
+    selection.check(config.metrics, task_of(TASK))
     _check_data(config.data, need, number)
     _check_model(config.model, need, number)
     _check_optimizer(config.optimizer, config.training, need, number)
@@ -672,15 +673,27 @@ def _check_training(config: Config, need: Any, number: Any) -> None:
         return
     number("training.early_stopping.patience", stopping.patience, lambda v: v >= 0, "at least 0")
     number("training.early_stopping.min_delta", stopping.min_delta, lambda v: v >= 0, "at least 0")
-    if stopping.monitor.value.startswith("val_") and training.validation_split == 0 and not solved:
+    try:
+        part, _ = selection.monitored(stopping.monitor, config.metrics, task_of(TASK))
+    except RequestError as error:
+        raise RequestError(f"training.early_stopping.monitor: {error}") from None
+    if part == "val" and training.validation_split == 0 and not solved:
         raise RequestError(
-            f"training.early_stopping.monitor is {stopping.monitor.value}, but training.validation_split is 0; "
+            f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
             "hold some images back, monitor the loss, or set training.early_stopping=null"
         )
 
 
 def _shown(value: Any) -> str:
     return "missing" if value is None else repr(value.value if isinstance(value, Enum) else value)
+
+
+def recorded_metrics(
+    config: Config, of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config
+) -> dict[str, Metric]:
+    """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
+    stopping = config.training.early_stopping
+    return selection.recorded(config.metrics, stopping.monitor if stopping else None, task_of(TASK), of)
 
 
 def plain(config: Config) -> dict[str, Any]:

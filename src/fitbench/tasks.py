@@ -23,6 +23,8 @@ class Task(Protocol):
         name: as in the configuration and in result.json.
         default_loss: the default of `training.loss`.
         default_metrics: the names of the metrics that are recorded by default; the first is primary.
+        step_metrics: the names of the metrics that the compiled training and validation steps measure besides the
+            loss, from raw outputs.
         targets_name, outputs_name: the arrays of predictions.npz that hold targets and recorded outputs.
         drawings: what `show --plots` draws besides the learning curves, in this order.
         paired_test: the test in analysis/statistics.py that compares two runs on the same examples.
@@ -31,6 +33,7 @@ class Task(Protocol):
     name: str
     default_loss: str
     default_metrics: tuple[str, ...]
+    step_metrics: tuple[str, ...]
     targets_name: str
     outputs_name: str
     drawings: tuple[str, ...]
@@ -69,6 +72,7 @@ class Classification:
     name = metrics.CLASSIFICATION
     default_loss = "cross_entropy"
     default_metrics: tuple[str, ...] = ("accuracy",)
+    step_metrics: tuple[str, ...] = ("accuracy",)
     targets_name = "labels"
     outputs_name = "probabilities"
     drawings: tuple[str, ...] = ("confusion", "mistakes")
