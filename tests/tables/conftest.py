@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from fitbench import metrics
+from fitbench import metrics, user_metrics
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
 from fitbench.record.result import SCHEMA, write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table, read
 from fitbench.tables.measured import read_runs
-from fitbench.tables.outcome import outcomes
+from fitbench.tables.outcome import Outcome, outcomes
+from fitbench.tables.sampling import with_deviations
 
 DEFINITION: dict[str, Any] = {
     "title": "A table",
@@ -74,11 +75,11 @@ def composed(tmp_path, _configurations):
 
 @pytest.fixture
 def measure(composed):
-    """Records the runs of a row with these accuracies, by seed; gives their folders."""
+    """Records the runs of a row with these values of the table's metric, by seed; gives their folders."""
 
-    def record(table: Table, label: str, accuracies: dict[int, float], test: int = 10000, sha256: str = "ab" * 32):
+    def record(table: Table, label: str, values: dict[int, float | None], test: int = 10000, sha256: str = "ab" * 32):
         config = composed(table)[label]
-        return [finish(replace(config, seed=seed), accuracy, test, sha256) for seed, accuracy in accuracies.items()]
+        return [finish(table, replace(config, seed=seed), value, test, sha256) for seed, value in values.items()]
 
     return record
 
@@ -86,26 +87,36 @@ def measure(composed):
 @pytest.fixture
 def look(composed):
     """The outcomes of a table from the runs that are recorded."""
-    return lambda table: outcomes(table, read_runs(table, composed(table)))
+
+    def outcomes_of(table: Table) -> list[Outcome]:
+        configs = composed(table)
+        return outcomes(table, with_deviations(table, read_runs(table, configs), configs))
+
+    return outcomes_of
 
 
-def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:
-    """The folder of a finished run."""
+def finish(table: Table, config: Config, value: float | None, test: int, sha256: str) -> Path:
+    """The folder of a finished run with this value of the table's metric."""
     folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
-    values = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss"), 0.5)
+    name = table.metric.name
+    infos = {"accuracy": metrics.get("accuracy").info(), "loss": metrics.get("loss").info()}
+    infos[name] = user_metrics.load(name, config.metrics.get(name)).info()
+    values = {metrics.join(part, metric): 0.5 for part in metrics.PARTS for metric in infos}
     write_result(
         folder,
         {
             "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
-            "study": config.study, "config": plain(config),
-            "metrics": {**values, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
-            "metric_info": {name: metrics.get(name).info() for name in ("accuracy", "loss")},
-            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4},
+            "fold": None, "study": config.study, "config": plain(config), "task": "classification",
+            "primary": "accuracy",
+            "metrics": {**values, table.recorded_name: value, "best_epoch": 1, "epochs": 2},
+            "metric_info": infos,
+            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4, "examples_per_second": 8123.4},
             "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,
                      "classes": ["0", "1"], "skipped": 0},
             "versions": {"python": "3.11.7", "keras": "3.15.1"}, "git": {"commit": "c0ffee" * 6, "dirty": False},
+            "code": {}, "environment": {}, "threads": None,
             "device": "cpu: Some Processor, 2 cores", "attempts": 1, "finished_at": "2026-01-02T03:04:05Z",
         },
     )  # fmt: skip

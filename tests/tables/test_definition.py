@@ -61,7 +61,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
     [
         ({"titel": "x"}, r"table.yaml: titel: there is no such key; did you mean title\?"),
         ({"title": ...}, "table.yaml: title: expected a text, found nothing"),
-        ({"unit": "percent"}, "unit: expected one of accuracy, error_percent, found 'percent'"),
+        ({"unit": "per cent"}, "unit: expected one of accuracy, error_percent, percent .*, found 'per cent'"),
         ({"seeds": 0}, "seeds: expected a whole number of at least 1, found 0"),
         ({"seeds": True}, "seeds: expected a whole number"),
         ({"tolerance": -1}, "tolerance: expected a number of at least 0"),

@@ -59,8 +59,8 @@ def _check(override: str) -> None:
     key = override.split("=", 1)[0].lstrip("+~")
     if "=" not in override or not (key.startswith(("hydra.", "hydra/")) or key in NOT_IDENTITY):
         raise RequestError(
-            f"{override}: would not launch the runs of this table; put what changes them into table.yaml, and give here "
-            f"only hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))}"
+            f"{override}: would not launch the runs of this table; put what changes them into table.yaml; give only "
+            f"hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))} here"
         )
     if key in ("seed", "study", "outputs"):
         raise RequestError(f"{override}: not here; use --seeds or --outputs, or study in table.yaml")
