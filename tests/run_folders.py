@@ -1,6 +1,5 @@
 """Run folders with the files that training writes."""
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,7 +83,7 @@ def make_run(composed, tmp_path):
         trial: int | None = None,
         pruned: bool = False,
     ) -> Path:
-        config = replace(composed("model=mlp", *overrides), outputs=str(outputs))
+        config = composed("model=mlp", *overrides).model_copy(update={"outputs": str(outputs)})
         folder = folder_of(config)
         folder.mkdir(parents=True)
         history = curves(5) if history is None else history

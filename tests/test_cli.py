@@ -58,7 +58,9 @@ def test_refused_request_is_one_line_and_makes_no_run(tmp_path):
     done = fitbench_in_a_new_process(tmp_path, "train", "training.validation_split=1.5")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert said(done.stderr) == ["fitbench: training.validation_split is 1.5; it must be at least 0 and below 1"]
+    assert said(done.stderr) == [
+        "fitbench: training.validation_split is 1.5; it must be a number of at least 0 and below 1"
+    ]
     assert not {name for name in imported(done.stderr) if SLOW.match(name)}
     assert list(tmp_path.rglob("*")) == []
 

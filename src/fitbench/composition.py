@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from fitbench import selection
-from fitbench.config import Config, TopLevel, from_hydra, run_id
+from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
 from fitbench.errors import RequestError
 
 # The launchers in conf/ have the names of their plugins' schemas, which Hydra 1.3 checks them against, with a warning.
@@ -40,7 +40,7 @@ warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against
 OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
 # A value and no choice of a file: KEY=.. at the top level, or KEY.KEY=.., for the name of a group has no point.
-VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(field.name for field in fields(TopLevel))})=")
+VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 def conf_folder() -> Path:

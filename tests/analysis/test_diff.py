@@ -90,7 +90,7 @@ def test_what_identity_counts_as_the_same_does_not_differ(make_run, said, tmp_pa
 def test_a_target_is_shown_where_the_name_does_not_tell(make_run, said, tmp_path):
     a, b = make_run(), make_run(outputs=tmp_path / "two")
     change(b, config={"model": read_result(b)["config"]["model"] | {"_target_": "my.mlp"}})
-    assert cells(said(a, b), "model._target_") == ["fitbench.training.models.mlp", "my.mlp"]
+    assert cells(said(a, b), "model._target_") == ["fitbench.models.dense.mlp", "my.mlp"]
 
 
 def test_the_environment_that_differs(make_run, said, tmp_path):

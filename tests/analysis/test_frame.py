@@ -14,6 +14,7 @@ from fitbench.analysis.frame import column, configuration, histories, load_histo
 from fitbench.errors import RequestError
 from fitbench.record import reading
 from fitbench.record.claims import claim
+from fitbench.record.reading import read_config, read_result
 
 METRICS = [
     "train_loss",
@@ -161,11 +162,24 @@ def test_a_target_is_a_column_only_where_one_name_has_several(make_run, outputs)
     edit(own, config__model___target_="mine.mlp")
     frame = load_runs(outputs)
     assert sorted(frame["model._target_"]) == [
-        "fitbench.training.models.lenet5",
-        "fitbench.training.models.mlp",
+        "fitbench.models.convolutional.lenet5",
+        "fitbench.models.dense.mlp",
         "mine.mlp",
     ]
     assert "optimizer._target_" not in frame.columns
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_of_0_1_has_the_current_names_of_models(make_run, outputs, finished):
+    make_run()
+    old = make_run("seed=1", finished=finished)
+    for name in ("config.yaml", "result.json") if finished else ("config.yaml",):
+        text = (old / name).read_text()
+        assert "fitbench.models.dense.mlp" in text
+        (old / name).write_text(text.replace("fitbench.models.dense.mlp", "fitbench.training.models.mlp"))
+    assert "model._target_" not in load_runs(outputs).columns
+    read = read_result(old)["config"] if finished else read_config(old)
+    assert read["model"]["_target_"] == "fitbench.models.dense.mlp"
 
 
 def test_a_callback_without_a_name_is_told_by_its_target(make_run, outputs):
@@ -176,10 +190,12 @@ def test_a_callback_without_a_name_is_told_by_its_target(make_run, outputs):
 
 
 def test_a_configuration_cannot_pose_as_a_result(make_run, outputs):
-    edit(make_run(), config__metrics={"test_accuracy": 1.0}, config__state="finished", config__age=3)
+    false = {"config__metrics": {"test_accuracy": 1.0}, "config__timing": {"seconds": 0.5}}
+    edit(make_run(), **false, config__state="finished", config__age=3)
     (row,) = load_runs(outputs).to_dict("records")
-    assert row["metrics.test_accuracy"] != 1
-    assert row["config.metrics.test_accuracy"] == 1
+    assert row["metrics.test_accuracy"] != 1  # and the key `metrics` of a configuration is no part of its identity
+    assert row["timing.seconds"] != 0.5
+    assert row["config.timing.seconds"] == 0.5
     assert row["config.state"] == "finished"
     assert row["config.age"] == 3
 

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def configurations(outputs: Path) -> Iterator[Config]:
             for model, optimizer in itertools.product(MODELS, OPTIMIZERS)
         ]
     for config, rate in itertools.product(composed, LEARNING_RATES):
-        yield replace(config, optimizer={**config.optimizer, "learning_rate": rate})
+        yield config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": rate}})
 
 
 def make_runs(outputs: Path, count: int) -> None:
@@ -79,7 +79,7 @@ def make_runs(outputs: Path, count: int) -> None:
     labels = random.integers(0, CLASSES, TEST).astype(np.int32)
     for number in range(count):
         config, identity = configs[number % len(configs)]
-        config = replace(config, seed=number // len(configs))
+        config = config.model_copy(update={"seed": number // len(configs)})
         name = f"{config.data.name}-{config.model['name']}-{config.optimizer['name']}-{identity}-s{config.seed}"
         folder = outputs / config.study / name
         (folder / ".hydra").mkdir(parents=True)

@@ -18,8 +18,8 @@ from fitbench.inference import export as exporting
 from fitbench.inference.export import Images, compare, export
 from fitbench.inference.formats import FORMATS
 from fitbench.inference.reader import Reader, configuration, open_run
+from fitbench.models import lenets
 from fitbench.record.result import read_result
-from fitbench.training import lenets
 
 
 @pytest.fixture

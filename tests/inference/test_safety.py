@@ -33,7 +33,7 @@ def path(tmp_path):
 def test_layers_of_keras_and_fitbench_are_known(path):
     tanh = FUNCTION | {"config": "fitbench>scaled_tanh"}
     own = {
-        "module": "fitbench.training.layers",
+        "module": "fitbench.models.layers",
         "class_name": "Subsampling",
         "config": {"activation": tanh},
         "registered_name": "fitbench>Subsampling",
@@ -45,7 +45,8 @@ def test_layers_of_keras_and_fitbench_are_known(path):
         "registered_name": "Pad",
     }
     relu = FUNCTION | {"config": "relu"}
-    archive(path, model(DENSE, own, operation, DENSE | {"config": {"activation": relu}}))
+    of_version_0_1 = own | {"module": "fitbench.training.layers"}
+    archive(path, model(DENSE, own, of_version_0_1, operation, DENSE | {"config": {"activation": relu}}))
     assert foreign(path) == []
     assert has_own_layers(path)
     archive(path, model(DENSE))

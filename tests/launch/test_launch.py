@@ -212,9 +212,12 @@ def test_misspelt_request_is_explained_with_the_nearest(override, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["training.validation_split=1.5"], "training.validation_split is 1.5; it must be at least 0 and below 1"),
+        (
+            ["training.validation_split=1.5"],
+            "training.validation_split is 1.5; it must be a number of at least 0 and below 1",
+        ),
         (["data=npz"], "data.path has no default; give it as data.path=VALUE"),
-        (["-m", "seed=-1,-2"], "seed is -1; it must be from 0 to 4294967295"),
+        (["-m", "seed=-1,-2"], "seed is -1; it must be a whole number from 0 to 4294967295"),
         (["data.source=[mnist]"], "data.source is ['mnist']; it must be one of mnist_5k, "),
         (["training=5"], "must be a string"),
     ],

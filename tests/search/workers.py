@@ -36,10 +36,11 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
     else:
         import keras  # noqa: F401
 
+        import fitbench.models.convolutional
+        import fitbench.models.dense
         import fitbench.training.building
         import fitbench.training.checkpoint
         import fitbench.training.fit
-        import fitbench.training.models
         import fitbench.training.run
     request = search.read_request(arguments)
     if request.settings.storage is not None:

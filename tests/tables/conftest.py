@@ -1,7 +1,6 @@
 """Tables, and the run folders that their rows would leave."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def composed(tmp_path, _configurations):
         if key not in _configurations:
             _configurations[key] = configurations(table, Path("outputs"))
         outputs = str(tmp_path / "outputs")
-        return {label: replace(config, outputs=outputs) for label, config in _configurations[key].items()}
+        return {label: config.model_copy(update={"outputs": outputs}) for label, config in _configurations[key].items()}
 
     return of
 
@@ -79,7 +78,10 @@ def measure(composed):
 
     def record(table: Table, label: str, values: dict[int, float | None], test: int = 10000, sha256: str = "ab" * 32):
         config = composed(table)[label]
-        return [finish(table, replace(config, seed=seed), value, test, sha256) for seed, value in values.items()]
+        return [
+            finish(table, config.model_copy(update={"seed": seed}), value, test, sha256)
+            for seed, value in values.items()
+        ]
 
     return record
 

@@ -10,9 +10,10 @@ from scipy.ndimage import affine_transform
 from fitbench.config import Preprocess, config_id
 from fitbench.data.loading import load
 from fitbench.data.memory import Rows
+from fitbench.models.deskew import deskewed, from_raw
 from fitbench.record.history import read_history
 from fitbench.training import deskew
-from fitbench.training.deskew import Deskewed, deskewed, from_raw, prepared
+from fitbench.training.deskew import Deskewed, prepared
 
 RUN = ("data=digits", "data.preprocess=deskew", "training.epochs=2")
 

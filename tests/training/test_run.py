@@ -360,8 +360,15 @@ def test_model_that_does_not_fit_the_images_is_refused(trained):
 def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_path, monkeypatch):
     (tmp_path / "only_width.py").write_text(OWN_MODEL)  # no other test of this process imports a module of that name
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RequestError, match=r"only_width\.net does not take these settings .*pixel_range"):
+    with pytest.raises(RequestError, match=r"model\.pixel_range: there is no such key; model has .*width"):
         trained(*SMALL, "model._target_=only_width.net", "~model.hidden", "~model.activation")
+
+
+def test_setting_is_refused_by_a_function_whose_source_does_not_tell_its_parameters(trained, tmp_path, monkeypatch):
+    (tmp_path / "created_width.py").write_text(OWN_MODEL + "\nglobals()['created'] = net\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RequestError, match=r"created_width\.created does not take these settings .*pixel_range"):
+        trained(*SMALL, "model._target_=created_width.created", "~model.hidden", "~model.activation")
 
 
 OWN_MODEL = """

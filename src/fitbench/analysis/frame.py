@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.config import NOT_IDENTITY, SECTIONS
+from fitbench.config import NOT_IDENTITY, SECTIONS, with_current_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
@@ -362,6 +362,7 @@ def _config(folder: Path) -> dict[str, Any]:
             raise FitbenchError(
                 f"config.yaml: {name} is {config.get(name)!r:.80}; expected a section with keys of its own"
             )
+    config["model"] = with_current_names(config["model"])
     return config
 
 

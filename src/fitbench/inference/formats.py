@@ -144,7 +144,7 @@ def _check_float32(reader: Reader, name: str) -> None:
 
 def _write_keras(reader: Reader, path: Path) -> None:
     from fitbench.inference import safety
-    from fitbench.training import layers
+    from fitbench.models import layers
 
     reader.model.save(path)
     own = safety.foreign(path)

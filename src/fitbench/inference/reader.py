@@ -148,7 +148,7 @@ def _allowed(path: Path, trust: bool) -> list[Foreign]:
 def _open(folder: Path, result: dict[str, Any], path: Path, own: list[Foreign], trust: bool) -> Reader:
     import keras
 
-    import fitbench.training.layers  # noqa: F401  # registers them
+    import fitbench.models.layers  # noqa: F401  # registers them
     from fitbench.training import backend
     from fitbench.training.evaluate import compiled
 

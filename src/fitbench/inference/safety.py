@@ -27,7 +27,7 @@ PARTS = frozenset(
     {"activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"}
     | {"optimizers", "quantizers", "random", "regularizers"}
 )
-OWN_MODULE = "fitbench.training.layers"
+OWN_MODULES = ("fitbench.models.layers", "fitbench.training.layers")  # the latter in models that 0.1 saved
 # Of Keras, but they run code from the file, or read files that it names.
 REFUSED = frozenset(
     {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "__lambda__", "__typespec__"}
@@ -88,7 +88,7 @@ def _is_known(module: str, name: str, registered: str) -> bool:
     if name in REFUSED or "." in name:  # Keras would read the class 'layers.Lambda' of the module keras
         return False
     if registered.startswith("fitbench>"):
-        return module == OWN_MODULE
+        return module in OWN_MODULES
     if module == "keras":
         return True
     keras, _, place = module.partition(".")

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ class Task:
         config = from_hydra(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             with terminable():  # a launcher may call us in a process of its own
-                run(replace(config, progress=False))  # the sweep shows it
+                run(config.model_copy(update={"progress": False}))  # the sweep shows it
             return
         try:
             result, reused = run(config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -44,7 +44,7 @@ class Job:
 
     def with_seed(self, seed: int) -> Job:
         """The same with another seed, which needs no composing."""
-        config = replace(self.config, seed=seed)
+        config = self.config.model_copy(update={"seed": seed})
         return Job([*self.overrides, f"seed={seed}"], config, folder_of(config))
 
 

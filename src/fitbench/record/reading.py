@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fitbench.config import with_current_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import history
 from fitbench.record import result as results
@@ -115,6 +116,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
     _check_sections(result["config"], f"{path}: config.")
+    result["config"]["model"] = with_current_names(result["config"]["model"])
     return result
 
 
@@ -162,6 +164,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise FitbenchError(f"{path}: expected sections such as data and model")
     _check_sections(config, f"{path}: ")
+    config["model"] = with_current_names(config["model"])
     return {str(key): value for key, value in config.items()}
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -115,10 +115,10 @@ def read_request(arguments: Sequence[str]) -> Request:
         try:
             check_trial(recipe.configuration(overrides), wanted)
         except RequestError as error:
-            broken = "to Integer" in str(error) and any(isinstance(value, float) for value in probe.values())
+            broken = "a whole number" in str(error) and any(isinstance(value, float) for value in probe.values())
             hint = "; an interval of whole numbers is tag(int,interval(a,b))" if broken else ""
             raise RequestError(f"with {' '.join(overrides)}: {error}{hint}") from error
-    return Request(settings, space, replace(common, study=study), recipe, folders)
+    return Request(settings, space, common.model_copy(update={"study": study}), recipe, folders)
 
 
 def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

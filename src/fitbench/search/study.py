@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from fitbench.config import NOT_IDENTITY, Config, plain
+from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.signals import in_one_piece
 from fitbench.record.claims import Claimed, claim, claimed
@@ -296,9 +296,11 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
     excluded = [*keys, *(key for key in NOT_IDENTITY if key != "seed")]
+    values = plain(config)
+    values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
         key: value
-        for key, value in _flat(plain(config)).items()
+        for key, value in _flat(values).items()
         if not any(key == other or key.startswith(f"{other}.") for other in excluded)
     }
 

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,8 @@ class Recipe:
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise RequestError(explain(error)) from error
         threads = self.threads if self.threads is not None and config.threads == "auto" else config.threads
-        return replace(
-            config, threads=threads, progress=False, metrics=with_objectives(config.metrics, self.objectives)
-        )
+        selected = with_objectives(config.metrics, self.objectives)
+        return config.model_copy(update={"threads": threads, "progress": False, "metrics": selected})
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
     try:
         first = recipe.configuration(study.space.overrides(chosen))
         check_trial(first, wanted)
-        configs = [replace(first, seed=(first.seed + i) % 2**32) for i in range(study.settings.seeds)]
+        configs = [first.model_copy(update={"seed": (first.seed + i) % 2**32}) for i in range(study.settings.seeds)]
         study.note(turn.trial, run_ids=[folder_of(config).name for config in configs])
         values = []
         for i, config in enumerate(configs):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -30,7 +29,7 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
             except (HydraException, OmegaConfBaseException, RequestError, ValueError) as error:
                 raise RequestError(f"{table.folder / FILE}: row {row.label!r}: {explain(error)}") from error
             _check_metric(table, row, config)
-            composed[row.label] = replace(config, outputs=str(outputs), seed=row.seeds[0])
+            composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     return composed
 
 

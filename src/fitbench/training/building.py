@@ -8,43 +8,45 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
-from fitbench.config import MODELS, Config, NoDistortion
+from fitbench.config import Config, NoDistortion
+from fitbench.config.builders import SECTION
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
+from fitbench.models.distortions import distorted
+from fitbench.models.layers import Standardize
 from fitbench.training import objective, optimizers
-from fitbench.training.distortions import distorted
-from fitbench.training.layers import Standardize
 
 
 def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
     """The model that the configuration names, for the images and classes of a data set.
 
-    A builder with an argument `examples` is given the number of images to train on, by default all training images.
-    What it standardises is standardised by all of them.
+    The builder is given its settings and, if it has such parameters, `input_shape` (height, width, channels),
+    `outputs` (the number of classes) and `examples` (the number of images to train on, by default all training
+    images). Layers that standardise are adapted to all training images.
 
     Raises:
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
     """
     target = config.model["_target_"]
-    settings = {key: value for key, value in config.model.items() if key not in ("_target_", "name", "solver")}
+    settings = {key: value for key, value in config.model.items() if key not in SECTION}
     shape, classes = tuple(data.x_train.shape[1:]), len(data.classes)
     try:
-        builder = get_method(target)
-        if "examples" in inspect.signature(builder).parameters and target in MODELS:
-            settings["examples"] = examples or len(data.y_train)
-        inspect.signature(builder).bind(input_shape=shape, classes=classes, **settings)
+        signature = inspect.signature(get_method(target))
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(
             f"model._target_ is {target}, which cannot be loaded: {_first_line(error)}; "
             "the folder of a module of your own must be on PYTHONPATH"
         ) from error
+    supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
+    try:
+        signature.bind(**supplied, **settings)
     except TypeError as error:
         raise RequestError(
-            f"model: {target} does not take these settings ({error}); it is called with input_shape, classes"
-            + "".join(f", {key}" for key in settings)
+            f"model: {target} does not take these settings ({error}); it is called with "
+            + ", ".join([*supplied, *settings])
         ) from error
     try:
-        model = instantiate({"_target_": target, **settings}, input_shape=shape, classes=classes, _convert_="all")
+        model = instantiate({"_target_": target, **settings}, **supplied, _convert_="all")
     except InstantiationException as error:
         if not isinstance(error.__cause__, ValueError):
             raise
@@ -56,6 +58,24 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
         if isinstance(layer, Standardize):
             layer.adapt(data.x_train)
     return model
+
+
+def _supplied(
+    signature: inspect.Signature, sizes: dict[str, Any], examples: int, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What fitbench gives a builder besides its settings.
+
+    `outputs` was called `classes` in version 0.1, and builders of that time are given it under that name. A builder
+    that takes anything (`**settings`) is given both sizes. An `examples` of the settings' own stays.
+    """
+    names = signature.parameters
+    takes_others = any(parameter.kind is parameter.VAR_KEYWORD for parameter in names.values())
+    if "classes" in names:
+        sizes = {"input_shape": sizes["input_shape"], "classes": sizes["outputs"]}
+    supplied = {name: size for name, size in sizes.items() if name in names or takes_others}
+    if "examples" in names and "examples" not in settings:
+        supplied["examples"] = examples
+    return supplied
 
 
 def _check_shapes(model: keras.Model, name: str, shape: tuple, classes: int, data: str) -> None:

@@ -29,8 +29,8 @@ def main(file: str, *overrides: str) -> None:
     config = _configuration(*overrides)
     backend.choose(config.backend)
     backend.load(config.backend, config.threads)
+    from fitbench.models.distortions import distorting
     from fitbench.training.deskew import prepared
-    from fitbench.training.distortions import distorting
 
     data = load(config.data)
     first = [int(np.flatnonzero(data.y_train == label)[0]) for label in np.unique(data.y_train)]

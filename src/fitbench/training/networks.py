@@ -9,7 +9,7 @@ network built anew would have.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -78,7 +78,7 @@ def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:
     if not ours or config.training.callbacks:
         return None
     if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
-        config = replace(config, optimizer={**config.optimizer, "learning_rate": None})
+        config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})
     return config_id(config), data.sha256, config.device
 
 

@@ -108,6 +108,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
     with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
         gpus.take(config.device)
         backend.load(config.backend, config.threads)
+    from fitbench.models.deskew import from_raw
     from fitbench.training import checkpoint, deskew, networks, objective
     from fitbench.training.evaluate import accuracy, predict, softmax
 
@@ -126,7 +127,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
                 network, config, prepared, kept, held_back, folder, resumed, began, trial
             )
             if trial is not None and pruned:
-                model = deskew.from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
+                model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
                 _write_model(model, folder / "model.keras")
                 networks.keep(network)
                 write_pruned(folder, _pruned(config, trial, history, fit_seconds))
@@ -135,7 +136,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         else:
             history, fit_seconds = [], None
             metrics = _solve(network.model, config, prepared)
-        model = deskew.from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
+        model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         logits = predict(model, data.x_test)
         targets = objective.targets(data.y_test, len(data.classes), settings)
         metrics["test_loss"] = float(objective.loss(settings)(targets, logits))

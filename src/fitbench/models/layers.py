@@ -1,7 +1,7 @@
 """The layers of 1989 to 1998 that Keras lacks: scaled tanh, trainable subsampling, tables of connections, RBF outputs.
 
 They are registered with Keras under `fitbench>`. A saved model that has one of them is loaded with
-`keras.saving.load_model` after `import fitbench.training.layers`, in a process with any backend.
+`keras.saving.load_model` after `import fitbench.models.layers`, in a process with any backend.
 
 '1998' below is LeCun, Bottou, Bengio and Haffner, 'Gradient-based learning applied to document recognition',
 Proceedings of the IEEE 86(11), section II.B and appendix A.

@@ -1,15 +1,18 @@
-"""The convolutional nets of 1989 to 2003, as their papers describe them. `lenet5` in models.py is a modern one.
+"""The convolutional nets of 1989 to 2003, as their papers describe them. `lenet5` in convolutional.py is a modern one.
 
-They take uint8 pixels as every model does; the layers that Keras lacks are in layers.py. Of their dense layers and
-convolutions, weights and biases start within ±2.4 / fan-in where the LeNets' paper says so.
+They follow the conventions that `dense` explains; the layers that Keras lacks are in layers.py. Of their dense layers
+and convolutions, weights and biases start within ±2.4 / fan-in where the LeNets' paper says so.
 """
+
+from typing import Annotated, Literal
 
 import keras
 from keras import layers
 
-from fitbench.training.digits import CODES
-from fitbench.training.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh, uniform
-from fitbench.training.models import activation_of, logits, padded, pixels
+from fitbench.models.annotations import Activation, Count, OutputActivation, PixelRange, Requires
+from fitbench.models.blocks import activation_of, logits, padded, pixels
+from fitbench.models.digits import CODES
+from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh, uniform
 
 # Table I of LeCun, Bottou, Bengio and Haffner 1998: the S2 maps that each C3 map sees.
 LENET5_C3 = (
@@ -27,7 +30,15 @@ LENET4_C3 = (
 )
 
 
-def lenet5_1998(input_shape: tuple[int, int, int], classes: int, pixel_range: list[float], output: str) -> keras.Model:
+# The outputs are never above 0, so no other loss can be small.
+Output = Annotated[
+    Literal["rbf", "softmax"], Requires("rbf", "training.loss", "cross_entropy", "its outputs are never above 0")
+]
+
+
+def lenet5_1998(
+    input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange, output: Output
+) -> keras.Model:
     """LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B.
 
     28x28 pixels are padded to 32x32; C1 has 6 maps of 28x28, S2 of 14x14, C3 16 maps of 10x10 that see some S2 maps
@@ -42,8 +53,8 @@ def lenet5_1998(input_shape: tuple[int, int, int], classes: int, pixel_range: li
         ValueError: the images are larger than 32x32, or `output` is rbf and the classes are not ten.
     """
     _at_most("lenet5_1998", input_shape, 32)
-    if output == "rbf" and classes != len(CODES):
-        raise ValueError(f"output=rbf has codes for the {len(CODES)} digits, not for {classes} classes; output=softmax")
+    if output == "rbf" and outputs != len(CODES):
+        raise ValueError(f"output=rbf has codes for the {len(CODES)} digits, not for {outputs} classes; output=softmax")
     images, x = pixels(input_shape, pixel_range, padded(input_shape, 32))
     x = _conv(6, 25 * input_shape[2], "C1")(x)
     x = Subsampling(name="S2")(x)
@@ -51,12 +62,12 @@ def lenet5_1998(input_shape: tuple[int, int, int], classes: int, pixel_range: li
     x = Subsampling(name="S4")(x)
     x = _dense(120, 400, "C5")(layers.Flatten()(x))
     x = _dense(84, 120, "F6")(x)
-    last = RadialBasis(CODES, dtype="float32", name="logits") if output == "rbf" else _outputs(classes, 84, None)
+    last = RadialBasis(CODES, dtype="float32", name="logits") if output == "rbf" else _outputs(outputs, 84, None)
     return keras.Model(images, last(x), name="lenet5_1998")
 
 
 def lenet1(
-    input_shape: tuple[int, int, int], classes: int, pixel_range: list[float], output_activation: str | None
+    input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange, output_activation: OutputActivation | None
 ) -> keras.Model:
     """LeNet-1: the net of LeCun et al. 1989 on digits subsampled to 16x16 and centred in 28x28.
 
@@ -77,15 +88,15 @@ def lenet1(
     x = Subsampling(name="H2")(x)
     x = TableConv2D(LENET1_H3, name="H3")(x)
     x = Subsampling(name="H4")(x)
-    return keras.Model(images, _outputs(classes, 192, output_activation)(layers.Flatten()(x)), name="lenet1")
+    return keras.Model(images, _outputs(outputs, 192, output_activation)(layers.Flatten()(x)), name="lenet1")
 
 
 def lenet4(
     input_shape: tuple[int, int, int],
-    classes: int,
-    pixel_range: list[float],
-    hidden_units: int,
-    output_activation: str | None,
+    outputs: int,
+    pixel_range: PixelRange,
+    hidden_units: Count,
+    output_activation: OutputActivation | None,
 ) -> keras.Model:
     """LeNet-4: 4 maps, 8 subsampled ones (two of each), 16 maps, 16 subsampled ones, a dense layer, the outputs.
 
@@ -105,10 +116,12 @@ def lenet4(
     x = TableConv2D(LENET4_C3, name="C3")(x)
     x = Subsampling(name="S4")(x)
     x = _dense(hidden_units, 400, "F5")(layers.Flatten()(x))
-    return keras.Model(images, _outputs(classes, hidden_units, output_activation)(x), name="lenet4")
+    return keras.Model(images, _outputs(outputs, hidden_units, output_activation)(x), name="lenet4")
 
 
-def simard(input_shape: tuple[int, int, int], classes: int, pixel_range: list[float], activation: str) -> keras.Model:
+def simard(
+    input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange, activation: Activation
+) -> keras.Model:
     """The net of Simard, Steinkraus and Platt, 'Best practices for convolutional neural networks', ICDAR 2003.
 
     28x28 pixels are padded to 29x29; 5 maps of 13x13 and 50 maps of 5x5 from 5x5 kernels at every second pixel, 100
@@ -122,7 +135,7 @@ def simard(input_shape: tuple[int, int, int], classes: int, pixel_range: list[fl
     for maps in (5, 50):
         x = layers.Conv2D(maps, 5, strides=2, activation=activation_of(activation))(x)
     x = layers.Dense(100, activation=activation_of(activation))(layers.Flatten()(x))
-    return keras.Model(images, logits(classes)(x), name="simard")
+    return keras.Model(images, logits(outputs)(x), name="simard")
 
 
 def _conv(maps: int, fan_in: int, name: str) -> layers.Conv2D:
@@ -133,8 +146,8 @@ def _dense(units: int, fan_in: int, name: str) -> layers.Dense:
     return layers.Dense(units, activation=scaled_tanh, name=name, **_start(fan_in))
 
 
-def _outputs(classes: int, fan_in: int, activation: str | None) -> layers.Dense:
-    return logits(classes, activation=activation_of(activation or "linear"), **_start(fan_in))
+def _outputs(units: int, fan_in: int, activation: str | None) -> layers.Dense:
+    return logits(units, activation=activation_of(activation or "linear"), **_start(fan_in))
 
 
 def _start(fan_in: int) -> dict[str, keras.initializers.Initializer]:

@@ -5,12 +5,16 @@ from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
 from fitbench.config import Affine, Elastic, LeCun, NoDistortion
 from fitbench.data.loading import load
+from fitbench.models.distortions import RandomAffine, RandomElastic, distorted, distorting
+from fitbench.models.elastic import displacement_factor
+from fitbench.models.resampling import resample
 from fitbench.training import networks
-from fitbench.training.distortions import RandomAffine, RandomElastic, distorted, distorting
-from fitbench.training.elastic import displacement_factor
-from fitbench.training.resampling import resample
 
-DISTORTIONS = [Affine("affine", 10, 0.08, 0.1), LeCun("lecun", 0.08, 0.12, 0.3, 0.12), Elastic("elastic", 4, 34)]
+DISTORTIONS = [
+    Affine(kind="affine", rotation=10, translation=0.08, zoom=0.1),
+    LeCun(kind="lecun", shift=0.08, scale=0.12, skew=0.3, compression=0.12),
+    Elastic(kind="elastic", sigma=4, alpha=34),
+]
 by_kind = pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda distortion: distortion.kind)
 
 
@@ -193,7 +197,7 @@ def test_evaluation_is_undistorted(digits, distortion):
 
 
 def test_no_distortion_is_no_layer():
-    assert distorting(NoDistortion("none"), 0) is None
+    assert distorting(NoDistortion(kind="none"), 0) is None
 
 
 @pytest.mark.parametrize("kind", ["lecun", "elastic"])

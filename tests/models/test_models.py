@@ -1,9 +1,12 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 from fitbench.data.dataset import Dataset
-from fitbench.training import building, models, objective
+from fitbench.models import convolutional, dense
+from fitbench.training import building, objective
 
 
 def dataset(height=28, width=28, channels=1, classes=10) -> Dataset:
@@ -43,20 +46,22 @@ def test_models_take_raw_colour_pixels_of_any_shape_to_logits(configure, model):
 
 
 def test_layers_of_the_lenets():
-    shapes = [layer.output.shape[1:] for layer in models.lenet5((28, 28, 1), 10, [0, 1]).layers]
+    shapes = [layer.output.shape[1:] for layer in convolutional.lenet5((28, 28, 1), 10, [0, 1]).layers]
     assert shapes[2:6] == [(26, 26, 6), (13, 13, 6), (11, 11, 16), (5, 5, 16)]
-    shapes = [layer.output.shape[1:] for layer in models.lenet5_max((28, 28, 1), 10, [0, 1]).layers]
+    shapes = [layer.output.shape[1:] for layer in convolutional.lenet5_max((28, 28, 1), 10, [0, 1]).layers]
     assert shapes[2:7] == [(32, 32, 1), (28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16)]
 
 
 def test_lenet5_max_has_no_activation_between_the_dense_layers():
-    dense = [layer for layer in models.lenet5_max((28, 28, 1), 10, [0, 1]).layers if "Dense" in type(layer).__name__]
+    dense = [
+        layer for layer in convolutional.lenet5_max((28, 28, 1), 10, [0, 1]).layers if "Dense" in type(layer).__name__
+    ]
     assert [layer.activation.__name__ for layer in dense] == ["linear"] * 3
 
 
 @pytest.mark.parametrize(("pixel_range", "expected"), [([0, 1], [0, 1]), ([0, 255], [0, 255]), ([-1, 1], [-1, 1])])
 def test_pixel_range_is_what_black_and_white_become(pixel_range, expected):
-    model = models.softmax((1, 1, 1), 2, pixel_range)
+    model = dense.softmax((1, 1, 1), 2, pixel_range)
     model.get_layer("logits").set_weights([np.ones((1, 2)), np.zeros(2)])
     seen = keras.ops.convert_to_numpy(model(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)))[:, 0]
     assert seen.tolist() == pytest.approx(expected)
@@ -161,8 +166,8 @@ def test_nearest_mean_agrees_with_the_squared_distances():
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (90, 5, 4, 2), dtype=np.uint8)
     labels = np.arange(90) % 3
-    model = models.nearest_mean((5, 4, 2), 3)
-    models.solve_nearest_mean(model, images, labels)
+    model = dense.nearest_mean((5, 4, 2), 3)
+    dense.solve_nearest_mean(model, images, labels)
     means = np.stack([images[labels == label].mean(axis=0) for label in range(3)])
     distances = ((images[:, None].astype(float) - means) ** 2).sum(axis=(2, 3, 4))
     logits = keras.ops.convert_to_numpy(model(images))
@@ -170,3 +175,46 @@ def test_nearest_mean_agrees_with_the_squared_distances():
     # equal to -distance / 2 up to what is the same for every class
     scaled = -distances / 255**2 / 2
     assert logits - logits[:, :1] == pytest.approx(scaled - scaled[:, :1], abs=1e-3)
+
+
+# -- what a builder is given ------------------------------------------------------------------------------------------
+
+MODULE = """
+import keras
+
+GIVEN = {}
+
+def _model(**given):
+    GIVEN.clear()
+    GIVEN.update(given)
+    pixels = keras.Input((28, 28, 1), dtype="uint8")
+    return keras.Model(pixels, keras.layers.Dense(10)(keras.layers.Flatten()(pixels)))
+
+def outputs(input_shape, outputs): return _model(input_shape=input_shape, outputs=outputs)
+def classes(input_shape, classes): return _model(input_shape=input_shape, classes=classes)
+def anything(**settings): return _model(**settings)
+def examples(outputs, examples): return _model(outputs=outputs, examples=examples)
+def nothing(): return _model()
+"""
+SHAPE = [28, 28, 1]  # Hydra makes lists of tuples
+
+
+@pytest.mark.parametrize(
+    ("function", "settings", "given"),
+    [
+        ("outputs", {}, {"input_shape": SHAPE, "outputs": 10}),
+        ("classes", {}, {"input_shape": SHAPE, "classes": 10}),
+        ("anything", {"width": 3}, {"input_shape": SHAPE, "outputs": 10, "width": 3}),
+        ("examples", {}, {"outputs": 10, "examples": 7}),
+        ("examples", {"examples": 5}, {"outputs": 10, "examples": 5}),
+        ("nothing", {}, {}),
+    ],
+)
+def test_builder_is_given_what_it_has_parameters_for(configure, tmp_path, monkeypatch, function, settings, given):
+    (tmp_path / "users_builders.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = configure()
+    config.model = {"_target_": f"users_builders.{function}", "name": "own", **settings}
+    building.build(config, dataset(), examples=7)
+    assert given == sys.modules["users_builders"].GIVEN
+    del sys.modules["users_builders"]

@@ -11,8 +11,8 @@ import keras
 from keras import layers, ops
 
 from fitbench.config import Affine, Distortion, Elastic, LeCun
-from fitbench.training.elastic import displacement_factor
-from fitbench.training.resampling import fused, resample
+from fitbench.models.elastic import displacement_factor
+from fitbench.models.resampling import fused, resample
 
 
 def distorted(model: keras.Model, input_shape: tuple[int, int, int], distortion: Distortion, seed: int) -> keras.Model:

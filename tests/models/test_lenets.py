@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -10,9 +12,10 @@ from keras import ops
 
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
-from fitbench.training import building, lenets
-from fitbench.training.digits import CODES
-from fitbench.training.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
+from fitbench.models import lenets
+from fitbench.models.digits import CODES
+from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
+from fitbench.training import building
 
 
 def dataset(height=28, width=28, classes=10) -> Dataset:
@@ -256,6 +259,17 @@ def test_rbf_outputs_are_for_ten_classes(configure):
     assert model.output_shape == (None, 3)
 
 
+def as_0_1_saved_it(path: Path, to: Path) -> None:
+    """A copy of a model file that names the module in which version 0.1 had its layers."""
+    with ZipFile(path) as saved, ZipFile(to, "w") as copy:
+        for name in saved.namelist():
+            content = saved.read(name)
+            if name == "config.json":
+                content = content.replace(b"fitbench.models.layers", b"fitbench.training.layers")
+                assert b"fitbench.training.layers" in content
+            copy.writestr(name, content)
+
+
 def test_saved_model_gives_the_same_logits_in_a_process_that_imports_the_layers(configure, tmp_path):
     names = ("lenet5_1998", "lenet1", "lenet4", "simard")
     wanted = {}
@@ -263,16 +277,18 @@ def test_saved_model_gives_the_same_logits_in_a_process_that_imports_the_layers(
         model = built(configure, f"model={name}", "model.pixel_range=[0,1]")
         model.save(tmp_path / f"{name}.keras")
         wanted[name] = numbers(model(IMAGES))
+    as_0_1_saved_it(tmp_path / "lenet4.keras", tmp_path / "lenet4_of_0_1.keras")
+    wanted["lenet4_of_0_1"] = wanted["lenet4"]
     np.savez(tmp_path / "images.npz", IMAGES)
     code = (
-        "import sys, keras, numpy as np, fitbench.training.layers\n"
+        "import sys, keras, numpy as np, fitbench.models.layers\n"
         "images = np.load('images.npz')['arr_0']\n"
         "for name in sys.argv[1:]:\n"
         "    np.save(name, np.asarray(keras.saving.load_model(name + '.keras')(images)))\n"
     )
-    subprocess.run([sys.executable, "-c", code, *names], cwd=tmp_path, check=True)
-    for name in names:
-        assert np.load(tmp_path / f"{name}.npy") == pytest.approx(wanted[name], abs=1e-5)
+    subprocess.run([sys.executable, "-c", code, *wanted], cwd=tmp_path, check=True)
+    for name, outputs in wanted.items():
+        assert np.load(tmp_path / f"{name}.npy") == pytest.approx(outputs, abs=1e-5)
 
 
 def test_trained_for_an_epoch_the_loss_falls(trained):

@@ -1,0 +1,66 @@
+"""Annotated types of values: ranges that pydantic checks, and what messages say of them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Len, Lt
+from pydantic import AfterValidator, BeforeValidator
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Metadata of an annotated type: what a value must be, in words, where its constraints do not say it well."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Requires:
+    """Metadata of a builder's parameter: if it has this `value`, the configuration must have `needed` under `key`.
+
+    Example: `Annotated[Literal["rbf", "softmax"], Requires("rbf", "training.loss", "cross_entropy", "...")]`.
+    """
+
+    value: Any
+    key: str
+    needed: Any
+    reason: str
+
+
+def _refuse_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are not numbers")
+    return value
+
+
+def _refuse_bool_and_float(value: Any) -> Any:
+    if isinstance(value, bool | float):
+        raise ValueError("expected a whole number")
+    return value
+
+
+def _refuse_bool_and_text(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("expected a number")
+    return value
+
+
+def _rising(limits: list[float]) -> list[float]:
+    if limits[0] >= limits[1]:
+        raise ValueError("expected the lower number first")
+    return limits
+
+
+# Python counts True as 1, and pydantic takes 2.0 for 2. These validators stand last, so that they run before the
+# constraints. Text that holds a number, such as the value of an environment variable, is taken.
+NUMBER = BeforeValidator(_refuse_bool)
+WHOLE_NUMBER = BeforeValidator(_refuse_bool_and_float)
+NUMBER_NOT_TEXT = BeforeValidator(_refuse_bool_and_text)
+
+Whole = Annotated[int, WHOLE_NUMBER]
+Count = Annotated[int, Ge(1), WHOLE_NUMBER]
+Real = Annotated[float, NUMBER]
+Positive = Annotated[float, Gt(0), NUMBER]
+NonNegative = Annotated[float, Ge(0), NUMBER]
+Fraction = Annotated[float, Ge(0), Lt(1), NUMBER]
+Interval = Annotated[list[Real], Len(2, 2), AfterValidator(_rising), Allowed("[low, high] with low below high")]

@@ -1,0 +1,94 @@
+"""A model's settings, checked against its builder's signature before data are read and without importing Keras."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
+
+from fitbench.config.annotations import Requires
+from fitbench.config.errors import fields_of, validated
+from fitbench.config.identity import plain
+from fitbench.config.schema import Config
+from fitbench.config.signatures import signature_of
+from fitbench.errors import RequestError
+
+SUPPLIED = ("input_shape", "outputs", "classes")  # by fitbench, from the data; `classes` is the former name of outputs
+SECTION = ("_target_", "name", "solver")  # keys of the section `model` that no builder is given
+
+
+def checked(config: Config) -> Config:
+    """The configuration with the settings of its model checked, and converted to the types of their annotations.
+
+    A builder whose signature cannot be read from its source is checked only when the model is built.
+
+    Raises:
+        RequestError: a setting is unknown, missing, or not what its annotation allows.
+    """
+    settings = config.model
+    unchecked = frozenset(key for key, value in settings.items() if _holds_target(value))
+    schema = settings_schema(settings["_target_"], unchecked)
+    if schema is None:
+        return config
+    try:
+        valid = validated(schema, settings, "model").model_dump(mode="json", by_alias=True, exclude_unset=True)
+    except TypeError as error:  # such as Annotated[list, Ge(0)]
+        raise RequestError(f"model._target_ is {settings['_target_']}; an annotation is wrong: {error}") from error
+    model = {key: valid[key] for key in settings}
+    config = config.model_copy(update={"model": model})
+    _check_requirements(config, schema)
+    return config
+
+
+@lru_cache(maxsize=1000)
+def settings_schema(target: str, unchecked: frozenset[str] = frozenset()) -> type[BaseModel] | None:
+    """The schema of the section `model` for a builder; None if its signature cannot be read from its source.
+
+    `unchecked` names settings whose values may be anything.
+    """
+    signature = signature_of(target)
+    if signature is None:
+        return None
+    fields: dict[str, Any] = {
+        "target": (Any, Field(alias="_target_")),
+        "name": (Any, ...),
+        "solver": (Any, None),
+    }
+    for parameter in signature.parameters:
+        if parameter.name in (*SUPPLIED, *SECTION):
+            continue
+        annotation = Any if parameter.name in unchecked else _usable(parameter.annotation)
+        required = parameter.required and parameter.name != "examples"  # which fitbench supplies too
+        default = ... if required else None
+        fields[f"setting_{len(fields)}"] = (annotation, Field(default, alias=parameter.name))
+    settings = ConfigDict(
+        extra="allow" if signature.takes_others else "forbid", allow_inf_nan=False, ser_json_inf_nan="constants"
+    )
+    return create_model("Settings", __config__=settings, **fields)
+
+
+def _usable(annotation: Any) -> Any:
+    """The annotation, or `Any` where pydantic cannot check such values."""
+    try:
+        TypeAdapter(annotation)
+    except (PydanticUserError, TypeError, ImportError):
+        return Any
+    return annotation
+
+
+def _holds_target(value: Any) -> bool:
+    """Whether a setting is, or holds, an object that Hydra creates from a `_target_` when the model is built."""
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(map(_holds_target, value.values()))
+    return isinstance(value, list) and any(map(_holds_target, value))
+
+
+def _check_requirements(config: Config, schema: type[BaseModel]) -> None:
+    for name, field in fields_of(schema).items():
+        for item in field.metadata:
+            if isinstance(item, Requires) and config.model.get(name) == item.value:
+                value: Any = plain(config)
+                for part in item.key.split("."):
+                    value = value[part]
+                if value != item.needed:
+                    raise RequestError(f"model.{name}={item.value} goes with {item.key}={item.needed}: {item.reason}")

@@ -1,0 +1,151 @@
+"""One line for a person from what pydantic found wrong."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from fitbench.config.describe import describe
+from fitbench.config.schema import SectionOf
+from fitbench.errors import RequestError
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+def validated(schema: type[Schema], values: Any, key: str = "", where: str = "") -> Schema:
+    """The values as an instance of a schema.
+
+    Args:
+        schema: what to check them against.
+        values: nested dictionaries.
+        key: the key that has these values, such as `model`; empty for the top level.
+        where: what the message begins with, such as `table.yaml: `.
+
+    Raises:
+        RequestError: one is wrong; see `explain`.
+    """
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise RequestError(explain(error, schema, values, key, where)) from error
+
+
+def explain(error: ValidationError, schema: type[BaseModel], values: Any, key: str = "", where: str = "") -> str:
+    """The first thing that is wrong with `values`: its key, the value, what is allowed, and the nearest known key.
+
+    The arguments are those of `validated`. A misspelt key comes before a missing one, which it explains. The message
+    of a validator of a whole section stands as it is: it names its keys itself.
+    """
+    details = error.errors(include_url=False)
+    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    return where + _line(first, schema, values, key)
+
+
+def _line(detail: Any, schema: Any, values: Any, key: str) -> str:
+    annotation, value, section, keys = schema, values, key, list[str]()
+    parts = list(detail["loc"])
+    while parts:
+        part = parts.pop(0)
+        models = _models(annotation)
+        if len(models) > 1:  # pydantic puts the choice that it made into the location
+            annotation = _chosen(models, value)
+        elif models and _has_other_branches(annotation) and part == models[0].__name__ and isinstance(value, Mapping):
+            annotation = models[0]
+        elif models and not _has_other_branches(annotation):
+            fields = fields_of(models[0])
+            section, keys = key, list(fields)
+            key = f"{key}.{part}" if key else str(part)
+            annotation = annotation_of(fields[part]) if part in fields else Any
+            value = value.get(part) if isinstance(value, Mapping) else None
+        elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | Sequence):
+            key = f"{key}[{part}]" if isinstance(part, int) else f"{key}.{part}"
+            annotation, value = inside, value[part]
+        else:
+            parts = [part]
+            break
+    if detail["type"] == "extra_forbidden":
+        return _no_such_key(key, section, keys)
+    if detail["type"] == "missing":
+        return f"{key} is missing; it must be {describe(annotation)}"
+    models = _models(annotation)
+    if models and detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    if models and detail["type"].startswith("union_tag"):
+        tag = _tag(models)
+        choices: Any = Literal[
+            tuple(choice for model in models for choice in get_args(model.model_fields[tag].annotation))
+        ]
+        return f"{key}.{tag} is {_shown(value.get(tag))}; it must be {describe(choices)}"
+    return f"{key or 'it'} is {_shown(value if parts else detail['input'])}; it must be {describe(annotation)}"
+
+
+def _no_such_key(key: str, section: str, keys: list[str]) -> str:
+    near = difflib.get_close_matches(key.removeprefix(f"{section}."), keys, n=1)
+    mean = f"did you mean {section and section + '.'}{near[0]}? " if near else ""
+    return f"{key}: there is no such key; {mean}{section or 'the top level'} has {', '.join(keys)}"
+
+
+def _shown(value: Any) -> str:
+    text = {None: "null", True: "true", False: "false"}.get(value) if isinstance(value, bool | None) else repr(value)
+    assert text is not None
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# -- schemas ----------------------------------------------------------------------------------------------------------
+
+
+def fields_of(schema: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a schema under the keys that files have for them."""
+    return {field.alias or name: field for name, field in schema.model_fields.items()}
+
+
+def annotation_of(field: FieldInfo) -> Any:
+    """The annotated type of a field; pydantic keeps type and metadata apart."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The schemas that a value of this type may have: none for a value that is no section."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        kind, *metadata = get_args(annotation)
+        sections = [item.schema for item in metadata if isinstance(item, SectionOf)]
+        return _models(sections[0] if sections else kind)
+    if origin in (Union, UnionType):
+        return [model for member in get_args(annotation) for model in _models(member)]
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
+
+
+def _has_other_branches(annotation: Any) -> bool:
+    """Whether a value may be a section or something else that is not null."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return len([member for member in members if member is not NoneType]) > 1
+
+
+def _tag(models: list[type[BaseModel]]) -> str:
+    """The key by whose value the schemas differ."""
+    return next(
+        name
+        for name in models[0].model_fields
+        if all(get_origin(model.model_fields[name].annotation) is Literal for model in models)
+    )
+
+
+def _chosen(models: list[type[BaseModel]], value: Any) -> type[BaseModel]:
+    tag = _tag(models)
+    return next(model for model in models if value[tag] in get_args(model.model_fields[tag].annotation))
+
+
+def _inside(annotation: Any) -> Any:
+    """The type of the values of a dictionary, or of the sections of a list; None for anything else."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _inside(arguments[0])
+    if origin in (Union, UnionType):
+        return next(filter(None, map(_inside, arguments)), None)
+    if origin is dict:
+        return arguments[1]
+    return arguments[0] if origin in (list, tuple) and _models(arguments[0]) else None

@@ -1,0 +1,109 @@
+"""A run's identity: what makes two configurations the same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fitbench.config.schema import Config
+
+# These keys cannot change the result, so they are no part of a run's identity. A data set's path is not either: its
+# name is, and its checksum is compared before a recorded result is reused from another path.
+NOT_IDENTITY = (
+    "seed",
+    "study",
+    "device",
+    "threads",
+    "force",
+    "retry_failed",
+    "fail_fast",
+    "outputs",
+    "progress",
+    "metrics",
+    "data.path",
+    "training.checkpoint_seconds",
+    "training.steps_per_execution",
+)
+
+# Keys that are newer than some recorded runs. A run without the key had this value. The value is not hashed, so that a
+# new key renames no run. Null and empty values are never hashed.
+NEUTRAL: dict[str, Any] = {
+    "threads": "auto",
+    "data.preprocess": None,
+    "training.targets": None,
+    "metrics": {"accuracy": None},
+}
+
+# Functions that have moved, and the names under which they are hashed and which older configurations have.
+FORMER = {
+    "fitbench.models.dense.softmax": "fitbench.training.models.softmax",
+    "fitbench.models.dense.mlp": "fitbench.training.models.mlp",
+    "fitbench.models.dense.logistic_ovr": "fitbench.training.models.logistic_ovr",
+    "fitbench.models.dense.nearest_mean": "fitbench.training.models.nearest_mean",
+    "fitbench.models.dense.solve_nearest_mean": "fitbench.training.models.solve_nearest_mean",
+    "fitbench.models.convolutional.lenet5": "fitbench.training.models.lenet5",
+    "fitbench.models.convolutional.lenet5_max": "fitbench.training.models.lenet5_max",
+    "fitbench.models.convolutional.convnet": "fitbench.training.models.convnet",
+    "fitbench.models.convolutional.conv_pool": "fitbench.training.models.conv_pool",
+    "fitbench.models.lenets.lenet1": "fitbench.training.lenets.lenet1",
+    "fitbench.models.lenets.lenet4": "fitbench.training.lenets.lenet4",
+    "fitbench.models.lenets.lenet5_1998": "fitbench.training.lenets.lenet5_1998",
+    "fitbench.models.lenets.simard": "fitbench.training.lenets.simard",
+}
+_CURRENT = {former: current for current, former in FORMER.items()}
+
+
+def with_current_names(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `model` of a configuration of any version, with the names that fitbench's functions have now."""
+    return {key: _CURRENT.get(value, value) if isinstance(value, str) else value for key, value in model.items()}
+
+
+def with_former_names(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `model` with the names that are hashed."""
+    return {key: FORMER.get(value, value) if isinstance(value, str) else value for key, value in model.items()}
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """The configuration as nested dictionaries of JSON's own types, the sections first."""
+    return config.model_dump(mode="json", warnings=False)
+
+
+def config_id(config: Config) -> str:
+    """The first 8 hex digits of the SHA-256 of the canonical JSON of what can change the result, without the seed."""
+    text = json.dumps(
+        _hashed(plain(config), ""), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def run_id(config: Config) -> str:
+    """`<data>-<model>-<optimizer>-<config_id>-s<seed>`."""
+    names = (config.data.name, config.model["name"], config.optimizer["name"])
+    return f"{'-'.join(names)}-{config_id(config)}-s{config.seed}"
+
+
+def _hashed(value: Any, key: str) -> Any:
+    """The part of a value that is hashed. `key` is its full key."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # 1 and 1.0 are the same setting
+    if isinstance(value, str):
+        return FORMER.get(value, value)
+    if isinstance(value, list):
+        return [_hashed(item, key) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = {}
+    for name, item in value.items():
+        full_key = f"{key}.{name}" if key else name
+        if full_key not in NOT_IDENTITY and not _is_neutral(full_key, item):
+            items[name] = _hashed(item, full_key)
+    return {name: item for name, item in items.items() if item not in (None, {}, [])}
+
+
+def _is_neutral(key: str, value: Any) -> bool:
+    if key not in NEUTRAL or isinstance(value, bool) != isinstance(NEUTRAL[key], bool):  # 0 and false are two values
+        return False
+    return value == NEUTRAL[key]

@@ -1,0 +1,103 @@
+"""The JSON schema by which editors complete and check YAML files of the configuration.
+
+`python -m fitbench.config.json_schema` writes it to `conf/config.schema.json`. A YAML file names the definition of its
+group in a comment: `# yaml-language-server: $schema=../config.schema.json#/definitions/Training`.
+
+A file is not a whole configuration: it may leave keys to other files, has a defaults list, and holds `???` for a value
+that must be given and `${..}` for one that is taken from elsewhere. The schema allows this.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from fitbench.config import schema
+from fitbench.config.builders import settings_schema
+
+FILE = "config.schema.json"
+SECTIONS = {
+    "Data": schema.AnyData,
+    "Model": schema.Model,
+    "Optimizer": schema.Optimizer,
+    "Schedule": schema.Schedule,
+    "Training": schema.Training,
+    "Distortion": schema.Distortion,
+}
+DROPPED = ("required", "default", "title", "discriminator")  # files may lack keys; the rest is of no use to an editor
+INTERPOLATION = {"$ref": "#/definitions/Interpolation"}
+
+
+def json_schema(conf: Path) -> dict[str, Any]:
+    """The schema of a whole configuration (draft 7), with a definition for each section.
+
+    Args:
+        conf: the folder of the configuration, whose models' settings are known by their builders.
+    """
+    definitions: dict[str, Any] = {"Interpolation": {"type": "string", "pattern": r"^\?\?\?$|\$\{"}}
+    whole = _of_files(schema.Config, definitions)
+    for name, section in SECTIONS.items():
+        definitions[name] = _of_files(section, definitions)
+    definitions["Model"]["allOf"] = [_settings(target, definitions) for target in _targets(conf)]
+    whole["properties"]["hydra"] = {"type": "object"}
+    for part in (whole, *definitions.values(), *(rule["then"] for rule in definitions["Model"]["allOf"])):
+        if "properties" in part:
+            part["properties"]["defaults"] = {"type": "array"}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **whole, "definitions": definitions}
+
+
+def main(folder: str = "conf") -> None:
+    """Write the schema into a folder of configurations."""
+    text = json.dumps(json_schema(Path(folder)), indent=2, ensure_ascii=False)
+    (Path(folder) / FILE).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _of_files(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type as files have it. The definitions that it refers to are added to `definitions`."""
+    whole = TypeAdapter(kind).json_schema(ref_template="#/definitions/{model}")
+    for name, definition in whole.pop("$defs", {}).items():
+        definitions.setdefault(name, _relaxed(definition))
+    return _relaxed(whole)
+
+
+def _relaxed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_relaxed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    relaxed = {}
+    for key, value in node.items():
+        if key == "properties":
+            relaxed[key] = {name: _or_interpolation(_relaxed(item)) for name, item in value.items()}
+        elif key not in DROPPED:
+            relaxed["anyOf" if key == "oneOf" else key] = _relaxed(value)
+    return relaxed
+
+
+def _or_interpolation(property_schema: dict[str, Any]) -> dict[str, Any]:
+    if not property_schema:
+        return {}  # it may be anything already
+    choices = property_schema["anyOf"] if property_schema.keys() == {"anyOf"} else [property_schema]
+    return {"anyOf": [*choices, INTERPOLATION]}
+
+
+def _targets(conf: Path) -> list[str]:
+    """The builders of the models in a folder of configurations."""
+    models = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted((conf / "model").glob("*.yaml"))]
+    return list(dict.fromkeys(model.get("model", model)["_target_"] for model in models))
+
+
+def _settings(target: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """A rule of the section `model`: what it may hold if it has this `_target_`."""
+    settings = settings_schema(target)
+    assert settings is not None
+    of_builder = _of_files(settings, definitions)
+    condition = {"properties": {"_target_": {"const": target}}, "required": ["_target_"]}
+    return {"if": condition, "then": {key: of_builder[key] for key in ("properties", "additionalProperties")}}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,81 @@
+"""A checked `Config` from what Hydra composed, or from what a run recorded."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fitbench.config import builders
+from fitbench.config.errors import validated
+from fitbench.config.identity import NEUTRAL, plain, with_current_names
+from fitbench.config.schema import Config
+from fitbench.errors import RequestError
+
+
+def from_hydra(composed: DictConfig) -> Config:
+    """The checked configuration of one job, from what Hydra composed.
+
+    Raises:
+        RequestError: a key is unknown or missing, or a value has the wrong type or is impossible.
+    """
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    try:
+        values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise RequestError(_explain(error)) from error
+    assert isinstance(values, dict)
+    return _finite(builders.checked(validated(Config, _brought_up_to_date(values))))
+
+
+def from_values(values: Mapping[Any, Any]) -> Config:
+    """A `Config` from nested dictionaries, such as those that a run of any version recorded.
+
+    The settings of the model are not checked against its builder, which may have changed since.
+
+    Raises:
+        RequestError: as `from_hydra`.
+    """
+    return _finite(validated(Config, _brought_up_to_date(values)))
+
+
+def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The values with the keys that are newer than they are, and with the functions' current names."""
+    current = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    for key, value in NEUTRAL.items():
+        section, _, name = key.rpartition(".")
+        target = current.get(section) if section else current
+        if isinstance(target, dict):
+            target.setdefault(name, value)
+    if isinstance(current.get("model"), dict):
+        current["model"] = with_current_names(current["model"])
+    return current
+
+
+def _finite(config: Config) -> Config:
+    """The configuration, none of whose numbers is NaN or infinite, also where keys are free."""
+    for key, value in _floats(plain(config)):
+        if not math.isfinite(value):
+            raise RequestError(f"{key} is {value}; it must be a finite number")
+    return config
+
+
+def _floats(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
+    """Every float in a nested configuration with its full key; some sections have free keys."""
+    if isinstance(value, float):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _floats(item, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _floats(item, key)
+
+
+def _explain(error: OmegaConfBaseException) -> str:
+    """The first line of OmegaConf's message, behind the full key."""
+    key = error.full_key or "configuration"
+    if "Missing mandatory value" in str(error):
+        return f"{key} has no default; give it as {key}=VALUE"
+    return f"{key}: {str(error.msg or error).splitlines()[0]}"

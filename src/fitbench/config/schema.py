@@ -1,0 +1,454 @@
+"""The configuration's schema: types, ranges and cross-checks.
+
+YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `Config` of what Hydra composed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Len, Lt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    Strict,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from fitbench import selection, user_metrics
+from fitbench.config.annotations import (
+    NUMBER,
+    NUMBER_NOT_TEXT,
+    WHOLE_NUMBER,
+    Allowed,
+    Count,
+    Fraction,
+    Interval,
+    NonNegative,
+    Positive,
+)
+from fitbench.errors import RequestError
+from fitbench.metrics import CLASSIFICATION, Metric
+from fitbench.tasks import task_of
+
+NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
+A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
+NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
+Dotted = Annotated[str, StringConstraints(pattern=r"\.")]
+UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
+
+
+class Section(BaseModel):
+    """A section of the configuration. Every key is required and no other is allowed."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        ser_json_inf_nan="constants",
+        defer_build=True,  # commands that compose nothing start sooner
+    )
+
+
+class SectionOf:
+    """Metadata of a field: a dictionary that is checked by a model of pydantic's and stays a dictionary.
+
+    Sections with a free choice of `_target_` are dictionaries, because their other keys depend on the target. Numbers
+    stay as they were written, 1 or 1.0.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Pydantic's way to ask for the schema of an annotated type."""
+
+        def check(value: Any, validate: Any) -> dict[str, Any]:
+            checked = validate(value).model_dump(mode="json", by_alias=True, exclude_unset=True)
+            as_written = {key for key, item in value.items() if item == checked[key] and not isinstance(item, dict)}
+            return {str(key): item if key in as_written else checked[key] for key, item in value.items()}
+
+        return core_schema.no_info_wrap_validator_function(
+            check,
+            handler.generate_schema(self.schema),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+        )
+
+
+# -- data -------------------------------------------------------------------------------------------------------------
+
+
+class Source(StrEnum):
+    """Where a data set's images come from."""
+
+    mnist_5k = "mnist_5k"
+    mnist = "mnist"
+    fashion_mnist = "fashion_mnist"
+    digits = "digits"
+    npz = "npz"
+    idx = "idx"
+    image_folder = "image_folder"
+
+
+class Preprocess(StrEnum):
+    """What is done to every image before the model, in training and in use."""
+
+    deskew = "deskew"
+
+
+class Data(Section):
+    """A data set."""
+
+    name: Name
+    source: Source
+    preprocess: Preprocess | None
+
+
+class NamedData(Data):
+    """A data set that fitbench knows by name."""
+
+    source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())  # the record must hold from every folder
+
+
+class FileData(Data):
+    """A data set in files of the user's. Its name is taken from its path if it has none."""
+
+    name: NameFromPath
+    source: Literal[Source.npz, Source.idx, Source.image_folder]
+    path: Annotated[str, Len(1), Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_after_path(cls, values: Any) -> Any:
+        path = values.get("path") if isinstance(values, Mapping) else None
+        if not isinstance(path, str) or not path or values.get("name") is not None:
+            return values
+        file = Path(_absolute(path))
+        return {**values, "name": file.stem if values.get("source") == Source.npz else file.name}
+
+
+class ArrayFiles(FileData):
+    """One .npz file, or a folder of four IDX files."""
+
+    source: Literal[Source.npz, Source.idx]
+
+
+Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
+
+
+class ImageFolder(FileData):
+    """Folders of image files, one folder per class."""
+
+    source: Literal[Source.image_folder]
+    image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
+    color: bool
+    # null: there are the folders train/ and test/
+    test_fraction: Annotated[float, Gt(0), Lt(1), NUMBER] | None
+    skip_bad: bool
+
+
+AnyData = Annotated[NamedData | ArrayFiles | ImageFolder, Field(discriminator="source")]
+
+# -- distortion -------------------------------------------------------------------------------------------------------
+
+
+class NoDistortion(Section):
+    """Training images as they are."""
+
+    kind: Literal["none"]
+
+
+class Affine(Section):
+    """A random rotation (degrees), translation and zoom (fractions), each at most, either way."""
+
+    kind: Literal["affine"]
+    rotation: Annotated[float, Ge(0), Le(180), NUMBER, Allowed("a number from 0 to 180 degrees")]
+    translation: Fraction
+    zoom: Fraction
+
+
+class LeCun(Section):
+    """A random shift, scale, skew and compression (fractions), each at most, either way."""
+
+    kind: Literal["lecun"]
+    shift: Fraction
+    scale: Fraction
+    skew: NonNegative
+    compression: Fraction
+
+
+class Elastic(Section):
+    """Displacements of each pixel, `alpha` times uniform noise smoothed by a Gaussian of `sigma` pixels."""
+
+    kind: Literal["elastic"]
+    sigma: Annotated[float, Gt(0), Le(1000), NUMBER, Allowed("a number above 0 and at most 1000 pixels")]
+    alpha: NonNegative
+
+
+Distortion = Annotated[NoDistortion | Affine | LeCun | Elastic, Field(discriminator="kind")]
+
+# -- model and optimizer ----------------------------------------------------------------------------------------------
+
+
+class Model(Section):
+    """A model builder and its settings, which `builders` checks against the builder's signature."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: Annotated[Dotted, Allowed("the dotted name of a function")] = Field(alias="_target_")
+    name: Name
+    solver: Annotated[Dotted, Allowed("the dotted name of a function")] | None = None  # it computes the weights
+
+
+class Constant(Section):
+    """The learning rate stays as it is."""
+
+    kind: Literal["constant"]
+
+
+class Cosine(Section):
+    """A linear warm-up from 0, then half a cosine down to `final_fraction` of the learning rate."""
+
+    kind: Literal["cosine"]
+    warmup_epochs: NonNegative
+    final_fraction: UpTo1
+
+
+class Step(Section):
+    """The learning rate is multiplied by `factor` after every `every_epochs`."""
+
+    kind: Literal["step"]
+    every_epochs: Positive
+    factor: Annotated[float, Gt(0), Le(1), NUMBER]
+
+
+Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind")]
+
+# These settings go to Keras as they are; text in their place is a mistake.
+OptimizerFraction = Annotated[float, Ge(0), Lt(1), NUMBER_NOT_TEXT]
+OptimizerPositive = Annotated[float, Gt(0), NUMBER_NOT_TEXT]
+OptimizerNonNegative = Annotated[float, Ge(0), NUMBER_NOT_TEXT]
+ABSENT: Any = None  # the default of keys that need not be there
+
+
+class Optimizer(Section):
+    """An optimizer of Keras's or the user's, with the ranges of the settings that Keras's have in common."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target: Annotated[Dotted, Allowed("the dotted name of an optimizer")] = Field(alias="_target_")
+    name: Annotated[Name, Strict()]
+    learning_rate: OptimizerPositive
+    momentum: OptimizerFraction = ABSENT
+    beta_1: OptimizerFraction = ABSENT
+    beta_2: OptimizerFraction = ABSENT
+    rho: OptimizerFraction = ABSENT
+    epsilon: OptimizerPositive | None = ABSENT
+    clipnorm: OptimizerPositive | None = ABSENT
+    clipvalue: OptimizerPositive | None = ABSENT
+    global_clipnorm: OptimizerPositive | None = ABSENT
+    weight_decay: OptimizerNonNegative | None = ABSENT
+    initial_accumulator_value: OptimizerNonNegative | None = ABSENT
+    use_ema: Any = ABSENT
+    schedule: Schedule
+
+    @model_validator(mode="after")
+    def _refuse_averaged_weights(self) -> Optimizer:
+        if self.use_ema:
+            raise ValueError(
+                "optimizer.use_ema puts averaged weights in place after the last validation, so that no metric would "
+                "be theirs; it cannot be used here"
+            )
+        return self
+
+
+# -- training ---------------------------------------------------------------------------------------------------------
+
+
+class EarlyStopping(Section):
+    """As `keras.callbacks.EarlyStopping`; the direction is that of the monitored metric."""
+
+    monitor: str  # as a key of history.jsonl
+    patience: Annotated[int, Ge(0), WHOLE_NUMBER]
+    min_delta: NonNegative
+    restore_best_weights: bool
+
+
+class Validation(StrEnum):
+    """Which training images are held back for validation."""
+
+    last = "last"
+    stratified = "stratified"
+
+
+class Loss(StrEnum):
+    """What training makes small."""
+
+    cross_entropy = "cross_entropy"
+    mean_squared_error = "mean_squared_error"
+    binary_cross_entropy = "binary_cross_entropy"
+
+
+class DtypePolicy(StrEnum):
+    """Keras's names for the precision that layers compute in."""
+
+    float32 = "float32"
+    mixed_float16 = "mixed_float16"
+    mixed_bfloat16 = "mixed_bfloat16"
+
+
+def _with_target(callback: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(callback.get("_target_"), str):
+        raise ValueError("no _target_")
+    return callback
+
+
+Callback = Annotated[
+    dict[str, Any],
+    AfterValidator(_with_target),
+    Allowed("a section with a _target_, the dotted name of a Keras callback"),
+]
+
+
+class Training(Section):
+    """How a model is fitted."""
+
+    epochs: Annotated[int, Ge(0), WHOLE_NUMBER]  # 0 only for a model with a solver
+    batch_size: Count | None  # null: the whole training set in one batch
+    validation_split: Fraction
+    validation: Validation
+    early_stopping: EarlyStopping | None
+    loss: Loss
+    targets: Annotated[Interval, Allowed("[wrong, right] with wrong below right, such as [-1, 1]")] | None
+    label_smoothing: Fraction
+    dtype_policy: DtypePolicy
+    jit_compile: Literal["auto"] | Annotated[bool, Strict()]
+    steps_per_execution: Literal["auto"] | Count
+    checkpoint_seconds: NonNegative
+    callbacks: dict[str, Callback]
+
+    @model_validator(mode="after")
+    def _check_loss(self) -> Training:
+        if self.label_smoothing > 0 and self.loss is not Loss.cross_entropy:
+            raise ValueError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
+        if self.targets is not None and self.loss is not Loss.mean_squared_error:
+            raise ValueError("training.targets goes with training.loss=mean_squared_error; set it to null")
+        return self
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+
+
+class Backend(StrEnum):
+    """Keras's backends that fitbench runs on."""
+
+    tensorflow = "tensorflow"
+    jax = "jax"
+
+
+TASK = CLASSIFICATION  # of every run; there is no key for it yet
+
+
+def _check_metrics(selected: dict[str, Any]) -> dict[str, Any]:
+    selection.check(selected, task_of(TASK))
+    return selected
+
+
+Metrics = Annotated[
+    dict[str, Any],
+    AfterValidator(_check_metrics),
+    BeforeValidator(selection.as_section),
+    WithJsonSchema({"type": ["array", "object"], "description": "A list of names, or a section of names and entries."}),
+]
+
+
+class Config(Section):
+    """Everything that makes a run what it is. Sections with a free choice of `_target_` are dictionaries."""
+
+    data: AnyData
+    model: Annotated[dict[str, Any], SectionOf(Model)]
+    optimizer: Annotated[dict[str, Any], SectionOf(Optimizer)]  # with its schedule under `schedule`
+    training: Training
+    distortion: Distortion
+    metrics: Metrics  # see `selection`
+
+    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
+    study: Name
+    backend: Backend
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")]
+    threads: Literal["auto"] | Count
+    force: bool
+    retry_failed: bool
+    fail_fast: bool
+    outputs: str
+    progress: bool
+
+    @model_validator(mode="after")
+    def _check_epochs(self) -> Config:
+        training = self.training
+        if self.model.get("solver") is not None:
+            solved = "for a model that is computed by its solver"
+            if training.epochs != 0:
+                raise ValueError(f"training.epochs is {training.epochs}; it must be 0 {solved}")
+            if training.validation_split != 0:
+                raise ValueError(
+                    f"training.validation_split is {training.validation_split}; it must be 0 {solved}, "
+                    "which uses every training image"
+                )
+        elif training.epochs == 0:
+            raise ValueError("training.epochs is 0; it must be at least 1")
+        return self
+
+    @model_validator(mode="after")
+    def _check_early_stopping(self) -> Config:
+        training, stopping = self.training, self.training.early_stopping
+        if stopping is None:
+            return self
+        try:
+            part, _ = selection.monitored(stopping.monitor, self.metrics, task_of(TASK))
+        except RequestError as error:
+            raise ValueError(f"training.early_stopping.monitor: {error}") from None
+        if part == "val" and training.validation_split == 0 and self.model.get("solver") is None:
+            raise ValueError(
+                f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
+                "hold some images back, monitor the loss, or set training.early_stopping=null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_warmup(self) -> Config:
+        warmup, epochs = self.optimizer["schedule"].get("warmup_epochs", 0), self.training.epochs
+        if epochs and warmup >= epochs:
+            raise ValueError(
+                f"optimizer.schedule.warmup_epochs is {warmup}; it must be at least 0 and below training.epochs, "
+                f"which is {epochs}"
+            )
+        return self
+
+
+SECTIONS = ("data", "model", "optimizer", "training", "distortion")
+TOP_LEVEL = tuple(key for key in Config.model_fields if key not in SECTIONS)
+
+
+def recorded_metrics(
+    config: Config, of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config
+) -> dict[str, Metric]:
+    """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
+    stopping = config.training.early_stopping
+    return selection.recorded(config.metrics, stopping.monitor if stopping else None, task_of(TASK), of)

@@ -1,0 +1,36 @@
+"""Annotated types of the settings of models. A builder whose parameters have them is checked before data are read.
+
+This module does not import Keras. `fitbench.config.signatures` says what else annotations may use.
+"""
+
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+
+from fitbench.config.annotations import Allowed, Count, Fraction, Interval, NonNegative, Positive, Real, Requires, Whole
+
+__all__ = [
+    "Activation",
+    "Allowed",
+    "Count",
+    "Fraction",
+    "Interval",
+    "LayerSizes",
+    "NonNegative",
+    "OutputActivation",
+    "PixelRange",
+    "Positive",
+    "Real",
+    "Requires",
+    "Whole",
+]
+
+PixelRange = Interval  # what the pixel values 0 and 255 become before the first weights
+LayerSizes = Annotated[list[Count], MinLen(1), Allowed("a list of one or more positive numbers such as [64, 64]")]
+
+# The activations of Keras that take one tensor to one tensor of its shape, by Keras's names, and 1.7159 tanh(2x/3).
+Activation = Literal[
+    "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid",
+    "hard_sigmoid", "softplus", "softsign", "linear", "scaled_tanh",
+]  # fmt: skip
+OutputActivation = Literal["scaled_tanh", "tanh", "sigmoid"]

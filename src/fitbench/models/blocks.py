@@ -1,0 +1,45 @@
+"""The parts that models have in common: the input, padding, the last layer."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from fitbench.models.annotations import PixelRange
+from fitbench.models.layers import scaled_tanh
+
+
+def pixels(input_shape: tuple[int, int, int], pixel_range: PixelRange, *first: layers.Layer) -> tuple:
+    """The input, and the pixels as floats with 0 and 255 mapped to the ends of `pixel_range`.
+
+    Layers that come `first` are given pixels from 0 to 255: what they pad with 0 becomes the background.
+    """
+    low, high = pixel_range
+    images = keras.Input(input_shape, dtype="uint8", name="pixels")
+    x = images
+    for layer in first:
+        x = layer(x)
+    return images, layers.Rescaling((high - low) / 255, offset=low, name="pixel_range")(x)
+
+
+def logits(outputs: int, **settings: Any) -> layers.Dense:
+    """The last layer, in float32 under every dtype policy."""
+    return layers.Dense(outputs, dtype="float32", name="logits", **settings)
+
+
+def padded(input_shape: tuple[int, int, int], side: int) -> layers.ZeroPadding2D:
+    """Zeros around images smaller than side x side, the same on both sides as far as that goes (28 to 32: by 2)."""
+    missing = [max(side - length, 0) for length in input_shape[:2]]
+    return layers.ZeroPadding2D([(some // 2, some - some // 2) for some in missing])
+
+
+def activation_of(name: str) -> Any:
+    """An activation by its name in the configuration: Keras's, or `scaled_tanh`."""
+    return scaled_tanh if name == "scaled_tanh" else keras.activations.get(name)
+
+
+def at_least(name: str, input_shape: tuple[int, int, int], side: int) -> None:
+    """Refuse images that are smaller than side x side with a ValueError."""
+    height, width, _ = input_shape
+    if min(height, width) < side:
+        raise ValueError(f"{name} takes images of {side}x{side} pixels or more; these are {height}x{width}")

@@ -1,0 +1,116 @@
+"""Models of dense layers.
+
+A model is a function that returns a `keras.Model`. Its parameters are the settings in `conf/model/*.yaml`, which are
+checked against their annotations; fitbench supplies `input_shape`, `outputs` and `examples`, the number of training
+images, to a function that has these parameters. Every model takes raw pixels, uint8 [batch, height, width, channels]
+from 0 to 255, prepares them in its first layers, and ends in logits, float32 [batch, outputs]. So a saved model needs
+nothing but images, and training and use cannot differ. A function of your own works in the same way: name it in
+`model._target_`.
+"""
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from keras import layers
+
+from fitbench.models.annotations import Activation, Fraction, LayerSizes, OutputActivation, PixelRange, Positive
+from fitbench.models.blocks import activation_of, logits, pixels
+from fitbench.models.layers import Standardize
+
+
+def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange) -> keras.Model:
+    """One dense layer: multinomial logistic regression. 7,850 parameters on 28x28x1 and 10 classes."""
+    images, x = pixels(input_shape, pixel_range)
+    x = layers.Flatten()(x)
+    return keras.Model(images, logits(outputs)(x), name="softmax")
+
+
+def mlp(
+    input_shape: tuple[int, int, int],
+    outputs: int,
+    pixel_range: PixelRange,
+    hidden: LayerSizes,
+    activation: Activation,
+    dropout: Fraction,
+    init_stddev: Positive | None,
+    output_activation: OutputActivation | None = None,
+) -> keras.Model:
+    """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes.
+
+    Weights start from Glorot's uniform distribution and biases from zero, or, with `init_stddev`, both from a normal
+    distribution of mean 0 and that standard deviation. With `output_activation` the outputs are squashed, for the
+    mean squared error; then they are no logits, but their order is that of the logits.
+    """
+
+    def start() -> dict:
+        if init_stddev is None:
+            return {}
+        normal = keras.initializers.RandomNormal
+        return {"kernel_initializer": normal(stddev=init_stddev), "bias_initializer": normal(stddev=init_stddev)}
+
+    images, x = pixels(input_shape, pixel_range)
+    x = layers.Flatten()(x)
+    for units in hidden:
+        x = layers.Dense(units, activation=activation_of(activation), **start())(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    squashed = activation_of(output_activation or "linear")
+    return keras.Model(images, logits(outputs, activation=squashed, **start())(x), name="mlp")
+
+
+def logistic_ovr(
+    input_shape: tuple[int, int, int],
+    outputs: int,
+    examples: int,
+    C: Positive,
+    penalty: Literal["l1", "l2"],
+    penalise_bias: bool,
+) -> keras.Model:
+    """One logistic regression per class against the rest, on standardised pixels, penalised as in scikit-learn.
+
+    With `training.loss=binary_cross_entropy` the objective is, over n = `examples` training images and K = `outputs`,
+
+        1 / (K n C) * sum over classes of (P(w) + C * sum over images of log(1 + exp(-y (w·x + b)))),  y = 1 or -1,
+
+    where P(w) is |w|²/2 for the penalty l2 and the sum of |w| for l1: the sum of the objectives of scikit-learn's
+    `LogisticRegression(C=C, penalty=penalty, solver="liblinear")` over the classes, divided by K n C (user guide,
+    section 'Logistic regression'; Fan et al., LIBLINEAR, 2008). liblinear treats the bias as a weight of an input of
+    1, so P takes it in with `penalise_bias`; the other solvers leave it out. The weights start at zero: the objective
+    is convex. Steps of gradient descent make small weights under l1, not zero ones.
+    """
+    weight = 1 / (C * examples * outputs)
+    penalised = keras.regularizers.L1(weight) if penalty == "l1" else keras.regularizers.L2(weight / 2)
+    images = keras.Input(input_shape, dtype="uint8", name="pixels")
+    x = layers.Flatten()(Standardize(name="standardised")(images))
+    last = logits(
+        outputs,
+        kernel_initializer="zeros",
+        kernel_regularizer=penalised,
+        bias_regularizer=penalised if penalise_bias else None,
+    )
+    return keras.Model(images, last(x), name="logistic_ovr")
+
+
+def nearest_mean(input_shape: tuple[int, int, int], outputs: int) -> keras.Model:
+    """The class whose mean image is nearest in squared error, as one dense layer on pixels from 0 to 1.
+
+    For a mean image m, -|x - m|^2 / 2 is m·x - |m|^2 / 2 less |x|^2 / 2, which is the same for every class. So the
+    kernel's columns are the means and the biases are -|m|^2 / 2. `solve_nearest_mean` sets them.
+    """
+    images, x = pixels(input_shape, [0, 1])
+    x = layers.Flatten()(x)
+    return keras.Model(images, logits(outputs)(x), name="nearest_mean")
+
+
+def solve_nearest_mean(model: keras.Model, images: Any, labels: np.ndarray) -> None:
+    """Set the weights of `nearest_mean` from images, uint8 [N, height, width, channels], and labels, int [N]."""
+    classes = model.output_shape[-1]
+    sums = np.zeros((classes, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(labels), 4096):
+        chunk = slice(start, start + 4096)
+        flat = images[chunk].reshape(len(labels[chunk]), -1).astype(np.float64)
+        for label in range(classes):
+            sums[label] += flat[labels[chunk] == label].sum(axis=0)
+    means = sums / np.bincount(labels, minlength=classes)[:, None] / 255
+    model.get_layer("logits").set_weights([means.T, -(means**2).sum(axis=1) / 2])
