@@ -11,9 +11,10 @@ from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
 from fitbench.record.result import SCHEMA, write_result
 from fitbench.tables.composing import configurations
-from fitbench.tables.definition import Table, read
+from fitbench.tables.definition import Table
 from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import Outcome, outcomes
+from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
 
 DEFINITION: dict[str, Any] = {

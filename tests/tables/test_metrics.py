@@ -13,8 +13,8 @@ from fitbench.errors import RequestError
 from fitbench.tables import launching, measured, rendering
 from fitbench.tables.bootstrap import deviation
 from fitbench.tables.composing import configurations
-from fitbench.tables.definition import read
 from fitbench.tables.outcome import remarks
+from fitbench.tables.reading import read
 from fitbench.tables.record import readme
 
 COMMON = {"test_examples": 1000, "seeds": 3}
@@ -143,18 +143,19 @@ def test_values_of_the_validation_part_and_errors_of_other_proportions(table_of,
         ({"metric": "kappa"}, r"metric: .*'kappa'.* defined in overrides, as metrics\.NAME=\{_target_: mine"),
         ({"metric": "kappa", "overrides": ["metrics.kappa={_target_: kappa, direction: max}"]},
          r"metric: metrics\.kappa\._target_ is 'kappa'; expected a dotted name"),
-        ({"metric": "macro_f1", "unit": "accuracy"}, "unit: expected one of percent, value for test macro F1, found"),
-        ({"metric": "macro_f1", "unit": "error_percent"}, "unit: expected one of percent, value for test macro F1"),
-        ({"metric": "log_loss", "unit": "percent"}, "unit: expected one of value for test log loss, found 'percent'"),
-        ({"metric": "test_accuracy", "unit": "value"}, "unit: expected one of accuracy, error_percent, percent for"),
+        ({"metric": "macro_f1", "unit": "accuracy"}, "unit is 'accuracy'; it must be one of percent, value "),
+        ({"metric": "macro_f1", "unit": "error_percent"}, "unit is 'error_percent'; it must be one of percent, "),
+        ({"metric": "log_loss", "unit": "percent"}, "unit is 'percent'; it must be value for test log loss"),
+        ({"metric": "test_accuracy", "unit": "value"},
+         "unit is 'value'; it must be one of accuracy, error_percent, percent for"),
         ({"metric": "macro_f1", "unit": "percent", "tolerance": ...},
-         r"tolerance: expected the difference in macro F1, % that does not matter; macro F1 has no default, because"),
+         r"tolerance is missing; it must be the difference in macro F1, % that does not matter: macro F1 has no def"),
         ({"metric": "macro_f1", "unit": "percent", "rows": [{"label": "a", "claimed": "-1", "measured": False}]},
-         "claimed: expected macro F1, % from 0 to 100, the low end first"),
+         "claimed is '-1'; it must be macro F1, % from 0 to 100, the low end first"),
         ({"metric": "log_loss", "unit": "value", "rows": [{"label": "a", "claimed": "-1", "measured": False}]},
-         "claimed: expected log loss of at least 0, the low end first, found '-1'"),
+         "claimed is '-1'; it must be log loss of at least 0, the low end first"),
         ({"rows": [{"label": "a", "claimed": "1", "deviation": "-1", "trainings": 2, "measured": False}]},
-         "deviation: expected a number of at least 0, found '-1'"),
+         "deviation is '-1'; it must be at least 0"),
     ],
 )  # fmt: skip
 def test_a_metric_and_a_unit_that_do_not_exist_or_fit_are_refused(define, changed, message):

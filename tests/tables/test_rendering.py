@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from fitbench.tables import rendering
-from fitbench.tables.definition import read
+from fitbench.tables.reading import read
 from fitbench.tables.rendering import tex
 
 NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é 数 " + "\x1b[31m"

@@ -11,9 +11,10 @@ import numpy as np
 from fitbench.analysis.statistics import Interval
 from fitbench.charts import paper
 from fitbench.charts.paper import COLOURS, GREY, WIDTHS
-from fitbench.tables.definition import Table, Unit
+from fitbench.tables.definition import Table
 from fitbench.tables.outcome import Outcome
 from fitbench.tables.rendering import ends
+from fitbench.tables.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,10 @@ from typing import Any
 
 from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, as_markdown, escaped, print_columns
-from fitbench.tables.definition import NONE_STATED, Claim, Table, Unit
+from fitbench.tables.definition import Claim, Table
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
+from fitbench.tables.schema import NONE_STATED
+from fitbench.tables.units import Unit
 from fitbench.text import clean, console, number
 
 NARROWEST = 13  # characters of a label or a verdict in a terminal

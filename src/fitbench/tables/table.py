@@ -9,6 +9,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.tables import definition, launching, measured, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.outcome import outcomes
+from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
 
@@ -46,7 +47,7 @@ def table(
         raise RequestError(f"{overrides[0] if overrides else '--workers'} is for what --run launches; add --run")
     if write and (rows is not None or seeds is not None):
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
-    wanted = definition.part(definition.read(definition.find(name)), rows, seeds)
+    wanted = definition.part(read(definition.find(name)), rows, seeds)
     composed = configurations(wanted, outputs)
     failure = None
     if run:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from fitbench.metrics import Metric
+
+UnitName = Literal["accuracy", "error_percent", "percent", "value"]
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,16 @@ def _value(metric: Metric) -> Unit:
     return Unit("value", f"{metric.label}, {metric.unit}" if metric.unit else metric.label, 1, False, metric.digits)
 
 
-_UNITS: dict[str, Callable[[Metric], Unit]] = {
+_UNITS: dict[UnitName, Callable[[Metric], Unit]] = {
     "accuracy": _accuracy,
     "error_percent": _error_percent,
     "percent": lambda metric: _percent("percent", metric, metric.label, False),
     "value": _value,
 }
-NAMES = tuple(_UNITS)
+NAMES: tuple[UnitName, ...] = get_args(UnitName)
 
 
-def fits(name: str, metric: Metric) -> bool:
+def fits(name: UnitName, metric: Metric) -> bool:
     """Whether a metric can be stated in the unit of this name.
 
     'accuracy' and 'error_percent' are for proportions, the second for those of which a larger one is better. 'percent'
@@ -78,6 +81,6 @@ def fits(name: str, metric: Metric) -> bool:
     return metric.proportion and (name == "accuracy" or metric.higher_is_better)
 
 
-def unit_of(name: str, metric: Metric) -> Unit:
+def unit_of(name: UnitName, metric: Metric) -> Unit:
     """The unit of this name for a metric that it fits."""
     return _UNITS[name](metric)
