@@ -117,15 +117,17 @@ class Composer:
 class Loader(ConfigLoaderImpl):
     """Hydra's, for which `metrics` may be a list or a section, in files and in overrides, together and in any order.
 
-    Hydra cannot merge a list with a section. So a list stands in a section, under `selection.LIST`, until all is merged.
+    Hydra cannot merge a list with a section. So a list stands under `selection.LIST` of a section until all is merged.
     """
 
     def load_configuration(self, *arguments: Any, **settings: Any) -> DictConfig:
         """What Hydra composes, with `metrics` as one section."""
         composed = super().load_configuration(*arguments, **settings)
         if OmegaConf.is_dict(composed.get(selection.KEY)):
+            section = OmegaConf.to_container(composed[selection.KEY])
+            assert isinstance(section, dict)
             with open_dict(composed):
-                composed[selection.KEY] = selection.joined(OmegaConf.to_container(composed[selection.KEY]))
+                composed[selection.KEY] = selection.joined({str(name): entry for name, entry in section.items()})
         return composed
 
     def _parse_overrides_and_create_caching_repo(
@@ -136,11 +138,11 @@ class Loader(ConfigLoaderImpl):
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
         loaded = super()._load_single_config(default, repo)
-        names = loaded.config.get(selection.KEY) if selection.KEY in loaded.config else None
-        if not OmegaConf.is_list(names):
+        if not isinstance(loaded.config, DictConfig) or selection.KEY not in loaded.config:
             return loaded
         config = copy.deepcopy(loaded.config)
-        config[selection.KEY] = {selection.LIST: names}
+        if OmegaConf.is_list(config[selection.KEY]):
+            config[selection.KEY] = {selection.LIST: config[selection.KEY]}
         return replace(loaded, config=config)
 
 

@@ -62,6 +62,12 @@ class Task(Protocol):
         """What `paired_test` compares between two runs: a value of each example [N], larger where the run is better."""
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float32, from logits [N, classes]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 class Classification:
     """One class of several for each example. Raw outputs are logits, or what a squared error is computed from.
 
@@ -84,8 +90,7 @@ class Classification:
 
     def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
         """Probabilities, float32 [N, classes]: the softmax of the raw outputs, whichever the loss."""
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True), dtype=np.float32)
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(raw)
 
     def check(self, targets: np.ndarray, outputs: np.ndarray, examples: int, width: int) -> None:
         """Refuse what is not labels, int [examples], from 0 to width - 1, and probabilities, float [examples, width].

@@ -115,7 +115,7 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         "study": config.study, "config": plain(config),
         "fold": None, "task": "classification", "primary": "accuracy", "metric_info": infos(config),
         "metrics": {**values, "test_loss": 0.5, **dict.fromkeys((f"test_{name}" for name in config.metrics), 0.5)},
-        "timing": {"fit_seconds": 1.0, "seconds": 2.0, "images_per_second": 100.0, "examples_per_second": 100.0},
+        "timing": {"fit_seconds": 1.0, "seconds": 2.0, "examples_per_second": 100.0},
         "parameters": 10 * config.training.batch_size,
         "data": {"name": "digits", "sha256": "0" * 64, "train": 8, "validation": 2, "test": 2, "skipped": 0,
                  "classes": ["0", "1"]},

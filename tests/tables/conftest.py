@@ -9,13 +9,15 @@ import pytest
 from fitbench import metrics, user_metrics
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
-from fitbench.record.result import SCHEMA, write_result
+from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
+
+from ..run_folders import SCHEMA_2
 
 DEFINITION: dict[str, Any] = {
     "title": "A table",
@@ -109,17 +111,15 @@ def finish(table: Table, config: Config, value: float | None, test: int, sha256:
     write_result(
         folder,
         {
-            "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
-            "fold": None, "study": config.study, "config": plain(config), "task": "classification",
-            "primary": "accuracy",
+            **SCHEMA_2, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
+            "study": config.study, "config": plain(config),
             "metrics": {**values, table.recorded_name: value, "best_epoch": 1, "epochs": 2},
             "metric_info": infos,
-            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4, "examples_per_second": 8123.4},
+            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4},
             "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,
                      "classes": ["0", "1"], "skipped": 0},
             "versions": {"python": "3.11.7", "keras": "3.15.1"}, "git": {"commit": "c0ffee" * 6, "dirty": False},
-            "code": {}, "environment": {}, "threads": None,
             "device": "cpu: Some Processor, 2 cores", "attempts": 1, "finished_at": "2026-01-02T03:04:05Z",
         },
     )  # fmt: skip

@@ -32,9 +32,9 @@ NOT_IDENTITY = (
 # new key renames no run. Null and empty values are never hashed.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
+    "metrics": ["accuracy"],
     "data.preprocess": None,
     "training.targets": None,
-    "metrics": {"accuracy": None},
 }
 
 # Functions that have moved, and the names under which they are hashed and which older configurations have.

@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from fitbench import selection, user_metrics
+from fitbench import metrics, selection, user_metrics
 from fitbench.config.annotations import (
     NUMBER,
     NUMBER_NOT_TEXT,
@@ -39,9 +39,10 @@ from fitbench.config.annotations import (
     Positive,
 )
 from fitbench.errors import RequestError
-from fitbench.metrics import CLASSIFICATION, Metric
+from fitbench.metrics import Metric
 from fitbench.tasks import task_of
 
+TASK = metrics.CLASSIFICATION  # of every run; there is no key for it yet
 NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
@@ -355,27 +356,24 @@ class Training(Section):
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
+def _selected(value: Any) -> dict[str, Any]:
+    section = selection.as_section(value)
+    selection.check(section, task_of(TASK))
+    return section
+
+
+Metrics = Annotated[
+    dict[str, Any],  # a name and the user's entry, or null for a metric of fitbench; see `selection`
+    BeforeValidator(_selected),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
+]
+
+
 class Backend(StrEnum):
     """Keras's backends that fitbench runs on."""
 
     tensorflow = "tensorflow"
     jax = "jax"
-
-
-TASK = CLASSIFICATION  # of every run; there is no key for it yet
-
-
-def _check_metrics(selected: dict[str, Any]) -> dict[str, Any]:
-    selection.check(selected, task_of(TASK))
-    return selected
-
-
-Metrics = Annotated[
-    dict[str, Any],
-    AfterValidator(_check_metrics),
-    BeforeValidator(selection.as_section),
-    WithJsonSchema({"type": ["array", "object"], "description": "A list of names, or a section of names and entries."}),
-]
 
 
 class Config(Section):
@@ -386,8 +384,8 @@ class Config(Section):
     optimizer: Annotated[dict[str, Any], SectionOf(Optimizer)]  # with its schedule under `schedule`
     training: Training
     distortion: Distortion
-    metrics: Metrics  # see `selection`
 
+    metrics: Metrics
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
     study: Name
     backend: Backend
@@ -417,13 +415,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_early_stopping(self) -> Config:
-        training, stopping = self.training, self.training.early_stopping
+        training = self.training
+        stopping = training.early_stopping
         if stopping is None:
             return self
         try:
             part, _ = selection.monitored(stopping.monitor, self.metrics, task_of(TASK))
         except RequestError as error:
-            raise ValueError(f"training.early_stopping.monitor: {error}") from None
+            raise RequestError(f"training.early_stopping.monitor: {error}") from None
         if part == "val" and training.validation_split == 0 and self.model.get("solver") is None:
             raise ValueError(
                 f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
@@ -442,13 +441,13 @@ class Config(Section):
         return self
 
 
-SECTIONS = ("data", "model", "optimizer", "training", "distortion")
-TOP_LEVEL = tuple(key for key in Config.model_fields if key not in SECTIONS)
-
-
 def recorded_metrics(
     config: Config, of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config
 ) -> dict[str, Metric]:
     """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
     stopping = config.training.early_stopping
     return selection.recorded(config.metrics, stopping.monitor if stopping else None, task_of(TASK), of)
+
+
+SECTIONS = ("data", "model", "optimizer", "training", "distortion")
+TOP_LEVEL = tuple(key for key in Config.model_fields if key not in SECTIONS)

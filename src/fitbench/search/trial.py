@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from fitbench.composition import Composer, explain
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.launch.job import recorded
+from fitbench.launch.job import completed, recorded
 from fitbench.launch.sweep import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
@@ -108,7 +108,7 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
         values = []
         for i, config in enumerate(configs):
             judge = _Judge(study, turn.trial, reports=i == 0)
-            result = _result(config, turn.trial.number, judge, wanted)
+            result = _result(config, turn.trial.number, judge)
             if result is None:
                 return Ended(TrialState.PRUNED, [wanted[0].best(judge.values)])
             values.append([_value(study, objective, result, config) for objective in wanted])
@@ -151,22 +151,21 @@ class _Judge:
             return self.prunes and step >= self.last and self.trial.should_prune()  # earlier epochs have survived
 
 
-def _result(config: Config, number: int, judge: _Judge, wanted: Sequence[Objective]) -> dict[str, Any] | None:
+def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None:
     """The result of a run, recorded or trained now; None if it was pruned.
 
-    A run that another process works on is waited for. A recorded run that lacks a metric of the objectives is
-    evaluated.
+    A run that another process works on is waited for. A recorded run that lacks a metric is evaluated.
     """
     folder = folder_of(config)
     while True:
         result = recorded(config)
-        if result is not None and all(objective.recorded_in(result) for objective in wanted):
-            for epoch in read_history(folder):
-                judge(epoch)
-            return result
-        from fitbench.training.run import Trial, train
-
         try:
+            if result is not None:
+                for epoch in read_history(folder):
+                    judge(epoch)
+                return completed(config, result)
+            from fitbench.training.run import Trial, train
+
             with _logged(folder):
                 return train(config, folder, Trial(number, judge))
         except Claimed:
