@@ -149,8 +149,6 @@ def result(config: Config, name: str, identity: str, epochs: list[dict[str, Any]
         "threads": 2, "environment": {}, "code": {},
         "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
         "config": plain(config),
-        "fold": None, "task": "classification", "primary": "accuracy", "threads": 2, "environment": {}, "code": {},
-        "metric_info": {name: metrics.get(name).info() for name in ("accuracy", "loss")},
         "metrics": {
             "train_loss": last["loss"], "train_accuracy": last["accuracy"], "val_loss": last["val_loss"],
             "val_accuracy": last["val_accuracy"], "best_epoch": EPOCHS, "epochs": EPOCHS, "test_loss": last["val_loss"],

@@ -7,8 +7,8 @@ import pytest
 
 from fitbench.errors import RequestError
 from fitbench.tables import measured
-from fitbench.tables.definition import read
 from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, remarks, seed_values
+from fitbench.tables.reading import read
 
 ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim
 
@@ -81,8 +81,8 @@ def test_a_run_of_another_seed_or_study_or_configuration_does_not_count(define, 
     ("change", "reason"),
     [
         (lambda text: text[:100], "not JSON"),
-        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": 1.5'), "expected an accuracy"),
-        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": null'), "expected an accuracy"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": 1.5'), "expected a number from 0 to 1"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": null'), "expected a number from 0 to 1"),
         (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": NaN'), "expected"),
         (lambda text: text.replace('-s0"', '-s9"'), "that of another run"),
         (lambda text: text.replace('"test": 10000', '"test": 0'), "at least one example"),
@@ -173,6 +173,15 @@ def test_a_damaged_csv_is_refused(small, composed, tmp_path, full, change, messa
     text = measured.as_csv(measured.read_runs(small, composed(small)))
     path.write_text(change(text))
     with pytest.raises(RequestError, match=message):
+        measured.read_csv(path)
+
+
+def test_a_csv_of_an_older_version_is_refused_with_the_command_that_writes_it_again(small, tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text(measured.as_csv([]).replace("bootstrap_deviation,", ""))
+    with pytest.raises(
+        RequestError, match=rf"bootstrap_deviation.*; write it again with fitbench table {tmp_path} --w"
+    ):
         measured.read_csv(path)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from fitbench.tables import rendering
-from fitbench.tables.definition import read
+from fitbench.tables.reading import read
 
 NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é 数 " + "\x1b[31m"
 
@@ -138,7 +138,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
 
 
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):
-    rendering.printed(nasty, look(nasty), "table")
+    rendering.print_table(nasty, look(nasty), "table")
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "2 of 3" in out

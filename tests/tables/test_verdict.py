@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from fitbench import metrics
 from fitbench.tables.definition import Claim
 from fitbench.tables.verdict import EvaluationSets, Verdict, judge
 
 from .calibration import GRID, SEEDS, false_verdicts, simulate
 
 N = 10_000
+LOG_LOSS = metrics.get("log_loss")
 SAME = EvaluationSets(N, same=True)
 OTHER = EvaluationSets(N, same=False)
 
@@ -68,11 +70,24 @@ def test_training_and_sampling_add_with_satterthwaites_degrees_of_freedom():
 
 def test_a_metric_that_is_no_proportion_takes_the_bootstraps_variance():
     sets = EvaluationSets(102, same=False, bootstrap_variance=0.04)
-    judgement = judge(claim_of(2.55, examples=51), spread_around(2.6, 0.1), 0.1, sets)
+    judgement = judge(claim_of(2.55, examples=51), spread_around(2.6, 0.1), 0.1, sets, metric=LOG_LOSS)
     training, freedom = 0.01 * 1.2, 4
     variance = training + 0.04 + 0.08
     expected = stats.t.ppf(0.975, variance**2 / (training**2 / freedom)) * math.sqrt(variance)
     assert judgement.half_width == pytest.approx(expected)
+
+
+def test_without_a_bootstrap_a_metric_that_is_no_proportion_has_no_interval_on_other_test_examples():
+    values = spread_around(2.6, 0.1)
+    judgement = judge(claim_of(1.0), values, 0.1, OTHER, metric=LOG_LOSS)
+    assert (judgement.verdict, judgement.half_width, judgement.seeds_needed) == (Verdict.inconclusive, None, None)
+    assert judge(claim_of(1.0), values, 0.1, SAME, metric=LOG_LOSS).verdict is Verdict.worse
+
+
+def test_only_a_proportion_has_a_half_width_of_at_least_one_example():
+    sets = EvaluationSets(10, same=True)
+    assert judge(claim_of(0.5), [0.5] * 3, 0.01, sets).half_width == pytest.approx(0.1)
+    assert judge(claim_of(0.5), [0.5] * 3, 0.01, sets, metric=metrics.get("macro_f1")).half_width == 0
 
 
 @pytest.mark.parametrize("claim", [claim_of(1.0), claim_of(1.0, trainings=10, deviation=0.0)])
@@ -107,6 +122,13 @@ def test_a_difference_is_said_where_the_interval_leaves_zero_and_reaches_beyond_
     assert half > 0.005
     for gap, expected in ((1e-6, verdict), (-1e-6, Verdict.inconclusive)):
         assert judge(claim, spread_around(0.95 + side * (half + gap), deviation), 0.005, SAME).verdict is expected
+
+
+@pytest.mark.parametrize(("mean", "verdict"), [(0.3, Verdict.better), (0.5, Verdict.worse)])
+def test_of_a_metric_whose_smaller_values_are_better_the_smaller_mean_is_better(mean, verdict):
+    judgement = judge(claim_of(0.4), spread_around(mean, 0.01), 0.01, SAME, metric=LOG_LOSS)
+    assert judgement.verdict is verdict
+    assert judgement.difference == pytest.approx(mean - 0.4)
 
 
 @pytest.mark.parametrize("side", [1, -1])

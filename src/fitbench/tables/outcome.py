@@ -1,4 +1,4 @@
-"""What came of each row of a table: the runs that were measured for it, the judgement, and remarks on both."""
+"""The outcome of each row of a table: the runs that were measured for it, the judgement, and remarks on both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fitbench.metrics import Metric
 from fitbench.record.folder import State
+from fitbench.tables.bootstrap import resamples
 from fitbench.tables.definition import Claim, Row, Table
 from fitbench.tables.measured import DAMAGED, MISSING, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
@@ -33,7 +35,7 @@ class Outcome:
 
     @property
     def values(self) -> list[float]:
-        """The accuracy of each seed; the mean over its folds where there are folds."""
+        """The metric's value of each seed; the mean over its folds where there are folds."""
         return seed_values(self.records)
 
     @property
@@ -88,15 +90,15 @@ def seed_values(records: Sequence[Record]) -> list[float]:
 
 def _judgement(table: Table, row: Row, records: Sequence[Record]) -> Judgement:
     sets = evaluation_sets(row.claim, records)
-    judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic)
+    judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic, table.metric)
     return judgement if row.measured else Judgement(Verdict.not_measured, judgement.measured)
 
 
 def evaluation_sets(claim: Claim | None, records: Sequence[Record]) -> EvaluationSets:
-    """What is known of the test examples of the claim and of the finished runs.
+    """The test examples of the claim and of the finished runs.
 
-    They are the same where the table says so or the checksum of the data agrees. A different number of examples proves
-    that they are others, whatever the table says.
+    They are the same where the table states it or the checksum of the data agrees. A different number of examples
+    proves that they are others, whatever the table states. The bootstrap's variance is the mean over the runs.
     """
     finished = [record for record in records if record.test_examples]
     ours = min((record.test_examples or 1 for record in finished), default=claim.test_examples if claim else 1)
@@ -105,7 +107,9 @@ def evaluation_sets(claim: Claim | None, records: Sequence[Record]) -> Evaluatio
     stated = claim.test_set == "same" or (
         claim.test_set != "other" and all(record.data_sha256.startswith(claim.test_set) for record in finished)
     )
-    return EvaluationSets(ours, same=stated and ours == claim.test_examples)
+    deviations = [record.bootstrap_deviation for record in finished if record.bootstrap_deviation is not None]
+    variance = math.fsum(deviation**2 for deviation in deviations) / len(deviations) if deviations else None
+    return EvaluationSets(ours, same=stated and ours == claim.test_examples, bootstrap_variance=variance)
 
 
 def counts(results: Sequence[Outcome]) -> str:
@@ -131,7 +135,11 @@ def remarks(table: Table, results: Sequence[Outcome]) -> list[str]:
     texts = [f"not run yet: {'; '.join(outcome.row.label for outcome in untouched)}"] if untouched else []
     for outcome in results:
         if outcome not in untouched:
-            remarks_on_row = (*_about_states(outcome), *_about_seeds(outcome), *_about_data(outcome))
+            remarks_on_row = (
+                *_about_states(outcome),
+                *_about_seeds(outcome, table.metric),
+                *_about_data(outcome, table.metric),
+            )
             texts += [f"{outcome.row.label}: {remark}" for remark in remarks_on_row]
     return texts
 
@@ -144,27 +152,35 @@ def _about_states(outcome: Outcome) -> list[str]:
             states.setdefault(record.state, []).append(record)
     texts = []
     for state, records in states.items():
-        seeds = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
         reasons = "; ".join(dict.fromkeys(record.reason for record in records[:NAMED] if record.reason))
         word = "not run yet" if state == MISSING else "cannot be read" if state == DAMAGED else state
-        texts.append(f"seed{'s' * (len(records) > 1)} {seeds} {word}" + (f" ({reasons})" if reasons else ""))
+        texts.append(f"{_seeds(records)} {word}" + (f" ({reasons})" if reasons else ""))
     if outcome.row.measured and len(outcome.row.seeds) < outcome.wanted:
         texts.append(f"only {len(outcome.row.seeds)} of the {outcome.wanted} seeds of this table are planned for it")
     return texts
 
 
-def _about_seeds(outcome: Outcome) -> list[str]:
+def _seeds(records: Sequence[Record]) -> str:
+    """The seeds of some records, as 'seeds 0, 3'."""
+    numbers = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
+    return f"seed{'s' * (len(records) > 1)} {numbers}"
+
+
+def _about_seeds(outcome: Outcome, metric: Metric) -> list[str]:
     """What the number and the scatter of the seeds mean for the verdict."""
     values, judgement = outcome.values, outcome.judgement
+    width = "is one test example to each side" if metric.proportion else "has no width"
     texts = []
     if outcome.row.deterministic and values:
-        texts.append("deterministic, so one run is enough; its interval is one test example to each side")
+        texts.append(f"deterministic, so one run is enough; its interval {width}")
     elif len(values) > 1 and min(values) == max(values):
-        texts.append(f"all {len(values)} seeds gave the same result; the interval is one test example to each side")
+        texts.append(f"all {len(values)} seeds gave the same result; the interval {width}")
     if judgement.verdict is not Verdict.inconclusive:
         return texts
-    if judgement.half_width is None:
+    if judgement.seeds_needed is not None and judgement.half_width is None:
         texts.append(f"a verdict needs at least {judgement.seeds_needed} seeds")
+    elif judgement.half_width is None:
+        texts.append("inconclusive, because the sampling of the test examples is unknown")
     elif judgement.seeds_needed is not None:
         texts.append(f"inconclusive; about {judgement.seeds_needed:,} seeds would decide")
     else:
@@ -183,7 +199,7 @@ def _undecidable(outcome: Outcome) -> str:
     return f"the mean of the claim's {claim.trainings} trainings scatters by more than the tolerance"
 
 
-def _about_data(outcome: Outcome) -> list[str]:
+def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
     """Where the data of the runs differ among themselves or from those of the claim."""
     claim, finished = outcome.row.claim, outcome.finished
     texts = []
@@ -196,4 +212,25 @@ def _about_data(outcome: Outcome) -> list[str]:
         ours = " and ".join(f"{number:,}" for number in numbers)
         texts.append(f"tested on {ours} examples, claimed on {claim.test_examples:,}")
     texts.append("claimed on other test examples; the verdict takes both test sets for samples")
+    if not metric.proportion:
+        texts += _about_bootstrap(finished)
     return texts
+
+
+def _about_bootstrap(finished: Sequence[Record]) -> list[str]:
+    """How the variance over samples of the test examples was computed, and for which seeds it could not be."""
+    texts = [
+        f"the variance between test sets is that of a bootstrap with {count:,} resamples of ours"
+        for count in sorted(
+            {
+                resamples(record.test_examples)
+                for record in finished
+                if record.test_examples and record.bootstrap_deviation is not None
+            }
+        )
+    ]
+    reasons: dict[str, list[Record]] = {}
+    for record in finished:
+        if record.bootstrap_deviation is None:
+            reasons.setdefault(record.reason or "no bootstrap", []).append(record)
+    return texts + [f"{_seeds(records)}: {reason}" for reason, records in reasons.items()]

@@ -1,7 +1,7 @@
 """`fitbench table --write`: what was measured, committed beside table.yaml.
 
-results.csv holds the values of the seeds. README.md is made from it and from table.yaml and nothing else, so that
-anybody can check that the three agree.
+results.csv holds the values of the seeds. README.md is written from it and from table.yaml alone, so that anybody can
+check that the three agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAMED = 3  # devices or sets of versions that are named at most
 
 
 def write_record(table: Table, records: Sequence[Record]) -> None:
-    """Write results.csv, claimed_measured.png and README.md into the folder of the table, and say so on stderr.
+    """Write results.csv, claimed_measured.png and README.md into the folder of the table, and name them on stderr.
 
     Raises:
         FitbenchError: a file cannot be written.
@@ -49,7 +49,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         f"# {escaped(table.title)}",
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
-        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(results))}.",
+        f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
         rendering.markdown_rows(table, results),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
@@ -100,9 +100,9 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
 
 def _most(texts: Iterable[str]) -> list[str]:
     """The texts that occur most, each with the number of runs where there are several."""
-    found = Counter(text for text in texts if text).most_common()
-    named = [escaped(text) + (f" ({_runs(count)})" if len(found) > 1 else "") for text, count in found[:NAMED]]
-    return [*named, *([f"and {len(found) - NAMED} more"] if len(found) > NAMED else [])]
+    counted = Counter(text for text in texts if text).most_common()
+    named = [escaped(text) + (f" ({_runs(count)})" if len(counted) > 1 else "") for text, count in counted[:NAMED]]
+    return [*named, *([f"and {len(counted) - NAMED} more"] if len(counted) > NAMED else [])]
 
 
 def _runs(count: int) -> str:

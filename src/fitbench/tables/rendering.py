@@ -13,8 +13,10 @@ from typing import Any
 
 from fitbench.analysis.statistics import Interval
 from fitbench.columns import LATEX_PACKAGES, Column, as_markdown, escaped, latex_table, print_columns
-from fitbench.tables.definition import NONE_STATED, Claim, Table, Unit
+from fitbench.tables.definition import Claim, Table
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
+from fitbench.tables.schema import NONE_STATED
+from fitbench.tables.units import Unit
 from fitbench.text import clean, console, number
 
 NARROWEST = 13  # characters of a label or a verdict in a terminal
@@ -22,7 +24,7 @@ WIDE = 100  # characters of a terminal in which labels rather break than that in
 FORMATS = ("table", "markdown", "latex", "html", "csv", "json")
 
 
-def printed(table: Table, results: Sequence[Outcome], format: str) -> None:
+def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
     """Print the table to stdout in one of `FORMATS`."""
     if format == "table":
         _print(table, results)
@@ -36,7 +38,7 @@ def printed(table: Table, results: Sequence[Outcome], format: str) -> None:
 
 
 def claimed(claim: Claim | None, unit: Unit) -> str:
-    """A claim as its source prints it: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
+    """A claim with the digits of its source: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
     if claim is None:
         return NONE_STATED
     if claim.deviation is None:
@@ -50,13 +52,13 @@ def _plain(value: float) -> str:
 
 
 def span(interval: Interval | None, unit: Unit) -> str:
-    """An interval of accuracies in the unit of the table, the lower number first."""
+    """An interval in the unit of the table, the lower number first."""
     return "-" if interval is None else " to ".join(f"{value:.{unit.digits}f}" for value in ends(interval, unit))
 
 
 def ends(interval: Interval, unit: Unit) -> tuple[float, float]:
-    """An interval of accuracies in the unit of the table, the lower number first."""
-    low, high = sorted(map(unit.shown, interval))
+    """An interval in the unit of the table, the lower number first."""
+    low, high = sorted(map(unit.number, interval))
     return low, high
 
 
@@ -66,7 +68,7 @@ def mean_sd(outcome: Outcome, unit: Unit) -> str:
     if summary.mean is None:
         return "-"
     spread = "" if summary.sd is None else f" ± {unit.scale * summary.sd:.{unit.digits}f}"
-    return f"{unit.shown(summary.mean):.{unit.digits}f}{spread}"
+    return f"{unit.number(summary.mean):.{unit.digits}f}{spread}"
 
 
 def difference(outcome: Outcome, unit: Unit) -> str:
@@ -112,17 +114,12 @@ def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
 
 
 def caption(table: Table) -> str:
-    """Title, metric and unit."""
-    return f"{table.title} ({quantity(table)})"
-
-
-def quantity(table: Table) -> str:
-    """What the numbers are, as 'test error, %'."""
-    return f"{table.metric.replace('_accuracy', '')} {table.unit.heading}"
+    """The title, and the metric with its unit."""
+    return f"{table.title} ({table.heading})"
 
 
 def rule(table: Table, results: Sequence[Outcome]) -> str:
-    """How a verdict comes about, and how many false ones to expect."""
+    """The rule of the verdict, and how many false verdicts to expect."""
     tolerance = _plain(table.unit.scale * table.tolerance)
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
@@ -154,9 +151,9 @@ def _print(table: Table, results: Sequence[Outcome]) -> None:
         out.print(f"Too narrow here for: {', '.join(dropped)}.", style="dim")
 
 
-def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
+def _wrapped(visible: Sequence[Column], width: int) -> list[Column]:
     """The columns with labels and verdicts on several lines where the terminal is too narrow for them on one."""
-    needed = [column for column in shown if column.spare is None or (column.spare == 1 and width >= WIDE)]
+    needed = [column for column in visible if column.spare is None or (column.spare == 1 and width >= WIDE)]
     rooms = [max(len(text) for text in (column.head, *column.cells)) for column in needed]
     excess = sum(room + 3 for room in rooms) + 1 - width
     cut = {}
@@ -164,18 +161,18 @@ def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
         if excess > 0 and not column.right:
             cut[column.head] = max(NARROWEST, room - excess)
             excess -= room - min(room, cut[column.head])
-    texts = [[textwrap.wrap(text, cut.get(column.head, 1000)) or [""] for text in column.cells] for column in shown]
-    heights = [max(len(cells[i]) for cells in texts) for i in range(len(shown[0].cells))]
+    texts = [[textwrap.wrap(text, cut.get(column.head, 1000)) or [""] for text in column.cells] for column in visible]
+    heights = [max(len(cells[i]) for cells in texts) for i in range(len(visible[0].cells))]
     return [
         replace(
             column,
             cells=[
-                one
+                line
                 for cell, height in zip(cells, heights, strict=True)
-                for one in (*cell, *[""] * (height - len(cell)))
+                for line in (*cell, *[""] * (height - len(cell)))
             ],
         )
-        for column, cells in zip(shown, texts, strict=True)
+        for column, cells in zip(visible, texts, strict=True)
     ]
 
 
@@ -183,7 +180,7 @@ def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
 
 
 def markdown(table: Table, results: Sequence[Outcome]) -> str:
-    """The table in GitHub's Markdown, with what has to be said below it."""
+    """The table in GitHub's Markdown, with counts, remarks and the rule of the verdict below it."""
     notes = "".join(f"- {escaped(remark)}\n" for remark in remarks(table, results))
     parts = [f"**{escaped(caption(table))}**\n", markdown_rows(table, results) + "\n", f"{escaped(counts(results))}.\n"]
     return "\n".join([*parts, *([notes] if notes else []), f"{escaped(rule(table, results))}\n"])
@@ -209,22 +206,22 @@ def latex(table: Table, results: Sequence[Outcome]) -> str:
 
 def as_html(table: Table, results: Sequence[Outcome]) -> str:
     """The table as one HTML element, without scripts and styles."""
-    shown = columns(table, results)
+    visible = columns(table, results)
 
     def cell(tag: str, column: Column, text: str) -> str:
         align = ' align="right"' if column.right else ""
         return f"<{tag}{align}>{html.escape(clean(text))}</{tag}>"
 
-    head = "".join(cell("th", column, column.head) for column in shown)
+    head = "".join(cell("th", column, column.head) for column in visible)
     body = "".join(
-        f"<tr>{''.join(cell('td', column, text) for column, text in zip(shown, row, strict=True))}</tr>\n"
-        for row in zip(*(column.cells for column in shown), strict=True)
+        f"<tr>{''.join(cell('td', column, text) for column, text in zip(visible, row, strict=True))}</tr>\n"
+        for row in zip(*(column.cells for column in visible), strict=True)
     )
     texts = (counts(results), *remarks(table, results), rule(table, results))
     notes = "".join(f"<p>{html.escape(clean(text))}</p>" for text in texts)
     return (
         f"<table>\n<caption>{html.escape(clean(caption(table)))}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(shown)}">{notes}</td></tr></tfoot>\n</table>\n'
+        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(visible)}">{notes}</td></tr></tfoot>\n</table>\n'
     )
 
 
@@ -242,7 +239,7 @@ def _flat(table: Table, outcome: Outcome) -> dict[str, Any]:
         "claimed_high": _rounded(high),
         "claimed_deviation": _rounded(unit.scale * claim.deviation) if claim and claim.deviation is not None else None,
         "claimed_trainings": claim.trainings if claim else None,
-        "mean": None if summary.mean is None else unit.shown(summary.mean),
+        "mean": None if summary.mean is None else unit.number(summary.mean),
         "sd": None if summary.sd is None else unit.scale * summary.sd,
         "mean_low": mean_low,
         "mean_high": mean_high,
@@ -286,7 +283,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
                 {
                     "seed": record.seed,
                     "state": record.state,
-                    "value": None if record.value is None else table.unit.shown(record.value),
+                    "value": None if record.value is None else table.unit.number(record.value),
                     "reason": record.reason or None,
                 }
                 for record in outcome.records
@@ -296,7 +293,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
     ]
     content = {
         "title": table.title,
-        "metric": table.metric,
+        "metric": table.recorded_name,
         "unit": table.unit.name,
         "tolerance": _rounded(table.unit.scale * table.tolerance),
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),

@@ -14,14 +14,15 @@ d ± h. The half-width h depends on what the source states. With k seeds of ours
 - Other test examples: the variance from the sampling of both test sets is added, with infinite degrees of freedom. For
   a proportion p of N examples it is q (1 - q) / (N + 2) with q = (p N + 1) / (N + 2), one success and one failure added
   (Agresti and Caffo 2000, The American Statistician 54, 280-288). For another metric it is the variance of a bootstrap
-  over our test examples, scaled to the number of the claim's.
+  over our test examples (bootstrap.py), scaled to the number of the claim's. Without a bootstrap there is no interval.
 - A deterministic row, which has one seed: our trainings and the claim's have no variance.
 
 h is never below 1/N of a proportion of N examples: no smaller difference can be measured.
 
 The verdict needs a tolerance, the difference that does not matter:
 
-- 'better' or 'worse': the interval excludes zero and does not lie inside the tolerance.
+- 'better' or 'worse': the interval excludes zero and does not lie inside the tolerance. Which of the two it is follows
+  from the direction of the metric.
 - 'reproduced': the interval lies inside the tolerance, or it contains zero and h is at most the tolerance. In the
   second case no difference is shown, and a difference of twice the tolerance would have been.
 - 'inconclusive': neither. More seeds decide, unless h stays above the tolerance with any number of them.
@@ -38,16 +39,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.statistics import Interval, Summary
+from fitbench.metrics import Metric
 from fitbench.tables.definition import Claim
 
+ACCURACY = metrics.get("accuracy")
 FALSE_VERDICT_RATE = 1 - statistics.CONFIDENCE  # of rows whose claim is true
 MOST_SEEDS = 1_000_000  # beyond so many seeds the half-width no longer shrinks noticeably
 
 
 class Verdict(Enum):
-    """What the table says of a row."""
+    """The verdict on a row of a table."""
 
     reproduced = "reproduced"
     better = "better"
@@ -63,12 +67,13 @@ JUDGED = (Verdict.reproduced, Verdict.better, Verdict.worse, Verdict.inconclusiv
 
 @dataclass(frozen=True)
 class EvaluationSets:
-    """What is known of the test examples on both sides.
+    """The test examples of both sides.
 
     Attributes:
         ours: the number of test examples that our runs were evaluated on.
         same: whether the claim was evaluated on the same examples.
-        bootstrap_variance: of the metric over our test examples; None for a proportion, whose variance is computed.
+        bootstrap_variance: of the metric over our test examples; None for a proportion, whose variance is computed, and
+            where there is no bootstrap.
     """
 
     ours: int
@@ -81,7 +86,7 @@ class Judgement:
     """A verdict and what it rests on, in the metric's own values; None where there is nothing to compute it from.
 
     Attributes:
-        verdict: what is said of the row.
+        verdict: the verdict on the row.
         measured: mean, standard deviation and interval of the mean over the seeds.
         difference: the mean less the claim; 0 inside the range that the printed claim stands for.
         half_width: of the 95% interval of the difference.
@@ -109,20 +114,23 @@ def judge(
     tolerance: float,
     sets: EvaluationSets,
     deterministic: bool = False,
+    metric: Metric = ACCURACY,
 ) -> Judgement:
-    """The verdict on a claim from the values that the seeds have reached; a higher value is a better one.
+    """The verdict on a claim from the values that the seeds have reached.
 
-    A verdict needs 3 seeds, or one of a deterministic row.
+    A verdict needs 3 seeds, or one of a deterministic row. On other test examples a metric that is no proportion needs
+    the variance of a bootstrap too.
 
     Args:
         claim: what was published, None where no number was.
-        values: of each seed that has finished, in [0, 1] for a proportion.
-        tolerance: the difference that does not matter.
+        values: the metric's value of each seed that has finished.
+        tolerance: the difference that does not matter, in the metric's own values.
         sets: what the two sides were evaluated on.
         deterministic: the seed cannot change the result.
+        metric: what the values are of: its direction, its range, and whether it is a proportion.
     """
-    resolution = 1 / sets.ours if sets.bootstrap_variance is None else 0.0
-    summary = _summary(values, deterministic, resolution)
+    resolution = 1 / sets.ours if metric.proportion else 0.0
+    summary = _summary(values, deterministic, metric, resolution)
     if claim is None:
         return Judgement(Verdict.no_claim, summary)
     if summary.mean is None:
@@ -130,27 +138,29 @@ def judge(
     difference = summary.mean - min(max(summary.mean, claim.lowest), claim.highest)
     if summary.interval is None:
         return Judgement(Verdict.inconclusive, summary, difference, None, statistics.FEWEST)
+    if not (sets.same or metric.proportion or sets.bootstrap_variance is not None):
+        return Judgement(Verdict.inconclusive, summary, difference)
+    sampling = _sampling_parts(claim, summary.mean, sets, metric)
 
     def half_width(seeds: int) -> float:
         deviation = 0.0 if deterministic else summary.sd or 0.0
-        parts = [*_training_parts(claim, deviation, seeds, deterministic), *_sampling_parts(claim, summary, sets)]
-        return max(resolution, _half_width(parts))
+        return max(resolution, _half_width([*_training_parts(claim, deviation, seeds, deterministic), *sampling]))
 
-    half = half_width(summary.n)
-    verdict = _verdict(difference, half, tolerance)
-    needed = None
-    if verdict is Verdict.inconclusive:
-        needed = _seeds_needed(summary.n, lambda seeds: _verdict(difference, half_width(seeds), tolerance))
-    return Judgement(verdict, summary, difference, half, needed)
+    def verdict_with(seeds: int) -> Verdict:
+        return _verdict(difference, half_width(seeds), tolerance, metric.higher_is_better)
+
+    verdict = verdict_with(summary.n)
+    needed = _seeds_needed(summary.n, verdict_with) if verdict is Verdict.inconclusive else None
+    return Judgement(verdict, summary, difference, half_width(summary.n), needed)
 
 
-def _verdict(difference: float, half_width: float, tolerance: float) -> Verdict:
+def _verdict(difference: float, half_width: float, tolerance: float, higher_is_better: bool) -> Verdict:
     distance = abs(difference)
     if distance + half_width <= tolerance or (distance <= half_width <= tolerance):
         return Verdict.reproduced
     if distance <= half_width:
         return Verdict.inconclusive
-    return Verdict.better if difference > 0 else Verdict.worse
+    return Verdict.better if (difference > 0) == higher_is_better else Verdict.worse
 
 
 def _seeds_needed(seeds: int, verdict_with: Callable[[int], Verdict]) -> int | None:
@@ -170,13 +180,12 @@ def _seeds_needed(seeds: int, verdict_with: Callable[[int], Verdict]) -> int | N
     return enough
 
 
-def _summary(values: Sequence[float], deterministic: bool, resolution: float) -> Summary:
+def _summary(values: Sequence[float], deterministic: bool, metric: Metric, resolution: float) -> Summary:
     """The mean over the seeds and its interval; one seed of a deterministic row has an interval of the resolution."""
-    low, high = (0.0, 1.0) if resolution else (-math.inf, math.inf)
-    summary = statistics.summarise(values, low, high, resolution)
+    summary = statistics.summarise(values, metric.low, metric.high, resolution)
     if deterministic and values and min(values) == max(values):
         assert summary.mean is not None
-        interval = max(low, summary.mean - resolution), min(high, summary.mean + resolution)
+        interval = max(metric.low, summary.mean - resolution), min(metric.high, summary.mean + resolution)
         return Summary(summary.n, summary.mean, summary.sd, interval)
     return summary
 
@@ -193,17 +202,17 @@ def _training_parts(claim: Claim, deviation: float, seeds: int, deterministic: b
     return [] if deterministic else [(deviation**2 * (1 / claim.trainings + 1 / seeds), seeds - 1)]
 
 
-def _sampling_parts(claim: Claim, summary: Summary, sets: EvaluationSets) -> list[Part]:
+def _sampling_parts(claim: Claim, mean: float, sets: EvaluationSets, metric: Metric) -> list[Part]:
     """The variance that comes from the sampling of both test sets, where they differ."""
     if sets.same:
         return []
-    if sets.bootstrap_variance is not None:
+    if metric.proportion:
+        ours = _proportion_variance(mean, sets.ours)
+        theirs = _proportion_variance((claim.low + claim.high) / 2, claim.test_examples)
+    else:
+        assert sets.bootstrap_variance is not None
         ours = sets.bootstrap_variance
         theirs = ours * sets.ours / claim.test_examples
-    else:
-        assert summary.mean is not None
-        ours = _proportion_variance(summary.mean, sets.ours)
-        theirs = _proportion_variance((claim.low + claim.high) / 2, claim.test_examples)
     return [(ours, math.inf), (theirs, math.inf)]
 
 
