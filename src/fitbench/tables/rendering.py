@@ -124,14 +124,17 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
         "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
-        "interval of the difference between the mean and the claim, which is taken for one more result of the same "
-        f"training unless its source states otherwise, and from the tolerance of {tolerance}. Better or worse: the "
-        "interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the tolerance, or it "
-        "contains zero with a half-width of at most the tolerance. Inconclusive: neither."
+        "interval of the difference between the mean and the claim, and from the tolerance. A printed claim stands for "
+        "all values that round to it; the difference is the distance from the nearest of them. The claim is taken for "
+        f"one more result of the same training unless its source states otherwise. The tolerance is {tolerance}. "
+        "Better or worse: the interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the "
+        "tolerance, or it contains zero with a half-width of at most the tolerance. Inconclusive: neither."
     )
     if judged:
         expected = expected_false_verdicts(results)
-        text += f" Of {judged} judged rows, expect up to {expected:.1f} false 'better' or 'worse' (5% of true claims)."
+        text += (
+            f" If all claims are true, about {expected:.1f} of {judged} judged rows are 'better' or 'worse' by chance."
+        )
     return text
 
 
