@@ -85,7 +85,7 @@ def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, lo
     measure(table, "net", {0: 0.60, 1: 0.61, 2: 0.62}, test=1000)
     outcome = look(table)[0]
     assert outcome.verdict == "better"
-    assert rendering.claimed(claim, table.unit) == "-0.05 to 0.1"
+    assert rendering.claimed(claim) == "-0.05 to 0.1"
     assert rendering.difference(outcome, table.unit) == "+0.4600"
 
 

@@ -32,7 +32,7 @@ def test_a_claim_keeps_its_digits_and_stands_for_all_that_rounds_to_it(define):
 
 def test_a_claim_can_be_a_mean_over_trainings_with_a_deviation(define):
     claim = read(define(rows=[row(claimed="15.7", deviation="1.5", trainings=10)])).rows[0].claim
-    assert (claim.trainings, claim.deviation) == (10, pytest.approx(0.015))
+    assert (claim.trainings, claim.deviation, claim.printed) == (10, pytest.approx(0.015), "15.7 ± 1.5")
     assert read(define(rows=[row(trainings=5)])).rows[0].claim.deviation is None
 
 
@@ -100,6 +100,10 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
             r"claimed is \['1', '2', '3'\]; .* number .*, a range .*, or 'none st",
         ),
         ({"rows": [row(deviation=0.1, trainings=3)]}, "deviation is 0.1; it must be a number in quotes"),
+        ({"rows": [row(deviation="150", trainings=3)]}, "deviation is '150'; it must be in the unit of the table"),
+        ({"unit": "accuracy", "rows": [row(claimed="1")]}, "claimed is '1'; it must have the decimals of its source"),
+        ({"tolerance": 0}, r"tolerance is 0; it must be at least 0\.01, one of the 10,000 test examples"),
+        ({"tolerance": 1, "test_examples": 50}, "tolerance is 1; it must be at least 2, one of the 50 test examples"),
         ({"rows": [row(deviation="0.1")]}, "trainings is 1; it must be 2 or more"),
         ({"rows": [row(claimed=["1", "2"], deviation="0.1", trainings=3)]}, "deviation goes with one claimed number"),
         ({"rows": [row(trainings=0)]}, "trainings is 0; it must be a whole number of at least 1"),

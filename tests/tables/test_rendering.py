@@ -33,14 +33,14 @@ def nasty(define, measure):
 def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
     measure(small, "softmax", {0: 0.90, 1: 0.91, 2: 0.92, 3: 0.91, 4: 0.91})
     line = look(small)[0]
-    assert rendering.claimed(line.row.claim, small.unit) == "8.4"
+    assert rendering.claimed(line.row.claim) == "8.4"
     assert rendering.mean_sd(line, small.unit) == "9.00 ± 0.71"
     assert (
         rendering.difference(line, small.unit) == "+0.55"
     )  # an error that is higher than 8.45, which is printed as 8.4
     low, high = map(float, rendering.span(line.judgement.measured.interval, small.unit).split(" to "))
     assert low < 9.00 < high
-    assert rendering.claimed(look(small)[1].row.claim, small.unit) == "1.5 to 1.7"
+    assert rendering.claimed(look(small)[1].row.claim) == "1.5 to 1.7"
 
 
 def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):

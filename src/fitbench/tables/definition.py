@@ -20,7 +20,8 @@ class Claim:
     """A published number or range, in the metric's own values.
 
     Attributes:
-        printed: the number, or the range, with the digits of the source and in the unit of the table.
+        printed: the number, the range, or the number with its deviation, with the digits of the source and in the unit
+            of the table.
         low: the number, or the low end of the range.
         high: the number, or the high end of the range.
         lowest: the least value that is printed as `low`.

@@ -17,6 +17,7 @@ from fitbench.tables.metric import find_metric
 from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
 from fitbench.tables.units import Unit
 
+ROUNDING = 1e-9  # of a tolerance that is one example, relative
 TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
 
 
@@ -119,12 +120,19 @@ def _tolerance(file: TableFile, metric: Metric, unit: Unit, path: Path) -> float
     """The tolerance in the metric's own values; of a proportion half a percentage point, or 1/N where that is more.
 
     Raises:
-        RequestError: there is none, and the metric is no proportion.
+        RequestError: there is none, and the metric is no proportion; or it is smaller than one test example.
     """
+    example = 1 / file.test_examples
     if file.tolerance is not None:
-        return file.tolerance / unit.scale
+        tolerance = file.tolerance / unit.scale
+        if metric.proportion and tolerance < example * (1 - ROUNDING):
+            raise RequestError(
+                f"{path}: tolerance is {file.tolerance:g}; it must be at least {unit.scale * example:.4g}, one of the "
+                f"{file.test_examples:,} test examples"
+            )
+        return tolerance
     if metric.proportion:
-        return max(TOLERANCE, 1 / file.test_examples)
+        return max(TOLERANCE, example)
     raise RequestError(
         f"{path}: tolerance is missing; it must be the difference in {unit.heading} that does not matter: "
         f"{metric.label} has no default, because it is not a share of the examples"
@@ -159,11 +167,20 @@ def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str
     if not metric.low <= low <= high <= metric.high or ends[0] > ends[-1]:
         expected = f"{unit.heading}{_range(metric, unit)}, the low end first"
         raise RequestError(f"{where}: claimed is {row.claimed!r}; it must be {expected}")
+    if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in texts):
+        raise RequestError(
+            f"{where}: claimed is {row.claimed!r}; it must have the decimals of its source, such as '0.98'"
+        )
+    deviation = None if row.deviation is None else float(row.deviation) / unit.scale
+    if deviation is not None and deviation > metric.high - metric.low:
+        raise RequestError(
+            f"{where}: deviation is {row.deviation!r}; it must be in the unit of the table, {unit.heading}"
+        )
     lowest, highest = sorted(
         unit.value(end) for end in (ends[0] - _rounding(texts[0]), ends[-1] + _rounding(texts[-1]))
     )
     return Claim(
-        printed=" to ".join(texts),
+        printed=" to ".join(texts) + (f" ± {row.deviation}" if row.deviation is not None else ""),
         low=low,
         high=high,
         lowest=lowest,
@@ -171,7 +188,7 @@ def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str
         test_examples=row.test_examples or file.test_examples,
         test_set=row.test_set or file.test_set,
         trainings=row.trainings,
-        deviation=None if row.deviation is None else float(row.deviation) / unit.scale,
+        deviation=deviation,
     )
 
 

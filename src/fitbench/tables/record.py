@@ -16,12 +16,11 @@ from fitbench.errors import FitbenchError
 from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
-from fitbench.tables.definition import FILE, Table
+from fitbench.tables.definition import FILE, Claim, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, outcomes, remarks
 
 README, PLOT = "README.md", "claimed_measured.png"
-TEST_SETS = {"same": "the same", "other": "other"}
 NAMED = 3  # devices or sets of versions that are named at most
 
 
@@ -67,13 +66,22 @@ def _about_row(table: Table, number: int, outcome: Outcome) -> str:
     text = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
     if row.claim is not None:
         mean = f" as the mean of {row.claim.trainings} trainings" if row.claim.trainings > 1 else ""
-        text += f"; claimed{mean} on {TEST_SETS.get(row.claim.test_set, row.claim.test_set)} "
-        text += f"{row.claim.test_examples:,} test examples"
+        text += f"; claimed{mean} on {_test_set(row.claim)}"
     if row.notes:
         text += f". {escaped(row.notes.rstrip('.'))}"
     if row.measured:
         text += f". `{' '.join(table.overrides_of(row))}`"
     return text
+
+
+def _test_set(claim: Claim) -> str:
+    """The test examples of a claim, as 'the same 10,000 test examples'."""
+    number = f"{claim.test_examples:,}"
+    if claim.test_set == "same":
+        return f"the same {number} test examples"
+    if claim.test_set == "other":
+        return f"{number} other test examples"
+    return f"the {number} test examples of the data with SHA-256 {claim.test_set[:16]}"
 
 
 def _how(table: Table, results: Sequence[Outcome]) -> str:

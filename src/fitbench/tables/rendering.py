@@ -37,14 +37,9 @@ def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
 # -- cells ------------------------------------------------------------------------------------------------------------
 
 
-def claimed(claim: Claim | None, unit: Unit) -> str:
+def claimed(claim: Claim | None) -> str:
     """A claim with the digits of its source: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
-    if claim is None:
-        return NONE_STATED
-    if claim.deviation is None:
-        return claim.printed
-    digits = len(claim.printed.partition(".")[2])
-    return f"{claim.printed} ± {unit.scale * claim.deviation:.{digits}f}"
+    return NONE_STATED if claim is None else claim.printed
 
 
 def _plain(value: float) -> str:
@@ -101,7 +96,7 @@ def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
     return [
         Column("#", [str(i) for i in range(1, len(results) + 1)]),
         Column("", [clean(outcome.row.label) for outcome in results], right=False, key=True),
-        Column("claimed", [claimed(outcome.row.claim, unit) for outcome in results]),
+        Column("claimed", [claimed(outcome.row.claim) for outcome in results]),
         Column("measured", [mean_sd(outcome, unit) for outcome in results]),
         Column("95% interval", [span(outcome.judgement.measured.interval, unit) for outcome in results], spare=5),
         Column("difference", [difference(outcome, unit) for outcome in results], spare=3),
