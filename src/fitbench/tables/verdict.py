@@ -27,9 +27,9 @@ The verdict needs a tolerance, the difference that does not matter:
   second case no difference is shown, and a difference of twice the tolerance would have been.
 - 'inconclusive': neither. More seeds decide, unless h stays above the tolerance with any number of them.
 
-If the claim is true, the verdict is 'better' or 'worse' in at most 5% of all cases. Rows are not corrected for their number: a
-correction widens the intervals, and a wider interval must not turn 'worse' into 'reproduced'. The table says how many
-false verdicts to expect instead.
+If the claim is true, the verdict is 'better' or 'worse' in at most 5% of all cases. Rows are not corrected for their
+number: a correction widens the intervals, and a wider interval must not turn 'worse' into 'reproduced'. The table says
+how many false verdicts to expect instead.
 """
 
 from __future__ import annotations
