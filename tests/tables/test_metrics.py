@@ -75,7 +75,7 @@ def test_macro_f1_in_percent(table_of, measure, look, composed):
     assert rendering.difference(outcome, table.unit) == "+0.00"
     page = readme(table, measured.read_runs(table, composed(table)))
     assert "\nTest macro F1, %. 1 row: 1 reproduced.\n" in page
-    assert "tolerance of 0.5." in page
+    assert "The tolerance is 0.5." in page
 
 
 def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, look):
@@ -255,8 +255,7 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
     assert deviations[0] == pytest.approx(0.0095, rel=0.1)  # sqrt(0.9 * 0.1 / 1000) of a balanced accuracy
     sampling = np.mean(np.square(deviations)) * (1 + 1000 / 500)
     training = np.var(outcome.values, ddof=1) * (1 + 1 / 3)
-    freedom = (training + sampling) ** 2 / (training**2 / 2)
-    expected = stats.t.ppf(0.975, freedom) * np.sqrt(training + sampling)
+    expected = np.sqrt(stats.t.ppf(0.975, 2) ** 2 * training + stats.norm.ppf(0.975) ** 2 * sampling)
     assert outcome.judgement.half_width == pytest.approx(expected)
     assert "net: the variance between test sets is that of a bootstrap with 1,000 resamples of ours" in remarks(
         table, [outcome]

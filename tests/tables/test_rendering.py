@@ -12,7 +12,6 @@ import pytest
 
 from fitbench.tables import rendering
 from fitbench.tables.reading import read
-from fitbench.tables.rendering import tex
 
 NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é 数 " + "\x1b[31m"
 
@@ -104,13 +103,6 @@ def test_latex_compiles(nasty, look, tmp_path):
     )
     assert process.returncode == 0, process.stdout[-2000:]
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_tex_spells_what_latex_would_read():
-    assert tex(r"a\b{c}$&#%_^~<>|") == (
-        r"a\textbackslash{}b\{c\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}"
-    )
-    assert tex("LeNet-5 --- é 数 2±1") == r"LeNet-5 {-}{-}{-} é ? 2$\pm$1"
 
 
 def test_html_is_well_formed_and_its_texts_are_texts(nasty, look):

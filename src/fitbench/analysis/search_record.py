@@ -1,6 +1,6 @@
-"""A search as search.json has it, checked, and the names in it: without Optuna, from a stranger's file too.
+"""Reading search.json, which describes a search, without Optuna. The file may be a stranger's, and is checked.
 
-`fitbench.search.record` writes the file: objectives, space, trials, the best of them, and what mattered.
+`fitbench.search.record` writes it: objectives, space, trials, the best of them, and the importances.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
+from fitbench import metrics
 from fitbench.errors import FitbenchError
+from fitbench.quantities import Quantity, from_info, quantities
 from fitbench.record.files import read_object
 from fitbench.record.reading import is_number
 from fitbench.text import duration
@@ -22,7 +26,7 @@ FILE = "search.json"
 SCHEMA = 1
 STATES = ("finished", "pruned", "failed", "running", "interrupted")
 DIRECTIONS = ("maximize", "minimize")
-COSTS = ("parameters", "fit_seconds", "seconds")  # objectives whose whole range matters
+DIGITS = 4  # of an objective that nothing describes
 REACH = 3  # times the distance from the best value to the median: what an axis shows, if that is far less than all
 MOST_BYTES = 64 * 2**20  # of a file that is read
 
@@ -81,19 +85,51 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     last = {}
     for name in names:
         key, condition = parted(name)
-        chosen = [one.partition("=")[2] for one in condition.split(" and ") if one]
-        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({one})" for one in chosen)])
+        chosen = [choice.partition("=")[2] for choice in condition.split(" and ") if choice]
+        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({choice})" for choice in chosen)])
     counts = Counter(last.values())
     return {name: short if counts[short] == 1 else name for name, short in last.items()}
 
 
-def metric_text(name: str, value: float | None) -> str:
-    """An objective's value as people read it."""
+def objective_quantity(
+    objective: Mapping[str, Any], available: Mapping[str, Quantity] = MappingProxyType({})
+) -> Quantity:
+    """What an objective of search.json measures, with the direction in which the search went.
+
+    An objective may carry the metric's `info`, as `metric_info` of result.json has it. Else it is one of the
+    quantities that the study's runs record, then a metric that fitbench supplies.
+
+    Args:
+        objective: an entry of `objectives`, as `read_search` gives it.
+        available: the quantities of the study's runs by column, where they are known.
+    """
+    name = objective["name"]
+    direction: Literal["max", "min"] = "max" if objective["direction"] == "maximize" else "min"
+    part, metric_name = metrics.split(name)
+    supplied = metrics.supplied(metric_name)
+    if "info" in objective:
+        candidates = quantities([{metric_name: objective["info"]}])
+    else:
+        candidates = quantities([{metric_name: supplied.info()}] if supplied else []) | dict(available)
+    by_name = {quantity.name: quantity for quantity in candidates.values()}
+    part = part or "train"
+    quantity = by_name.get(name) or by_name.get(metrics.join(part, metric_name))
+    if quantity is None:
+        label = f"{metrics.PARTS[part]} {metric_name.replace('_', ' ')}"
+        quantity = Quantity(name, label, direction, -math.inf, digits=DIGITS, metric=metric_name, part=part)
+    return replace(quantity, direction=direction)
+
+
+def quantity_text(quantity: Quantity, value: float | None) -> str:
+    """A value as people read it."""
     if value is None:
         return "-"
-    if name.endswith("seconds"):
-        return duration(value)
-    return f"{value:,.0f}" if name == "parameters" else f"{value:.4f}"
+    return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """The value of an objective of this name as people read it."""
+    return quantity_text(objective_quantity({"name": name, "direction": DIRECTIONS[0]}), value)
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -108,57 +144,66 @@ def _check(record: Record) -> None:
     for key in ("study", "sampler", "pruner"):
         _is(record, key, _text)
     _is(record, "seed", _whole)
-    _is(record, "objectives", lambda found: _list(found) and 0 < len(found) <= 20)
-    for i, one in enumerate(record["objectives"]):
+    _is(record, "objectives", lambda value: _list(value) and 0 < len(value) <= 20)
+    for i, objective in enumerate(record["objectives"]):
         _is(record["objectives"], i, _section)
-        _is(one, "name", _text, f"objectives[{i}].")
-        _is(one, "direction", lambda found: found in DIRECTIONS, f"objectives[{i}].")
-    names = [one["name"] for one in record["objectives"]]
+        _is(objective, "name", _text, f"objectives[{i}].")
+        _is(objective, "direction", lambda value: value in DIRECTIONS, f"objectives[{i}].")
+        if "info" in objective:
+            _check_info(objective, i)
+    names = [objective["name"] for objective in record["objectives"]]
     _is(record, "objectives", lambda _: len(set(names)) == len(names))
-    _is(record, "space", lambda found: _section(found) and len(found) > 0)
-    for key, one in record["space"].items():
+    _is(record, "space", lambda value: _section(value) and len(value) > 0)
+    for key, parameter in record["space"].items():
         _is(record["space"], key, _section, "space.")
-        _is(one, "kind", lambda found: found in ("float", "int", "choice"), f"space.{key}.")
-        if one["kind"] == "choice":
-            _is(one, "values", lambda found: _list(found) and all(map(_value, found)), f"space.{key}.")
+        _is(parameter, "kind", lambda value: value in ("float", "int", "choice"), f"space.{key}.")
+        if parameter["kind"] == "choice":
+            _is(parameter, "values", lambda value: _list(value) and all(map(_value, value)), f"space.{key}.")
         else:
             for name in ("low", "high"):
-                _is(one, name, is_number, f"space.{key}.")
-            _is(one, "log", lambda found: isinstance(found, bool), f"space.{key}.")
-            least = sys.float_info.min if one["log"] else -math.inf
-            if not least <= one["low"] <= one["high"]:
-                raise FitbenchError(f"{FILE}: space.{key}: low cannot be {one['low']!r:.80}")
+                _is(parameter, name, is_number, f"space.{key}.")
+            _is(parameter, "log", lambda value: isinstance(value, bool), f"space.{key}.")
+            least = sys.float_info.min if parameter["log"] else -math.inf
+            if not least <= parameter["low"] <= parameter["high"]:
+                raise FitbenchError(f"{FILE}: space.{key}: low cannot be {parameter['low']!r:.80}")
     _is(record, "trials", _list)
     for i, trial in enumerate(record["trials"]):
         _is(record["trials"], i, _section, "trials.")
         _check_trial(trial, i, len(names), record["space"])
     finished = {trial["number"] for trial in record["trials"] if trial["state"] == "finished"}
-    _is(record, "best", lambda found: _list(found) and all(_whole(one) and one in finished for one in found))
-    _is(record, "importance", lambda found: _section(found) and set(found) <= set(names))
-    for name, found in record["importance"].items():
+    _is(record, "best", lambda value: _list(value) and all(_whole(number) and number in finished for number in value))
+    _is(record, "importance", lambda value: _section(value) and set(value) <= set(names))
+    for name, shares in record["importance"].items():
         _is(record["importance"], name, _section, "importance.")
-        for key in found:
-            _is(found, key, lambda share: is_number(share) and share >= 0, f"importance.{name}.")
+        for key in shares:
+            _is(shares, key, lambda share: is_number(share) and share >= 0, f"importance.{name}.")
+
+
+def _check_info(objective: Mapping[str, Any], place: int) -> None:
+    try:
+        from_info(metrics.split(objective["name"])[1], objective["info"])
+    except FitbenchError as error:
+        raise FitbenchError(f"{FILE}: objectives[{place}].info: {error}") from None
 
 
 def _check_trial(trial: Mapping[str, Any], number: int, objectives: int, space: Mapping[str, Any]) -> None:
     where = f"trials[{number}]."
-    _is(trial, "number", lambda found: _whole(found) and found == number, where)
-    _is(trial, "state", lambda found: found in STATES, where)
-    known = trial.get("values")
-    numbers = isinstance(known, list) and len(known) == objectives and all(map(is_number, known))
-    _is(trial, "values", lambda found: numbers or (found is None and trial["state"] != "finished"), where)
-    _is(trial, "params", lambda found: _section(found) and set(found) <= set(space), where)
+    _is(trial, "number", lambda value: _whole(value) and value == number, where)
+    _is(trial, "state", lambda value: value in STATES, where)
+    values = trial.get("values")
+    numbers = isinstance(values, list) and len(values) == objectives and all(map(is_number, values))
+    _is(trial, "values", lambda value: numbers or (value is None and trial["state"] != "finished"), where)
+    _is(trial, "params", lambda value: _section(value) and set(value) <= set(space), where)
     for key in trial["params"]:
         wanted = _value if space[key]["kind"] == "choice" else is_number
         _is(trial["params"], key, wanted, f"{where}params.")
         if space[key].get("log"):
-            _is(trial["params"], key, lambda found: found > 0, f"{where}params.")
-    _is(trial, "run_ids", lambda found: _list(found) and all(map(_text, found)), where)
-    _is(trial, "epochs", lambda found: found is None or _whole(found), where)
-    _is(trial, "error", lambda found: found is None or _text(found), where)
+            _is(trial["params"], key, lambda value: value > 0, f"{where}params.")
+    _is(trial, "run_ids", lambda value: _list(value) and all(map(_text, value)), where)
+    _is(trial, "epochs", lambda value: value is None or _whole(value), where)
+    _is(trial, "error", lambda value: value is None or _text(value), where)
     for key in ("began", "ended"):
-        _is(trial, key, lambda found: found is None or is_number(found), where)
+        _is(trial, key, lambda value: value is None or is_number(value), where)
 
 
 def _is(place: Any, key: Any, wanted: Callable[[Any], bool], where: str = "") -> None:
@@ -169,21 +214,21 @@ def _is(place: Any, key: Any, wanted: Callable[[Any], bool], where: str = "") ->
         raise FitbenchError(f"{FILE}: {where}{key} cannot be {place[key]!r:.80}")
 
 
-def _text(found: Any) -> bool:
-    return isinstance(found, str)
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
-def _whole(found: Any) -> bool:
-    return type(found) is int and 0 <= found < 2**53
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**53
 
 
-def _list(found: Any) -> bool:
-    return isinstance(found, list)
+def _list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
-def _section(found: Any) -> bool:
-    return isinstance(found, dict)
+def _section(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
-def _value(found: Any) -> bool:
-    return isinstance(found, (str, bool)) or is_number(found)
+def _value(value: Any) -> bool:
+    return isinstance(value, (str, bool)) or is_number(value)

@@ -30,8 +30,9 @@ APART = 0.17  # of the claim above and the measurement below the middle of a row
 def chart(table: Table, results: Sequence[Outcome]) -> Figure:
     """The rows from the top: the claim (a diamond, a bar for a range), and below it the mean and the single seeds.
 
-    The grey band around a claim is the tolerance. The thin line around a mean is the 95% interval of the difference: a
-    claim outside of it differs from what was measured. Rows without a claim and a measurement keep their place.
+    The grey band around a claim is the tolerance. The thin line around a mean has the half-width of the
+    95% interval of the difference. A printed claim stands for all that rounds to it, so a diamond may lie just beyond
+    the line. Rows without a claim and a measurement keep their place.
     """
     unit = table.unit
     numbers = np.array([value for outcome in results for value in _numbers(outcome, unit)])

@@ -6,14 +6,13 @@ import csv
 import html
 import io
 import json
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from fitbench.analysis.statistics import Interval
-from fitbench.columns import Column, as_markdown, escaped, print_columns
+from fitbench.columns import LATEX_PACKAGES, Column, as_markdown, escaped, latex_table, print_columns
 from fitbench.tables.definition import Claim, Table
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
 from fitbench.tables.schema import NONE_STATED
@@ -125,14 +124,17 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
         "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
-        "interval of the difference between the mean and the claim, which is taken for one more result of the same "
-        f"training unless its source states otherwise, and from the tolerance of {tolerance}. Better or worse: the "
-        "interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the tolerance, or it "
-        "contains zero with a half-width of at most the tolerance. Inconclusive: neither."
+        "interval of the difference between the mean and the claim, and from the tolerance. A printed claim stands for "
+        "all values that round to it; the difference is the distance from the nearest of them. The claim is taken for "
+        f"one more result of the same training unless its source states otherwise. The tolerance is {tolerance}. "
+        "Better or worse: the interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the "
+        "tolerance, or it contains zero with a half-width of at most the tolerance. Inconclusive: neither."
     )
     if judged:
         expected = expected_false_verdicts(results)
-        text += f" Of {judged} judged rows, expect up to {expected:.1f} false 'better' or 'worse' (5% of true claims)."
+        text += (
+            f" If all claims are true, about {expected:.1f} of {judged} judged rows are 'better' or 'worse' by chance."
+        )
     return text
 
 
@@ -194,55 +196,12 @@ def markdown_rows(table: Table, results: Sequence[Outcome]) -> str:
 
 # -- LaTeX ------------------------------------------------------------------------------------------------------------
 
-TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "…": r"\dots{}",
-    "[": "{[}", "]": "{]}", "°": r"\textdegree{}", "µ": r"\textmu{}",
-    "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-    "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
-}  # fmt: skip
-LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH CARON}")
-
-
-def tex(text: str) -> str:
-    """Text with LaTeX's special characters escaped. Letters beyond Latin, which its usual fonts lack, become '?'."""
-    return re.sub("--+|.", lambda found: _tex(found[0]), clean(text))
-
-
-def _tex(text: str) -> str:
-    """A character, or hyphens that would become a dash."""
-    if text in TEX:
-        return TEX[text]
-    if text.startswith("--"):
-        return "{-}" * len(text)
-    return text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?"
-
 
 def latex(table: Table, results: Sequence[Outcome]) -> str:
     """The table as LaTeX with booktabs, to \\input into a document."""
     visible = [column for column in columns(table, results) if column.head not in ("#", "95% interval")]
-    alignment = "".join("r" if column.right else "l" for column in visible)
-
-    def row(cells: Sequence[str]) -> str:
-        return f"  {' & '.join(map(_tex_cell, cells))} \\\\\n"
-
-    body = "".join(row(cells) for cells in zip(*(column.cells for column in visible), strict=True))
-    notes = " ".join(f"{remark}." for remark in [counts(results), *remarks(table, results)])
-    return (
-        "% \\usepackage{booktabs}, and textcomp where LaTeX is older than 2020\n"
-        f"\\begin{{table}}\n  \\centering\n  \\caption{{{tex(caption(table))}. {tex(rule(table, results))}}}\n"
-        f"  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n  \\toprule\n"
-        f"{row([column.head for column in visible])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}\n\n"
-        f"  \\medskip\\footnotesize {tex(notes)}\n\\end{{table}}\n"
-    )
-
-
-def _tex_cell(text: str) -> str:
-    """A cell; a sign before a number is one, and not a hyphen."""
-    signed = re.fullmatch(r"([+-])(\d[\d.]*)", text)
-    return f"${signed[1]}{signed[2]}$" if signed else "--" if text == "-" else tex(text)
+    notes = [f"{remark}." for remark in [counts(results), *remarks(table, results)]]
+    return LATEX_PACKAGES + latex_table(visible, f"{caption(table)}. {rule(table, results)}", notes)
 
 
 # -- HTML, CSV, JSON --------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def _with_deviation(record: Record, table: Table, config: Config) -> Record:
         result = reading.read_result(folder)
         metric = _scoring(table.metric, config, result)
         predictions = reading.read_predictions(folder, result)
-        return replace(record, bootstrap_deviation=deviation(metric, predictions.labels, predictions.probabilities))
+        return replace(record, bootstrap_deviation=deviation(metric, predictions.targets, predictions.outputs))
     except FitbenchError as error:
         return replace(record, reason=f"no bootstrap: {str(error).removeprefix(f'{folder}/')}")
 
