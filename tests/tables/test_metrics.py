@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,15 +90,21 @@ def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, lo
     assert rendering.difference(outcome, table.unit) == "+0.4600"
 
 
-def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, tmp_path, monkeypatch):
-    jobs = []
+@pytest.fixture
+def jobs(monkeypatch):
+    """The jobs that tables launch, in place of launching them."""
+    launched: list[dict[str, Any]] = []
 
     def launch(arguments):
         path = next(word for word in arguments if word.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
-        jobs.extend(json.loads(Path(path).read_text()))
+        launched.extend(json.loads(Path(path).read_text()))
         return 0
 
     monkeypatch.setattr("fitbench.launch.command.launch", launch)
+    return launched
+
+
+def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, tmp_path, jobs):
     for changed in (
         {"metric": "macro_f1", "unit": "percent"},
         {"metric": "kappa", "unit": "value", "overrides": ["data=digits", KAPPA]},
@@ -113,6 +120,17 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
     ]
     recorded = Composer().configuration(jobs[0]["overrides"]).metrics
     assert recorded == {"accuracy": None, "macro_f1": None}
+
+
+def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, jobs):
+    table = table_of("84", metric="macro_f1", unit="percent")
+    folders = measure(table, "net", dict.fromkeys(range(3), 0.84), test=1000)
+    launching.train(table, composed(table), None)
+    assert jobs == []
+    path = folders[2] / "result.json"
+    path.write_text(path.read_text().replace("macro_f1", "something"))
+    launching.train(table, composed(table), None)
+    assert [job["seeds"] for job in jobs] == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize(("values", "verdict"), [((0.20, 0.21, 0.22), "better"), ((0.50, 0.51, 0.52), "worse")])

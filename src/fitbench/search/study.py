@@ -124,7 +124,7 @@ class Study:
         """Whether this launch begins no more trials.
 
         Raises:
-            FitbenchError: too many have failed, one behind the other.
+            FitbenchError: too many trials have failed in a row.
         """
         last = self.failed_in_a_row(trials)
         if len(last) >= self.settings.max_failures:

@@ -133,9 +133,9 @@ def _definition(result: Mapping[str, Any], metric: Metric) -> str:
     name = metric.name
     recorded = quantities.from_info(name, result["metric_info"].get(name))
     for key in ("direction", "low", "high", "proportion"):
-        found, expected = getattr(recorded, key), getattr(metric, key)
-        if found != expected:
-            raise FitbenchError(f"result.json: {key} of metric_info.{name} is {found}; the table has {expected}")
+        value, expected = getattr(recorded, key), getattr(metric, key)
+        if value != expected:
+            raise FitbenchError(f"result.json: {key} of metric_info.{name} is {value}; the table has {expected}")
     return recorded.definition
 
 
