@@ -8,11 +8,24 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from fitbench import metrics
 from fitbench.config import config_id, plain, run_id
 from fitbench.record.files import write_whole
 from fitbench.record.folder import folder_of
 from fitbench.record.history import write_history
 from fitbench.record.result import SCHEMA, write_pruned, write_result
+
+# what a result of schema 2 has besides the values of schema 1, for a run that records accuracy and loss
+SCHEMA_2: dict[str, Any] = {
+    "schema": SCHEMA,
+    "fold": None,
+    "task": "classification",
+    "primary": "accuracy",
+    "metric_info": {name: metrics.get(name).info() for name in ("accuracy", "loss")},
+    "threads": 2,
+    "environment": {},
+    "code": {},
+}
 
 
 def curves(epochs: int, validation: bool = True) -> list[dict[str, Any]]:
@@ -46,6 +59,7 @@ def pruned_after(history: list[dict[str, Any]], run_id: str, trial: int | None) 
     last = history[-1]
     return {
         "schema": SCHEMA,
+        "metric_info": SCHEMA_2["metric_info"],
         "run_id": run_id,
         "trial": trial,
         "metrics": {
@@ -98,7 +112,7 @@ def make_run(composed, tmp_path):
         np.savez(folder / "predictions.npz", labels=labels, probabilities=probabilities, data_sha256=np.array(sha256))
         last = history[-1] if history else {}
         result = {
-            "schema": SCHEMA,
+            **SCHEMA_2,
             "run_id": run_id(config),
             "config_id": config_id(config),
             "seed": config.seed,
@@ -114,8 +128,8 @@ def make_run(composed, tmp_path):
                 "test_loss": 0.5,
                 "test_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
             },
-            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4} if history else
-                      {"fit_seconds": None, "seconds": 83.0, "images_per_second": None},
+            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4} if history else
+                      {"fit_seconds": None, "seconds": 83.0, "examples_per_second": None},
             "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": len(labels),
                      "classes": list(classes), "skipped": 0},

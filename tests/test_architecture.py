@@ -19,6 +19,7 @@ ORDER = (
     "fitbench.user_metrics",
     "fitbench.quantities",
     "fitbench.tasks",
+    "fitbench.selection",
     "fitbench.config",
     "fitbench.composition",
     "fitbench.record",

@@ -10,18 +10,20 @@ import copy
 import difflib
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hydra._internal import hydra as hydra_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
@@ -29,6 +31,7 @@ from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
+from fitbench import selection
 from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
 from fitbench.errors import RequestError
 
@@ -37,7 +40,7 @@ warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against
 OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
 # A value and no choice of a file: KEY=.. at the top level, or KEY.KEY=.., for the name of a group has no point.
-VALUE = re.compile(rf"(?!hydra\.)([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
+VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 def conf_folder() -> Path:
@@ -111,15 +114,68 @@ class Composer:
         return composed
 
 
-class _Loader(ConfigLoaderImpl):
-    """Hydra's, which reads every file again for each configuration; this one keeps them."""
+class Loader(ConfigLoaderImpl):
+    """Hydra's, for which `metrics` may be a list or a section, in files and in overrides, together and in any order.
+
+    Hydra cannot merge a list with a section. So a list stands under `selection.LIST` of a section until all is merged.
+    """
+
+    def load_configuration(self, *arguments: Any, **settings: Any) -> DictConfig:
+        """What Hydra composes, with `metrics` as one section."""
+        composed = super().load_configuration(*arguments, **settings)
+        if OmegaConf.is_dict(composed.get(selection.KEY)):
+            section = OmegaConf.to_container(composed[selection.KEY])
+            assert isinstance(section, dict)
+            with open_dict(composed):
+                composed[selection.KEY] = selection.joined({str(name): entry for name, entry in section.items()})
+        return composed
+
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], CachingConfigRepository]:
+        parsed, repository = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        return [_of_metrics(override) for override in parsed], repository
+
+    def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
+        loaded = super()._load_single_config(default, repo)
+        if not isinstance(loaded.config, DictConfig) or selection.KEY not in loaded.config:
+            return loaded
+        config = copy.deepcopy(loaded.config)
+        if OmegaConf.is_list(config[selection.KEY]):
+            config[selection.KEY] = {selection.LIST: config[selection.KEY]}
+        return replace(loaded, config=config)
+
+
+def _of_metrics(override: Override) -> Override:
+    """An override of `metrics` as one of the section that it is while a configuration is composed."""
+    section, _, name = override.key_or_group.partition(".")
+    if section != selection.KEY or override.is_sweep_override() or override.is_delete():
+        return override
+    value = override.value()
+    if not name and isinstance(value, list):
+        return replace(override, key_or_group=f"{selection.KEY}.{selection.LIST}")
+    return replace(override, type=OverrideType.FORCE_ADD) if name or isinstance(value, dict) else override
+
+
+@contextmanager
+def hydra_with_metrics() -> Iterator[None]:
+    """In this block `hydra.main` composes with `Loader`."""
+    hydra_module.ConfigLoaderImpl = Loader  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        hydra_module.ConfigLoaderImpl = ConfigLoaderImpl  # type: ignore[misc]
+
+
+class _Loader(Loader):
+    """The same, which reads every file once and not again for each configuration."""
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
         if not hasattr(self, "kept"):
             _, self.kept = super()._parse_overrides_and_create_caching_repo(config_name, [])
-        return _parsed(overrides), self.kept
+        return [_of_metrics(override) for override in _parsed(overrides)], self.kept
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
         loaded = super()._load_single_config(default, repo)

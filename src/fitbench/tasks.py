@@ -23,6 +23,8 @@ class Task(Protocol):
         name: as in the configuration and in result.json.
         default_loss: the default of `training.loss`.
         default_metrics: the names of the metrics that are recorded by default; the first is primary.
+        step_metrics: the names of the metrics that the compiled training and validation steps measure besides the
+            loss, from raw outputs.
         targets_name, outputs_name: the arrays of predictions.npz that hold targets and recorded outputs.
         drawings: what `show --plots` draws besides the learning curves, in this order.
         paired_test: the test in analysis/statistics.py that compares two runs on the same examples.
@@ -31,6 +33,7 @@ class Task(Protocol):
     name: str
     default_loss: str
     default_metrics: tuple[str, ...]
+    step_metrics: tuple[str, ...]
     targets_name: str
     outputs_name: str
     drawings: tuple[str, ...]
@@ -59,6 +62,12 @@ class Task(Protocol):
         """What `paired_test` compares between two runs: a value of each example [N], larger where the run is better."""
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float32, from logits [N, classes]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 class Classification:
     """One class of several for each example. Raw outputs are logits, or what a squared error is computed from.
 
@@ -69,6 +78,7 @@ class Classification:
     name = metrics.CLASSIFICATION
     default_loss = "cross_entropy"
     default_metrics: tuple[str, ...] = ("accuracy",)
+    step_metrics: tuple[str, ...] = ("accuracy",)
     targets_name = "labels"
     outputs_name = "probabilities"
     drawings: tuple[str, ...] = ("confusion", "mistakes")
@@ -80,8 +90,7 @@ class Classification:
 
     def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
         """Probabilities, float32 [N, classes]: the softmax of the raw outputs, whichever the loss."""
-        powers = np.exp(raw - raw.max(axis=1, keepdims=True), dtype=np.float32)
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(raw)
 
     def check(self, targets: np.ndarray, outputs: np.ndarray, examples: int, width: int) -> None:
         """Refuse what is not labels, int [examples], from 0 to width - 1, and probabilities, float [examples, width].

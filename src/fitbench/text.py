@@ -92,7 +92,8 @@ def describe(epoch: dict[str, Any]) -> str:
     text = f"{epoch['seconds']:.2f} s  {_metrics(epoch)}"
     if epoch.get("val_loss") is not None:
         text += f"  val {_metrics({'loss': epoch['val_loss'], 'accuracy': epoch.get('val_accuracy')})}"
-    return text
+    others = (key for key in epoch if key.startswith("val_") and key not in ("val_loss", "val_accuracy"))
+    return text + "".join(f"  {key} {epoch[key]:.4f}" for key in others if epoch[key] is not None)
 
 
 def _metrics(values: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from fitbench.analysis.diff import diff
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.history import write_history
-from fitbench.record.result import read_result, write_result
+from fitbench.record.reading import read_result
+from fitbench.record.result import write_result
 
 
 @pytest.fixture

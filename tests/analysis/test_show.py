@@ -14,7 +14,7 @@ from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.claims import claim
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 
 
 def shown(capsys, folder: Path, plots: bool = False, format: str = "table") -> str:

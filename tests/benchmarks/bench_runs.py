@@ -29,6 +29,7 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from fitbench import metrics
 from fitbench.composition import conf_folder
 from fitbench.config import Config, config_id, from_hydra, plain, run_id
 from fitbench.record.result import SCHEMA
@@ -144,12 +145,14 @@ def result(config: Config, name: str, identity: str, epochs: list[dict[str, Any]
     return {
         "schema": SCHEMA, "run_id": name, "config_id": identity, "seed": config.seed, "study": config.study,
         "config": plain(config),
+        "fold": None, "task": "classification", "primary": "accuracy", "threads": 2, "environment": {}, "code": {},
+        "metric_info": {name: metrics.get(name).info() for name in ("accuracy", "loss")},
         "metrics": {
             "train_loss": last["loss"], "train_accuracy": last["accuracy"], "val_loss": last["val_loss"],
             "val_accuracy": last["val_accuracy"], "best_epoch": EPOCHS, "epochs": EPOCHS, "test_loss": last["val_loss"],
             "test_accuracy": measured,
         },
-        "timing": {"fit_seconds": seconds, "seconds": seconds + 0.8, "images_per_second": TRAIN * EPOCHS / seconds},
+        "timing": {"fit_seconds": seconds, "seconds": seconds + 0.8, "examples_per_second": TRAIN * EPOCHS / seconds},
         "parameters": MODELS[config.model["name"]][0],
         "data": {"name": config.data.name, "sha256": "8f" * 32, "train": TRAIN, "validation": VALIDATION, "test": TEST,
                  "classes": list("0123456789"), "skipped": 0},

@@ -14,7 +14,8 @@ from fitbench.inference import evaluate as evaluating
 from fitbench.inference.evaluate import evaluate
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
-from fitbench.record.result import read_result, write_result
+from fitbench.record.reading import read_result
+from fitbench.record.result import write_result
 from fitbench.training.run import clear
 
 

@@ -19,7 +19,7 @@ from fitbench.inference.export import Images, compare, export
 from fitbench.inference.formats import FORMATS
 from fitbench.inference.reader import Reader, configuration, open_run
 from fitbench.models import lenets
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
 from fitbench.inference.score import Scores
 from fitbench.record.folder import folder_of
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 from fitbench.training.run import train
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 
 
 def folders_of(study: Path, part: str = "") -> list[Path]:

@@ -15,7 +15,7 @@ import pytest
 
 from fitbench.record.folder import State, state_of
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 
 from .recorded import attempts, folders_of, holders, record
 

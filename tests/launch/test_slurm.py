@@ -17,7 +17,7 @@ from fitbench.launch import slurm as jobs
 from fitbench.launch.command import launch
 from fitbench.record.folder import State, state_of
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 
 from .recorded import record
 

@@ -18,7 +18,8 @@ from fitbench.launch.watch import Watch
 from fitbench.record.claims import claim
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
-from fitbench.record.result import read_result, write_result
+from fitbench.record.reading import read_result
+from fitbench.record.result import write_result
 from fitbench.training import backend
 
 from .recorded import attempts, folders_of, record

@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fitbench import metrics, quantities
+from fitbench.config import config_id, from_values
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 
@@ -88,6 +90,50 @@ def test_a_complete_run_is_read(make_run):
     assert len(reading.read_predictions(folder, result).predicted) == 60
 
 
+# -- schema 1, as fitbench 0.1 wrote it -------------------------------------------------------------------------------
+
+SCHEMA_1 = Path(__file__).parent / "schema_1"  # a run that fitbench 0.1 recorded
+PRUNED_1 = {
+    "schema": 1, "run_id": "digits-mlp-adam-11111111-s0", "trial": 3, "timing": {"fit_seconds": 1.5},
+    "metrics": {"train_loss": 1.0, "train_accuracy": 0.5, "val_loss": 1.1, "val_accuracy": 0.4, "best_epoch": 2,
+                "epochs": 2},
+    "pruned_at": "2026-01-02T03:04:05Z",
+}  # fmt: skip
+
+
+def test_result_of_schema_1_is_read_in_the_shape_of_schema_2(make_run):
+    written = json.loads((SCHEMA_1 / "result.json").read_text())
+    result = reading.read_result(SCHEMA_1)
+    assert set(result) == set(reading.read_result(make_run()))
+    assert {key: result[key] for key in ("schema", "task", "primary", "fold", "threads", "environment", "code")} == {
+        "schema": 2, "task": "classification", "primary": "accuracy", "fold": None, "threads": None,
+        "environment": {}, "code": {},
+    }  # fmt: skip
+    assert result["metrics"] == written["metrics"]
+    assert result["metric_info"] == quantities.of_schema_1()
+    assert result["timing"]["examples_per_second"] == written["timing"]["images_per_second"] > 0
+    assert "images_per_second" not in result["timing"]
+    assert config_id(from_values(result["config"])) == result["config_id"]
+
+
+def test_pruned_run_of_schema_1_is_read_in_the_shape_of_schema_2(tmp_path):
+    (tmp_path / "pruned.json").write_text(json.dumps(PRUNED_1))
+    assert reading.read_pruned(tmp_path) == PRUNED_1 | {"schema": 2, "metric_info": quantities.of_schema_1()}
+
+
+@pytest.mark.parametrize("key", ["timing.images_per_second", "metrics.test_accuracy", "metrics.val_loss"])
+def test_a_key_that_schema_1_has_and_a_result_of_it_lacks_is_named(tmp_path, key):
+    result = json.loads((SCHEMA_1 / "result.json").read_text())
+    section, _, name = key.partition(".")
+    del result[section][name]
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    with pytest.raises(FitbenchError, match=f"{key} is missing"):
+        reading.read_result(tmp_path)
+
+
+# -- damaged and incomplete files -------------------------------------------------------------------------------------
+
+
 def test_a_truncated_result_names_its_file(make_run):
     path = make_run() / "result.json"
     path.write_bytes(path.read_bytes()[:-100])
@@ -101,7 +147,8 @@ def test_a_truncated_result_names_its_file(make_run):
         ("metrics.test_loss", "0.5"), ("metrics.test_loss", float("nan")), ("metrics.epochs", None), ("timing", []),
         ("metrics.epochs", 10**400),
         ("data.classes", ["one"]), ("data.classes", [1, 2]), ("parameters", True), ("config.model", "mlp"),
-        ("device", 3),
+        ("device", 3), ("metrics.train_accuracy", True), ("primary", None), ("metric_info", ["accuracy"]),
+        ("threads", 2.5), ("fold", "0"),
     ],
 )  # fmt: skip
 def test_an_odd_value_in_a_result_is_named(make_run, key, value):
@@ -123,6 +170,19 @@ def test_a_missing_key_in_a_result_is_named(make_run):
     path.write_text(json.dumps(result))
     with pytest.raises(FitbenchError, match=r"timing\.seconds is missing"):
         reading.read_result(path.parent)
+
+
+def test_a_metric_without_a_value_on_a_part_is_named(make_run):
+    path = make_run() / "result.json"
+    result = json.loads(path.read_text())
+    result["metric_info"]["macro_f1"] = metrics.get("macro_f1").info()
+    result["metrics"] |= {"train_macro_f1": 0.5, "val_macro_f1": None}
+    path.write_text(json.dumps(result))
+    with pytest.raises(FitbenchError, match=r"metrics\.test_macro_f1 is missing"):
+        reading.read_result(path.parent)
+    result["metrics"]["test_macro_f1"] = 0.25
+    path.write_text(json.dumps(result))
+    assert reading.read_result(path.parent)["metrics"]["test_macro_f1"] == 0.25
 
 
 @pytest.mark.parametrize("content", ["a: [1, 2", "- a\n- b\n", "data: 3\n", "a: ${\n", "\x00"])

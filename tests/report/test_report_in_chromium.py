@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from fitbench.record.history import write_history
-from fitbench.record.result import SCHEMA, write_result
+from fitbench.record.result import write_result
 from fitbench.report.report import report
+
+from ..run_folders import SCHEMA_2
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -47,9 +49,9 @@ def write(outputs: Path, model: str, rate: float, seed: int, accuracy: float) ->
     config = {"data": {"name": "digits"}, "model": {"name": model}, "training": {"batch_size": 32},
               "optimizer": {"name": "sgd", "learning_rate": rate}, "distortion": {"kind": "none"}}
     write_result(folder, {
-        "schema": SCHEMA, "run_id": run_id, "config_id": run_id.split("-")[3], "seed": seed, "study": "sweep",
+        **SCHEMA_2, "run_id": run_id, "config_id": run_id.split("-")[3], "seed": seed, "study": "sweep",
         "config": config, "metrics": metrics, "parameters": 100 if model == "mlp" else 20 + seed,
-        "timing": {"fit_seconds": 9.0 + seed, "seconds": 10.0 + seed, "images_per_second": 1000.0},
+        "timing": {"fit_seconds": 9.0 + seed, "seconds": 10.0 + seed, "examples_per_second": 1000.0},
         "data": {"name": "digits", "sha256": "ab", "train": 10, "validation": 10, "test": 30,
                  "classes": ["zero", "one", "two"]},
         "versions": {"keras": "3.15"}, "git": {"commit": None, "dirty": None}, "device": "cpu", "attempts": 1,

@@ -12,14 +12,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from fitbench import metrics as metrics_of
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import append_history, write_history
-from fitbench.record.result import SCHEMA, read_result, utc_now, write_pruned, write_result
+from fitbench.record.reading import read_result
+from fitbench.record.result import SCHEMA, utc_now, write_pruned, write_result
 from fitbench.training.run import Trial
 
+METRIC_INFO = {name: metrics_of.get(name).info() for name in ("accuracy", "loss")}
 log = logging.getLogger(__name__)
 
 
@@ -82,14 +85,22 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
     if pruned:
         write_whole(checkpoint, json.dumps(history))
         timing: dict[str, Any] = {"fit_seconds": 1.0}
-        about = {"schema": SCHEMA, "run_id": run_id(config), "trial": trial.number, "metrics": metrics}
+        about = {
+            "schema": SCHEMA,
+            "metric_info": METRIC_INFO,
+            "run_id": run_id(config),
+            "trial": trial.number,
+            "metrics": metrics,
+        }
         write_pruned(folder, {**about, "timing": timing, "pruned_at": utc_now()})
         return None
     result = {
         "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
         "study": config.study, "config": plain(config),
+        "fold": None, "task": "classification", "primary": "accuracy", "metric_info": METRIC_INFO, "threads": None,
+        "environment": {}, "code": {},
         "metrics": {**metrics, "test_loss": 0.5, "test_accuracy": 0.5},
-        "timing": {"fit_seconds": 1.0, "seconds": 2.0, "images_per_second": 100.0},
+        "timing": {"fit_seconds": 1.0, "seconds": 2.0, "examples_per_second": 100.0},
         "parameters": 10 * config.training.batch_size,
         "data": {"name": "digits", "sha256": "0" * 64, "train": 8, "validation": 2, "test": 2, "skipped": 0,
                  "classes": ["0", "1"]},

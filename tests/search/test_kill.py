@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 from fitbench.record.claims import _process_start, claimed
 from fitbench.record.folder import state_of
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 
 from ..launch.recorded import holders
 from ..postgres.server import missing, postgres

@@ -19,7 +19,7 @@ from fitbench.data.split import split
 from fitbench.errors import FitbenchError
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 from fitbench.training import backend
 from fitbench.training.run import train
 

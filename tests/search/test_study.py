@@ -21,7 +21,7 @@ from fitbench.errors import FitbenchError
 from fitbench.record.claims import Claimed, _create, _self
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 from fitbench.search import study as studies
 from fitbench.search.search import Request, read_request
 from fitbench.search.study import Study, open_study

@@ -8,11 +8,13 @@ import pytest
 
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
-from fitbench.record.result import SCHEMA, write_result
+from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table, read
 from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import outcomes
+
+from ..run_folders import SCHEMA_2
 
 DEFINITION: dict[str, Any] = {
     "title": "A table",
@@ -98,10 +100,10 @@ def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:
     write_result(
         folder,
         {
-            "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
+            **SCHEMA_2, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
             "study": config.study, "config": plain(config),
             "metrics": {**metrics, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
-            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "images_per_second": 8123.4},
+            "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4},
             "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,
                      "classes": ["0", "1"], "skipped": 0},

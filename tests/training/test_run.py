@@ -18,7 +18,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import run
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 from fitbench.training import checkpoint, networks
 from fitbench.training.callbacks import Diverged
 from fitbench.training.run import train

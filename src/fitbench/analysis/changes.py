@@ -36,6 +36,8 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     known = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     with initialize_config_dir(str(conf), version_base="1.3"):
         default: dict[str, Any] = _plain(compose("config", overrides=known))
+    selected = config.get("metrics") or dict.fromkeys(default["metrics"])
+    config, usual_metrics = {key: value for key, value in config.items() if key != "metrics"}, default.pop("metrics")
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
@@ -48,6 +50,9 @@ def changes(config: Mapping[str, Any]) -> list[str]:
             said.append(f"{group}={value_text(section.get('name', section.get(kind)))}")
         elif always or chosen[group] != usual.get(group):
             said.append(f"{group}={chosen[group]}")
+    if list(selected) != usual_metrics:
+        said.append(f"metrics={value_text(list(selected))}")
+    said += [f"metrics.{name}={value_text(entry)}" for name, entry in selected.items() if entry is not None]
     return said + [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
 
 

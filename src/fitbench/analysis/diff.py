@@ -26,7 +26,7 @@ LAUNCH_ONLY = ("force", "progress", "retry_failed", "fail_fast", "outputs")  # h
 DATASET = ("sha256", "train", "validation", "test", "classes", "skipped")
 SCORES = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss")
 EPOCH = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate")
-TIMING = ("fit_seconds", "seconds", "images_per_second")
+TIMING = ("fit_seconds", "seconds", "examples_per_second")
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
 HASHES = ("git.commit", "dataset.sha256")
 HEX = 12  # digits of a hash that are shown
@@ -98,7 +98,7 @@ def _read_files(folder: Path) -> Side:
         **_flat({name: result["data"].get(name) for name in DATASET}, "dataset."),
     }
     results = {
-        **{name: result["metrics"][name] for name in (*SCORES, "best_epoch", "epochs")},
+        **{name: result["metrics"].get(name) for name in (*SCORES, "best_epoch", "epochs")},
         **{name: result["timing"][name] for name in TIMING},
         **{name: result[name] for name in ("parameters", "attempts")},
     }
@@ -116,7 +116,11 @@ def _section(folder: Path, result: Mapping[str, Any], name: str) -> Mapping[str,
 
 
 def _config(config: Mapping[str, Any]) -> Flat:
-    return {name: value for name, value in _flat(config).items() if name not in LAUNCH_ONLY}
+    return {
+        name: value
+        for name, value in _flat(config).items()
+        if name not in LAUNCH_ONLY and not name.startswith("metrics.")
+    }
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Flat:
@@ -400,7 +404,7 @@ def _figure(name: str, value: float | None) -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
-    if name == "images_per_second":
+    if name == "examples_per_second":
         return f"{value:,.0f}"
     if name in TIMING:
         return f"{value:,.1f}" if value == 0 or abs(value) >= 0.05 else f"{value:.1g}"

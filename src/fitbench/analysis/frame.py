@@ -291,6 +291,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     }
     for name, value in result["config"].items():
         row.update(_flat(name, marshal.dumps(value, 2)))
+    row.update((f"metrics.{name}", result["metrics"].get(name)) for name in METRICS)
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
     row["trial"] = _trial("result.json", result.get("trial"))
@@ -303,8 +304,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
 
 
 _PLACES = (  # of what is in every result: the column, and where it stands in result.json
-    *((f"metrics.{name}", "metrics", name) for name in METRICS),
-    *((f"timing.{name}", "timing", name) for name in TIMING),
+    *((f"timing.{name}", "timing", name.replace("images", "examples")) for name in TIMING),
     *((f"dataset.{name}", "data", name) for name in DATASET),
     *((name, "", name) for name in ("parameters", "device", "attempts")),
 )

@@ -204,19 +204,20 @@ def _results(out: Console, result: Mapping[str, Any]) -> RenderableType:
     from fitbench.text import duration
 
     metrics, timing, data = result["metrics"], result["timing"], result["data"]
-    made = table(out, "", "accuracy", "loss", "images", right=("accuracy", "loss", "images"))
-    for name, part, style in (("test", "test", "bold"), ("validation", "val", ""), ("train", "train", "")):
-        accuracy, loss = metrics[f"{part}_accuracy"], metrics[f"{part}_loss"]
-        if accuracy is not None or loss is not None:
-            made.add_row(name, _number(accuracy), _number(loss), f"{data[name]:,}", style=style)
+    names = list(result["metric_info"])
+    made = table(out, "", *map(clean, names), "images", right=(*map(clean, names), "images"))
+    for title, part, style in (("test", "test", "bold"), ("validation", "val", ""), ("train", "train", "")):
+        values = [metrics.get(f"{part}_{name}") for name in names]
+        if any(value is not None for value in values):
+            made.add_row(title, *map(_number, values), f"{data[title]:,}", style=style)
     facts = {}
     if metrics["best_epoch"] is not None:
         facts["best epoch"] = f"{metrics['best_epoch']} of {metrics['epochs']}"
     facts["time"] = duration(timing["seconds"])
     if (fit := timing["fit_seconds"]) is not None:
         facts["time"] += f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
-    if timing["images_per_second"] is not None:
-        facts["speed"] = f"{timing['images_per_second']:,.0f} images/s"
+    if timing["examples_per_second"] is not None:
+        facts["speed"] = f"{timing['examples_per_second']:,.0f} images/s"
     facts["parameters"] = f"{result['parameters']:,}"
     facts["device"] = clean(result["device"])
     grid = Table.grid(padding=(0, 2))
@@ -263,7 +264,7 @@ def _print_pruned(out: Console, pruned: Mapping[str, Any], epochs: str) -> None:
     out.print(f"{done} of {epochs}, and so never tested", style="bold magenta", soft_wrap=True)
     made = table(out, "", "accuracy", "loss", right=("accuracy", "loss"))
     for name, part in (("validation", "val"), ("train", "train")):
-        made.add_row(name, _number(metrics[f"{part}_accuracy"]), _number(metrics[f"{part}_loss"]))
+        made.add_row(name, _number(metrics.get(f"{part}_accuracy")), _number(metrics.get(f"{part}_loss")))
     out.print(made)
     if metrics["best_epoch"] is not None:
         out.print(f"  its best epoch was {metrics['best_epoch']}", soft_wrap=True)

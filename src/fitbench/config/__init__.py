@@ -15,6 +15,7 @@ from fitbench.config.reading import from_hydra, from_values
 from fitbench.config.schema import (
     NAME,
     SECTIONS,
+    TASK,
     TOP_LEVEL,
     Affine,
     Backend,
@@ -28,13 +29,13 @@ from fitbench.config.schema import (
     ImageFolder,
     LeCun,
     Loss,
-    Monitor,
     NoDistortion,
     Preprocess,
     Section,
     Source,
     Training,
     Validation,
+    recorded_metrics,
 )
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "NEUTRAL",
     "NOT_IDENTITY",
     "SECTIONS",
+    "TASK",
     "TOP_LEVEL",
     "Affine",
     "Backend",
@@ -56,7 +58,6 @@ __all__ = [
     "ImageFolder",
     "LeCun",
     "Loss",
-    "Monitor",
     "NoDistortion",
     "Preprocess",
     "Section",
@@ -68,6 +69,7 @@ __all__ = [
     "from_hydra",
     "from_values",
     "plain",
+    "recorded_metrics",
     "run_id",
     "validated",
     "with_current_names",

@@ -32,6 +32,7 @@ NOT_IDENTITY = (
 # new key renames no run. Null and empty values are never hashed.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
+    "metrics": ["accuracy"],
     "data.preprocess": None,
     "training.targets": None,
 }

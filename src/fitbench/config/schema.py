@@ -6,7 +6,7 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +15,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -25,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from fitbench import metrics, selection, user_metrics
 from fitbench.config.annotations import (
     NUMBER,
     NUMBER_NOT_TEXT,
@@ -36,7 +38,11 @@ from fitbench.config.annotations import (
     NonNegative,
     Positive,
 )
+from fitbench.errors import RequestError
+from fitbench.metrics import Metric
+from fitbench.tasks import task_of
 
+TASK = metrics.CLASSIFICATION  # of every run; there is no key for it yet
 NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
@@ -276,19 +282,10 @@ class Optimizer(Section):
 # -- training ---------------------------------------------------------------------------------------------------------
 
 
-class Monitor(StrEnum):
-    """The metrics that early stopping can watch."""
-
-    loss = "loss"
-    accuracy = "accuracy"
-    val_loss = "val_loss"
-    val_accuracy = "val_accuracy"
-
-
 class EarlyStopping(Section):
-    """As `keras.callbacks.EarlyStopping`."""
+    """As `keras.callbacks.EarlyStopping`; the direction is that of the monitored metric."""
 
-    monitor: Monitor
+    monitor: str  # as a key of history.jsonl
     patience: Annotated[int, Ge(0), WHOLE_NUMBER]
     min_delta: NonNegative
     restore_best_weights: bool
@@ -359,6 +356,19 @@ class Training(Section):
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
+def _selected(value: Any) -> dict[str, Any]:
+    section = selection.as_section(value)
+    selection.check(section, task_of(TASK))
+    return section
+
+
+Metrics = Annotated[
+    dict[str, Any],  # a name and the user's entry, or null for a metric of fitbench; see `selection`
+    BeforeValidator(_selected),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
+]
+
+
 class Backend(StrEnum):
     """Keras's backends that fitbench runs on."""
 
@@ -375,6 +385,7 @@ class Config(Section):
     training: Training
     distortion: Distortion
 
+    metrics: Metrics
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
     study: Name
     backend: Backend
@@ -406,9 +417,13 @@ class Config(Section):
     def _check_early_stopping(self) -> Config:
         training = self.training
         stopping = training.early_stopping
-        if stopping is None or training.validation_split > 0 or self.model.get("solver") is not None:
+        if stopping is None:
             return self
-        if stopping.monitor.startswith("val_"):
+        try:
+            part, _ = selection.monitored(stopping.monitor, self.metrics, task_of(TASK))
+        except RequestError as error:
+            raise RequestError(f"training.early_stopping.monitor: {error}") from None
+        if part == "val" and training.validation_split == 0 and self.model.get("solver") is None:
             raise ValueError(
                 f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
                 "hold some images back, monitor the loss, or set training.early_stopping=null"
@@ -424,6 +439,14 @@ class Config(Section):
                 f"which is {epochs}"
             )
         return self
+
+
+def recorded_metrics(
+    config: Config, of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config
+) -> dict[str, Metric]:
+    """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
+    stopping = config.training.early_stopping
+    return selection.recorded(config.metrics, stopping.monitor if stopping else None, task_of(TASK), of)
 
 
 SECTIONS = ("data", "model", "optimizer", "training", "distortion")

@@ -17,6 +17,7 @@ from fitbench.analysis.statistics import Interval, wilson
 from fitbench.config import Backend, Data, ImageFolder, Training
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
+from fitbench.metrics import accuracy
 from fitbench.record import evaluations, reading
 from fitbench.record.files import replacing, write_whole
 from fitbench.record.result import utc_now
@@ -166,12 +167,11 @@ def _record(
 ) -> dict[str, Any]:
     from fitbench.training import objective
     from fitbench.training.environment import git_state, versions
-    from fitbench.training.evaluate import accuracy
 
     data, count = part.data, len(part.labels)
-    targets = objective.targets(part.labels, len(reader.classes), training)
+    targets = objective.targets(part.labels, reader.task.outputs(reader.classes), training)
     loss = float(objective.loss(training)(targets, logits))
-    right = accuracy(logits, part.labels)
+    right = accuracy(part.labels, logits)
     return {
         "schema": evaluations.SCHEMA,
         "run_id": reader.run_id,
@@ -198,16 +198,19 @@ def _record(
 
 def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: np.ndarray) -> Path:
     """Write the predictions, as predictions.npz has them, and last the record; gives its path."""
-    from fitbench.training.evaluate import softmax
-
-    data = record["data"]
+    data, task = record["data"], reader.task
     path = evaluations.path_of(reader.folder, data["name"], data["sha256"], data["part"])
     if finished(reader.folder)["finished_at"] != record["run_finished_at"]:
         raise FitbenchError(f"{reader.folder}: the run was trained again meanwhile; evaluate it again")
+    arrays: dict[str, Any] = {
+        task.targets_name: labels,
+        task.outputs_name: reader.recorded(logits),
+        "data_sha256": np.array(data["sha256"]),
+    }
     try:
         path.parent.mkdir(exist_ok=True)
         with replacing(path.with_suffix(".npz")) as file:
-            np.savez(file, labels=labels, probabilities=softmax(logits), data_sha256=np.array(data["sha256"]))
+            np.savez(file, **arrays)
         write_whole(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     except OSError as error:
         raise FitbenchError(f"{path}: cannot be written ({error.strerror})") from error
@@ -219,7 +222,7 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
 
 def _compared(reader: Reader, record: dict[str, Any]) -> dict[str, Any] | None:
     """The run's own test accuracy and the difference from it, each with its interval; None of the same images."""
-    own, data, recorded = reader.result["data"], record["data"], reader.result["metrics"]["test_accuracy"]
+    own, data, recorded = reader.result["data"], record["data"], reader.result["metrics"].get("test_accuracy")
     if recorded is None or own["test"] < 1 or (data["sha256"], data["part"]) == (own["sha256"], "test"):
         return None
     images, count = own["test"], data["count"]

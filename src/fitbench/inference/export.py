@@ -232,7 +232,8 @@ def _run(*arguments: str | Path) -> None:
 
 def compare(original: np.ndarray, exported: np.ndarray, images: Images) -> Check:
     """How far two models' logits, float32 [N, classes], are from each other."""
-    from fitbench.training.evaluate import accuracy, softmax
+    from fitbench.metrics import accuracy
+    from fitbench.tasks import softmax
 
     scale = np.maximum(np.abs(original).max(axis=1, keepdims=True), 1)
     return Check(
@@ -241,7 +242,7 @@ def compare(original: np.ndarray, exported: np.ndarray, images: Images) -> Check
         float((np.abs(exported - original) / scale).max()),
         float(np.abs(softmax(exported) - softmax(original)).max()),
         int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),
-        None if images.labels is None else accuracy(exported, images.labels),
+        None if images.labels is None else accuracy(images.labels, exported),
     )
 
 
@@ -261,7 +262,7 @@ def _card(reader: Reader, made: Format) -> dict[str, Any]:
         "run_id": reader.run_id,
         "config_id": result["config_id"],
         "data": {"name": result["data"]["name"], "sha256": result["data"]["sha256"], "test": result["data"]["test"]},
-        "test_accuracy": result["metrics"]["test_accuracy"],
+        "test_accuracy": result["metrics"].get("test_accuracy"),
         "versions": made.versions(),
         "exported_at": utc_now(),
         "check": None,
@@ -343,7 +344,7 @@ def _small(number: float) -> str:
 
 
 def _print(folder: Path, reader: Reader, check: Check) -> None:
-    recorded = reader.result["metrics"]["test_accuracy"]
+    recorded = reader.result["metrics"].get("test_accuracy")
     print(f"{clean(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     first, *lines = _checked(vars(check))
     if check.accuracy is not None and recorded is not None:

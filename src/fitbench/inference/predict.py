@@ -337,7 +337,7 @@ def _best(logits: np.ndarray, classes: Sequence[str]) -> Iterator[list[Any]]:
 
     They are ordered by logit, the first of equal ones before the others, as for a run's recorded accuracy.
     """
-    from fitbench.training.evaluate import softmax
+    from fitbench.tasks import softmax
 
     order = np.argsort(-logits, axis=1, kind="stable")[:, : len(answers.ANSWERS) // 2]
     probabilities = np.take_along_axis(softmax(logits), order, axis=1)

@@ -15,6 +15,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.safety import Foreign, foreign, names
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
+from fitbench.tasks import Task, task_of
 
 if TYPE_CHECKING:
     import keras
@@ -53,9 +54,20 @@ class Reader:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Probabilities, float32 [N, classes], for images, uint8 [N, height, width, channels]; else as `logits`."""
-        from fitbench.training.evaluate import softmax
+        return self.recorded(self.logits(images))
 
-        return softmax(self.logits(images))
+    def recorded(self, outputs: np.ndarray) -> np.ndarray:
+        """What is recorded of the model's outputs, as in predictions.npz: probabilities, float32 [N, classes]."""
+        return self.task.recorded(outputs, str(self.result["config"]["training"].get("loss")))
+
+    @property
+    def task(self) -> Task:
+        """The run's task.
+
+        Raises:
+            RequestError: there is no task of the name that is recorded.
+        """
+        return task_of(self.result["task"])
 
     @property
     def batch_size(self) -> int:

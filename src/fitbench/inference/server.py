@@ -119,7 +119,7 @@ def _model(name: str, reader: Reader) -> api.Model:
         data=result["data"]["name"],
         classes=list(reader.classes),
         shape=list(reader.shape),
-        test_accuracy=result["metrics"]["test_accuracy"],
+        test_accuracy=result["metrics"].get("test_accuracy"),
         parameters=result["parameters"],
     )
 

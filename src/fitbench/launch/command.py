@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from fitbench.composition import conf_folder, explain
+from fitbench.composition import conf_folder, explain, hydra_with_metrics
 from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
@@ -42,7 +42,7 @@ def launch(arguments: list[str], report: Report | None = None) -> int:
     task = Task()
     entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)
     try:
-        with terminable():
+        with terminable(), hydra_with_metrics():
             entry()
             if task.outcome is not None and report is not None:
                 report(*task.outcome)

@@ -10,19 +10,35 @@ from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.files import UNFINISHED
 from fitbench.record.folder import State, folder_of, state_of, tidy
-from fitbench.record.reading import read_result
+from fitbench.record.reading import lacking, read_result
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:
-    """The result of this configuration, and whether it was recorded already; otherwise the run is trained now."""
+    """The result of this configuration, and whether it was recorded already; otherwise the run is trained now.
+
+    A finished run that lacks a metric of the configuration is evaluated, not trained again.
+    """
     result = recorded(config)
     if result is not None:
-        return result, True
+        return completed(config, result), True
     from fitbench.training.run import train
 
     trained = train(config, folder_of(config))
     assert trained is not None  # only a search's trials are pruned
     return trained, False
+
+
+def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:
+    """The result of a finished run with every metric of the configuration; those that it lacks are evaluated now.
+
+    Raises:
+        FitbenchError: they cannot be evaluated.
+    """
+    if not lacking(config, result):
+        return result
+    from fitbench.training.added import evaluate_lacking
+
+    return evaluate_lacking(config, folder_of(config))
 
 
 def recorded(config: Config) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from fitbench.launch.workers import Workers
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
+from fitbench.record.reading import lacking, read_result
 
 
 class SweepFailed(FitbenchError):
@@ -72,15 +73,22 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
     skipped: set[Path] = set()
     left: list[Job] = []
     errors: dict[Path, str] = {}
+    to_evaluate = 0
     for job in jobs:
         try:
-            if recorded(job.config) is not None:
+            result = recorded(job.config)
+            if result is not None and not lacking(job.config, result):
                 skipped.add(job.folder)
+            elif result is not None:
+                to_evaluate += 1
+                left.append(job)
             elif settings.retry_failed or state_of(job.folder) is not State.failed:
                 left.append(job)
         except FitbenchError as error:  # recorded, but damaged or with other data
             errors[job.folder] = first_line(error)
-    watch = Watch([job.folder for job in left], len(jobs), skipped, shown=settings.progress)
+    watch = Watch([job.folder for job in left], len(jobs), skipped, settings.progress, next(iter(settings.metrics)))
+    if to_evaluate:
+        watch.say(f"fitbench: {to_evaluate} finished runs lack a metric and are evaluated for it, not trained again")
     launches = _Launches(launcher, workers, errors, watch)
     try:
         with watch:
@@ -123,7 +131,7 @@ class _Launches:
             failure = result._return_value if result.status is JobStatus.FAILED else None
             if isinstance(failure, Claimed):
                 self.elsewhere.append(job)
-            elif failure is not None and state_of(job.folder) is not State.finished:  # else it was lost afterwards
+            elif failure is not None and not _complete(job):  # else it was lost afterwards
                 self.errors[job.folder] = first_line(failure)
         return []
 
@@ -149,6 +157,11 @@ class _Launches:
         self.elsewhere.clear()
         time.sleep(bool(left))  # whoever was taking one over just now may be at it
         return left
+
+
+def _complete(job: Job) -> bool:
+    """Whether the run is finished and has every metric of its configuration."""
+    return state_of(job.folder) is State.finished and not lacking(job.config, read_result(job.folder))
 
 
 def _ended(folder: Path, began: float) -> bool:

@@ -6,14 +6,15 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fitbench.errors import FitbenchError
+from fitbench.metrics import join
 from fitbench.record.folder import State, state_of
 from fitbench.record.history import read_history
-from fitbench.record.result import read_result
+from fitbench.record.reading import read_result
 from fitbench.text import duration
 
 POLL_SECONDS = 0.5
@@ -23,9 +24,11 @@ class Watch:
     """Shows a sweep for as long as its block lasts: a live line in a terminal, else a line for each run that ends.
 
     `left` are the folders of the runs that are to be trained, of `total`; `finished` those that are finished already.
+    `primary` is the metric that is shown of runs that are being trained.
     """
 
-    def __init__(self, left: Sequence[Path], total: int, finished: set[Path], shown: bool) -> None:
+    def __init__(self, left: Sequence[Path], total: int, finished: set[Path], shown: bool, primary: str) -> None:
+        self.primary = primary
         self.total = total
         self.open = list(left)
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
@@ -72,7 +75,8 @@ class Watch:
         if result is not None:
             self.results.append(result)
         done = f"{self.total - len(self.open)}/{self.total}"
-        _write(f"{_erase(self.live)}[{done}] {folder.name}  {_metrics(result) if result else 'failed'}\n")
+        figures = _metrics(result["metrics"], result["primary"]) if result else "failed"
+        _write(f"{_erase(self.live)}[{done}] {folder.name}  {figures}\n")
 
     def say(self, text: str) -> None:
         """Write a line of its own, whether or not the sweep is shown."""
@@ -85,10 +89,10 @@ class Watch:
         running = [folder for folder in self.open if state_of(folder) is State.running]
         if running:
             history = read_history(running[0])
-            at = f"epoch {history[-1]['epoch']} {_metrics({'metrics': history[-1]})}" if history else "starting"
+            at = f"epoch {history[-1]['epoch']} {_metrics(history[-1], self.primary)}" if history else "starting"
             name = f"{running[0].name}: " if width >= 120 else ""
             parts.append(f"{name}{at}" + (f" +{len(running) - 1}" if running[1:] else ""))
-        best = max((value for result in self.results if (value := _val_accuracy(result)) is not None), default=None)
+        best = _best(self.results)
         if best is not None:
             parts.append(f"best val {best:.4f}")
         ended = done - self.done_before
@@ -106,14 +110,19 @@ def _result(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _val_accuracy(result: dict[str, Any]) -> float | None:
-    return result["metrics"].get("val_accuracy")
+def _best(results: Sequence[dict[str, Any]]) -> float | None:
+    """The best validation value of the primary metric, where all results have the same."""
+    if not results or len({result["primary"] for result in results}) > 1:
+        return None
+    primary = results[0]["primary"]
+    values = [value for result in results if (value := result["metrics"].get(join("val", primary))) is not None]
+    larger = results[0]["metric_info"].get(primary, {}).get("direction") == "max"
+    return (max if larger else min)(values, default=None)
 
 
-def _metrics(result: dict[str, Any]) -> str:
-    named = (("test_accuracy", "test"), ("loss", "loss"), ("val_accuracy", "val"))
-    metrics = result["metrics"]
-    return "  ".join(f"{short} {metrics[key]:.4f}" for key, short in named if metrics.get(key) is not None)
+def _metrics(values: Mapping[str, Any], primary: str) -> str:
+    named = ((join("test", primary), "test"), ("loss", "loss"), (join("val", primary), "val"))
+    return "  ".join(f"{short} {values[key]:.4f}" for key, short in named if values.get(key) is not None)
 
 
 def _erase(live: bool) -> str:

@@ -54,13 +54,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_object(path: str, named: str, schema: int, advice: str = "") -> dict[str, Any]:
-    """The JSON object of this schema in a file that may be a stranger's.
+def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: str = "") -> dict[str, Any]:
+    """The JSON object of this schema, or of one of these, in a file that may be a stranger's.
 
     Args:
         path: the file.
         named: what messages call it.
-        schema: the number that must stand under `schema`.
+        schema: the number that must stand under `schema`, or those that may.
         advice: what to do about a file that is no JSON.
 
     Raises:
@@ -78,7 +78,9 @@ def read_object(path: str, named: str, schema: int, advice: str = "") -> dict[st
         raise FitbenchError(f"{named}: nested too deeply{advice}") from None
     except ValueError as error:
         raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
-    if not isinstance(found, dict) or found.get("schema") != schema:
+    schemas = schema if isinstance(schema, tuple) else (schema,)
+    if not isinstance(found, dict) or found.get("schema") not in schemas:
         other = found.get("schema") if isinstance(found, dict) else type(found).__name__
-        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {schema}")
+        readable = " and ".join(map(str, schemas))
+        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {readable}")
     return found

@@ -6,18 +6,21 @@ import difflib
 import sys
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitbench.config import with_current_names
+from fitbench import metrics, quantities
+from fitbench.config import Config, recorded_metrics, with_current_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import history
 from fitbench.record import result as results
 from fitbench.record.files import read_object
+from fitbench.record.folder import state_of
+from fitbench.text import clean
 
 NAMED = 10  # candidates that a message names at most
 
@@ -66,25 +69,21 @@ def _nearest(wanted: str, run_ids: list[str]) -> str:
 
 _NUMBER = (int, float)
 _SECTIONS = ("data", "model", "optimizer", "training", "distortion")
-_RESULT: dict[str, tuple[type, ...]] = {
+_PRUNED: dict[str, tuple[type, ...]] = {  # and of what is in pruned.json in both schemas
     "run_id": (str,),
-    "config_id": (str,),
-    "seed": (int,),
-    "study": (str,),
-    "config": (dict,),
     "metrics": (dict,),
-    "metrics.train_loss": (*_NUMBER, type(None)),
-    "metrics.train_accuracy": (*_NUMBER, type(None)),
-    "metrics.val_loss": (*_NUMBER, type(None)),
-    "metrics.val_accuracy": (*_NUMBER, type(None)),
-    "metrics.test_loss": (*_NUMBER, type(None)),
-    "metrics.test_accuracy": (*_NUMBER, type(None)),
     "metrics.best_epoch": (int, type(None)),
     "metrics.epochs": (int,),
     "timing": (dict,),
     "timing.fit_seconds": (*_NUMBER, type(None)),
+}
+_RESULT: dict[str, tuple[type, ...]] = {  # of what is in result.json in both schemas
+    **_PRUNED,
+    "config_id": (str,),
+    "seed": (int,),
+    "study": (str,),
+    "config": (dict,),
     "timing.seconds": _NUMBER,
-    "timing.images_per_second": (*_NUMBER, type(None)),
     "parameters": (int,),
     "data": (dict,),
     "data.name": (str,),
@@ -97,42 +96,87 @@ _RESULT: dict[str, tuple[type, ...]] = {
     "attempts": (int,),
     "finished_at": (str,),
 }
-_PRUNED = ("run_id", "metrics", "metrics.train_loss", "metrics.train_accuracy", "metrics.val_loss",
-           "metrics.val_accuracy", "metrics.best_epoch", "metrics.epochs", "timing", "timing.fit_seconds")  # fmt: skip
-_PLACES = [(key, *key.rpartition(".")[::2], types) for key, types in _RESULT.items()]
-_PRUNED_PLACES = [("trial", "", "trial", (int,)), *(place for place in _PLACES if place[0] in _PRUNED)]
+_SCHEMA_1 = {"timing.images_per_second": (*_NUMBER, type(None))}
+_SCHEMA_2 = {
+    "fold": (int, type(None)),
+    "task": (str,),
+    "primary": (str,),
+    "metric_info": (dict,),
+    "timing.examples_per_second": (*_NUMBER, type(None)),
+    "threads": (int, type(None)),
+    "environment": (dict,),
+    "code": (dict,),
+}
+
+
+def _places(types: Mapping[str, tuple[type, ...]]) -> list[tuple[str, str, str, tuple[type, ...]]]:
+    return [(key, *key.rpartition(".")[::2], allowed) for key, allowed in types.items()]
+
+
+_RESULT_PLACES = {1: _places({**_RESULT, **_SCHEMA_1}), 2: _places({**_RESULT, **_SCHEMA_2})}
+_PRUNED_PLACES = {
+    1: _places({"trial": (int,), **_PRUNED}),
+    2: _places({"trial": (int,), **_PRUNED, "metric_info": (dict,)}),
+}
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run, with every value in its place and of its type.
+    """The result of a finished run in the shape of schema 2, with every value in its place and of its type.
+
+    What `metric_info` says of a metric is checked by `quantities.from_info`.
 
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
-    result = results.read_result(folder)
-    path = f"{folder}/result.json"
-    _check(result, _PLACES, path)
+    path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
+    try:
+        result = read_object(path, path, results.READABLE, "; train the run again with force=true")
+    except FileNotFoundError:
+        raise FitbenchError(f"{folder}: no result.json; the run is {state_of(folder).value}") from None
+    _check(result, _RESULT_PLACES[result["schema"]], path)
     classes = result["data"]["classes"]
     if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
         raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
     _check_sections(result["config"], f"{path}: config.")
     result["config"]["model"] = with_current_names(result["config"]["model"])
+    result = _as_schema_2(result)
+    _check_metrics(result, metrics.PARTS, path)
     return result
 
 
 def read_pruned(folder: Path) -> dict[str, Any]:
-    """What pruned.json says of a run that a search has ended early, with every value in its place and of its type.
+    """What pruned.json says of a run that a search has ended early, in the shape of schema 2, checked likewise.
 
     Raises:
         FitbenchError: pruned.json is absent or damaged, or lacks something; the message names the file and the key.
     """
     path = f"{folder}/pruned.json"
     try:
-        pruned = read_object(path, path, results.SCHEMA)
+        pruned = read_object(path, path, results.READABLE)
     except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
-    _check(pruned, _PRUNED_PLACES, path)
+    _check(pruned, _PRUNED_PLACES[pruned["schema"]], path)
+    pruned = _as_schema_2(pruned)
+    _check_metrics(pruned, ("train", "val"), path)
     return pruned
+
+
+def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
+    """The metrics that a run of this configuration records and a finished run of it does not have."""
+    return [name for name in recorded_metrics(config) if name not in result["metric_info"]]
+
+
+def _as_schema_2(record: dict[str, Any]) -> dict[str, Any]:
+    """A result.json or pruned.json of schema 1, which fitbench 0.1 wrote, in the shape of schema 2."""
+    if record["schema"] != 1:
+        return record
+    record = {**record, "schema": results.SCHEMA, "metric_info": quantities.of_schema_1()}
+    if "config" not in record:  # pruned.json
+        return record
+    timing = {key: value for key, value in record["timing"].items() if key != "images_per_second"}
+    timing["examples_per_second"] = record["timing"]["images_per_second"]
+    unknown: dict[str, Any] = {"fold": None, "threads": None, "environment": {}, "code": {}}
+    return {**record, **unknown, "task": metrics.CLASSIFICATION, "primary": "accuracy", "timing": timing}
 
 
 def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
@@ -144,6 +188,18 @@ def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tupl
         if type(value) not in types or (isinstance(value, _NUMBER) and not is_finite(value)):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
             raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
+
+
+def _check_metrics(record: Mapping[str, Any], parts: Iterable[str], path: str) -> None:
+    """Refuse `metrics` that lacks a part of a metric of `metric_info`, or holds what is neither a number nor null."""
+    values = record["metrics"]
+    for name in record["metric_info"]:
+        for part in parts:
+            if metrics.join(part, name) not in values:
+                raise FitbenchError(f"{path}: metrics.{clean(metrics.join(part, name)):.80} is missing")
+    for key, value in values.items():
+        if value is not None and not is_number(value):
+            raise FitbenchError(f"{path}: metrics.{clean(key):.80} is {value!r:.80}; expected a number or null")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]
 def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     searched = {one.key.replace("/", ".") for one in space.parameters}
-    values = plain(config)
+    values = {key: value for key, value in plain(config).items() if key != "metrics"}
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     flat = {key: value for key, value in _flat(values).items() if key not in set(NOT_IDENTITY) - {"seed"}}
     return {

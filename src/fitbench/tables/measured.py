@@ -92,7 +92,7 @@ def _read(folder: Path, about: Record, metric: str) -> Record:
 def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: str) -> Record:
     if result["run_id"] != folder.name:
         raise FitbenchError(f"result.json is that of another run, {result['run_id']!r:.80}")
-    value = result["metrics"][metric]
+    value = result["metrics"].get(metric)
     if value is None or not 0 <= value <= 1:
         raise FitbenchError(f"result.json: metrics.{metric} is {value!r}; expected an accuracy from 0 to 1")
     part = EXAMPLES[metric.partition("_")[0]]

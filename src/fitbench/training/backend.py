@@ -84,6 +84,24 @@ def _limit_threads(backend: Backend, threads: int, loaded: bool) -> None:
         ) from error
 
 
+def cpu_threads() -> int:
+    """How many CPU threads the loaded backend computes with."""
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        limit = tf.config.threading.get_intra_op_parallelism_threads()
+    else:
+        limit = int(os.environ.get("PJRT_NPROC") or 0)
+    return limit or _cores()
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hold back what native libraries write to stderr while they are loaded; show it if that fails."""
@@ -129,13 +147,12 @@ def on(device: str) -> Iterator[str]:
 
 def cpu_name() -> str:
     """The processor's model and the number of cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         name = models[0] if models else name
-    return f"cpu: {name}, {cores} cores"
+    return f"cpu: {name}, {_cores()} cores"
 
 
 def _gpu_name(number: int) -> str:

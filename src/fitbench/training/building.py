@@ -8,12 +8,13 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
-from fitbench.config import Config, NoDistortion
+from fitbench.config import TASK, Config, NoDistortion
 from fitbench.config.builders import SECTION
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
+from fitbench.tasks import task_of
 from fitbench.training import objective, optimizers
 
 
@@ -29,7 +30,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     """
     target = config.model["_target_"]
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
-    shape, classes = tuple(data.x_train.shape[1:]), len(data.classes)
+    shape, classes = tuple(data.x_train.shape[1:]), task_of(TASK).outputs(data.classes)
     try:
         signature = inspect.signature(get_method(target))
     except (ImportError, ValueError, InstantiationException) as error:

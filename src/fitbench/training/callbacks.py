@@ -9,8 +9,9 @@ from typing import Any
 
 import keras
 
-from fitbench.config import EarlyStopping
+from fitbench.config import EarlyStopping as Settings
 from fitbench.errors import FitbenchError
+from fitbench.metrics import Metric
 from fitbench.record.history import append_history
 from fitbench.text import describe
 from fitbench.training.progress import Display
@@ -22,18 +23,28 @@ class Diverged(FitbenchError):
     """The loss became NaN or infinite."""
 
 
-def early_stopping(settings: EarlyStopping | None) -> list[keras.callbacks.Callback]:
-    """Keras's early stopping as configured, or nothing."""
-    if settings is None:
-        return []
-    return [
-        keras.callbacks.EarlyStopping(
-            monitor=settings.monitor.value,
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras's early stopping, for which the metric decides what is better; an undefined value (NaN) never is.
+
+    Args:
+        monitor: the key of the logs.
+        metric: its metric.
+        settings: of the configuration.
+    """
+
+    def __init__(self, monitor: str, metric: Metric, settings: Settings) -> None:
+        super().__init__(
+            monitor=monitor,
+            mode=metric.direction,
             patience=settings.patience,
             min_delta=settings.min_delta,
             restore_best_weights=settings.restore_best_weights,
         )
-    ]
+        self.metric = metric
+        self.least_change = settings.min_delta
+
+    def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:
+        return self.metric.is_better(monitor_value, reference_value, self.least_change)
 
 
 class Pruning(keras.callbacks.Callback):
@@ -86,7 +97,7 @@ class Recorder(keras.callbacks.Callback):
         """Record the epoch.
 
         Raises:
-            FitbenchError: the loss, or what early stopping watches, is not among the metrics.
+            FitbenchError: a value in `needed` is missing: the model's own training or test step does not return it.
             Diverged: a loss is NaN or infinite; the epoch is recorded, with null for such values.
         """
         values = {name: float(value) for name, value in (logs or {}).items()}

@@ -1,4 +1,4 @@
-"""What a model says of images, and how good that is."""
+"""The outputs of a model for images."""
 
 import math
 from collections.abc import Callable
@@ -49,14 +49,3 @@ def compiled(model: keras.Model, shape: tuple[int, int, int]) -> Callable[[np.nd
         return np.asarray(model.predict_on_batch(filled), np.float32)[: len(images)]
 
     return padded
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float32, from logits [N, classes]."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float32)
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The share of images whose largest logit is that of their label; of equal logits the first counts."""
-    return float(np.mean(logits.argmax(axis=1) == labels))

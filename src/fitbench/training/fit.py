@@ -28,6 +28,7 @@ SLICE_SECONDS = 0.2  # how long the loop may keep Python from drawing progress a
 BLOCK_BYTES = 64 * 2**20  # of images that are streamed at a time
 
 Progress = Callable[[int, dict[str, float]], None]
+Score = Callable[[np.ndarray], dict[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,15 @@ def order_of(seed: int, epoch: int, examples: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Loops:
-    """A compiled model with its compiled loops, which hold no data: it may be fitted more than once."""
+    """A compiled model with its compiled loops, which hold no data: it may be fitted more than once.
+
+    `test_with_outputs` is the same as `test`, and also gives the model's outputs. It is traced when it is first used.
+    """
 
     model: keras.Model
     train: Callable
     test: Callable
+    test_with_outputs: Callable
 
 
 def compile_loops(model: keras.Model, examples: Examples, xla: bool = False) -> Loops:
@@ -70,14 +75,55 @@ def compile_loops(model: keras.Model, examples: Examples, xla: bool = False) -> 
     They are traced when they are first used. `xla`: compile the training with XLA (TensorFlow only; JAX always does).
     """
     create_variables(model, examples)
+    steps = (_without_outputs(model.train_step), _without_outputs(model.test_step), _test_step_with_outputs(model))
     if keras.config.backend() == "jax":
         single_steps = not _gpus() and _convolutional(
             model
         )  # inside a loop, XLA's convolutions on a CPU take twice as long
-        return Loops(model, _jax_loop(model.train_step, single_steps), _jax_loop(model.test_step, single_steps))
+        return Loops(model, *(_jax_loop(step, single_steps) for step in steps))
     # validation is a few large batches: XLA would not make up for the time it takes to compile
-    train, test = _tensorflow_loop(model.train_step, examples, xla), _tensorflow_loop(model.test_step, examples, False)
-    return Loops(model, train, test)
+    return Loops(model, *(_tensorflow_loop(step, examples, xla and step is steps[0]) for step in steps))
+
+
+def _without_outputs(step: Callable) -> Callable:
+    """The step of a Keras model in the form that loops take: it gives its logs, on JAX its state, and outputs."""
+    if keras.config.backend() == "jax":
+        return lambda state, data: (*step(state, data), ())
+    return lambda state, data: (step(data), state, ())
+
+
+def _test_step_with_outputs(model: keras.Model) -> Callable:
+    """The model's test step in the same form, with its outputs, float32 [batch, outputs].
+
+    Keras's own test step hands its outputs to `compute_metrics`, where they are taken from: there is no second forward
+    pass. A test step of the user's own may do anything, so there the outputs are computed beside it.
+    """
+    taken: list[Any] = []
+    compute_metrics = model.compute_metrics
+
+    def take(x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        taken.append(y_pred)
+        return compute_metrics(x, y, y_pred, sample_weight)
+
+    def keras_step(state: Any, data: Any) -> Any:
+        taken.clear()
+        vars(model)["compute_metrics"] = take  # for as long as the step is traced
+        try:
+            logs, state, _ = step(state, data)
+        finally:
+            del vars(model)["compute_metrics"]
+        return logs, state, keras.ops.cast(taken.pop(), "float32")
+
+    def own_step(state: Any, data: Any) -> Any:
+        logs, after, _ = step(state, data)
+        if keras.config.backend() == "jax":
+            outputs, _ = model.stateless_call(*state[:2], data[0], training=False)
+        else:
+            outputs = model(data[0], training=False)
+        return logs, after, keras.ops.cast(outputs, "float32")
+
+    step = _without_outputs(model.test_step)
+    return keras_step if type(model).test_step is keras.Model.test_step else own_step
 
 
 def fit(
@@ -92,6 +138,7 @@ def fit(
     steps_per_execution: int | None = None,
     callbacks: list[keras.callbacks.Callback],
     progress: Progress | None = None,
+    score: Score | None = None,
 ) -> None:
     """Train a model with `model.fit`.
 
@@ -106,6 +153,9 @@ def fit(
         steps_per_execution: steps between two calls of the callbacks' batch methods; None for the whole epoch.
         callbacks: Keras callbacks.
         progress: is called with the number of examples done in this epoch and the metrics so far, a few times a second.
+        score: is called after each validation with the model's outputs, float32 [N, outputs], in the order of the
+            examples. The values that it gives, by name, join the logs of the epoch before any of the callbacks sees
+            them; None is NaN there.
     """
     model = loops.model
     steps = math.ceil(len(training) / batch_size)
@@ -119,7 +169,8 @@ def fit(
     evaluation: list[keras.callbacks.Callback] = []
     if validation is not None:
         size = evaluation_batch_size(validation.images.shape[1:])
-        evaluation = [_Validation(_Pass(loops.test, validation, size, len(validation), None))]
+        test = loops.test if score is None else loops.test_with_outputs
+        evaluation = [_Validation(_Pass(test, validation, size, len(validation), None), score)]
         held_back = {"validation_data": tuple(_ticks(1, validation).values()), "validation_batch_size": 1}
     try:
         model.fit(
@@ -139,12 +190,14 @@ def fit(
 class _Validation(keras.callbacks.Callback):
     """Puts our pass in the place of Keras's test function for the validation of `fit`, and for nothing else.
 
-    An `evaluate` that a callback calls has a list of callbacks of its own, without this one.
+    An `evaluate` that a callback calls has a list of callbacks of its own, without this one. It also scores the outputs
+    of the pass: it must stand before the callbacks that are to see the values.
     """
 
-    def __init__(self, whole: "_Pass") -> None:
+    def __init__(self, whole: "_Pass", score: Score | None) -> None:
         super().__init__()
         self.whole = whole
+        self.score = score
         self.in_order = np.arange(len(whole.examples), dtype=np.int32)
 
     def on_test_begin(self, logs: dict | None = None) -> None:
@@ -154,6 +207,12 @@ class _Validation(keras.callbacks.Callback):
     def on_test_end(self, logs: dict | None = None) -> None:
         """Keras has called it."""
         self.model.test_function = self.before
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Let the values of the outputs join the epoch's logs."""
+        if self.score is not None and logs is not None:
+            values = self.score(np.concatenate(self.whole.outputs))
+            logs.update((name, math.nan if value is None else value) for name, value in values.items())
 
 
 def _ticks(number: int, examples: Examples) -> dict[str, Any]:
@@ -207,6 +266,7 @@ class _Pass:
         """Start a new pass, over the examples in this order."""
         self.order = order
         self.done = 0
+        self.outputs: list[np.ndarray] = []  # of the loop, if it gives any, [batch, outputs] each, in this order
         return self
 
     def __call__(self, *arguments: Any) -> Any:
@@ -219,9 +279,10 @@ class _Pass:
             while start < len(batches):
                 stop = min(start + self.steps_per_slice, len(batches))
                 began = time.perf_counter()
-                logs, state = self.loop(state, images, targets, _tensor(batches), start, stop)
+                logs, state, outputs = self.loop(state, images, targets, _tensor(batches), start, stop)
                 shown = {name: float(value) for name, value in logs.items()}  # waits for the device
                 self._adapt(time.perf_counter() - began)
+                self.outputs.extend(outputs)
                 self.done += (stop - start) * batches.shape[1]
                 if self.progress is not None:
                     self.progress(self.done, shown)
@@ -264,14 +325,18 @@ def _tensor(array: np.ndarray) -> Any:
 
 
 def _tensorflow_loop(step: Callable, examples: Examples, xla: bool) -> Callable:
-    """Steps `start` to `stop` (excluded) of the batches; the variables change in place, the state is None."""
+    """Steps `start` to `stop` (excluded) of the batches; the variables change in place, the state is None.
+
+    It gives the logs of the last step, the state, and the outputs of every step, [batch, outputs] each.
+    """
 
     @functools.cache
     def loop_of(batch_size: int) -> Callable:
         return _tensorflow_loop_of(step, examples, batch_size, xla)
 
     def loop(state: None, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
-        return loop_of(batches.shape[1])(images, targets, batches, start, stop), None
+        logs, outputs = loop_of(batches.shape[1])(images, targets, batches, start, stop)
+        return logs, None, () if outputs == () else outputs.numpy()
 
     return loop
 
@@ -282,7 +347,12 @@ def _tensorflow_loop_of(step: Callable, examples: Examples, batch_size: int, xla
 
     image, target = examples.images.shape[1:], examples.targets.shape[1:]
     dtype = tf.as_dtype(examples.targets.dtype)
-    one_step = tf.function(lambda x, y: step((x, y)), autograph=False).get_concrete_function(
+
+    def logs_and_outputs(x: Any, y: Any) -> Any:
+        logs, _, outputs = step(None, (x, y))
+        return logs, outputs
+
+    one_step = tf.function(logs_and_outputs, autograph=False).get_concrete_function(
         tf.TensorSpec((batch_size, *image), tf.uint8), tf.TensorSpec((batch_size, *target), dtype)
     )
     number = tf.TensorSpec((), tf.int32)
@@ -293,43 +363,61 @@ def _tensorflow_loop_of(step: Callable, examples: Examples, batch_size: int, xla
         number,
         number,
     )
+    log_specs, output_spec = one_step.structured_outputs
 
     @tf.function(input_signature=signature, jit_compile=xla, autograph=False)
     def loop(images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
-        def body(index: Any, logs: Any) -> Any:
+        def body(index: Any, logs: Any, arrays: Any) -> Any:
             batch = batches[index]
-            return index + 1, one_step(tf.gather(images, batch), tf.gather(targets, batch))
+            logs, outputs = one_step(tf.gather(images, batch), tf.gather(targets, batch))
+            arrays = tf.nest.map_structure(lambda array, raw: array.write(index - start, raw), arrays, outputs)
+            return index + 1, logs, arrays
 
-        nothing = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), one_step.structured_outputs)
-        return tf.while_loop(lambda index, logs: index < stop, body, (start, nothing), parallel_iterations=1)[1]
+        nothing = tf.nest.map_structure(lambda log: tf.zeros(log.shape, log.dtype), log_specs)
+        arrays = tf.nest.map_structure(
+            lambda raw: tf.TensorArray(raw.dtype, stop - start, element_shape=raw.shape), output_spec
+        )
+        _, logs, arrays = tf.while_loop(
+            lambda index, logs, arrays: index < stop, body, (start, nothing, arrays), parallel_iterations=1
+        )
+        return logs, tf.nest.map_structure(lambda array: array.stack(), arrays)
 
     return loop
 
 
 def _jax_loop(step: Callable, single_steps: bool) -> Callable:
-    """Steps `start` to `stop` (excluded) of the batches, from one state to the next; `single_steps`: without a loop."""
+    """As `_tensorflow_loop`, from one state to the next; `single_steps`: without a loop."""
     import jax
 
     def one_step(state: Any, images: Any, targets: Any, batch: Any) -> Any:
         return step(state, (images[batch], targets[batch]))
 
-    def looped(state: Any, images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
+    @jax.jit
+    def compiled_loop(state: Any, images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
         def body(index: Any, carried: Any) -> Any:
-            return one_step(carried[1], images, targets, batches[index])
+            logs, state, outputs = one_step(carried[1], images, targets, batches[index])
+            return logs, state, jax.tree.map(lambda all, raw: all.at[index].set(raw), carried[2], outputs)
 
-        shapes, _ = jax.eval_shape(one_step, state, images, targets, batches[0])
-        nothing = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), shapes)
-        return jax.lax.fori_loop(start, stop, body, (nothing, state))
+        log_specs, _, output_spec = jax.eval_shape(one_step, state, images, targets, batches[0])
+        nothing = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), log_specs)
+        empty = jax.tree.map(lambda raw: jax.numpy.zeros((len(batches), *raw.shape), raw.dtype), output_spec)
+        return jax.lax.fori_loop(start, stop, body, (nothing, state, empty))
+
+    def looped(state: Any, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
+        logs, state, outputs = compiled_loop(state, images, targets, batches, start, stop)
+        return logs, state, np.asarray(outputs)[start:stop]  # nothing of an empty tuple
 
     compiled_step = jax.jit(one_step)
 
     def stepped(state: Any, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
         logs: dict[str, Any] = {}
+        outputs_of_steps = []
         for batch in batches[start:stop]:
-            logs, state = compiled_step(state, images, targets, batch)
-        return logs, state
+            logs, state, outputs = compiled_step(state, images, targets, batch)
+            outputs_of_steps += jax.tree.leaves(outputs)
+        return logs, state, list(map(np.asarray, outputs_of_steps))
 
-    return stepped if single_steps else jax.jit(looped)
+    return stepped if single_steps else looped
 
 
 def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from fitbench.config import Config, config_id
+from fitbench.config import TASK, Config, config_id
 from fitbench.data.dataset import Dataset
+from fitbench.tasks import task_of
 from fitbench.training import objective
 from fitbench.training.building import build, compiled
 from fitbench.training.fit import Examples, Loops, compile_loops, worth_xla
@@ -56,7 +57,9 @@ def network(config: Config, data: Dataset, examples: int) -> Network:
             kept.assign(new)
         return last
     first = np.arange(1)
-    example = Examples(data.x_train[first], objective.targets(data.y_train[first], len(data.classes), settings))
+    example = Examples(
+        data.x_train[first], objective.targets(data.y_train[first], task_of(TASK).outputs(data.classes), settings)
+    )
     xla = worth_xla(trained, settings.jit_compile, steps * settings.epochs)
     return Network(model, compile_loops(trained, example, xla), key)
 
@@ -70,6 +73,11 @@ def keep(network: Network) -> None:
     """Keep the network of a run that has ended well for the next one."""
     if network.key is not None:
         _kept.append(network)
+
+
+def forget() -> None:
+    """Keep no network: `keras.utils.clear_session` takes from it what it needs."""
+    _kept.clear()
 
 
 def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:

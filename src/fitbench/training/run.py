@@ -1,5 +1,7 @@
 """One run: seed, data, model, compile, fit, evaluate, write."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import math
@@ -11,25 +13,30 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import OmegaConf
 
-from fitbench.config import Backend, Config, EarlyStopping, config_id, plain, run_id
+from fitbench.config import Backend, Config, config_id, plain, run_id
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.memory import take
 from fitbench.data.split import split
 from fitbench.errors import RequestError
+from fitbench.metrics import PARTS
 from fitbench.record.claims import claim
 from fitbench.record.files import beside, replacing, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
-from fitbench.record.result import SCHEMA, read_result, utc_now, write_pruned, write_result
+from fitbench.record.reading import read_result
+from fitbench.record.result import SCHEMA, utc_now, write_pruned, write_result
 from fitbench.training import backend, gpus
 from fitbench.training.environment import git_state, versions
+from fitbench.training.measures import Measures, arranged
 from fitbench.training.progress import Display, notice
+
+if TYPE_CHECKING:
+    from fitbench.training.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -99,92 +106,121 @@ def _attempts(folder: Path) -> int:
 def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> dict[str, Any] | None:
     began = time.perf_counter()
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
+    measures = load_measures(config)
     data = load(config.data)
     if data.skipped:
         log.warning("%d unreadable images are left out, such as %s", len(data.skipped), data.skipped[0])
     settings = config.training
     kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    start_backend(config)
+    from hydra.utils import get_method
 
-    with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
-        gpus.take(config.device)
-        backend.load(config.backend, config.threads)
     from fitbench.models.deskew import from_raw
-    from fitbench.training import checkpoint, deskew, networks, objective
-    from fitbench.training.evaluate import accuracy, predict, softmax
+    from fitbench.training import checkpoint, deskew, networks
+    from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
         prepared = deskew.prepared(data, config.data.preprocess)
-        _seed(config, shared=networks.is_kept(config, data))
+        parts = Parts(config, data, prepared, kept, held_back, measures)
+        seed(config, shared=networks.is_kept(config, data))
         network = networks.network(config, prepared, len(kept))
         resumed = checkpoint.read(folder)
-        if resumed and resumed.data_sha256 != data.sha256:
-            raise RequestError(
-                f"{folder.name} was interrupted with other data (SHA-256 {resumed.data_sha256[:8]}, now "
-                f"{data.sha256[:8]}); data.name=other makes another run, and without {folder}/checkpoint it begins anew"
-            )
+        _check_resumed(resumed, data, folder)
+        history: list[dict[str, Any]] = []
+        fit_seconds, pruned = None, False
         if settings.epochs:
-            history, fit_seconds, pruned = _fit(
-                network, config, prepared, kept, held_back, folder, resumed, began, trial
-            )
-            if trial is not None and pruned:
-                model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
-                _write_model(model, folder / "model.keras")
-                networks.keep(network)
-                write_pruned(folder, _pruned(config, trial, history, fit_seconds))
-                return None
-            metrics = _recorded(history, settings.early_stopping)
+            history, fit_seconds, pruned = _fit(parts, network, folder, resumed, began, trial)
         else:
-            history, fit_seconds = [], None
-            metrics = _solve(network.model, config, prepared)
+            get_method(config.model["solver"])(network.model, prepared.x_train, prepared.y_train)
         model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
-        logits = predict(model, data.x_test)
-        targets = objective.targets(data.y_test, len(data.classes), settings)
-        metrics["test_loss"] = float(objective.loss(settings)(targets, logits))
-        metrics["test_accuracy"] = accuracy(logits, data.y_test)
-        _write_model(model, folder / "model.keras")
-        with replacing(folder / "predictions.npz") as file:
-            np.savez(file, labels=data.y_test, probabilities=softmax(logits), data_sha256=np.array(data.sha256))
+        if trial is not None and pruned:
+            _write_model(model, folder / "model.keras")
+            networks.keep(network)
+            write_pruned(folder, _pruned(config, measures, trial, history, fit_seconds))
+            return None
+        values = measures.of_epochs(history)
+        values |= parts.missing_values(network.model, values)
+        values |= _test(parts, model, folder)
         parameters = sum(math.prod(weight.shape) for weight in model.trainable_weights)
         networks.keep(network)
+        threads = backend.cpu_threads()
 
     speeds = [len(kept) / epoch["seconds"] for epoch in history]
-    seconds = time.perf_counter() - began
-    result = {
+    timing = {
+        "fit_seconds": fit_seconds,
+        "seconds": time.perf_counter() - began + (resumed.seconds if resumed else 0.0),
+        "examples_per_second": float(np.median(speeds)) if speeds else None,
+    }
+    result = _result(parts, values, timing) | {
+        "parameters": parameters, "device": device, "threads": threads, "attempts": attempts,
+        **({} if trial is None else {"trial": trial.number}),
+    }  # fmt: skip
+    write_result(folder, result)
+    checkpoint.remove(folder)
+    return result
+
+
+def load_measures(config: Config) -> Measures:
+    """The metrics of a run, ready to score. The backend is started first if there is a module of the user's to import.
+
+    Raises:
+        RequestError: a metric of the user's cannot be imported.
+    """
+    if any(entry is not None for entry in config.metrics.values()):
+        start_backend(config)  # the module may import Keras
+    return Measures.of(config)
+
+
+def start_backend(config: Config) -> None:
+    """Import Keras with the backend, the device and the threads of the configuration, if that has not been done."""
+    with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
+        gpus.take(config.device)
+        backend.load(config.backend, config.threads)
+
+
+def _check_resumed(resumed: Any, data: Dataset, folder: Path) -> None:
+    """Refuse a checkpoint of other data."""
+    if resumed and resumed.data_sha256 != data.sha256:
+        raise RequestError(
+            f"{folder.name} was interrupted with other data (SHA-256 {resumed.data_sha256[:8]}, now "
+            f"{data.sha256[:8]}); data.name=other makes another run, and without {folder}/checkpoint it begins anew"
+        )
+
+
+def _result(parts: Parts, values: dict[str, float | None], timing: dict[str, float | None]) -> dict[str, Any]:
+    """What result.json holds, but for what only the end of the attempt knows."""
+    config, data, measures = parts.config, parts.data, parts.measures
+    return {
         "schema": SCHEMA,
         "run_id": run_id(config),
         "config_id": config_id(config),
         "seed": config.seed,
+        "fold": None,
         "study": config.study,
         "config": plain(config),
-        "metrics": {name: _finite(value) for name, value in metrics.items()},
-        "timing": {
-            "fit_seconds": fit_seconds,
-            "seconds": seconds + (resumed.seconds if resumed else 0.0),
-            "images_per_second": float(np.median(speeds)) if speeds else None,
-        },
-        "parameters": parameters,
+        "task": measures.task.name,
+        "primary": next(iter(config.metrics)),
+        "metrics": arranged(values, measures.metrics, PARTS),
+        "metric_info": measures.info,
+        "timing": timing,
         "data": {
             "name": data.name,
             "sha256": data.sha256,
-            "train": len(kept),
-            "validation": len(held_back),
+            "train": len(parts.kept),
+            "validation": len(parts.held_back),
             "test": len(data.y_test),
             "classes": list(data.classes),
             "skipped": len(data.skipped),
         },
         "versions": versions(config.backend),
         "git": git_state(),
-        "device": device,
-        "attempts": attempts,
+        "code": {},
+        "environment": {},
         "finished_at": utc_now(),
-        **({} if trial is None else {"trial": trial.number}),
     }
-    write_result(folder, result)
-    checkpoint.remove(folder)
-    return result
 
 
-def _seed(config: Config, shared: bool) -> None:
+def seed(config: Config, shared: bool) -> None:
     """Begin with the same random state in every run of this seed, whatever this process did before.
 
     `shared`: the run takes over the network of the last one. Then TensorFlow keeps what it has made of its loops, which
@@ -203,39 +239,29 @@ def _seed(config: Config, shared: bool) -> None:
 
 
 def _fit(
-    network: Any,
-    config: Config,
-    data: Dataset,
-    kept: np.ndarray,
-    held_back: np.ndarray,
-    folder: Path,
-    resumed: Any,
-    began: float,
-    trial: Trial | None,
+    parts: Parts, network: Any, folder: Path, resumed: Any, began: float, trial: Trial | None
 ) -> tuple[list[dict[str, Any]], float, bool]:
     """Fit the network; gives the history, the seconds that it took, over all attempts, and whether it was pruned."""
-    from fitbench.training import objective
     from fitbench.training.building import callbacks
-    from fitbench.training.callbacks import Pruning, Recorder, early_stopping
+    from fitbench.training.callbacks import EarlyStopping, Pruning, Recorder
     from fitbench.training.checkpoint import Checkpoints
-    from fitbench.training.fit import Examples, fit
+    from fitbench.training.fit import fit
 
-    settings = config.training
-    targets = objective.targets(data.y_train, len(data.classes), settings)
-    training = Examples(take(data.x_train, kept), targets[kept])
-    validation = Examples(take(data.x_train, held_back), targets[held_back]) if len(held_back) else None
-
+    config, settings, measures = parts.config, parts.config.training, parts.measures
+    training, validation = parts.examples()
     history = resumed.history if resumed else []
     first = resumed.epoch if resumed else 0
     if resumed:
         log.info("going on after epoch %d", first)
     write_history(folder, history)
-    stopping = early_stopping(settings.early_stopping)
-    states = [*stopping, *callbacks(settings.callbacks)]
-    with Display(config.progress, settings.epochs, len(kept)) as display:
-        monitor = settings.early_stopping.monitor.value if settings.early_stopping else "loss"
-        recorder = Recorder(folder, history, display, {"loss", monitor})
-        checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, data.sha256)
+    stopping = settings.early_stopping
+    states = [EarlyStopping(measures.monitor or "", measures.monitored, stopping)] if stopping else []
+    states += callbacks(settings.callbacks)
+    with Display(config.progress, settings.epochs, len(parts.kept)) as display:
+        recorder = Recorder(folder, history, display, {"loss", measures.monitor or "loss"})
+        checkpoints = Checkpoints(
+            folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256
+        )
         pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
         over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
         if pruning is not None:
@@ -246,83 +272,52 @@ def _fit(
                 training,
                 validation,
                 seed=config.seed,
-                batch_size=settings.batch_size or len(kept),
+                batch_size=settings.batch_size or len(parts.kept),
                 epochs=settings.epochs,
                 initial_epoch=settings.epochs if over else first,
                 steps_per_execution=None if settings.steps_per_execution == "auto" else settings.steps_per_execution,
                 callbacks=[*states, recorder, checkpoints, *([pruning] if pruning else [])],
                 progress=display.advance,
+                score=parts.score_of_epochs(),
             )
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
     return history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned
 
 
-def _pruned(config: Config, trial: Trial, history: list[dict[str, Any]], fit_seconds: float) -> dict[str, Any]:
-    """What pruned.json holds: the metrics are those of the epochs up to now, as a result's are."""
+def _pruned(
+    config: Config, measures: Measures, trial: Trial, history: list[dict[str, Any]], fit_seconds: float | None
+) -> dict[str, Any]:
+    """What pruned.json holds: the metrics are those of the epochs up to now. Of the others none is measured."""
     return {
         "schema": SCHEMA,
         "run_id": run_id(config),
         "trial": trial.number,
-        "metrics": _recorded(history, config.training.early_stopping),
+        "metrics": arranged(measures.of_epochs(history), measures.metrics, ("train", "val")),
+        "metric_info": measures.info,
         "timing": {"fit_seconds": fit_seconds},
         "pruned_at": utc_now(),
     }
 
 
-def _solve(model: Any, config: Config, data: Dataset) -> dict[str, float | None]:
-    """Compute the weights of a model that is not trained by epochs; gives the metrics on its training images."""
-    from hydra.utils import get_method
+def _test(parts: Parts, model: Any, folder: Path) -> dict[str, float | None]:
+    """Evaluate the model on the test part, and write the model and its predictions; gives the values."""
+    from fitbench.training.evaluate import predict
 
-    from fitbench.training import objective
-    from fitbench.training.evaluate import accuracy, predict
-
-    get_method(config.model["solver"])(model, data.x_train, data.y_train)
-    logits = predict(model, data.x_train)
-    targets = objective.targets(data.y_train, len(data.classes), config.training)
-    return {
-        "train_loss": float(objective.loss(config.training)(targets, logits)),
-        "train_accuracy": accuracy(logits, data.y_train),
-        "val_loss": None,
-        "val_accuracy": None,
-        "best_epoch": None,
-        "epochs": 0,
+    data, measures = parts.data, parts.measures
+    outputs = predict(model, data.x_test)
+    values = parts.values("test", measures.missing("test", {}), data.y_test, outputs)
+    _write_model(model, folder / "model.keras")
+    arrays: dict[str, Any] = {
+        measures.task.targets_name: data.y_test,
+        measures.task.outputs_name: measures.task.recorded(outputs, measures.loss),
+        "data_sha256": np.array(data.sha256),
     }
-
-
-def _recorded(history: list[dict[str, Any]], stopping: EarlyStopping | None) -> dict[str, float | None]:
-    """The metrics of the epoch whose weights the model has, from the history; losses with any regularisation.
-
-    `best_epoch` is the epoch with the best value of what early stopping watches, else of the validation loss, else of
-    the loss; it is the epoch of the weights where the best weights are restored.
-    """
-    monitor = stopping.monitor.value if stopping else "val_loss" if "val_loss" in history[-1] else "loss"
-    best = _best(history, monitor, stopping.min_delta if stopping else 0.0)
-    of_weights = best if stopping and stopping.restore_best_weights else history[-1]
-    return {
-        "train_loss": of_weights["loss"],
-        "train_accuracy": of_weights.get("accuracy"),
-        "val_loss": of_weights.get("val_loss"),
-        "val_accuracy": of_weights.get("val_accuracy"),
-        "best_epoch": best["epoch"],
-        "epochs": history[-1]["epoch"],
-    }
-
-
-def _best(history: list[dict[str, Any]], monitor: str, min_delta: float) -> dict[str, Any]:
-    """The best epoch as Keras's early stopping counts: a change of no more than `min_delta` is none."""
-    sign = -1 if monitor.endswith("accuracy") else 1
-    best = history[0]
-    for epoch in history[1:]:
-        if sign * epoch[monitor] + min_delta < sign * best[monitor]:
-            best = epoch
-    return best
+    with replacing(folder / "predictions.npz") as file:
+        np.savez(file, **arrays)
+    return values
 
 
 def _write_model(model: Any, path: Path) -> None:
     with beside(path) as new, backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
         model.save(new)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

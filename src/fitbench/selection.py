@@ -1,0 +1,109 @@
+"""Which metrics a configuration selects: both of its forms, its checks, and the order. Free of Keras.
+
+A list, `[accuracy, macro_f1]`, replaces what was selected before. A section, `{kappa: {_target_: mine.kappa, direction:
+max}}`, adds to it. In a composed configuration `metrics` is a section: a name with null is a metric of fitbench, a name
+with a section of its own is the user's. The first metric is primary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fitbench import metrics, user_metrics
+from fitbench.errors import RequestError
+from fitbench.metrics import Metric
+from fitbench.tasks import Task
+
+KEY = "metrics"  # of the configuration
+LIST = "_list_"  # of `metrics` while a configuration is composed; no metric can have this name
+
+
+def as_section(value: Any) -> dict[str, Any]:
+    """Either form as a section: names and entries in order.
+
+    Raises:
+        RequestError: it is neither a list of names nor a section, or a list names a metric twice.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): entry for name, entry in value.items()}
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise RequestError(f"{KEY} is {value!r:.80}; it must be a list of names such as [accuracy,macro_f1]")
+    twice = sorted({name for name in value if value.count(name) > 1})
+    if twice:
+        raise RequestError(f"{KEY} is [{', '.join(value)}]; it names {', '.join(twice)} more than once")
+    return dict.fromkeys(value)
+
+
+def joined(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section that a section with a list under `LIST` stands for: the list's names first, then the others.
+
+    An entry of the user's for a name of the list stands at the name's place.
+
+    Raises:
+        RequestError: as `as_section`.
+    """
+    others = {str(name): entry for name, entry in section.items() if name != LIST}
+    return as_section(section[LIST]) | others if LIST in section else others
+
+
+def check(selected: Mapping[str, Any], task: Task) -> None:
+    """Refuse a selection that no run of this task could record. Nothing of the user's is imported.
+
+    Raises:
+        RequestError: there is no such metric (the message names the nearest), it is of another task, or an entry of
+            the user's is wrong.
+    """
+    if not selected:
+        raise RequestError(f"{KEY} is empty; it must name at least one metric, such as [accuracy]")
+    for name, entry in selected.items():
+        if name == "loss" and entry is None:
+            raise RequestError(f"{KEY}: the loss is recorded in any case; leave it out of the list")
+        try:
+            metric = user_metrics.from_config(name, entry)
+        except RequestError as error:
+            raise RequestError(str(error) if str(error).startswith(KEY) else f"{KEY}: {error}") from None
+        if metric.tasks and task.name not in metric.tasks:
+            others = [other for other in metrics.for_task(task.name) if other != "loss"]
+            raise RequestError(
+                f"{KEY}: {name} is a metric of {' and '.join(metric.tasks)}, but the task is {task.name}, which has "
+                f"{', '.join(others)} and top_K_accuracy"
+            )
+
+
+def monitored(name: str, selected: Mapping[str, Any], task: Task) -> tuple[str, Metric]:
+    """Part ('train' or 'val') and metric that early stopping watches under this name.
+
+    Raises:
+        RequestError: epochs do not measure it; the message names what can be watched.
+    """
+    described = {name: user_metrics.from_config(name, entry) for name, entry in selected.items()}
+    part, metric = metrics.monitor(name, described, task.name)
+    if part == "train" and metric.name not in ("loss", *task.step_metrics):
+        measured = " and ".join(("loss", *task.step_metrics))
+        raise RequestError(
+            f"{name!r} cannot be monitored: on the training part epochs measure {measured}; use val_{metric.name}"
+        )
+    return part, metric
+
+
+def recorded(
+    selected: Mapping[str, Any],
+    monitor: str | None,
+    task: Task,
+    of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config,
+) -> dict[str, Metric]:
+    """The metrics that a run records besides the loss, by name: those selected, and what early stopping watches.
+
+    Args:
+        selected: `metrics` of the configuration.
+        monitor: what early stopping watches, None without early stopping.
+        task: of the run.
+        of: `user_metrics.load` where the metrics must score.
+    """
+    wanted = dict(selected)
+    if monitor is not None:
+        _, metric = monitored(monitor, selected, task)
+        if metric.name != "loss":
+            wanted.setdefault(metric.name, None)
+    return {name: of(name, entry) for name, entry in wanted.items()}

@@ -1,0 +1,110 @@
+"""Metrics that a finished run lacks, evaluated from its saved model. Nothing is trained."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.config import Config, run_id
+from fitbench.data.dataset import Dataset
+from fitbench.data.loading import load
+from fitbench.data.split import split
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.metrics import PARTS, join
+from fitbench.record.claims import claim
+from fitbench.record.reading import lacking, read_predictions, read_result
+from fitbench.record.result import write_result
+from fitbench.training import backend
+from fitbench.training.measures import Measures, arranged
+from fitbench.training.run import load_measures, seed, start_backend
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
+    """Evaluate a finished run for the metrics that it lacks, and record them in its result; gives the result.
+
+    Training and validation part are computed by the saved model, the test part is scored from predictions.npz. The
+    first metric of the configuration becomes primary. The history stays without the new metrics.
+
+    Raises:
+        Claimed: another process works on the run.
+        RequestError: the data are not those of the run, or a metric of the user's cannot be imported.
+        FitbenchError: a file of the run is damaged.
+    """
+    with claim(folder):
+        result = read_result(folder)
+        names = lacking(config, result)  # another process may have recorded some a moment ago
+        if not names:
+            return result
+        backend.choose(config.backend)
+        measures = load_measures(config)
+        predictions = read_predictions(folder, result)
+        data = load(config.data)
+        if data.sha256 != result["data"]["sha256"]:
+            raise RequestError(
+                f"{folder.name} lacks {', '.join(names)}, and cannot be evaluated with other data: it was trained with "
+                f"SHA-256 {result['data']['sha256'][:8]}, the data now have {data.sha256[:8]}"
+            )
+        values = result["metrics"] | _values(config, folder, data, measures, result)
+        outputs = predictions.probabilities
+        test = measures.task.score([measures.metrics[name] for name in names], predictions.labels, outputs)
+        values |= {join("test", name): value for name, value in test.items()}
+        info = {name: about for name, about in (result["metric_info"] | measures.info).items() if name != "loss"}
+        result |= {
+            "primary": next(iter(config.metrics)),
+            "metrics": arranged(values, info, PARTS),
+            "metric_info": {**info, "loss": result["metric_info"]["loss"]},
+        }
+        write_result(folder, result)
+    text = f"{folder.name}: evaluated its saved model for {', '.join(names)}; its history has no such values"
+    log.info(text)
+    if config.progress:
+        sys.stderr.write(f"fitbench: {text}\n")
+    return result
+
+
+def _values(
+    config: Config, folder: Path, data: Dataset, measures: Measures, result: dict[str, Any]
+) -> dict[str, float | None]:
+    """The values of the training and the validation part that the result does not have."""
+    start_backend(config)
+    from fitbench.training.parts import Parts
+
+    settings = config.training
+    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    with backend.on(config.device):
+        model = _saved_model(config, folder, data, len(kept))
+        return Parts(config, data, data, kept, held_back, measures).missing_values(model, result["metrics"])
+
+
+def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> keras.Model:
+    """The model of the run, from raw images. It is built as for training and gets the saved weights.
+
+    So the code that runs is that of the configuration, whatever the file asks for.
+    """
+    from fitbench.models.deskew import from_raw
+    from fitbench.training import deskew, networks
+    from fitbench.training.building import build
+
+    networks.forget()
+    seed(config, shared=False)
+    built = build(config, deskew.prepared(data, config.data.preprocess), examples)
+    model = from_raw(built, data.x_test.shape[1:], config.data.preprocess)
+    model(np.asarray(data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
+    path = folder / "model.keras"
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise FitbenchError(
+            f"{path}: the weights of {run_id(config)} cannot be read: {str(error).splitlines()[0]:.200}; train the run "
+            "again with force=true"
+        ) from error
+    return model

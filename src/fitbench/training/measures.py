@@ -1,0 +1,113 @@
+"""What a run records in `metrics` of its result: values of its epochs, and values of outputs. Free of Keras."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fitbench import metrics, selection, user_metrics
+from fitbench.config import TASK, Config, EarlyStopping, recorded_metrics
+from fitbench.metrics import Metric
+from fitbench.tasks import Task, task_of
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The metrics of a run, and how their values come about.
+
+    The metrics of the compiled step (`Task.step_metrics`) are computed from raw outputs, in every part. All others are
+    computed from recorded outputs, such as probabilities, of a whole part.
+
+    Attributes:
+        metrics: what is recorded besides the loss, by name; the first is primary.
+        task: of the run.
+        loss: its name, on which recorded outputs may depend.
+        monitor: the key of history.jsonl that decides which epoch is the best; None for the loss of validation, or of
+            training where there is no validation.
+        monitored: the metric of `monitor`.
+        stopping: the settings of early stopping, if there is any.
+    """
+
+    metrics: dict[str, Metric]
+    task: Task
+    loss: str
+    monitor: str | None
+    monitored: Metric
+    stopping: EarlyStopping | None
+
+    @staticmethod
+    def of(config: Config) -> Measures:
+        """Those of a configuration, with the user's metrics imported.
+
+        Raises:
+            RequestError: a metric of the user's cannot be imported.
+        """
+        task, stopping = task_of(TASK), config.training.early_stopping
+        part, monitored = "", metrics.get("loss")
+        if stopping is not None:
+            part, monitored = selection.monitored(stopping.monitor, config.metrics, task)
+        monitor = metrics.history_key(part, monitored.name) if part else None
+        loaded = recorded_metrics(config, user_metrics.load)
+        return Measures(loaded, task, config.training.loss.value, monitor, monitored, stopping)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """`metric_info` of the result."""
+        return {name: metric.info() for name, metric in {**self.metrics, "loss": metrics.get("loss")}.items()}
+
+    @property
+    def per_epoch(self) -> list[str]:
+        """The metrics whose validation values are scored after each epoch: those that the step does not measure."""
+        return [name for name in self.metrics if name not in self.task.step_metrics]
+
+    def score(self, names: Iterable[str], targets: np.ndarray, raw: np.ndarray) -> dict[str, float | None]:
+        """The values of these metrics by name, for the targets and the raw outputs [N, outputs] of a whole part."""
+        wanted = [self.metrics[name] for name in names]
+        of_step = [metric for metric in wanted if metric.name in self.task.step_metrics]
+        others = [metric for metric in wanted if metric not in of_step]
+        values = self.task.score(of_step, targets, raw)
+        if others:
+            values |= self.task.score(others, targets, self.task.recorded(raw, self.loss))
+        return values
+
+    def of_epochs(self, history: list[dict[str, Any]]) -> dict[str, float | None]:
+        """The values, by their names in the result, that the history has of the weights that the model has.
+
+        These are the weights of the best epoch where early stopping restores them, else of the last epoch. Values of
+        the training part are only those that the step measures. Without epochs nothing is measured.
+        """
+        if not history:
+            return {"best_epoch": None, "epochs": 0}
+        best = self.best(history)
+        line = best if self.stopping and self.stopping.restore_best_weights else history[-1]
+        values: dict[str, float | None] = {"best_epoch": best["epoch"], "epochs": history[-1]["epoch"]}
+        for part, names in (("train", self.task.step_metrics), ("val", self.metrics)):
+            for name in ("loss", *names):
+                if (key := metrics.history_key(part, name)) in line:
+                    values[metrics.join(part, name)] = line[key]
+        return values
+
+    def best(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """The best epoch as early stopping counts: a change of no more than `min_delta` is none."""
+        monitor = self.monitor or ("val_loss" if "val_loss" in history[-1] else "loss")
+        min_delta = self.stopping.min_delta if self.stopping else 0.0
+        best = history[0]
+        for epoch in history[1:]:
+            if self.monitored.is_better(epoch.get(monitor), best.get(monitor), min_delta):
+                best = epoch
+        return best
+
+    def missing(self, part: str, values: Mapping[str, Any]) -> list[str]:
+        """The metrics, with the loss, that have no entry for this part among the values."""
+        return [name for name in ("loss", *self.metrics) if metrics.join(part, name) not in values]
+
+
+def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:
+    """`metrics` of a result: loss and metrics of each part, then what is of no part. Absent or not finite is null."""
+    keys = [metrics.join(part, name) for part in parts for name in ("loss", *names)]
+    finite = {key: value if value is not None and math.isfinite(value) else None for key, value in values.items()}
+    return {key: finite.get(key) for key in (*keys, "best_epoch", "epochs")}
