@@ -16,6 +16,10 @@ from fitbench.text import clean
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
+class Explained(ValueError):
+    """What a validator raises whose message names its key, and so stands as it is."""
+
+
 def validated(schema: type[Schema], values: Any, key: str = "", where: str = "") -> Schema:
     """The values as an instance of a schema.
 
@@ -60,10 +64,10 @@ def _line(detail: Any, schema: Any, values: Any, key: str) -> str:
             section, keys = key, list(fields)
             key = _joined(key, part)
             annotation = annotation_of(fields[part]) if part in fields else _further(models[0])
-            value = value.get(part) if isinstance(value, Mapping) else None
+            value = _item(value, part)
         elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | Sequence):
             key = _joined(key, part)
-            annotation, value = inside, value.get(part) if isinstance(value, Mapping) else value[part]
+            annotation, value = inside, _item(value, part)
         else:
             parts = [part]
             break
@@ -72,7 +76,7 @@ def _line(detail: Any, schema: Any, values: Any, key: str) -> str:
     if detail["type"] == "missing":
         return f"{key} is missing; it must be {describe(annotation)}"
     models = _models(annotation)
-    if models and detail["type"] == "value_error":
+    if detail["type"] == "value_error" and (models or isinstance(detail["ctx"]["error"], Explained)):
         return str(detail["ctx"]["error"])
     if models and detail["type"].startswith("union_tag"):
         tag = _tag(models)
@@ -93,6 +97,16 @@ def _joined(key: str, part: int | str) -> str:
     if isinstance(part, int):
         return f"{key}[{part}]"
     return f"{key}.{clean(part):.80}" if key else f"{clean(part):.80}"
+
+
+def _item(values: Any, part: Any) -> Any:
+    """The value at a place, or under a name; None if `values` is no section. Pydantic replaces lone surrogates."""
+    if not isinstance(values, Mapping):
+        return values[part] if isinstance(part, int) else None
+    if part in values:
+        return values[part]
+    names = {str(key).encode("utf-8", "surrogatepass").decode("utf-8", "replace"): key for key in values}
+    return values.get(names.get(part))
 
 
 def _no_such_key(key: str, section: str, keys: list[str]) -> str:

@@ -5,8 +5,10 @@ place. A number is finite; a value that does not exist is null. Times of day are
 2026-01-02T03:04:05Z.
 """
 
+import marshal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from annotated_types import Ge, Le, Len, Lt
@@ -18,13 +20,16 @@ from pydantic import (
     Field,
     InstanceOf,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
 from fitbench import metrics, quantities
 from fitbench.config.annotations import Allowed
-from fitbench.config.errors import explain, refusal
+from fitbench.config.errors import Explained, explain, refusal
 from fitbench.errors import FitbenchError
+from fitbench.text import clean
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -59,13 +64,14 @@ def _short_text(text: str) -> str:
     return text
 
 
-Whole = Annotated[int, Ge(0), Lt(2**53), Allowed("a whole number from 0, below 2^53")]
-Count = Annotated[int, Ge(1), Lt(2**53), Allowed("a whole number from 1, below 2^53")]
+LARGEST = int(sys.float_info.max)  # pandas takes whole numbers for floats where some are missing
+Whole = Annotated[int, Ge(0), Le(LARGEST), Allowed("a whole number from 0, below 10^308")]
+Count = Annotated[int, Ge(1), Le(LARGEST), Allowed("a whole number from 1, below 10^308")]
 Seed = Annotated[int, Ge(0), Lt(2**32), Allowed("a whole number from 0 to 4294967295")]
 TrialNumber = Annotated[int, Ge(0), Lt(2**31), Allowed("a whole number from 0, below 2^31")]
 ShortText = Annotated[str, AfterValidator(_short_text), Allowed("text of at most 80 printable characters")]
 Names = Annotated[list[str], Len(2), FailFast(), Allowed("the names of two or more classes")]
-Settings = dict[Any, Any]  # YAML allows keys that are not text
+Settings = InstanceOf[dict]  # it is not copied; keys of YAML need not be text
 
 # -- config.yaml, and `config` of result.json -------------------------------------------------------------------------
 
@@ -99,12 +105,36 @@ class MetricInfo(Record):
     )
 
     def check_ends(self, key: str) -> None:
-        """Refuse with a ValueError a range that has no values or does not suit a proportion; `key` has this section."""
+        """Refuse a range that has no values or does not suit a proportion; `key` has this section."""
         low, high = self.range
         if low is not None and high is not None and low >= high:
-            raise ValueError(refusal(f"{key}.range", self.range, "[low, high] with low below high"))
+            raise Explained(refusal(f"{key}.range", self.range, "[low, high] with low below high"))
         if self.proportion and self.range != [0, 1]:
-            raise ValueError(refusal(f"{key}.range", self.range, "[0, 1] for a proportion"))
+            raise Explained(refusal(f"{key}.range", self.range, "[0, 1] for a proportion"))
+
+
+_checked_infos: dict[bytes, dict[str, MetricInfo]] = {}
+
+
+def _check_infos(values: Any, validate: ValidatorFunctionWrapHandler) -> dict[str, MetricInfo]:
+    """Check the `metric_info` of a run. The runs of a sweep have the same one, which is checked once."""
+    try:
+        content = marshal.dumps(values, 2)
+    except ValueError:  # nested too deeply
+        content = b""
+    if content not in _checked_infos:
+        infos: dict[str, MetricInfo] = validate(values)
+        for name, info in infos.items():
+            key = f"metric_info.{clean(name)}"
+            metrics.check_name(name, key, Explained)
+            info.check_ends(key)
+        if len(_checked_infos) >= 1000:
+            _checked_infos.clear()
+        _checked_infos[content] = infos
+    return _checked_infos[content]
+
+
+MetricInfos = Annotated[dict[str, MetricInfo], WrapValidator(_check_infos)]
 
 
 class Metrics(Record):
@@ -120,6 +150,10 @@ class Metrics(Record):
     epochs: Whole = Field(description="how many epochs were trained; 0 for a model that a solver computes")
 
 
+_PARTS = tuple(metrics.PARTS)
+_INFO_1 = quantities.of_schema_1()
+
+
 class _Measured(Record):
     """What result.json and pruned.json have in common."""
 
@@ -128,10 +162,15 @@ class _Measured(Record):
 
     def _check_metrics(self, names: Iterable[str], parts: tuple[str, ...]) -> None:
         values = self.metrics.model_extra or {}
-        for name in names:
-            for part in parts:
-                if metrics.join(part, name) not in values:
-                    raise ValueError(f"metrics.{metrics.join(part, name)} is missing; it must be a number, or null")
+        for key in _keys(tuple(names), parts):
+            if key not in values:
+                raise Explained(f"metrics.{key} is missing; it must be a number, or null")
+
+
+@lru_cache(maxsize=1000)
+def _keys(names: tuple[str, ...], parts: tuple[str, ...]) -> list[str]:
+    """The keys of `metrics` for metrics of these names."""
+    return [metrics.join(part, name) for name in names for part in parts]
 
 
 class TrainedData(Record):
@@ -185,16 +224,15 @@ class Result(_FinishedRun):
     fold: Whole | None = Field(description="the number of the fold, from 0; null without folds")
     task: str = Field(description="the task, such as classification")
     primary: str = Field(description="the metric that names the best run")
-    metric_info: dict[str, MetricInfo] = Field(description="what each recorded metric is, by its name")
+    metric_info: MetricInfos = Field(description="what each recorded metric is, by its name")
     timing: Timing
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
-    environment: dict[str, Any] = Field(description="the environment variables that change results, by name")
-    code: dict[str, Any] = Field(description="SHA-256 of the user's modules, by name")
+    environment: Settings = Field(description="the environment variables that change results, by name")
+    code: Settings = Field(description="SHA-256 of the user's modules, by name")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_info(self.metric_info)
-        self._check_metrics(self.metric_info, tuple(metrics.PARTS))
+        self._check_metrics(self.metric_info, _PARTS)
         return self
 
 
@@ -214,7 +252,7 @@ class Result1(_FinishedRun):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        self._check_metrics(_INFO_1, tuple(metrics.PARTS))
+        self._check_metrics(_INFO_1, _PARTS)
         return self
 
 
@@ -234,11 +272,10 @@ class Pruned(_PrunedRun):
     """pruned.json: how a run ended that a search ended early. The test part has not been read."""
 
     schema_: Literal[2] = Field(alias="schema", description="the version of this schema")
-    metric_info: dict[str, MetricInfo] = Field(description="what each recorded metric is, by its name")
+    metric_info: MetricInfos = Field(description="what each recorded metric is, by its name")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_info(self.metric_info)
         self._check_metrics(self.metric_info, ("train", "val"))
         return self
 
@@ -252,15 +289,6 @@ class Pruned1(_PrunedRun):
     def _check(self) -> Self:
         self._check_metrics(_INFO_1, ("train", "val"))
         return self
-
-
-_INFO_1 = quantities.of_schema_1()
-
-
-def _check_info(infos: Mapping[str, MetricInfo]) -> None:
-    for name, info in infos.items():
-        metrics.check_name(name, f"metric_info.{name}", ValueError)
-        info.check_ends(f"metric_info.{name}")
 
 
 # -- history.jsonl ----------------------------------------------------------------------------------------------------
@@ -375,7 +403,9 @@ class Trial(Record):
         description="the value of each parameter, by its name in `space`"
     )
     run_ids: list[str] = Field(description="the runs of the trial, one for each seed")
-    epochs: Whole | None = Field(description="the epochs that the trial has reported; null if none")
+    epochs: Annotated[int, Ge(0), Lt(2**53)] | None = Field(
+        description="the epochs that the trial has reported; null if none"
+    )
     history: list[float | None] = Field([], description="the objective after each epoch that was reported")
     error: str | None = Field(description="the line that says what failed")
     began: float | None = Field(description="when the trial began, in seconds since 1970-01-01T00:00Z")
@@ -395,7 +425,7 @@ class Search(Record):
     ] = Field(description="the parameters, by name")
     sampler: str = Field(description="what proposes trials, such as tpe")
     pruner: str = Field(description="what ends trials early, such as median")
-    seed: Whole = Field(description="the seed of the sampler")
+    seed: Annotated[int, Ge(0), Lt(2**53)] = Field(description="the seed of the sampler")
     seeds: Count | None = Field(None, description="how many runs, each with a seed of its own, a trial has")
     versions: dict[str, str | None] = Field({}, description="the versions of packages, by name")
     trials: Annotated[list[Trial], FailFast()] = Field(description="the trials, in the order of their numbers")
@@ -408,11 +438,11 @@ class Search(Record):
     def _check(self) -> Self:
         names = [objective.name for objective in self.objectives]
         if len(set(names)) < len(names):
-            raise ValueError(refusal("objectives", names, "objectives that differ in their names"))
+            raise Explained(refusal("objectives", names, "objectives that differ in their names"))
         for place, objective in enumerate(self.objectives):
             if objective.info is not None:
                 key = f"objectives[{place}]"
-                metrics.check_name(metrics.split(objective.name)[1], f"{key}.name", ValueError)
+                metrics.check_name(metrics.split(objective.name)[1], f"{key}.name", Explained)
                 objective.info.check_ends(f"{key}.info")
         for name, parameter in self.space.items():
             if isinstance(parameter, Interval):
@@ -421,23 +451,23 @@ class Search(Record):
             self._check_trial(trial, place)
         finished = {trial.number for trial in self.trials if trial.state == "finished"}
         if not finished.issuperset(self.best):
-            raise ValueError(refusal("best", self.best, "a list of the numbers of finished trials"))
+            raise Explained(refusal("best", self.best, "a list of the numbers of finished trials"))
         if not set(names).issuperset(self.importance):
-            raise ValueError(refusal("importance", list(self.importance), "a section with names of objectives"))
+            raise Explained(refusal("importance", list(self.importance), "a section with names of objectives"))
         return self
 
     def _check_trial(self, trial: Trial, place: int) -> None:
         key = f"trials[{place}]"
         if trial.number != place:
-            raise ValueError(refusal(f"{key}.number", trial.number, f"{place}, its place in the list"))
+            raise Explained(refusal(f"{key}.number", trial.number, f"{place}, its place in the list"))
         if trial.values is None and trial.state == "finished":
-            raise ValueError(refusal(f"{key}.values", None, "a list of one number for each objective"))
+            raise Explained(refusal(f"{key}.values", None, "a list of one number for each objective"))
         if trial.values is not None and len(trial.values) != len(self.objectives):
-            raise ValueError(refusal(f"{key}.values", trial.values, "a list of one number for each objective, or null"))
+            raise Explained(refusal(f"{key}.values", trial.values, "a list of one number for each objective, or null"))
         for name, value in trial.params.items():
             parameter = self.space.get(name)
             if parameter is None:
-                raise ValueError(refusal(f"{key}.params", trial.params, "a section with parameters of `space`"))
+                raise Explained(refusal(f"{key}.params", trial.params, "a section with parameters of `space`"))
             if isinstance(parameter, Interval):
                 _check_number(value, parameter.log, f"{key}.params.{name}")
 
@@ -446,9 +476,9 @@ def _check_interval(parameter: Interval, key: str) -> None:
     least = sys.float_info.min if parameter.log else -sys.float_info.max
     if not least <= parameter.low <= parameter.high:
         expected = f"{'above 0 and ' if parameter.log else ''}at most high, which is {parameter.high}"
-        raise ValueError(refusal(f"{key}.low", parameter.low, expected))
+        raise Explained(refusal(f"{key}.low", parameter.low, expected))
 
 
 def _check_number(value: Any, log: bool, key: str) -> None:
     if not isinstance(value, float) or (log and value <= 0):
-        raise ValueError(refusal(key, value, "a number above 0" if log else "a number"))
+        raise Explained(refusal(key, value, "a number above 0" if log else "a number"))
