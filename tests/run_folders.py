@@ -1,5 +1,6 @@
 """Run folders with the files that training writes."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 
 from fitbench import metrics
 from fitbench.config import config_id, plain, run_id
+from fitbench.quantities import of_schema_1
 from fitbench.record.files import write_whole
 from fitbench.record.folder import folder_of
 from fitbench.record.history import write_history
@@ -43,6 +45,47 @@ def curves(epochs: int, validation: bool = True) -> list[dict[str, Any]]:
             line |= {"val_loss": 0.5 + 0.1 * abs(epoch - 3), "val_accuracy": 0.9 - 0.02 * abs(epoch - 3)}
         history.append(line)
     return history
+
+
+KAPPA = {  # what a run records in metric_info of a user's metric that fitbench does not supply
+    "label": "Cohen's kappa", "direction": "max", "range": [-1.0, 1.0], "digits": 3, "unit": "", "proportion": False,
+    "definition": "mine.kappa {} sha256:00",
+}  # fmt: skip
+
+
+def record_metrics(
+    folder: Path,
+    infos: dict[str, dict[str, Any]],
+    values: dict[str, float | None] | None = None,
+    epochs: dict[str, list[float | None]] | None = None,
+    primary: str | None = None,
+) -> Path:
+    """Make the result of a run one of schema 2 that also records these metrics; gives the folder.
+
+    Args:
+        infos: entries of metric_info.
+        values: recorded values, as {"test_kappa": 0.5}; those of `infos` that are not there are null.
+        epochs: further columns of the history, as {"val_kappa": [0.1, 0.2]}.
+        primary: the primary metric; None: accuracy.
+    """
+    path = folder / "result.json"
+    result = json.loads(path.read_text())
+    if "examples_per_second" not in result["timing"]:
+        result["timing"]["examples_per_second"] = result["timing"].pop("images_per_second")
+    known = result.get("metric_info", of_schema_1())
+    absent = {f"{part}_{name}": None for part in ("train", "val", "test") for name in infos}
+    result |= {
+        "schema": 2, "fold": None, "task": "classification", "primary": primary or result.get("primary", "accuracy"),
+        "metric_info": known | infos, "metrics": absent | result["metrics"] | (values or {}),
+        "threads": None, "environment": {}, "code": {},
+    }  # fmt: skip
+    path.write_text(json.dumps(result))
+    if epochs:
+        history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+        for i, line in enumerate(history):
+            line.update({name: column[i] for name, column in epochs.items() if i < len(column)})
+        write_history(folder, history)
+    return folder
 
 
 def predictions(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

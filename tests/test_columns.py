@@ -6,7 +6,23 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from fitbench.columns import Column, as_markdown, broken, escaped, print_columns
+from fitbench.columns import (
+    Column,
+    Note,
+    Table,
+    as_csv,
+    as_markdown,
+    broken,
+    column,
+    escaped,
+    latex,
+    markdown,
+    print_columns,
+    print_tables,
+    records,
+    selected,
+    tex,
+)
 
 
 def test_columns_are_dropped_where_the_terminal_is_narrow():
@@ -56,6 +72,74 @@ def test_headings_are_broken_into_words_where_their_cells_are_narrower(head, cel
     assert broken(head, [cell]).splitlines() == lines
 
 
+# -- one table in every format ----------------------------------------------------------------------------------------
+
+RUNS = [("a", 0.5, None), ("b, \x1b|c", -0.25, 0.125)]
+COLUMNS = [
+    column("name", RUNS, lambda run: escaped(run[0]), {"name": lambda run: run[0]}, right=False, key=True),
+    column("mean ± sd", RUNS, lambda run: f"{run[1]:.3f} ± 0", {"mean": lambda run: run[1], "sd": lambda run: run[2]}),
+    column("hidden", RUNS, lambda _: "never", {"right": lambda run: run[1] > 0}, visible=False),
+]
+
+
+def printed(columns, width=None):
+    """What people see: in a terminal of this width, or in a file."""
+    out = Console(file=io.StringIO(), width=width or 1000, force_terminal=width is not None, color_system=None)
+    print_tables(out, [Table("Title", columns, [Note("A note.")])])
+    return out.file.getvalue().splitlines()
+
+
+def test_people_see_the_cells_of_visible_columns():
+    assert printed([Column("name", ["a", "bc"], right=False), Column("n", ["1", "10"])]) == [
+        "Title",
+        "name    n",
+        "a       1",
+        "bc     10",
+        "A note.",
+    ]
+    for text in ("\n".join(printed(COLUMNS, 80)), markdown([Table("", COLUMNS)]), latex([Table("", COLUMNS)])):
+        assert "never" not in text
+        assert "hidden" not in text
+        assert "0.500" in text
+
+
+def test_csv_and_json_hold_every_value_under_its_name():
+    assert records(COLUMNS) == [
+        {"name": "a", "mean": 0.5, "sd": None, "right": True},
+        {"name": "b, \x1b|c", "mean": -0.25, "sd": 0.125, "right": False},
+    ]
+    assert as_csv(COLUMNS) == 'name,mean,sd,right\na,0.5,,true\n"b, \x1b|c",-0.25,0.125,false\n'
+    assert "\x1b" not in as_csv(COLUMNS, ascii)
+
+
+def test_selected_rows_keep_cells_values_and_styles_together():
+    styled = Column("state", ["x", "y", "z"], values={"state": [1, 2, 3]}, styles=["red", "", "bold"])
+    (part,) = selected([styled], [2, 0])
+    assert (part.cells, part.values, part.styles) == (["z", "x"], {"state": [3, 1]}, ["bold", "red"])
+    assert selected(COLUMNS, [0])[0].styles == ()
+
+
+def test_a_terminal_names_the_columns_that_it_has_no_room_for():
+    narrow = [Column("name", ["abc"]), Column("wide", ["x" * 40], spare=0), Column("less", ["y" * 40], spare=1)]
+    assert printed(narrow, 60)[-1] == "Too narrow here for: less."
+    assert printed(narrow, 45)[-1] == "Too narrow here for: less, wide."
+    assert printed(narrow, 120)[-1] == "A note."
+
+
+def test_a_narrow_column_stays_where_a_more_important_one_has_no_room():
+    columns = [Column("name", ["abc"]), Column("wide", ["x" * 40], spare=0), Column("slim", ["y"], spare=1)]
+    assert printed(columns, 40)[-1] == "Too narrow here for: wide."
+
+
+def test_titles_and_notes_are_cleaned_in_every_format():
+    hostile = [Table("\x1b[31m_a_", COLUMNS, [Note("\x1b[0m {b} $c$")])]
+    out = Console(file=io.StringIO(), force_terminal=True, color_system=None)
+    print_tables(out, hostile)
+    for text in (out.file.getvalue(), markdown(hostile), latex(hostile)):
+        assert "\x1b" not in text
+    assert r"\{b\} \$c\$" in latex(hostile)
+
+
 # -- Markdown ---------------------------------------------------------------------------------------------------------
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -87,3 +171,39 @@ def test_markdown_shows_text_as_it_is(texts):
 @pytest.mark.parametrize("text", ["[a]: b", "[a]: <b> 'c'", "> a", "[x] a", "![a](b)", "[a][a]", "<b>a</b>", "&lt;a"])
 def test_markdown_shows_what_begins_a_line_as_it_is(text):
     assert shown(f"- {escaped(text)}\n\n[a] b") == [text, "[a] b"]
+
+
+# -- LaTeX ------------------------------------------------------------------------------------------------------------
+
+
+def test_tex_spells_what_latex_would_read():
+    assert tex(r"a\b{c}$&#%_^~<>|") == (
+        r"a\textbackslash{}b\{c\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}"
+    )
+    assert tex("LeNet-5 --- é 数 2±1") == r"LeNet-5 {-}{-}{-} é ? 2$\pm$1"
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("-", "--"),
+        ("-0.25", "$-0.25$"),
+        ("+12,150", "$+12{,}150$"),
+        ("-0.25 to +1.5", "$-0.25$ to $+1.5$"),
+        ("-0.1 ± 0.2", r"$-0.1$ $\pm$ 0.2"),
+        ("1e-05", "1e-05"),
+        ("mlp-5", "mlp-5"),
+        ("-x", "-x"),
+    ],
+)
+def test_latex_sets_the_sign_of_a_number_as_one(cell, code):
+    assert f"  {code} \\\\\n" in latex([Table("", [Column("n", [cell])])])
+
+
+def test_latex_has_a_table_for_each_and_names_the_packages_once():
+    text = latex([Table("50%", COLUMNS, [Note("One."), Note("Two.")]), Table("", COLUMNS)])
+    assert text.count(r"\usepackage{booktabs}") == 1
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\bottomrule") == 2
+    assert r"\caption{50\%}" in text
+    assert text.count(r"\caption") == 1
+    assert r"\footnotesize One. Two." in text

@@ -93,6 +93,12 @@ def test_a_quantity_is_found_with_and_without_its_section():
     assert find("fit_seconds", columns).column == "timing.fit_seconds"
 
 
+def test_a_metric_without_a_part_is_that_of_the_test_part():
+    columns = quantities([of_schema_1() | {"parameters": KAPPA}])
+    assert find("accuracy", columns) is columns["metrics.test_accuracy"]
+    assert find("parameters", columns).column == "parameters"  # a column's own name counts first
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -25,14 +25,14 @@ def train(context: typer.Context) -> None:
     raise typer.Exit(launch(context.args, report=_print_run))
 
 
-def _print_run(folder: Path, result: dict[str, Any], reused: bool) -> None:
+def _print_run(folder: Path, _result: dict[str, Any], reused: bool) -> None:
     """Draw and print a run that has finished; one that was recorded before is only printed."""
     from fitbench.analysis.show import print_summary
     from fitbench.charts.pictures import write_plots
 
     if not reused:
         write_plots(folder)
-    print_summary(folder, result, reused)
+    print_summary(folder, reused)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -66,7 +66,7 @@ def runs(
     ] = None,
     study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="print so many runs at most")] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex")] = "table",
 ) -> None:
     """The runs below some paths, one per line: state, what varies in the configuration, results."""
     from fitbench.analysis.listing import list_runs
@@ -83,13 +83,14 @@ def show(
         bool, typer.Option(help="write curves.png, confusion.png and mistakes.png into the folder")
     ] = False,
     outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+    metric: Annotated[str | None, typer.Option(help="whose curves are shown; default the primary one")] = None,
     format: Annotated[str, typer.Option(help="table or json")] = "table",
 ) -> None:
     """One run: result, configuration, curves, per-class figures, mistakes."""
     from fitbench.analysis.show import show as show_run
     from fitbench.charts.pictures import draw_run
 
-    show_run(run, outputs, format, draw=draw_run if plots else None)
+    show_run(run, outputs, format, draw=draw_run if plots else None, metric=metric)
 
 
 @app.command()
@@ -102,7 +103,10 @@ def compare(
         str | None,
         typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="any recorded number; default test_accuracy")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="any recorded number, as val_macro_f1; default the primary metric on the test part"),
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")
     ] = None,
@@ -112,7 +116,7 @@ def compare(
     limit: Annotated[
         int | None, typer.Option(min=1, help="rows of a table at most; default 50, of disagreements 20")
     ] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json or markdown")] = "table",
+    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex")] = "table",
 ) -> None:
     """Groups of runs over their seeds: which is best, by how much, is it real. Two runs: where they disagree."""
     from fitbench.analysis.compare import compare as compare_runs
@@ -156,7 +160,8 @@ def plot(
         typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="any recorded number; default test_accuracy, for curves val_accuracy")
+        str | None,
+        typer.Option(help="any recorded number; default the primary metric, for curves on the validation part"),
     ] = None,
     x: Annotated[
         str | None, typer.Option(help="the cost in a scatter, as timing.fit_seconds; default parameters")
@@ -181,7 +186,9 @@ def report(
     by: Annotated[
         str | None, typer.Option(help="columns that make a group, as model,optimizer; default what varies")
     ] = None,
-    metric: Annotated[str, typer.Option(help="what groups are ranked by")] = "test_accuracy",
+    metric: Annotated[
+        str | None, typer.Option(help="what groups are ranked by; default the primary metric on the test part")
+    ] = None,
     where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
 ) -> None:
     """Everything about the runs on one HTML page that needs no network: tables, charts, confusion, mistakes."""

@@ -135,15 +135,28 @@ def _quantity(part: str, metric: Metric, definitions: tuple[str, ...]) -> Quanti
 def find(name: str, available: Mapping[str, Quantity]) -> Quantity:
     """The quantity of this name, with or without its section: 'test_accuracy' is 'metrics.test_accuracy'.
 
+    The name of a metric alone means the test part: 'accuracy' is 'metrics.test_accuracy'.
+
     Raises:
         RequestError: the runs do not record it (the message names the nearest), or with different definitions.
     """
-    names = {quantity.name: quantity for quantity in available.values()} | dict(available)
+    names: dict[str, Quantity] = {}
+    names.update((str(quantity.metric), quantity) for quantity in available.values() if quantity.part == "test")
+    names.update((quantity.name, quantity) for quantity in available.values())
+    names.update(available)
     if name not in names:
         hint = metrics.hint(name, [quantity.name for quantity in available.values()])
         raise RequestError(f"the runs do not record a metric {name!r}; {hint}")
-    quantity = names[name]
+    check_definition(names[name])
+    return names[name]
+
+
+def check_definition(quantity: Quantity) -> None:
+    """Refuse a metric that has different definitions in the runs, whose values cannot be aggregated.
+
+    Raises:
+        RequestError: it has; the message lists the definitions.
+    """
     if len(quantity.definitions) > 1:
         texts = "".join(f"\n  {text!r:.200}" for text in quantity.definitions)
         raise RequestError(f"{quantity.name} has different definitions in these runs; select runs of one:{texts}")
-    return quantity

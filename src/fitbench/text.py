@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fitbench.errors import RequestError
@@ -39,29 +39,29 @@ def table(
     from rich.table import Table
 
     lines = box.ROUNDED if out.is_terminal else None
-    made = Table(box=lines, header_style="bold", border_style="dim", **options)
+    grid = Table(box=lines, header_style="bold", border_style="dim", **options)
     if lines is None:
-        made.pad_edge = False
-        made.padding = (0, 3, 0, 0)
+        grid.pad_edge = False
+        grid.padding = (0, 3, 0, 0)
     for column in columns:
-        made.add_column(
+        grid.add_column(
             column,
             justify="right" if column in right else "left",
             no_wrap=True,
             overflow="ellipsis",
             min_width=None if column in flexible else len(column),
         )
-    return made
+    return grid
 
 
-def check_format(format: str, known: Sequence[str]) -> None:
+def check_format(format: str, formats: Sequence[str]) -> None:
     """Refuse what --format cannot be.
 
     Raises:
-        RequestError: the format is none of those that are known.
+        RequestError: the format is not among the formats.
     """
-    if format not in known:
-        allowed = " or ".join(known) if len(known) == 2 else f"one of {', '.join(known)}"
+    if format not in formats:
+        allowed = " or ".join(formats) if len(formats) == 2 else f"one of {', '.join(formats)}"
         raise RequestError(f"--format is {format!r}; it must be {allowed}")
 
 
@@ -87,18 +87,22 @@ def span(interval: tuple[float, float] | None, digits: int) -> str:
     return "-" if interval is None else f"{interval[0]:,.{digits}f} to {interval[1]:,.{digits}f}"
 
 
-def describe(epoch: dict[str, Any]) -> str:
-    """One epoch of the history as people read it."""
-    text = f"{epoch['seconds']:.2f} s  {_metrics(epoch)}"
-    if epoch.get("val_loss") is not None:
-        text += f"  val {_metrics({'loss': epoch['val_loss'], 'accuracy': epoch.get('val_accuracy')})}"
-    others = (key for key in epoch if key.startswith("val_") and key not in ("val_loss", "val_accuracy"))
-    return text + "".join(f"  {key} {epoch[key]:.4f}" for key in others if epoch[key] is not None)
+def describe(epoch: Mapping[str, Any]) -> str:
+    """An epoch of the history as people read it, as in '0.50 s  loss 0.3012  val loss 0.3400  accuracy 0.9012'."""
+    values = {clean(name): f"{value:.4f}" for name, value in epoch.items() if _is_metric(name, value)}
+    seconds = [f"{epoch['seconds']:.2f} s"] if epoch.get("seconds") is not None else []
+    training = [f"{name} {value}" for name, value in values.items() if not name.startswith("val_")]
+    validation = [f"{name[4:]} {value}" for name, value in values.items() if name.startswith("val_")]
+    if validation:
+        validation[0] = f"val {validation[0]}"
+    return "  ".join([*seconds, *training, *validation])
 
 
-def _metrics(values: dict[str, Any]) -> str:
-    named = (("loss", "loss"), ("accuracy", "acc"))
-    return "  ".join(f"{short} {values[key]:.4f}" for key, short in named if values.get(key) is not None)
+def _is_metric(name: str, value: Any) -> bool:
+    return value is not None and name not in _OF_EVERY_EPOCH
+
+
+_OF_EVERY_EPOCH = ("epoch", "seconds", "learning_rate")
 
 
 def count(number: float) -> str:

@@ -11,8 +11,9 @@ from fitbench.analysis.diff import diff
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.history import write_history
-from fitbench.record.reading import read_result
 from fitbench.record.result import write_result
+
+from ..run_folders import KAPPA, record_metrics
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def said(capsys):
 
 def change(folder: Path, **sections: object) -> None:
     """Write the result anew, with some keys of its sections changed."""
-    result = read_result(folder)
+    result = json.loads((folder / "result.json").read_text())
     for name, value in sections.items():
         result[name] = result[name] | value if isinstance(value, dict) else value
     write_result(folder, result)
@@ -81,7 +82,7 @@ def test_the_configuration_that_differs(make_run, said, tmp_path):
 
 def test_what_identity_counts_as_the_same_does_not_differ(make_run, said, tmp_path):
     a, b = make_run("model.dropout=0.0"), make_run("model.dropout=0.0", outputs=tmp_path / "two")
-    config = read_result(a)["config"]
+    config = reading.read_result(a)["config"]
     change(b, config={"model": config["model"] | {"dropout": 0, "init_stddev": None, "extra": []}})
     assert said(a, b, "json")["config"] == []
     change(b, config={"model": config["model"] | {"dropout": "0"}})
@@ -90,7 +91,7 @@ def test_what_identity_counts_as_the_same_does_not_differ(make_run, said, tmp_pa
 
 def test_a_target_is_shown_where_the_name_does_not_tell(make_run, said, tmp_path):
     a, b = make_run(), make_run(outputs=tmp_path / "two")
-    change(b, config={"model": read_result(b)["config"]["model"] | {"_target_": "my.mlp"}})
+    change(b, config={"model": reading.read_result(b)["config"]["model"] | {"_target_": "my.mlp"}})
     assert cells(said(a, b), "model._target_") == ["fitbench.models.dense.mlp", "my.mlp"]
 
 
@@ -131,25 +132,25 @@ def test_results_stand_side_by_side(make_run, said):
         b, metrics={"test_accuracy": 0.96, "test_loss": 0.15, "val_loss": None}, timing={"seconds": 50.5}, attempts=2
     )
     text = said(a, b)
-    assert cells(text, "test_accuracy") == ["0.9500", "0.9600", "+0.0100"]
-    assert cells(text, "test_loss") == ["0.2000", "0.1500", "-0.0500"]
+    assert cells(text, "test_accuracy") == ["0.9500", "0.9600", "+0.0100", "B"]
+    assert cells(text, "test_loss") == ["0.2000", "0.1500", "-0.0500", "B"]
     assert cells(text, "val_loss") == ["0.7000", "-"]
     assert cells(text, "train_loss") == ["0.4000", "0.4000", "same"]
     assert cells(text, "seconds") == ["100.0", "50.5", "-49.5", "(x0.51)"]
     assert cells(text, "parameters") == ["1,000", "12,345", "+11,345", "(x12.35)"]
     assert cells(text, "attempts") == ["1", "2", "+1"]
     rows = {row.pop("key"): row for row in said(a, b, "json")["results"]}
-    assert rows["test_accuracy"] == {"a": 0.95, "b": 0.96, "difference": pytest.approx(0.01)}
-    assert rows["val_loss"] == {"a": pytest.approx(0.7), "b": None, "difference": None}
+    assert rows["test_accuracy"] == {"a": 0.95, "b": 0.96, "difference": pytest.approx(0.01), "better": "b"}
+    assert rows["val_loss"] == {"a": pytest.approx(0.7), "b": None, "difference": None, "better": None}
 
 
 def test_a_small_difference_is_not_shown_as_none(make_run, said):
     a, b = make_run(), make_run("seed=1")
     change(a, metrics={"test_loss": 0.5})
     change(b, metrics={"test_loss": 0.500001})
-    assert cells(said(a, b), "test_loss") == ["0.5000", "0.5000", "+1.0e-06"]
+    assert cells(said(a, b), "test_loss") == ["0.5000", "0.5000", "+1.0e-06", "A"]
     change(b, metrics={"test_loss": 0.0})
-    assert cells(said(a, b), "test_loss") == ["0.5000", "0.0000", "-0.5000"]
+    assert cells(said(a, b), "test_loss") == ["0.5000", "0.0000", "-0.5000", "B"]
     change(a, timing={"seconds": 2.0})
     change(b, timing={"seconds": 1.98})
     assert cells(said(a, b), "seconds") == ["2.0", "2.0", "-0.02", "(x0.99)"]
@@ -171,7 +172,7 @@ def test_predictions_are_compared(make_run, said):
     other[:7] = np.roll(other[:7], 1, axis=1)
     a = make_run(labels=labels, probabilities=probabilities)
     b = make_run("seed=1", labels=labels, probabilities=other)
-    assert "They read 7 of 60 test images differently" in said(a, b)
+    assert "They classify 7 of 60 test examples differently" in said(a, b)
     same = said(a, b, "json")["same"]
     assert same["disagree"] == 7
     assert same["predictions"] is False
@@ -182,6 +183,65 @@ def test_predictions_of_another_size_are_not_compared(make_run, said):
     a, b = make_run(), make_run("seed=1", labels=labels, probabilities=probabilities)
     same = said(a, b, "json")["same"]
     assert same["predictions"] is same["disagree"] is None
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("direction", "better"), [("max", "B"), ("min", "A")])
+def test_the_direction_of_a_metric_says_which_run_is_better(make_run, said, direction, better):
+    info = KAPPA | {"direction": direction}
+    a = record_metrics(make_run(), {"kappa": info}, {"test_kappa": -0.2, "val_kappa": 0.5})
+    b = record_metrics(make_run("seed=1"), {"kappa": info}, {"test_kappa": -0.1, "val_kappa": 0.5})
+    text = said(a, b)
+    assert cells(text, "test_kappa") == ["-0.200", "-0.100", "+0.100", better]
+    assert cells(text, "val_kappa") == ["0.500", "0.500", "same"]
+    assert "train_kappa" not in text  # null in both
+    rows = {row["key"]: row for row in said(a, b, "json")["results"]}
+    assert rows["test_kappa"]["better"] == better.lower()
+
+
+def test_a_metric_that_one_run_lacks_is_a_dash(make_run, said):
+    a, b = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": 0.25}), make_run("seed=1")  # schema 1
+    assert cells(said(a, b), "test_kappa") == ["0.250", "-"]
+    assert cells(said(b, a), "test_kappa") == ["-", "0.250"]
+    assert cells(said(b, a), "test_loss") == ["0.5000", "0.5000", "same"]
+
+
+def test_different_definitions_under_one_name_are_not_compared(make_run, said):
+    a = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": 0.25})
+    other = KAPPA | {"definition": "mine.weighted_kappa"}
+    b = record_metrics(make_run("seed=1"), {"kappa": other}, {"test_kappa": 0.75})
+    text = said(a, b)
+    (line,) = [line for line in text.splitlines() if line.startswith("test_kappa  ")]
+    assert line.split() == ["test_kappa", "0.250", "0.750", "not", "compared"]
+    assert "test_kappa is not compared: the runs record different definitions." in text
+    assert "mine.weighted_kappa" in text
+    rows = {row["key"]: row for row in said(a, b, "json")["results"]}
+    assert (rows["test_kappa"]["difference"], rows["test_kappa"]["better"]) == (None, None)
+    assert len(rows["test_kappa"]["definitions"]) == 2
+
+
+def test_epochs_of_unfinished_runs_have_every_recorded_column(make_run, said):
+    a = record_metrics(make_run(), {"kappa": KAPPA}, epochs={"val_kappa": [0.1] * 5})
+    history = [epoch | {"val_kappa": 0.3, "val_macro_f1": 0.5} for epoch in make_run.curves(3)]
+    b = make_run("seed=1", finished=False, history=history)
+    below = said(a, b).partition("Epoch 3")[2]
+    assert cells(below, "val_kappa") == ["0.100", "0.300", "+0.200", "B"]
+    assert cells(below, "val_macro_f1") == ["-", "0.5000"]
+
+
+def test_the_paired_test_of_the_task_is_reported(make_run, said):
+    labels, probabilities = make_run.predictions(60, 3)
+    other = np.roll(probabilities, 1, axis=1)
+    a = make_run(labels=labels, probabilities=np.eye(3, dtype=np.float32)[labels])
+    b = make_run("seed=1", labels=labels, probabilities=other)
+    right = int((other.argmax(axis=1) == labels).sum())
+    content = said(a, b, "json")
+    assert content["paired"]["test"] == "mcnemar"
+    assert (content["paired"]["only_a"], content["paired"]["only_b"]) == (60 - right, 0)
+    assert content["paired"]["p"] == pytest.approx(0.5 ** (59 - right))
+    assert f"McNemar's exact test: of {60 - right} test examples that one run alone classifies correctly" in said(a, b)
 
 
 # -- the same to the last bit -----------------------------------------------------------------------------------------
@@ -204,7 +264,7 @@ def test_the_same_results_are_said_to_be_so(twins, said):
     assert "Nothing differs in the configuration or the environment." in text
     assert (
         "The same results, to the last bit: metrics, the history of 5 epochs, "
-        "the predictions for 60 test images and the weights." in text
+        "the predictions for 60 test examples and the weights." in text
     )
     assert said(a, b, "json")["same"] == {
         "metrics": True, "history": True, "predictions": True, "weights": True, "epochs": 5, "disagree": 0,
@@ -219,7 +279,7 @@ def test_one_epoch_is_one(make_run, said, tmp_path):
 def test_what_is_not_there_is_not_said_to_be_the_same(twins, said):
     a, b = twins
     (b / "model.keras").unlink()
-    assert "to the last bit: metrics, the history of 5 epochs and the predictions for 60 test images." in said(a, b)
+    assert "to the last bit: metrics, the history of 5 epochs and the predictions for 60 test examples." in said(a, b)
     assert said(a, b, "json")["same"]["weights"] is None
 
 
@@ -231,7 +291,7 @@ def test_one_bit_of_the_history(twins, said):
     text = said(a, b)
     assert "The same configuration and seed gave other results." in text
     assert "The histories agree to the last bit through epoch 3 of 5." in text
-    assert "They read 0 of 60 test images differently." in text
+    assert "They classify 0 of 60 test examples differently." in text
     same = said(a, b, "json")["same"]
     assert (same["history"], same["predictions"], same["epochs"]) == (False, True, 3)
 
@@ -289,7 +349,7 @@ def test_an_unfinished_run_has_what_it_has(make_run, said):
     assert cells(text, "test_loss") == ["0.5000", "-"]
     assert "\nEpoch 3, the last that both have\n" in text
     below = text[text.index("Epoch 3") :]
-    assert cells(below, "val_accuracy") == ["0.9000", "0.9500", "+0.0500"]
+    assert cells(below, "val_accuracy") == ["0.9000", "0.9500", "+0.0500", "B"]
     assert cells(below, "learning_rate") == ["0.001", "0.001", "same"]
     assert "The histories agree to the last bit through epoch 2 of 5." in text
     content = said(a, b, "json")
@@ -344,7 +404,7 @@ def test_an_ambiguous_run_names_the_candidates(make_run, tmp_path):
 
 def test_nan_in_a_configuration_is_shown_and_is_json(make_run, said):
     a, b = make_run(), make_run("seed=1")
-    change(a, config={"model": read_result(a)["config"]["model"] | {"dropout": 0.5}})
+    change(a, config={"model": reading.read_result(a)["config"]["model"] | {"dropout": 0.5}})
     text = (b / "result.json").read_text()
     (b / "result.json").write_text(text.replace('"dropout": 0.0', '"dropout": NaN'))
     assert cells(said(a, b), "model.dropout") == ["0.5", "nan"]
@@ -401,7 +461,7 @@ def test_weights_that_are_damaged_inside_are_left_out(twins, said):
     content[5000:5100] = bytes(100)
     (b / "model.keras").write_bytes(content)
     text = said(a, b, err="model.keras")
-    assert "60 test images.\n" in text
+    assert "60 test examples.\n" in text
 
 
 def test_names_of_a_stranger_stay_text(make_run, said):

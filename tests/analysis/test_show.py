@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.analysis.show import print_summary, show
+from fitbench.analysis.show import print_summary, read_run, show
 from fitbench.charts.pictures import draw_run, write_plots
 from fitbench.config import FileData, Source
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.claims import claim
-from fitbench.record.reading import read_result
+from fitbench.tasks import TASKS, Classification
+
+from ..run_folders import KAPPA, record_metrics
 
 
 def shown(capsys, folder: Path, plots: bool = False, format: str = "table") -> str:
@@ -35,13 +37,15 @@ def row(text: str, first: str) -> list[str]:
 
 def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
     folder = make_run()
-    print_summary(folder, read_result(folder), reused=False)
+    print_summary(folder, reused=False)
     text = capsys.readouterr().out
-    assert row(text, "validation") == ["0.8600", "0.7000", "20"]
-    assert row(text, "train") == ["0.9000", "0.4000", "100"]
+    assert text.split()[:3] == ["test", "validation", "train"]
+    assert row(text, "accuracy")[1:] == ["0.8600", "0.9000"]
+    assert row(text, "loss") == ["0.5000", "0.7000", "0.4000"]
+    assert row(text, "examples") == ["60", "20", "100"]
     assert "3 of 5" in text
     assert "1:23, of which epochs 2.5 s" in text
-    assert "8,123 images/s" in text
+    assert "8,123 examples/s" in text
     assert "12,345" in text
     assert str(folder) in text.splitlines()
     assert f"fitbench show {folder}" in text
@@ -52,22 +56,22 @@ def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
 
 def test_the_summary_leaves_out_what_a_model_without_epochs_lacks(make_run, capsys):
     folder = make_run("model=nearest_mean", history=[])
-    print_summary(folder, read_result(folder), reused=False)
+    print_summary(folder, reused=False)
     text = capsys.readouterr().out
-    for absent in ("validation", "train ", "best epoch", "images/s", "None", "of which"):
+    for absent in ("validation", "train ", "best epoch", "examples/s", "None", "of which"):
         assert absent not in text
 
 
 def test_a_reused_result_is_said_to_be_one(make_run, capsys):
     folder = make_run()
-    print_summary(folder, read_result(folder), reused=True)
+    print_summary(folder, reused=True)
     assert "finished before" in capsys.readouterr().out
 
 
 def test_the_summary_names_the_pictures_that_were_drawn(make_run, capsys):
     folder = make_run()
     assert write_plots(folder) == [folder / "curves.png", folder / "confusion.png"]
-    print_summary(folder, read_result(folder), reused=False)
+    print_summary(folder, reused=False)
     assert "curves.png, confusion.png" in capsys.readouterr().out
     for name in ("curves.png", "confusion.png"):
         Image.open(folder / name).verify()
@@ -76,7 +80,7 @@ def test_the_summary_names_the_pictures_that_were_drawn(make_run, capsys):
 def test_the_run_id_is_enough_below_outputs(make_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = make_run(outputs=Path("outputs"))
-    print_summary(folder, read_result(folder), reused=False)
+    print_summary(folder, reused=False)
     assert f"More: fitbench show {folder.name}\n" in capsys.readouterr().out
 
 
@@ -98,8 +102,8 @@ def test_a_finished_run_is_shown_whole(make_run, capsys):
     assert "Most confident mistakes" in text
     result = reading.read_result(folder)
     found = reading.read_predictions(folder, result)
-    cats = found.labels == 0
-    assert row(text, "cat")[1] == f"{(found.predicted[cats] == 0).mean():.4f}"
+    cats = found.targets == 0
+    assert row(text, "cat")[1] == f"{(found.outputs[cats].argmax(axis=1) == 0).mean():.4f}"
     assert row(text, "cat")[3] == str(cats.sum())
 
 
@@ -123,14 +127,14 @@ def test_json_holds_everything(make_run, capsys):
 def test_a_short_run_without_validation_is_shown(make_run, capsys, epochs):
     history = make_run.curves(epochs, validation=False)
     text = shown(capsys, make_run("training.validation_split=0", "training.early_stopping=null", history=history))
-    assert ("nothing to draw" in text) == (epochs == 1)
+    assert ("a curve needs two" in text) == (epochs == 1)
     assert "╍" not in text
 
 
 def test_a_run_without_mistakes_says_so(make_run, capsys):
     labels = np.array([0, 1, 2, 2], np.int32)
     text = shown(capsys, make_run(labels=labels, probabilities=np.eye(3, dtype=np.float32)[labels]))
-    assert "No test image is misclassified." in text
+    assert "No test example is misclassified." in text
     assert "Most confused" not in text
 
 
@@ -192,10 +196,10 @@ def test_a_failed_run_says_why_and_how_to_try_again(make_run, capsys):
 
 def test_an_interrupted_run_goes_on_from_its_checkpoint(make_run, capsys):
     folder = make_run("model.hidden=[8,8]", finished=False)
-    assert "trains it from the start" in shown(capsys, folder)
+    assert "this command trains it from the start:" in shown(capsys, folder)
     (folder / "checkpoint").mkdir()
     text = shown(capsys, folder)
-    assert "goes on from its checkpoint" in text
+    assert "this command trains it from its checkpoint:" in text
     assert "'model.hidden=[8,8]'" in text  # quoted for the shell
 
 
@@ -204,15 +208,15 @@ def test_a_pruned_run_says_by_whom_and_when_and_what_it_had_come_to(make_run, ca
     (folder / "checkpoint").mkdir()
     text = shown(capsys, folder)
     assert "pruned by trial 7 after epoch 4 of 9, and so never tested" in text.splitlines()
-    assert row(text, "validation") == ["0.8800", "0.6000"]
-    assert row(text, "train") == ["0.8750", "0.5000"]
+    assert row(text, "accuracy") == ["0.8800", "0.8750"]
+    assert row(text, "loss") == ["0.6000", "0.5000"]
     assert "its best epoch was 3" in text
-    assert "this goes on from its checkpoint, to the end:" in text
+    assert "this command trains it from its checkpoint, to the end:" in text
     assert "Learning curves" in text
     assert "best epoch, 3" in text
     content = json.loads(shown(capsys, folder, format="json"))
     assert (content["state"], content["result"], content["error"]) == ("pruned", None, None)
-    assert content["pruned"] == json.loads((folder / "pruned.json").read_text())
+    assert content["pruned"] == reading.read_pruned(folder)
 
 
 def test_curves_of_a_pruned_run_are_drawn(make_run, capsys):
@@ -253,6 +257,74 @@ def test_a_truncated_file_is_an_error_that_names_it(make_run, name):
 def test_an_unknown_format_is_refused(make_run):
     with pytest.raises(RequestError, match="table or json"):
         show(str(make_run()), Path("outputs"), "xml")
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+def test_every_recorded_metric_has_a_row_with_its_label_and_decimals(make_run, capsys):
+    folder = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": -0.12345, "val_kappa": 0.5})
+    text = shown(capsys, folder)
+    assert row(text, "Cohen's kappa") == ["-0.123", "0.500", "-"]
+    assert row(text, "loss") == ["0.5000", "0.7000", "0.4000"]
+    print_summary(folder, reused=False)
+    assert row(capsys.readouterr().out, "Cohen's kappa") == ["-0.123", "0.500", "-"]
+
+
+def test_the_primary_metric_comes_first_and_its_curves_beside_the_loss(make_run, capsys):
+    folder = record_metrics(
+        make_run(), {"kappa": KAPPA}, epochs={"val_kappa": [-0.9, -0.8, -0.7, -0.6, -0.5]}, primary="kappa"
+    )
+    text = shown(capsys, folder)
+    assert text.index("Cohen's kappa") < text.index("accuracy")
+    curves = text[text.index("Learning curves") :]
+    assert curves.splitlines()[1].split() == ["loss", "Cohen's", "kappa"]
+    assert "-0.900" in curves
+    assert read_run(folder).panels() == [("loss", "loss"), ("kappa", "Cohen's kappa")]  # of curves.png too
+
+
+def test_the_curves_of_another_metric_are_shown_on_request(make_run, capsys):
+    folder = record_metrics(make_run(), {"kappa": KAPPA}, epochs={"val_kappa": [0.1, 0.2, 0.3, 0.4, 0.5]})
+    for name in ("kappa", "val_kappa"):
+        show(str(folder), Path("outputs"), "table", metric=name)
+        curves = capsys.readouterr().out.partition("Learning curves")[2]
+        assert curves.splitlines()[1].split() == ["loss", "Cohen's", "kappa"]
+    with pytest.raises(RequestError, match="the history has no 'kapa'; did you mean kappa"):
+        show(str(folder), Path("outputs"), "table", metric="kapa")
+
+
+def test_a_primary_metric_that_the_history_lacks_is_named(make_run, capsys):
+    text = shown(capsys, record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": 0.5}, primary="kappa"))
+    assert "the history has no Cohen's kappa" in text
+
+
+def test_a_damaged_description_of_a_metric_is_an_error_that_names_it(make_run):
+    folder = record_metrics(make_run(), {"kappa": KAPPA | {"direction": "up"}})
+    with pytest.raises(FitbenchError, match=r"result\.json.*metric_info\.kappa\.direction is 'up'"):
+        show(str(folder), Path("outputs"), "table")
+
+
+class Ranking(Classification):
+    """A task that fitbench has never heard of: other arrays, and mistakes alone are drawn."""
+
+    name, targets_name, outputs_name, drawings = "ranking", "relevance", "scores", ("mistakes",)
+
+
+def test_the_task_says_what_is_read_and_drawn(make_run, monkeypatch, capsys):
+    monkeypatch.setitem(TASKS, "ranking", Ranking())
+    folder = record_metrics(make_run(), {})
+    with np.load(folder / "predictions.npz") as arrays:
+        labels, probabilities, sha256 = arrays["labels"], arrays["probabilities"], arrays["data_sha256"]
+    np.savez(folder / "predictions.npz", relevance=labels, scores=probabilities, data_sha256=sha256)
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"task": "ranking"}))
+    text = shown(capsys, folder)
+    assert "Most confident mistakes" in text
+    assert "Per class" not in text
+    content = json.loads(shown(capsys, folder, format="json"))
+    assert content["confusion"] is None
+    assert content["mistakes"]
+    assert write_plots(folder) == [folder / "curves.png"]
 
 
 # -- fitbench show --plots --------------------------------------------------------------------------------------------

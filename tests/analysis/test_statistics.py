@@ -10,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from fitbench.analysis import statistics
 from fitbench.analysis.statistics import (
     holm,
-    known_metric,
     mcnemar,
     mean_interval,
     paired,
@@ -22,7 +20,6 @@ from fitbench.analysis.statistics import (
     welch,
     wilson,
 )
-from fitbench.errors import RequestError
 
 # Hours of sleep gained with two drugs by the same ten patients: Cushny & Peebles (1905), in 'Student' (1908).
 SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
@@ -344,29 +341,3 @@ def test_mcnemar_counts_every_way_that_is_as_unlikely(only_a, only_b):
     ways = [math.comb(n, k) for k in range(n + 1)]
     expected = sum(way for way in ways if way <= ways[only_a]) / 2**n
     assert mcnemar(only_a, only_b) == pytest.approx(expected)
-
-
-# -- metrics ----------------------------------------------------------------------------------------------------------
-
-
-def test_each_metric_knows_its_direction_and_range():
-    up = {metric.name for metric in statistics.METRICS.values() if metric.higher_is_better}
-    assert up == {"test_accuracy", "val_accuracy", "train_accuracy", "images_per_second"}
-    for metric in statistics.METRICS.values():
-        assert (metric.low, metric.high) == (0, 1 if "accuracy" in metric.name else math.inf)
-
-
-def test_every_number_that_runs_record_is_a_metric():
-    from fitbench.analysis import frame
-
-    assert set(statistics.METRICS) == set(frame.NUMBERS)
-
-
-def test_a_metric_is_named_with_or_without_its_section():
-    assert known_metric("test_accuracy") is known_metric("metrics.test_accuracy")
-    assert known_metric("seconds").unit == "s"
-    assert known_metric("parameters").column == "parameters"
-    with pytest.raises(RequestError, match=r"'test_acuracy' is no metric .* did you mean test_accuracy"):
-        known_metric("test_acuracy")
-    with pytest.raises(RequestError, match=r"one of metrics\.test_accuracy, "):
-        known_metric("qqq")

@@ -50,3 +50,14 @@ def test_constant_and_absent_values_are_drawn_without_failing():
 def test_large_and_small_numbers_fit_the_margin():
     for scale in (1e-9, 1e-3, 1.0, 99.9999, 999.99, 9999.9, 1e12):
         drawn([scale, scale / 2, -scale])
+
+
+def test_the_legend_names_the_lines_that_are_there():
+    assert textplot.legend(True, True, 3).plain.split("   ") == [
+        "",
+        "",
+        "  ━━━ train",
+        "╍╍╍ validation",
+        "▲ best epoch, 3",
+    ]
+    assert "train" not in textplot.legend(False, True, None).plain

@@ -70,8 +70,8 @@ def test_the_table_holds_the_test_and_the_disagreements(two_runs, compare):
     lines = [line.split() for line in out.splitlines()]
     assert ["A", "right", "5", "3"] in lines
     assert ["A", "wrong", "1", "1"] in lines
-    assert "of 4 images that one run alone reads right, A reads 3 and B 1; p = 0.62" in out
-    assert "The runs read 5 images differently; the 2 of which they are most certain" in out
+    assert "of 4 test examples that one run alone classifies correctly, A classifies 3 and B 1; p = 0.62" in out
+    assert "The runs classify 5 examples differently; the 2 of which they are most certain" in out
     assert len([line for line in lines if line[1:] == ["owl", "owl", "0.900", "cat", "0.600", "A"]]) == 1
 
 
@@ -106,8 +106,8 @@ def test_csv_and_markdown(two_runs, compare):
 
 def test_a_run_agrees_with_itself(two_runs, compare):
     out = compare(two_runs[0], two_runs[0])
-    assert "of 0 images that one run alone reads right, A reads 0 and B 0; p = 1" in out
-    assert "The runs read 0 images differently" in out
+    assert "of 0 test examples that one run alone classifies correctly, A classifies 0 and B 0; p = 1" in out
+    assert "The runs classify 0 examples differently" in out
     assert json.loads(compare(two_runs[0], two_runs[0], "--format", "json"))["disagreements"] == []
 
 
@@ -121,13 +121,13 @@ def test_perfect_runs_have_an_interval_that_ends_at_one(make_run, compare):
 
 def test_other_test_images_are_refused(two_runs, make_run, compare):
     other = make_run("seed=2", "training.epochs=5", sha256="cd" * 32)
-    with pytest.raises(RequestError, match=r"tested on different images, mnist_5k \(abababab\) and .*cdcdcdcd"):
+    with pytest.raises(RequestError, match=r"tested on different examples, mnist_5k \(abababab\) and .*cdcdcdcd"):
         compare(two_runs[0], other)
 
 
 def test_other_labels_under_the_same_checksum_are_refused(two_runs, make_run, compare):
     other = make_run("seed=2", "training.epochs=5", labels=LABELS[::-1].copy(), probabilities=probabilities(A, 0.9))
-    with pytest.raises(FitbenchError, match="test labels are others than those of"):
+    with pytest.raises(FitbenchError, match="test targets differ from those of"):
         compare(two_runs[0], other)
 
 

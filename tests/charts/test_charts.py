@@ -14,17 +14,24 @@ from typer.testing import CliRunner
 
 from fitbench import load_runs
 from fitbench.analysis import statistics
+from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.groups import group
 from fitbench.charts import charts, paper
 from fitbench.charts.drawing import Curve, Row, draw_curves, draw_rows
 from fitbench.charts.parallel import draw_parallel, scale
 from fitbench.charts.plotting import plot
-from fitbench.charts.scatter import Point, draw_scatter, pareto_front
+from fitbench.charts.scatter import Axis, Point, draw_scatter, pareto_front
 from fitbench.cli import app
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import of_schema_1, quantities
+
+from ..run_folders import KAPPA, record_metrics
 
 BY = ["model.name", "optimizer.name"]
-ACCURACY = statistics.METRICS["metrics.test_accuracy"]
+RECORDED = quantities([of_schema_1()])
+ACCURACY = RECORDED["metrics.test_accuracy"]
+VALIDATION = RECORDED["metrics.val_accuracy"]
+SECONDS, UP = Axis("seconds", higher_is_better=False), Axis("accuracy", higher_is_better=True)
 HOSTILE = ["$\\frac{1}{2$ \x1b[31m</svg><script>", "W" * 300, "W" * 299 + "x", "\u202eabc", "a" * 40 + "_" + "b" * 40]
 
 
@@ -157,7 +164,7 @@ def test_a_mean_ends_where_the_first_run_stopped_and_the_others_go_on_alone(reco
     for seed, epochs in enumerate(recorded):
         record(seed=seed, epochs=epochs)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, "val_accuracy", "column")
+    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
     ((x, y),) = lines(chart.figure, "mean")
     assert list(x) == [1, 2, 3]
     assert y == pytest.approx(np.mean([epochs[:3] for epochs in recorded], axis=0))
@@ -177,7 +184,7 @@ def test_two_seeds_have_no_band(record, tmp_path):
     for seed in range(2):
         record(seed=seed)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, "val_accuracy", "column")
+    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
     assert not chart.figure.axes[0].collections
     assert "no band" in chart.caption
     assert "thin lines" not in chart.caption
@@ -188,11 +195,11 @@ def test_runs_without_the_metric_in_their_history_are_left_out_and_counted(recor
     (record(seed=1) / "history.jsonl").write_text('{"epoch": 1, "val_accuracy": null}\n')
     (record(seed=2) / "history.jsonl").unlink()
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, "val_accuracy", "column")
+    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
     assert chart.runs == 1
     assert chart.left_out["without epochs"] == 2
     with pytest.raises(RequestError, match=r"none of the runs has val_loss in its history"):
-        charts.chart_of_curves(groups, frame, "val_loss", "column")
+        charts.chart_of_curves(groups, frame, RECORDED["metrics.val_loss"], "column")
 
 
 def test_runs_without_a_common_epoch_have_no_mean():
@@ -207,11 +214,11 @@ def test_of_more_than_ten_groups_the_best_ten_are_shown(record, tmp_path, capsys
     for i in range(12):
         record(model=f"m{i:02}", accuracy=0.5 + i / 100)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, "val_accuracy", "column")
+    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
     (legend,) = chart.figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {f"m{i:02}, adam" for i in range(2, 12)}
     assert chart.left_out["beyond the best 10 groups"] == 2
-    assert capsys.readouterr().err == "fitbench: of 12 groups the best 10 are shown; --where chooses others\n"
+    assert capsys.readouterr().err == "fitbench: of 12 groups the best 10 are drawn; --where chooses others\n"
 
 
 def test_the_legend_is_a_table_of_the_two_keys():
@@ -255,7 +262,7 @@ def test_bars_begin_at_zero_where_they_tell_the_difference():
 
 def test_an_axis_ends_where_the_metric_does():
     rows = [Row(name, 1.0, 1.0, 1.0, (1.0, 1.0)) for name in "ab"]
-    assert draw_rows(rows, "accuracy", highest=1.0).axes[0].get_xlim()[1] == 1
+    assert draw_rows(rows, "accuracy", limits=(0.0, 1.0)).axes[0].get_xlim()[1] == 1
     assert draw_rows(rows, "loss").axes[0].get_xlim()[1] > 1
 
 
@@ -285,7 +292,7 @@ def test_the_pareto_front_is_what_no_point_dominates(low_x, low_y):
 
 def test_the_front_is_joined_by_a_staircase_and_labelled():
     points = [Point("a", 1, 0.5), Point("b", 2, 0.4), Point("c", 3, 0.9), Point("d", 4, 0.8)]
-    figure = draw_scatter(points, "seconds", "accuracy", low_x=True, low_y=False)
+    figure = draw_scatter(points, SECONDS, UP)
     ((x, y),) = lines(figure, "stairs")
     assert list(zip(x, y, strict=True)) == [(1, 0.5), (3, 0.5), (3, 0.9)]
     ((x, y),) = lines(figure, "front")
@@ -293,14 +300,14 @@ def test_the_front_is_joined_by_a_staircase_and_labelled():
     ((x, _),) = lines(figure, "dominated")
     assert list(x) == [2, 4]
     assert set(texts(figure, "label")) == {"a", "b", "c", "d"}
-    faster = draw_scatter(points, "images/s", "accuracy", low_x=False, low_y=False)
+    faster = draw_scatter(points, Axis("examples/s", higher_is_better=True), UP)
     ((x, y),) = lines(faster, "stairs")
     assert list(zip(x, y, strict=True)) == [(3, 0.9), (3, 0.8), (4, 0.8)]
 
 
 def test_of_many_points_those_on_the_front_are_labelled():
     points = [Point(f"p{i}", 1 + i % 7, 0.5 + i / 100) for i in range(40)]
-    figure = draw_scatter(points, "seconds", "accuracy", low_x=True, low_y=False)
+    figure = draw_scatter(points, SECONDS, UP)
     on = pareto_front(np.array([p.x for p in points]), np.array([p.y for p in points]), True, False)
     assert set(texts(figure, "label")) == {f"p{i}" for i in np.flatnonzero(on)}
     assert 1 < on.sum() < 8
@@ -308,7 +315,7 @@ def test_of_many_points_those_on_the_front_are_labelled():
 
 def test_labels_cover_no_point_and_no_other_label():
     points = [Point(f"model {i}", 1 + i, 0.5 + 0.05 * (i % 3)) for i in range(6)]
-    figure = draw_scatter(points, "seconds", "accuracy", low_x=True, low_y=False)
+    figure = draw_scatter(points, SECONDS, UP)
     renderer = figure.canvas.get_renderer()
     labels = [text for text in figure.findobj(Text) if text.get_gid() == "label"]
     boxes = [text.get_window_extent(renderer) for text in labels]
@@ -319,7 +326,7 @@ def test_labels_cover_no_point_and_no_other_label():
 
 @pytest.mark.parametrize(("largest", "is_log"), [(9e3, False), (1e6, True)])
 def test_an_axis_over_a_factor_of_ten_is_logarithmic_with_plain_numbers(largest, is_log):
-    figure = draw_scatter([Point("a", 1e3, 0.5), Point("b", largest, 0.6)], "parameters", "accuracy", True, False)
+    figure = draw_scatter([Point("a", 1e3, 0.5), Point("b", largest, 0.6)], SECONDS, UP)
     assert figure.axes[0].get_xscale() == ("log" if is_log else "linear")
     figure.draw_without_rendering()
     shown = {text.get_text() for text in figure.axes[0].get_xticklabels()}
@@ -332,7 +339,7 @@ def test_a_scatter_takes_the_runs_that_have_both(record, tmp_path):
         record(seed=seed, accuracy=0.8 + seed / 100, fit_seconds=seconds)
     record(model="lenet5", accuracy=0.95, fit_seconds=None)
     groups, frame = grouped(tmp_path)
-    cost = statistics.METRICS["timing.fit_seconds"]
+    cost = RECORDED["timing.fit_seconds"]
     chart = charts.chart_of_scatter(groups, frame, ACCURACY, cost, "column")
     ((x, y),) = lines(chart.figure, "front")
     assert (x[0], y[0]) == pytest.approx((2.5, 0.81))
@@ -340,6 +347,95 @@ def test_a_scatter_takes_the_runs_that_have_both(record, tmp_path):
     vertical, across = lines(chart.figure, "interval")
     assert list(vertical[1]) == pytest.approx(statistics.mean_interval([0.8, 0.81, 0.82], 0, 1))
     assert list(across[0]) == pytest.approx(statistics.mean_interval([1.0, 2.0, 4.5], 0, np.inf))
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+def measured(folder, value, epochs=None, info=KAPPA, primary=None):
+    """A run that also records kappa, in its history where `epochs` are given."""
+    columns = None if epochs is None else {"val_kappa": epochs}
+    return record_metrics(folder, {"kappa": info}, {"test_kappa": value, "val_kappa": value}, columns, primary)
+
+
+def kappa_of(folder, column="metrics.test_kappa"):
+    return quantities_of(load_runs(folder))[column]
+
+
+def test_curves_of_a_metric_with_a_negative_range(record, tmp_path):
+    values = [[-0.9, -0.5], [-0.8, -0.4], [-0.7, -0.6]]
+    for seed, epochs in enumerate(values):
+        measured(record(seed=seed), epochs[-1], epochs)
+    groups, frame = grouped(tmp_path)
+    chart = charts.chart_of_curves(groups, frame, kappa_of(tmp_path, "metrics.val_kappa"), "column")
+    ((_, y),) = lines(chart.figure, "mean")
+    assert list(y) == pytest.approx([-0.8, -0.5])
+    band = chart.figure.axes[0].collections[0].get_paths()[0].vertices
+    expected = statistics.mean_interval([epochs[1] for epochs in values], -1.0, 1.0)
+    at = band[band[:, 0] == 2, 1]
+    assert (at.min(), at.max()) == pytest.approx(expected)
+    assert chart.figure.axes[0].get_ylabel() == "validation Cohen's kappa"
+    assert chart.figure.axes[0].get_ylim()[0] >= -1
+    assert chart.caption.startswith("Validation Cohen's kappa by epoch, mean over 3 runs each.")
+
+
+def test_runs_that_were_evaluated_later_are_named_in_the_caption(record, tmp_path, capsys):
+    for seed in range(4):
+        measured(record(seed=seed), 0.5, [0.1, 0.2] if seed == 0 else None)
+    record(seed=9)  # of schema 1: it has no such metric at all
+    plot([tmp_path], "curves", tmp_path / "chart.png", metric="val_kappa")
+    line, caption = capsys.readouterr().out.splitlines()
+    assert "1 run in 1 group" in line
+    assert "4 left out (1 without val_kappa, 3 without epochs)" in line
+    assert caption.endswith(" 3 runs have no history of val_kappa.")
+
+
+def test_a_band_is_as_wide_as_the_resolution_of_a_proportion(record, tmp_path):
+    for seed in range(3):
+        record(seed=seed, epochs=(0.5, 0.9))  # all the same, of 1,000 validation examples
+    groups, frame = grouped(tmp_path)
+    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    band = chart.figure.axes[0].collections[0].get_paths()[0].vertices
+    at = band[band[:, 0] == 2, 1]
+    assert (at.min(), at.max()) == pytest.approx((0.899, 0.901))
+
+
+@pytest.mark.parametrize(("direction", "best"), [("max", "big"), ("min", "small")])
+def test_the_direction_of_a_metric_decides_what_is_best(direction, best, record, tmp_path):
+    info = KAPPA | {"direction": direction}
+    for model, value, parameters in (("big", 0.6, 2000), ("small", -0.5, 1000)):
+        measured(record(model=model, parameters=parameters), value, info=info)
+    groups, frame = grouped(tmp_path, metric=kappa_of(tmp_path))
+    bars = charts.chart_of_bars(groups, kappa_of(tmp_path), "column")
+    assert bars.figure.axes[0].get_yticklabels()[0].get_text() == f"{best}, adam"
+    assert bars.figure.axes[0].get_xlabel() == "test Cohen's kappa"
+    scatter = charts.chart_of_scatter(groups, frame, kappa_of(tmp_path), RECORDED["parameters"], "column")
+    ((x, _),) = lines(scatter.figure, "front")
+    assert list(x) == ([1000, 2000] if direction == "max" else [1000])
+    parallel = charts.chart_of_parallel(groups, kappa_of(tmp_path), "full")
+    assert f"dark where test Cohen's kappa is {'high' if direction == 'max' else 'low'}" in parallel.caption
+
+
+@pytest.mark.parametrize(("kind", "axis"), [("bars", "Test Cohen's kappa"), ("curves", "Validation Cohen's kappa")])
+def test_the_primary_metric_is_the_default(kind, axis, record, tmp_path, capsys):
+    measured(record(), 0.5, [0.1, 0.2], primary="kappa")
+    plot([tmp_path], kind, tmp_path / "chart.png")
+    assert capsys.readouterr().out.splitlines()[1].startswith(axis)
+
+
+@pytest.mark.parametrize("kind", ["bars", "scatter", "curves", "parallel"])
+def test_different_definitions_under_one_name_are_refused(kind, record, tmp_path):
+    measured(record(), 0.5, [0.1, 0.2])
+    measured(record(seed=1), 0.5, [0.1, 0.2], info=KAPPA | {"definition": "other"})
+    with pytest.raises(RequestError, match="_kappa has different definitions in these runs"):
+        plot([tmp_path], kind, tmp_path / "chart.png", metric="val_kappa")
+    assert not (tmp_path / "chart.png").exists()
+
+
+def test_the_unit_of_a_metric_stands_on_its_axis(record, tmp_path):
+    measured(record(), 12.5, info=KAPPA | {"label": "latency", "unit": "ms", "range": [0.0, None], "direction": "min"})
+    chart = charts.chart_of_bars(grouped(tmp_path, metric=kappa_of(tmp_path))[0], kappa_of(tmp_path), "column")
+    assert chart.figure.axes[0].get_xlabel() == "test latency (ms)"
 
 
 # -- parallel coordinates ---------------------------------------------------------------------------------------------
@@ -420,7 +516,7 @@ def figure_of(kind, names, width="column"):
     if kind == "bars":
         return draw_rows([Row(n, 0.9, 0.8, 0.95) for n in names], "accuracy", names[0], width=width)
     if kind == "scatter":
-        return draw_scatter([Point(n, i, i) for i, n in enumerate(names)], "x", "accuracy", True, False, width=width)
+        return draw_scatter([Point(n, i, i) for i, n in enumerate(names)], SECONDS, UP, width=width)
     metric = np.arange(float(len(names)))
     return draw_parallel([scale(name, names, metric) for name in names[:3]], metric, "accuracy", True, width)
 
@@ -506,9 +602,6 @@ def test_a_chart_is_written_and_said(kind, suffix, begins, record, tmp_path):
         ({"output": "chart"}, "the name must end in one of"),
         ({"output": "missing/chart.png"}, "there is no folder missing; make it first"),
         ({"output": "folder.png"}, "is a folder"),
-        ({"metric": "test_acuracy"}, "did you mean test_accuracy"),
-        ({"kind": "curves", "metric": "test_accuracy"}, "not recorded every epoch; curves show val_accuracy, accuracy"),
-        ({"kind": "scatter", "x": "param"}, "did you mean parameters"),
         ({"x": "parameters"}, "--x goes with --kind scatter alone"),
         ({"width": "wide"}, "--width is 'wide'; it must be one of column, full"),
         ({"where": "seed <"}, "seed <"),
@@ -521,6 +614,23 @@ def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_
     with pytest.raises(RequestError) as caught:
         plot(**request | {"output": tmp_path.joinpath(request["output"]).relative_to(tmp_path)})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metric": "test_acuracy"}, "do not record a metric 'test_acuracy'; did you mean test_accuracy"),
+        ({"kind": "curves", "metric": "test_accuracy"}, "not recorded every epoch; curves show accuracy, val_accuracy"),
+        ({"kind": "curves", "metric": "parameters"}, "not recorded every epoch; curves show accuracy, val_accuracy"),
+        ({"kind": "scatter", "x": "param"}, "did you mean parameters"),
+    ],
+)
+def test_metric_that_the_runs_do_not_record_is_refused(change, message, record, tmp_path):
+    record()
+    with pytest.raises(RequestError) as caught:
+        plot(**{"paths": [tmp_path], "kind": "bars", "output": tmp_path / "chart.png"} | change)
+    assert message in str(caught.value)
+    assert not (tmp_path / "chart.png").exists()
 
 
 def test_a_refusal_loads_nothing_heavy(tmp_path):
@@ -599,7 +709,7 @@ def test_choices_are_categories_in_their_own_order_even_where_they_are_numbers()
 
 
 def test_a_heading_stands_above_a_plane_even_without_a_legend():
-    figure = draw_scatter([Point("a", 1, 0.5)], "cost", "accuracy", True, False, heading="what it is")
+    figure = draw_scatter([Point("a", 1, 0.5)], SECONDS, UP, heading="what it is")
     (legend,) = figure.legends
     assert legend.get_title().get_text() == "what it is"
     assert [text.get_text() for text in legend.get_texts()] == ["Pareto front"]

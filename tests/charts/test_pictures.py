@@ -5,6 +5,7 @@ from PIL import Image
 from fitbench.charts import pictures
 
 CLASSES = ["cat", "dog", "owl"]
+PANELS = [("loss", "loss"), ("accuracy", "accuracy")]
 
 
 def size(path) -> tuple[int, int]:
@@ -17,14 +18,14 @@ def size(path) -> tuple[int, int]:
 
 @pytest.mark.parametrize(("epochs", "validation"), [(1, False), (1, True), (40, True), (3, False)])
 def test_curves_are_a_picture_of_their_size(make_run, tmp_path, epochs, validation):
-    pictures.draw_curves(make_run.curves(epochs, validation), tmp_path / "curves.png", "a run", 1)
+    pictures.draw_curves(make_run.curves(epochs, validation), PANELS, tmp_path / "curves.png", "a run", 1)
     assert size(tmp_path / "curves.png") == (1350, 540)
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
 
 
 def test_curves_without_accuracy_and_with_gaps_are_drawn(tmp_path):
     history = [{"epoch": 1, "loss": None}, {"epoch": 2, "loss": 0.5}]
-    pictures.draw_curves(history, tmp_path / "curves.png", "a run", None)
+    pictures.draw_curves(history, PANELS, tmp_path / "curves.png", "a run", None)
     assert size(tmp_path / "curves.png") == (1350, 540)
 
 
@@ -76,6 +77,6 @@ def test_names_that_are_no_formula_stay_text(tmp_path):
         tmp_path / "m.png",
         "$$$",
     )
-    pictures.draw_curves([{"epoch": 1, "loss": 1}], tmp_path / "curves.png", "$\\frac$", None)
+    pictures.draw_curves([{"epoch": 1, "loss": 1}], [("loss", "$\\frac$")], tmp_path / "curves.png", "$\\frac$", None)
     for name in ("confusion.png", "m.png", "curves.png"):
         size(tmp_path / name)

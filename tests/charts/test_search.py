@@ -16,6 +16,8 @@ from PIL import Image
 from fitbench.charts import paper, search
 from fitbench.charts.search import write_plots
 
+from ..run_folders import KAPPA
+
 HISTORY, IMPORTANCE = "search_history.png", "search_importance.png"
 SLICES, PARALLEL = "search_slices.png", "search_parallel.png"
 ACCURACY = {"val_accuracy": "maximize"}
@@ -377,3 +379,28 @@ def test_an_odd_search_has_pictures_too(drawn, name):
 def test_nothing_is_cut(drawn, name):
     for figure in drawn(odd()[name]).values():
         assert_nothing_is_cut(figure)
+
+
+# -- objectives that fitbench does not supply -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("direction", "so_far"), [("maximize", [-1.0, -0.2, -0.2]), ("minimize", [-0.95, -0.95, -1.0])]
+)
+def test_an_objective_has_the_label_the_direction_and_the_range_that_search_json_states(drawn, direction, so_far):
+    values = (-1.0, -0.2, -0.95) if direction == "maximize" else (-0.95, -0.2, -1.0)
+    content = of_rates(*values, objectives={"val_kappa": direction})
+    content["objectives"][0]["info"] = KAPPA
+    figures = drawn(content)
+    axes = figures[HISTORY].axes[0]
+    assert axes.get_ylabel() == "validation Cohen's kappa"
+    assert axes.get_ylim()[0] == -1  # a margin would go beyond the range
+    (best,) = [line for line in axes.lines if line.get_gid() == "best"]
+    assert list(best.get_ydata())[:3] == so_far
+    (text,) = [text.get_text() for text in axes.texts]
+    assert text.startswith(f"{so_far[-1]:.3f}")
+
+
+def test_an_objective_that_nothing_describes_is_named_by_its_words(drawn):
+    figures = drawn(of_rates(-3.0, 2.0, 5.0, objectives={"val_mean_lag": "minimize"}))
+    assert figures[HISTORY].axes[0].get_ylabel() == "validation mean lag"

@@ -50,6 +50,7 @@ model:
   dropout: 0.3
 optimizer:
   learning_rate: 0.01
+metrics: [macro_f1, accuracy]
 training:
   epochs: 8
   checkpoint_seconds: 0.0

@@ -87,7 +87,7 @@ def test_a_complete_run_is_read(make_run):
     result = reading.read_result(folder)
     assert result["data"]["classes"] == ["cat", "dog", "owl"]
     assert reading.read_config(folder) == result["config"]
-    assert len(reading.read_predictions(folder, result).predicted) == 60
+    assert len(reading.read_predictions(folder, result).targets) == 60
 
 
 # -- schema 1, as fitbench 0.1 wrote it -------------------------------------------------------------------------------

@@ -11,11 +11,14 @@ import pytest
 from fitbench.analysis import groups, statistics
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
-from fitbench.report.content import MATRIX, MISTAKES, POINTS, collect
+from fitbench.quantities import of_schema_1, quantities
+from fitbench.report.content import MATRIX, MISTAKES, POINTS, SERIES, collect
 from fitbench.report.report import report
 
+from ..run_folders import KAPPA, record_metrics
+
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\u2028\u2029{{}}$title"
-ACCURACY = statistics.known_metric("test_accuracy")
+ACCURACY = quantities([of_schema_1()])["metrics.test_accuracy"]
 
 
 def edit(folder: Path, change) -> None:
@@ -123,7 +126,7 @@ def test_numbers_that_json_or_javascript_lack_are_null_or_text(make_run, tmp_pat
     edit(make_run("seed=1"), lambda result: result["config"]["model"].update(dropout=2**71))
     _, content = collected(tmp_path)
     json.dumps(content, allow_nan=False)
-    assert content["histories"][0] == {"epochs": 1, "accuracy": [0.5]}
+    assert content["histories"][0] == {"epochs": 1, "series": {"accuracy": [0.5]}}
     assert column(content, "model.dropout")["values"] == [str(2**70), str(2**71)]
 
 
@@ -150,14 +153,16 @@ def test_a_long_curve_keeps_its_ends_and_its_best_epoch(make_run, tmp_path):
     assert curve["epochs"][0] == 1
     assert curve["epochs"][-1] == 1000
     assert POINTS <= len(curve["epochs"]) <= POINTS + 1
-    assert curve["val_accuracy"][curve["epochs"].index(777)] == 0.1235
+    assert curve["series"]["val_accuracy"][curve["epochs"].index(777)] == 0.1235
     assert np.diff(curve["epochs"]).max() <= 1 + 1000 // POINTS
 
 
 def test_a_short_curve_is_whole(make_run, tmp_path):
     make_run(history=make_run.curves(4, validation=False))
     _, content = collected(tmp_path)
-    assert content["histories"] == [{"epochs": 4, "loss": [2, 1, 0.6667, 0.5], "accuracy": [0.5, 0.75, 0.8333, 0.875]}]
+    assert content["histories"] == [
+        {"epochs": 4, "series": {"accuracy": [0.5, 0.75, 0.8333, 0.875], "loss": [2, 1, 0.6667, 0.5]}}
+    ]
 
 
 def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path):
@@ -172,7 +177,7 @@ def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path)
     wrong.sort(key=lambda i: -probabilities[i].max())
     (found,) = content["mistakes"]
     assert found["count"] == len(wrong) + (labels[7] != 0)
-    assert found["images"] == 500
+    assert found["examples"] == 500
     assert found["worst"] == [
         (i, labels[i], predicted[i], round(float(probabilities[i].max()), 4)) for i in wrong[:MISTAKES]
     ]
@@ -245,6 +250,100 @@ def test_runs_in_every_state_are_there(make_run, tmp_path):
     assert content["errors"] == [None, None, "ValueError: <b>no</b>"]
     assert [bool(history) for history in content["histories"]] == [True, True, False]
     assert [bool(found) for found in content["mistakes"]] == [True, False, False]
+
+
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(sweep):
+    """The sweep, of which the first five runs also record kappa, and the first four in their history; one is of 0.1."""
+    for i, folder in enumerate(sweep[:5]):
+        epochs = {"val_kappa": [-0.5, -0.4, -0.3, -0.2, 0.1 * i]} if i < 4 else None
+        record_metrics(folder, {"kappa": KAPPA | {"direction": "min"}}, {"test_kappa": 0.1 * i - 0.3}, epochs)
+    return sweep
+
+
+def test_the_page_knows_of_every_recorded_metric_what_it_asks(measured, tmp_path):
+    _, content = collected(tmp_path)
+    kappa = column(content, "metrics.test_kappa")
+    about = {key: kappa[key] for key in ("title", "better", "digits", "low", "high", "bounded", "proportion", "kind")}
+    assert about == {
+        "title": "test Cohen's kappa", "better": "lower", "digits": 3, "low": -1.0, "high": 1.0, "bounded": True,
+        "proportion": False, "kind": "metric",
+    }  # fmt: skip
+    assert kappa["values"][-1] is None
+    loss = column(content, "metrics.test_loss")
+    assert (loss["low"], loss["high"], loss["bounded"]) == (0.0, None, False)
+    assert column(content, "metrics.test_accuracy")["proportion"] is True
+    assert [metric["label"] for metric in content["metrics"]] == ["accuracy", "Cohen's kappa", "loss"]
+    series = {each["name"]: each["label"] for each in content["series"]}
+    assert series["val_kappa"] == "validation Cohen's kappa"
+    assert next(iter(series)) == "val_accuracy"
+    assert content["notices"] == []
+
+
+def test_groups_are_compared_in_every_recorded_metric(measured, tmp_path):
+    _, content = collected(tmp_path)
+    kappa = next(each for each in content["groups"]["metrics"] if each["name"] == "metrics.test_kappa")
+    assert (kappa["label"], kappa["better"]) == ("test Cohen's kappa", "lower")
+    best, other = kappa["rows"]
+    assert (best["mean"], best["n"], other["n"]) == (pytest.approx(-0.2), 3, 2)
+    assert (best["best"], best["worst"]) == pytest.approx((-0.3, -0.1))
+    mlp, softmax = content["groups"]["curves"]["val_kappa"]
+    assert mlp["mean"][-1] == pytest.approx(0.1)
+    expected = statistics.mean_interval([0.0, 0.1, 0.2], -1.0, 1.0)
+    assert (mlp["low"][-1], mlp["high"][-1]) == pytest.approx(expected, rel=1e-3)
+    assert softmax["low"] == [None] * 5  # one run
+
+
+def test_a_mean_curve_has_the_resolution_of_a_proportion(make_run, tmp_path):
+    for seed in range(3):
+        make_run(f"seed={seed}")  # 20 validation examples
+    _, content = collected(tmp_path)
+    (curve,) = content["groups"]["curves"]["val_accuracy"]
+    assert (curve["low"][2], curve["high"][2]) == pytest.approx((0.85, 0.95))
+    (loss,) = content["groups"]["curves"]["val_loss"]
+    assert loss["low"][2] == loss["high"][2] == 0.5
+
+
+def test_different_definitions_are_listed_and_not_compared(measured, tmp_path):
+    record_metrics(measured[5], {"kappa": KAPPA | {"definition": "other"}}, {"test_kappa": 0.9})
+    _, content = collected(tmp_path)
+    kappa = column(content, "metrics.test_kappa")
+    assert kappa["values"][-1] == 0.9
+    assert kappa["better"] is None
+    assert "metrics.test_kappa" not in [each["name"] for each in content["groups"]["metrics"]]
+    assert "val_kappa" not in content["groups"]["curves"]
+    assert content["notices"] == [
+        "kappa has different definitions in these runs. Its values are listed and not compared."
+    ]
+    with pytest.raises(RequestError, match="test_kappa has different definitions"):
+        report([tmp_path / "outputs"], tmp_path / "report.html", metric="test_kappa")
+
+
+def test_the_primary_metric_ranks(measured, tmp_path):
+    for folder in measured:
+        record_metrics(folder, {"kappa": KAPPA | {"direction": "min"}}, primary="kappa")
+    report([tmp_path / "outputs"], tmp_path / "report.html")
+    content = Parsed((tmp_path / "report.html").read_text()).data
+    assert content["metric"] == "metrics.test_kappa"
+    assert content["series"][0]["name"] == "val_kappa"
+
+
+def test_a_running_run_has_its_curves_without_a_description(make_run, tmp_path):
+    make_run()
+    make_run("seed=1", finished=False, history=[{"epoch": 1, "val_gini": 0.5, "loss": 1.0}])
+    _, content = collected(tmp_path)
+    assert content["series"][-1] == {"name": "val_gini", "label": "val gini", "digits": 4, "bounded": False}
+    assert content["histories"][1]["series"] == {"loss": [1.0], "val_gini": [0.5]}
+
+
+def test_a_history_of_very_many_columns_is_cut(make_run, tmp_path):
+    make_run(history=[{"epoch": 1, **{f"x{i:03}": 0.5 for i in range(100)}}])
+    _, content = collected(tmp_path)
+    assert len(content["series"]) == len(content["histories"][0]["series"]) == SERIES
+    assert content["notices"] == [f"{SERIES} of the 100 columns of the histories are on the page."]
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fitbench import metrics
 from fitbench.record.history import write_history
 from fitbench.record.result import write_result
 from fitbench.report.report import report
 
-from ..run_folders import SCHEMA_2
+from ..run_folders import KAPPA, SCHEMA_2, record_metrics
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -121,6 +122,11 @@ class Page:
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         self.driver.get(self.url)
+        self.wait_for_charts()
+
+    def wait_for_charts(self) -> None:
+        """Charts are drawn when the browser observes their size, which it does before the second frame."""
+        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
     def one(self, css: str):
         return self.driver.find_element(By.CSS_SELECTOR, css)
@@ -385,6 +391,83 @@ def test_dark_and_light_follow_the_system_until_one_is_chosen(seen):
     assert seen.js(background) == light
 
 
+# -- metrics that fitbench does not supply ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kappa_page(tmp_path_factory) -> Path:
+    """Four runs that record macro F1 and a user's kappa, which is better the lower it is, and two of 0.1."""
+    folder = tmp_path_factory.mktemp("kappa")
+    infos = {"macro_f1": metrics.get("macro_f1").info(), "kappa": KAPPA | {"direction": "min"}}
+    for i, (model, seed) in enumerate([("mlp", 0), ("mlp", 1), ("softmax", 0), ("softmax", 1)]):
+        run = write(folder / "outputs", model, 0.1, seed, 0.9)
+        values = {"test_kappa": 0.1 * i - 0.25, "test_macro_f1": 0.8, "val_macro_f1": 0.7}
+        record_metrics(run, infos, values, {"val_kappa": [0.5, 0.3, 0.1, -0.1, -0.2, 0.1 * i - 0.25]})
+    for seed in (2, 3):
+        write(folder / "outputs", "mlp", 0.1, seed, 0.9)
+    report([folder / "outputs"], folder / "report.html", metric="test_kappa")
+    return folder / "report.html"
+
+
+@pytest.fixture
+def kappa(browser, kappa_page):
+    browser.get_log("browser")
+    return Page(browser, kappa_page)
+
+
+def pick(page: Page, section: str, text: str) -> list[str]:
+    """Choose in the first choice of a section; gives its options."""
+    return page.js(
+        """const select = document.querySelector(`#${arguments[0]} .controls select`);
+        const names = [...select.options].map((option) => option.text);
+        select.value = select.options[names.indexOf(arguments[1])].value;
+        select.dispatchEvent(new Event("change"));
+        return names;""",
+        section,
+        text,
+    )
+
+
+def test_the_comparison_offers_every_recorded_metric_and_knows_its_direction(kappa):
+    assert kappa.one("#comparison .answer").text.startswith("Lowest test Cohen's kappa: mlp, -0.200 ± 0.071 over 2")
+    names = pick(kappa, "comparison", "test macro F1")
+    assert {"test accuracy", "test macro F1", "test Cohen's kappa", "validation macro F1"} <= set(names)
+    assert kappa.one("#comparison .answer").text.startswith("Highest test macro F1: ")
+    assert kappa.driver.get_log("browser") == []
+
+
+def test_the_runs_are_sorted_by_a_metric_in_its_direction(kappa):
+    assert kappa.sorted_by() == ("test_kappa", "ascending")
+    assert kappa.column("test_kappa") == ["-0.250", "-0.150", "-0.050", "0.050", ABSENT, ABSENT]
+
+
+def test_every_recorded_series_has_learning_curves(kappa):
+    names = pick(kappa, "curves", "validation Cohen's kappa")
+    assert {"validation accuracy", "validation Cohen's kappa", "training loss"} <= set(names)
+    assert kappa.one("#curves .chart .name:last-of-type")
+    texts = kappa.js("return [...document.querySelectorAll('#curves .chart text')].map((text) => text.textContent)")
+    assert "validation Cohen's kappa, mean and 95% interval" in texts
+    assert "-0.2" in texts
+    assert not kappa.one("#curves input[type=checkbox]").is_selected()  # logarithmic: not where values are negative
+
+
+def test_the_trade_off_has_the_front_of_a_metric_that_is_better_the_lower(kappa):
+    front = kappa.js("return document.querySelectorAll('#scatter .dots .front').length")
+    assert front == 2  # the first softmax has the fewest parameters, the first mlp the lowest kappa
+    assert "test Cohen's kappa" in pick(kappa, "scatter", "test macro F1")
+
+
+def test_the_detail_lists_every_metric_with_its_decimals(kappa):
+    kappa.one("#runs tbody button").click()
+    rows = kappa.js(
+        "return [...document.querySelectorAll('.outcome tr')].map((row) => [...row.cells].map((c) => c.textContent))"
+    )
+    assert rows[0] == ["", "test", "validation", "train"]
+    assert ["Cohen's kappa", "-0.250", ABSENT, ABSENT] in rows
+    assert ["macro F1", "0.8000", "0.7000", ABSENT] in rows
+    assert len(kappa.all("#detail figure svg")) == 3  # accuracy, kappa and loss have curves
+
+
 # -- searches ---------------------------------------------------------------------------------------------------------
 
 
@@ -448,6 +531,7 @@ def choose(page: Page, label: str, text: str) -> None:
         label,
         text,
     )
+    page.wait_for_charts()
 
 
 def trial_column(page: Page, label: str) -> list[str]:

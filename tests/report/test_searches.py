@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from fitbench.analysis import statistics
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.search_record import FILE, read_search, window
 from fitbench.errors import FitbenchError
+from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import collect
 from fitbench.report.report import report
 from fitbench.report.searches import PARAMETERS, TRIALS
+
+from ..run_folders import KAPPA, record_metrics
 
 SPACE = {
     "optimizer.learning_rate": {"kind": "float", "low": 1e-4, "high": 0.1, "log": True, "step": None},
@@ -58,7 +60,7 @@ def write(study: Path, content: Any) -> None:
 
 
 def collected(study: Path, *paths: Path) -> dict[str, Any]:
-    content = collect(load_runs(*paths or [study]), [], statistics.known_metric("test_accuracy"), paths)
+    content = collect(load_runs(*paths or [study]), [], quantities([of_schema_1()])["metrics.test_accuracy"], paths)
     json.dumps(content, allow_nan=False)
     return content
 
@@ -232,7 +234,7 @@ def test_a_damaged_search_is_left_out_of_the_report_and_the_rest_is_there(study,
 def test_trials_parameters_and_importances_are_laid_out_by_position(study):
     write(study, search())
     (found,) = collected(study)["searches"]
-    assert found["said"] == "5 trials: 3 finished, 1 pruned, 1 failed. Sampler tpe with seed 3, median pruner."
+    assert found["summary"] == "5 trials: 3 finished, 1 pruned, 1 failed. Sampler tpe with seed 3, median pruner."
     (objective,) = found["objectives"]
     assert (objective["label"], objective["kind"], objective["better"]) == ("validation accuracy", "metric", "higher")
     assert objective["values"] == [0.8, 0.9, 0.5, 0.7, None]
@@ -282,7 +284,7 @@ def test_costs_have_their_whole_range_and_several_objectives_their_own(study):
     assert (loss["low"], loss["high"], loss["log"]) == (0.3, 0.5, False)
     assert (size["low"], size["high"], size["log"], size["kind"]) == (9_000, 2_000_000, True, "integer")
     assert found["importance"] == [[], []]
-    assert "4 trials, the mean of 3 runs each: 4 finished" in found["said"]
+    assert "4 trials, the mean of 3 runs each: 4 finished" in found["summary"]
 
 
 def test_a_search_in_which_nothing_has_ended_is_there(study):
@@ -302,4 +304,25 @@ def test_an_enormous_search_is_cut_and_said_to_be(study):
     assert found["numbers"][found["best"][0]] == TRIALS + 9
     assert len(found["parameters"]) == PARAMETERS
     assert found["parameters"][0]["name"] == "p44"
-    assert f"{PARAMETERS} of {PARAMETERS + 5} parameters are shown." in found["said"]
+    assert f"{PARAMETERS} of {PARAMETERS + 5} parameters are shown." in found["summary"]
+
+
+def test_an_objective_is_labelled_by_the_runs_or_by_search_json(study):
+    (run,) = (path for path in study.iterdir() if path.is_dir())
+    record_metrics(run, {"kappa": KAPPA}, {"val_kappa": 0.5})
+    objective = {"name": "val_kappa", "direction": "minimize"}
+    write(study, search(objectives=[objective], importance={"val_kappa": {}}))
+    (found,) = collected(study)["searches"]
+    about = [found["objectives"][0][key] for key in ("label", "digits", "better", "kind")]
+    assert about == ["validation Cohen's kappa", 3, "lower", "metric"]
+    info = KAPPA | {"label": "agreement", "digits": 1}
+    write(study, search(objectives=[objective | {"info": info}], importance={"val_kappa": {}}))
+    (found,) = collected(study)["searches"]
+    assert (found["objectives"][0]["label"], found["objectives"][0]["digits"]) == ("validation agreement", 1)
+
+
+def test_a_damaged_description_of_an_objective_is_refused(study):
+    objective = {"name": "val_kappa", "direction": "maximize", "info": KAPPA | {"range": [1, -1]}}
+    write(study, search(objectives=[objective], importance={"val_kappa": {}}))
+    with pytest.raises(FitbenchError, match=r"search\.json: objectives\[0\]\.info: metric_info\.kappa: low is 1"):
+        read_search(study)

@@ -9,10 +9,11 @@ import logging
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fitbench import metrics as metrics_of
+from fitbench import metrics, user_metrics
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole
@@ -22,7 +23,6 @@ from fitbench.record.reading import read_result
 from fitbench.record.result import SCHEMA, utc_now, write_pruned, write_result
 from fitbench.training.run import Trial
 
-METRIC_INFO = {name: metrics_of.get(name).info() for name in ("accuracy", "loss")}
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +36,23 @@ def accuracy(config: Config, epoch: int) -> float:
     best = 1 / (1 + abs(math.log10(rate) + 2)) + 0.2 * config.training.batch_size / 128
     falls = 0.5 if epoch == 2 and rate > 0.03 else 0.0
     return best * (1 - 0.5**epoch) - falls + 0.001 * math.sin(1e6 * rate + config.seed)
+
+
+def other_metric(name: str, value: float, config: Config) -> float | None:
+    """The value of a metric other than accuracy: 1 - value if a smaller one is better; undefined for a batch of 64.
+
+    The `log_loss` is always defined.
+    """
+    if user_metrics.from_config(name, config.metrics[name]).direction == "min":
+        return 1 - value
+    return None if name == "macro_f1" and config.training.batch_size == 64 else value / 2
+
+
+def infos(config: Config) -> dict[str, Any]:
+    """What result.json has in `metric_info`."""
+    described = {name: user_metrics.from_config(name, entry) for name, entry in config.metrics.items()}
+    described["loss"] = metrics.get("loss")
+    return {name: replace(metric, definition=metric.definition or name).info() for name, metric in described.items()}
 
 
 def train(config: Config, folder: Path, trial: Trial) -> dict[str, Any] | None:
@@ -71,40 +88,39 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         number = len(history) + 1
         value = accuracy(config, number)
         line = {"epoch": number, "seconds": 0.1, "learning_rate": 0.1, "loss": 1 - value, "accuracy": value}
-        history.append({**line, "val_loss": 1.01 - value, "val_accuracy": value - 0.01})
+        validation = {"val_loss": 1.01 - value, "val_accuracy": value - 0.01}
+        others = {f"val_{name}": other_metric(name, value, config) for name in config.metrics if name != "accuracy"}
+        history.append({**line, **validation, **others})
         append_history(folder, history[-1])
         checkpoint.parent.mkdir(exist_ok=True)
         write_whole(checkpoint, json.dumps(history))
         after_epoch()
         pruned = trial.prune(history[-1]) and number < config.training.epochs
-    metrics = {
+    names = [name for name in config.metrics if name != "accuracy"]
+    values = {
         "train_loss": history[-1]["loss"], "train_accuracy": history[-1]["accuracy"],
         "val_loss": history[-1]["val_loss"], "val_accuracy": history[-1]["val_accuracy"],
+        **{f"train_{name}": history[-1][f"val_{name}"] for name in names},
+        **{f"val_{name}": history[-1][f"val_{name}"] for name in names},
         "best_epoch": len(history), "epochs": len(history),
     }  # fmt: skip
     if pruned:
         write_whole(checkpoint, json.dumps(history))
         timing: dict[str, Any] = {"fit_seconds": 1.0}
-        about = {
-            "schema": SCHEMA,
-            "metric_info": METRIC_INFO,
-            "run_id": run_id(config),
-            "trial": trial.number,
-            "metrics": metrics,
-        }
-        write_pruned(folder, {**about, "timing": timing, "pruned_at": utc_now()})
+        about = {"schema": SCHEMA, "run_id": run_id(config), "trial": trial.number, "metrics": values}
+        write_pruned(folder, {**about, "metric_info": infos(config), "timing": timing, "pruned_at": utc_now()})
         return None
     result = {
         "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
         "study": config.study, "config": plain(config),
-        "fold": None, "task": "classification", "primary": "accuracy", "metric_info": METRIC_INFO, "threads": None,
-        "environment": {}, "code": {},
-        "metrics": {**metrics, "test_loss": 0.5, "test_accuracy": 0.5},
+        "fold": None, "task": "classification", "primary": "accuracy", "metric_info": infos(config),
+        "metrics": {**values, "test_loss": 0.5, **dict.fromkeys((f"test_{name}" for name in config.metrics), 0.5)},
         "timing": {"fit_seconds": 1.0, "seconds": 2.0, "examples_per_second": 100.0},
         "parameters": 10 * config.training.batch_size,
         "data": {"name": "digits", "sha256": "0" * 64, "train": 8, "validation": 2, "test": 2, "skipped": 0,
                  "classes": ["0", "1"]},
         "versions": {"keras": "3"}, "git": {"commit": None, "dirty": None}, "device": "none", "attempts": attempts,
+        "threads": None, "environment": {}, "code": {},
         "finished_at": utc_now(), "trial": trial.number,
     }  # fmt: skip
     write_result(folder, result)

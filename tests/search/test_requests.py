@@ -46,6 +46,16 @@ REFUSED = [
     ([RATE, "search.sampler=tp"], "search.sampler: Invalid value 'tp', expected one of [tpe, random, gp, grid]"),
     ([RATE, "search.pruner=mean"], "search.pruner: Invalid value 'mean', expected one of [auto, median, "),
     ([RATE, "search.objective=accuracy"], "there is no such objective; there are val_accuracy, val_loss, "),
+    ([RATE, "search.objective=val_macro_f2"],
+     "there is no such objective; there are val_accuracy, val_loss, train_accuracy, train_loss, parameters, "
+     "fit_seconds, seconds, and val_ and train_ of balanced_accuracy, macro_f1, "),
+    ([RATE, "search.objective=val_mae"], "search.objective=val_mae: there is no such objective; there are val_acc"),
+    ([RATE, "search.pruner=median", "search.objective=train_macro_f1"], "train_macro_f1, which no epoch measures; "),
+    ([RATE, "search.objective=val_kappa", "metrics.kappa={_target_: mine.kappa}"], "metrics.kappa.direction is None"),
+    (["metrics=[accuracy],[macro_f1]"], "metrics makes no other configuration, so there is nothing to choose"),
+    (["metrics.kappa.direction=max,min"], "metrics.kappa.direction makes no other configuration"),
+    ([RATE, "search.objective=val_macro_f1", "training.validation_split=0", "training.early_stopping=null"],
+     "search.objective=val_macro_f1 needs a validation set"),
     ([RATE, "search.objective=test_accuracy"], "a search that looks at the test set makes its results worthless"),
     ([RATE, "search.objective=[val_loss,test_loss]"], "search.objective=test_loss: a search that looks at the test"),
     ([RATE, "search.objective=[val_loss,val_loss]"], "it must be one of val_accuracy, val_loss, "),
@@ -57,7 +67,7 @@ REFUSED = [
     ([RATE, "search.pruner=hyperband", "search.objective=parameters"], "parameters, which no epoch measures; search."),
     ([RATE, "search.sampler=grid"], "goes through all values, and optimizer.learning_rate has an interval; "),
     # what is no part of a search
-    ([RATE, "force=true"], "force=true: a search takes what is recorded; without it, or with a new study"),
+    ([RATE, "force=true"], "force=true: a search takes recorded results; leave it out, or give another study=NAME"),
     ([RATE, "hydra.job.name=mine"], "a search is not launched by Hydra; search.workers=N starts processes"),
     ([RATE, "hydra/launcher=joblib"], "a search is not launched by Hydra; search.workers=N starts processes"),
     ([RATE, "-m"], "-m: fitbench search has no such option; it takes overrides, and --config-dir DIR"),
@@ -114,6 +124,8 @@ def test_storage_may_have_any_characters_of_a_url(composed_once):
         (["optimizer=adam,sgd"], "space.optimizer.learning_rate.kind is "),
         ([RATE, "search.objective=val_loss"], "objective.val_loss is absent there and "),
         ([RATE, "search.direction=minimize"], 'objective.val_accuracy is "maximize" there and "minimize" here'),
+        ([RATE, "search.objective=val_kappa", "metrics.kappa={_target_: mine.kappa, direction: max}"],
+         'metrics.kappa._target_ is absent there and "mine.kappa" here'),
         ([RATE, "search.seeds=2"], "seeds is 1 there and 2 here"),
         ([RATE, "training.epochs=3"], "configuration.training.epochs is 20 there and 3 here"),
         ([RATE, "seed=1"], "configuration.seed is 0 there and 1 here"),
@@ -135,7 +147,15 @@ def test_study_of_another_search_is_refused_with_the_difference_and_not_touched(
 
 
 @pytest.mark.parametrize(
-    "words", [["search.trials=99"], ["search.sampler=random"], ["search.seed=3"], ["search.workers=4"], ["threads=1"]]
+    "words",
+    [
+        ["metrics=[accuracy,macro_f1]"],
+        ["search.trials=99"],
+        ["search.sampler=random"],
+        ["search.seed=3"],
+        ["search.workers=4"],
+        ["threads=1"],
+    ],
 )
 def test_what_changes_no_trial_is_no_difference(composed_once, tmp_path, words):
     same = ["data=digits", "model=softmax", RATE]

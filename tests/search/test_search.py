@@ -177,6 +177,22 @@ def test_trial_that_is_recorded_takes_its_result(search, configure):
     assert attempts(other) == 1
 
 
+def test_recorded_trial_that_lacks_the_objective_is_evaluated_and_not_trained_again(search, configure):
+    common = ("data=digits", "model=softmax", "progress=false", "study=mine", "outputs=outputs", "training.epochs=2")
+    recorded = configure(*common, "optimizer.learning_rate=0.03")
+    train(recorded, folder_of(recorded))
+    stamp = (folder_of(recorded) / "model.keras").stat().st_mtime_ns
+    words = ("optimizer.learning_rate=0.003,0.03", "training.epochs=2", "search.sampler=grid")
+    found = search(*words, "search.objective=val_macro_f1")
+    by_rate = {trial["params"]["optimizer.learning_rate"]: trial for trial in found.trials}
+    for trial in by_rate.values():
+        metrics = read_result(found.folder / trial["run_ids"][0])["metrics"]
+        assert trial["values"] == [metrics["val_macro_f1"]]
+        assert metrics["val_macro_f1"] == pytest.approx(metrics["val_accuracy"], abs=0.05)
+    assert (len(by_rate[0.003]["history"]), len(by_rate[0.03]["history"])) == (2, 0)
+    assert (folder_of(recorded) / "model.keras").stat().st_mtime_ns == stamp
+
+
 # -- objectives --------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from fitbench import metrics
 from fitbench.config import Config
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import Claimed, _create, _self
@@ -304,7 +305,9 @@ def test_several_objectives_give_the_trials_that_no_other_surpasses(search, caps
         "search.objective=[val_accuracy,parameters]",
     )
     assert found.record["objectives"] == [
-        {"name": "val_accuracy", "direction": "maximize"}, {"name": "parameters", "direction": "minimize"},
+        {"name": "val_accuracy", "direction": "maximize", "label": "validation accuracy",
+         "info": metrics.get("accuracy").info()},
+        {"name": "parameters", "direction": "minimize", "label": "parameters"},
     ]  # fmt: skip
     values = {trial["number"]: trial["values"] for trial in found.trials}
 
@@ -317,6 +320,78 @@ def test_several_objectives_give_the_trials_that_no_other_surpasses(search, caps
     assert front == {trial.number for trial in of_optuna(found.folder).best_trials}
     assert f"{len(front)} of them on the Pareto front" in capsys.readouterr().out
     assert "pruned" not in found.states()
+
+
+# -- objectives --------------------------------------------------------------------------------------------------------
+
+LATENCY = "metrics.latency={_target_: mine.latency, direction: min, digits: 2, label: time of a prediction, unit: ms}"
+
+
+def test_any_metric_of_the_validation_set_is_an_objective_and_is_recorded(search, capsys):
+    found = search(RATE, "training.epochs=4", "search.objective=val_macro_f1", f"search.trials={TRIALS}")
+    assert {"finished", "pruned"} == set(found.states())
+    for trial in found.trials:
+        folder = found.run(trial["number"])
+        assert trial["history"] == [epoch["val_macro_f1"] for epoch in read_history(folder)]
+        if trial["state"] == "finished":
+            result = read_result(folder)
+            assert trial["values"] == [result["metrics"]["val_macro_f1"]]
+            assert result["config"]["metrics"] == {"accuracy": None, "macro_f1": None}
+    assert found.record["objectives"] == [
+        {"name": "val_macro_f1", "direction": "maximize", "label": "validation macro F1",
+         "info": metrics.get("macro_f1").info()}
+    ]  # fmt: skip
+    values = [trial["values"][0] for trial in found.trials if trial["state"] == "finished"]
+    assert found.trials[found.record["best"][0]]["values"][0] == max(values)
+    assert f"{max(values):.4f}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "objective", "better"),
+    [([], "val_log_loss", min), ([], "train_macro_f1", max), ([LATENCY], "val_latency", min)],
+)
+def test_direction_comes_from_the_metric_and_not_from_its_name(search, words, objective, better):
+    found = search(RATE, "training.epochs=2", *words, f"search.objective={objective}", "search.trials=5")
+    assert found.states() == ["finished"] * 5
+    values = [trial["values"][0] for trial in found.trials]
+    assert values[found.record["best"][0]] == better(values)
+    assert len(set(values)) == 5
+    assert all(bool(trial["history"]) == objective.startswith("val_") for trial in found.trials)
+
+
+def test_metric_of_the_users_is_described_once_a_run_has_recorded_it(search):
+    found = search(RATE, "training.epochs=1", LATENCY, "search.objective=val_latency", "search.trials=1")
+    [objective] = found.record["objectives"]
+    assert objective["label"] == "validation time of a prediction"
+    assert objective["info"] == read_result(found.run(0))["metric_info"]["latency"]
+    assert (objective["info"]["digits"], objective["info"]["unit"]) == (2, "ms")
+
+
+def test_trial_whose_objective_is_undefined_fails_and_is_never_the_best(search):
+    words = ("training.batch_size=32,64", "optimizer.learning_rate=0.01,0.05", "training.epochs=2")
+    found = search(*words, "search.objective=val_macro_f1", "search.sampler=grid", "search.direction=minimize")
+    by_size = {trial["params"]["training.batch_size"]: trial for trial in found.trials}
+    assert {size: trial["state"] for size, trial in by_size.items()} == {32: "finished", 64: "failed"}
+    assert by_size[64]["values"] is None
+    assert by_size[64]["error"].startswith("val_macro_f1 is undefined in digits-softmax-adam-")
+    assert by_size[64]["history"] == []
+    assert len(found.record["best"]) == 2
+
+
+def test_runs_of_different_definitions_are_not_compared(search, monkeypatch):
+    words = (RATE, "training.epochs=1", LATENCY, "search.objective=val_latency")
+    assert search(*words, "search.trials=1").states() == ["finished"]
+    infos = formula.infos
+
+    def changed(config: Config) -> dict[str, Any]:
+        described = infos(config)
+        described["latency"]["definition"] = "changed"
+        return described
+
+    monkeypatch.setattr(formula, "infos", changed)
+    found = search(*words, "search.trials=2")
+    assert found.states() == ["finished", "failed"]
+    assert "val_latency is defined as 'changed' in " in found.trials[1]["error"]
 
 
 @pytest.mark.parametrize("direction", ["[maximize,maximize]", "maximize"])
@@ -420,7 +495,7 @@ def test_run_of_the_trial_that_cannot_have_the_objective_fails_it(search, monkey
         return result
 
     monkeypatch.setattr("fitbench.training.run.train", without)
-    with pytest.raises(FitbenchError, match="has no val_accuracy"):
+    with pytest.raises(FitbenchError, match="val_accuracy is undefined in digits-softmax-adam-"):
         search(*SPACE, "search.trials=3", "search.max_failures=1")
 
 

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from fitbench import metrics, user_metrics
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
 from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
-from fitbench.tables.definition import Table, read
+from fitbench.tables.definition import Table
 from fitbench.tables.measured import read_runs
-from fitbench.tables.outcome import outcomes
+from fitbench.tables.outcome import Outcome, outcomes
+from fitbench.tables.reading import read
+from fitbench.tables.sampling import with_deviations
 
 from ..run_folders import SCHEMA_2
 
@@ -74,13 +77,13 @@ def composed(tmp_path, _configurations):
 
 @pytest.fixture
 def measure(composed):
-    """Records the runs of a row with these accuracies, by seed; gives their folders."""
+    """Records the runs of a row with these values of the table's metric, by seed; gives their folders."""
 
-    def record(table: Table, label: str, accuracies: dict[int, float], test: int = 10000, sha256: str = "ab" * 32):
+    def record(table: Table, label: str, values: dict[int, float | None], test: int = 10000, sha256: str = "ab" * 32):
         config = composed(table)[label]
         return [
-            finish(config.model_copy(update={"seed": seed}), accuracy, test, sha256)
-            for seed, accuracy in accuracies.items()
+            finish(table, config.model_copy(update={"seed": seed}), value, test, sha256)
+            for seed, value in values.items()
         ]
 
     return record
@@ -89,20 +92,29 @@ def measure(composed):
 @pytest.fixture
 def look(composed):
     """The outcomes of a table from the runs that are recorded."""
-    return lambda table: outcomes(table, read_runs(table, composed(table)))
+
+    def outcomes_of(table: Table) -> list[Outcome]:
+        configs = composed(table)
+        return outcomes(table, with_deviations(table, read_runs(table, configs), configs))
+
+    return outcomes_of
 
 
-def finish(config: Config, accuracy: float, test: int, sha256: str) -> Path:
-    """The folder of a finished run."""
+def finish(table: Table, config: Config, value: float | None, test: int, sha256: str) -> Path:
+    """The folder of a finished run with this value of the table's metric."""
     folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
-    metrics = dict.fromkeys(("train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss"), 0.5)
+    name = table.metric.name
+    infos = {"accuracy": metrics.get("accuracy").info(), "loss": metrics.get("loss").info()}
+    infos[name] = user_metrics.load(name, config.metrics.get(name)).info()
+    values = {metrics.join(part, metric): 0.5 for part in metrics.PARTS for metric in infos}
     write_result(
         folder,
         {
             **SCHEMA_2, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
             "study": config.study, "config": plain(config),
-            "metrics": {**metrics, "test_accuracy": accuracy, "best_epoch": 1, "epochs": 2},
+            "metrics": {**values, table.recorded_name: value, "best_epoch": 1, "epochs": 2},
+            "metric_info": infos,
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4},
             "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,

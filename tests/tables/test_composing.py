@@ -3,7 +3,7 @@ import pytest
 from fitbench.composition import Composer
 from fitbench.errors import RequestError
 from fitbench.tables.composing import configurations
-from fitbench.tables.definition import read
+from fitbench.tables.reading import read
 
 OVERRIDES = (
     ["model=softmax"],

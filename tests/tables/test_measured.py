@@ -7,8 +7,10 @@ import pytest
 
 from fitbench.errors import RequestError
 from fitbench.tables import measured
-from fitbench.tables.definition import read
+from fitbench.tables.definition import Claim
 from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, remarks, seed_values
+from fitbench.tables.reading import read
+from fitbench.tables.verdict import EvaluationSets
 
 ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim
 
@@ -41,8 +43,8 @@ def test_changing_one_recorded_accuracy_changes_the_verdict(small, look, measure
     path.write_text(path.read_text().replace('"test_accuracy": 0.95', '"test_accuracy": 0.5'))
     assert look(small)[0].verdict == "inconclusive"  # the one that fell out may be one of many
     assert remarks(small, look(small)[:1]) == [
-        "softmax: inconclusive, and no number of seeds can decide, because the claim is one training, and one training "
-        "scatters by more than the tolerance"
+        "softmax: inconclusive, and no number of seeds can decide: the claim is one training, and 95% of trainings "
+        "scatter by ± 39.44, more than the tolerance"
     ]
     measure(small, "softmax", dict.fromkeys(range(5), 0.7))
     assert look(small)[0].verdict == "worse"
@@ -81,8 +83,8 @@ def test_a_run_of_another_seed_or_study_or_configuration_does_not_count(define, 
     ("change", "reason"),
     [
         (lambda text: text[:100], "not JSON"),
-        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": 1.5'), "expected an accuracy"),
-        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": null'), "expected an accuracy"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": 1.5'), "expected a number from 0 to 1"),
+        (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": null'), "expected a number from 0 to 1"),
         (lambda text: text.replace('"test_accuracy": 0.916', '"test_accuracy": NaN'), "expected"),
         (lambda text: text.replace('-s0"', '-s9"'), "that of another run"),
         (lambda text: text.replace('"test": 10000', '"test": 0'), "at least one example"),
@@ -104,7 +106,7 @@ def test_runs_on_other_data_than_the_claim_and_than_each_other_are_remarked(smal
     measure(small, "softmax", {4: 0.92}, test=1000, sha256="cd" * 32)
     outcome = look(small)[0]
     text = " ".join(remarks(small, [outcome]))
-    assert "all 5 seeds gave the same result; the interval is one test example to each side" in text
+    assert "all 5 seeds gave the same result; the interval of the mean reaches one test example to each side" in text
     assert "trained on different data" in text
     assert "tested on 1,000 examples, claimed on 10,000" in text
     assert "claimed on other test examples" in text  # the number alone proves it
@@ -132,20 +134,27 @@ def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
     assert (solved.seeds, solved.verdict) == ("1 of 1", "reproduced")
     assert (slow.seeds, slow.verdict) == ("3 of 5", "reproduced so far")
     assert remarks(table, [solved, slow]) == [
-        "solved: deterministic, so one run is enough; its interval is one test example to each side",
+        "solved: deterministic, so one run is enough; the interval of the mean reaches one test example to each side",
         "slow: only 3 of the 5 seeds of this table are planned for it",
     ]
     assert expected_false_verdicts([solved, slow]) == pytest.approx(0.1)
 
 
-def test_the_folds_of_a_seed_count_as_one_value():
-    """Two seeds of two folds each, one of them unfinished."""
+def fold_record(seed, fold, value, examples=200):
+    return measured.Record("row", "id", seed, fold, "finished" if value else "failed", value, test_examples=examples)
 
-    def record(seed, fold, value):
-        return measured.Record("row", "id", seed, fold, "finished" if value else "failed", value)
 
-    records = [record(0, 0, 0.9), record(0, 1, 0.7), record(1, 0, 0.5), record(1, 1, None)]
-    assert seed_values(records) == pytest.approx([0.8, 0.5])
+def test_the_folds_of_a_seed_count_as_one_value_when_all_have_finished():
+    records = [fold_record(0, fold, value) for fold, value in enumerate((0.9, 0.7))]
+    assert seed_values([*records, fold_record(1, 0, 0.5), fold_record(1, 1, None)]) == pytest.approx([0.8])
+    assert seed_values([*records, fold_record(1, 0, 0.5), fold_record(1, 1, 0.6)]) == pytest.approx([0.8, 0.55])
+
+
+def test_the_folds_of_a_seed_are_one_test_set():
+    claim = Claim("0.8", 0.8, 0.8, 0.75, 0.85, 1000)
+    records = [fold_record(seed, fold, 0.9) for seed in range(3) for fold in range(5)]
+    assert evaluation_sets(claim, records) == EvaluationSets(1000, same=True)
+    assert not evaluation_sets(claim, [*records, fold_record(3, 0, 0.9, examples=5000)]).same
 
 
 def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, full):
@@ -173,6 +182,15 @@ def test_a_damaged_csv_is_refused(small, composed, tmp_path, full, change, messa
     text = measured.as_csv(measured.read_runs(small, composed(small)))
     path.write_text(change(text))
     with pytest.raises(RequestError, match=message):
+        measured.read_csv(path)
+
+
+def test_a_csv_of_an_older_version_is_refused_with_the_command_that_writes_it_again(small, tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text(measured.as_csv([]).replace("bootstrap_deviation,", ""))
+    with pytest.raises(
+        RequestError, match=rf"bootstrap_deviation.*; write it again with fitbench table {tmp_path} --w"
+    ):
         measured.read_csv(path)
 
 

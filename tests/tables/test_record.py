@@ -7,9 +7,10 @@ import pytest
 from matplotlib.image import imread
 
 from fitbench.config import config_id
-from fitbench.tables import definition, measured
+from fitbench.tables import measured
 from fitbench.tables.chart import chart
 from fitbench.tables.composing import configurations
+from fitbench.tables.reading import read
 from fitbench.tables.record import readme, write_record
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -26,7 +27,7 @@ def records(small, composed, measure):
 def test_the_readme_is_made_of_the_definition_and_the_csv_alone(small, records, capsys):
     write_record(small, records)
     written = (small.folder / "README.md").read_text()
-    assert readme(definition.read(small.folder), measured.read_csv(small.folder / "results.csv")) == written
+    assert readme(read(small.folder), measured.read_csv(small.folder / "results.csv")) == written
     assert "wrote README.md, results.csv, claimed_measured.png" in capsys.readouterr().err
 
 
@@ -72,7 +73,7 @@ def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed,
     from fitbench.tables.outcome import outcomes
 
     rows = [{"label": "a", "claimed": "0.9", "overrides": ["model=mlp"]}]
-    table = definition.read(define(rows, unit="accuracy"))
+    table = read(define(rows, unit="accuracy"))
     measure(table, "a", {0: 0.0, 1: 0.05})
     results = outcomes(table, measured.read_runs(table, composed(table)))
     assert chart(table, results).axes[0].get_xscale() == "linear"
@@ -85,7 +86,7 @@ def test_the_plot_is_a_png(small, records):
 
 @pytest.mark.parametrize("folder", TABLES, ids=lambda folder: folder.name)
 def test_a_committed_table_agrees_with_its_results_and_still_composes(folder):
-    table = definition.read(folder)
+    table = read(folder)
     composed = configurations(table, Path("outputs"))
     assert set(composed) == {row.label for row in table.rows if row.measured}
     if not (folder / "results.csv").exists():
@@ -101,16 +102,16 @@ def test_a_committed_table_agrees_with_its_results_and_still_composes(folder):
 
 
 def test_the_tutorials_hold_every_claim():
-    rows = definition.read(EXPERIMENTS / "tutorials").rows
+    rows = read(EXPERIMENTS / "tutorials").rows
     stated = [(round(row.claim.low, 4), round(row.claim.high, 4)) for row in rows if row.claim]
     assert {(0.8203, 0.8203), (0.92, 0.93), (0.9698, 0.9698), (0.9858, 0.9858)} <= set(stated)
     assert sum(row.claim is None for row in rows) == 2
 
 
 def test_the_tables_of_1998_and_of_fashion_mnist_hold_every_claim():
-    tables = {name: definition.read(EXPERIMENTS / name) for name in ("lecun1998", "fashion_mnist")}
+    tables = {name: read(EXPERIMENTS / name) for name in ("lecun1998", "fashion_mnist")}
     stated = {
-        name: sorted(round(table.unit.shown(row.claim.low), 4) for row in table.rows) for name, table in tables.items()
+        name: sorted(round(table.unit.number(row.claim.low), 4) for row in table.rows) for name, table in tables.items()
     }
     assert stated == {
         "lecun1998": [

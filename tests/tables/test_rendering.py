@@ -11,8 +11,7 @@ import subprocess
 import pytest
 
 from fitbench.tables import rendering
-from fitbench.tables.definition import read
-from fitbench.tables.rendering import tex
+from fitbench.tables.reading import read
 
 NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é 数 " + "\x1b[31m"
 
@@ -34,14 +33,14 @@ def nasty(define, measure):
 def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
     measure(small, "softmax", {0: 0.90, 1: 0.91, 2: 0.92, 3: 0.91, 4: 0.91})
     line = look(small)[0]
-    assert rendering.claimed(line.row.claim, small.unit) == "8.4"
+    assert rendering.claimed(line.row.claim) == "8.4"
     assert rendering.mean_sd(line, small.unit) == "9.00 ± 0.71"
     assert (
         rendering.difference(line, small.unit) == "+0.55"
     )  # an error that is higher than 8.45, which is printed as 8.4
     low, high = map(float, rendering.span(line.judgement.measured.interval, small.unit).split(" to "))
     assert low < 9.00 < high
-    assert rendering.claimed(look(small)[1].row.claim, small.unit) == "1.5 to 1.7"
+    assert rendering.claimed(look(small)[1].row.claim) == "1.5 to 1.7"
 
 
 def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):
@@ -106,13 +105,6 @@ def test_latex_compiles(nasty, look, tmp_path):
     assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_tex_spells_what_latex_would_read():
-    assert tex(r"a\b{c}$&#%_^~<>|") == (
-        r"a\textbackslash{}b\{c\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}"
-    )
-    assert tex("LeNet-5 --- é 数 2±1") == r"LeNet-5 {-}{-}{-} é ? 2$\pm$1"
-
-
 def test_html_is_well_formed_and_its_texts_are_texts(nasty, look):
     text = rendering.as_html(nasty, look(nasty))
     seen, cells = [], []
@@ -146,7 +138,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
 
 
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):
-    rendering.printed(nasty, look(nasty), "table")
+    rendering.print_table(nasty, look(nasty), "table")
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "2 of 3" in out

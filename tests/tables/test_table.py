@@ -9,7 +9,8 @@ import pytest
 from fitbench.errors import RequestError
 from fitbench.launch.sweep import SweepFailed
 from fitbench.tables import launching
-from fitbench.tables.definition import part, read
+from fitbench.tables.definition import part
+from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
 
 

@@ -42,6 +42,17 @@ def history_of(made, training=None, validation=None, *, batch_size=32, epochs=3,
     return history.history
 
 
+class Outputs:
+    """Keeps the outputs of each epoch's validation, and gives one value of them."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def __call__(self, outputs):
+        self.epochs.append(outputs)
+        return {"val_largest": float(outputs.max()), "val_undefined": None}
+
+
 def test_any_number_of_short_passes_is_possible():
     passes = fitting._Pass(None, Examples(IMAGES, LABELS), 32, 1, None)
     for _ in range(1000):
@@ -103,12 +114,61 @@ def test_streamed_images_give_the_same_result(monkeypatch):
             self.largest = max(self.largest, len(index))
             return self.images[index]
 
-    whole = history_of(model())
+    outputs = Outputs()
+    whole = history_of(model(), score=outputs)
     monkeypatch.setattr(fitting, "BLOCK_BYTES", 36 * 100)
     training, validation = Lazy(IMAGES[:400]), Lazy(IMAGES[400:])
-    streamed = history_of(model(), Examples(training, LABELS[:400]), Examples(validation, LABELS[400:]))
+    streamed_outputs = Outputs()
+    streamed = history_of(
+        model(), Examples(training, LABELS[:400]), Examples(validation, LABELS[400:]), score=streamed_outputs
+    )
     assert streamed == whole
+    assert np.array_equal(streamed_outputs.epochs, outputs.epochs)
     assert training.largest == 96  # three batches at a time
+
+
+@pytest.mark.parametrize("evaluated_at_a_time", [1000, 50])  # 130 examples: one batch, and two and a smaller one
+def test_outputs_of_the_validation_are_scored_before_callbacks_see_the_logs(monkeypatch, evaluated_at_a_time):
+    monkeypatch.setattr(fitting, "evaluation_batch_size", lambda shape: evaluated_at_a_time)
+    made, outputs, expected, seen = model(dropout=0.3), Outputs(), [], []
+
+    def look(epoch, logs):
+        expected.append(keras.ops.convert_to_numpy(made(IMAGES[400:], training=False)))
+        seen.append(logs["val_largest"])
+        assert math.isnan(logs["val_undefined"])
+
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=look), history := keras.callbacks.History()]
+    training, validation = Examples(IMAGES[:400], LABELS[:400]), Examples(IMAGES[400:], LABELS[400:])
+    fit(
+        compile_loops(made, training), training, validation, seed=5, batch_size=32, epochs=3, callbacks=callbacks,
+        score=outputs,
+    )  # fmt: skip
+    assert [epoch.shape for epoch in outputs.epochs] == [(130, 3)] * 3
+    assert np.allclose(outputs.epochs, expected, atol=1e-6)
+    assert seen == history.history["val_largest"] == [float(epoch.max()) for epoch in outputs.epochs]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_scoring_changes_no_bit_of_the_weights_and_of_the_other_logs(dropout):
+    plain, scored = model(dropout), model(dropout)
+    expected = history_of(plain)
+    history = history_of(scored, score=Outputs())
+    assert {name: history[name] for name in expected} == expected
+    for mine, theirs in zip(scored.get_weights(), plain.get_weights(), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert "compute_metrics" not in vars(scored)
+
+
+def test_outputs_are_those_of_the_model_whatever_its_own_test_step_does():
+    class Own(keras.Model):
+        def test_step(self, data):
+            return {"loss": keras.ops.mean(self(data[0], training=False)) * 0 + 7}
+
+    made = model()
+    own, outputs = compiled(Own(made.inputs, made.outputs)), Outputs()
+    history = history_of(own, epochs=1, score=outputs)
+    assert history["val_loss"] == [7]
+    assert np.allclose(outputs.epochs[0], own(IMAGES[400:], training=False), atol=1e-6)
 
 
 def test_xla_gives_the_same_result_but_for_rounding():

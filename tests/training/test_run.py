@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
+from fitbench import metrics
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import run
@@ -67,16 +68,21 @@ def test_result_has_every_field_of_the_contract(dropout_run):
     result = json.loads((folder / "result.json").read_text())
     assert result == returned
     assert set(result) == {
-        "schema", "run_id", "config_id", "seed", "study", "config", "metrics", "timing", "parameters", "data",
-        "versions", "git", "device", "attempts", "finished_at",
+        "schema", "run_id", "config_id", "seed", "fold", "study", "config", "task", "primary", "metrics", "metric_info",
+        "timing", "parameters", "data", "versions", "git", "code", "environment", "device", "threads", "attempts",
+        "finished_at",
     }  # fmt: skip
+    assert (result["task"], result["primary"], result["fold"]) == ("classification", "accuracy", None)
+    assert (result["code"], result["environment"]) == ({}, {})
+    assert result["threads"] == len(os.sched_getaffinity(0))
+    assert result["metric_info"] == {name: metrics.get(name).info() for name in ("accuracy", "loss")}
     assert set(result["metrics"]) == {
         "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch",
         "epochs",
     }  # fmt: skip
     assert all(isinstance(value, int | float) for value in result["metrics"].values())
-    assert set(result["timing"]) == {"fit_seconds", "seconds", "images_per_second"}
-    assert result["schema"] == 1
+    assert set(result["timing"]) == {"fit_seconds", "seconds", "examples_per_second"}
+    assert result["schema"] == 2
     assert result["run_id"] == folder.name == f"mnist_5k-mlp-adam-{result['config_id']}-s0"
     assert result["parameters"] == 55_050
     assert {key: result["data"][key] for key in ("name", "train", "validation", "test")} == {
@@ -536,6 +542,7 @@ def test_every_model_trains_on_jax(tmp_path):
     pytest.importorskip("jax", reason="needs the extra jax")
     script = """
 import sys
+import zipfile
 from pathlib import Path
 from fitbench.composition import Composer
 from fitbench.record.folder import folder_of
@@ -549,12 +556,22 @@ np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_
 for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
     epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
-    config = Composer().configuration(["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}",
-                                       f"outputs={root}", "progress=false", *epochs, *small])
+    overrides = ["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
+                 "progress=false", *epochs, *small]
+    config = Composer().configuration(overrides)
     result = train(config, folder_of(config))
     assert result["versions"]["jax"]
     losses = [epoch["loss"] for epoch in read_history(folder_of(config))]
     print(model, *losses, result["metrics"]["test_loss"])
+    if model in ("mlp", "lenet5"):  # whose steps are in one compiled loop, and compiled one by one
+        with_more = Composer().configuration([*overrides, "metrics=[macro_f1,accuracy,log_loss]", "study=more"])
+        train(with_more, folder_of(with_more))
+        folders = folder_of(config), folder_of(with_more)
+        weights = [zipfile.ZipFile(folder / "model.keras").read("model.weights.h5") for folder in folders]
+        first, second = ([{**epoch, "seconds": 0} for epoch in read_history(folder)] for folder in folders)
+        assert weights[0] == weights[1]
+        assert [{key: epoch[key] for key in first[0]} for epoch in second] == first
+        assert all(0 < epoch["val_macro_f1"] <= 1 for epoch in second)
 """
     process = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],

@@ -9,7 +9,7 @@ from typing import Any
 
 from fitbench.composition import conf_folder
 
-# Hydra's groups, the key that tells what a section is, and whether the choice is said even where it is the default.
+# Hydra's groups, the key that names the kind of a section, and whether the choice is listed even if it is the default.
 GROUPS = {
     "data": ("source", True),
     "model": ("_target_", True),
@@ -33,27 +33,28 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     entries = _plain(OmegaConf.load(conf / "config.yaml"))["defaults"]
     usual = {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
     chosen = {group: _choice(conf, group, _section(config, group)) for group in GROUPS}
-    known = [f"{group}={name}" for group, name in chosen.items() if name is not None]
+    choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     with initialize_config_dir(str(conf), version_base="1.3"):
-        default: dict[str, Any] = _plain(compose("config", overrides=known))
+        default: dict[str, Any] = _plain(compose("config", overrides=choices))
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
     config, usual_metrics = {key: value for key, value in config.items() if key != "metrics"}, default.pop("metrics")
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
 
-    said = []
+    overrides = []
     for group, (kind, always) in GROUPS.items():
         if chosen[group] is None:
             _blank(_section(default, group), _section(config, group))
             section = _section(config, group)
-            said.append(f"{group}={value_text(section.get('name', section.get(kind)))}")
+            overrides.append(f"{group}={value_text(section.get('name', section.get(kind)))}")
         elif always or chosen[group] != usual.get(group):
-            said.append(f"{group}={chosen[group]}")
+            overrides.append(f"{group}={chosen[group]}")
     if list(selected) != usual_metrics:
-        said.append(f"metrics={value_text(list(selected))}")
-    said += [f"metrics.{name}={value_text(entry)}" for name, entry in selected.items() if entry is not None]
-    return said + [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
+        overrides.append(f"metrics={value_text(list(selected))}")
+    overrides += [f"metrics.{name}={value_text(entry)}" for name, entry in selected.items() if entry is not None]
+    values = [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
+    return overrides + values
 
 
 def _plain(values: Any) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def _choice(conf: Path, group: str, section: Mapping[str, Any]) -> str | None:
 
 
 def _blank(default: dict[str, Any], section: Mapping[str, Any]) -> None:
-    """Make a section whose defaults are not known here one that has the same keys and no values."""
+    """Give a section of unknown defaults the keys of the configuration, and no values."""
     schedule = {"schedule": default["schedule"]} if "schedule" in default else {}
     default.clear()
     default.update(dict.fromkeys(section, _UNKNOWN) | schedule)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fitbench import metrics
 from fitbench.analysis import statistics
-from fitbench.analysis.groups import Comparison, Group, against, default_keys, find, group, text
-from fitbench.analysis.statistics import Metric
-from fitbench.columns import Column, as_markdown, escaped, print_columns
+from fitbench.analysis.groups import Comparison, Group, against, default_keys, find, text
+from fitbench.analysis.groups import group as group_runs
+from fitbench.columns import Column, Note, Table, as_csv, column, latex, markdown, print_tables, records, selected
 from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
+from fitbench.quantities import find as find_quantity
 from fitbench.record import reading
 from fitbench.text import check_format, clean, console, number, span
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Reason = TypeVar("Reason")
-METRIC = "test_accuracy"
+FORMATS = ("table", "csv", "json", "markdown", "latex")
 GROUPS = 50  # groups that tables show unless --limit says otherwise
 NAMED = 10  # folders or groups that a line names at most
 VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed groups names at most
@@ -45,32 +46,33 @@ def compare(
     Args:
         paths: outputs folders, studies, run folders or names of runs in `outputs`; none means `outputs`.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
-        metric: which recorded number is compared; None stands for test_accuracy.
+        metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
+            None stands for the primary metric of the runs on the test part.
         baseline: the group to compare with, as `groups.find` reads it; None stands for the best.
         where: a filter of runs, as `fitbench runs` has it.
         study: the only study to look at.
         outputs: where the names of runs are looked for.
         limit: rows that a table shows at most.
-        format: 'table', 'csv', 'json' or 'markdown'; csv and json hold every row.
+        format: one of `FORMATS`; csv and json hold every row.
 
     Raises:
-        RequestError: an option is wrong, nothing is left to compare, or two runs were tested on different images.
+        RequestError: an option is wrong, nothing remains to compare, the runs have different definitions of the
+            metric, or two runs were tested on different images.
         FitbenchError: a file of two single runs is damaged.
     """
-    printers = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
-    check_format(format, list(printers))
+    check_format(format, FORMATS)
     folders = [Path(path) if Path(path).exists() else reading.find_run(path, outputs) for path in paths]
     if len(folders) == 2 and all(map(reading.is_run, folders)):
         options = {"--by": by, "--metric": metric, "--baseline": baseline, "--where": where, "--study": study}
         given = [name for name, value in options.items() if value is not None]
+        given += ["--format latex"] * (format == "latex")
         if given:
             raise RequestError(f"{', '.join(given)} is for groups of runs; {paths[0]} and {paths[1]} are single runs")
         from fitbench.analysis import two_runs
 
         two_runs.compare_runs(folders[0], folders[1], limit, format)
         return
-    compared = _compared(folders or [outputs], by, metric or METRIC, baseline, where, study)
-    printers[format](compared, limit or GROUPS)
+    _print(_compared(folders or [outputs], by, metric, baseline, where, study), limit or GROUPS, format)
 
 
 # -- what is compared -------------------------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ def compare(
 class Compared:
     """Groups, best first, and what each came to against `groups[reference]`; None where no group has a value."""
 
-    metric: Metric
+    metric: Quantity
     keys: list[str]
     groups: list[Group]
     comparisons: list[Comparison | None]
@@ -101,33 +103,30 @@ class Compared:
 
 
 def _compared(
-    folders: Sequence[Path], by: str | None, metric: str, baseline: str | None, where: str | None, study: str | None
+    folders: Sequence[Path],
+    by: str | None,
+    metric: str | None,
+    baseline: str | None,
+    where: str | None,
+    study: str | None,
 ) -> Compared:
-    from fitbench.analysis.filters import select
-    from fitbench.analysis.frame import column, load_runs, say_left_out
+    from fitbench.analysis.frame import column as column_of
+    from fitbench.analysis.frame import primary_of, quantities_of
 
-    wanted = statistics.known_metric(metric)
-    frame = load_runs(*folders)
-    say_left_out(frame)
-    left_out, found = frame.attrs["left_out"], len(frame)
-    if study is not None:
-        frame = frame[_of_study(frame, study)]
-    if where is not None:
-        frame = select(frame, where)
-    if not len(frame):
-        raise RequestError(f"none of the {found} runs is left to compare" + _because(where, study))
+    frame, left_out = _runs(folders, where, study)
+    quantity = find_quantity(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
     names = [name.strip() for name in by.split(",")] if by is not None else default_keys(frame)
-    keys = list(dict.fromkeys(column(frame, name) for name in names))
-    groups = group(frame, keys, wanted)
+    keys = list(dict.fromkeys(column_of(frame, name) for name in names))
+    groups = group_runs(frame, keys, quantity)
     reference = find(groups, baseline) if baseline is not None else 0 if groups[0].values else None
     if reference is not None and not groups[reference].values:
-        raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {wanted.name}")
+        raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {quantity.name}")
     finished = frame[frame["state"] == "finished"]
     return Compared(
-        metric=wanted,
+        metric=quantity,
         keys=keys,
         groups=groups,
-        comparisons=[None] * len(groups) if reference is None else against(groups, reference, wanted),
+        comparisons=[None] * len(groups) if reference is None else against(groups, reference, quantity),
         reference=reference,
         chosen=baseline is None,
         runs=len(frame),
@@ -136,30 +135,48 @@ def _compared(
     )
 
 
+def _runs(folders: Sequence[Path], where: str | None, study: str | None) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """The runs below the folders that fit, one or more, and what could not be read."""
+    from fitbench.analysis.filters import select
+    from fitbench.analysis.frame import load_runs, say_left_out
+
+    frame = load_runs(*folders)
+    say_left_out(frame)
+    left_out, count = frame.attrs["left_out"], len(frame)
+    if study is not None:
+        frame = frame[_of_study(frame, study)]
+    if where is not None:
+        frame = select(frame, where)
+    if not len(frame):
+        options = [f"{name} {value!r}" for name, value in (("--study", study), ("--where", where)) if value is not None]
+        because = f" with {' and '.join(options)}" if options else ""
+        raise RequestError(f"none of the {count} runs is left to compare{because}")
+    return frame, left_out
+
+
 def _of_study(frame: pd.DataFrame, study: str) -> pd.Series[bool]:
-    chosen = frame["study"] == study
-    if not chosen.any():
-        known = _several(sorted(set(frame["study"])), between=", ")
-        raise RequestError(f"--study {study!r}: there is none of this name; there are {clean(known)}")
-    return chosen
-
-
-def _because(where: str | None, study: str | None) -> str:
-    asked = [f"{name} {value!r}" for name, value in (("--study", study), ("--where", where)) if value is not None]
-    return f" with {' and '.join(asked)}" if asked else ""
+    fits = frame["study"] == study
+    if not fits.any():
+        studies = _several(sorted(set(frame["study"])), between=", ")
+        raise RequestError(f"--study {study!r}: there is none of this name; there are {clean(studies)}")
+    return fits
 
 
 # -- numbers as text --------------------------------------------------------------------------------------------------
 
 
-def decimals(metric: Metric, groups: Sequence[Group]) -> int:
-    """Digits behind the point for a metric of these groups: two of the standard deviation, and four of accuracies."""
-    spreads = sorted(one.summary.sd for one in groups if one.summary.sd)
-    fewest = 4 if metric.high == 1 else 0
+def decimals(metric: Quantity, groups: Sequence[Group]) -> int:
+    """Digits behind the point for a metric of these groups.
+
+    There are two digits of the standard deviation; of a metric whose range has two ends, as accuracies have, at least
+    the digits that it states.
+    """
+    spreads = sorted(group.summary.sd for group in groups if group.summary.sd)
+    fewest = metric.digits if math.isfinite(metric.low) and math.isfinite(metric.high) else 0
     if spreads:
         return min(6, max(fewest, 1 - math.floor(math.log10(spreads[len(spreads) // 2]))))
-    values = [value for one in groups for value in one.values]
-    return fewest if all(value.is_integer() for value in values) else max(fewest, 4)
+    values = [value for group in groups for value in group.values]
+    return fewest if all(value.is_integer() for value in values) else metric.digits
 
 
 def p_text(p: float | None) -> str:
@@ -171,83 +188,133 @@ def _seconds(value: float | None) -> str:
     return number(value, 0 if value is None or value >= 100 else 1 if value >= 10 else 2)
 
 
+def _rank(group: Group) -> str:
+    return "-" if group.rank is None else str(group.rank)
+
+
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _key_columns(compared: Compared, groups: Sequence[Group]) -> list[Column]:
+def _ranking(compared: Compared) -> list[Column]:
+    """The columns about the groups themselves."""
+    metric, groups = compared.metric, compared.groups
+    digits = decimals(metric, groups)
+
+    def mean(group: Group) -> str:
+        spread = "" if group.summary.sd is None else f" ± {number(group.summary.sd, digits)}"
+        return number(group.summary.mean, digits) + spread
+
+    def interval(group: Group) -> str:
+        few = group.summary.interval is None and group.summary.n < statistics.FEWEST
+        return f"n < {statistics.FEWEST}" if few else span(group.summary.interval, digits)
+
+    def end(place: int) -> Callable[[Group], float | None]:
+        return lambda group: group.summary.interval and group.summary.interval[place]
+
+    def of(head: str, cell: Callable[[Group], str], values: dict[str, Callable[[Group], Any]], **look: Any) -> Column:
+        return column(head, groups, cell, values, **look)
+
     return [
-        Column(head, [clean(text(one.keys[key])) for one in groups], right=False, key=True)
+        of("#", _rank, {"rank": lambda group: group.rank}),
+        *_key_columns(compared),
+        of("metric", lambda _: metric.name, {"metric": lambda _: metric.column}, visible=False),
+        of("n", lambda group: str(group.summary.n), {"n": lambda group: group.summary.n}),
+        of("mean ± sd", mean, {"mean": lambda group: group.summary.mean, "sd": lambda group: group.summary.sd}),
+        of("95% interval", interval, {"low": end(0), "high": end(1)}, spare=0),
+        of("best", lambda group: number(group.best, digits), {"best": lambda group: group.best}, spare=3),
+        of("worst", lambda group: number(group.worst, digits), {"worst": lambda group: group.worst}, spare=4),
+        of(
+            "parameters", lambda group: number(group.parameters, 0), {"parameters": lambda group: group.parameters},
+            spare=2, visible=metric.name != "parameters",
+        ),
+        of(
+            "fit s", lambda group: _seconds(group.seconds), {"fit_seconds": lambda group: group.seconds},
+            spare=1, visible=metric.name != "fit_seconds",
+        ),
+        of("uncounted", _uncounted, {"uncounted": lambda group: sum(group.uncounted.values())}, visible=False),
+        of("repeated", lambda group: str(len(group.repeated)), {"repeated": lambda group: len(group.repeated)},
+           visible=False),
+        of("mixed", lambda group: " ".join(group.mixed), {"mixed": lambda group: " ".join(group.mixed)}, visible=False),
+    ]  # fmt: skip
+
+
+def _key_columns(compared: Compared) -> list[Column]:
+    return [
+        Column(
+            head,
+            [clean(text(group.keys[key])) for group in compared.groups],
+            right=False,
+            key=True,
+            values={key: [group.keys[key] for group in compared.groups]},
+        )
         for head, key in zip(compared.heads, compared.keys, strict=True)
     ]
 
 
-def _ranking(compared: Compared, groups: Sequence[Group]) -> list[Column]:
+def _differences(compared: Compared) -> list[Column]:
+    """The columns about each group against the reference; all but the first two are empty for the reference itself."""
     digits = decimals(compared.metric, compared.groups)
 
-    def mean(one: Group) -> str:
-        spread = "" if one.summary.sd is None else f" ± {number(one.summary.sd, digits)}"
-        return number(one.summary.mean, digits) + spread
+    def end(place: int) -> Callable[[Comparison], float | None]:
+        return lambda entry: entry.difference.interval and entry.difference.interval[place]
 
-    def interval(one: Group) -> str:
-        few = one.summary.interval is None and one.summary.n < statistics.FEWEST
-        return f"n < {statistics.FEWEST}" if few else span(one.summary.interval, digits)
+    def of(
+        head: str, cell: Callable[[Comparison], str], values: dict[str, Callable[[Comparison], Any]], **look: Any
+    ) -> Column:
+        return column(
+            head,
+            compared.comparisons,
+            lambda entry: "" if entry is None else cell(entry),
+            {name: _unless_none(value) for name, value in values.items()},
+            **look,
+        )
 
-    columns = [
-        Column("#", ["-" if one.rank is None else str(one.rank) for one in groups]),
-        *_key_columns(compared, groups),
-        Column("n", [str(one.summary.n) for one in groups]),
-        Column("mean ± sd", [mean(one) for one in groups]),
-        Column("95% interval", [interval(one) for one in groups], spare=0),
-        Column("best", [number(one.best, digits) for one in groups], spare=3),
-        Column("worst", [number(one.worst, digits) for one in groups], spare=4),
-    ]
-    if compared.metric.name != "parameters":
-        columns.append(Column("parameters", [number(one.parameters, 0) for one in groups], spare=2))
-    if compared.metric.name != "fit_seconds":
-        columns.append(Column("fit s", [_seconds(one.seconds) for one in groups], spare=1))
-    return columns
+    def test_name(entry: Comparison) -> str:
+        return entry.difference.test
 
+    def test(entry: Comparison) -> str:
+        return f"{test_name(entry)}, n = {' and '.join(map(str, entry.difference.n))}"
 
-def _differences(compared: Compared, groups: Sequence[Group], comparisons: Sequence[Comparison | None]) -> list[Column]:
-    """The columns of the groups that are not the reference; none where nothing can be compared."""
-    digits = decimals(compared.metric, compared.groups)
-    pairs = [(one, comparison) for one, comparison in zip(groups, comparisons, strict=True) if comparison]
-
-    def cells(of: Callable[[Comparison], str]) -> list[str]:
-        return [of(comparison) for _, comparison in pairs]
-
-    tests = cells(lambda c: f"{c.difference.test}, n = {' and '.join(map(str, c.difference.n))}")
-    ranks = ["-" if one.rank is None else str(one.rank) for one, _ in pairs]
     return [
-        Column("#", ranks),
-        Column("group", [clean(one.label) for one, _ in pairs], right=False, key=True),
-        Column("difference", cells(lambda c: f"{c.difference.estimate:+,.{digits}f}")),
-        Column("95% interval", cells(lambda c: span(c.difference.interval, digits))),
-        Column("p", cells(lambda c: p_text(c.difference.p)), spare=0),
-        Column("p Holm", cells(lambda c: p_text(c.p_holm))),
-        Column("P(better)", cells(lambda c: f"{c.probability:.2f}")),
-        Column("test", tests, right=False, spare=1),
-    ]
+        column("#", compared.groups, _rank),
+        column("group", compared.groups, lambda group: clean(group.label), right=False, key=True),
+        of(
+            "difference", lambda entry: f"{entry.difference.estimate:+,.{digits}f}",
+            {"difference": lambda entry: entry.difference.estimate},
+        ),
+        of(
+            "95% interval", lambda entry: span(entry.difference.interval, digits),
+            {"difference_low": end(0), "difference_high": end(1)}, spare=1,
+        ),
+        of("p", lambda entry: p_text(entry.difference.p), {"p": lambda entry: entry.difference.p}, spare=2),
+        of("p Holm", lambda entry: p_text(entry.p_holm), {"p_holm": lambda entry: entry.p_holm, "test": test_name}),
+        of(
+            "P(better)", lambda entry: f"{entry.probability:.2f}",
+            {"probability_better": lambda entry: entry.probability}, spare=0,
+        ),
+        of("test", test, {}, right=False, spare=3),
+    ]  # fmt: skip
 
 
-# -- what has to be said ----------------------------------------------------------------------------------------------
+def _unless_none(value: Callable[[Comparison], Any]) -> Callable[[Comparison | None], Any]:
+    return lambda entry: None if entry is None else value(entry)
+
+
+# -- notes ------------------------------------------------------------------------------------------------------------
 
 
 def _notes(compared: Compared) -> list[str]:
     """What is not as it seems: runs that do not count, groups that mix configurations, intervals that are missing."""
+    return [clean(note) for note in (*_notes_on_runs(compared), *_notes_on_tests(compared))]
+
+
+def _notes_on_runs(compared: Compared) -> list[str]:
     groups, notes = compared.groups, []
-    others = [
-        f"{one.label} ({', '.join(f'{count} {what}' for what, count in one.uncounted.items())})"
-        for one in groups
-        if one.uncounted
-    ]
-    if others:
-        notes.append(f"Not counted: {_several(others)}.")
-    for columns, members in _by_reason((tuple(one.mixed), one) for one in groups if one.mixed).items():
-        differ = "; ".join(f"{name}: {_several(_values(members, name), VALUES, ', ')}" for name in columns[:COLUMNS])
-        more = f"; and {len(columns) - COLUMNS} more columns" if len(columns) > COLUMNS else ""
-        notes.append(f"Mixed, as the runs differ in more than the keys ({differ}{more}): {_labels(members)}.")
-    repeated = [folder for one in groups for folder in one.repeated]
+    uncounted = [f"{group.label} ({_uncounted(group)})" for group in groups if group.uncounted]
+    if uncounted:
+        notes.append(f"Not counted: {_several(uncounted)}.")
+    notes += _notes_on_mixed(groups)
+    repeated = [folder for group in groups for folder in group.repeated]
     if repeated:
         notes.append(
             "Recorded more than once, with the same configuration, seed and data; the latest counts, not "
@@ -255,32 +322,54 @@ def _notes(compared: Compared) -> list[str]:
         )
     if compared.other_data:
         notes.append("The runs were not all tested on the same data: dataset.sha256 varies.")
-    for reason, members in _by_reason((one.summary.no_interval, one) for one in groups).items():
+    return notes
+
+
+def _uncounted(group: Group) -> str:
+    return ", ".join(f"{count} {what}" for what, count in group.uncounted.items())
+
+
+def _notes_on_mixed(groups: Sequence[Group]) -> list[str]:
+    notes = []
+    for columns, members in _by_reason((tuple(group.mixed), group) for group in groups if group.mixed).items():
+        differ = "; ".join(f"{name}: {_several(_values(members, name), VALUES, ', ')}" for name in columns[:COLUMNS])
+        more = f"; and {len(columns) - COLUMNS} more columns" if len(columns) > COLUMNS else ""
+        notes.append(f"Mixed, as the runs differ in more than the keys ({differ}{more}): {_labels(members)}.")
+    return notes
+
+
+def _notes_on_tests(compared: Compared) -> list[str]:
+    groups, notes = compared.groups, []
+    for reason, members in _by_reason((group.summary.no_interval, group) for group in groups).items():
         if reason:
             notes.append(f"No interval, {reason}: {_labels(members)}.")
-    constant = [one for one in groups if one.summary.interval and one.summary.sd == 0]
+    constant = [group for group in groups if group.summary.interval and len(set(group.summary.interval)) == 1]
     if constant:
         notes.append(f"Every run has the same value, so the interval has no width: {_labels(constant)}.")
-    tested = ((comparison.difference.note, one) for one, comparison in _pairs(compared) if comparison)
+    tested = (
+        (comparison.difference.note, group)
+        for group, comparison in zip(groups, compared.comparisons, strict=True)
+        if comparison
+    )
     for reason, members in _by_reason(tested).items():
         if reason:
             notes.append(f"No p-value, {reason}: {_labels(members)}.")
-    return [clean(note) for note in notes]
+    return notes
 
 
 def _by_reason(groups: Iterable[tuple[Reason, Group]]) -> dict[Reason, list[Group]]:
     reasons: dict[Reason, list[Group]] = {}
-    for reason, one in groups:
-        reasons.setdefault(reason, []).append(one)
+    for reason, group in groups:
+        reasons.setdefault(reason, []).append(group)
     return reasons
 
 
 def _labels(groups: Sequence[Group]) -> str:
-    return _several([one.label for one in groups])
+    return _several([group.label for group in groups])
 
 
 def _values(groups: Sequence[Group], name: str) -> list[str]:
-    values = dict.fromkeys(text(value) for one in groups for value in one.mixed[name])
+    values = dict.fromkeys(text(value) for group in groups for value in group.mixed[name])
     return [value if len(value) <= 30 else value[:29] + "…" for value in values]
 
 
@@ -288,9 +377,10 @@ def _several(names: Sequence[str], most: int = NAMED, between: str = "; ") -> st
     return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _footnote(compared: Compared) -> list[str]:
+def _footnotes(compared: Compared) -> list[str]:
     """How the numbers were computed, and what they do not say."""
-    lines = [f"95% interval of the mean over seeds: {statistics.interval_method(compared.metric)}."]
+    metric = compared.metric
+    lines = [f"95% interval of the mean over seeds: {statistics.interval_method(metric)}."]
     if any(compared.comparisons):
         tested = [comparison for comparison in compared.comparisons if comparison and comparison.p_holm is not None]
         if tested:
@@ -304,8 +394,8 @@ def _footnote(compared: Compared) -> list[str]:
                 "The reference was chosen as the best of these very means, which flatters it; Holm's correction does "
                 "not undo that."
             )
-    if compared.metric.name.startswith("test_") and len(compared.groups) > 1:
-        validation = compared.metric.name.replace("test_", "val_")
+    if metric.metric is not None and metric.part == "test" and len(compared.groups) > 1:
+        validation = metrics.join("val", metric.metric)
         lines.append(f"To choose a configuration rank by --metric {validation}: the test set is for reporting.")
     return lines
 
@@ -321,142 +411,74 @@ def _title(compared: Compared) -> str:
     )
 
 
-def _reference_title(compared: Compared) -> str:
-    assert compared.reference is not None
-    kind = "the best" if compared.chosen else "the baseline"
-    return f"Against {kind}, {compared.groups[compared.reference].label}"
+# -- the formats ------------------------------------------------------------------------------------------------------
 
 
-# -- the terminal -----------------------------------------------------------------------------------------------------
-
-
-def _print(compared: Compared, limit: int) -> None:
+def _print(compared: Compared, limit: int, format: str) -> None:
     out = console()
-    groups, comparisons = compared.groups[:limit], compared.comparisons[:limit]
-    out.print(clean(_title(compared)), style="bold")
-    dropped = print_columns(out, _ranking(compared, groups))
-    if len(compared.groups) > limit:
-        out.print(f"and {len(compared.groups) - limit} more groups; --limit shows them", style="dim")
-    if any(comparisons):
-        out.print(f"\n{clean(_reference_title(compared))}", style="bold")
-        dropped += print_columns(out, _differences(compared, groups, comparisons))
-    for note in _notes(compared):
-        out.print(note, style="yellow")
-    for line in _footnote(compared):
-        out.print(line, style="dim")
-    if dropped:
-        out.print(f"Too narrow here for: {clean(', '.join(dict.fromkeys(dropped)))}.", style="dim")
+    ranking, differences = _ranking(compared), _differences(compared)
+    if format == "csv":
+        print(as_csv([*ranking, *differences], clean), end="")
+    elif format == "json":
+        print(json.dumps(_as_json(compared, ranking, differences), indent=2, allow_nan=False, default=str))
+    elif format == "table":
+        print_tables(out, _tables(compared, ranking, differences, limit))
+    else:
+        print({"markdown": markdown, "latex": latex}[format](_tables(compared, ranking, differences, limit)))
 
 
-# -- markdown, csv, json ----------------------------------------------------------------------------------------------
+def _tables(compared: Compared, ranking: Sequence[Column], differences: Sequence[Column], limit: int) -> list[Table]:
+    """The ranking, and the differences where there are any, with `limit` groups at most; the notes below the last."""
+    rows = range(min(limit, len(compared.groups)))
+    more = len(compared.groups) - len(rows)
+    cut = [Note(f"and {more} more groups; --limit shows them")] * bool(more)
+    notes = [Note(note, "yellow") for note in _notes(compared)] + [Note(line) for line in _footnotes(compared)]
+    others = [row for row in rows if compared.comparisons[row]]
+    if compared.reference is None or not others:
+        return [Table(_title(compared), selected(ranking, rows), [*cut, *notes])]
+    kind = "the best" if compared.chosen else "the baseline"
+    title = f"Against {kind}, {compared.groups[compared.reference].label}"
+    return [
+        Table(_title(compared), selected(ranking, rows), cut),
+        Table(title, selected(differences, others), notes),
+    ]
 
 
-def _print_markdown(compared: Compared, limit: int) -> None:
-    groups, comparisons = compared.groups[:limit], compared.comparisons[:limit]
-    print(f"**{escaped(_title(compared))}**\n")
-    print(as_markdown(_ranking(compared, groups)))
-    if len(compared.groups) > limit:
-        print(f"\nand {len(compared.groups) - limit} more groups")
-    if any(comparisons):
-        print(f"\n**{escaped(_reference_title(compared))}**\n")
-        print(as_markdown(_differences(compared, groups, comparisons)))
-    for line in (*_notes(compared), *_footnote(compared)):
-        print(f"\n{escaped(line)}")
-
-
-def _print_csv(compared: Compared, _limit: int) -> None:
-    rows = [_flat(compared, one, comparison) for one, comparison in _pairs(compared)]
-    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def _pairs(compared: Compared) -> Iterable[tuple[Group, Comparison | None]]:
-    return zip(compared.groups, compared.comparisons, strict=True)
-
-
-def _flat(compared: Compared, one: Group, comparison: Comparison | None) -> dict[str, Any]:
-    low, high = one.summary.interval or (None, None)
-    row: dict[str, Any] = {"rank": one.rank}
-    row |= {key: clean(text(value)) if isinstance(value, str) else value for key, value in one.keys.items()}
-    row |= {
-        "metric": compared.metric.column,
-        "n": one.summary.n,
-        "mean": one.summary.mean,
-        "sd": one.summary.sd,
-        "low": low,
-        "high": high,
-        "best": one.best,
-        "worst": one.worst,
-        "parameters": one.parameters,
-        "fit_seconds": one.seconds,
-        "uncounted": sum(one.uncounted.values()),
-        "repeated": len(one.repeated),
-        "mixed": " ".join(one.mixed),
-    }
-    against = _against(comparison) if comparison else dict.fromkeys(_AGAINST)
-    return row | {name: against[name] for name in _AGAINST}
-
-
-_AGAINST = ("difference", "difference_low", "difference_high", "p", "p_holm", "test", "probability_better")
-
-
-def _against(comparison: Comparison) -> dict[str, Any]:
-    low, high = comparison.difference.interval or (None, None)
-    return {
-        "difference": comparison.difference.estimate,
-        "difference_low": low,
-        "difference_high": high,
-        "p": comparison.difference.p,
-        "p_holm": comparison.p_holm,
-        "test": comparison.difference.test,
-        "n": list(comparison.difference.n),
-        "note": comparison.difference.note,
-        "probability_better": comparison.probability,
-    }
-
-
-def _print_json(compared: Compared, _limit: int) -> None:
+def _as_json(compared: Compared, ranking: Sequence[Column], differences: Sequence[Column]) -> dict[str, Any]:
     reference = compared.groups[compared.reference] if compared.reference is not None else None
-    content = {
+    chosen_by = "best mean" if compared.chosen else "--baseline"
+    about_groups = records([column for column in ranking if not column.key])
+    rows = zip(compared.groups, compared.comparisons, about_groups, records(differences), strict=True)
+    return {
         "metric": compared.metric.column,
         "higher_is_better": compared.metric.higher_is_better,
         "by": compared.keys,
         "confidence": statistics.CONFIDENCE,
         "interval": statistics.interval_method(compared.metric),
-        "reference": None
-        if reference is None
-        else {
-            "keys": reference.keys,
-            "chosen_by": "best mean" if compared.chosen else "--baseline",
-        },
-        "groups": [_nested(one, comparison) for one, comparison in _pairs(compared)],
+        "reference": None if reference is None else {"keys": reference.keys, "chosen_by": chosen_by},
+        "groups": [_group_as_json(*row) for row in rows],
         "notes": _notes(compared),
         "left_out": [{"folder": folder, "reason": reason} for folder, reason in compared.left_out],
     }
-    print(json.dumps(content, indent=2, allow_nan=False, default=str))
 
 
-def _nested(one: Group, comparison: Comparison | None) -> dict[str, Any]:
-    low, high = one.summary.interval or (None, None)
+def _group_as_json(
+    group: Group, comparison: Comparison | None, about_group: dict[str, Any], about_difference: dict[str, Any]
+) -> dict[str, Any]:
+    """The values of the columns, and what they count or sum up in full."""
+    in_full = None
+    if comparison is not None:
+        in_full = about_difference | {"n": comparison.difference.n, "note": comparison.difference.note}
     return {
-        "rank": one.rank,
-        "keys": one.keys,
-        "n": one.summary.n,
-        "mean": one.summary.mean,
-        "sd": one.summary.sd,
-        "low": low,
-        "high": high,
-        "no_interval": one.summary.no_interval,
-        "best": one.best,
-        "worst": one.worst,
-        "parameters": one.parameters,
-        "fit_seconds": one.seconds,
-        "seeds": one.seeds,
-        "values": one.values,
-        "folders": one.folders,
-        "uncounted": one.uncounted,
-        "repeated": one.repeated,
-        "mixed": one.mixed,
-        "comparison": _against(comparison) if comparison else None,
+        "rank": group.rank,
+        "keys": group.keys,
+        **about_group,
+        "no_interval": group.summary.no_interval,
+        "seeds": group.seeds,
+        "values": group.values,
+        "folders": group.folders,
+        "uncounted": group.uncounted,
+        "repeated": group.repeated,
+        "mixed": group.mixed,
+        "comparison": in_full,
     }

@@ -8,15 +8,20 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fitbench import metrics
+from fitbench.analysis.paired import PairedComparison, compare_on_examples
+from fitbench.analysis.series import series
 from fitbench.config import NOT_IDENTITY
 from fitbench.errors import FitbenchError
+from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
+from fitbench.tasks import task_of
 from fitbench.text import check_format, clean, console, table
 
 if TYPE_CHECKING:
@@ -24,11 +29,11 @@ if TYPE_CHECKING:
 
 LAUNCH_ONLY = ("force", "progress", "retry_failed", "fail_fast", "outputs")  # how a run was launched, not what it is
 DATASET = ("sha256", "train", "validation", "test", "classes", "skipped")
-SCORES = ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "train_accuracy", "train_loss")
-EPOCH = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate")
 TIMING = ("fit_seconds", "seconds", "examples_per_second")
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
 HASHES = ("git.commit", "dataset.sha256")
+DIGITS = 4  # of numbers that no quantity describes
+LONGEST = 200  # characters of a definition that are shown
 HEX = 12  # digits of a hash that are shown
 WEIGHTS = "model.weights.h5"  # in model.keras
 CHUNK = 1 << 20  # bytes of weights that are compared at once
@@ -63,7 +68,10 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs. Keys are dotted; null and empty values are left out. Unfinished, it has no `result`."""
+    """One of the two runs. Keys are dotted; null and empty values are left out. Unfinished, it has no `result`.
+
+    `info` is the `metric_info` of a finished or pruned run.
+    """
 
     folder: Path
     state: State
@@ -73,6 +81,7 @@ class Side:
     environment: Flat = field(default_factory=dict)
     results: Flat = field(default_factory=dict)
     result: dict[str, Any] | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _read(folder: Path) -> Side:
@@ -89,21 +98,26 @@ def _read_files(folder: Path) -> Side:
     history = reading.read_history(folder)
     if state is not State.finished:
         config = reading.read_config(folder)
-        return Side(folder, state, folder.name, _config(config), history)
+        info = reading.read_pruned(folder)["metric_info"] if state is State.pruned else {}
+        return Side(folder, state, folder.name, _config(config), history, info=info)
     result = reading.read_result(folder)
     environment = {
         **_flat(_section(folder, result, "versions"), "versions."),
         **_flat(_section(folder, result, "git"), "git."),
         "device": result["device"],
+        **_flat({"threads": result["threads"]}),
+        **_flat(_section(folder, result, "environment"), "environment."),
+        **_flat(_section(folder, result, "code"), "code."),
         **_flat({name: result["data"].get(name) for name in DATASET}, "dataset."),
     }
     results = {
-        **{name: result["metrics"].get(name) for name in (*SCORES, "best_epoch", "epochs")},
+        **result["metrics"],
         **{name: result["timing"][name] for name in TIMING},
         **{name: result[name] for name in ("parameters", "attempts")},
     }
     results = {name: value for name, value in results.items() if value is not None}
-    return Side(folder, state, result["run_id"], _config(result["config"]), history, environment, results, result)
+    config, info = _config(result["config"]), result["metric_info"]
+    return Side(folder, state, result["run_id"], config, history, environment, results, result, info)
 
 
 def _section(folder: Path, result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -186,11 +200,73 @@ def _last_common_epoch(a: Side, b: Side) -> tuple[dict[str, Any], dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Row:
+    """A number that both runs, or one of them, record.
+
+    `difference` is B - A. `better` is 'a' or 'b' for a metric with a known direction. Both are None where a value is
+    missing, and where the runs record different `definitions` of a metric.
+    """
+
+    name: str
+    a: float | None
+    b: float | None
+    quantity: Quantity | None
+    difference: float | None = None
+    better: str | None = None
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """The definitions of the metric, if there are several."""
+        definitions = self.quantity.definitions if self.quantity else ()
+        return definitions if len(definitions) > 1 else ()
+
+
+def _rows(names: Iterable[str], a: Flat, b: Flat, quantities_by_name: Mapping[str, Quantity]) -> list[Row]:
+    """The rows of these names; `known` has the quantities by the same names."""
+    rows = []
+    for name in names:
+        row = Row(name, a.get(name), b.get(name), quantities_by_name.get(name))
+        difference = None if row.definitions else _difference(row.a, row.b)
+        better = None
+        if difference and row.quantity and row.quantity.metric is not None:
+            better = "b" if (difference > 0) == row.quantity.higher_is_better else "a"
+        rows.append(replace(row, difference=difference, better=better))
+    return rows
+
+
+def _result_rows(a: Side, b: Side) -> list[Row]:
+    """The metrics of either run, those of the test part first, and all other results of the two."""
+    quantities_by_name = {quantity.name: quantity for quantity in _quantities(a, b).values()}
+    recorded = dict.fromkeys([*a.results, *b.results])
+    parts = ("test", "val", "train")
+    measured = [quantity for part in parts for quantity in quantities_by_name.values() if quantity.part == part]
+    names = dict.fromkeys([quantity.name for quantity in measured if quantity.name in recorded])
+    return _rows([*names, *(name for name in recorded if name not in names)], a.results, b.results, quantities_by_name)
+
+
+def _epoch_rows(a: Side, b: Side, both: tuple[Flat, Flat]) -> list[Row]:
+    """What both runs recorded of one epoch; the learning rate comes last."""
+    names = [name for name in dict.fromkeys([*both[0], *both[1]]) if name not in ("epoch", "seconds")]
+    names.sort(key=lambda name: name == "learning_rate")
+    return _rows(names, *both, series(_quantities(a, b)))
+
+
+def _quantities(a: Side, b: Side) -> dict[str, Quantity]:
+    """The quantities of both runs. Metrics that only an unfinished run has are those that fitbench supplies."""
+    try:
+        described = [dict(side.info) for side in (a, b)]
+        names = {metrics.split(key)[1] for side in (a, b) for epoch in side.history for key in epoch}
+        supplied = [metrics.supplied(name) for name in sorted(names) if not any(name in info for info in described)]
+        return quantities([*described, {metric.name: metric.info() for metric in supplied if metric is not None}])
+    except FitbenchError as error:
+        raise FitbenchError(f"{a.folder} or {b.folder}: {error}") from None
+
+
+@dataclass(frozen=True)
 class Sameness:
     """What of two runs is the same to the last bit; None where that cannot be said.
 
-    `epochs` counts how many epochs agree from the first on, `disagree` the test images that the runs read
-    differently.
+    `epochs` counts how many epochs agree from the first on. `paired` compares the runs on the same test examples.
     """
 
     metrics: bool | None
@@ -198,7 +274,7 @@ class Sameness:
     predictions: bool | None
     weights: bool | None
     epochs: int
-    disagree: int | None
+    paired: PairedComparison | None
 
 
 def _sameness(a: Side, b: Side) -> Sameness:
@@ -208,14 +284,14 @@ def _sameness(a: Side, b: Side) -> Sameness:
         agreeing += 1
     if a.result is None or b.result is None:
         return Sameness(None, None, None, None, agreeing, None)
-    predictions, disagree = _same_predictions(a, b)
+    predictions, paired = _same_predictions(a, b)
     return Sameness(
         metrics=a.result["metrics"] == b.result["metrics"],
         history=ours == theirs,
         predictions=predictions,
         weights=_same_weights(a.folder / "model.keras", b.folder / "model.keras"),
         epochs=agreeing,
-        disagree=disagree,
+        paired=paired,
     )
 
 
@@ -223,20 +299,20 @@ def _without_seconds(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in history]
 
 
-def _same_predictions(a: Side, b: Side) -> tuple[bool | None, int | None]:
-    """Are the predictions bitwise the same, and on how many images do the runs differ, if their images are the same?"""
+def _same_predictions(a: Side, b: Side) -> tuple[bool | None, PairedComparison | None]:
+    """Whether the predictions are bitwise the same, and the paired comparison; None where the test data differ."""
     assert a.result is not None and b.result is not None
+    if a.result["task"] != b.result["task"]:
+        return None, None
     try:
         ours, theirs = (reading.read_predictions(side.folder, side.result or {}) for side in (a, b))
     except FitbenchError as error:
         _warn(error)
         return None, None
-    if ours.data_sha256 != theirs.data_sha256 or ours.probabilities.shape != theirs.probabilities.shape:
+    if ours.data_sha256 != theirs.data_sha256 or ours.outputs.shape != theirs.outputs.shape:
         return None, None
-    same = ours.probabilities.dtype == theirs.probabilities.dtype and (
-        ours.probabilities.tobytes() == theirs.probabilities.tobytes()
-    )
-    return same, int((ours.predicted != theirs.predicted).sum())
+    same = ours.outputs.dtype == theirs.outputs.dtype and ours.outputs.tobytes() == theirs.outputs.tobytes()
+    return same, compare_on_examples(task_of(a.result["task"]), ours, theirs)
 
 
 def _same_weights(a: Path, b: Path) -> bool | None:
@@ -273,8 +349,12 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
     def rows(keys: Iterable[str], ours: Flat, theirs: Flat) -> list[dict[str, Any]]:
         return [{"key": key, "a": ours.get(key), "b": theirs.get(key)} for key in keys]
 
-    def compared(keys: Iterable[str], ours: Flat, theirs: Flat) -> list[dict[str, Any]]:
-        return [row | {"difference": _difference(row["a"], row["b"])} for row in rows(keys, ours, theirs)]
+    def compared(numbers: Iterable[Row]) -> list[dict[str, Any]]:
+        return [
+            {"key": row.name, "a": row.a, "b": row.b, "difference": row.difference, "better": row.better}
+            | ({"definitions": row.definitions} if row.definitions else {})
+            for row in numbers
+        ]
 
     both = _last_common_epoch(a, b)
     return {
@@ -295,9 +375,13 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
         "environment": rows(_differing(a.environment, b.environment), a.environment, b.environment)
         if a.result and b.result
         else None,
-        "results": compared(dict.fromkeys([*a.results, *b.results]), a.results, b.results),
-        "last_common_epoch": {"epoch": both[0]["epoch"], "results": compared(EPOCH, *both)} if both else None,
-        "same": vars(same),
+        "results": compared(_result_rows(a, b)),
+        "last_common_epoch": {"epoch": both[0]["epoch"], "results": compared(_epoch_rows(a, b, both))}
+        if both
+        else None,
+        "same": {name: value for name, value in vars(same).items() if name != "paired"}
+        | {"disagree": same.paired.disagree if same.paired else None},
+        "paired": same.paired.content() if same.paired and not same.predictions else None,
     }
 
 
@@ -320,15 +404,14 @@ def _print(a: Side, b: Side, same: Sameness) -> None:
 
     _print_differences(out, a, b)
     if a.result or b.result:
-        _print_figures(out, "Results", dict.fromkeys([*a.results, *b.results]), a.results, b.results)
+        _print_rows(out, "Results", _result_rows(a, b))
     both = None if a.result and b.result else _last_common_epoch(a, b)
     if both:
-        shown = [key for key in EPOCH if any(epoch.get(key) is not None for epoch in both)]
-        _print_figures(out, f"Epoch {both[0]['epoch']}, the last that both have", shown, *both)
-    said = _conclusion(a, b, same)
-    if said:
+        _print_rows(out, f"Epoch {both[0]['epoch']}, the last that both have", _epoch_rows(a, b, both))
+    conclusion = _conclusion(a, b, same)
+    if conclusion:
         out.print()
-    for line in said:
+    for line in conclusion:
         out.print(line)
 
 
@@ -341,7 +424,7 @@ def _came_to(side: Side) -> str:
 
 
 def _print_differences(out: Console, a: Side, b: Side) -> None:
-    config = [key for key in _differing(a.config, b.config) if not _said_by_name(key, a.config, b.config)]
+    config = [key for key in _differing(a.config, b.config) if not _told_by_name(key, a.config, b.config)]
     config.sort(key=lambda key: not _is_identity(key))
     environment = _differing(a.environment, b.environment) if a.result and b.result else []
     if config:
@@ -365,7 +448,7 @@ def _print_differences(out: Console, a: Side, b: Side) -> None:
         out.print(note if same else f"\n{note}")
 
 
-def _said_by_name(key: str, a: Flat, b: Flat) -> bool:
+def _told_by_name(key: str, a: Flat, b: Flat) -> bool:
     """Does the name of the section say already that its `_target_` differs?"""
     section, _, last = key.rpartition(".")
     return last == "_target_" and a.get(f"{section}.name") != b.get(f"{section}.name")
@@ -373,60 +456,66 @@ def _said_by_name(key: str, a: Flat, b: Flat) -> bool:
 
 def _print_values(out: Console, heading: str, keys: Mapping[str, str | None], a: Flat, b: Flat) -> None:
     out.print(f"\n{heading}", style="bold")
-    made = table(out, "", "A", "B")
-    for column in made.columns:  # a difference is shown whole
+    rows = table(out, "", "A", "B")
+    for column in rows.columns:  # a difference is shown whole
         column.no_wrap, column.overflow = False, "fold"
     for key, name in keys.items():
-        made.add_row(clean(name or key), *_shown(key, a.get(key), b.get(key)))
-    out.print(made)
+        rows.add_row(clean(name or key), *_value_texts(key, a.get(key), b.get(key)))
+    out.print(rows)
 
 
-def _shown(key: str, a: Any, b: Any) -> tuple[str, str]:
+def _value_texts(key: str, a: Any, b: Any) -> tuple[str, str]:
     texts = tuple("-" if value is None else clean(_text(value)) for value in (a, b))
     if key in HASHES and texts[0][:HEX] != texts[1][:HEX]:
         texts = tuple(text[:HEX] for text in texts)
     return texts[0], texts[1]
 
 
-def _print_figures(out: Console, heading: str, names: Iterable[str], a: Flat, b: Flat) -> None:
+def _print_rows(out: Console, heading: str, rows: Sequence[Row]) -> None:
     out.print(f"\n{heading}", style="bold")
-    made = table(out, "", "A", "B", "B - A", right=("A", "B", "B - A"))
-    for name in names:
-        ours, theirs = a.get(name), b.get(name)
-        if name == "attempts" and {ours, theirs} <= {1, None}:
+    columns = ("A", "B", "B - A", "better")
+    cells = table(out, "", *columns, right=columns[:3])
+    for row in rows:
+        if (row.a is None and row.b is None) or (row.name == "attempts" and {row.a, row.b} <= {1, None}):
             continue
-        made.add_row(name, _figure(name, ours), _figure(name, theirs), _gap(name, ours, theirs))
-    out.print(made)
+        texts = (_number(row, row.a), _number(row, row.b), _gap(row), (row.better or "").upper())
+        cells.add_row(clean(row.name), *texts)
+    out.print(cells)
+    for row in rows:
+        if row.definitions:
+            out.print(f"{clean(row.name)} is not compared: the runs record different definitions.", soft_wrap=True)
+            for text in row.definitions:
+                out.print(f"  {clean(text[:LONGEST])}", soft_wrap=True)
 
 
-def _figure(name: str, value: float | None) -> str:
+def _number(row: Row, value: float | None) -> str:
     if value is None:
         return "-"
-    if isinstance(value, int):
+    if isinstance(value, int) and (row.quantity is None or row.quantity.metric is None):
         return f"{value:,}"
-    if name == "examples_per_second":
-        return f"{value:,.0f}"
-    if name in TIMING:
-        return f"{value:,.1f}" if value == 0 or abs(value) >= 0.05 else f"{value:.1g}"
-    if name == "learning_rate":
+    if row.name == "learning_rate":
         return f"{value:.4g}"
-    return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
+    if row.quantity is not None and row.quantity.unit == "s":
+        return f"{value:,.1f}" if value == 0 or abs(value) >= 0.05 else f"{value:.1g}"
+    digits = row.quantity.digits if row.quantity is not None else DIGITS
+    smallest = 10.0 ** (1 - digits)
+    return f"{value:,.{digits}f}" if digits == 0 or value == 0 or abs(value) >= smallest else f"{value:.1e}"
 
 
-def _gap(name: str, a: float | None, b: float | None) -> str:
+def _gap(row: Row) -> str:
     """How far B is from A, as +0.0123 or as +41,696 (x1.69)."""
-    difference = _difference(a, b)
-    if difference is None:
+    if row.definitions:
+        return "not compared"
+    if row.difference is None:
         return ""
-    if difference == 0:
+    if row.difference == 0:
         return "same"
-    text = _figure(name, abs(difference))
-    ratio = f" (x{b / a:.2f})" if name in RATIOS and a and b else ""
-    return ("+" if difference > 0 else "-") + text + ratio
+    ratio = f" (x{row.b / row.a:.2f})" if row.name in RATIOS and row.a and row.b else ""
+    return ("+" if row.difference > 0 else "-") + _number(row, abs(row.difference)) + ratio
 
 
 def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
-    """In sentences: what is the same to the last bit, and where two runs went apart."""
+    """In sentences: what is the same to the last bit, from which epoch the runs differ, and the paired comparison."""
     epochs = max(len(a.history), len(b.history))
     through = f"The histories agree to the last bit through epoch {same.epochs} of {epochs}."
     if a.result is None or b.result is None:
@@ -434,20 +523,22 @@ def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
     parts = {
         "metrics": same.metrics,
         f"the history of {epochs} epoch{'s' * (epochs != 1)}": same.history if epochs else None,
-        f"the predictions for {a.result['data']['test']:,} test images": same.predictions,
+        f"the predictions for {a.result['data']['test']:,} test examples": same.predictions,
         "the weights": same.weights,
     }
     if False not in parts.values():
-        return [f"The same results, to the last bit: {_listed([name for name, known in parts.items() if known])}."]
-    said = []
+        return [f"The same results, to the last bit: {_listed([name for name, same in parts.items() if same])}."]
+    sentences = []
     if not any(map(_is_identity, _differing(a.config, b.config))):
-        said.append("The same configuration and seed gave other results.")
+        sentences.append("The same configuration and seed gave other results.")
     if same.epochs:
-        said.append(through)
-    if same.disagree is not None:
-        chance = "; fitbench compare A B tells whether that is chance" if same.disagree else ""
-        said.append(f"They read {same.disagree:,} of {a.result['data']['test']:,} test images differently{chance}.")
-    return said
+        sentences.append(through)
+    if same.paired is not None:
+        count, examples = same.paired.disagree, a.result["data"]["test"]
+        sentences.append(f"They classify {count:,} of {examples:,} test examples differently.")
+        if count:
+            sentences.append(same.paired.sentence())
+    return sentences
 
 
 def _listed(names: Sequence[str]) -> str:

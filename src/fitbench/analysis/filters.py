@@ -1,4 +1,4 @@
-"""The language of `--where`: which runs are meant. Read by the parser below; nothing in it is evaluated as Python.
+"""The language of `--where`, which selects runs. The parser below reads it; nothing is evaluated as Python.
 
     filter     = conjunction { "or" conjunction }
     conjunction = negation { "and" negation }
@@ -14,7 +14,7 @@ A column is named as `fitbench runs` heads it, a metric also without `metrics.`.
 quotes. Compared with a column of dates it is a date in UTC: '2026-11-01' (its first moment) or '2026-11-01T14:30'.
 
 Where a value is missing, `==`, `<`, `<=`, `>`, `>=`, `in`, `contains` and a bare column are false. `!=` and `not` are
-exactly the opposite, so they keep such runs, as in pandas. `== null` and `!= null` ask whether a value is missing, and
+the exact opposite, so they keep such runs, as in pandas. `== null` and `!= null` ask whether a value is missing, and
 null in a list fits a missing value. Numbers, texts, truth values and dates do not mix: comparing one with another is
 an error, and so is an order of texts, in which version '3.15' would come before '3.9'.
 """
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 DEPTH = 50  # parentheses or brackets within each other
-SHOWN = 72  # characters of a long filter that an error shows
+LONGEST = 72  # characters of a long filter that an error shows
 NAMED = 60  # characters of a long part of it
 
 
@@ -194,10 +194,10 @@ class _Token:
 def _tokens(text: str) -> Iterator[_Token]:
     place = 0
     while place < len(text):
-        found = _TOKEN.match(text, place)
-        if found is None:
+        match = _TOKEN.match(text, place)
+        if match is None:
             raise _wrong(text, (place, place + 1), f"{clean(text[place])} means nothing here")
-        kind, part, at, place = str(found.lastgroup), found.group(), found.span(), found.end()
+        kind, part, at, place = str(match.lastgroup), match.group(), match.span(), match.end()
         if kind in _MISTAKES:
             raise _wrong(text, at, _MISTAKES[kind].format(_short(part)))
         if part in _WRITE_INSTEAD:
@@ -210,8 +210,8 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _wrong(text: str, at: Place, what: str) -> RequestError:
     """The error that says what is wrong, with the filter and carets under the place."""
     start, end = at
-    first = max(0, min(start - SHOWN // 2, len(text) - SHOWN))
-    last = first + SHOWN
+    first = max(0, min(start - LONGEST // 2, len(text) - LONGEST))
+    last = first + LONGEST
     before = ("..." if first else "") + clean(text[first:start])
     place = clean(text[start : min(end, last)])
     after = clean(text[min(end, last) : last]) + ("..." if last < len(text) else "")
@@ -366,19 +366,19 @@ class _Parser:
         return Literal(value, token.at)
 
     def items(self) -> tuple[tuple[Literal, ...], int]:
-        """What stands in a pair of brackets, and where the list ends."""
+        """The values between brackets, and where the list ends."""
         opening = self.deeper()
-        found: list[Literal] = []
+        literals: list[Literal] = []
         while self.next.kind != "]":
-            if found and not self.accept(","):
+            if literals and not self.accept(","):
                 if self.next.kind == "end":
                     raise _wrong(self.text, opening.at, "this [ is not closed")
                 raise self.expected(", or ]")
             if self.next.kind == "name":
                 raise self.wrong(f"a list holds values; a text stands in quotes: '{_short(self.next.text)}'")
-            found.append(self.literal("a value of the list"))
+            literals.append(self.literal("a value of the list"))
         self.depth -= 1
-        return tuple(found), self.advance().at[1]
+        return tuple(literals), self.advance().at[1]
 
     def number(self, token: _Token) -> int | float:
         if len(token.text) < 18 and re.fullmatch(r"[+-]?[0-9]+", token.text):
@@ -406,8 +406,8 @@ class _Parser:
         return True
 
     def expected(self, what: str) -> RequestError:
-        found = "the end" if self.next.kind == "end" else _short(self.next.text)
-        return self.wrong(f"expected {what}, found {found}")
+        token = "the end" if self.next.kind == "end" else _short(self.next.text)
+        return self.wrong(f"expected {what}, found {token}")
 
     def wrong(self, what: str) -> RequestError:
         return _wrong(self.text, self.next.at, what)
@@ -439,7 +439,7 @@ class _Rows:
     def __init__(self, frame: DataFrame, text: str) -> None:
         self.frame = frame
         self.text = text
-        self.known: dict[str, _Cells] = {}
+        self.read: dict[str, _Cells] = {}
 
     def kept(self, tree: Filter) -> np.ndarray:
         match tree:
@@ -528,17 +528,17 @@ class _Rows:
         return kept
 
     def cells(self, column: Column, instead_of_text: bool = False) -> _Cells:
-        """The cells of a column. A name that is none, where a text could stand, is taken for one without quotes."""
-        if column.name not in self.known:
+        """The cells of a column. A name of no column, where a text could stand, is taken for a text without quotes."""
+        if column.name not in self.read:
             try:
                 name = frame_column(self.frame, column.name)
             except RequestError as error:
-                said, name = str(error), _short(column.name)
+                message, name = str(error), _short(column.name)
                 if instead_of_text or name != column.name:
-                    said = f"there is no column '{name}'; a text stands in quotes: '{name}'"
-                raise self.wrong(column, said) from None
-            self.known[column.name] = _cells(self.frame[name])
-        return self.known[column.name]
+                    message = f"there is no column '{name}'; a text stands in quotes: '{name}'"
+                raise self.wrong(column, message) from None
+            self.read[column.name] = _cells(self.frame[name])
+        return self.read[column.name]
 
     def typed(self, column: Column, cells: _Cells, literal: Literal) -> tuple[str, Any]:
         """The kind of a literal, and its value as it compares with the column's.
@@ -558,9 +558,9 @@ class _Rows:
         else:
             fits = kind in cells.kinds
         if cells.kinds and not fits:
-            said = self.text[slice(*literal.at)]
-            what = f"{column.name} holds {_held(cells)}, {_short(said)} is {_IS[kind]}"
-            raise self.wrong(literal, what + _hint(cells, value, said))
+            written = self.text[slice(*literal.at)]
+            what = f"{column.name} holds {_held(cells)}, {_short(written)} is {_IS[kind]}"
+            raise self.wrong(literal, what + _hint(cells, value, written))
         return kind, value
 
     def moment(self, literal: Literal) -> np.datetime64:
@@ -605,17 +605,17 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else "number"
 
 
-def _is_in(found: np.ndarray, kind: str, values: list[Any]) -> Any:
-    """Which of the values found, all of one kind, are among the values, of the same kind."""
-    if found.dtype != object:
-        return np.isin(found, np.array(values))
+def _is_in(cells: np.ndarray, kind: str, values: list[Any]) -> Any:
+    """Which of the cells are among the values; all are of the same kind."""
+    if cells.dtype != object:
+        return np.isin(cells, np.array(values))
     wanted = set(values)
-    return [(_list(value) if kind == "list" else value) in wanted for value in found]
+    return [(_list(value) if kind == "list" else value) in wanted for value in cells]
 
 
 @lru_cache(maxsize=4096)
 def _list(text: str) -> str | None:
-    """A list in the one way in which lists are compared, None if the text is none."""
+    """A list as text in the form in which lists are compared, None if the text is no list."""
     if not text.startswith("["):
         return None
     try:
@@ -639,14 +639,14 @@ def _held(cells: _Cells) -> str:
     return " and ".join(_HELD[kind] for kind in cells.kinds)
 
 
-def _hint(cells: _Cells, value: Any, said: str) -> str:
+def _hint(cells: _Cells, value: Any, written: str) -> str:
     """What to write instead, where it is likely."""
     if "date" in cells.kinds:
         return "; write a date in quotes, as '2026-11-01'"
     if "boolean" in cells.kinds and (value in ("true", "false") or value in (0, 1)):
         return "; write true or false"
     if "text" in cells.kinds and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"; write '{_short(said)}'"
+        return f"; write '{_short(written)}'"
     if "number" in cells.kinds and isinstance(value, str):
         try:
             float(value)

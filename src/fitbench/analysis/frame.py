@@ -1,64 +1,47 @@
-"""Run folders as a tidy DataFrame: one row per run, or one per epoch. Nothing in the folders is instantiated.
+"""The runs below some paths as a tidy DataFrame: one row per run, or one per epoch.
 
-Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json. What cannot
-be read is left out, with its reason, and never stops the rest; a run may be written, or vanish, while it is read.
+What cannot be read is left out, with its reason, and never stops the rest.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-import marshal
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.config import NOT_IDENTITY, SECTIONS, with_current_names
+from fitbench import metrics
+from fitbench.analysis.rows import (
+    DATASET,
+    FIXED,
+    IDENTITY,
+    INFO,
+    LAST,
+    ORIGIN,
+    TASK,
+    Row,
+    is_configuration,
+    read_row,
+    reason,
+    run_folders,
+)
+from fitbench.config import SECTIONS
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
-from fitbench.record.folder import State, state_of
-from fitbench.record.result import utc_now
+from fitbench.tasks import Classification
 from fitbench.text import clean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
-METRICS = (
-    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "test_loss", "test_accuracy", "best_epoch", "epochs",
-)  # fmt: skip
-TRAINED = tuple(name for name in METRICS if not name.startswith("test_"))  # what a pruned run has of them
-TIMING = ("fit_seconds", "seconds", "images_per_second")
-NUMBERS = (
-    *(f"metrics.{name}" for name in METRICS),
-    *(f"timing.{name}" for name in TIMING),
-    "parameters",
-)
-DATASET = ("sha256", "train", "validation", "test")
-RESULT = (
-    *NUMBERS,
-    *(f"dataset.{name}" for name in DATASET),
-    *("device", "attempts", "trial", "git.commit", "git.dirty"),
-)
-LAST = ("finished_at", "error")
-HISTORY = ("epoch", "seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
-DTYPES = {  # of columns that are there even where no run has a value
-    **dict.fromkeys((*NUMBERS, "dataset.train", "dataset.validation", "dataset.test", "attempts", "trial"), "float64"),
-    **dict.fromkeys(("folder", "study", "run_id", "config_id", "state", "error"), "str"),
-    **dict.fromkeys(("dataset.sha256", "device", "git.commit"), "str"),
-    **dict.fromkeys(("seed", "epoch"), "int64"),
-    **dict.fromkeys(HISTORY[1:], "float64"),
-}
+RUN = ("folder", "study", "run_id", "seed")  # what a history says of the run of an epoch
+EPOCH = ("epoch", "seconds", "learning_rate")  # what it says of every epoch, beside metrics
+MOST_VALUES = 500  # of an epoch; the history of a run with more is left out
 NAMED = 20  # folders that are left out and named
 NEAREST = 3  # columns that a message suggests at most
-ERROR_BYTES = 65_536  # of error.txt that are read, from its end
-
-Row = dict[str, Any]
 
 
 def load_runs(*paths: str | Path) -> pd.DataFrame:
@@ -70,12 +53,14 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     Columns, in this order: folder, study, run_id, config_id, seed (int64), state (finished, failed, pruned, running
     or interrupted); the configuration that makes a run's identity, flattened with dots (model.name,
     optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only where runs of one
-    name differ in it); metrics.*, timing.* (seconds; images per second), parameters, dataset.*, device, attempts,
-    trial (its number in the search that it is of), git.*, versions.*; finished_at (UTC), error (the line that says what
-    failed). Columns of numbers are int64 or float64, and float64 with NaN where a run lacks the value. Of runs that are
-    not finished, only the pruned have metrics: those up to their last epoch.
+    name differ in it); task, primary (the metric that names the best run); metrics.<part>_<metric> for every metric
+    that a run records, metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters,
+    dataset.*, device, attempts, trial (its number in the search that it is of), git.*, versions.*; finished_at (UTC),
+    error (the line that says what failed). Columns of numbers are int64 or float64, and float64 with NaN where a run
+    lacks the value. Of runs that are not finished, only the pruned have metrics: those up to their last epoch.
 
-    `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row.
+    `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row. `quantities_of` gives what
+    the metrics are.
 
     Raises:
         RequestError: a path is no folder, or there is no run folder below any of them.
@@ -83,10 +68,10 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     left_out: list[tuple[str, str]] = []
     rows: list[Row] = []
     folders = 0
-    for folder in _run_folders(_checked(paths), left_out):
+    for folder in run_folders(_checked(paths), left_out):
         folders += 1
         try:
-            row = _row(folder)
+            row = read_row(folder)
         except FitbenchError as error:
             left_out.append((folder, str(error).removeprefix(f"{Path(folder)}{os.sep}")))
         else:
@@ -97,16 +82,21 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
             f"no runs below {_named(paths)}; a run folder holds config.yaml or result.json (fitbench train makes one)"
         )
     rows.sort(key=lambda row: row["folder"])
-    frame = _frame(rows, _columns(rows))
+    recorded = _recorded(rows)
+    available = _available(recorded["infos"])
+    frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "attempts", "trial"})
     frame.attrs["left_out"] = sorted(left_out)
+    frame.attrs[INFO] = recorded
     return frame
 
 
 def load_history(*paths: str | Path) -> pd.DataFrame:
     """The epochs of the runs below the paths, one row per run and epoch, sorted by folder and epoch.
 
-    Columns: folder, study, run_id, seed, epoch (int64, from 1), seconds, learning_rate, loss, accuracy, val_loss,
-    val_accuracy (float64, NaN where a value was not recorded). Runs of every state; `attrs["left_out"]` as `load_runs`.
+    Columns: folder, study, run_id, seed, epoch (int64, from 1), seconds, learning_rate; for every metric of the runs
+    its value on the training part, as in 'loss', and then on the validation part, as in 'val_loss'; and whatever else
+    the histories record (float64, NaN where a value was not recorded). Runs of every state; `attrs["left_out"]` as
+    `load_runs`.
 
     Raises:
         RequestError: a path is no folder, or there is no run folder below any of them.
@@ -115,28 +105,116 @@ def load_history(*paths: str | Path) -> pd.DataFrame:
 
 
 def histories(frame: pd.DataFrame) -> pd.DataFrame:
-    """The epochs of the runs of a frame that `load_runs` made, or of a part of it, as `load_history` gives them."""
+    """The epochs of the runs of a frame from `load_runs`, or of a part of it, as `load_history` gives them."""
     left_out = list(frame.attrs.get("left_out", []))
-    names = ("folder", "study", "run_id", "seed")
     rows: list[Row] = []
-    for run in zip(*(frame[name].tolist() for name in names), strict=True):
+    for run in zip(*(frame[name].tolist() for name in RUN), strict=True):
         try:
             epochs = reading.read_history(Path(run[0]))
         except FileNotFoundError:  # it was there a moment ago
             continue
         except (OSError, RecursionError) as error:
-            left_out.append((run[0], f"history.jsonl: cannot be read ({_said(error)})"))
+            left_out.append((run[0], f"history.jsonl: cannot be read ({reason(error)})"))
             continue
-        about = dict(zip(names, run, strict=True))
-        rows.extend(about | {name: epoch.get(name) for name in HISTORY} for epoch in epochs)
-    made = _frame(rows, (*names, *HISTORY))
-    made.attrs["left_out"] = left_out
-    return made
+        if len({name for epoch in epochs for name in epoch}) > MOST_VALUES:
+            left_out.append((run[0], f"history.jsonl: an epoch has more than {MOST_VALUES} values"))
+            continue
+        rows.extend({**epoch, **dict(zip(RUN, run, strict=True))} for epoch in epochs)
+    names = _history_columns(rows, quantities_of(frame))
+    epochs_frame = _frame(rows, names, set(names) - {*RUN, "epoch"})
+    epochs_frame.attrs["left_out"] = left_out
+    return epochs_frame
+
+
+def _history_columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str]:
+    """The columns of a history: those of the metrics of the runs, and what else has a number in some epoch."""
+    by_metric = [
+        metrics.history_key(quantity.part, quantity.metric)
+        for quantity in _metrics_in_order(available)
+        if quantity.metric is not None and quantity.part in ("train", "val")
+    ]
+    recorded = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
+    return list(dict.fromkeys((*RUN, *EPOCH, *by_metric, *recorded)))
+
+
+# -- what the columns are ---------------------------------------------------------------------------------------------
+
+
+def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
+    """What the runs of a frame from `load_runs`, or of a part of it, can be ranked by: the quantities by column.
+
+    A metric has several definitions only if runs of this part have. Of a frame that has lost its attrs there are the
+    metrics that fitbench supplies.
+    """
+    recorded = frame.attrs.get(INFO)
+    if recorded is None:
+        columns = [str(name) for name in frame.columns if str(name).startswith("metrics.")]
+        supplied = [metrics.supplied(metrics.split(name.removeprefix("metrics."))[1]) for name in columns]
+        return quantities([{metric.name: metric.info() for metric in supplied if metric is not None}])
+    infos = recorded["infos"]
+    if len(infos) > 1:
+        places = {recorded["runs"].get(folder) for folder in frame["folder"]} - {None}
+        infos = [infos[place] for place in sorted(places)]
+    return _available(infos)
+
+
+def primary_of(frame: pd.DataFrame) -> str:
+    """The primary metric of the finished runs of a frame, or of all where none has finished, as in 'accuracy'.
+
+    Raises:
+        RequestError: the runs have several.
+    """
+    finished = frame.loc[frame["state"] == "finished", "primary"]
+    names = (finished if len(finished) else frame["primary"]).dropna().unique().tolist()
+    if len(names) > 1:
+        raise RequestError(
+            f"the runs have different primary metrics, {clean(', '.join(names))}; choose one, as with --metric "
+            f"test_{clean(names[0])}"
+        )
+    return str(names[0]) if names else Classification.default_metrics[0]
+
+
+class _Recorded(dict[str, Any]):
+    """`metric_info` of the runs: 'infos' lists the different ones, 'runs' maps a folder to its place in the list.
+
+    pandas copies attrs with every column that is taken. This is never changed, so that the copy may be itself.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Recorded:
+        return self
+
+
+def _recorded(rows: Sequence[Row]) -> _Recorded:
+    """Takes `metric_info` out of the rows. `rows.read_row` gives runs with the same one the same object."""
+    infos: list[Mapping[str, Any]] = []
+    places: dict[int, int] = {}
+    runs: dict[str, int] = {}
+    for row in rows:
+        if INFO in row:
+            info = row.pop(INFO)
+            if id(info) not in places:
+                places[id(info)] = len(infos)
+                infos.append(info)
+            runs[row["folder"]] = places[id(info)]
+    return _Recorded(infos=infos, runs=runs if len(infos) > 1 else {})
+
+
+def _available(infos: Sequence[Mapping[str, Any]]) -> dict[str, Quantity]:
+    """The quantities of these runs; where none has recorded a metric, those of the default metrics."""
+    default = {name: metrics.get(name).info() for name in (*Classification.default_metrics, "loss")}
+    return quantities(infos or [default])
+
+
+def _metrics_in_order(available: Mapping[str, Quantity]) -> list[Quantity]:
+    """The quantities of metrics: part by part, of each part the loss first."""
+    parts = list(metrics.PARTS)
+    of_metrics = [quantity for quantity in available.values() if quantity.part is not None]
+    return sorted(of_metrics, key=lambda quantity: (parts.index(str(quantity.part)), quantity.metric != "loss"))
 
 
 def configuration(frame: pd.DataFrame) -> list[str]:
     """The columns that hold the configuration, the seed aside."""
-    return [name for name in map(str, frame.columns) if not _is_ours(name)]
+    return [name for name in map(str, frame.columns) if is_configuration(name)]
 
 
 def varying(frame: pd.DataFrame) -> list[str]:
@@ -166,15 +244,6 @@ def column(frame: pd.DataFrame, name: str) -> str:
     raise RequestError(f"there is no column {name!r}; {clean(hint)}")
 
 
-def say_left_out(frame: pd.DataFrame) -> None:
-    """Name on stderr what the frame had to leave out, and why."""
-    left_out = frame.attrs.get("left_out", [])
-    for folder, reason in left_out[:NAMED]:
-        sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(reason)}\n")
-    if len(left_out) > NAMED:
-        sys.stderr.write(f"fitbench: left out {len(left_out) - NAMED:,} more\n")
-
-
 def _nearest(name: str, names: Sequence[str]) -> list[str]:
     """The columns that look most like the name, by their whole name or by its end."""
     pool: dict[str, str] = {}
@@ -186,15 +255,21 @@ def _nearest(name: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(pool[match] for match in close))
 
 
-# -- from paths to run folders ----------------------------------------------------------------------------------------
+def say_left_out(frame: pd.DataFrame) -> None:
+    """Name on stderr what the frame had to leave out, and why."""
+    left_out = frame.attrs.get("left_out", [])
+    for folder, why in left_out[:NAMED]:
+        sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(why)}\n")
+    if len(left_out) > NAMED:
+        sys.stderr.write(f"fitbench: left out {len(left_out) - NAMED:,} more\n")
 
 
 def _checked(paths: Sequence[str | Path]) -> list[str]:
     """The paths as text, outputs/ if there are none; each is a folder."""
     for path in paths or ("outputs",):
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name with a null character
-            found = "is no folder" if os.path.lexists(path) else "does not exist"
-            raise RequestError(f"{path} {found}; give an outputs folder, a study or a run folder")
+            problem = "is no folder" if os.path.lexists(path) else "does not exist"
+            raise RequestError(f"{path} {problem}; give an outputs folder, a study or a run folder")
     return [os.fspath(Path(path)) for path in paths or ("outputs",)]
 
 
@@ -202,297 +277,54 @@ def _named(paths: Sequence[str | Path]) -> str:
     return ", ".join(map(str, paths or ("outputs",)))
 
 
-def _run_folders(paths: Sequence[str], left_out: list[tuple[str, str]]) -> Iterator[str]:
-    """Every run folder below the paths once, by whichever way it is reached first; links are followed."""
-    seen = set()
-    for path in paths:
-        left = [path]
-        while left:
-            folder = left.pop()
-            try:
-                found = os.stat(folder)  # noqa: PTH116 - a Path costs more than the call, for each of 10,000 folders
-                if (found.st_dev, found.st_ino) in seen:
-                    continue
-                seen.add((found.st_dev, found.st_ino))
-                if _exists(f"{folder}/result.json") or _exists(f"{folder}/config.yaml"):
-                    yield folder
-                    continue
-                with os.scandir(folder) as entries:
-                    below = [entry.path for entry in entries if not entry.name.startswith(".") and _may_hold(entry)]
-            except FileNotFoundError:  # it was there a moment ago
-                continue
-            except OSError as error:
-                left_out.append((folder, f"cannot be read ({_said(error)})"))
-                continue
-            left.extend(sorted(below, reverse=True))
-
-
-def _may_hold(entry: os.DirEntry[str]) -> bool:
-    """Is this a folder, or something that will be left out with its reason, such as a link to itself?"""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return True
-
-
-def _exists(path: str) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - see above
-
-
-def _said(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-
-
-# -- from a run folder to a row ---------------------------------------------------------------------------------------
-
-
-def _row(folder: str) -> Row | None:
-    """What the files of one run say, None where the folder has gone.
-
-    Raises:
-        FitbenchError: a file is damaged or foreign; the message names it.
-    """
-    path = Path(folder)
-    try:
-        if _exists(f"{folder}/result.json"):
-            try:
-                return _finished_row(folder, reading.read_result(path))
-            except FitbenchError:
-                if _exists(f"{folder}/result.json"):  # else force=true has just removed it
-                    raise
-        state = state_of(path)
-        if state is State.finished:
-            return _row(folder)
-        try:
-            return _unfinished_row(path, state)
-        except FitbenchError:
-            if state is State.pruned and not _exists(f"{folder}/pruned.json"):  # it goes on
-                return _row(folder)
-            raise
-    except FileNotFoundError:
-        if path.exists():
-            raise FitbenchError("config.yaml is missing") from None
-        return None
-    except RecursionError:
-        raise FitbenchError("nested too deeply") from None
-    except OSError as error:
-        name = Path(error.filename).name if isinstance(error.filename, str) else folder
-        raise FitbenchError(f"{name}: cannot be read ({_said(error)})") from None
-
-
-def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
-    row: Row = {
-        "folder": folder,
-        "study": result["study"],
-        "run_id": result["run_id"],
-        "config_id": result["config_id"],
-        "seed": _seed("result.json", result["seed"]),
-        "state": "finished",
-    }
-    for name, value in result["config"].items():
-        row.update(_flat(name, marshal.dumps(value, 2)))
-    row.update((f"metrics.{name}", result["metrics"].get(name)) for name in METRICS)
-    for column, section, name in _PLACES:
-        row[column] = (result[section] if section else result)[name]
-    row["trial"] = _trial("result.json", result.get("trial"))
-    git = _section(result, "git")
-    row["git.commit"], row["git.dirty"] = _of(git, "commit", str), _of(git, "dirty", bool)
-    for name in (versions := _section(result, "versions")):
-        row[sys.intern(f"versions.{name}")] = _of(versions, name, str)
-    row["finished_at"] = _moment(result["finished_at"])
-    return row
-
-
-_PLACES = (  # of what is in every result: the column, and where it stands in result.json
-    *((f"timing.{name}", "timing", name.replace("images", "examples")) for name in TIMING),
-    *((f"dataset.{name}", "data", name) for name in DATASET),
-    *((name, "", name) for name in ("parameters", "device", "attempts")),
-)
-
-
-@lru_cache(maxsize=10_000)
-def _flat(name: str, content: bytes) -> Row:
-    """A part of a configuration, flattened. The runs of a sweep share most of theirs, so each is flattened once."""
-    row: Row = {}
-    _flatten({name: marshal.loads(content)}, "", row, "result.json: config.")
-    return row
-
-
-def _unfinished_row(folder: Path, state: State) -> Row:
-    config = _config(folder)
-    study = config.get("study")
-    if not isinstance(study, str):
-        raise FitbenchError(f"config.yaml: study is {study!r:.80}; expected str")
-    found = re.search(r"-([0-9a-f]{8})-s\d+$", folder.name)
-    row: Row = {
-        "folder": str(folder),
-        "study": study,
-        "run_id": folder.name,
-        "config_id": found[1] if found else None,
-        "seed": _seed("config.yaml", config.get("seed")),
-        "state": state.value,
-    }
-    _flatten(config, "", row, "config.yaml: ")
-    if state is State.failed:
-        row["error"] = _error(folder / "error.txt")
-    elif state is State.pruned:
-        pruned = reading.read_pruned(folder)
-        row.update((f"metrics.{name}", pruned["metrics"].get(name)) for name in TRAINED)
-        row["timing.fit_seconds"] = pruned["timing"]["fit_seconds"]
-        row["trial"] = _trial("pruned.json", pruned["trial"])
-    return row
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """config.yaml as plain values. An alias is refused: a few of them can stand for more than any memory holds."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = (folder / "config.yaml").read_bytes()
-        if b"*" in content and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
-            raise FitbenchError("config.yaml: holds a YAML alias, which fitbench never writes")
-        config = yaml.load(content, loader)
-    except (ValueError, yaml.YAMLError) as error:
-        raise FitbenchError(f"config.yaml: cannot be read ({str(error).splitlines()[0]})") from None
-    if not isinstance(config, dict):
-        raise FitbenchError(f"config.yaml: {'empty' if config is None else 'expected sections such as data and model'}")
-    for name in SECTIONS:
-        if not isinstance(config.get(name), dict):
-            raise FitbenchError(
-                f"config.yaml: {name} is {config.get(name)!r:.80}; expected a section with keys of its own"
-            )
-    config["model"] = with_current_names(config["model"])
-    return config
-
-
-def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:
-    """Put what makes the run's identity into the row. A key that is a column of ours gets `config.` before it."""
-    for key, value in section.items():
-        name, label = _names(prefix, key)
-        if label is None or value is None:
-            continue
-        if isinstance(value, dict):
-            _flatten(value, f"{name}.", row, where)
-            continue
-        if isinstance(value, list):
-            if not value:
-                continue
-            value = json.dumps(_plain(value), ensure_ascii=False)  # noqa: PLW2901
-        elif isinstance(value, (int, float)):
-            if not reading.is_finite(value):
-                raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
-        elif not isinstance(value, str):  # YAML's dates
-            value = str(value)  # noqa: PLW2901
-        row[label] = value
-
-
-@lru_cache(maxsize=10_000)
-def _names(prefix: str, key: Any) -> tuple[str, str | None]:
-    """The dotted name of a key, and its column; None if it is no part of the identity."""
-    name = sys.intern(f"{prefix}{key}")
-    if name in NOT_IDENTITY:
-        return name, None
-    return name, f"config.{name}" if _is_ours(name) else name
-
-
-def _is_ours(name: str) -> bool:
-    return name in _OURS or name.startswith("versions.")
-
-
-_OURS = frozenset((*IDENTITY, *RESULT, *LAST, "age"))  # `fitbench runs` adds the age
-
-
-def _plain(value: Any) -> Any:
-    """A list as identity counts it: 1.0 is 1."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)
-
-
-def _seed(file: str, seed: Any) -> int:
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise FitbenchError(f"{file}: seed is {seed!r:.80}; it must be from 0 to 4294967295")
-    return seed
-
-
-def _trial(file: str, trial: Any) -> int | None:
-    if trial is not None and (type(trial) is not int or not 0 <= trial < 2**31):
-        raise FitbenchError(f"{file}: trial is {trial!r:.80}; expected a number from 0, or null")
-    return trial
-
-
-def _section(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = result.get(name)
-    if section is not None and not isinstance(section, dict):
-        raise FitbenchError(f"result.json: {name} is {section!r:.80}; expected a section with keys of its own")
-    return section or {}
-
-
-def _of(section: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = section.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise FitbenchError(f"result.json: {name} is {value!r:.80}; expected {kind.__name__} or null")
-    return value
-
-
-def _moment(text: str) -> datetime:
-    """The time in UTC, without a zone: NumPy knows none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None
-
-
-def _error(path: Path) -> str | None:
-    """The line of error.txt that says what failed: the first behind the last traceback, else the last line."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
-            text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:  # the next attempt has begun
-        return None
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    said = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
-    return (said[0] if said else lines[-1].strip()) if lines else "error.txt is empty"
-
-
 # -- from rows to columns ---------------------------------------------------------------------------------------------
 
 
-def _columns(rows: Sequence[Row]) -> list[str]:
+def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str]:
     """Every column of the rows, in the order of `load_runs`."""
-    found = dict.fromkeys(name for row in rows for name in row)
-    versions = [name for name in found if name.startswith("versions.")]
-    config = [name for name in found if not _is_ours(name)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    versions = [name for name in names if name.startswith("versions.")]
+    config = [name for name in names if is_configuration(name)]
     rank = {name: i for i, name in enumerate(SECTIONS)}
     config.sort(key=lambda name: rank.get(name.partition(".")[0], len(rank)))
     hidden = {name for name in config if name.endswith("._target_") and not _tells(name, rows)}
-    return [*IDENTITY, *(name for name in config if name not in hidden), *RESULT, *versions, *LAST]
+    return [
+        *IDENTITY,
+        *(name for name in config if name not in hidden),
+        *TASK,
+        *(quantity.column for quantity in _metrics_in_order(available)),
+        *FIXED,
+        *DATASET,
+        *ORIGIN,
+        *versions,
+        *LAST,
+    ]
 
 
 def _tells(target: str, rows: Sequence[Row]) -> bool:
-    """Does this `_target_` differ between runs whose section has the same name? Where there is no name, it is one."""
+    """Whether this `_target_` differs between runs whose section has the same name. A missing name counts as one."""
     name = target.replace("._target_", ".name")
     pairs = {(row.get(name), row[target]) for row in rows if target in row}
-    return (None in (named for named, _ in pairs)) or len({named for named, _ in pairs}) < len(pairs)
+    names = {section_name for section_name, _ in pairs}
+    return None in names or len(names) < len(pairs)
 
 
-def _frame(rows: Sequence[Row], names: Sequence[str]) -> pd.DataFrame:
+def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) -> pd.DataFrame:
+    """The rows under these columns. Those in `numbers` are of numbers even without any value."""
     import pandas as pd
 
-    columns = {name: _array(name, [row.get(name) for row in rows]) for name in names}
-    return pd.DataFrame(columns, columns=list(names))
+    dtypes = {name: "float64" if name in numbers else _DTYPES.get(name) for name in names}
+    return pd.DataFrame({name: _array(name, [row.get(name) for row in rows], dtypes[name]) for name in names})
 
 
-def _array(name: str, values: list[Any]) -> Any:
-    """The values as an array of the dtype that they allow; see `load_runs`."""
+_DTYPES = {  # of columns without any value
+    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", "device", "git.commit", "error"), "str"),
+    **dict.fromkeys(("seed", "epoch"), "int64"),
+}
+
+
+def _array(name: str, values: list[Any], default: str | None) -> Any:
+    """The values as an array of the dtype that they allow, of the default one without any value; see `load_runs`."""
     import numpy as np
     import pandas as pd
 
@@ -501,7 +333,7 @@ def _array(name: str, values: list[Any]) -> Any:
     kinds = set(map(type, values))
     present = kinds - {type(None)}
     if not present:
-        return pd.array(values, dtype=_dtype(DTYPES[name])) if name in DTYPES else np.array(values, dtype=object)
+        return pd.array(values, dtype=_dtype(default)) if default else np.array(values, dtype=object)
     if kinds == {bool}:
         return np.array(values, dtype=bool)
     if present <= {int, float}:
@@ -510,12 +342,12 @@ def _array(name: str, values: list[Any]) -> Any:
         except OverflowError:  # a stranger's number of more than 64 bits
             return np.array(values, dtype=object)
     if present == {str}:
-        if name != "folder":  # a folder's name must go on to open the folder
+        if name != "folder":  # a folder's name must still open the folder
             values = [value if value is None or value.isascii() else _encodable(value) for value in values]
         return pd.array(values, dtype=_dtype("str"))
-    made = np.empty(len(values), dtype=object)
-    made[:] = values
-    return made
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = values
+    return objects
 
 
 def _dtype(name: str) -> Any:

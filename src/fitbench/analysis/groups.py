@@ -14,9 +14,11 @@ import numpy as np
 
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
-from fitbench.analysis.frame import configuration
-from fitbench.analysis.statistics import Difference, Metric, Summary
+from fitbench.analysis.frame import configuration, quantities_of
+from fitbench.analysis.statistics import Difference, Summary
 from fitbench.errors import RequestError
+from fitbench.quantities import Quantity, check_definition
+from fitbench.quantities import find as find_quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,10 +37,10 @@ class Group:
     is of the values, `best` and `worst` are two of them. `parameters` is None where the runs differ in it. `seconds` is
     the median of timing.fit_seconds, or of timing.seconds where nothing was fitted.
 
-    `uncounted` says how many others there are, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the
-    folders of runs that are recorded more than once (the same configuration, seed and data, in two studies); the one
-    that was finished last counts. `mixed` maps the configuration columns that are no keys and yet vary to their values;
-    with 'dataset.sha256' among them, the runs were not even tested on the same images.
+    `uncounted` counts the other runs, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the folders of
+    runs that are recorded more than once (the same configuration, seed and data, in two studies); the one that was
+    finished last counts. `mixed` maps the configuration columns that are no keys and yet vary to their values; with
+    'dataset.sha256' among them, the runs were not even tested on the same data.
     """
 
     keys: dict[str, Any]
@@ -107,16 +109,19 @@ def _combined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 # -- groups -----------------------------------------------------------------------------------------------------------
 
 
-def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Metric) -> list[Group]:
+def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> list[Group]:
     """The runs of a frame (from `load_runs`), grouped by the columns `by`; the best mean of the metric first.
 
     Equal means are in order of their labels, and groups without any value come last. Two means are equal if they agree
     in 12 digits.
 
     Raises:
-        RequestError: no such metric or column; the message names the nearest.
+        RequestError: there is no such metric or column (the message names the nearest), or the runs have different
+            definitions of the metric.
     """
-    metric = statistics.known_metric(metric) if isinstance(metric, str) else metric
+    if isinstance(metric, str):
+        metric = find_quantity(metric, quantities_of(frame))
+    check_definition(metric)
     keys = list(dict.fromkeys(column_of(frame, name) for name in by))
     rows: dict[tuple[Any, ...], list[int]] = {}
     for row, values in enumerate(zip(*(_plain(frame[key]) for key in keys), strict=True)):
@@ -126,36 +131,39 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Metric) -> list[
 
     recorded = _Recorded(frame, keys, metric)
     groups = [recorded.group(dict(zip(keys, values, strict=True)), members) for values, members in rows.items()]
+    return _ranked(groups, metric)
+
+
+def _ranked(groups: Sequence[Group], metric: Quantity) -> list[Group]:
+    """The groups in the order of their means, with their ranks."""
     sign = -1 if metric.higher_is_better else 1
 
-    def place(one: Group) -> float:
-        return math.inf if one.summary.mean is None else sign * float(f"{one.summary.mean:.12g}")
+    def cost(entry: Group) -> float:
+        return math.inf if entry.summary.mean is None else sign * float(f"{entry.summary.mean:.12g}")
 
-    groups.sort(key=lambda one: (place(one), one.label, str(one.keys)))
+    ordered = sorted(groups, key=lambda entry: (cost(entry), entry.label, str(entry.keys)))
     first: dict[float, int] = {}
-    for i, one in enumerate(groups):
-        first.setdefault(place(one), i)
-    return [replace(one, rank=first[place(one)] + 1) if one.summary.n else one for one in groups]
+    for i, entry in enumerate(ordered):
+        first.setdefault(cost(entry), i)
+    return [replace(entry, rank=first[cost(entry)] + 1) if entry.summary.n else entry for entry in ordered]
 
 
 EXAMPLES = {"train": "dataset.train", "val": "dataset.validation", "test": "dataset.test"}  # their numbers, by part
 
 
-def resolutions(metric: Metric, examples: Mapping[str, Sequence[float]]) -> list[float]:
+def resolutions(metric: Quantity, examples: Mapping[str, Sequence[float]]) -> list[float]:
     """The smallest step of a metric in each run: 1/N of a proportion of N examples, 0 of anything else.
 
     `examples` maps the columns of `EXAMPLES` to their values in each run, NaN where a run lacks one.
     """
-    column = EXAMPLES.get(metric.name.partition("_")[0], "")
-    counts = examples.get(column) or next(iter(examples.values()))
-    proportion = metric.high == 1.0 and column in examples
-    return [1 / count if proportion and count >= 1 else 0.0 for count in counts]
+    counts = examples[EXAMPLES.get(metric.part or "", "dataset.test")]
+    return [1 / count if metric.proportion and count >= 1 else 0.0 for count in counts]
 
 
 class _Recorded:
     """The columns that groups are made of, as plain lists by row."""
 
-    def __init__(self, frame: pd.DataFrame, keys: Sequence[str], metric: Metric) -> None:
+    def __init__(self, frame: pd.DataFrame, keys: Sequence[str], metric: Quantity) -> None:
         import pandas as pd
 
         def numbers(name: str) -> list[float]:
@@ -178,7 +186,7 @@ class _Recorded:
         self.varying = {column: (codes[column], frame[column]) for column in codes if codes[column].max(initial=0)}
 
     def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
-        """The group of these rows; its rank is not known yet."""
+        """The group of these rows, without its rank."""
         counted: dict[Any, int] = {}
         uncounted: Counter[str] = Counter()
         repeated = []
@@ -193,7 +201,7 @@ class _Recorded:
         values = tuple(self.values[row] for row in kept)
         extremes = sorted((min(values), max(values)), reverse=self.metric.higher_is_better) if kept else (None, None)
         parameters = {self.parameters[row] for row in kept}
-        alone = parameters.pop() if len(parameters) == 1 else math.nan
+        common = parameters.pop() if len(parameters) == 1 else math.nan
         return Group(
             keys=keys,
             label=", ".join(text(value) for value in keys.values()) or "all runs",
@@ -206,7 +214,7 @@ class _Recorded:
             folders=tuple(self.folders[row] for row in kept),
             best=extremes[0],
             worst=extremes[1],
-            parameters=int(alone) if math.isfinite(alone) else None,
+            parameters=int(common) if math.isfinite(common) else None,
             seconds=self._median_seconds(kept),
             uncounted=dict(sorted(uncounted.items())),
             repeated=tuple(sorted(repeated)),
@@ -215,9 +223,9 @@ class _Recorded:
 
     def _median_seconds(self, rows: Sequence[int]) -> float | None:
         for seconds in (self.fit_seconds, self.seconds):
-            known = [seconds[row] for row in rows if math.isfinite(seconds[row])]
-            if known:
-                return median(known)
+            recorded = [seconds[row] for row in rows if math.isfinite(seconds[row])]
+            if recorded:
+                return median(recorded)
         return None
 
     def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
@@ -250,64 +258,66 @@ def text(value: Any) -> str:
 # -- a group against others -------------------------------------------------------------------------------------------
 
 
-def against(groups: Sequence[Group], reference: int, metric: str | Metric) -> list[Comparison | None]:
+def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[Comparison | None]:
     """Each group against the one at position `reference`, in the order of `groups`.
 
     A difference is paired over the common seeds where there are at least 5 of them and no group has a seed twice; it
     is then that of the pairs alone. Else it is Welch's. None stands for the reference itself and where a group or
     the reference has no values.
     """
-    metric = statistics.known_metric(metric) if isinstance(metric, str) else metric
     base = groups[reference]
     differences = [
-        _difference(one, base, metric) if one is not base and one.values and base.values else None for one in groups
+        _difference(entry, base, metric) if entry is not base and entry.values and base.values else None
+        for entry in groups
     ]
     corrected = statistics.holm([difference.p if difference else None for difference in differences])
-    compared: list[Comparison | None] = []
-    for one, difference, p_holm in zip(groups, differences, corrected, strict=True):
-        chance = statistics.probability_better(one.values, base.values, metric.higher_is_better)
-        compared.append(None if difference is None or chance is None else Comparison(difference, p_holm, chance))
-    return compared
+    comparisons: list[Comparison | None] = []
+    for entry, difference, p_holm in zip(groups, differences, corrected, strict=True):
+        chance = statistics.probability_better(entry.values, base.values, metric.higher_is_better)
+        comparisons.append(None if difference is None or chance is None else Comparison(difference, p_holm, chance))
+    return comparisons
 
 
-def _difference(one: Group, base: Group, metric: Metric) -> Difference:
-    common = sorted(set(one.seeds) & set(base.seeds))
-    once = all(len(set(some.seeds)) == len(some.seeds) for some in (one, base))
+def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
+    common = sorted(set(entry.seeds) & set(base.seeds))
+    once = all(len(set(side.seeds)) == len(side.seeds) for side in (entry, base))
     if not once or len(common) < statistics.FEWEST_PAIRS:
-        return statistics.welch(one.values, base.values, metric.low, metric.high)
-    by_seed = [dict(zip(some.seeds, some.values, strict=True)) for some in (one, base)]
+        return statistics.welch(entry.values, base.values, metric.low, metric.high)
+    by_seed = [dict(zip(side.seeds, side.values, strict=True)) for side in (entry, base)]
     a, b = ([values[seed] for seed in common] for values in by_seed)
     return statistics.paired(a, b, metric.low, metric.high)
 
 
 def find(groups: Sequence[Group], wanted: str) -> int:
-    """The position of the group that is meant: by its values in the order of the keys, as in 'mlp,adam', or by some of
-    them with their names, as in 'model.name=mlp' or 'model=mlp'.
+    """The position of the group that a person names.
+
+    It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with their names, as in
+    'model.name=mlp' or 'model=mlp'.
 
     Raises:
         RequestError: no group or several fit; the message names what there is.
     """
     parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
-    fits = [i for i, one in enumerate(groups) if _fits(one, parts)]
+    fits = [i for i, entry in enumerate(groups) if _fits(entry, parts)]
     if len(fits) == 1:
         return fits[0]
-    named = [one.label for one in groups] if not fits else [groups[i].label for i in fits]
-    more = f"\n  and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    labels = [groups[i].label for i in fits] if fits else [entry.label for entry in groups]
+    more = f"\n  and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
     keys = ", ".join(groups[0].keys) if groups else "the keys"
     raise RequestError(
         f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
-        f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(named[:NAMED]) + more
+        f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(labels[:NAMED]) + more
     )
 
 
-def _fits(one: Group, parts: Sequence[str]) -> bool:
-    values = {key: _bare(text(value)) for key, value in one.keys.items()}
+def _fits(entry: Group, parts: Sequence[str]) -> bool:
+    values = {key: _bare(text(value)) for key, value in entry.keys.items()}
     if not all("=" in part for part in parts):
         return list(values.values()) == [_bare(part) for part in parts]
     pairs = [part.split("=", 1) for part in parts]
     return all(
-        any(key in (name, name.removesuffix(".name")) and value == _bare(asked) for name, value in values.items())
-        for key, asked in pairs
+        any(key in (name, name.removesuffix(".name")) and value == _bare(wanted) for name, value in values.items())
+        for key, wanted in pairs
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -11,23 +10,25 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.frame import column, configuration, load_runs, say_left_out, varying
-from fitbench.columns import APART, Column, as_markdown, broken, escaped, widest
+from fitbench import metrics
+from fitbench.analysis.frame import column, configuration, load_runs, quantities_of, say_left_out, varying
+from fitbench.columns import Column, Note, Table, as_csv, as_markdown, escaped, latex, print_columns, records, width
 from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
 from fitbench.record.folder import State
-from fitbench.text import check_format, clean, console, shortened, table
+from fitbench.text import check_format, clean, console, duration, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-SHOWN = ("metrics.test_accuracy", "metrics.val_accuracy", "metrics.test_loss", "timing.seconds")  # unless --columns
+FORMATS = ("table", "csv", "json", "markdown", "latex")
 FRACTIONS = ("metrics.train_", "metrics.val_", "metrics.test_", "timing.", "age")  # no counts, even where whole
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
@@ -55,49 +56,50 @@ def list_runs(
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
             Else by study and name.
         columns: the columns to print, with commas. Else, for people, state, run_id, what varies in the configuration
-            and some results; in csv and json every column that `load_runs` gives.
+            and some results, the primary metric first; in csv and json every column that `load_runs` gives.
         state: the states of the runs to print, with commas.
         study: the study of the runs to print.
         limit: how many runs to print at most.
-        format: 'table', 'csv', 'json' (a list of objects) or 'markdown'.
+        format: one of `FORMATS`; json is a list of objects.
 
     Raises:
-        RequestError: there are no runs, or a state, study, column, filter or the format is not one.
+        RequestError: there are no runs, or a state, study, column, filter or the format does not exist.
     """
-    printers = {"table": _print_table, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
-    check_format(format, list(printers))
+    check_format(format, FORMATS)
     states = _states(state)
     frame = load_runs(*paths)
     say_left_out(frame)
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     by = _sort_keys(frame, sort)
-    wanted = [column(frame, name) for name in _split(columns)]
+    wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
     chosen = _sorted(_selected(frame, where, states, study), by)
-    usual = _usual_columns(chosen)
-    out = console()
-    names = list(dict.fromkeys(wanted)) or (every if format in ("csv", "json") else usual)
-    made = Listing(
-        shown=chosen.head(limit or len(chosen)),
-        columns=names,
-        heads={name: clean(_head(frame, name)) for name in names},
-        importance=names if wanted or not out.is_terminal else _by_importance(chosen, usual),
+    runs = chosen.head(limit or len(chosen))
+    for_people = format not in ("csv", "json")
+    names = wanted or (_usual_columns(chosen) if for_people else every)
+    importance = _by_importance(chosen, names) if for_people and not wanted else names
+    listing = Listing(
+        runs=runs,
+        columns=_columns(frame, runs, names, importance, for_people),
         common=_common(frame, chosen, names),
         count=_count(frame, chosen, limit),
     )
-    printers[format](out, made)
+    _print(console(), listing, format)
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """What is printed: the rows, the columns, and how these are headed; which columns go last where there is no room
-    for all; what all runs that fit have in common, with spaces that do not break inside of it, and how many they are.
+    """What is printed.
+
+    Attributes:
+        runs: the rows, as `load_runs` gives them.
+        columns: the columns of these rows; the ones that matter most have the lowest `spare`.
+        common: what all runs that fit have in common, with spaces that do not break inside of it.
+        count: how many runs fit, in which states.
     """
 
-    shown: pd.DataFrame
-    columns: list[str]
-    heads: dict[str, str]
-    importance: list[str]
+    runs: pd.DataFrame
+    columns: list[Column]
     common: str
     count: str
 
@@ -110,19 +112,19 @@ def _split(text: str | None) -> list[str]:
 
 
 def _states(text: str | None) -> list[str]:
-    known = [state.value for state in State]
+    allowed = [state.value for state in State]
     states = _split(text)
     for state in states:
-        if state not in known:
-            raise RequestError(f"--state is {state!r}; it must be one or several of {', '.join(known)}")
+        if state not in allowed:
+            raise RequestError(f"--state is {state!r}; it must be one or several of {', '.join(allowed)}")
     return states
 
 
 def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str], study: str | None) -> pd.DataFrame:
     if study is not None:
-        known = frame["study"].unique().tolist()
-        if study not in known:
-            others = ", ".join(map(clean, sorted(known)[:STUDIES])) + (", ..." if len(known) > STUDIES else "")
+        studies = frame["study"].unique().tolist()
+        if study not in studies:
+            others = ", ".join(map(clean, sorted(studies)[:STUDIES])) + (", ..." if len(studies) > STUDIES else "")
             raise RequestError(f"--study is {study!r}; there are {others}")
     if where is not None:
         from fitbench.analysis.filters import select
@@ -187,27 +189,37 @@ def _order(value: Any) -> tuple[int, Any]:
     return 2, [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts)]
 
 
-# -- which columns, and what is said beside them ----------------------------------------------------------------------
+# -- which columns, and what stands beside them -----------------------------------------------------------------------
+
+
+def _results(runs: pd.DataFrame) -> list[str]:
+    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
+    primary = runs["primary"].dropna().unique().tolist()
+    names = [metrics.join(part, metric) for metric in primary for part in ("test", "val")]
+    results = [*(f"metrics.{name}" for name in names), "metrics.test_loss", "timing.seconds"]
+    return [name for name in dict.fromkeys(results) if name in runs and runs[name].notna().any()]
 
 
 def _usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person is shown without --columns: what varies, and the results that matter most."""
+    """What a person sees without --columns: what varies, and the results that matter most."""
     study = ["study"] if chosen["study"].nunique() > 1 else []
-    results = (name for name in SHOWN if chosen[name].notna().any())
-    return ["state", *study, "run_id", *varying(chosen), *results, "age"]
+    return ["state", *study, "run_id", *varying(chosen), *_results(chosen), "age"]
 
 
 def _by_importance(chosen: pd.DataFrame, usual: Sequence[str]) -> list[str]:
-    """The usual columns, those first that are the last to go where a terminal is too narrow for all.
+    """The usual columns, those first that stay longest where a terminal is too narrow for all.
 
-    A state that all runs are in is said by the count. Of the configuration, what tells the runs apart goes last:
-    with the model's name, its settings are mostly known too.
+    If all runs are in one state, the count names it. Of the configuration, what tells the runs apart stays longest: the
+    name of a model mostly implies its settings.
     """
     from fitbench.analysis.groups import default_keys
 
     state = ["state"] if chosen["state"].nunique() > 1 else []
-    order = ["run_id", *state, "metrics.test_accuracy", *default_keys(chosen), "study", *SHOWN[1:2], "timing.seconds"]
-    return [name for name in dict.fromkeys((*order, "age", *SHOWN, "state", *usual)) if name in usual]
+    results = _results(chosen)
+    validation = [name for name in results if name.startswith("metrics.val_")]
+    first = [name for name in results if name.startswith("metrics.") and name not in (*validation, "metrics.test_loss")]
+    order = ["run_id", *state, *first, *default_keys(chosen), "study", *validation, "timing.seconds"]
+    return [name for name in dict.fromkeys((*order, "age", *results, "state", *usual)) if name in usual]
 
 
 def _head(frame: pd.DataFrame, name: str) -> str:
@@ -221,18 +233,18 @@ def _head(frame: pd.DataFrame, name: str) -> str:
         try:
             if short and column(frame, short) == name:
                 return short
-        except RequestError:  # it means several
+        except RequestError:  # it fits several columns
             continue
     return name
 
 
 def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -> str:
-    """What all runs have in common and no column says; '' where that is nothing or there are fewer than two runs."""
+    """What all runs have in common and no column holds; '' where that is nothing or there are fewer than two runs."""
     if len(chosen) < 2:
         return ""
     first = chosen.iloc[0]
     same = [
-        clean(f"{_head(frame, name)} {shortened(_cell(name, first[name]), CELLS[0])}").replace(" ", "\xa0")
+        clean(f"{_head(frame, name)} {shortened(_cell(name, first[name], None), CELLS[0])}").replace(" ", "\xa0")
         for name in ("study", *configuration(frame))
         if name not in printed and chosen[name].nunique(dropna=False) == 1 and not _missing(first[name])
     ]
@@ -241,10 +253,10 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
 
 def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
     """As '20 of 135 runs shown (10,000 in all): 130 finished, 5 failed; 3 left out'."""
-    found, fit = len(frame), len(chosen)
-    text = f"{found:,} run{'s'[: found != 1]}" if fit == found else f"{fit:,} of {found:,} runs"
+    total, fit = len(frame), len(chosen)
+    text = f"{total:,} run{'s'[: total != 1]}" if fit == total else f"{fit:,} of {total:,} runs"
     if limit is not None and limit < fit:
-        text = f"{limit:,} of {text}" if fit == found else f"{limit:,} of the {fit:,} runs that fit, of {found:,}"
+        text = f"{limit:,} of {text}" if fit == total else f"{limit:,} of the {fit:,} runs that fit, of {total:,}"
     states = Counter(chosen["state"].tolist())
     by_state = ", ".join(f"{states[state.value]:,} {state.value}" for state in State if states[state.value])
     left_out = len(frame.attrs["left_out"])
@@ -258,28 +270,29 @@ def _missing(value: Any) -> bool:
     return value is None or value != value  # noqa: PLR0124 - NaN and NaT differ from themselves
 
 
-def _cell(name: str, value: Any) -> str:
-    """A value as people read it."""
+def _cell(name: str, value: Any, quantity: Quantity | None) -> str:
+    """A value as people read it. `quantity` is what the column holds, None if that is no quantity."""
     if _missing(value):
         return "-"
     if name == "age":
         return _age(value)
-    if name.startswith("timing.") and name.endswith("seconds"):
-        from fitbench.text import duration
-
-        return duration(value)
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     if isinstance(value, (int, float, np.number)):
-        whole = float(value).is_integer()
-        if name.startswith("metrics.") and not (whole and name in ("metrics.best_epoch", "metrics.epochs")):
-            return f"{value:.4f}"
-        if name == "timing.images_per_second":
-            return f"{value:,.0f}"
-        if whole and abs(float(value)) < 1e15:
-            return f"{int(value):,}" if name == "parameters" or name.startswith("dataset.") else str(int(value))
-        return f"{value:.6g}"
+        return _number(name, float(value), quantity)
     return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
+
+
+def _number(name: str, value: float, quantity: Quantity | None) -> str:
+    if quantity is not None and quantity.metric is not None:
+        return f"{value:.{quantity.digits}f}"
+    if quantity is not None and quantity.unit == "s":
+        return duration(value)
+    if name == "timing.examples_per_second":
+        return f"{value:,.0f}"
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}" if name == "parameters" or name.startswith("dataset.") else str(int(value))
+    return f"{value:.6g}"
 
 
 def _age(seconds: float) -> str:
@@ -291,7 +304,7 @@ def _age(seconds: float) -> str:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A value as JSON's own types spell it: counts without a point, times as result.json has them."""
+    """A value in JSON's own types: counts without a point, times as result.json has them."""
     if _missing(value):
         return None
     if isinstance(value, float):
@@ -299,81 +312,79 @@ def _plain(name: str, value: Any) -> Any:
     return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-# -- the four formats -------------------------------------------------------------------------------------------------
+def _columns(
+    frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], importance: Sequence[str], for_people: bool
+) -> list[Column]:
+    """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time."""
+    quantities = quantities_of(frame)
+    columns = []
+    for name in names:
+        values = runs[name].tolist()
+        place = importance.index(name)
+        columns.append(
+            Column(
+                clean(_head(frame, name)),
+                [_cell(name, value, quantities.get(name)) for value in values] if for_people else [],
+                right=runs[name].dtype.kind in "if",
+                spare=place or None,
+                key=runs[name].dtype.kind not in "if",
+                values={} if for_people else {name: [_plain(name, value) for value in values]},
+                styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
+            )
+        )
+    return columns
+
+
+# -- the formats ------------------------------------------------------------------------------------------------------
+
+
+def _print(out: Console, listing: Listing, format: str) -> None:
+    common = listing.common.replace("\xa0", " ")
+    if format == "table":
+        _print_table(out, listing)
+        return
+    if format == "csv":
+        print(as_csv(listing.columns, clean if out.is_terminal else str), end="")  # a file holds what is there
+    elif format == "json":
+        print(json.dumps(records(listing.columns), indent=2, allow_nan=False))
+    elif format == "latex":
+        print(latex([Table("", listing.columns, [Note(common)] * bool(common))]), end="")
+    else:
+        print(f"{escaped(common)}\n\n" * bool(common) + as_markdown(listing.columns))
+    sys.stderr.write(f"{listing.count}\n")
 
 
 def _print_table(out: Console, listing: Listing) -> None:
-    width = out.width if out.is_terminal else 10_000
-    for line in textwrap.wrap(listing.common, width, break_on_hyphens=False):
+    most = out.width if out.is_terminal else 10_000
+    for line in textwrap.wrap(listing.common, most, break_on_hyphens=False):
         out.print(line.replace("\xa0", " "), style="dim", soft_wrap=True)
-    cells = {name: _column_cells(listing.shown, name) for name in listing.columns}
-    if len(listing.shown) and out.is_terminal:
-        _print_boxed(out, listing, cells)
-    elif len(listing.shown):
-        _print_aligned(listing, cells)
-    if "error" not in cells:
-        _print_errors(out, listing.shown)
+    if len(listing.runs):
+        columns = _narrowed(listing, out.width) if out.is_terminal else listing.columns
+        dropped = print_columns(out, columns)
+        if dropped:
+            more = f"{len(dropped)} column{'s'[: len(dropped) != 1]} more in a wider terminal or with --columns: "
+            names = [column.head for column in columns if column.head in dropped]
+            for line in textwrap.wrap(more + ", ".join(names), out.width, break_on_hyphens=False):
+                out.print(line, style="dim", soft_wrap=True)
+    if "error" not in [column.head for column in listing.columns]:
+        _print_errors(out, listing.runs)
     out.print(listing.count, soft_wrap=True)
 
 
-def _column_cells(shown: pd.DataFrame, name: str) -> list[str]:
-    return [_cell(name, value) for value in shown[name].tolist()]
-
-
-def _numeric(shown: pd.DataFrame, name: str) -> bool:
-    return shown[name].dtype.kind in "if"
-
-
-def _print_aligned(listing: Listing, cells: dict[str, list[str]]) -> None:
-    """Columns three spaces apart, whole; for a file or a pipe."""
-    from rich.cells import cell_len
-
-    padded = []
-    for name, head in listing.heads.items():
-        lines = [head, *cells[name]]
-        width = max(map(cell_len, lines))
-        right = _numeric(listing.shown, name)
-        padded.append([f"{' ' * (width - cell_len(line))}{line}" if right else line + " " * (width - cell_len(line))
-                       for line in lines])  # fmt: skip
-    print("\n".join("   ".join(line).rstrip() for line in zip(*padded, strict=True)))
-
-
-def _print_boxed(out: Console, listing: Listing, cells: dict[str, list[str]]) -> None:
-    """As many columns as the terminal is wide enough for, the more important ones first; the others are named."""
-    from rich.text import Text
-
-    shown = listing.shown
-    heads = {name: broken(head, cells[name]) for name, head in listing.heads.items()}
-
-    def widths() -> dict[str, int]:
-        return {name: widest(heads[name], cells[name]) + APART for name in cells}
-
-    short = _short_run_ids(shown["run_id"].tolist())
-    if short and "run_id" in cells and sum(widths().values()) >= out.width:
-        cells["run_id"] = short
+def _narrowed(listing: Listing, room: int) -> list[Column]:
+    """The columns with run_ids and texts as short as it takes to have them all in so many columns of a terminal."""
+    columns = listing.columns
+    short = _short_run_ids(listing.runs["run_id"].tolist())
+    if short and width(columns) > room:
+        columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
     for most in CELLS:
-        if sum(widths().values()) >= out.width:
-            cells = {name: [shortened(cell, most) for cell in column] for name, column in cells.items()}
-    width = widths()
-    room = out.width - 1
-    kept: set[str] = set()
-    for name in listing.importance:
-        if width[name] <= room or not kept:
-            kept.add(name)
-            room -= width[name]
-    names = [name for name in listing.columns if name in kept]
-    numbers = [heads[name] for name in names if _numeric(shown, name)]
-    made = table(out, *(heads[name] for name in names), right=numbers, flexible=list(heads.values()))
-    styles = [STYLES.get(state, "") for state in shown["state"].tolist()]
-    for i, style in enumerate(styles):
-        made.add_row(*(Text(cells[name][i], style if name == "state" else "") for name in names))
-    out.print(made)
-    dropped = [head for name, head in listing.heads.items() if name not in kept]
-    if dropped:
-        more = f"{len(dropped)} column{'s'[: len(dropped) != 1]} more"
-        said = f"{more} in a wider terminal or with --columns: {', '.join(dropped)}"
-        for line in textwrap.wrap(said, out.width, break_on_hyphens=False):
-            out.print(line, style="dim", soft_wrap=True)
+        if width(columns) > room:
+            columns = [_shortened(column, most) if column.key else column for column in columns]
+    return columns
+
+
+def _shortened(column: Column, most: int) -> Column:
+    return replace(column, cells=[shortened(cell, most) for cell in column.cells])
 
 
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
@@ -383,9 +394,9 @@ def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
     return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None
 
 
-def _print_errors(out: Console, shown: pd.DataFrame) -> None:
+def _print_errors(out: Console, runs: pd.DataFrame) -> None:
     """What failed runs failed of, each error once."""
-    errors = Counter(shown["error"].dropna().tolist())
+    errors = Counter(runs["error"].dropna().tolist())
     for error, count in errors.most_common(ERRORS):
         out.print(f"{count:,} failed: {clean(error)}", style="red", no_wrap=True, overflow="ellipsis")
     if len(errors) > ERRORS:
@@ -393,32 +404,3 @@ def _print_errors(out: Console, shown: pd.DataFrame) -> None:
             f"and {len(errors) - ERRORS:,} others; --columns run_id,error lists them",
             soft_wrap=True,
         )
-
-
-def _print_csv(out: Console, listing: Listing) -> None:
-    said = clean if out.is_terminal else str  # a file holds what is there
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(said, listing.columns))
-    columns = [[said(_text(_plain(name, value))) for value in listing.shown[name].tolist()] for name in listing.columns]
-    writer.writerows(zip(*columns, strict=True))
-    sys.stderr.write(f"{listing.count}\n")
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _print_json(out: Console, listing: Listing) -> None:
-    columns = [[_plain(name, value) for value in listing.shown[name].tolist()] for name in listing.columns]
-    rows = [dict(zip(listing.columns, row, strict=True)) for row in zip(*columns, strict=True)]
-    print(json.dumps(rows, indent=2, allow_nan=False))
-    sys.stderr.write(f"{listing.count}\n")
-
-
-def _print_markdown(out: Console, listing: Listing) -> None:
-    if listing.common:
-        print(escaped(listing.common.replace("\xa0", " ")), end="\n\n")
-    shown = listing.shown
-    columns = [Column(head, _column_cells(shown, name), _numeric(shown, name)) for name, head in listing.heads.items()]
-    print(as_markdown(columns))
-    sys.stderr.write(f"{listing.count}\n")

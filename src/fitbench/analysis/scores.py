@@ -1,4 +1,4 @@
-"""What test labels and predictions say about single classes and single images."""
+"""Scores of single classes and the mistakes on single examples, from labels and predictions."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ from typing import Any
 import numpy as np
 
 
-def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How often images of each class were read as each: int [classes, classes], true classes in rows."""
-    pairs = labels.astype(np.int64) * classes + predicted
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+def predicted(probabilities: np.ndarray) -> np.ndarray:
+    """The most probable class of each image, int [N], for probabilities [N, classes]; of equal ones the first."""
+    return probabilities.argmax(axis=1)
+
+
+def confusion(labels: np.ndarray, classified: np.ndarray, classes: int) -> np.ndarray:
+    """How often examples of each class were classified as each: int [classes, classes], true classes in rows."""
+    codes = labels.astype(np.int64) * classes + classified
+    return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
 
 
 def per_class(matrix: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and support of each class of a confusion matrix.
 
-    Precision is None for a class that is never predicted, recall for one without images, F1 for one that is both.
+    Precision is None for a class that is never predicted, recall for one without examples, F1 for one that is both.
     """
     right = matrix.diagonal().tolist()
-    predicted = matrix.sum(axis=0).tolist()
+    read_as = matrix.sum(axis=0).tolist()
     support = matrix.sum(axis=1).tolist()
     return [
         {
             "class": name,
-            "precision": _share(right[i], predicted[i]),
+            "precision": _share(right[i], read_as[i]),
             "recall": _share(right[i], support[i]),
-            "f1": _share(2 * right[i], predicted[i] + support[i]),
+            "f1": _share(2 * right[i], read_as[i] + support[i]),
             "support": support[i],
         }
         for i, name in enumerate(names)
@@ -62,8 +67,8 @@ def confused_pairs(matrix: np.ndarray, names: Sequence[str], count: int) -> list
 
 
 def mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Positions of the wrongly classified images, int [M], the most confident first; NaN is the least confident."""
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    """Positions of the wrongly classified examples, int [M], the most confident first; NaN is the least confident."""
+    wrong = np.flatnonzero(predicted(probabilities) != labels)
     confidence = np.nan_to_num(probabilities[wrong].max(axis=1), nan=-1.0)
     return wrong[np.argsort(-confidence, kind="stable")]
 

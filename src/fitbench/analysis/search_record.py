@@ -1,25 +1,31 @@
-"""A search as search.json has it, checked, and the names in it: without Optuna, from a stranger's file too.
+"""Reading search.json, which describes a search, without Optuna. The file may be a stranger's, and is checked.
 
-`fitbench.search.record` writes the file: objectives, space, trials, the best of them, and what mattered.
+`fitbench.search.record` writes it: objectives, space, trials, the best of them, and the importances.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any, get_args
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
+from fitbench import metrics
 from fitbench.errors import FitbenchError
+from fitbench.quantities import Quantity, quantities
 from fitbench.record.files import read_object
-from fitbench.record.schemas import Search, TrialState, check
+from fitbench.record.schemas import Direction, Search, TrialState, check
 from fitbench.text import duration
 
 FILE = "search.json"
 SCHEMA = 1
 STATES = get_args(TrialState)
-COSTS = ("parameters", "fit_seconds", "seconds")  # objectives whose whole range matters
+DIRECTIONS = get_args(Direction)
+DIGITS = 4  # of an objective that nothing describes
 REACH = 3  # times the distance from the best value to the median: what an axis shows, if that is far less than all
 MOST_BYTES = 64 * 2**20  # of a file that is read
 
@@ -78,16 +84,48 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     last = {}
     for name in names:
         key, condition = parted(name)
-        chosen = [one.partition("=")[2] for one in condition.split(" and ") if one]
-        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({one})" for one in chosen)])
+        chosen = [choice.partition("=")[2] for choice in condition.split(" and ") if choice]
+        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({choice})" for choice in chosen)])
     counts = Counter(last.values())
     return {name: short if counts[short] == 1 else name for name, short in last.items()}
 
 
-def metric_text(name: str, value: float | None) -> str:
-    """An objective's value as people read it."""
+def objective_quantity(
+    objective: Mapping[str, Any], available: Mapping[str, Quantity] = MappingProxyType({})
+) -> Quantity:
+    """What an objective of search.json measures, with the direction in which the search went.
+
+    An objective may carry the metric's `info`, as `metric_info` of result.json has it. Else it is one of the
+    quantities that the study's runs record, then a metric that fitbench supplies.
+
+    Args:
+        objective: an entry of `objectives`, as `read_search` gives it.
+        available: the quantities of the study's runs by column, where they are known.
+    """
+    name = objective["name"]
+    direction: Literal["max", "min"] = "max" if objective["direction"] == "maximize" else "min"
+    part, metric_name = metrics.split(name)
+    supplied = metrics.supplied(metric_name)
+    if objective.get("info") is not None:
+        candidates = quantities([{metric_name: objective["info"]}])
+    else:
+        candidates = quantities([{metric_name: supplied.info()}] if supplied else []) | dict(available)
+    by_name = {quantity.name: quantity for quantity in candidates.values()}
+    part = part or "train"
+    quantity = by_name.get(name) or by_name.get(metrics.join(part, metric_name))
+    if quantity is None:
+        label = f"{metrics.PARTS[part]} {metric_name.replace('_', ' ')}"
+        quantity = Quantity(name, label, direction, -math.inf, digits=DIGITS, metric=metric_name, part=part)
+    return replace(quantity, direction=direction)
+
+
+def quantity_text(quantity: Quantity, value: float | None) -> str:
+    """A value as people read it."""
     if value is None:
         return "-"
-    if name.endswith("seconds"):
-        return duration(value)
-    return f"{value:,.0f}" if name == "parameters" else f"{value:.4f}"
+    return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """The value of an objective of this name as people read it."""
+    return quantity_text(objective_quantity({"name": name, "direction": DIRECTIONS[0]}), value)

@@ -6,14 +6,13 @@ long again for a thousand comparisons. The tests hold each function to scipy.sta
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
 
 CONFIDENCE = 0.95
 FEWEST = 3  # values from which an interval is computed
@@ -21,57 +20,6 @@ FEWEST_PAIRS = 5  # common seeds from which a difference is paired
 ROUNDING = 1e-12  # spread, relative to the largest value, that is rounding and no variance
 
 Interval = tuple[float, float]
-
-
-# -- metrics ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A recorded number: its column, which direction is better, and the range it can have.
-
-    `name` is the column's last part, as in 'test_accuracy' of 'metrics.test_accuracy'; `unit` is '' or 's'.
-    """
-
-    column: str
-    higher_is_better: bool
-    low: float = 0.0
-    high: float = math.inf
-    unit: str = ""
-
-    @property
-    def name(self) -> str:
-        """The column without its section."""
-        return self.column.rpartition(".")[2]
-
-
-METRICS: dict[str, Metric] = {
-    metric.column: metric
-    for metric in (
-        *(Metric(f"metrics.{part}_accuracy", True, high=1.0) for part in ("test", "val", "train")),
-        *(Metric(f"metrics.{part}_loss", False) for part in ("test", "val", "train")),
-        Metric("metrics.best_epoch", False),
-        Metric("metrics.epochs", False),
-        Metric("timing.fit_seconds", False, unit="s"),
-        Metric("timing.seconds", False, unit="s"),
-        Metric("timing.images_per_second", True),
-        Metric("parameters", False),
-    )
-}
-
-
-def known_metric(name: str) -> Metric:
-    """The metric of this name, with or without its section: 'test_accuracy' is 'metrics.test_accuracy'.
-
-    Raises:
-        RequestError: it is none that runs record; the message names the nearest.
-    """
-    names = {metric.name: metric for metric in METRICS.values()} | METRICS
-    if name in names:
-        return names[name]
-    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"one of {', '.join(METRICS)}"
-    raise RequestError(f"{name!r} is no metric that runs record; {hint}")
 
 
 # -- one group --------------------------------------------------------------------------------------------------------
@@ -150,11 +98,13 @@ def mean_interval(
     return max(low, min(below, mean - resolution)), min(high, max(above, mean + resolution))
 
 
-def interval_method(metric: Metric) -> str:
+def interval_method(metric: Quantity) -> str:
     """Which interval `mean_interval` computes for this metric, in a few words for a footnote."""
-    if metric.high == 1:
+    if (metric.low, metric.high) == (0.0, 1.0):
         return "Wilson's score interval with Student's t, the spread of the seeds giving the effective sample size"
-    return "Student's t interval of the logarithm of the mean (delta method)"
+    if (metric.low, metric.high) == (0.0, math.inf):
+        return "Student's t interval of the logarithm of the mean (delta method)"
+    return "Student's t interval of the mean, cut at the range of the metric"
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:

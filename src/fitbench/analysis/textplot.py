@@ -86,7 +86,7 @@ def _dots(points: Sequence[tuple[int, int] | None]) -> Iterator[tuple[int, int]]
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """The lowest and the highest value; a little apart where they are one."""
+    """The lowest and the highest value, a little apart where both are equal."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     apart = 0.0 if high > low else max(abs(high) * 0.05, 1e-3)
     return low - apart, high + apart
@@ -103,20 +103,22 @@ def _short(value: float) -> str:
     return f"{value:.0f}"
 
 
-def beside(left: Sequence[Text], right: Sequence[Text], gap: int) -> list[Text]:
+def beside(first: Sequence[Text], second: Sequence[Text], gap: int) -> list[Text]:
     """Two plots of equal height next to each other."""
     from rich.text import Text
 
-    return [Text.assemble(a, " " * gap, b) for a, b in zip(left, right, strict=True)]
+    return [Text.assemble(a, " " * gap, b) for a, b in zip(first, second, strict=True)]
 
 
-def legend(has_validation: bool, best_epoch: int | None) -> Text:
+def legend(has_train: bool, has_validation: bool, best_epoch: int | None) -> Text:
     """What the lines of the plots mean."""
     from rich.text import Text
 
-    line = Text(" " * MARGIN).append("━━━ ", style=TRAIN).append("train", style=AXIS)
+    entries = []
+    if has_train:
+        entries.append(Text.assemble(("━━━ ", TRAIN), ("train", AXIS)))
     if has_validation:
-        line.append("   ╍╍╍ ", style=VALIDATION).append("validation", style=AXIS)
+        entries.append(Text.assemble(("╍╍╍ ", VALIDATION), ("validation", AXIS)))
     if best_epoch is not None:
-        line.append(f"   ▲ best epoch, {best_epoch}", style=AXIS)
-    return line
+        entries.append(Text(f"▲ best epoch, {best_epoch}", style=AXIS))
+    return Text(" " * MARGIN).append(Text("   ").join(entries))

@@ -1,4 +1,4 @@
-"""Two runs on the same test images: which is right more often, and where they disagree."""
+"""Two runs on the same test examples: which one is right more often, and where they disagree."""
 
 from __future__ import annotations
 
@@ -12,56 +12,58 @@ from typing import Any
 
 import numpy as np
 
-from fitbench.analysis import statistics
+from fitbench.analysis import scores, statistics
+from fitbench.analysis.paired import PairedComparison, compare_on_examples
 from fitbench.columns import Column, as_markdown, print_columns
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
+from fitbench.tasks import task_of
 from fitbench.text import clean, console, span
 
-SHOWN = 20  # disagreements that tables show unless --limit says otherwise
+ROWS = 20  # disagreements in a table unless --limit says otherwise
 DIGITS = 4
 
 
 def compare_runs(a: Path, b: Path, limit: int | None, format: str) -> None:
-    """Print McNemar's exact test on the stored predictions of two runs, and the images on which they disagree.
+    """Print the paired test of the runs' task on their stored predictions, and the examples on which they disagree.
 
     Raises:
-        RequestError: the runs were tested on different images, or one is not finished.
+        RequestError: the runs were tested on different examples, or one is not finished.
         FitbenchError: a file of a run is damaged.
     """
-    pair = _read(a, b)
-    shown = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
-    shown[format](pair, limit or SHOWN)
+    runs = _read(a, b)
+    printers = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
+    printers[format](runs, limit or ROWS)
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """Two runs on the same N images. The indices count from 0 in the order of the test set.
+class TwoRuns:
+    """Two runs on the same N examples. The indices count from 0 in the order of the test part.
 
-    `results` are what result.json holds, `right` is bool [2, N]; `disagreements` are the images that the runs read
-    differently, the one first of whose readings the two are most certain.
+    `results` are what result.json holds. `disagreements` are the examples that the runs classify differently; those of
+    which both runs are most certain come first.
     """
 
     folders: tuple[Path, Path]
     results: tuple[dict[str, Any], dict[str, Any]]
-    right: np.ndarray
+    comparison: PairedComparison
     disagreements: list[Disagreement]
 
     @property
-    def images(self) -> int:
-        """How many test images there are."""
-        return int(self.right.shape[1])
+    def examples(self) -> int:
+        """How many test examples there are."""
+        return int(self.results[0]["data"]["test"])
 
     @property
-    def table(self) -> tuple[int, int, int, int]:
-        """On how many images both are right, only A, only B, neither."""
-        a, b = self.right
-        return int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum())
+    def correct(self) -> tuple[int, int]:
+        """How many examples A and B classify correctly."""
+        both = self.comparison.both
+        return both + self.comparison.only_a, both + self.comparison.only_b
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An image that two runs read differently: their classes and probabilities (None for NaN), and who is right."""
+    """An example that two runs classify differently: classes, probabilities (None for NaN), and which run is right."""
 
     image: int
     true: str
@@ -70,34 +72,39 @@ class Disagreement:
     right: str
 
 
-def _read(a: Path, b: Path) -> Pair:
+def _read(a: Path, b: Path) -> TwoRuns:
     results = reading.read_result(a), reading.read_result(b)
+    tasks = [result["task"] for result in results]
+    if tasks[0] != tasks[1]:
+        raise RequestError(f"{a} is of the task {clean(tasks[0])} and {b} of {clean(tasks[1])}; choose runs of one")
     shas = [result["data"]["sha256"] for result in results]
     if shas[0] != shas[1]:
         tested = [f"{result['data']['name']} ({sha:.8})" for result, sha in zip(results, shas, strict=True)]
         raise RequestError(
-            f"the runs were tested on different images, {clean(tested[0])} and {clean(tested[1])}; McNemar's test "
-            "needs the same test set"
+            f"the runs were tested on different examples, {clean(tested[0])} and {clean(tested[1])}; a paired test "
+            "needs the same test part"
         )
-    one, other = (reading.read_predictions(folder, result) for folder, result in zip((a, b), results, strict=True))
+    first, second = (reading.read_predictions(folder, result) for folder, result in zip((a, b), results, strict=True))
     classes = results[0]["data"]["classes"]
-    if classes != results[1]["data"]["classes"] or not np.array_equal(one.labels, other.labels):
-        raise FitbenchError(f"{b}: its classes or test labels are others than those of {a}, though the SHA-256 is one")
-    right = np.stack([one.predicted == one.labels, other.predicted == other.labels])
-    return Pair((a, b), results, right, _disagreements(one, other, right, classes))
+    if classes != results[1]["data"]["classes"] or not np.array_equal(first.targets, second.targets):
+        raise FitbenchError(
+            f"{b}: its classes or test targets differ from those of {a}, though the SHA-256 is the same"
+        )
+    comparison = compare_on_examples(task_of(tasks[0]), first, second)
+    return TwoRuns((a, b), results, comparison, _disagreements(first, second, classes))
 
 
-def _disagreements(
-    one: reading.Predictions, other: reading.Predictions, right: np.ndarray, classes: list[str]
-) -> list[Disagreement]:
-    differ = np.flatnonzero(one.predicted != other.predicted)
-    certain = np.stack([run.probabilities[differ].max(axis=1) for run in (one, other)]).astype(float)
+def _disagreements(first: reading.Predictions, second: reading.Predictions, classes: list[str]) -> list[Disagreement]:
+    predicted = np.stack([scores.predicted(run.outputs) for run in (first, second)])
+    right = predicted == first.targets
+    differ = np.flatnonzero(predicted[0] != predicted[1])
+    certain = np.stack([run.outputs[differ].max(axis=1) for run in (first, second)]).astype(float)
     order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
     return [
         Disagreement(
             image=int(differ[i]),
-            true=classes[one.labels[differ[i]]],
-            read=(classes[one.predicted[differ[i]]], classes[other.predicted[differ[i]]]),
+            true=classes[first.targets[differ[i]]],
+            read=(classes[predicted[0, differ[i]]], classes[predicted[1, differ[i]]]),
             probability=(_finite(certain[0, i]), _finite(certain[1, i])),
             right="A" if right[0, differ[i]] else "B" if right[1, differ[i]] else "neither",
         )
@@ -112,130 +119,126 @@ def _finite(value: float) -> float | None:
 # -- as columns -------------------------------------------------------------------------------------------------------
 
 
-def _accuracies(pair: Pair) -> list[Column]:
-    counts = [int(count) for count in pair.right.sum(axis=1)]
+def _accuracies(runs: TwoRuns) -> list[Column]:
+    counts = runs.correct
     return [
         Column("", ["A", "B"], right=False),
-        Column("run", [clean(result["run_id"]) for result in pair.results], right=False, key=True),
+        Column("run", [clean(result["run_id"]) for result in runs.results], right=False, key=True),
         Column("right", [f"{count:,}" for count in counts]),
-        Column("accuracy", [f"{count / pair.images:.{DIGITS}f}" for count in counts]),
-        Column("95% interval", [span(statistics.wilson(count, pair.images), DIGITS) for count in counts]),
+        Column("accuracy", [f"{count / runs.examples:.{DIGITS}f}" for count in counts]),
+        Column("95% interval", [span(statistics.wilson(count, runs.examples), DIGITS) for count in counts]),
     ]
 
 
-def _two_by_two(pair: Pair) -> list[Column]:
-    both, only_a, only_b, neither = pair.table
+def _two_by_two(runs: TwoRuns) -> list[Column]:
+    counts = runs.comparison
     return [
         Column("", ["A right", "A wrong"], right=False),
-        Column("B right", [f"{both:,}", f"{only_b:,}"]),
-        Column("B wrong", [f"{only_a:,}", f"{neither:,}"]),
+        Column("B right", [f"{counts.both:,}", f"{counts.only_b:,}"]),
+        Column("B wrong", [f"{counts.only_a:,}", f"{counts.neither:,}"]),
     ]
 
 
-def _examples(pair: Pair, limit: int) -> list[Column]:
-    shown = pair.disagreements[:limit]
+def _examples(runs: TwoRuns, limit: int) -> list[Column]:
+    rows = runs.disagreements[:limit]
 
     def probability(run: int) -> list[str]:
-        return ["-" if one.probability[run] is None else f"{one.probability[run]:.3f}" for one in shown]
+        return ["-" if row.probability[run] is None else f"{row.probability[run]:.3f}" for row in rows]
 
     return [
-        Column("image", [str(one.image) for one in shown]),
-        Column("true", [clean(one.true) for one in shown], right=False, key=True),
-        Column("A reads", [clean(one.read[0]) for one in shown], right=False, key=True),
+        Column("image", [str(row.image) for row in rows]),
+        Column("true", [clean(row.true) for row in rows], right=False, key=True),
+        Column("A reads", [clean(row.read[0]) for row in rows], right=False, key=True),
         Column("P(A)", probability(0)),
-        Column("B reads", [clean(one.read[1]) for one in shown], right=False, key=True),
+        Column("B reads", [clean(row.read[1]) for row in rows], right=False, key=True),
         Column("P(B)", probability(1)),
-        Column("right", [one.right for one in shown], right=False),
+        Column("right", [row.right for row in rows], right=False),
     ]
 
 
-def _verdict(pair: Pair) -> list[str]:
-    _, only_a, only_b, _ = pair.table
-    p = statistics.mcnemar(only_a, only_b)
+def _verdict(runs: TwoRuns) -> list[str]:
     return [
-        f"McNemar's exact test: of {only_a + only_b:,} images that one run alone reads right, A reads {only_a:,} and "
-        f"B {only_b:,}; p = {p:.2g}.",
-        "Wilson intervals: of each run alone, on test images like these. The test is about these two runs; other seeds "
-        "may differ (compare groups for that).",
+        runs.comparison.sentence(),
+        "Wilson intervals: of each run alone, on test examples like these. The test is about these two runs; other "
+        "seeds may differ (compare groups for that).",
     ]
 
 
-def _title(pair: Pair) -> str:
-    data = pair.results[0]["data"]
-    return f"{pair.images:,} test images of {clean(data['name'])} ({clean(data['sha256'][:8])})"
+def _title(runs: TwoRuns) -> str:
+    data = runs.results[0]["data"]
+    return f"{runs.examples:,} test examples of {clean(data['name'])} ({clean(data['sha256'][:8])})"
 
 
-def _count(pair: Pair, limit: int) -> str:
-    found = len(pair.disagreements)
-    return f"The runs read {found:,} image{'s'[: found != 1]} differently" + (
-        f"; the {limit:,} of which they are most certain" if found > limit else ""
+def _count(runs: TwoRuns, limit: int) -> str:
+    count = len(runs.disagreements)
+    return f"The runs classify {count:,} example{'s'[: count != 1]} differently" + (
+        f"; the {limit:,} of which they are most certain" if count > limit else ""
     )
 
 
 # -- the four formats -------------------------------------------------------------------------------------------------
 
 
-def _print(pair: Pair, limit: int) -> None:
+def _print(runs: TwoRuns, limit: int) -> None:
     out = console()
-    out.print(_title(pair), style="bold")
-    print_columns(out, _accuracies(pair))
-    print_columns(out, _two_by_two(pair))
-    for line, style in zip(_verdict(pair), ("", "dim"), strict=True):
+    out.print(_title(runs), style="bold")
+    print_columns(out, _accuracies(runs))
+    print_columns(out, _two_by_two(runs))
+    for line, style in zip(_verdict(runs), ("", "dim"), strict=True):
         out.print(line, style=style)
-    out.print(f"\n{_count(pair, limit)}", style="bold")
-    if pair.disagreements:
-        print_columns(out, _examples(pair, limit))
+    out.print(f"\n{_count(runs, limit)}", style="bold")
+    if runs.disagreements:
+        print_columns(out, _examples(runs, limit))
 
 
-def _print_markdown(pair: Pair, limit: int) -> None:
-    print(f"**{_title(pair)}**\n")
-    for columns in (_accuracies(pair), _two_by_two(pair)):
+def _print_markdown(runs: TwoRuns, limit: int) -> None:
+    print(f"**{_title(runs)}**\n")
+    for columns in (_accuracies(runs), _two_by_two(runs)):
         print(as_markdown(columns))
         print()
-    print("\n\n".join(_verdict(pair)))
-    print(f"\n**{_count(pair, limit)}**")
-    if pair.disagreements:
+    print("\n\n".join(_verdict(runs)))
+    print(f"\n**{_count(runs, limit)}**")
+    if runs.disagreements:
         print()
-        print(as_markdown(_examples(pair, limit)))
+        print(as_markdown(_examples(runs, limit)))
 
 
-def _print_csv(pair: Pair, _limit: int) -> None:
+def _print_csv(runs: TwoRuns, _limit: int) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("image", "true", "a", "p_a", "b", "p_b", "right"))
-    for one in pair.disagreements:
+    for row in runs.disagreements:
         writer.writerow(
-            (one.image, clean(one.true), clean(one.read[0]), one.probability[0], clean(one.read[1]),
-             one.probability[1], one.right)
+            (row.image, clean(row.true), clean(row.read[0]), row.probability[0], clean(row.read[1]),
+             row.probability[1], row.right)
         )  # fmt: skip
 
 
-def _print_json(pair: Pair, _limit: int) -> None:
-    both, only_a, only_b, neither = pair.table
-    runs = []
-    for folder, result, count in zip(pair.folders, pair.results, pair.right.sum(axis=1).tolist(), strict=True):
-        low, high = statistics.wilson(count, pair.images)
-        about = {"run_id": result["run_id"], "folder": str(folder), "right": count, "accuracy": count / pair.images}
-        runs.append(about | {"low": low, "high": high})
+def _print_json(runs: TwoRuns, _limit: int) -> None:
+    sides, counts = [], runs.comparison
+    for folder, result, count in zip(runs.folders, runs.results, runs.correct, strict=True):
+        low, high = statistics.wilson(count, runs.examples)
+        about = {"run_id": result["run_id"], "folder": str(folder), "right": count, "accuracy": count / runs.examples}
+        sides.append(about | {"low": low, "high": high})
     content = {
-        "data": {key: pair.results[0]["data"][key] for key in ("name", "sha256", "test")},
-        "a": runs[0],
-        "b": runs[1],
-        "both_right": both,
-        "only_a_right": only_a,
-        "only_b_right": only_b,
-        "neither_right": neither,
-        "p": statistics.mcnemar(only_a, only_b),
+        "data": {key: runs.results[0]["data"][key] for key in ("name", "sha256", "test")},
+        "a": sides[0],
+        "b": sides[1],
+        "both_right": counts.both,
+        "only_a_right": counts.only_a,
+        "only_b_right": counts.only_b,
+        "neither_right": counts.neither,
+        "p": counts.p,
         "disagreements": [
             {
-                "image": one.image,
-                "true": one.true,
-                "a": one.read[0],
-                "b": one.read[1],
-                "probability_a": one.probability[0],
-                "probability_b": one.probability[1],
-                "right": one.right,
+                "image": row.image,
+                "true": row.true,
+                "a": row.read[0],
+                "b": row.read[1],
+                "probability_a": row.probability[0],
+                "probability_b": row.probability[1],
+                "right": row.right,
             }
-            for one in pair.disagreements
+            for row in runs.disagreements
         ],
     }
     print(json.dumps(content, indent=2, allow_nan=False))

@@ -36,12 +36,16 @@ class Curve:
 
 
 def draw_curves(
-    curves: Sequence[Curve], metric: str, heading: str = "", highest: float = math.inf, width: str = "column"
+    curves: Sequence[Curve],
+    metric: str,
+    heading: str = "",
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    width: str = "column",
 ) -> Figure:
     """Learning curves: a line per group, a band where it has an interval, thin lines for runs that went on alone.
 
-    There are at most `paper.MOST` curves. `metric` names the axis, which does not go beyond `highest`;
-    `heading` stands above the legend.
+    There are at most `paper.MOST` curves. `metric` names the axis, which stays within `limits`; `heading` stands above
+    the legend.
     """
     grid = paper.grid_of([curve.values for curve in curves])
     if grid:
@@ -66,7 +70,7 @@ def draw_curves(
             )  # fmt: skip
         paper.over_epochs(axes, first, last)
         axes.set_ylabel(metric)
-        axes.set_ylim(top=min(highest, axes.get_ylim()[1]))
+        axes.set_ylim(paper.within(axes.get_ylim(), limits))
         axes.grid(axis="y")
         texts = [curve.label for curve in curves]
         columns = len(grid[1]) if grid and len(curves) == len(grid[0]) * len(grid[1]) else 0
@@ -86,12 +90,16 @@ class Row:
 
 
 def draw_rows(
-    rows: Sequence[Row], metric: str, heading: str = "", highest: float = math.inf, width: str = "column"
+    rows: Sequence[Row],
+    metric: str,
+    heading: str = "",
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    width: str = "column",
 ) -> Figure:
     """Means with their intervals, the first row on top, and below each mean the runs' own values.
 
     Bars where `begin_at_zero`. Else dots, on an axis that begins where the data do, since bars that do not begin at
-    zero mislead. `metric` names that axis, which does not go beyond `highest`; `heading` stands above the labels.
+    zero mislead. `metric` names that axis, which stays within `limits`; `heading` stands above the labels.
     """
     means = np.array([row.mean for row in rows])
     bars = begin_at_zero(rows)
@@ -116,7 +124,7 @@ def draw_rows(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(bars)
         axes.set_xlabel(metric)
-        axes.set_xlim(right=min(highest, axes.get_xlim()[1]))
+        axes.set_xlim(paper.within(axes.get_xlim(), limits))
         axes.grid(axis="x")
         if np.abs(means).max() >= 1e4:
             paper.short_numbers(axes.xaxis)

@@ -265,6 +265,12 @@ def over_epochs(axes: Axes, first: int, last: int) -> None:
     axes.set_xlim(first - apart, last + apart)
 
 
+def within(ends: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:
+    """The ends of an axis, cut where they go beyond the limits, unless nothing would be left."""
+    low, high = max(ends[0], limits[0]), min(ends[1], limits[1])
+    return (low, high) if low < high else ends
+
+
 def short_numbers(axis: Axis) -> None:
     """Ticks such as 20k, which keep mathematical notation out."""
     from matplotlib.ticker import FuncFormatter

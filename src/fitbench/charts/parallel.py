@@ -54,24 +54,24 @@ def scale(
     Where runs share a value, they would cross the axis at one point: they are spread around it in the order of the
     metric, unless the numbers are many.
     """
-    known = [value for value in values if not _absent(value)]
-    if choices is None and known and all(_is_number(value) for value in known):
+    present = [value for value in values if not _absent(value)]
+    if choices is None and present and all(_is_number(value) for value in present):
         numbers = np.array([math.nan if _absent(value) else value for value in values], float)
         return _of_numbers(name, numbers, metric, by_decades)
     texts = [ABSENT if _absent(value) else text(value) for value in values]
-    rank = {one: i for i, one in enumerate(choices or ())}
-    names = sorted(set(texts), key=lambda one: (one == ABSENT, rank.get(one, len(rank)), one))
+    rank = {choice: i for i, choice in enumerate(choices or ())}
+    names = sorted(set(texts), key=lambda name: (name == ABSENT, rank.get(name, len(rank)), name))
     centres = 1 - (np.arange(len(names)) + 0.5) / len(names)
-    places, slots = _spread(np.array([centres[names.index(one)] for one in texts]), metric)
+    places, slots = _spread(np.array([centres[names.index(name)] for name in texts]), metric)
     return Scale(name, places, list(zip(centres.tolist(), names, strict=True)), slots)
 
 
 def _of_numbers(name: str, values: np.ndarray, metric: np.ndarray, by_decades: bool | None) -> Scale:
-    known = np.unique(values[~np.isnan(values)])
-    few = len(known) <= DISTINCT and (by_decades is None or bool((known == known.round()).all()))
-    by_decades = paper.wide(known) if by_decades is None else by_decades and known[0] > 0
-    shown = np.log10(known) if by_decades else known
-    low, high = shown[0], shown[-1]
+    distinct = np.unique(values[~np.isnan(values)])
+    few = len(distinct) <= DISTINCT and (by_decades is None or bool((distinct == distinct.round()).all()))
+    by_decades = paper.wide(distinct) if by_decades is None else by_decades and distinct[0] > 0
+    ends = np.log10(distinct) if by_decades else distinct
+    low, high = ends[0], ends[-1]
     bottom = 0.2 if np.isnan(values).any() else 0.0
 
     def place(numbers: np.ndarray) -> np.ndarray:
@@ -79,9 +79,9 @@ def _of_numbers(name: str, values: np.ndarray, metric: np.ndarray, by_decades: b
         share = (at - low) / (high - low) if high > low else np.full(len(at), 0.5)
         return bottom + 0.06 + share * (0.88 - bottom)
 
-    marks = known if few else _round_numbers(known[0], known[-1], by_decades)
-    said = [paper.number(mark) for mark in marks] if few or by_decades else paper.numbers(marks)
-    ticks = list(zip(place(marks).tolist(), said, strict=True))
+    marks = distinct if few else _round_numbers(distinct[0], distinct[-1], by_decades)
+    texts = [paper.number(mark) for mark in marks] if few or by_decades else paper.numbers(marks)
+    ticks = list(zip(place(marks).tolist(), texts, strict=True))
     places = np.full(len(values), 0.06)
     places[~np.isnan(values)] = place(values[~np.isnan(values)])
     if bottom:
@@ -175,18 +175,18 @@ def _draw_axes(axes: Axes, scales: Sequence[Scale], colours: Any, coloured: bool
     end = len(scales) - 1
     room = 0.85 * width / len(scales)  # inches between two axes
     white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    for x, one in enumerate(scales):
+    for x, axis in enumerate(scales):
         axes.plot([x, x], [0, 1], color="#444444", linewidth=0.7, zorder=2)
-        for low, high in one.slots or [(place - 0.008, place + 0.008) for place, _ in one.ticks if x < end]:
+        for low, high in axis.slots or [(place - 0.008, place + 0.008) for place, _ in axis.ticks if x < end]:
             axes.plot([x, x], [low, high], color="#444444", linewidth=2.2, solid_capstyle="butt", zorder=2, gid="slot")
         for (place, _), tick in zip(
-            one.ticks, paper.labels([said for _, said in one.ticks], 0.75 * room, 7.5), strict=True
+            axis.ticks, paper.labels([label for _, label in axis.ticks], 0.75 * room, 7.5), strict=True
         ):
             axes.annotate(
                 tick, (x, place), (-4 if x == 0 else 8 if x == end else 3, 0), textcoords="offset points",
                 va="center", ha="right" if x == 0 else "left", fontsize=7.5, bbox=white, zorder=3, gid="tick",
             )  # fmt: skip
-        section, _, name = one.name.removesuffix(".name").rpartition(".")
+        section, _, name = ("", "", axis.name) if x == end else axis.name.removesuffix(".name").rpartition(".")
         head = "\n".join(paper.shortened(part, room) for part in (section, name))
         axes.annotate(
             head, (x, 1), (0, 8), textcoords="offset points", ha="center", va="bottom", fontsize=8, gid="head",

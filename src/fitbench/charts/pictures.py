@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,11 @@ import numpy as np
 
 from fitbench.analysis import scores
 from fitbench.analysis.scores import confusion
+from fitbench.analysis.series import with_capital
+from fitbench.analysis.show import read_run
 from fitbench.charts.paper import COLOURS, GREY, over_epochs
 from fitbench.errors import FitbenchError
+from fitbench.metrics import history_key
 from fitbench.record import reading
 from fitbench.record.files import write_whole
 from fitbench.text import clean
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fitbench.analysis.show import Seen
+    from fitbench.analysis.show import RunFiles
 
 DPI = 150
 TRAIN, VALIDATION = COLOURS[0], COLOURS[3]  # blue and vermilion
@@ -32,75 +35,96 @@ GRID = 5  # mistakes in a row and in a column
 
 
 def write_plots(folder: Path) -> list[Path]:
-    """Draw curves.png (where there are epochs) and confusion.png of a finished run into its folder.
+    """Draw curves.png (where there are epochs), and what its task draws from predictions alone, into a run's folder.
 
     Raises:
         FitbenchError: a file of the run is absent or damaged.
     """
-    result = reading.read_result(folder)
-    drawn = _draw_curves(folder, reading.read_history(folder), result["run_id"], result["metrics"]["best_epoch"])
-    predictions = reading.read_predictions(folder, result)
-    classes = result["data"]["classes"]
-    title = f"{result['run_id']}, {len(predictions.labels):,} test images"
-    draw_confusion(predictions.labels, predictions.predicted, classes, folder / "confusion.png", title)
-    return [*drawn, folder / "confusion.png"]
+    return _write_plots(read_run(folder))
 
 
-def draw_run(seen: Seen) -> list[Path]:
-    """Draw curves.png, confusion.png and mistakes.png of a run into its folder, as far as it has what they show.
+def draw_run(run: RunFiles) -> list[Path]:
+    """Draw curves.png and all that its task draws into a run's folder, as far as the run has what they show.
 
     Raises:
         FitbenchError: a file of the run is damaged, or the data set, from which the mistakes come, is not the run's.
     """
-    if seen.result is None:
-        return _draw_curves(seen.folder, seen.history, seen.folder.name, seen.best_epoch)
-    return [*write_plots(seen.folder), *_draw_mistakes(seen)]
+    if run.result is None:
+        return _draw_curves(run)
+    return [*_write_plots(run), *(path for name in run.drawings if name in FROM_DATA for path in FROM_DATA[name](run))]
 
 
-def _draw_curves(folder: Path, history: list[dict[str, Any]], title: str, best_epoch: int | None) -> list[Path]:
-    if not history:
+def _write_plots(run: RunFiles) -> list[Path]:
+    assert run.result is not None
+    if run.predictions is None:
+        reading.read_predictions(run.folder, run.result)  # its message says what is missing
+    drawn = (path for name in run.drawings if name in FROM_PREDICTIONS for path in FROM_PREDICTIONS[name](run))
+    return [*_draw_curves(run), *drawn]
+
+
+def _draw_curves(run: RunFiles) -> list[Path]:
+    if not run.history:
         return []
-    draw_curves(history, folder / "curves.png", title, best_epoch)
-    return [folder / "curves.png"]
+    path = run.folder / "curves.png"
+    draw_curves(run.history, run.panels(), path, run.name, run.best_epoch)
+    return [path]
 
 
-def _draw_mistakes(seen: Seen) -> list[Path]:
+def _draw_confusion(run: RunFiles) -> list[Path]:
+    assert run.predictions is not None
+    labels, predicted = run.predictions.targets, scores.predicted(run.predictions.outputs)
+    path = run.folder / "confusion.png"
+    draw_confusion(labels, predicted, run.classes, path, f"{run.name}, {len(labels):,} test images")
+    return [path]
+
+
+def _draw_mistakes(run: RunFiles) -> list[Path]:
     """Draw mistakes.png; its images come from the data set, which must be the one that the run was tested with."""
     from fitbench.config import from_values
     from fitbench.data.loading import load
 
-    assert seen.result is not None and seen.predictions is not None
-    labels, probabilities = seen.predictions.labels, seen.predictions.probabilities
+    assert run.predictions is not None
+    labels, probabilities = run.predictions.targets, run.predictions.outputs
     worst = scores.mistakes(labels, probabilities)[: GRID * GRID]
     if not len(worst):
         return []
-    data = load(from_values(seen.config).data)
-    if data.sha256 != seen.predictions.data_sha256:
+    data = load(from_values(run.config).data)
+    if data.sha256 != run.predictions.data_sha256:
         raise FitbenchError(
             f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
-            f"{seen.predictions.data_sha256:.8}; mistakes.png needs the same images"
+            f"{run.predictions.data_sha256:.8}; mistakes.png needs the same images"
         )
-    path = seen.folder / "mistakes.png"
-    title = f"{seen.result['run_id']}: the most confident mistakes on {len(labels):,} test images"
-    confidence = probabilities[worst].max(axis=1)
-    draw_mistakes(
-        data.x_test[worst], labels[worst], seen.predictions.predicted[worst], confidence, seen.classes, path, title
-    )
+    path = run.folder / "mistakes.png"
+    title = f"{run.name}: the most confident mistakes on {len(labels):,} test images"
+    predicted, confidence = scores.predicted(probabilities[worst]), probabilities[worst].max(axis=1)
+    draw_mistakes(data.x_test[worst], labels[worst], predicted, confidence, run.classes, path, title)
     return [path]
 
 
-def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, title: str, best_epoch: int | None) -> None:
-    """Write loss and accuracy over the epochs as a PNG of 1350 x 540 pixels, training beside validation.
+# by the names in `Task.drawings`
+FROM_PREDICTIONS: Mapping[str, Callable[[RunFiles], list[Path]]] = {"confusion": _draw_confusion}
+FROM_DATA: Mapping[str, Callable[[RunFiles], list[Path]]] = {"mistakes": _draw_mistakes}
+
+
+def draw_curves(
+    history: Sequence[Mapping[str, Any]],
+    panels: Sequence[tuple[str, str]],
+    path: Path,
+    title: str,
+    best_epoch: int | None,
+) -> None:
+    """Write one or two metrics over the epochs as a PNG of 1350 x 540 pixels, training and validation in each panel.
 
     `history` has one entry or more, as `reading.read_history` gives them; what is null or absent is not drawn.
+    `panels` are pairs of a metric's name and label.
     """
     figure = _figure(9, 3.6)
     epochs = [epoch["epoch"] for epoch in history]
-    for column, name in enumerate(("loss", "accuracy")):
+    for column, (name, heading) in enumerate(panels):
         axes = figure.add_axes((0.065 + column * 0.49, 0.145, 0.425, 0.7))
         for key, label, color, line, marker in (
-            (name, "train", TRAIN, "-", "o"),
-            (f"val_{name}", "validation", VALIDATION, "--", "s"),
+            (history_key("train", name), "train", TRAIN, "-", "o"),
+            (history_key("val", name), "validation", VALIDATION, "--", "s"),
         ):
             values = np.array([epoch.get(key) for epoch in history], dtype=float)
             if np.isfinite(values).any():
@@ -114,7 +138,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], path: Path, title: str, be
         axes.grid(axis="y", color="#dddddd", linewidth=0.7)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_title(name.capitalize(), loc="left", fontsize=11)
+        axes.set_title(with_capital(clean(heading)), loc="left", fontsize=11, parse_math=False)
         if axes.lines:
             axes.legend(frameon=False, fontsize=9.5)
     figure.suptitle(clean(title), x=0.065, y=0.985, ha="left", fontsize=9.5, color=GREY, parse_math=False)

@@ -1,4 +1,4 @@
-"""`fitbench plot`: from run folders to a chart in a file, and in words what it shows and what it leaves out."""
+"""`fitbench plot`: from run folders to a chart in a file, with a caption and what the chart leaves out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fitbench.analysis import statistics
-from fitbench.analysis.statistics import Metric
+from fitbench import metrics, quantities
+from fitbench.analysis.series import series
 from fitbench.charts import charts, paper
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.quantities import Quantity
 from fitbench.text import clean, console
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fitbench.analysis.groups import Group
     from fitbench.charts.charts import Chart
 
@@ -40,22 +43,22 @@ def plot(
         output: .png, .svg or .pdf, in a folder that exists.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`, and all columns
             that vary for parallel coordinates (`charts.varying_keys`).
-        metric: None: test_accuracy, for curves val_accuracy.
+        metric: None: the primary metric of the runs, on the test part; for curves on the validation part.
         x: of a scatter, the metric that is the cost; None: parameters.
         where: a filter, see `filters`.
         width: 'column' (3.4 inches) or 'full' (7); None: full for parallel coordinates.
 
     Raises:
-        RequestError: something asked for does not exist, or there is nothing to draw; most before any run is read.
+        RequestError: something asked for does not exist, or there is nothing to draw.
         FitbenchError: the file cannot be written.
     """
-    measured, cost = _checked(kind, output, metric, x, width)
+    _check(kind, output, x, width)
     if where is not None:
         from fitbench.analysis.filters import parse
 
         parse(where)
 
-    from fitbench.analysis.frame import column, load_runs, say_left_out
+    from fitbench.analysis.frame import column, load_runs, quantities_of, say_left_out
     from fitbench.analysis.groups import default_keys, group
 
     frame = load_runs(*paths)
@@ -68,8 +71,11 @@ def plot(
         frame = select(frame, where)
         if not len(frame):
             raise RequestError(f"--where keeps none of the {count} runs")
-    drawn = [measured.column, *([cost.column] if kind == "scatter" else [])]
-    too_large = (frame[drawn].abs() > charts.LARGEST).any(axis=1)
+    available = quantities_of(frame)
+    measured = _measured_by_epoch(metric, frame) if kind == "curves" else _measured(metric, frame)
+    cost = quantities.find(x or "parameters", available)
+    columns = [measured.column, *([cost.column] if kind == "scatter" else [])]
+    too_large = (frame[columns].abs() > charts.LARGEST).any(axis=1)
     frame = frame[~too_large]
     if by is not None:
         keys = [column(frame, name.strip()) for name in by.split(",")]
@@ -77,32 +83,30 @@ def plot(
         keys = charts.varying_keys(frame) if kind == "parallel" else default_keys(frame)
     groups = group(frame, keys, measured)
     uncounted = _uncounted(groups) + Counter({"too large to draw": int(too_large.sum()), "unreadable": unread})
-    groups = [one for one in groups if one.values]
+    groups = [each for each in groups if each.values]
     if not groups:
         raise RequestError(f"none of the runs can be shown: {_counted(uncounted)}")
-    _say_mixed(groups)
+    _warn_of_mixed(groups)
 
     size = width or ("full" if kind == "parallel" else "column")
     if kind == "curves":
-        chart = charts.chart_of_curves(groups, frame, (metric or "val_accuracy").removeprefix("metrics."), size)
+        chart = charts.chart_of_curves(groups, frame, measured, size)
     elif kind == "bars":
         chart = charts.chart_of_bars(groups, measured, size)
     elif kind == "scatter":
         chart = charts.chart_of_scatter(groups, frame, measured, cost, size)
     else:
         chart = charts.chart_of_parallel(groups, measured, size)
-    try:
-        paper.write(chart.figure, output)
-    except OSError as error:
-        raise FitbenchError(f"{output}: cannot be written ({error.strerror or error})") from None
-    if lacking := paper.lacking(chart.figure):
-        sys.stderr.write(f"fitbench: {clean(output)}: boxes stand for what the font lacks: {clean(lacking[:20])}\n")
-    left_out = uncounted + Counter(chart.left_out)
-    _print(chart, output, keys, left_out)
+    _write(chart, output)
+    _print(chart, output, keys, uncounted + Counter(chart.left_out))
 
 
-def _checked(kind: str, output: Path, metric: str | None, x: str | None, width: str | None) -> tuple[Metric, Metric]:
-    """The metric and the cost that are meant, if the request can be met as far as one can know without the runs."""
+def _check(kind: str, output: Path, x: str | None, width: str | None) -> None:
+    """Refuse what cannot be met whatever the runs are.
+
+    Raises:
+        RequestError: the kind or the width does not exist, or the file cannot be written there.
+    """
     if kind not in KINDS:
         raise RequestError(f"--kind is {kind!r}; it must be one of {', '.join(KINDS)}")
     if output.suffix.lower() not in paper.SUFFIXES:
@@ -117,43 +121,70 @@ def _checked(kind: str, output: Path, metric: str | None, x: str | None, width: 
         raise RequestError(f"--width is {width!r}; it must be one of {', '.join(paper.WIDTHS)}")
     if x is not None and kind != "scatter":
         raise RequestError("--x goes with --kind scatter alone")
-    if kind == "curves":
-        name = (metric or "val_accuracy").removeprefix("metrics.")
-        if name not in charts.PER_EPOCH:
-            raise RequestError(
-                f"--metric {metric!r} is not recorded every epoch; curves show {', '.join(charts.PER_EPOCH)}"
-            )
-        metric = charts.PER_EPOCH[name]
-    return statistics.known_metric(metric or "test_accuracy"), statistics.known_metric(x or "parameters")
+
+
+def _measured(metric: str | None, frame: pd.DataFrame) -> Quantity:
+    """The quantity that the runs are ranked by."""
+    from fitbench.analysis.frame import primary_of, quantities_of
+
+    return quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
+
+
+def _measured_by_epoch(metric: str | None, frame: pd.DataFrame) -> Quantity:
+    """The quantity of learning curves, named as in history.jsonl or as in `metrics` of result.json.
+
+    Raises:
+        RequestError: the runs do not record it, or epochs do not measure it.
+    """
+    from fitbench.analysis.frame import primary_of, quantities_of
+
+    available = quantities_of(frame)
+    by_epoch = series(available)
+    name = (metric or metrics.join("val", primary_of(frame))).removeprefix("metrics.")
+    quantity = quantities.find(by_epoch[name].column if name in by_epoch else name, available)
+    if quantity not in by_epoch.values():
+        names = ", ".join(by_epoch)
+        raise RequestError(f"--metric {metric!r} is not recorded every epoch; curves show {names}")
+    return quantity
 
 
 def _uncounted(groups: Sequence[Group]) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for one in groups:
-        found.update(one.uncounted)
-        found["recorded twice"] += len(one.repeated)
-    return +found
+    total: Counter[str] = Counter()
+    for group in groups:
+        total.update(group.uncounted)
+        total["recorded twice"] += len(group.repeated)
+    return +total
 
 
-def _say_mixed(groups: Sequence[Group]) -> None:
-    mixed = list(dict.fromkeys(key for one in groups for key in one.mixed))
+def _warn_of_mixed(groups: Sequence[Group]) -> None:
+    mixed = list(dict.fromkeys(key for group in groups for key in group.mixed))
     if mixed:
         keys = ", ".join(groups[0].keys)
-        said = f"runs of one group by {keys} differ in {', '.join(mixed)}; add that to --by, or choose with --where"
-        sys.stderr.write(f"fitbench: {clean(said)}\n")
+        text = f"runs of one group by {keys} differ in {', '.join(mixed)}; add that to --by, or choose with --where"
+        sys.stderr.write(f"fitbench: {clean(text)}\n")
 
 
 def _counted(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
 
 
+def _write(chart: Chart, output: Path) -> None:
+    """Write the figure, and name the characters that its font lacks."""
+    try:
+        paper.write(chart.figure, output)
+    except OSError as error:
+        raise FitbenchError(f"{output}: cannot be written ({error.strerror or error})") from None
+    if lacking := paper.lacking(chart.figure):
+        sys.stderr.write(f"fitbench: {clean(output)}: the font lacks {clean(lacking[:20])}; boxes are drawn instead\n")
+
+
 def _print(chart: Chart, output: Path, keys: Sequence[str], left_out: Mapping[str, int]) -> None:
     runs = "1 run" if chart.runs == 1 else f"{chart.runs:,} runs"
     groups = "1 group" if chart.groups == 1 else f"{chart.groups:,} groups"
-    said = f"{output}: {runs} in {groups} by {', '.join(keys)}"
+    line = f"{output}: {runs} in {groups} by {', '.join(keys)}"
     reasons = _counted(left_out)
     if reasons:
-        said += f"; {sum(left_out.values()):,} left out ({reasons})"
+        line += f"; {sum(left_out.values()):,} left out ({reasons})"
     out = console()
-    out.print(clean(said), soft_wrap=True)
+    out.print(clean(line), soft_wrap=True)
     out.print(clean(chart.caption), soft_wrap=True)

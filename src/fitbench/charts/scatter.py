@@ -45,6 +45,16 @@ class Point:
     y_high: float = math.nan
 
 
+@dataclass(frozen=True)
+class Axis:
+    """What an axis measures: its label, which direction is better, and the range that values can have."""
+
+    label: str
+    higher_is_better: bool
+    low: float = -math.inf
+    high: float = math.inf
+
+
 def pareto_front(x: np.ndarray, y: np.ndarray, low_x: bool, low_y: bool) -> np.ndarray:
     """Which points no other one dominates, bool [N]: none is as good in both, and better in one.
 
@@ -61,24 +71,16 @@ def pareto_front(x: np.ndarray, y: np.ndarray, low_x: bool, low_y: bool) -> np.n
     return on
 
 
-def draw_scatter(
-    points: Sequence[Point],
-    x_label: str,
-    y_label: str,
-    low_x: bool,
-    low_y: bool,
-    highest: float = math.inf,
-    width: str = "column",
-    heading: str = "",
-) -> Figure:
-    """A metric, which is `highest` at most, against a cost; `low_x` and `low_y` say whether lower is better.
+def draw_scatter(points: Sequence[Point], across: Axis, up: Axis, width: str = "column", heading: str = "") -> Figure:
+    """One quantity, such as a metric, against another, such as a cost.
 
-    The points on the Pareto front are filled, joined by a staircase (what is known to be reachable) and labelled. So
-    are the others, in grey, where they are few and there is room. The x axis is logarithmic where it spans a factor
-    of 10. `heading` stands above all.
+    The points on the Pareto front are filled, labelled and joined by a staircase, which bounds what they dominate. The
+    others are grey, and labelled where they are few and there is room. The x axis is logarithmic where it spans a
+    factor of 10. `heading` stands above all.
     """
     x, y = np.array([point.x for point in points]), np.array([point.y for point in points])
-    on = pareto_front(x, y, low_x, low_y)
+    low_x = not across.higher_is_better
+    on = pareto_front(x, y, low_x, not up.higher_is_better)
     order = np.flatnonzero(on)[np.lexsort((y[on], x[on]))]
     with paper.style():
         figure = paper.empty(WIDTHS[width], 2.5 if width == "column" else 3.6)
@@ -100,9 +102,10 @@ def draw_scatter(
             paper.short_numbers(axes.xaxis)
         if np.abs(y).max() >= 1e4:
             paper.short_numbers(axes.yaxis)
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.set_ylim(top=min(highest, axes.get_ylim()[1]))
+        axes.set_xlabel(across.label)
+        axes.set_ylabel(up.label)
+        axes.set_xlim(paper.within(axes.get_xlim(), (across.low, across.high)))
+        axes.set_ylim(paper.within(axes.get_ylim(), (up.low, up.high)))
         axes.grid()
         if not on.all() or heading:
             paper.legend_above(figure, handles, ["Pareto front", "dominated"][: len(handles)], heading)

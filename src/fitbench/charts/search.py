@@ -1,4 +1,4 @@
-"""The pictures of a search, as PNG files in the study's folder: drawn from what search.json holds, without Optuna."""
+"""The pictures of a search, drawn as PNG files in the study's folder from search.json, without Optuna."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.search_record import COSTS, metric_text, parted, short_names, window
+from fitbench.analysis.search_record import objective_quantity, parted, quantity_text, short_names, window
+from fitbench.analysis.series import axis_label
 from fitbench.charts import paper
-from fitbench.charts.charts import LARGEST, title
+from fitbench.charts.charts import LARGEST
 from fitbench.charts.paper import COLOURS, GREY, WIDTHS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def write_plots(record: dict[str, Any], folder: Path) -> None:
     """Write search_history.png, search_importance.png, search_slices.png and search_parallel.png.
 
     `record` is what search.json holds. Where there is nothing to draw, because fewer than two trials have finished or
-    no importance is known, a file that was left by an earlier search is removed.
+    no importance is known, the file of an earlier search is removed.
     """
     search = _Search(record)
     draw = {
@@ -62,8 +63,10 @@ class _Search:
     def __init__(self, record: Mapping[str, Any]) -> None:
         self.space = record["space"]
         self.short = short_names(list(self.space))
-        self.names = [one["name"] for one in record["objectives"]]
-        self.maximize = [one["direction"] == "maximize" for one in record["objectives"]]
+        self.names = [objective["name"] for objective in record["objectives"]]
+        self.objectives = [objective_quantity(objective) for objective in record["objectives"]]
+        self.labels = [axis_label(objective) for objective in self.objectives]
+        self.maximize = [objective.higher_is_better for objective in self.objectives]
         self.importance = record["importance"]
         self.trials = record["trials"]
         self.finished = [trial for trial in self.trials if trial["state"] == "finished"]
@@ -83,6 +86,10 @@ class _Search:
         had = [key for key in self.space if any(key in trial["params"] for trial in self.finished)]
         return sorted(had, key=lambda key: -share.get(key, 0))
 
+    def is_cost(self, objective: int) -> bool:
+        """Whether an objective is a size or a time, of which an axis shows the whole range."""
+        return self.objectives[objective].metric is None
+
     def values(self, trials: Sequence[Mapping[str, Any]], objective: int = 0) -> np.ndarray:
         """An objective of trials that have it, float [N]."""
         return np.array([trial["values"][objective] for trial in trials], float).clip(-LARGEST, LARGEST)
@@ -91,7 +98,7 @@ class _Search:
         """The ends of what an axis shows of an objective."""
         finished = self.values(self.finished, objective).tolist()
         pruned = self.values(self.pruned, objective).tolist()
-        if self.names[objective] in COSTS:
+        if self.is_cost(objective):
             return min(finished + pruned), max(finished + pruned)
         return window(finished, self.maximize[objective], pruned)
 
@@ -120,9 +127,9 @@ def _history(search: _Search) -> Figure | None:
             texts.append(text)
         best = search.trials[search.best[0]]
         (height,) = search.values([best])
-        said = metric_text(search.names[0], height) if abs(height) < 1e6 else paper.number(height)
+        text = quantity_text(search.objectives[0], height) if abs(height) < 1e6 else paper.number(height)
         axes.annotate(
-            f"{said}\ntrial {best['number']}",
+            f"{text}\ntrial {best['number']}",
             (1, height), (5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             va="center", color=VERMILION, fontsize=7.5, annotation_clip=False,
         )  # fmt: skip
@@ -149,8 +156,8 @@ def _draw_trials(axes: Axes, search: _Search, place: Place, objective: int = 0) 
         (search.pruned, "pruned, at its best epoch", "x", PALE),
     ):
         values = search.values(trials, objective).tolist()
-        pairs = [(place(trial), y) for trial, y in zip(trials, values, strict=True)]
-        here = [(x, y) for x, y in pairs if math.isfinite(x)]
+        places = [(place(trial), y) for trial, y in zip(trials, values, strict=True)]
+        here = [(x, y) for x, y in places if math.isfinite(x)]
         there = [(x, end) for x, y in here if not low <= y <= high]
         handle = _mark(
             axes, search, [(x, y) for x, y in here if low <= y <= high], text.partition(",")[0], marker, color
@@ -190,21 +197,21 @@ def _mark(
 def _objective_axis(axes: Axes, search: _Search, objective: int) -> None:
     """Let the y axis show an objective: its range with a margin, logarithmic where a cost spans a factor of 10."""
     low, high = search.range(objective)
-    name = search.names[objective]
+    quantity = search.objectives[objective]
     margin = 0.06
-    if name in COSTS and paper.wide(np.array([low, high])):
+    if search.is_cost(objective) and paper.wide(np.array([low, high])):
         axes.set_yscale("log")
         ratio = (high / low) ** margin
         axes.set_ylim(low / ratio, high * ratio)
         _log_ticks(axes.yaxis, low, high)
     else:
         apart = margin * (high - low) or 0.05 * abs(high) or 0.5
-        axes.set_ylim(low - apart, high + apart)
-        if name.endswith("accuracy"):
-            axes.set_ylim(top=min(1.0, high + apart) if high < 1 else 1.0)
+        inside = quantity.low <= low <= high <= quantity.high
+        limits = (quantity.low, quantity.high) if inside else (-math.inf, math.inf)
+        axes.set_ylim(paper.within((low - apart, high + apart), limits))
     if max(abs(low), abs(high)) >= 1e4:
         paper.short_numbers(axes.yaxis)
-    axes.set_ylabel(title(name))
+    axes.set_ylabel(search.labels[objective])
     axes.grid(axis="y")
 
 
@@ -226,28 +233,28 @@ def _whole_numbers(axes: Axes) -> None:
 
 def _plane(search: _Search) -> Figure | None:
     """The trials by two objectives, the first one up, with the Pareto front; a plane for each of further objectives."""
+    from fitbench.charts.scatter import Axis as ScatterAxis
     from fitbench.charts.scatter import Point, draw_scatter
 
     if len(search.finished) < 2:
         return None
     low, high = search.range()
     front = set(search.best)
-    shown = [one for one in search.finished if low <= one["values"][0] <= high or one["number"] in front]
+    drawn = [trial for trial in search.finished if low <= trial["values"][0] <= high or trial["number"] in front]
     heading = search.heading
-    if beyond := len(search.finished) - len(shown):
+    if beyond := len(search.finished) - len(drawn):
         side = "below" if search.maximize[0] else "above"
         end = low if search.maximize[0] else high
-        heading += f"; {beyond:,} with {title(search.names[0])} {side} {paper.number(end)} not shown"
+        heading += f"; {beyond:,} with {search.labels[0]} {side} {paper.number(end)} not shown"
     if len(search.names) > 2:
-        return _planes(search, shown, heading)
-    points = [Point(f"trial {one['number']}", one["values"][1], one["values"][0]) for one in shown]
-    y, x = map(title, search.names)
-    high_y, high_x = search.maximize
-    highest = 1.0 if search.names[0].endswith("accuracy") else math.inf
-    return draw_scatter(points, x, y, not high_x, not high_y, highest, "full", heading)
+        return _planes(search, drawn, heading)
+    points = [Point(f"trial {trial['number']}", trial["values"][1], trial["values"][0]) for trial in drawn]
+    up, across = (ScatterAxis(label, quantity.higher_is_better, quantity.low, quantity.high)
+                  for label, quantity in zip(search.labels, search.objectives, strict=True))  # fmt: skip
+    return draw_scatter(points, across, up, "full", heading)
 
 
-def _planes(search: _Search, shown: Sequence[Mapping[str, Any]], heading: str) -> Figure:
+def _planes(search: _Search, trials: Sequence[Mapping[str, Any]], heading: str) -> Figure:
     with paper.style():
         across = len(search.names) - 1
         figure = paper.empty(max(WIDTH, 2.2 * across), 2.4)
@@ -256,49 +263,50 @@ def _planes(search: _Search, shown: Sequence[Mapping[str, Any]], heading: str) -
         handles: list[Artist] = []
         for other, axes in enumerate(rows[0], 1):
             for on, look in ((False, {"markerfacecolor": "white", "color": GREY}), (True, {"color": VERMILION})):
-                these = [trial for trial in shown if (trial["number"] in front) == on]
+                these = [trial for trial in trials if (trial["number"] in front) == on]
                 drawn = axes.plot(
                     search.values(these, other), search.values(these), linestyle="", marker="o", markersize=4,
                     gid="front" if on else "dominated", clip_on=False, **look,
                 )  # fmt: skip
                 handles += drawn if other == 1 else []
-            x = search.values(shown, other)
+            x = search.values(trials, other)
             axes.margins(0.08)
             if paper.wide(x):
                 paper.logarithmic(axes, x)
             elif x.max() >= 1e4:
                 paper.short_numbers(axes.xaxis)
-            axes.set_xlabel(title(search.names[other]))
+            axes.set_xlabel(search.labels[other])
             axes.grid()
-        rows[0, 0].set_ylabel(title(search.names[0]))
+        rows[0, 0].set_ylabel(search.labels[0])
         texts = ["no other trial is better in every objective", "dominated"]
         paper.legend_above(figure, handles[::-1], texts, heading)
     return figure
 
 
-# -- what mattered ----------------------------------------------------------------------------------------------------
+# -- importances ------------------------------------------------------------------------------------------------------
 
 
 def _importance(search: _Search) -> Figure | None:
     """A bar for each parameter's share in what makes trials good, and a panel for each objective."""
-    known = {name: search.importance[name] for name in search.names if search.importance.get(name)}
-    keys = [key for key in search.parameters() if any(key in found for found in known.values())]
+    rated = {label: search.importance[name] for name, label in zip(search.names, search.labels, strict=True)
+             if search.importance.get(name)}  # fmt: skip
+    keys = [key for key in search.parameters() if any(key in shares for shares in rated.values())]
     if not keys or len(search.finished) < 2:
         return None
     with paper.style():
-        width = WIDTH if len(known) > 1 else WIDTHS["column"] + 1.2
+        width = WIDTH if len(rated) > 1 else WIDTHS["column"] + 1.2
         figure = paper.empty(width, 0.75 + 0.21 * max(len(keys), 2))
-        panels: Any = figure.subplots(1, len(known), sharey=True, squeeze=False)
-        for axes, (name, found) in zip(panels[0], known.items(), strict=True):
-            shares = [found.get(key, 0) for key in keys]
+        panels: Any = figure.subplots(1, len(rated), sharey=True, squeeze=False)
+        for axes, (label, of_label) in zip(panels[0], rated.items(), strict=True):
+            shares = [of_label.get(key, 0) for key in keys]
             axes.barh(range(len(keys)), shares, height=0.66, color=BLUE)
             for place, share in enumerate(shares):
                 axes.annotate(
                     f"{share:.2f}", (share, place), (3, 0), textcoords="offset points", va="center", fontsize=7.5
                 )
-            axes.set_xlim(0, max(shares) * (1 + 0.1 * len(known)))
+            axes.set_xlim(0, max(shares) * (1 + 0.1 * len(rated)))
             axes.set_ylim(len(keys) - 0.4, -0.6)
-            axes.set_xlabel(f"importance for {title(name)}")
+            axes.set_xlabel(f"importance for {label}")
             axes.tick_params(axis="y", length=0)
             axes.grid(axis="x")
         panels[0, 0].set_yticks(range(len(keys)), paper.labels([search.short[key] for key in keys], 0.35 * width))
@@ -418,10 +426,10 @@ class _Choices:
     def __init__(self, search: _Search, key: str, wide: float) -> None:
         self.texts: list[str] = []
         members: dict[str, list[int]] = {}
-        made = [trial for trial in search.trials if key in trial["params"] and trial["state"] != "running"]
+        chosen = [trial for trial in search.trials if key in trial["params"] and trial["state"] != "running"]
         for value in search.space[key]["values"]:
             text = _choice(value)
-            members[text] = [trial["number"] for trial in made if _choice(trial["params"][key]) == text]
+            members[text] = [trial["number"] for trial in chosen if _choice(trial["params"][key]) == text]
             if members[text] and text not in self.texts:
                 self.texts.append(text)
         self.places = {
@@ -480,14 +488,14 @@ def _parallel(search: _Search) -> Figure | None:
             name = f"{condition}.{name.rpartition('.')[2]}"
         column = scale(name, chosen, metric, of.get("log"), texts)
         columns.append(replace(column, ticks=column.ticks[:: -(-len(column.ticks) // TICKS)]))
-    for other, name in enumerate(search.names[1:], 1):
-        columns.append(scale(title(name), search.values(search.finished, other).tolist(), metric))
+    for other, label in enumerate(search.labels[1:], 1):
+        columns.append(scale(label, search.values(search.finished, other).tolist(), metric))
     heading = search.heading
     if outside := int((metric != values).sum()):
         side = f"below {paper.number(low)}" if search.maximize[0] else f"above {paper.number(high)}"
         heading += f"; {outside:,} {side} stand{'s'[: outside == 1]} at the end of the axis"
     with paper.style():
         width = max(WIDTH, AXIS * (len(columns) + 1))
-        figure = draw_parallel(columns, metric, title(search.names[0]), search.maximize[0], width)
+        figure = draw_parallel(columns, metric, search.labels[0], search.maximize[0], width)
         _head(figure, heading)
     return figure

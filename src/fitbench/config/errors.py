@@ -20,7 +20,7 @@ class Explained(ValueError):
     """What a validator raises whose message names its key, and so stands as it is."""
 
 
-def validated(schema: type[Schema], values: Any, key: str = "", where: str = "") -> Schema:
+def validated(schema: type[Schema], values: Any, key: str = "", where: str = "", top: str = "the top level") -> Schema:
     """The values as an instance of a schema.
 
     Args:
@@ -28,6 +28,7 @@ def validated(schema: type[Schema], values: Any, key: str = "", where: str = "")
         values: nested dictionaries.
         key: the key that has these values, such as `model`; empty for the top level.
         where: what the message begins with, such as `table.yaml: `.
+        top: what the message calls the values where `key` is empty.
 
     Raises:
         RequestError: one is wrong; see `explain`.
@@ -35,10 +36,17 @@ def validated(schema: type[Schema], values: Any, key: str = "", where: str = "")
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        raise RequestError(explain(error, schema, values, key, where)) from error
+        raise RequestError(explain(error, schema, values, key, where, top)) from error
 
 
-def explain(error: ValidationError, schema: type[BaseModel], values: Any, key: str = "", where: str = "") -> str:
+def explain(
+    error: ValidationError,
+    schema: type[BaseModel],
+    values: Any,
+    key: str = "",
+    where: str = "",
+    top: str = "the top level",
+) -> str:
     """The first thing that is wrong with `values`: its key, the value, what is allowed, and the nearest known key.
 
     The arguments are those of `validated`. A misspelt key comes before a missing one, which it explains. The message
@@ -46,10 +54,10 @@ def explain(error: ValidationError, schema: type[BaseModel], values: Any, key: s
     """
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
-    return where + _line(first, schema, values, key)
+    return where + _line(first, schema, values, key, top)
 
 
-def _line(detail: Any, schema: Any, values: Any, key: str) -> str:
+def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
     annotation, value, section, keys = schema, values, key, list[str]()
     parts = list(detail["loc"])
     while parts:
@@ -72,7 +80,7 @@ def _line(detail: Any, schema: Any, values: Any, key: str) -> str:
             parts = [part]
             break
     if detail["type"] == "extra_forbidden":
-        return _no_such_key(key, section, keys)
+        return _no_such_key(key, section, keys, top)
     if detail["type"] == "missing":
         return f"{key} is missing; it must be {describe(annotation)}"
     models = _models(annotation)
@@ -109,10 +117,10 @@ def _item(values: Any, part: Any) -> Any:
     return values.get(names.get(part))
 
 
-def _no_such_key(key: str, section: str, keys: list[str]) -> str:
+def _no_such_key(key: str, section: str, keys: list[str], top: str) -> str:
     near = difflib.get_close_matches(key.removeprefix(f"{section}."), keys, n=1)
     mean = f"did you mean {section and section + '.'}{near[0]}? " if near else ""
-    return f"{key}: there is no such key; {mean}{section or 'the top level'} has {', '.join(keys)}"
+    return f"{key}: there is no such key; {mean}{section or top} has {', '.join(keys)}"
 
 
 def _shown(value: Any) -> str:

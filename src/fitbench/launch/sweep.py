@@ -88,7 +88,7 @@ def run_sweep(jobs: Sequence[Job], launcher: Launcher, max_batch_size: int | Non
             errors[job.folder] = first_line(error)
     watch = Watch([job.folder for job in left], len(jobs), skipped, settings.progress, next(iter(settings.metrics)))
     if to_evaluate:
-        watch.say(f"fitbench: {to_evaluate} finished runs lack a metric and are evaluated for it, not trained again")
+        watch.say(f"fitbench: finished runs that lack a metric and are evaluated, not trained: {to_evaluate}")
     launches = _Launches(launcher, workers, errors, watch)
     try:
         with watch:

@@ -22,6 +22,7 @@ from fitbench.record import result as results
 from fitbench.record.files import read_object
 from fitbench.record.folder import state_of
 from fitbench.record.schemas import check
+from fitbench.tasks import task_of
 
 NAMED = 10  # candidates that a message names at most
 
@@ -166,45 +167,39 @@ def is_number(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A run on the test images: labels int [N], probabilities float [N, classes], the data set's SHA-256 (hex)."""
+    """A run on the test part of N examples.
 
-    labels: np.ndarray
-    probabilities: np.ndarray
+    `targets` and `outputs` are what the run's task records, as labels int [N] and probabilities float [N, classes];
+    `data_sha256` is the data set's SHA-256 (hex).
+    """
+
+    targets: np.ndarray
+    outputs: np.ndarray
     data_sha256: str
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """The most probable class of each image, int [N]."""
-        return self.probabilities.argmax(axis=1)
 
 
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
-    """What predictions.npz holds, checked against the result.
+    """What predictions.npz holds, checked against the result by the run's task.
 
     Raises:
         FitbenchError: the file is absent or damaged, or is not of this result; the message names it.
     """
     path = folder / "predictions.npz"
+    task = task_of(result["task"])
     try:
         if not zipfile.is_zipfile(path) and path.exists():
             raise ValueError("not an .npz file, or cut short")
         with np.load(path, allow_pickle=False) as archive:
-            labels, probabilities = archive["labels"], archive["probabilities"]
+            targets, outputs = archive[task.targets_name], archive[task.outputs_name]
             sha256 = str(archive["data_sha256"])
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file; train the run again with force=true") from None
     except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise FitbenchError(f"{path}: damaged ({error}); train the run again with force=true") from None
-    count, classes = result["data"]["test"], len(result["data"]["classes"])
-    shape = (count, classes)
-    if labels.dtype.kind not in "iu" or labels.shape != (count,):
-        raise FitbenchError(f"{path}: labels are {labels.dtype} {labels.shape}; expected {count} integers")
-    if probabilities.dtype.kind != "f" or probabilities.shape != shape:
-        raise FitbenchError(
-            f"{path}: probabilities are {probabilities.dtype} {probabilities.shape}; expected floats {shape}"
-        )
-    if count == 0 or labels.min() < 0 or labels.max() >= classes:
-        raise FitbenchError(f"{path}: labels are not all from 0 to {classes - 1}")
+    try:
+        task.check(targets, outputs, result["data"]["test"], task.outputs(result["data"]["classes"]))
+    except ValueError as error:
+        raise FitbenchError(f"{path}: {error}") from None
     if sha256 != result["data"]["sha256"]:
         raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256:.8}) than result.json says")
-    return Predictions(labels, probabilities, sha256)
+    return Predictions(targets, outputs, sha256)

@@ -18,7 +18,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fitbench.analysis import statistics
+from fitbench import metrics, quantities
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
 from fitbench.text import clean
@@ -33,7 +33,7 @@ def report(
     paths: Sequence[str | Path],
     out: str | Path,
     by: str | None = None,
-    metric: str = "test_accuracy",
+    metric: str | None = None,
     where: str | None = None,
 ) -> None:
     """Write the runs below the paths (none: below outputs/) as one HTML page, and print where it is.
@@ -42,7 +42,7 @@ def report(
         paths: outputs folders, studies, run folders, or anything above.
         out: the file, replaced as a whole.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`.
-        metric: what groups are ranked by, such as 'test_accuracy'.
+        metric: what groups are ranked by, such as 'test_macro_f1'; None: the runs' primary metric on the test part.
         where: a filter, see `filters`: only these runs are on the page.
 
     Raises:
@@ -54,14 +54,12 @@ def report(
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    ranking = statistics.known_metric(metric)
-
     if where is not None:
         from fitbench.analysis.filters import parse
 
         parse(where)
 
-    from fitbench.analysis.frame import load_runs, say_left_out
+    from fitbench.analysis.frame import load_runs, primary_of, quantities_of, say_left_out
     from fitbench.report.content import collect
 
     frame = load_runs(*paths)
@@ -73,6 +71,7 @@ def report(
     if not len(frame):
         say_left_out(frame)
         raise RequestError(f"--where keeps none of the {count} runs" if count else "none of the runs can be read")
+    ranking = quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
     content = collect(frame, by.split(",") if by is not None else [], ranking, paths)
     frame.attrs["left_out"] = content["left_out"]
     say_left_out(frame)

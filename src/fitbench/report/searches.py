@@ -1,4 +1,4 @@
-"""What the report shows of a search: trials, objectives, parameters and what mattered, as the page has them."""
+"""What the report shows of a search: trials, objectives, parameters and importances, as the page takes them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.analysis.groups import text
-from fitbench.analysis.search_record import COSTS, STATES, Record, read_search, short_names, window
-from fitbench.charts.charts import title
+from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names, window
+from fitbench.analysis.series import axis_label
 from fitbench.errors import FitbenchError
+from fitbench.quantities import Quantity
 
 TRIALS = 5_000  # that a page shows
 BEST = 100  # of further ones
@@ -19,16 +20,20 @@ PARAMETERS = 40  # that a page shows
 
 
 def collect(
-    folders: Sequence[str], paths: Sequence[str | Path], left_out: list[tuple[str, str]]
+    folders: Sequence[str],
+    paths: Sequence[str | Path],
+    left_out: list[tuple[str, str]],
+    recorded: Mapping[str, Quantity],
 ) -> list[dict[str, Any]]:
     """The searches of the studies that hold these run folders, as JSON holds them; damaged ones join `left_out`.
 
-    A study is looked into if one of the paths holds it, and not only a run of it.
+    A study is looked into if one of the paths holds it, and not only a run of it. `recorded` are the quantities of the
+    runs.
     """
     given = {os.path.normpath(path) for path in paths}
     studies = dict.fromkeys(os.path.dirname(folder) for folder in folders if os.path.normpath(folder) not in given)  # noqa: PTH120
     run_at = {folder: run for run, folder in enumerate(folders)}
-    found = []
+    collected = []
     for study in studies:
         try:
             record = read_search(Path(study))
@@ -36,29 +41,32 @@ def collect(
             left_out.append((study, str(error)))
         else:
             if record is not None:
-                found.append(_collected(record, study, run_at))
-    return found
+                collected.append(_collected(record, study, run_at, recorded))
+    return collected
 
 
-def _collected(record: Record, study: str, run_at: Mapping[str, int]) -> dict[str, Any]:
+def _collected(
+    record: Record, study: str, run_at: Mapping[str, int], recorded: Mapping[str, Quantity]
+) -> dict[str, Any]:
     """A search for page/search.js: lists that are about trials are in their order, and so are positions of trials."""
     every = record["trials"]
     kept = sorted({*range(min(len(every), TRIALS)), *record["best"][:BEST]})
     trials = [every[number] for number in kept]
     place = {number: i for i, number in enumerate(kept)}
-    names = [one["name"] for one in record["objectives"]]
+    names = [objective["name"] for objective in record["objectives"]]
+    quantities = [objective_quantity(objective, recorded) for objective in record["objectives"]]
     shares = [record["importance"].get(name, {}) for name in names]
     keys = sorted(record["space"], key=lambda key: -shares[0].get(key, 0))[:PARAMETERS]
     labels = short_names(list(record["space"]))
-    said = [_said(record)]
+    summary = [_summary(record)]
     if len(trials) < len(every):
-        said.append(f"{len(trials):,} of the trials are shown.")
+        summary.append(f"{len(trials):,} of the trials are shown.")
     if len(keys) < len(record["space"]):
-        said.append(f"{len(keys)} of {len(record['space'])} parameters are shown.")
+        summary.append(f"{len(keys)} of {len(record['space'])} parameters are shown.")
     return {
         "study": record["study"],
-        "said": " ".join(said),
-        "objectives": [_objective(record, i, trials) for i in range(len(names))],
+        "summary": " ".join(summary),
+        "objectives": [_objective(record, i, quantity, trials) for i, quantity in enumerate(quantities)],
         "parameters": [_parameter(record["space"][key], key, labels[key], trials) for key in keys],
         "importance": [[(i, share[key]) for i, key in enumerate(keys) if key in share] for share in shares],
         "numbers": kept,
@@ -72,8 +80,8 @@ def _collected(record: Record, study: str, run_at: Mapping[str, int]) -> dict[st
     }  # fmt: skip
 
 
-def _said(record: Record) -> str:
-    """How many trials there are and how they ended, and how the search was made."""
+def _summary(record: Record) -> str:
+    """How many trials there are, how they ended, and which sampler and pruner chose them."""
     counts = Counter(trial["state"] for trial in record["trials"])
     states = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
     seeds = record.get("seeds")
@@ -85,23 +93,25 @@ def _said(record: Record) -> str:
     )
 
 
-def _objective(record: Record, number: int, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    name, direction = (record["objectives"][number][key] for key in ("name", "direction"))
+def _objective(record: Record, number: int, quantity: Quantity, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """An objective as page/search.js takes it; `low` and `high` are the ends of its axis."""
     finished = [trial["values"][number] for trial in record["trials"] if trial["state"] == "finished"]
     pruned = [trial["values"][number] for trial in record["trials"] if trial["state"] == "pruned" and trial["values"]]
+    is_cost = quantity.metric is None  # a size or a time, whose whole range matters
     low, high = 0.0, 1.0
-    if name in COSTS and finished + pruned:
+    if is_cost and finished + pruned:
         low, high = min(finished + pruned), max(finished + pruned)
     elif finished + pruned:
-        low, high = window(finished or pruned, direction == "maximize", pruned)
+        low, high = window(finished or pruned, quantity.higher_is_better, pruned)
     return {
-        "name": name,
-        "label": title(name),
-        "kind": "integer" if name == "parameters" else "seconds" if name.endswith("seconds") else "metric",
-        "better": "higher" if direction == "maximize" else "lower",
+        "name": record["objectives"][number]["name"],
+        "label": axis_label(quantity),
+        "kind": "seconds" if quantity.unit == "s" else "integer" if is_cost else "metric",
+        "digits": quantity.digits,
+        "better": "higher" if quantity.higher_is_better else "lower",
         "low": low,
         "high": high,
-        "log": name in COSTS and low > 0 and high >= 10 * low,
+        "log": is_cost and low > 0 and high >= 10 * low,
         "values": [_value_of(trial, number) for trial in trials],
     }
 
@@ -115,8 +125,8 @@ def _parameter(of: Record, key: str, label: str, trials: Sequence[Mapping[str, A
     about = {"name": key, "label": label}
     if of["kind"] == "choice":
         texts = [None if value is None else text(value) for value in values]
-        order = [one for one in dict.fromkeys(map(text, of["values"])) if one in set(texts)]
-        rest = [one for one in dict.fromkeys(texts) if one is not None and one not in order]
+        order = [choice for choice in dict.fromkeys(map(text, of["values"])) if choice in set(texts)]
+        rest = [choice for choice in dict.fromkeys(texts) if choice is not None and choice not in order]
         return about | {"kind": "text", "choices": [*order, *rest], "values": texts}
     return about | {"kind": "short", "log": of["log"], "low": of["low"], "high": of["high"], "values": values}
 

@@ -1,4 +1,4 @@
-"""`fitbench search`, as far as it goes without Optuna."""
+"""`fitbench search`: the part that does not need Optuna."""
 
 from fitbench.errors import RequestError
 

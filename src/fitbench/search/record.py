@@ -1,12 +1,13 @@
-"""What a search has found so far as plain data, and the file search.json in the study's folder that holds it.
+"""The state of a search as plain data, and the file search.json in the study's folder that holds it.
 
-Reports and plots read that file and need no Optuna. It is made anew from the storage whenever a trial ends.
+Reports and plots read that file and need no Optuna. It is written again from the storage whenever a trial ends.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -14,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fitbench.analysis.search_record import FILE, SCHEMA
 from fitbench.record.files import write_whole
-from fitbench.search.settings import Objective, objectives, pruner
+from fitbench.search.objectives import Objective, pruner
 from fitbench.search.study import Study, reaching
 
 FEWEST = 10  # finished trials from which importances are computed
@@ -22,7 +23,7 @@ STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialSta
 
 
 def write_record(study: Study) -> dict[str, Any]:
-    """Write search.json, and give what it holds."""
+    """Write search.json; gives its content."""
     record = described(study)
     write_whole(study.folder / FILE, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
     return record
@@ -30,28 +31,28 @@ def write_record(study: Study) -> dict[str, Any]:
 
 def described(study: Study) -> dict[str, Any]:
     """The search as JSON: objectives, space, trials by number, the best of them, importances by objective."""
-    wanted = objectives(study.settings)
+    wanted = study.objectives
     trials = [_described(study, trial) for trial in study.trials()]
     return {
         "schema": SCHEMA,
         "study": study.study.study_name,
-        "objectives": [{"name": one.name, "direction": one.direction} for one in wanted],
+        "objectives": [_objective(study, objective) for objective in wanted],
         "space": study.space.described(),
         "sampler": study.settings.sampler.value,
-        "pruner": pruner(study.settings).value,
+        "pruner": pruner(study.settings, wanted).value,
         "seed": study.settings.seed,
         "seeds": study.settings.seeds,
         "versions": {"optuna": optuna.__version__},
         "trials": trials,
         "best": [trial["number"] for trial in best(trials, wanted)],
-        "importance": {one.name: _importance(study, i) for i, one in enumerate(wanted)},
+        "importance": {objective.name: _importance(study, i) for i, objective in enumerate(wanted)},
     }
 
 
 def best(trials: list[dict[str, Any]], wanted: list[Objective]) -> list[dict[str, Any]]:
     """The finished trials, the best first; with several objectives those that no other surpasses in all of them."""
     finished = [trial for trial in trials if trial["state"] == "finished"]
-    signs = [1 if one.direction == "minimize" else -1 for one in wanted]
+    signs = [1 if objective.direction == "minimize" else -1 for objective in wanted]
     keys = {trial["number"]: [s * v for s, v in zip(signs, trial["values"], strict=True)] for trial in finished}
 
     def surpassed(trial: dict[str, Any]) -> bool:
@@ -60,6 +61,22 @@ def best(trials: list[dict[str, Any]], wanted: list[Objective]) -> list[dict[str
 
     kept = [trial for trial in finished if not surpassed(trial)] if len(wanted) > 1 else finished
     return sorted(kept, key=lambda trial: (keys[trial["number"]], trial["number"]))
+
+
+def _objective(study: Study, objective: Objective) -> dict[str, Any]:
+    """Name, direction and label of an objective, and the metric's `info` as in `metric_info` of result.json.
+
+    Without `info` it is no metric, or a metric of the user's of which no run has recorded the definition yet.
+    """
+    described: dict[str, Any] = {
+        "name": objective.name,
+        "direction": objective.direction,
+        "label": objective.label,
+    }
+    metric = objective.metric
+    if metric is not None and (definition := metric.definition or study.definitions().get(metric.name)):
+        described["info"] = replace(metric, definition=definition).info()
+    return described
 
 
 def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
@@ -80,25 +97,25 @@ def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _importance(study: Study, index: int) -> dict[str, float]:
-    """The share of each parameter in what makes trials good, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023).
+    """The importance of each parameter for an objective, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023).
 
-    Of parameters that every finished trial has. Empty if there are too few trials to say.
+    Of parameters that every finished trial has. Empty if there are too few trials.
     """
     with reaching(study.settings):
-        finished = [one for one in study.study.get_trials(deepcopy=False) if one.state is TrialState.COMPLETE]
-        shared = set.intersection(*(set(one.params) for one in finished)) if finished else set()
-        varying = [key for key in sorted(shared) if len({repr(one.params[key]) for one in finished}) > 1]
-        if len(finished) < FEWEST or not varying or len({one.values[index] for one in finished}) < 2:
+        finished = [trial for trial in study.study.get_trials(deepcopy=False) if trial.state is TrialState.COMPLETE]
+        shared = set.intersection(*(set(trial.params) for trial in finished)) if finished else set()
+        varying = [key for key in sorted(shared) if len({repr(trial.params[key]) for trial in finished}) > 1]
+        if len(finished) < FEWEST or not varying or len({trial.values[index] for trial in finished}) < 2:
             return {}
-        # It brings scikit-learn, a second to import: small searches and refusals do without.
+        # It imports scikit-learn, which takes a second and is not needed by small searches and refusals.
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says that it is new
-            found = get_param_importances(
+            warnings.simplefilter("ignore")  # it warns that it is experimental
+            shares = get_param_importances(
                 study.study,
                 evaluator=PedAnovaImportanceEvaluator(),
                 params=varying,
                 target=lambda trial: trial.values[index],
             )
-    return {key: float(value) for key, value in found.items()}
+    return {key: float(value) for key, value in shares.items()}

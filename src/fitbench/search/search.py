@@ -1,4 +1,4 @@
-"""`fitbench search`: what was asked for, and the processes that do it."""
+"""`fitbench search`: the request, and the processes that work on it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
+from fitbench.search.objectives import check_trial, objectives, pruner
 from fitbench.search.progress import Progress
 from fitbench.search.record import write_record
-from fitbench.search.settings import Settings, check_trial, objectives, read_settings
+from fitbench.search.settings import Settings, read_settings
 from fitbench.search.space import Space, is_part_of_a_space, read_space
 from fitbench.search.study import Study, identity, open_study
 from fitbench.search.summary import print_summary, train_command
@@ -37,7 +38,7 @@ from fitbench.search.trial import Recipe, work
 
 @dataclass(frozen=True)
 class Request:
-    """What a command asks for, checked. `config` is what the trials have in common, with the study's name."""
+    """A checked request. `config` is what the trials have in common, with the study's name."""
 
     settings: Settings
     space: Space
@@ -47,7 +48,7 @@ class Request:
 
 
 def search(arguments: list[str]) -> int:
-    """Run what `fitbench search ARGUMENTS` asks for; gives the exit status.
+    """Run `fitbench search ARGUMENTS`; gives the exit status.
 
     Raises:
         FitbenchError: the request was wrong, the storage does not answer, or trial after trial has failed.
@@ -72,14 +73,14 @@ def search(arguments: list[str]) -> int:
 
 
 def read_request(arguments: Sequence[str]) -> Request:
-    """What these arguments ask for, with every choice of the space composed and checked once.
+    """The request of these arguments, with every choice of the space composed and checked once.
 
     Raises:
-        RequestError: something is wrong with them; no trial has begun.
+        RequestError: an argument is wrong; no trial has begun.
     """
     folders, words = _config_dirs(arguments)
     composer = Composer(folders)
-    fixed, searched, chosen = [], [], []
+    fixed, varied, chosen = [], [], []
     for word in map(_quoted, words):
         override = _parsed(word, composer)
         key = override.get_key_element().lstrip("+~")
@@ -88,7 +89,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         elif key.startswith(("hydra.", "hydra/")):
             raise RequestError(f"{word}: a search is not launched by Hydra; search.workers=N starts processes")
         elif is_part_of_a_space(override):
-            searched.append(word)
+            varied.append(word)
         else:
             fixed.append(word)
     group = [] if any(word.startswith("+search=") for word in chosen) else ["+search=default"]
@@ -101,13 +102,14 @@ def read_request(arguments: Sequence[str]) -> Request:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise RequestError(explain(error)) from error
     if common.force:
-        raise RequestError("force=true: a search takes what is recorded; without it, or with a new study")
-    space = read_space(searched, settings.space, settings.when, composer.loader, fixed)
+        raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
+    wanted = objectives(settings, common)
+    pruner(settings, wanted)
+    space = read_space(varied, settings.space, settings.when, composer.loader, fixed)
     own = [word for word in fixed if not word.startswith("study=")]
     named = any(word.startswith("study=") for word in fixed)
     study = common.study if named else f"search-{_digest(identity(settings, space, common))}"
-    recipe = Recipe(composer, own, study, _threads(settings.workers))
-    wanted = objectives(settings)
+    recipe = Recipe(composer, own, study, _threads(settings.workers), wanted)
     for probe in space.probes():
         overrides = space.overrides(probe)
         try:
@@ -121,11 +123,11 @@ def read_request(arguments: Sequence[str]) -> Request:
 
 def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The folders of --config-dir, and the other words."""
-    folders, words, left = [], [], list(arguments)
-    while left:
-        word = left.pop(0)
-        if word in ("--config-dir", "-cd") and left:
-            folders.append(left.pop(0))
+    folders, words, remaining = [], [], list(arguments)
+    while remaining:
+        word = remaining.pop(0)
+        if word in ("--config-dir", "-cd") and remaining:
+            folders.append(remaining.pop(0))
         elif word.startswith("--config-dir="):
             folders.append(word.partition("=")[2])
         elif word.startswith("-"):
@@ -162,7 +164,7 @@ def _threads(workers: int) -> int | None:
 
 
 def _conclude(study: Study, request: Request) -> None:
-    """Record and print what was found."""
+    """Write search.json and the plots, and print the summary."""
     record = write_record(study)
     write_plots(record, study.folder)
     command = None
@@ -178,10 +180,10 @@ def _conclude(study: Study, request: Request) -> None:
 
 
 def _share(arguments: list[str], number: int) -> None:
-    """Let so many processes work on the search, and wait for them.
+    """Let this number of processes work on the search, and wait for them.
 
     Raises:
-        FitbenchError: one of them gave up, or all were killed.
+        FitbenchError: a process gave up, or all were killed.
     """
     context = multiprocessing.get_context("spawn")
     workers: list[BaseProcess] = [context.Process(target=_work, args=(arguments,)) for _ in range(number)]
@@ -202,13 +204,13 @@ def _share(arguments: list[str], number: int) -> None:
         names = ", ".join(sorted({signal.Signals(-(worker.exitcode or 0)).name for worker in killed}))
         sys.stderr.write(f"fitbench: {len(killed)} of {number} workers were killed ({names})\n")
     if len(killed) == number:
-        raise FitbenchError("every worker was killed, perhaps because memory ran out; the same command goes on")
+        raise FitbenchError("every worker was killed, perhaps because memory ran out; the same command continues")
     if failed := [worker for worker in workers if (worker.exitcode or 0) > 0]:
-        raise FitbenchError(f"{len(failed)} of {number} workers gave up; what they said stands above")
+        raise FitbenchError(f"{len(failed)} of {number} workers gave up; their messages are above")
 
 
 def _work(arguments: list[str]) -> None:
-    """What a worker process runs. It ends with the process that started it, which passes Ctrl-C on as SIGTERM."""
+    """The work of a worker process. It ends with the process that started it, which turns Ctrl-C into SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()
     try:

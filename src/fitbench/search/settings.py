@@ -1,4 +1,4 @@
-"""What a search was asked for: the settings under `search`, checked, and the configuration that its trials share."""
+"""The settings of a search: the keys under `search` of its configuration."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fitbench.config import Config
 from fitbench.errors import RequestError
 
 
 class Sampler(Enum):
-    """Who proposes the next trial."""
+    """What proposes the next trial."""
 
     tpe = "tpe"
     random = "random"
@@ -23,7 +22,7 @@ class Sampler(Enum):
 
 
 class Pruner(Enum):
-    """Who ends a trial early."""
+    """What ends a trial early."""
 
     auto = "auto"
     median = "median"
@@ -33,7 +32,7 @@ class Pruner(Enum):
 
 @dataclass
 class Settings:
-    """The keys of `search`; conf/search/default.yaml says what they mean."""
+    """The keys of `search`, which conf/search/default.yaml explains."""
 
     trials: int
     timeout: float | None
@@ -51,36 +50,7 @@ class Settings:
     when: dict[str, Any]
 
 
-PER_EPOCH = {
-    "val_accuracy": "val_accuracy",
-    "val_loss": "val_loss",
-    "train_accuracy": "accuracy",
-    "train_loss": "loss",
-}  # objectives that each line of a history has, and under which name
-AT_THE_END = ("parameters", "fit_seconds", "seconds")
 DIRECTIONS = ("maximize", "minimize")
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a search makes large or small: a name as in `metrics`, `timing` or the result itself."""
-
-    name: str
-    direction: str
-
-    def of_result(self, result: dict[str, Any]) -> float | None:
-        """Its value of a finished run."""
-        if self.name in PER_EPOCH:
-            return result["metrics"].get(self.name)
-        return result["parameters"] if self.name == "parameters" else result["timing"][self.name]
-
-    def of_epoch(self, epoch: dict[str, Any]) -> float | None:
-        """Its value after an epoch, from the line of the history; None where epochs do not measure it."""
-        return epoch.get(PER_EPOCH.get(self.name, ""))
-
-    def best(self, values: list[float]) -> float:
-        """The best of these."""
-        return max(values) if self.direction == "maximize" else min(values)
 
 
 def read_settings(section: DictConfig) -> Settings:
@@ -102,15 +72,13 @@ def read_settings(section: DictConfig) -> Settings:
         raise RequestError(f"search.seed is {settings.seed}; it must be from 0 to 4294967295")
     if settings.timeout is not None and settings.timeout <= 0:
         raise RequestError(f"search.timeout is {settings.timeout}; it must be above 0 seconds, or null")
-    objectives(settings)
-    pruner(settings)
     if settings.storage is not None:
         _check_url(settings.storage)
     return settings
 
 
 def _check_url(url: str) -> None:
-    """Refuse what no database can have as its URL; no message shows it, for a password may stand in it."""
+    """Refuse what cannot be the URL of a database. The message does not repeat it, since it may hold a password."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -118,60 +86,3 @@ def _check_url(url: str) -> None:
         make_url(url).get_dialect()
     except (ArgumentError, ValueError) as error:
         raise RequestError("search.storage must be a URL such as postgresql://user@host/database") from error
-
-
-def objectives(settings: Settings) -> list[Objective]:
-    """What is made large or small.
-
-    Raises:
-        RequestError: it does not exist, is of the test set, or does not fit the direction.
-    """
-    names = settings.objective if isinstance(settings.objective, list) else [settings.objective]
-    given = settings.direction if isinstance(settings.direction, list) else [settings.direction] * len(names)
-    known = [*PER_EPOCH, *AT_THE_END]
-    if not names or len(set(map(str, names))) < len(names):
-        raise RequestError(f"search.objective is {settings.objective}; it must be one of {', '.join(known)}, or a list")
-    for name in names:
-        if str(name).startswith("test"):
-            raise RequestError(
-                f"search.objective={name}: a search that looks at the test set makes its results worthless; "
-                "val_accuracy and val_loss are there for choosing"
-            )
-        if name not in known:
-            raise RequestError(f"search.objective={name}: there is no such objective; there are {', '.join(known)}")
-    if len(given) != len(names) or not all(one in ("auto", *DIRECTIONS) for one in given):
-        each = f", one for each of {', '.join(names)}" if len(names) > 1 else ""
-        raise RequestError(f"search.direction is {settings.direction}; it must be auto, maximize or minimize{each}")
-    auto = {name: DIRECTIONS[0] if name.endswith("accuracy") else DIRECTIONS[1] for name in known}
-    return [Objective(name, auto[name] if one == "auto" else one) for name, one in zip(names, given, strict=True)]
-
-
-def pruner(settings: Settings) -> Pruner:
-    """Who ends trials early, with `auto` decided.
-
-    Raises:
-        RequestError: a pruner is asked for where no epoch measures the objective.
-    """
-    wanted = objectives(settings)
-    measured = len(wanted) == 1 and wanted[0].name in PER_EPOCH
-    if settings.pruner is Pruner.auto:
-        return Pruner.median if measured else Pruner.none
-    if settings.pruner is not Pruner.none and not measured:
-        why = "several objectives" if len(wanted) > 1 else f"{wanted[0].name}, which no epoch measures"
-        raise RequestError(f"search.pruner={settings.pruner.value} cannot prune by {why}; search.pruner=none")
-    return settings.pruner
-
-
-def check_trial(config: Config, wanted: list[Objective]) -> None:
-    """Refuse a configuration whose runs have no such objective.
-
-    Raises:
-        RequestError: there is no validation set, or nothing is trained by epochs.
-    """
-    for one in wanted:
-        if one.name.startswith("val_") and not config.training.validation_split:
-            raise RequestError(f"search.objective={one.name} needs a validation set; training.validation_split is 0")
-        if one.name in PER_EPOCH and "solver" in config.model and one.name.startswith("val_"):
-            raise RequestError(
-                f"search.objective={one.name}: model={config.model['name']} is computed and has no validation"
-            )

@@ -1,4 +1,4 @@
-"""The space of a search, stated in Hydra's override syntax: what a trial may choose, and how it is written down."""
+"""The space of a search in Hydra's override syntax: what a trial may choose, and the overrides of its choices."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Parameter:
     """A key of the configuration, or a group of it, and what a trial may choose for it.
 
     `choices` has each choice's text in an override, where there are choices. `only` names choices of other parameters:
-    the parameter belongs to a trial that has made them all. `name` is what trials know it by: its key, and behind that
-    `only` where the same key has another space under another choice.
+    the parameter belongs to trials with all of these choices. `name` is its name in trials: its key, followed by `only`
+    where the same key has another space under another choice.
     """
 
     key: str
@@ -45,7 +45,7 @@ class Parameter:
         return f"{self.key}={self.choices[value] if self.choices else repr(value)}"
 
     def ends(self) -> list[CategoricalChoiceType]:
-        """All choices, or the two ends of an interval: what is tried out before the first trial."""
+        """All choices, or the two ends of an interval. They are composed before the first trial."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         assert isinstance(self.distribution, FloatDistribution | IntDistribution)
@@ -69,37 +69,37 @@ class Space:
     parameters: tuple[Parameter, ...]
 
     def suggest(self, trial: Trial, before: Callable[[int], object] = lambda index: None) -> Params:
-        """What this trial chooses, by name; what it has chosen before stays.
+        """The choices of this trial by name. Earlier choices stay.
 
         `before` is called with the index of each parameter that is chosen next.
         """
         chosen: Params = {}
-        for index, one in enumerate(self.parameters):
-            if self.belongs(one, chosen):
+        for index, parameter in enumerate(self.parameters):
+            if self.belongs(parameter, chosen):
                 before(index)
-                chosen[one.name] = _suggest(trial, one.name, one.distribution)
+                chosen[parameter.name] = _suggest(trial, parameter.name, parameter.distribution)
         return chosen
 
     def overrides(self, chosen: Params) -> list[str]:
         """The same as overrides of the command."""
-        return [one.override(chosen[one.name]) for one in self.parameters if one.name in chosen]
+        return [parameter.override(chosen[parameter.name]) for parameter in self.parameters if parameter.name in chosen]
 
     def belongs(self, parameter: Parameter, chosen: Params) -> bool:
         """Whether a trial that has chosen this has that parameter too."""
-        made = self.overrides(chosen)
-        return all(f"{key}={text}" in made for key, text in parameter.only)
+        chosen_overrides = self.overrides(chosen)
+        return all(f"{key}={text}" in chosen_overrides for key, text in parameter.only)
 
     def probes(self) -> list[Params]:
-        """Few choices that contain every choice and every end of an interval: what must compose."""
-        made = []
-        for one in self.parameters:
-            for value in one.ends():
-                made.append(self._first({**self._needed(one), one.name: value}))
-        return made
+        """A few trials with every choice and every end of an interval. All of them must compose."""
+        probes = []
+        for parameter in self.parameters:
+            for value in parameter.ends():
+                probes.append(self._first({**self._needed(parameter), parameter.name: value}))
+        return probes
 
     def described(self) -> dict[str, dict[str, Any]]:
         """The space as JSON, by name."""
-        return {one.name: one.described() for one in self.parameters}
+        return {parameter.name: parameter.described() for parameter in self.parameters}
 
     def grid(self) -> dict[str, list[CategoricalChoiceType]]:
         """All values of each parameter.
@@ -107,20 +107,22 @@ class Space:
         Raises:
             RequestError: a parameter has an interval, or depends on another.
         """
-        made = {}
-        for one in self.parameters:
-            values = _values(one.distribution)
-            if values is None or one.only:
-                why = "depends on another choice" if one.only else "has an interval"
-                raise RequestError(f"search.sampler=grid goes through all values, and {one.key} {why}; use choices")
-            made[one.name] = values
-        return made
+        grid = {}
+        for parameter in self.parameters:
+            values = _values(parameter.distribution)
+            if values is None or parameter.only:
+                why = "depends on another choice" if parameter.only else "has an interval"
+                raise RequestError(
+                    f"search.sampler=grid goes through all values, and {parameter.key} {why}; use choices"
+                )
+            grid[parameter.name] = values
+        return grid
 
     def _needed(self, parameter: Parameter) -> Params:
         """The choices that a parameter depends on, and those that they depend on themselves."""
         needed: Params = {}
         for key, text in parameter.only:
-            other = next(one for one in self.parameters if one.key == key and text in one.choices.values())
+            other = next(other for other in self.parameters if other.key == key and text in other.choices.values())
             needed |= self._needed(other)
             needed[other.name] = next(value for value, its in other.choices.items() if its == text)
         return needed
@@ -128,11 +130,11 @@ class Space:
     def _first(self, fixed: Params) -> Params:
         """These choices, and the first of each other parameter that belongs to them."""
         chosen: Params = {}
-        for one in self.parameters:
-            if one.name in fixed:
-                chosen[one.name] = fixed[one.name]
-            elif self.belongs(one, chosen):
-                chosen[one.name] = one.ends()[0]
+        for parameter in self.parameters:
+            if parameter.name in fixed:
+                chosen[parameter.name] = fixed[parameter.name]
+            elif self.belongs(parameter, chosen):
+                chosen[parameter.name] = parameter.ends()[0]
         return chosen
 
 
@@ -145,12 +147,12 @@ def read_space(
 ) -> Space:
     """The space of the overrides of a command, and of `space` and `when` in a file under conf/search/.
 
-    Where both state a key, the command counts, be it that it states a space or, in `fixed`, one value: then what the
-    file has for that value is searched in any case. What it has for choices that the command leaves out is not. A key
-    may have several spaces, under choices of which a trial can make but one. `loader` finds the choices of `glob`.
+    If both state a key, the command counts, whether it states a space or, in `fixed`, one value. In the second case
+    the space that the file has under that value is searched. Spaces under choices that the command leaves out are not.
+    A key may have several spaces, under choices that exclude each other. `loader` finds the choices of `glob`.
 
     Raises:
-        RequestError: a part of it is empty, impossible, or not one of the space at all.
+        RequestError: a part of it is empty, impossible, or no space.
     """
     parser = OverridesParser.create(config_loader=loader)
     parts: list[_Part] = [(key, value, ()) for key, value in listed.items()]
@@ -158,12 +160,12 @@ def read_space(
         parts += [(key, value, (_condition(condition),)) for key, value in _part(condition, part).items()]
     given = [_parameter(parser, text, ()) for text in texts]
     values = {key: value for key, _, value in (word.partition("=") for word in fixed)}
-    searched = {one.key for one in given}
-    of_file = [_parameter(parser, f"{key}={value}", ()) for key, value in listed.items() if key in searched]
+    varied = {parameter.key for parameter in given}
+    of_file = [_parameter(parser, f"{key}={value}", ()) for key, value in listed.items() if key in varied]
     left_out = _conditions(of_file) - _conditions(given)
-    possible = _possible([part for part in parts if part[0] not in searched], values, left_out)
-    left = [part for part in possible if part[0] not in values]
-    parameters = [*given, *(_parameter(parser, f"{key}={value}", only) for key, value, only in left)]
+    possible = _possible([part for part in parts if part[0] not in varied], values, left_out)
+    open_parts = [part for part in possible if part[0] not in values]
+    parameters = [*given, *(_parameter(parser, f"{key}={value}", only) for key, value, only in open_parts)]
     if not parameters:
         raise RequestError(
             "there is nothing to search: state a space, such as 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))' "
@@ -182,20 +184,26 @@ _Part = tuple[str, Any, tuple[tuple[str, str], ...]]  # of a file: a key, its sp
 
 def _conditions(parameters: Sequence[Parameter]) -> set[tuple[str, str]]:
     """All choices, as what others may depend on."""
-    return {(one.key, text) for one in parameters for text in one.choices.values()}
+    return {(parameter.key, text) for parameter in parameters for text in parameter.choices.values()}
 
 
 def _possible(parts: Sequence[_Part], values: Mapping[str, str], left_out: Collection[tuple[str, str]]) -> list[_Part]:
-    """Those parts that a trial can have where these values are given, without the conditions that these decide.
+    """The parts that a trial can have with these values, without the conditions that the values decide.
 
     `left_out` are choices that no trial makes.
     """
-    never = [part for part in parts if any(values.get(one[0], one[1]) != one[1] or one in left_out for one in part[2])]
+    never = [
+        part
+        for part in parts
+        if any(values.get(condition[0], condition[1]) != condition[1] or condition in left_out for condition in part[2])
+    ]
     if never:  # and so what depends on them
         kept = [part for part in parts if part not in never]
         gone = {key for key, _, _ in never} - {key for key, _, _ in kept}
         return _possible(kept, {**dict.fromkeys(gone, ""), **values}, left_out)
-    return [(key, value, tuple(one for one in only if one[0] not in values)) for key, value, only in parts]
+    return [
+        (key, value, tuple(condition for condition in only if condition[0] not in values)) for key, value, only in parts
+    ]
 
 
 def _part(condition: str, part: Any) -> Mapping[str, Any]:
@@ -218,45 +226,51 @@ def _named(parameters: Sequence[Parameter]) -> list[Parameter]:
         RequestError: a trial could have a key twice.
     """
     named = []
-    for one in parameters:
-        others = [other for other in parameters if other.key == one.key and other is not one]
-        if not all(_exclude(one, other) for other in others):
-            raise RequestError(f"{one.key} stands in the space more than once, for the same trials")
-        condition = " and ".join(f"{key}={text}" for key, text in one.only)
-        named.append(replace(one, name=f"{one.key} ({condition})" if others else one.key))
+    for parameter in parameters:
+        others = [other for other in parameters if other.key == parameter.key and other is not parameter]
+        if not all(_exclude(parameter, other) for other in others):
+            raise RequestError(f"{parameter.key} stands in the space more than once, for the same trials")
+        condition = " and ".join(f"{key}={text}" for key, text in parameter.only)
+        named.append(replace(parameter, name=f"{parameter.key} ({condition})" if others else parameter.key))
     return named
 
 
-def _exclude(one: Parameter, other: Parameter) -> bool:
-    """Whether no trial can have both: they depend on different choices of the same key."""
-    return any(key == its_key and text != its for key, text in one.only for its_key, its in other.only)
+def _exclude(first: Parameter, second: Parameter) -> bool:
+    """Whether no trial can have both parameters, because they depend on different choices of the same key."""
+    return any(
+        key == other_key and text != other_text for key, text in first.only for other_key, other_text in second.only
+    )
 
 
 def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
-    """Each parameter behind those that it depends on, and else as they were.
+    """The parameters, each behind those that it depends on, else in their order.
 
     Raises:
-        RequestError: one depends on a choice that the space does not have.
+        RequestError: a parameter depends on a choice that the space does not have.
     """
-    left: list[Parameter] = list(parameters)
+    remaining: list[Parameter] = list(parameters)
     ordered: list[Parameter] = []
-    while left:
-        waiting = {one.key for one in left}
-        known: dict[str, list[str]] = {}
-        for one in ordered:
-            known.setdefault(one.key, []).extend(one.choices.values())
-        fit = [one for one in left if all(key in known and key not in waiting for key, _ in one.only)]
+    while remaining:
+        waiting = {parameter.key for parameter in remaining}
+        choices: dict[str, list[str]] = {}
+        for parameter in ordered:
+            choices.setdefault(parameter.key, []).extend(parameter.choices.values())
+        fit = [
+            parameter
+            for parameter in remaining
+            if all(key in choices and key not in waiting for key, _ in parameter.only)
+        ]
         if not fit:
-            conditions = [condition for one in left for condition in one.only]
-            key, text = next((one for one in conditions if one[0] not in known), conditions[0])
+            conditions = [condition for parameter in remaining for condition in parameter.only]
+            key, text = next((condition for condition in conditions if condition[0] not in choices), conditions[0])
             raise RequestError(f"search.when: {key}={text}: {key} is no choice of this space")
-        for one in fit:
-            for key, text in one.only:
-                if text not in known[key]:
-                    texts = ", ".join(dict.fromkeys(known[key])) or "numbers"
+        for parameter in fit:
+            for key, text in parameter.only:
+                if text not in choices[key]:
+                    texts = ", ".join(dict.fromkeys(choices[key])) or "numbers"
                     raise RequestError(f"search.when: {key}={text}: {key} chooses from {texts}")
-            left.remove(one)
-            ordered.append(one)
+            remaining.remove(parameter)
+            ordered.append(parameter)
     return tuple(ordered)
 
 
@@ -270,26 +284,26 @@ def _parameter(parser: OverridesParser, text: str, only: tuple[tuple[str, str], 
     if override.is_add() or override.is_delete():
         raise RequestError(f"{text}: a key of the space stands without + or ~")
     key = override.get_key_element()
-    if key in NOT_IDENTITY:
+    if key in NOT_IDENTITY or key.partition(".")[0] in NOT_IDENTITY:
         also = "; search.seeds=N trains each trial with N seeds" if key == "seed" else ""
         raise RequestError(f"{text}: {key} makes no other configuration, so there is nothing to choose{also}")
     value = override.value()
     if isinstance(value, IntervalSweep):
         return Parameter(key, _interval(text, value), {}, only)
     tags: set[str] = getattr(value, "tags", set())
-    texts = [{"True": "true", "False": "false"}.get(one, one) for one in override.sweep_string_iterator()]
+    texts = [{"True": "true", "False": "false"}.get(item, item) for item in override.sweep_string_iterator()]
     if isinstance(value, RangeSweep) and not value.shuffle and len(texts) > 1 and tags <= {"log"}:
         return Parameter(key, _range(text, texts, "log" in tags), {}, only)
     if tags:
         raise RequestError(f"{text}: there is no tag {', '.join(sorted(tags))} here; tags are for intervals")
     if not texts:
         raise RequestError(f"{text}: there is nothing to choose from")
-    choices = {_plain(one): one for one in texts}
+    choices = {_plain(choice): choice for choice in texts}
     return Parameter(key, CategoricalDistribution(list(choices)), choices, only)
 
 
 def _plain(text: str) -> CategoricalChoiceType:
-    """A choice as a number where it is one, so that it is drawn as one; else its text."""
+    """A choice as a number if its text is one, else its text."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -317,7 +331,7 @@ def _interval(text: str, value: IntervalSweep) -> BaseDistribution:
 
 
 def _range(text: str, texts: Sequence[str], log: bool) -> BaseDistribution:
-    values = [_plain(one) for one in texts]
+    values = [_plain(item) for item in texts]
     first, second, last = values[0], values[1], values[-1]
     assert isinstance(first, int | float) and isinstance(second, int | float) and isinstance(last, int | float)
     low, high, step = min(first, last), max(first, last), abs(second - first)

@@ -1,8 +1,8 @@
-"""The study of a search in Optuna's storage: what it is a search of, and who works on which trial.
+"""The study of a search in Optuna's storage: its identity, its trials, and which process works on which trial.
 
-Optuna remembers the trials; the claims in the study's folder (`.search/`) say who works on them, as the claims of runs
-do. A trial whose process has died is `running` in the storage and claimed by nobody: whoever looks for work next goes
-on with it. So a search may have any number of processes, and each of them may be killed at any moment.
+Optuna stores the trials. The claims in the study's folder (`.search/`) record which process works on a trial, as the
+claims of runs do. A trial whose process has died is `running` in the storage and is not claimed; the next process that
+looks for work continues it. So a search may have any number of processes, and each may be killed at any moment.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.signals import in_one_piece
 from fitbench.record.claims import Claimed, claim, claimed
 from fitbench.record.files import write_whole
-from fitbench.search.settings import Pruner, Sampler, Settings, objectives, pruner
+from fitbench.search.objectives import Objective, objectives, pruner
+from fitbench.search.settings import Pruner, Sampler, Settings
 from fitbench.search.space import Params, Space
 
 JOURNAL = "search.journal"
 CLAIMS = ".search"
+DEFINITIONS = "definitions"  # an attribute of the study
 DEAD_LOCK_SECONDS = 10  # after which the journal's lock is taken from a process that was killed with it
 POLL_SECONDS = 0.02
-WAIT_SECONDS = 0.5  # between two looks at trials that other processes work on
+WAIT_SECONDS = 0.5  # between two checks of trials that other processes work on
 WARMUP_EPOCHS = 1  # before the median pruner looks
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -51,7 +53,7 @@ class StorageLost(FitbenchError):
 
 @dataclass(frozen=True)
 class Turn:
-    """A trial to work on, new or begun by somebody before. `claim` is held until it is closed."""
+    """A trial to work on, new or begun earlier. `claim` is held until it is closed."""
 
     trial: optuna.Trial
     claim: contextlib.ExitStack
@@ -66,8 +68,9 @@ class Study:
     folder: Path  # of the study: outputs/<study>
     settings: Settings
     space: Space
+    objectives: list[Objective]
     epochs: int  # of a run, at most
-    where: str  # which claims these are: trials that were begun on other outputs, in the same storage, are left alone
+    where: str  # names these claims: trials that were begun on other outputs, in the same storage, are not touched
     began: float = field(default_factory=time.time)
 
     @property
@@ -81,9 +84,9 @@ class Study:
             return self.study.get_trials(deepcopy=False)
 
     def next(self) -> Turn | None:
-        """The next trial for this process; None if the search is over, or this launch's time is.
+        """The next trial for this process; None if the search, or the time of this launch, is over.
 
-        While the last trials are in other hands it waits, for they may be dropped.
+        While other processes work on the last trials it waits, because they may be killed.
         """
         while True:
             with locked(self.claims):
@@ -94,7 +97,7 @@ class Study:
                     here = begun.state is TrialState.RUNNING and begun.user_attrs.get("where", self.where) == self.where
                     if here and (claim := self._claimed(begun.number)) is not None:
                         with reaching(self.settings):
-                            if self.storage.get_trial(begun._trial_id).state.is_finished():  # since we looked
+                            if self.storage.get_trial(begun._trial_id).state.is_finished():  # meanwhile
                                 claim.close()
                                 continue
                             self._draw_for(begun.number)
@@ -107,7 +110,7 @@ class Study:
                         trial.set_user_attr("where", self.where)
                     self.choose(trial)
                     new = self._claimed(trial.number)
-                    assert new is not None  # nobody else knows of it yet
+                    assert new is not None  # no other process has seen it yet
                     return Turn(trial, new)
             time.sleep(WAIT_SECONDS)
 
@@ -121,7 +124,7 @@ class Study:
         """Whether this launch begins no more trials.
 
         Raises:
-            FitbenchError: too many have failed, one behind the other.
+            FitbenchError: too many trials have failed in a row.
         """
         last = self.failed_in_a_row(trials)
         if len(last) >= self.settings.max_failures:
@@ -132,34 +135,49 @@ class Study:
 
     def failed_in_a_row(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """The last trials that ended since this launch began, as far as they failed."""
-        ended = [one for one in trials if one.datetime_complete and one.datetime_complete.timestamp() > self.began]
-        ended.sort(key=lambda one: one.datetime_complete or 0)
+        ended = [
+            trial for trial in trials if trial.datetime_complete and trial.datetime_complete.timestamp() > self.began
+        ]
+        ended.sort(key=lambda trial: trial.datetime_complete or 0)
         last: list[FrozenTrial] = []
-        for one in reversed(ended):
-            if one.state is not TrialState.FAIL:
+        for trial in reversed(ended):
+            if trial.state is not TrialState.FAIL:
                 break
-            last.insert(0, one)
+            last.insert(0, trial)
         return last
 
     def choose(self, trial: optuna.Trial) -> Params:
-        """What a trial has chosen, and chooses now as far as it was not asked before, perhaps by a killed process."""
+        """The choices of a trial. Those that a killed process has made stay."""
         with reaching(self.settings):
             return self.space.suggest(trial, lambda index: self._draw_for(trial.number, index + 1))
 
     def note(self, trial: optuna.Trial, **attributes: Any) -> None:
-        """Remember something of a trial that has not ended."""
+        """Store attributes of a trial that has not ended."""
         with reaching(self.settings), contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             for key, value in attributes.items():
                 trial.set_user_attr(key, value)
 
     def tell(self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Say how a trial ended. Of a pruned one the values are its best.
+        """Store how a trial ended. The value of a pruned trial is its best.
 
-        Where another process has taken it over and was faster, what that one said stays.
+        If another process took the trial over and stored its end first, that stays.
         """
         with reaching(self.settings), contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError):
             number = self.storage.get_trial_id_from_study_id_trial_number(self.study._study_id, trial.number)
             self.storage.set_trial_state_values(number, state, values)
+
+    def definitions(self) -> dict[str, str]:
+        """The definitions of the objectives' metrics in the runs of this study, by the metrics' names."""
+        with reaching(self.settings):
+            return self.study.user_attrs.get(DEFINITIONS, {})
+
+    def definition(self, name: str, definition: str) -> str:
+        """The definition of a metric in the first run of this study. If there was none yet, it is this one."""
+        if name not in self.definitions():
+            with locked(self.claims), reaching(self.settings):
+                if name not in (stored := self.definitions()):
+                    self.study.set_user_attr(DEFINITIONS, {**stored, name: definition})
+        return self.definitions()[name]
 
     def is_claimed(self, number: int) -> bool:
         """Whether a process works on a running trial."""
@@ -170,23 +188,23 @@ class Study:
         self.study.sampler = _sampler(self.settings, self.space, number, draw)
 
     def _claimed(self, number: int) -> contextlib.ExitStack | None:
-        """A claim of this trial for this process; None if another one has it."""
+        """A claim of this trial for this process; None if another process has it."""
         folder = self.claims / str(number)
         folder.mkdir(exist_ok=True)
         held = contextlib.ExitStack()
         held.callback(_remove_empty, folder)
         try:
             held.enter_context(claim(folder))
-        except (Claimed, FileNotFoundError):  # or somebody has just released it, and removed the folder
+        except (Claimed, FileNotFoundError):  # or it has just been released, and the folder removed
             return None
         return held
 
 
 def open_study(settings: Settings, space: Space, config: Config) -> Study:
-    """The study of this search, made if it is not there. `config` is what its trials have in common.
+    """The study of this search, created if it does not exist. `config` is what its trials have in common.
 
     Raises:
-        RequestError: the storage holds the search of another space or objective; the message has the difference.
+        RequestError: the storage holds a search of another space or objective; the message has the difference.
         FitbenchError: the storage cannot be reached or read, or the sampler needs what is not installed.
     """
     _sampler(settings, space)  # it may refuse the space
@@ -202,17 +220,17 @@ def open_study(settings: Settings, space: Space, config: Config) -> Study:
 
 
 def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Study:
-    wanted = objectives(settings)
+    wanted = objectives(settings, config)
     with locked(folder / CLAIMS), reaching(settings):
         storage = _storage(settings, folder)
         study = optuna.create_study(
             storage=storage,
             study_name=config.study,
-            directions=[StudyDirection[one.direction.upper()] for one in wanted],
-            pruner=_pruner(settings, config.training.epochs),
+            directions=[StudyDirection[objective.direction.upper()] for objective in wanted],
+            pruner=_pruner(settings, wanted, config.training.epochs),
             load_if_exists=True,
         ) if not _exists(storage, config.study) else optuna.load_study(
-            study_name=config.study, storage=storage, pruner=_pruner(settings, config.training.epochs)
+            study_name=config.study, storage=storage, pruner=_pruner(settings, wanted, config.training.epochs)
         )  # fmt: skip
         now = identity(settings, space, config)
         recorded = study.user_attrs.get("search")
@@ -223,16 +241,16 @@ def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Stu
                 f"study {config.study} is another search already: {'; '.join(differences)}. "
                 "Nothing was changed; study=NAME makes a search of its own"
             )
-        drawn = {"sampler": settings.sampler.value, "seed": settings.seed, "pruner": pruner(settings).value}
+        drawn = {"sampler": settings.sampler.value, "seed": settings.seed, "pruner": pruner(settings, wanted).value}
         for key, value in {**drawn, "optuna": optuna.__version__}.items():
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
         where = _where(folder / CLAIMS)
-    return Study(study, storage, folder, settings, space, config.training.epochs, where)
+    return Study(study, storage, folder, settings, space, wanted, config.training.epochs, where)
 
 
 def _where(claims: Path) -> str:
-    """The name that this folder of claims has for good."""
+    """The permanent name of this folder of claims."""
     path = claims / "where"
     if not path.exists():
         write_whole(path, uuid.uuid4().hex)
@@ -241,7 +259,7 @@ def _where(claims: Path) -> str:
 
 def _remove_empty(*folders: Path) -> None:
     for folder in folders:
-        with contextlib.suppress(OSError):  # it holds something, or somebody looks into it
+        with contextlib.suppress(OSError):  # it is not empty, or in use
             folder.rmdir()
 
 
@@ -254,26 +272,36 @@ def _exists(storage: BaseStorage, name: str) -> bool:
 
 
 def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]:
-    """What makes a search the one that it is, as JSON: space, objective, seeds, and what its trials have in common."""
-    made = {
+    """The identity of a search as JSON: space, objectives, seeds, and what its trials have in common.
+
+    For an objective of the user's own it has the entry of the configuration, too.
+    """
+    wanted = objectives(settings, config)
+    own = {
+        objective.metric.name: config.metrics[objective.metric.name]
+        for objective in wanted
+        if objective.metric is not None and config.metrics.get(objective.metric.name) is not None
+    }
+    parts = {
         "space": space.described(),
-        "objective": {one.name: one.direction for one in objectives(settings)},
+        "objective": {objective.name: objective.direction for objective in wanted},
         "seeds": settings.seeds,
         "configuration": _common(config, space),
+        **({"metrics": own} if own else {}),
     }
-    return json.loads(json.dumps(made))
+    return json.loads(json.dumps(parts))
 
 
 def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
-    searched = {one.key.replace("/", ".") for one in space.parameters}
-    values = {key: value for key, value in plain(config).items() if key != "metrics"}
+    keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
+    excluded = [*keys, *(key for key in NOT_IDENTITY if key != "seed")]
+    values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
-    flat = {key: value for key, value in _flat(values).items() if key not in set(NOT_IDENTITY) - {"seed"}}
     return {
         key: value
-        for key, value in flat.items()
-        if not any(key == one or key.startswith(f"{one}.") for one in searched)
+        for key, value in _flat(values).items()
+        if not any(key == other or key.startswith(f"{other}.") for other in excluded)
     }
 
 
@@ -291,17 +319,17 @@ def _differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     old, new = _flat(recorded), _flat(now)
     changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
 
-    def said(values: dict[str, Any], key: str) -> str:
+    def text(values: dict[str, Any], key: str) -> str:
         return json.dumps(values[key]) if key in values else "absent"
 
-    return [f"{key} is {said(old, key)} there and {said(new, key)} here" for key in changed[:6]] + (
+    return [f"{key} is {text(old, key)} there and {text(new, key)} here" for key in changed[:6]] + (
         [f"and {len(changed) - 6} more"] if len(changed) > 6 else []
     )
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the search's lock: at most one process looks for work, or makes the study."""
+    """Hold the search's lock: at most one process at a time looks for work or creates the study."""
     lock = folder / "lock"
     lock.mkdir(exist_ok=True)
     with contextlib.ExitStack() as held:
@@ -316,7 +344,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reaching(settings: Settings) -> Iterator[None]:
-    """In this block errors of the storage are said in a line that names it.
+    """In this block errors of the storage become one line that names it.
 
     Raises:
         StorageLost: it cannot be reached, or cannot be read.
@@ -341,7 +369,7 @@ def _shown(url: str | None) -> str:
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's journal, which does not keep half a line that a full disk or a power cut has left behind."""
+    """Optuna's journal, without the half of a line that a full disk or a power cut can leave at its end."""
 
     def __init__(self, path: Path) -> None:
         lock = JournalFileSymlinkLock(str(path), grace_period=DEAD_LOCK_SECONDS)
@@ -352,7 +380,7 @@ class _Journal(JournalFileBackend):
 
     @contextlib.contextmanager
     def _lock_of_file(self) -> Iterator[None]:
-        with in_one_piece():  # Optuna's locks do not stand Ctrl-C
+        with in_one_piece():  # Ctrl-C would leave Optuna's lock behind
             self._lock.acquire()
             try:
                 yield
@@ -360,7 +388,7 @@ class _Journal(JournalFileBackend):
                 self._lock.release()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append lines, all or, where that fails, none."""
+        """Append lines: all of them or, if that fails, none."""
         try:
             with in_one_piece():
                 super().append_logs(logs)
@@ -370,7 +398,7 @@ class _Journal(JournalFileBackend):
             raise
 
     def _cut(self) -> None:
-        """Remove what stands behind the last whole line."""
+        """Remove what follows the last whole line."""
         with self.path.open("rb+") as file:
             size = file.seek(0, os.SEEK_END)
             at = size
@@ -409,8 +437,8 @@ def _sampler(settings: Settings, space: Space, number: int = 0, draw: int = 0) -
     return TPESampler(seed=seed, n_startup_trials=settings.startup_trials, constant_liar=True)
 
 
-def _pruner(settings: Settings, epochs: int) -> BasePruner:
-    chosen = pruner(settings)
+def _pruner(settings: Settings, wanted: Sequence[Objective], epochs: int) -> BasePruner:
+    chosen = pruner(settings, wanted)
     if chosen is Pruner.median:
         return MedianPruner(n_startup_trials=5, n_warmup_steps=WARMUP_EPOCHS)
     if chosen is Pruner.hyperband:

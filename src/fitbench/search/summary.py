@@ -1,4 +1,4 @@
-"""What `fitbench search` says: a line for each trial that ends, and at the end the best, and what mattered."""
+"""The output of `fitbench search`: a line for each trial that ends, and at the end the best and the importances."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SHOWN = 10  # trials in the table
 
 
 def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
-    """What a trial has chosen, as 'optimizer=adam learning_rate=0.0012'."""
+    """The choices of a trial, as 'optimizer=adam learning_rate=0.0012'."""
     short = short_names([parted(name)[0] for name in space])
-    made = ((parted(name)[0], value) for name, value in trial["params"].items() if name in space)
-    return " ".join(f"{short[key]}={value_text(value)}" for key, value in made)
+    chosen = ((parted(name)[0], value) for name, value in trial["params"].items() if name in space)
+    return " ".join(f"{short[key]}={value_text(value)}" for key, value in chosen)
 
 
 def value_text(value: Any) -> str:
-    """A parameter's value as people read it."""
+    """A parameter's value for people."""
     return f"{value:.3g}" if isinstance(value, float) else clean(value)
 
 
@@ -31,12 +31,12 @@ def outcome(trial: dict[str, Any], record: dict[str, Any]) -> str:
     if trial["state"] == "failed":
         return f"failed: {clean(trial['error'] or 'of an unknown cause')}"
     pairs = zip(record["objectives"], trial["values"] or [], strict=False)
-    values = "  ".join(f"{one['name']} {metric_text(one['name'], value)}" for one, value in pairs)
+    values = "  ".join(f"{objective['name']} {_text(objective, value)}" for objective, value in pairs)
     return values if trial["state"] == "finished" else f"pruned after epoch {trial['epochs']}, {values}"
 
 
 def print_summary(record: dict[str, Any], command: str | None, drawn: str | None) -> None:
-    """Print the counts, the best trials, the importances, what was drawn, and how to train the best over seeds."""
+    """Print the counts, the best trials, the importances, the drawn files, and how to train the best over seeds."""
     out = console()
     counts = Counter(trial["state"] for trial in record["trials"])
     states = ", ".join(f"{counts[state]:,} {state}" for state in ("finished", "pruned", "failed") if counts[state])
@@ -51,11 +51,11 @@ def print_summary(record: dict[str, Any], command: str | None, drawn: str | None
     dropped = print_columns(out, _columns(best[:SHOWN], record))
     if dropped:
         out.print(f"in a wider terminal: {', '.join(dropped)}", style="dim", soft_wrap=True)
-    for name, found in record["importance"].items():
-        if found:
+    for name, shares in record["importance"].items():
+        if shares:
             short = short_names(list(record["space"]))
-            shares = ", ".join(f"{short[key]} {share:.2f}" for key, share in found.items())
-            out.print(f"What mattered for {name}: {shares}", soft_wrap=True)
+            texts = ", ".join(f"{short[key]} {share:.2f}" for key, share in shares.items())
+            out.print(f"Importance for {name}: {texts}", soft_wrap=True)
     if drawn is not None:
         out.print(drawn, soft_wrap=True)
     if command is not None:
@@ -64,14 +64,14 @@ def print_summary(record: dict[str, Any], command: str | None, drawn: str | None
 
 def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[Column]:
     columns = [Column("trial", [str(trial["number"]) for trial in trials])]
-    for i, one in enumerate(record["objectives"]):
-        columns.append(Column(one["name"], [metric_text(one["name"], trial["values"][i]) for trial in trials]))
+    for i, objective in enumerate(record["objectives"]):
+        columns.append(Column(objective["name"], [_text(objective, trial["values"][i]) for trial in trials]))
     names: dict[str, list[str]] = {}
     for name in record["space"]:
         names.setdefault(parted(name)[0], []).append(name)
     for key, heading in short_names(list(names)).items():
-        made = ([trial["params"][name] for name in names[key] if name in trial["params"]] for trial in trials)
-        cells = [value_text(values[0]) if values else "-" for values in made]
+        chosen = ([trial["params"][name] for name in names[key] if name in trial["params"]] for trial in trials)
+        cells = [value_text(values[0]) if values else "-" for values in chosen]
         number = all(record["space"][name]["kind"] != "choice" for name in names[key])
         columns.append(Column(heading, cells, right=number, spare=1))
     columns.append(Column("epochs", [str(trial["epochs"] or "-") for trial in trials], spare=2))
@@ -80,6 +80,13 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
     folders = [trial["run_ids"][0] if trial["run_ids"] else "-" for trial in trials]
     columns.append(Column("run", [clean(folder) for folder in folders], right=False, spare=4))
     return columns
+
+
+def _text(objective: dict[str, Any], value: float) -> str:
+    """The value of an objective for people, with the digits of its metric."""
+    if "info" in objective:
+        return f"{value:.{objective['info']['digits']}f}"
+    return metric_text(objective["name"], value)
 
 
 def train_command(overrides: Sequence[str], chosen: Sequence[str], study: str, seeds: int = 5) -> str:

@@ -1,4 +1,4 @@
-"""One trial: the runs of its configuration, its value, and whether it is worth going on with."""
+"""One trial: the runs of its configuration, its value, and whether it is pruned."""
 
 from __future__ import annotations
 
@@ -19,26 +19,36 @@ from optuna.trial import TrialState
 from fitbench.composition import Composer, explain
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.launch.job import recorded
+from fitbench.launch.job import completed, recorded
 from fitbench.launch.sweep import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
-from fitbench.search.settings import Objective, Pruner, check_trial, objectives, pruner
+from fitbench.search.objectives import Objective, check_trial, pruner, with_objectives
+from fitbench.search.settings import Pruner
 from fitbench.search.study import StorageLost, Study, Turn, reaching
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-WAIT_SECONDS = 1.0  # between two looks at a run that another process works on
+WAIT_SECONDS = 1.0  # between two checks of a run that another process works on
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a trial's choices become a configuration: behind these overrides, with this study and folder."""
+    """How a trial's choices become a configuration.
+
+    Attributes:
+        composer: composes the configurations.
+        overrides: those of every trial; the trial's own stand behind them.
+        study: the name of the study.
+        threads: of a run whose configuration has `auto`; None to leave that.
+        objectives: the runs record their metrics.
+    """
 
     composer: Composer
     overrides: Sequence[str]
     study: str
-    threads: int | None  # of a run, unless its configuration says so itself
+    threads: int | None
+    objectives: Sequence[Objective]
 
     def configuration(self, of_trial: Sequence[str]) -> Config:
         """The checked configuration of a trial's first run.
@@ -51,12 +61,13 @@ class Recipe:
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise RequestError(explain(error)) from error
         threads = self.threads if self.threads is not None and config.threads == "auto" else config.threads
-        return config.model_copy(update={"threads": threads, "progress": False})
+        selected = with_objectives(config.metrics, self.objectives)
+        return config.model_copy(update={"threads": threads, "progress": False, "metrics": selected})
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a trial ended: with which values, or with which error."""
+    """How a trial ended: its state, and the values of its objectives or an error."""
 
     state: TrialState
     values: list[float] | None
@@ -68,7 +79,7 @@ def work(study: Study, recipe: Recipe) -> None:
 
     Raises:
         FitbenchError: too many trials in a row have failed, or the storage does not answer.
-        OSError: run folders cannot be written. The trial at hand stays open.
+        OSError: run folders cannot be written. The current trial stays open.
     """
     while (turn := study.next()) is not None:
         with turn.claim:
@@ -78,13 +89,16 @@ def work(study: Study, recipe: Recipe) -> None:
 
 
 def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
-    """Train what the trial has chosen.
+    """Train the configuration that the trial has chosen.
+
+    A trial fails if an objective is undefined in one of its runs: such a trial is never better than another. So does
+    one whose metric is defined otherwise than in earlier trials, such as a function of the user's that has changed.
 
     Raises:
         StorageLost: the storage does not answer.
         OSError: its folder cannot be written.
     """
-    wanted = objectives(study.settings)
+    wanted = study.objectives
     chosen = study.choose(turn.trial)
     try:
         first = recipe.configuration(study.space.overrides(chosen))
@@ -93,60 +107,65 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
         study.note(turn.trial, run_ids=[folder_of(config).name for config in configs])
         values = []
         for i, config in enumerate(configs):
-            judge = _Judge(study, turn.trial, wanted, reports=i == 0)
+            judge = _Judge(study, turn.trial, reports=i == 0)
             result = _result(config, turn.trial.number, judge)
             if result is None:
-                return Ended(TrialState.PRUNED, [wanted[0].best(judge.seen)])
-            values.append([_value(one, result, config) for one in wanted])
+                return Ended(TrialState.PRUNED, [wanted[0].best(judge.values)])
+            values.append([_value(study, objective, result, config) for objective in wanted])
     except (StorageLost, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 - the trial has failed of it; error.txt has the traceback
+    except Exception as error:  # noqa: BLE001 - the error is the trial's; error.txt has the traceback
         return Ended(TrialState.FAIL, None, first_line(error))
-    return Ended(TrialState.COMPLETE, [statistics.fmean(of_one) for of_one in zip(*values, strict=True)])
+    means = [statistics.fmean(of_objective) for of_objective in zip(*values, strict=True)]
+    return Ended(TrialState.COMPLETE, means)
 
 
 class _Judge:
-    """Reports the epochs of a trial's first run, and says after each of them whether the trial is pruned."""
+    """Reports the epochs of a trial's first run, and decides after each of them whether the trial is pruned.
 
-    def __init__(self, study: Study, trial: optuna.Trial, wanted: Sequence[Objective], reports: bool) -> None:
+    `values` are those of the objective, epoch by epoch. An epoch without a value, where the metric is undefined, is not
+    reported: it neither improves a trial nor prunes it.
+    """
+
+    def __init__(self, study: Study, trial: optuna.Trial, reports: bool) -> None:
         self.study = study
         self.trial = trial
-        self.objective = wanted[0]
-        self.reports = reports and len(wanted) == 1
-        self.prunes = self.reports and pruner(study.settings) is not Pruner.none
+        self.objective = study.objectives[0]
+        self.reports = reports and len(study.objectives) == 1
+        self.prunes = self.reports and pruner(study.settings, study.objectives) is not Pruner.none
         with reaching(study.settings):
-            self.reported = set(study.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
-        self.last = max(self.reported, default=-1)
-        self.seen: list[float] = []
+            self.steps = set(study.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        self.last = max(self.steps, default=-1)
+        self.values: list[float] = []
 
     def __call__(self, epoch: dict[str, Any]) -> bool:
         """Whether the trial ends after this epoch."""
         value = self.objective.of_epoch(epoch)
         if not self.reports or value is None:
             return False
-        self.seen.append(value)
+        self.values.append(value)
         step = epoch["epoch"] - 1
         with reaching(self.study.settings):
-            if step not in self.reported:
+            if step not in self.steps:
                 self.trial.report(value, step)
-            return self.prunes and step >= self.last and self.trial.should_prune()  # the epochs before it did survive
+            return self.prunes and step >= self.last and self.trial.should_prune()  # earlier epochs have survived
 
 
 def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None:
     """The result of a run, recorded or trained now; None if it was pruned.
 
-    A run that another process works on is waited for.
+    A run that another process works on is waited for. A recorded run that lacks a metric is evaluated.
     """
     folder = folder_of(config)
     while True:
         result = recorded(config)
-        if result is not None:
-            for epoch in read_history(folder):
-                judge(epoch)
-            return result
-        from fitbench.training.run import Trial, train
-
         try:
+            if result is not None:
+                for epoch in read_history(folder):
+                    judge(epoch)
+                return completed(config, result)
+            from fitbench.training.run import Trial, train
+
             with _logged(folder):
                 return train(config, folder, Trial(number, judge))
         except Claimed:
@@ -156,7 +175,7 @@ def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None
 
 @contextmanager
 def _logged(folder: Path) -> Iterator[None]:
-    """What the training logs in this block goes to the run's train.log, as it does where Hydra launches the run."""
+    """In this block the training logs to the run's train.log, as it does where Hydra launches the run."""
     folder.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(folder / "train.log", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
@@ -172,8 +191,19 @@ def _logged(folder: Path) -> Iterator[None]:
         handler.close()
 
 
-def _value(objective: Objective, result: dict[str, Any], config: Config) -> float:
-    value = objective.of_result(result)
-    if value is None:
-        raise FitbenchError(f"{folder_of(config).name} has no {objective.name}")
+def _value(study: Study, objective: Objective, result: dict[str, Any], config: Config) -> float:
+    """The value of an objective in a finished run.
+
+    Raises:
+        FitbenchError: the run lacks it, it is undefined, or its metric is defined otherwise than in earlier trials.
+    """
+    name, run = objective.name, folder_of(config).name
+    if not objective.recorded_in(result):
+        raise FitbenchError(f"{run} has no {name}")
+    if (value := objective.of_result(result)) is None:
+        raise FitbenchError(f"{name} is undefined in {run} (null in result.json)")
+    if objective.metric is not None:
+        definition = result["metric_info"][objective.metric.name]["definition"]
+        if definition != (earlier := study.definition(objective.metric.name, definition)):
+            raise FitbenchError(f"{name} is defined as {definition!r} in {run}, and as {earlier!r} in earlier trials")
     return float(value)

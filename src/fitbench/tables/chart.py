@@ -11,9 +11,10 @@ import numpy as np
 from fitbench.analysis.statistics import Interval
 from fitbench.charts import paper
 from fitbench.charts.paper import COLOURS, GREY, WIDTHS
-from fitbench.tables.definition import Table, Unit
+from fitbench.tables.definition import Table
 from fitbench.tables.outcome import Outcome
-from fitbench.tables.rendering import ends, quantity
+from fitbench.tables.rendering import ends
+from fitbench.tables.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,9 @@ APART = 0.17  # of the claim above and the measurement below the middle of a row
 def chart(table: Table, results: Sequence[Outcome]) -> Figure:
     """The rows from the top: the claim (a diamond, a bar for a range), and below it the mean and the single seeds.
 
-    The grey band around a claim is the tolerance. The thin line around a mean is the 95% interval of the difference: a
-    claim outside of it differs from what was measured. Rows without a claim and a measurement keep their place.
+    The grey band around a claim is the tolerance. The thin line around a mean has the half-width of the
+    95% interval of the difference. A printed claim stands for all that rounds to it, so a diamond may lie just beyond
+    the line. Rows without a claim and a measurement keep their place.
     """
     unit = table.unit
     numbers = np.array([value for outcome in results for value in _numbers(outcome, unit)])
@@ -46,7 +48,7 @@ def chart(table: Table, results: Sequence[Outcome]) -> Figure:
         axes.spines["left"].set_visible(False)
         if paper.wide(numbers):
             paper.logarithmic(axes, numbers)
-        axes.set_xlabel(quantity(table))
+        axes.set_xlabel(table.heading)
         axes.grid(axis="x")
         between_rows = np.arange(len(results) - 1) + 0.5
         axes.hlines(between_rows, 0, 1, transform=axes.get_yaxis_transform(), color="#eeeeee", lw=0.5)
@@ -55,10 +57,10 @@ def chart(table: Table, results: Sequence[Outcome]) -> Figure:
 
 
 def _numbers(outcome: Outcome, unit: Unit) -> list[float]:
-    """Everything that is drawn of a row, as far as it is finite. The tolerance may be cut off at the edge."""
+    """The finite numbers that are drawn for a row, without the tolerance, which may be cut off at the edge."""
     claim = outcome.row.claim
     values = [*outcome.values, *(_interval(outcome) or ()), *((claim.low, claim.high) if claim else ())]
-    return [number for value in values if math.isfinite(number := unit.shown(value))]
+    return [number for value in values if math.isfinite(number := unit.number(value))]
 
 
 def _interval(outcome: Outcome) -> Interval | None:
@@ -87,13 +89,13 @@ def _draw_measured(axes: Axes, place: float, outcome: Outcome, unit: Unit) -> No
         return
     if interval is not None:
         axes.plot(ends(interval, unit), [place, place], color=BLUE, linewidth=1.0, gid="interval")
-    values = [unit.shown(value) for value in outcome.values]
+    values = [unit.number(value) for value in outcome.values]
     if len(values) > 1:
         axes.plot(
             values, [place + 0.16] * len(values), "o", color=ORANGE, markersize=2.2, alpha=0.7, markeredgewidth=0,
             gid="seed",
         )  # fmt: skip
-    axes.plot([unit.shown(mean)], [place], "o", color=BLUE, markersize=4, gid="mean")
+    axes.plot([unit.number(mean)], [place], "o", color=BLUE, markersize=4, gid="mean")
 
 
 def _handles() -> list:

@@ -1,4 +1,4 @@
-"""Training what a table lacks, as one sweep over all of its rows and seeds."""
+"""Training the missing runs of a table, as one sweep over all of its rows and seeds."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from fitbench.config import NOT_IDENTITY, Config
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
-from fitbench.tables.definition import Table
-from fitbench.tables.measured import folders
+from fitbench.tables.definition import Row, Table
+from fitbench.tables.measured import folders, has_value
 
 
 def train(
     table: Table, configurations: Mapping[str, Config], workers: int | None, overrides: Sequence[str] = ()
 ) -> int:
-    """Launch every row and seed of the table as one sweep, which skips what is finished; gives the exit status.
+    """Launch every row and seed of the table as one sweep, which skips finished runs; gives the exit status.
 
-    What the sweep says goes to stderr. A table whose runs are all finished launches nothing.
+    The sweep prints to stderr. Nothing is launched if every run is finished and has the table's metric. The metric is
+    added to those that the runs record.
 
     Raises:
         RequestError: an override would change the runs, or a configuration is wrong.
@@ -32,10 +33,10 @@ def train(
     for override in overrides:
         _check(override)
     rows = [row for row in table.rows if row.measured]
-    if all(_finished(configurations[row.label], row.seeds) for row in rows):
+    if all(_finished(configurations[row.label], row.seeds, table.recorded_name) for row in rows):
         sys.stderr.write("fitbench: every run of this table is finished\n")
         return 0
-    jobs = [{"overrides": table.overrides_of(row), "seeds": row.seeds} for row in rows]
+    jobs = [{"overrides": _overrides(table, row, configurations[row.label]), "seeds": row.seeds} for row in rows]
     from fitbench.launch.command import launch
 
     with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
@@ -58,8 +59,8 @@ def _check(override: str) -> None:
     key = override.split("=", 1)[0].lstrip("+~")
     if "=" not in override or not (key.startswith(("hydra.", "hydra/")) or key in NOT_IDENTITY):
         raise RequestError(
-            f"{override}: would not launch the runs of this table; what changes them belongs into table.yaml, and here "
-            f"only hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))}"
+            f"{override}: would not launch the runs of this table; put what changes them into table.yaml; give only "
+            f"hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))} here"
         )
     if key in ("seed", "study", "outputs"):
         raise RequestError(f"{override}: not here; use --seeds or --outputs, or study in table.yaml")
@@ -68,10 +69,17 @@ def _check(override: str) -> None:
 CHANGEABLE = set(NOT_IDENTITY) - {"seed", "study", "outputs"}
 
 
-def _finished(config: Config, seeds: Sequence[int]) -> bool:
-    return all(state_of(folder) is State.finished for folder in folders(config, seeds))
+def _overrides(table: Table, row: Row, config: Config) -> list[str]:
+    """The overrides of a row's runs, which record the table's metric; `loss` is always recorded."""
+    name = table.metric.name
+    recorded = name in config.metrics or name == "loss"
+    return [*table.overrides_of(row), *([] if recorded else [f"metrics.{name}=null"])]
+
+
+def _finished(config: Config, seeds: Sequence[int], name: str) -> bool:
+    return all(state_of(folder) is State.finished and has_value(folder, name) for folder in folders(config, seeds))
 
 
 def _quoted(text: str) -> str:
-    """A text as Hydra's grammar has it: in quotation marks, and with those inside of it escaped."""
+    """A text for Hydra's grammar: in quotation marks, with those inside of it escaped."""
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + "\\'" * bool(found[2]), text) + "'"

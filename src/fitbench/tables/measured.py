@@ -1,4 +1,4 @@
-"""What has been measured for a table: one record for each row and seed, from the run folders or from results.csv."""
+"""The measurements of a table: one record for each row and seed, from the run folders or from results.csv."""
 
 from __future__ import annotations
 
@@ -10,27 +10,37 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fitbench import quantities
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.reading import is_number
 from fitbench.tables.definition import Table
 from fitbench.text import clean
 
 FILE = "results.csv"
-MISSING, DAMAGED = "missing", "damaged"
-STATES = (*(state.value for state in State), MISSING, DAMAGED)
-EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # of a metric's part, where result.json counts them
+MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
+STATES = (*(state.value for state in State), MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED)
+EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # by a metric's part, the key in `data`
 ERROR_BYTES = 65_536  # of error.txt that are read, from its end
 
 
 @dataclass(frozen=True)
 class Record:
-    """One seed of a row, or one fold of it. `value` is an accuracy; what only a finished run has is None for others.
+    """One seed of a row, or one fold of it.
 
-    `test_examples` is the number of examples that `value` was measured on. `state` is that of the run, or 'missing'
-    without a folder, or 'damaged' where it says it is finished and cannot be read. `reason` says why a run failed or
-    is damaged.
+    Attributes:
+        row: the label.
+        config_id, seed, fold: of the run.
+        state: that of the run; or 'missing' without a folder, 'damaged' if the run is finished and result.json cannot
+            be read, 'not evaluated' if it lacks the metric, 'undefined' if the metric is null there.
+        value: the metric's value. It and all that follows is None or '' where the run has not finished.
+        test_examples: how many examples the value was measured on.
+        bootstrap_deviation: the standard deviation of the value over samples of the test examples; None for a
+            proportion, and where the claim is on the same test examples.
+        reason: why a run failed or is damaged, or why there is no bootstrap.
     """
 
     row: str
@@ -40,6 +50,7 @@ class Record:
     state: str
     value: float | None = None
     test_examples: int | None = None
+    bootstrap_deviation: float | None = None
     parameters: int | None = None
     seconds: float | None = None
     epochs: int | None = None
@@ -55,15 +66,33 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
     """A record for each measured row and seed, in their order, from the folders where the runs would be recorded.
 
     Of a finished run result.json is read. One that cannot be read is named on stderr, and counts as not finished.
+
+    Raises:
+        RequestError: the runs have different definitions of the metric.
     """
     records = []
+    definitions: dict[str, Path] = {}
     for row in table.rows:
         if row.measured:
             config = configurations[row.label]
             identity = config_id(config)
             for seed, folder in zip(row.seeds, folders(config, row.seeds), strict=True):
-                records.append(_read(folder, Record(row.label, identity, seed, None, MISSING), table.metric))
+                record, definition = _read(folder, Record(row.label, identity, seed, None, MISSING), table)
+                records.append(record)
+                if definition is not None:
+                    definitions.setdefault(definition, folder)
+    if len(definitions) > 1:
+        texts = "".join(f"\n  {definition!r:.200}, such as {folder}" for definition, folder in definitions.items())
+        raise RequestError(f"{table.metric.name} has different definitions in the runs of this table:{texts}")
     return records
+
+
+def has_value(folder: Path, name: str) -> bool:
+    """Whether the result of a finished run has a metric of this name; also where result.json cannot be read."""
+    try:
+        return name in reading.read_result(folder)["metrics"]
+    except FitbenchError:
+        return True  # `read_runs` says so
 
 
 def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
@@ -73,29 +102,54 @@ def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
     return [folder.with_name(f"{stem}s{seed}") for seed in seeds]
 
 
-def _read(folder: Path, about: Record, metric: str) -> Record:
+def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None]:
+    """The record of a run, and the definition of the metric that the run has."""
     try:
         if not folder.is_dir():
-            return about
+            return about, None
         state = state_of(folder)
         if state is State.failed:
-            return replace(about, state=state.value, reason=_last_line(folder / "error.txt"))
+            return replace(about, state=state.value, reason=_last_line(folder / "error.txt")), None
         if state is not State.finished:
-            return replace(about, state=state.value)
-        return _finished(reading.read_result(folder), about, folder, metric)
+            return replace(about, state=state.value), None
+        result = reading.read_result(folder)
+        if table.recorded_name not in result["metrics"]:
+            reason = f"{table.recorded_name} is not in result.json; fitbench table --run adds it"
+            return replace(about, state=NOT_EVALUATED, reason=reason), None
+        definition = _definition(result, table.metric)
+        return _finished(result, about, folder, table), definition
     except (FitbenchError, OSError, RecursionError) as error:
         reason = str(error).removeprefix(f"{folder}/") or type(error).__name__
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
-        return replace(about, state=DAMAGED, reason=reason)
+        return replace(about, state=DAMAGED, reason=reason), None
 
 
-def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: str) -> Record:
+def _definition(result: Mapping[str, Any], metric: Metric) -> str:
+    """The definition of the table's metric in a run.
+
+    Raises:
+        FitbenchError: the run has another direction or range of the metric than the table.
+    """
+    name = metric.name
+    recorded = quantities.from_info(name, result["metric_info"].get(name))
+    for key in ("direction", "low", "high", "proportion"):
+        value, expected = getattr(recorded, key), getattr(metric, key)
+        if value != expected:
+            raise FitbenchError(f"result.json: {key} of metric_info.{name} is {value}; the table has {expected}")
+    return recorded.definition
+
+
+def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Table) -> Record:
     if result["run_id"] != folder.name:
         raise FitbenchError(f"result.json is that of another run, {result['run_id']!r:.80}")
-    value = result["metrics"].get(metric)
-    if value is None or not 0 <= value <= 1:
-        raise FitbenchError(f"result.json: metrics.{metric} is {value!r}; expected an accuracy from 0 to 1")
-    part = EXAMPLES[metric.partition("_")[0]]
+    metric, name = table.metric, table.recorded_name
+    value = result["metrics"][name]
+    if value is None and not metric.proportion:
+        return replace(about, state=UNDEFINED, reason=f"{name} is null in result.json")
+    if not is_number(value) or not metric.low <= value <= metric.high:
+        expected = f"a number from {metric.low:g} to {metric.high:g}"
+        raise FitbenchError(f"result.json: metrics.{name} is {value!r:.80}; expected {expected}")
+    part = EXAMPLES[table.part]
     if result["data"][part] < 1:
         raise FitbenchError(f"result.json: data.{part} is {result['data'][part]}; expected at least one example")
     versions, git = (result.get(name) for name in ("versions", "git"))
@@ -120,7 +174,7 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: st
 
 
 def _last_line(path: Path) -> str:
-    """The line of error.txt that says what failed; '' of a file that has just gone."""
+    """The last line of error.txt, which names the error; '' where the file has just been removed."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - ERROR_BYTES))
@@ -144,10 +198,10 @@ def as_csv(records: Sequence[Record]) -> str:
 
 
 def read_csv(path: Path) -> list[Record]:
-    """The records of a results.csv that `as_csv` made.
+    """The records of a results.csv as `as_csv` writes it.
 
     Raises:
-        RequestError: the file is absent or is no such file; the message names it and the line.
+        RequestError: the file is absent, damaged or of an older version; the message names it and the line.
     """
     try:
         lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
@@ -155,7 +209,9 @@ def read_csv(path: Path) -> list[Record]:
         raise RequestError(f"{path}: cannot be read ({error})") from error
     names = [field.name for field in fields(Record)]
     if not lines or lines[0] != names:
-        raise RequestError(f"{path}: expected the columns {', '.join(names)}; write it with fitbench table --write")
+        raise RequestError(
+            f"{path}: expected the columns {', '.join(names)}; write it again with fitbench table {path.parent} --write"
+        )
     records = []
     for number, line in enumerate(lines[1:], 2):
         try:
@@ -169,7 +225,7 @@ def _record(line: Mapping[str, str]) -> Record:
     whole = {
         name: int(line[name]) if line[name] else None for name in ("fold", "test_examples", "parameters", "epochs")
     }
-    real = {name: float(line[name]) if line[name] else None for name in ("value", "seconds")}
+    real = {name: float(line[name]) if line[name] else None for name in ("value", "bootstrap_deviation", "seconds")}
     if line["state"] not in STATES:
         raise ValueError(f"state is {line['state']!r}; expected one of {', '.join(STATES)}")
     if (line["state"] == State.finished.value) != (real["value"] is not None):

@@ -1,4 +1,4 @@
-"""What came of each row of a table: the runs that were measured for it, the judgement, and remarks on both."""
+"""The outcome of each row of a table: the runs that were measured for it, the judgement, and remarks on both."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fitbench.metrics import Metric
 from fitbench.record.folder import State
+from fitbench.tables.bootstrap import resamples
 from fitbench.tables.definition import Claim, Row, Table
 from fitbench.tables.measured import DAMAGED, MISSING, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
 
+MANY_SEEDS = 1_000  # a larger number of seeds is no advice
 NAMED = 10  # seeds that a remark names at most
 
 
@@ -33,7 +36,7 @@ class Outcome:
 
     @property
     def values(self) -> list[float]:
-        """The accuracy of each seed; the mean over its folds where there are folds."""
+        """The metric's value of each seed; the mean over its folds where there are folds."""
         return seed_values(self.records)
 
     @property
@@ -44,7 +47,7 @@ class Outcome:
     @property
     def complete(self) -> bool:
         """Whether every seed that the table asks for has finished."""
-        return len(self.values) == self.wanted
+        return len(self.values) >= self.wanted
 
     @property
     def seeds(self) -> str:
@@ -78,41 +81,56 @@ def outcomes(table: Table, records: Sequence[Record]) -> list[Outcome]:
 
 
 def seed_values(records: Sequence[Record]) -> list[float]:
-    """The value of each seed that has finished. The folds of a seed are averaged: they share most of their examples."""
-    by_seed: dict[int, list[float]] = {}
+    """The value of each seed whose runs have all finished; the mean over the folds where there are folds.
+
+    The folds of a seed are no sample of trainings of their own: they share most of their examples.
+    """
+    values = [[record.value for record in runs if record.value is not None] for runs in _by_seed(records)]
+    return [math.fsum(folds) / len(folds) for folds in values]
+
+
+def _by_seed(records: Sequence[Record]) -> list[list[Record]]:
+    """The records of each seed whose runs have all finished."""
+    seeds: dict[int, list[Record]] = {}
     for record in records:
-        if record.value is not None:
-            by_seed.setdefault(record.seed, []).append(record.value)
-    return [math.fsum(values) / len(values) for values in by_seed.values()]
+        seeds.setdefault(record.seed, []).append(record)
+    return [runs for runs in seeds.values() if all(record.value is not None for record in runs)]
 
 
 def _judgement(table: Table, row: Row, records: Sequence[Record]) -> Judgement:
     sets = evaluation_sets(row.claim, records)
-    judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic)
+    judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic, table.metric)
     return judgement if row.measured else Judgement(Verdict.not_measured, judgement.measured)
 
 
 def evaluation_sets(claim: Claim | None, records: Sequence[Record]) -> EvaluationSets:
-    """What is known of the test examples of the claim and of the finished runs.
+    """The test examples of the claim and of the seeds that have finished; the folds of a seed are one test set.
 
-    They are the same where the table says so or the checksum of the data agrees. A different number of examples proves
-    that they are others, whatever the table says.
+    They are the same where the table states it or the checksum of the data agrees. Where the number of examples
+    differs, they are others, whatever the table states. The bootstrap's variance is the mean over the runs.
     """
-    finished = [record for record in records if record.test_examples]
-    ours = min((record.test_examples or 1 for record in finished), default=claim.test_examples if claim else 1)
+    seeds = _by_seed(records)
+    numbers = {sum(record.test_examples or 0 for record in runs) for runs in seeds} - {0}
     if claim is None:
-        return EvaluationSets(ours, same=True)
+        return EvaluationSets(min(numbers, default=1), same=True)
+    finished = [record for runs in seeds for record in runs]
     stated = claim.test_set == "same" or (
         claim.test_set != "other" and all(record.data_sha256.startswith(claim.test_set) for record in finished)
     )
-    return EvaluationSets(ours, same=stated and ours == claim.test_examples)
+    deviations = [record.bootstrap_deviation for record in finished if record.bootstrap_deviation is not None]
+    variance = math.fsum(deviation**2 for deviation in deviations) / len(deviations) if deviations else None
+    return EvaluationSets(
+        ours=min(numbers, default=claim.test_examples),
+        same=stated and numbers <= {claim.test_examples},
+        bootstrap_variance=variance,
+    )
 
 
 def counts(results: Sequence[Outcome]) -> str:
     """How many rows have which verdict, as '2 reproduced, 1 worse', and how many runs are not finished."""
     verdicts = Counter(outcome.verdict for outcome in results)
     text = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    unfinished = sum(outcome.wanted - len(outcome.values) for outcome in results)
+    unfinished = sum(max(outcome.wanted - len(outcome.values), 0) for outcome in results)
     return f"{len(results)} row{'s' * (len(results) != 1)}: {text}" + (
         f"; {unfinished} run{' is' if unfinished == 1 else 's are'} not finished" if unfinished else ""
     )
@@ -131,7 +149,11 @@ def remarks(table: Table, results: Sequence[Outcome]) -> list[str]:
     texts = [f"not run yet: {'; '.join(outcome.row.label for outcome in untouched)}"] if untouched else []
     for outcome in results:
         if outcome not in untouched:
-            remarks_on_row = (*_about_states(outcome), *_about_seeds(outcome), *_about_data(outcome))
+            remarks_on_row = (
+                *_about_states(outcome),
+                *_about_seeds(outcome, table),
+                *_about_data(outcome, table.metric),
+            )
             texts += [f"{outcome.row.label}: {remark}" for remark in remarks_on_row]
     return texts
 
@@ -144,46 +166,59 @@ def _about_states(outcome: Outcome) -> list[str]:
             states.setdefault(record.state, []).append(record)
     texts = []
     for state, records in states.items():
-        seeds = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
         reasons = "; ".join(dict.fromkeys(record.reason for record in records[:NAMED] if record.reason))
         word = "not run yet" if state == MISSING else "cannot be read" if state == DAMAGED else state
-        texts.append(f"seed{'s' * (len(records) > 1)} {seeds} {word}" + (f" ({reasons})" if reasons else ""))
+        texts.append(f"{_seeds(records)} {word}" + (f" ({reasons})" if reasons else ""))
     if outcome.row.measured and len(outcome.row.seeds) < outcome.wanted:
         texts.append(f"only {len(outcome.row.seeds)} of the {outcome.wanted} seeds of this table are planned for it")
     return texts
 
 
-def _about_seeds(outcome: Outcome) -> list[str]:
+def _seeds(records: Sequence[Record]) -> str:
+    """The seeds of some records, as 'seeds 0, 3'."""
+    numbers = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
+    return f"seed{'s' * (len(records) > 1)} {numbers}"
+
+
+def _about_seeds(outcome: Outcome, table: Table) -> list[str]:
     """What the number and the scatter of the seeds mean for the verdict."""
     values, judgement = outcome.values, outcome.judgement
+    width = "reaches one test example to each side" if table.metric.proportion else "has no width"
     texts = []
     if outcome.row.deterministic and values:
-        texts.append("deterministic, so one run is enough; its interval is one test example to each side")
+        texts.append(f"deterministic, so one run is enough; the interval of the mean {width}")
     elif len(values) > 1 and min(values) == max(values):
-        texts.append(f"all {len(values)} seeds gave the same result; the interval is one test example to each side")
+        texts.append(f"all {len(values)} seeds gave the same result; the interval of the mean {width}")
     if judgement.verdict is not Verdict.inconclusive:
         return texts
-    if judgement.half_width is None:
-        texts.append(f"a verdict needs at least {judgement.seeds_needed} seeds")
-    elif judgement.seeds_needed is not None:
-        texts.append(f"inconclusive; about {judgement.seeds_needed:,} seeds would decide")
+    needed = judgement.seeds_needed
+    if needed is not None and judgement.half_width is None:
+        texts.append(f"a verdict needs at least {needed} seeds")
+    elif judgement.half_width is None:
+        texts.append("inconclusive, because the sampling of the test examples is unknown")
+    elif needed is not None:
+        number = f"about {needed}" if needed <= MANY_SEEDS else f"more than {MANY_SEEDS:,}"
+        texts.append(f"inconclusive; {number} seeds would decide")
     else:
-        texts.append(f"inconclusive, and no number of seeds can decide, because {_undecidable(outcome)}")
+        texts.append(f"inconclusive, and no number of seeds can decide: {_undecidable(outcome, table)}")
     return texts
 
 
-def _undecidable(outcome: Outcome) -> str:
-    """Why more seeds do not help: the uncertainty of the claim itself."""
-    claim = outcome.row.claim
-    assert claim is not None
-    if not evaluation_sets(claim, outcome.records).same:
-        return "a claim on other test examples is more uncertain than the tolerance"
+def _undecidable(outcome: Outcome, table: Table) -> str:
+    """Why more seeds do not help: what remains of the half-width with any number of them."""
+    claim, limit = outcome.row.claim, outcome.judgement.limit
+    assert claim is not None and limit is not None
+    width = f"{table.unit.scale * limit.half_width:.{table.unit.digits}f}"
+    if limit.cause == "resolution":
+        return f"one test example is worth {width}, more than the tolerance"
+    if limit.cause == "sampling":
+        return f"the sampling of the test examples leaves ± {width}, more than the tolerance"
     if claim.trainings == 1:
-        return "the claim is one training, and one training scatters by more than the tolerance"
-    return f"the mean of the claim's {claim.trainings} trainings scatters by more than the tolerance"
+        return f"the claim is one training, and 95% of trainings scatter by ± {width}, more than the tolerance"
+    return f"the mean of the claim's {claim.trainings} trainings is uncertain by ± {width}, more than the tolerance"
 
 
-def _about_data(outcome: Outcome) -> list[str]:
+def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
     """Where the data of the runs differ among themselves or from those of the claim."""
     claim, finished = outcome.row.claim, outcome.finished
     texts = []
@@ -196,4 +231,25 @@ def _about_data(outcome: Outcome) -> list[str]:
         ours = " and ".join(f"{number:,}" for number in numbers)
         texts.append(f"tested on {ours} examples, claimed on {claim.test_examples:,}")
     texts.append("claimed on other test examples; the verdict takes both test sets for samples")
+    if not metric.proportion:
+        texts += _about_bootstrap(finished)
     return texts
+
+
+def _about_bootstrap(finished: Sequence[Record]) -> list[str]:
+    """How the variance over samples of the test examples was computed, and for which seeds it could not be."""
+    texts = [
+        f"the variance between test sets is that of a bootstrap with {count:,} resamples of ours"
+        for count in sorted(
+            {
+                resamples(record.test_examples)
+                for record in finished
+                if record.test_examples and record.bootstrap_deviation is not None
+            }
+        )
+    ]
+    reasons: dict[str, list[Record]] = {}
+    for record in finished:
+        if record.bootstrap_deviation is None:
+            reasons.setdefault(record.reason or "no bootstrap", []).append(record)
+    return texts + [f"{_seeds(records)}: {reason}" for reason, records in reasons.items()]

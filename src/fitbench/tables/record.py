@@ -1,7 +1,7 @@
 """`fitbench table --write`: what was measured, committed beside table.yaml.
 
-results.csv holds the values of the seeds. README.md is made from it and from table.yaml and nothing else, so that
-anybody can check that the three agree.
+results.csv holds the values of the seeds. README.md is written from it and from table.yaml alone, so that anybody can
+check that the three agree.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from fitbench.errors import FitbenchError
 from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
-from fitbench.tables.definition import FILE, Table
+from fitbench.tables.definition import FILE, Claim, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, outcomes, remarks
 
 README, PLOT = "README.md", "claimed_measured.png"
-TEST_SETS = {"same": "the same", "other": "other"}
 NAMED = 3  # devices or sets of versions that are named at most
 
 
 def write_record(table: Table, records: Sequence[Record]) -> None:
-    """Write results.csv, claimed_measured.png and README.md into the folder of the table, and say so on stderr.
+    """Write results.csv, claimed_measured.png and README.md into the folder of the table, and name them on stderr.
 
     Raises:
         FitbenchError: a file cannot be written.
@@ -49,7 +48,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         f"# {escaped(table.title)}",
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
-        f"{escaped(rendering.quantity(table).capitalize())}. {escaped(counts(results))}.",
+        f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
         rendering.markdown_rows(table, results),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
@@ -67,13 +66,22 @@ def _about_row(table: Table, number: int, outcome: Outcome) -> str:
     text = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
     if row.claim is not None:
         mean = f" as the mean of {row.claim.trainings} trainings" if row.claim.trainings > 1 else ""
-        text += f"; claimed{mean} on {TEST_SETS.get(row.claim.test_set, row.claim.test_set)} "
-        text += f"{row.claim.test_examples:,} test examples"
+        text += f"; claimed{mean} on {_test_set(row.claim)}"
     if row.notes:
         text += f". {escaped(row.notes.rstrip('.'))}"
     if row.measured:
         text += f". `{' '.join(table.overrides_of(row))}`"
     return text
+
+
+def _test_set(claim: Claim) -> str:
+    """The test examples of a claim, as 'the same 10,000 test examples'."""
+    number = f"{claim.test_examples:,}"
+    if claim.test_set == "same":
+        return f"the same {number} test examples"
+    if claim.test_set == "other":
+        return f"{number} other test examples"
+    return f"the {number} test examples of the data with SHA-256 {claim.test_set[:16]}"
 
 
 def _how(table: Table, results: Sequence[Outcome]) -> str:
@@ -100,9 +108,9 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
 
 def _most(texts: Iterable[str]) -> list[str]:
     """The texts that occur most, each with the number of runs where there are several."""
-    found = Counter(text for text in texts if text).most_common()
-    named = [escaped(text) + (f" ({_runs(count)})" if len(found) > 1 else "") for text, count in found[:NAMED]]
-    return [*named, *([f"and {len(found) - NAMED} more"] if len(found) > NAMED else [])]
+    counted = Counter(text for text in texts if text).most_common()
+    named = [escaped(text) + (f" ({_runs(count)})" if len(counted) > 1 else "") for text, count in counted[:NAMED]]
+    return [*named, *([f"and {len(counted) - NAMED} more"] if len(counted) > NAMED else [])]
 
 
 def _runs(count: int) -> str:

@@ -6,16 +6,17 @@ import csv
 import html
 import io
 import json
-import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from fitbench.analysis.statistics import Interval
-from fitbench.columns import Column, as_markdown, escaped, print_columns
-from fitbench.tables.definition import NONE_STATED, Claim, Table, Unit
+from fitbench.columns import LATEX_PACKAGES, Column, as_markdown, escaped, latex_table, print_columns
+from fitbench.tables.definition import Claim, Table
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
+from fitbench.tables.schema import NONE_STATED
+from fitbench.tables.units import Unit
 from fitbench.text import clean, console, number
 
 NARROWEST = 13  # characters of a label or a verdict in a terminal
@@ -23,7 +24,7 @@ WIDE = 100  # characters of a terminal in which labels rather break than that in
 FORMATS = ("table", "markdown", "latex", "html", "csv", "json")
 
 
-def printed(table: Table, results: Sequence[Outcome], format: str) -> None:
+def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
     """Print the table to stdout in one of `FORMATS`."""
     if format == "table":
         _print(table, results)
@@ -36,14 +37,9 @@ def printed(table: Table, results: Sequence[Outcome], format: str) -> None:
 # -- cells ------------------------------------------------------------------------------------------------------------
 
 
-def claimed(claim: Claim | None, unit: Unit) -> str:
-    """A claim as its source prints it: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
-    if claim is None:
-        return NONE_STATED
-    if claim.deviation is None:
-        return claim.printed
-    digits = len(claim.printed.partition(".")[2])
-    return f"{claim.printed} ± {unit.scale * claim.deviation:.{digits}f}"
+def claimed(claim: Claim | None) -> str:
+    """A claim with the digits of its source: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
+    return NONE_STATED if claim is None else claim.printed
 
 
 def _plain(value: float) -> str:
@@ -51,13 +47,13 @@ def _plain(value: float) -> str:
 
 
 def span(interval: Interval | None, unit: Unit) -> str:
-    """An interval of accuracies in the unit of the table, the lower number first."""
+    """An interval in the unit of the table, the lower number first."""
     return "-" if interval is None else " to ".join(f"{value:.{unit.digits}f}" for value in ends(interval, unit))
 
 
 def ends(interval: Interval, unit: Unit) -> tuple[float, float]:
-    """An interval of accuracies in the unit of the table, the lower number first."""
-    low, high = sorted(map(unit.shown, interval))
+    """An interval in the unit of the table, the lower number first."""
+    low, high = sorted(map(unit.number, interval))
     return low, high
 
 
@@ -67,7 +63,7 @@ def mean_sd(outcome: Outcome, unit: Unit) -> str:
     if summary.mean is None:
         return "-"
     spread = "" if summary.sd is None else f" ± {unit.scale * summary.sd:.{unit.digits}f}"
-    return f"{unit.shown(summary.mean):.{unit.digits}f}{spread}"
+    return f"{unit.number(summary.mean):.{unit.digits}f}{spread}"
 
 
 def difference(outcome: Outcome, unit: Unit) -> str:
@@ -100,7 +96,7 @@ def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
     return [
         Column("#", [str(i) for i in range(1, len(results) + 1)]),
         Column("", [clean(outcome.row.label) for outcome in results], right=False, key=True),
-        Column("claimed", [claimed(outcome.row.claim, unit) for outcome in results]),
+        Column("claimed", [claimed(outcome.row.claim) for outcome in results]),
         Column("measured", [mean_sd(outcome, unit) for outcome in results]),
         Column("95% interval", [span(outcome.judgement.measured.interval, unit) for outcome in results], spare=5),
         Column("difference", [difference(outcome, unit) for outcome in results], spare=3),
@@ -113,29 +109,27 @@ def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
 
 
 def caption(table: Table) -> str:
-    """Title, metric and unit."""
-    return f"{table.title} ({quantity(table)})"
-
-
-def quantity(table: Table) -> str:
-    """What the numbers are, as 'test error, %'."""
-    return f"{table.metric.replace('_accuracy', '')} {table.unit.heading}"
+    """The title, and the metric with its unit."""
+    return f"{table.title} ({table.heading})"
 
 
 def rule(table: Table, results: Sequence[Outcome]) -> str:
-    """How a verdict comes about, and how many false ones to expect."""
+    """The rule of the verdict, and how many false verdicts to expect."""
     tolerance = _plain(table.unit.scale * table.tolerance)
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
         "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
-        "interval of the difference between the mean and the claim, which is taken for one more result of the same "
-        f"training unless its source states otherwise, and from the tolerance of {tolerance}. Better or worse: the "
-        "interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the tolerance, or it "
-        "contains zero with a half-width of at most the tolerance. Inconclusive: neither."
+        "interval of the difference between the mean and the claim, and from the tolerance. A printed claim stands for "
+        "all values that round to it; the difference is the distance from the nearest of them. The claim is taken for "
+        f"one more result of the same training unless its source states otherwise. The tolerance is {tolerance}. "
+        "Better or worse: the interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the "
+        "tolerance, or it contains zero with a half-width of at most the tolerance. Inconclusive: neither."
     )
     if judged:
         expected = expected_false_verdicts(results)
-        text += f" Of {judged} judged rows, expect up to {expected:.1f} false 'better' or 'worse' (5% of true claims)."
+        text += (
+            f" If all claims are true, about {expected:.1f} of {judged} judged rows are 'better' or 'worse' by chance."
+        )
     return text
 
 
@@ -155,9 +149,9 @@ def _print(table: Table, results: Sequence[Outcome]) -> None:
         out.print(f"Too narrow here for: {', '.join(dropped)}.", style="dim")
 
 
-def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
+def _wrapped(visible: Sequence[Column], width: int) -> list[Column]:
     """The columns with labels and verdicts on several lines where the terminal is too narrow for them on one."""
-    needed = [column for column in shown if column.spare is None or (column.spare == 1 and width >= WIDE)]
+    needed = [column for column in visible if column.spare is None or (column.spare == 1 and width >= WIDE)]
     rooms = [max(len(text) for text in (column.head, *column.cells)) for column in needed]
     excess = sum(room + 3 for room in rooms) + 1 - width
     cut = {}
@@ -165,18 +159,18 @@ def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
         if excess > 0 and not column.right:
             cut[column.head] = max(NARROWEST, room - excess)
             excess -= room - min(room, cut[column.head])
-    texts = [[textwrap.wrap(text, cut.get(column.head, 1000)) or [""] for text in column.cells] for column in shown]
-    heights = [max(len(cells[i]) for cells in texts) for i in range(len(shown[0].cells))]
+    texts = [[textwrap.wrap(text, cut.get(column.head, 1000)) or [""] for text in column.cells] for column in visible]
+    heights = [max(len(cells[i]) for cells in texts) for i in range(len(visible[0].cells))]
     return [
         replace(
             column,
             cells=[
-                one
+                line
                 for cell, height in zip(cells, heights, strict=True)
-                for one in (*cell, *[""] * (height - len(cell)))
+                for line in (*cell, *[""] * (height - len(cell)))
             ],
         )
-        for column, cells in zip(shown, texts, strict=True)
+        for column, cells in zip(visible, texts, strict=True)
     ]
 
 
@@ -184,7 +178,7 @@ def _wrapped(shown: Sequence[Column], width: int) -> list[Column]:
 
 
 def markdown(table: Table, results: Sequence[Outcome]) -> str:
-    """The table in GitHub's Markdown, with what has to be said below it."""
+    """The table in GitHub's Markdown, with counts, remarks and the rule of the verdict below it."""
     notes = "".join(f"- {escaped(remark)}\n" for remark in remarks(table, results))
     parts = [f"**{escaped(caption(table))}**\n", markdown_rows(table, results) + "\n", f"{escaped(counts(results))}.\n"]
     return "\n".join([*parts, *([notes] if notes else []), f"{escaped(rule(table, results))}\n"])
@@ -197,55 +191,12 @@ def markdown_rows(table: Table, results: Sequence[Outcome]) -> str:
 
 # -- LaTeX ------------------------------------------------------------------------------------------------------------
 
-TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "…": r"\dots{}",
-    "[": "{[}", "]": "{]}", "°": r"\textdegree{}", "µ": r"\textmu{}",
-    "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-    "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
-}  # fmt: skip
-LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH CARON}")
-
-
-def tex(text: str) -> str:
-    """Text that LaTeX sets as it is. Letters beyond Latin, which its usual fonts lack, become '?'."""
-    return re.sub("--+|.", lambda found: _tex(found[0]), clean(text))
-
-
-def _tex(text: str) -> str:
-    """A character, or hyphens that would become a dash."""
-    if text in TEX:
-        return TEX[text]
-    if text.startswith("--"):
-        return "{-}" * len(text)
-    return text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?"
-
 
 def latex(table: Table, results: Sequence[Outcome]) -> str:
     """The table as LaTeX with booktabs, to \\input into a document."""
-    shown = [column for column in columns(table, results) if column.head not in ("#", "95% interval")]
-    alignment = "".join("r" if column.right else "l" for column in shown)
-
-    def row(cells: Sequence[str]) -> str:
-        return f"  {' & '.join(map(_tex_cell, cells))} \\\\\n"
-
-    body = "".join(row(cells) for cells in zip(*(column.cells for column in shown), strict=True))
-    notes = " ".join(f"{remark}." for remark in [counts(results), *remarks(table, results)])
-    return (
-        "% \\usepackage{booktabs}, and textcomp where LaTeX is older than 2020\n"
-        f"\\begin{{table}}\n  \\centering\n  \\caption{{{tex(caption(table))}. {tex(rule(table, results))}}}\n"
-        f"  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n  \\toprule\n"
-        f"{row([column.head for column in shown])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}\n\n"
-        f"  \\medskip\\footnotesize {tex(notes)}\n\\end{{table}}\n"
-    )
-
-
-def _tex_cell(text: str) -> str:
-    """A cell; a sign before a number is one, and not a hyphen."""
-    signed = re.fullmatch(r"([+-])(\d[\d.]*)", text)
-    return f"${signed[1]}{signed[2]}$" if signed else "--" if text == "-" else tex(text)
+    visible = [column for column in columns(table, results) if column.head not in ("#", "95% interval")]
+    notes = [f"{remark}." for remark in [counts(results), *remarks(table, results)]]
+    return LATEX_PACKAGES + latex_table(visible, f"{caption(table)}. {rule(table, results)}", notes)
 
 
 # -- HTML, CSV, JSON --------------------------------------------------------------------------------------------------
@@ -253,22 +204,22 @@ def _tex_cell(text: str) -> str:
 
 def as_html(table: Table, results: Sequence[Outcome]) -> str:
     """The table as one HTML element, without scripts and styles."""
-    shown = columns(table, results)
+    visible = columns(table, results)
 
     def cell(tag: str, column: Column, text: str) -> str:
         align = ' align="right"' if column.right else ""
         return f"<{tag}{align}>{html.escape(clean(text))}</{tag}>"
 
-    head = "".join(cell("th", column, column.head) for column in shown)
+    head = "".join(cell("th", column, column.head) for column in visible)
     body = "".join(
-        f"<tr>{''.join(cell('td', column, text) for column, text in zip(shown, row, strict=True))}</tr>\n"
-        for row in zip(*(column.cells for column in shown), strict=True)
+        f"<tr>{''.join(cell('td', column, text) for column, text in zip(visible, row, strict=True))}</tr>\n"
+        for row in zip(*(column.cells for column in visible), strict=True)
     )
     texts = (counts(results), *remarks(table, results), rule(table, results))
     notes = "".join(f"<p>{html.escape(clean(text))}</p>" for text in texts)
     return (
         f"<table>\n<caption>{html.escape(clean(caption(table)))}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(shown)}">{notes}</td></tr></tfoot>\n</table>\n'
+        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(visible)}">{notes}</td></tr></tfoot>\n</table>\n'
     )
 
 
@@ -286,7 +237,7 @@ def _flat(table: Table, outcome: Outcome) -> dict[str, Any]:
         "claimed_high": _rounded(high),
         "claimed_deviation": _rounded(unit.scale * claim.deviation) if claim and claim.deviation is not None else None,
         "claimed_trainings": claim.trainings if claim else None,
-        "mean": None if summary.mean is None else unit.shown(summary.mean),
+        "mean": None if summary.mean is None else unit.number(summary.mean),
         "sd": None if summary.sd is None else unit.scale * summary.sd,
         "mean_low": mean_low,
         "mean_high": mean_high,
@@ -330,7 +281,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
                 {
                     "seed": record.seed,
                     "state": record.state,
-                    "value": None if record.value is None else table.unit.shown(record.value),
+                    "value": None if record.value is None else table.unit.number(record.value),
                     "reason": record.reason or None,
                 }
                 for record in outcome.records
@@ -340,7 +291,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
     ]
     content = {
         "title": table.title,
-        "metric": table.metric,
+        "metric": table.recorded_name,
         "unit": table.unit.name,
         "tolerance": _rounded(table.unit.scale * table.tolerance),
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),

@@ -9,6 +9,8 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.tables import definition, launching, measured, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.outcome import outcomes
+from fitbench.tables.reading import read
+from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
 
 
@@ -29,12 +31,12 @@ def table(
         name: the folder of the table, or its name below experiments/.
         run: train what is missing first.
         write: bring README.md, results.csv and the plot beside table.yaml up to date.
-        rows: parts of the labels of the rows that are meant, with commas between them; None for all.
+        rows: parts of labels with commas between them, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
         workers: how many runs at a time, on this machine.
         outputs: where runs are recorded.
         format: one of `rendering.FORMATS`.
-        overrides: what the runs are launched with in addition, such as a launcher; nothing that changes them.
+        overrides: further overrides of the launch, such as a launcher; none that changes the runs.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
@@ -45,7 +47,7 @@ def table(
         raise RequestError(f"{overrides[0] if overrides else '--workers'} is for what --run launches; add --run")
     if write and (rows is not None or seeds is not None):
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
-    wanted = definition.part(definition.read(definition.find(name)), rows, seeds)
+    wanted = definition.part(read(definition.find(name)), rows, seeds)
     composed = configurations(wanted, outputs)
     failure = None
     if run:
@@ -58,8 +60,8 @@ def table(
         else:
             if status:
                 return status
-    records = measured.read_runs(wanted, composed)
-    rendering.printed(wanted, outcomes(wanted, records), format)
+    records = with_deviations(wanted, measured.read_runs(wanted, composed), composed)
+    rendering.print_table(wanted, outcomes(wanted, records), format)
     if write:
         from fitbench.tables.record import write_record
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,8 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
                 f"SHA-256 {result['data']['sha256'][:8]}, the data now have {data.sha256[:8]}"
             )
         values = result["metrics"] | _values(config, folder, data, measures, result)
-        outputs = predictions.probabilities
-        test = measures.task.score([measures.metrics[name] for name in names], predictions.labels, outputs)
+        added = [measures.metrics[name] for name in names]
+        test = measures.task.score(added, predictions.targets, predictions.outputs)
         values |= {join("test", name): value for name, value in test.items()}
         info = {name: about for name, about in (result["metric_info"] | measures.info).items() if name != "loss"}
         result |= {
@@ -102,7 +103,7 @@ def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> 
     path = folder / "model.keras"
     try:
         model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FitbenchError(
             f"{path}: the weights of {run_id(config)} cannot be read: {str(error).splitlines()[0]:.200}; train the run "
             "again with force=true"

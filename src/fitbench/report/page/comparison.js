@@ -51,7 +51,7 @@ function comparison() {
       ),
     );
     section.querySelector(".answer").textContent = answer(metric);
-    section.querySelector(".said").textContent = metric.said;
+    section.querySelector(".said").textContent = metric.method;
     section.querySelector(".remarks").replaceChildren(...metric.remarks.map((text) => el("p", {}, text)));
   }
 
@@ -88,19 +88,19 @@ function comparison() {
 // What the comparison comes to, in a sentence.
 function answer(metric) {
   const [best, next] = [...metric.rows].sort((a, b) => inOrder(a.rank, b.rank, false)).filter((row) => row.n);
-  const write = (value) => written(metric.kind, value);
+  const number = (value) => write(metric, value);
   const name = (row) => data.groups.names[row.group];
-  const over = best.sd === null ? "(one run)" : `± ${spread(metric.kind, best.sd)} over ${plural(best.n, "run")}`;
+  const over = best.sd === null ? "(one run)" : `± ${spread(metric, best.sd)} over ${plural(best.n, "run")}`;
   const which = metric.better === "higher" ? "Highest" : "Lowest";
-  const first = `${which} ${metric.label}: ${name(best)}, ${write(best.mean)} ${over}.`;
+  const first = `${which} ${metric.label}: ${name(best)}, ${number(best.mean)} ${over}.`;
   if (!next || next.difference === null) return first;
   const p = next.p === null ? "" : `, p ${next.p < 0.001 ? "" : "= "}${pValue(next.p)}`;
-  return `${first} Next: ${name(next)}, ${signed(next.difference, metric.kind)}${p}.`;
+  return `${first} Next: ${name(next)}, ${signed(metric, next.difference)}${p}.`;
 }
 
 // What a column shows of a row, and by what it sorts.
 function comparisonColumns(metric) {
-  const write = (value) => written(metric.kind, value);
+  const number = (value) => write(metric, value);
   const higher = metric.better === "higher";
   return [
     { key: "rank", label: "#", value: (row) => row.rank, class: "rank" },
@@ -112,8 +112,8 @@ function comparisonColumns(metric) {
       value: (row) => row.mean,
       descending: higher,
       show: (row) => [
-        write(row.mean),
-        el("span", { class: "soft" }, row.sd === null ? "" : ` ± ${spread(metric.kind, row.sd)}`),
+        number(row.mean),
+        el("span", { class: "soft" }, row.sd === null ? "" : ` ± ${spread(metric, row.sd)}`),
       ],
       title: "mean and sample standard deviation over the runs",
     },
@@ -126,8 +126,8 @@ function comparisonColumns(metric) {
       show: (row) => intervalPlot(row, metric),
       title: "interval of the mean (bar), mean (line), single runs (dots)",
     },
-    { key: "best", label: "best", value: (row) => row.best, descending: higher, show: (row) => write(row.best) },
-    { key: "worst", label: "worst", value: (row) => row.worst, descending: higher, show: (row) => write(row.worst) },
+    { key: "best", label: "best", value: (row) => row.best, descending: higher, show: (row) => number(row.best) },
+    { key: "worst", label: "worst", value: (row) => row.worst, descending: higher, show: (row) => number(row.worst) },
     {
       key: "parameters",
       label: "parameters",
@@ -150,13 +150,13 @@ function comparisonColumns(metric) {
         row.difference === null
           ? ABSENT
           : [
-              signed(row.difference, metric.kind),
+              signed(metric, row.difference),
               el(
                 "span",
                 { class: "soft" },
                 row.difference_low === null
                   ? ""
-                  : ` ${signed(row.difference_low, metric.kind)} to ${signed(row.difference_high, metric.kind)}`,
+                  : ` ${signed(metric, row.difference_low)} to ${signed(metric, row.difference_high)}`,
               ),
             ],
       title: "difference of the means to the best group, and its 95% interval",
@@ -266,9 +266,9 @@ function intervalPlot(row, metric) {
   const { colour } = groupStyle(row.group);
   const root = svg("svg", { class: "interval", width: PLOT, height: 22, viewBox: `0 0 ${PLOT} 22`, "--ink": colour });
   root.append(svg("line", { class: "rule", x1: 0, x2: PLOT, y1: 11, y2: 11 }));
-  const said =
-    row.low === null ? "no interval" : `${written(metric.kind, row.low)} to ${written(metric.kind, row.high)}`;
-  root.append(svg("title", {}, `mean ${written(metric.kind, row.mean)}, ${said}`));
+  const interval =
+    row.low === null ? "no interval" : `${write(metric, row.low)} to ${write(metric, row.high)}`;
+  root.append(svg("title", {}, `mean ${write(metric, row.mean)}, ${interval}`));
   if (row.low !== null) {
     root.append(
       svg("rect", {

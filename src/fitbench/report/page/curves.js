@@ -1,23 +1,14 @@
 // Learning curves: of single runs, or the means of groups with their intervals.
 
-const CURVES = [
-  ["val_accuracy", "validation accuracy"],
-  ["val_loss", "validation loss"],
-  ["accuracy", "training accuracy"],
-  ["loss", "training loss"],
-  ["learning_rate", "learning rate"],
-];
-
 function curvesChart() {
   const section = document.getElementById("curves");
-  const offered = CURVES.filter(([key]) => data.histories.some((history) => history?.[key]));
-  if (!offered.length) {
+  if (!data.series.length) {
     section.querySelector("figure").append(el("p", { class: "empty" }, "No run has recorded an epoch."));
     return;
   }
+  const offered = data.series.map(({ name, label }) => [name, label]);
   const grouped = Object.keys(data.groups.curves).length > 0 && data.groups.names.length < data.count;
-  const options = { metric: offered[0][0], groups: grouped, log: null };
-  options.named = () => offered.find(([key]) => key === options.metric)[1];
+  const options = { series: data.series[0], groups: grouped, log: null };
   const view = chart(section.querySelector("figure"), "Learning curves", (root, width) => {
     const frame = size(root, width, height(width));
     return (options.groups ? groupCurves : runCurves)(root, frame, options);
@@ -27,8 +18,8 @@ function curvesChart() {
     view.render();
   });
   section.querySelector(".controls").append(
-    choice("Metric", offered, options.metric, (key) => {
-      Object.assign(options, { metric: key, log: null });
+    choice("Metric", offered, options.series.name, (name) => {
+      Object.assign(options, { series: data.series.find((each) => each.name === name), log: null });
       view.render();
     }),
     grouped
@@ -54,20 +45,20 @@ function curvesChart() {
   marks.push(view.mark);
 }
 
-// Losses and learning rates that span much are drawn by their logarithm, unless the reader has chosen.
+// Values that span much, and have no range with two ends, are drawn by their logarithm, unless the reader has chosen.
 function verticalScale(values, frame, options) {
   const finite = values.filter(Number.isFinite);
   const [low, high] = extent(finite);
-  const fits = low > 0 && !options.metric.endsWith("accuracy") && high / low > 30;
+  const fits = low > 0 && !options.series.bounded && high / low > 30;
   const log = options.log ?? fits;
   options.shown?.(log);
   return scale(finite, frame.bottom, frame.top, { log });
 }
 
 function runCurves(root, frame, options) {
-  const shown = visible.filter((run) => data.histories[run]?.[options.metric]);
+  const shown = visible.filter((run) => seriesOf(run, options.series.name));
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No run to draw");
-  const values = shown.flatMap((run) => data.histories[run][options.metric]);
+  const values = shown.flatMap((run) => seriesOf(run, options.series.name));
   const x = scale(
     shown.flatMap((run) => ends(epochsOf(run))),
     frame.left,
@@ -75,10 +66,10 @@ function runCurves(root, frame, options) {
     { pad: 0, whole: true },
   );
   const y = verticalScale(values, frame, options);
-  axes(root, x, y, frame, { x: "epoch", y: options.named() });
+  axes(root, x, y, frame, { x: "epoch", y: options.series.label });
   const lines = shown.map((run) => ({
     run,
-    points: pointsOf(epochsOf(run), data.histories[run][options.metric], x, y),
+    points: pointsOf(epochsOf(run), seriesOf(run, options.series.name), x, y),
   }));
   const shapes = drawLines(root, lines);
   return {
@@ -88,15 +79,15 @@ function runCurves(root, frame, options) {
       if (!found) return null;
       const epochs = epochsOf(found.run);
       const i = closest(epochs, x.back(px));
-      const value = data.histories[found.run][options.metric][i];
-      return { run: found.run, lines: [labelOf(found.run), `epoch ${epochs[i]}: ${written("metric", value)}`] };
+      const value = seriesOf(found.run, options.series.name)[i];
+      return { run: found.run, lines: [labelOf(found.run), `epoch ${epochs[i]}: ${write(options.series, value)}`] };
     },
   };
 }
 
 function groupCurves(root, frame, options) {
   const groups = new Set(visible.map((run) => data.groups.of[run]));
-  const shown = (data.groups.curves[options.metric] ?? []).filter((curve) => groups.has(curve.group));
+  const shown = (data.groups.curves[options.series.name] ?? []).filter((curve) => groups.has(curve.group));
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No group to draw");
   const values = shown.flatMap((curve) => [
     ...curve.mean,
@@ -111,7 +102,7 @@ function groupCurves(root, frame, options) {
     frame,
     options,
   );
-  axes(root, x, y, frame, { x: "epoch", y: `${options.named()}, mean and 95% interval` });
+  axes(root, x, y, frame, { x: "epoch", y: `${options.series.label}, mean and 95% interval` });
   const [bands, layer] = [svg("g", { class: "bands" }), svg("g", { class: "means" })];
   const lines = [];
   for (const curve of shown.toReversed()) {
@@ -138,12 +129,12 @@ function groupCurves(root, frame, options) {
       const { curve } = found;
       const i = closest(curve.epochs, x.back(px));
       const interval =
-        curve.low[i] === null ? "" : `, ${written("metric", curve.low[i])} to ${written("metric", curve.high[i])}`;
+        curve.low[i] === null ? "" : `, ${write(options.series, curve.low[i])} to ${write(options.series, curve.high[i])}`;
       return {
         group: curve.group,
         lines: [
           data.groups.names[curve.group],
-          `epoch ${curve.epochs[i]}: mean ${written("metric", curve.mean[i])}${interval}`,
+          `epoch ${curve.epochs[i]}: mean ${write(options.series, curve.mean[i])}${interval}`,
         ],
       };
     },
@@ -164,6 +155,11 @@ function stretches(values) {
     else found.push([i, i + 1]);
   });
   return found.filter(([from, to]) => to - from > 1);
+}
+
+// The values of a run by epoch, undefined where its history has none.
+function seriesOf(run, name) {
+  return data.histories[run]?.series[name];
 }
 
 function epochsOf(run) {

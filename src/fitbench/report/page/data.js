@@ -22,16 +22,23 @@ const WRITERS = {
   number: (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value)),
   short: (value) => String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(3))),
   integer: (value) => value.toLocaleString("en-US"),
-  metric: (value) => {
+  metric: (value, digits = 4) => {
     const size = Math.abs(value);
-    return size > 0 && (size < 0.001 || size >= 1e6) ? value.toExponential(2) : value.toFixed(size >= 100 ? 1 : 4);
+    const small = digits > 0 && size < 10 ** (1 - digits);
+    if (size > 0 && (small || size >= 1e6)) return value.toExponential(2);
+    return value.toFixed(size >= 100 ? Math.min(digits, 1) : digits);
   },
   seconds: duration,
   moment: (value) => age(Date.now() / 1000 - value),
 };
 
-function written(kind, value) {
-  return value === null || value === undefined ? ABSENT : WRITERS[kind](value);
+function written(kind, value, digits) {
+  return value === null || value === undefined ? ABSENT : WRITERS[kind](value, digits);
+}
+
+// A value of a column, a series or an objective, which says how it is written.
+function write(of, value) {
+  return written(of.kind ?? "metric", value, of.digits);
 }
 
 function duration(seconds) {
@@ -62,12 +69,13 @@ function pValue(value) {
 }
 
 // A spread or a difference, with the decimals of the values that it is about.
-function spread(kind, value) {
-  return kind === "metric" && value >= 0.00005 && value < 100 ? value.toFixed(4) : written(kind, value);
+function spread(of, value) {
+  const fits = of.kind === "metric" && value >= 0.5 * 10 ** -of.digits && value < 100;
+  return fits ? value.toFixed(of.digits) : write(of, value);
 }
 
-function signed(value, kind) {
-  return value === null ? ABSENT : (value < 0 ? "−" : "+") + spread(kind, Math.abs(value));
+function signed(of, value) {
+  return value === null ? ABSENT : (value < 0 ? "−" : "+") + spread(of, Math.abs(value));
 }
 
 function plural(count, one, many = `${one}s`) {

@@ -6,10 +6,6 @@ const PARTS = [
   ["test", "test"],
 ];
 const NUMBERED = 14; // classes; with more, a confusion matrix shows no numbers
-const CURVE_NAMES = [
-  ["loss", "loss"],
-  ["accuracy", "accuracy"],
-];
 
 let runs = null; // the table of runs, which knows what comes next
 let opener = null; // what had the focus when the panel was opened
@@ -96,35 +92,28 @@ function outcome(run) {
   const table = el(
     "table",
     { class: "outcome" },
-    el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col" }, "accuracy"), el("th", { scope: "col" }, "loss"))),
+    el("thead", {}, el("tr", {}, el("td"), PARTS.toReversed().map(([, name]) => el("th", { scope: "col" }, name)))),
   );
   const body = el("tbody");
-  for (const [key, name] of PARTS.toReversed()) {
-    const [accuracy, loss] = [get(`metrics.${key}_accuracy`), get(`metrics.${key}_loss`)];
-    if (accuracy === null && loss === null) continue;
-    body.append(
-      el(
-        "tr",
-        {},
-        el("th", { scope: "row" }, name),
-        el("td", {}, written("metric", accuracy)),
-        el("td", {}, written("metric", loss)),
-      ),
-    );
+  for (const metric of data.metrics) {
+    const values = PARTS.toReversed().map(([key]) => get(`metrics.${key}_${metric.name}`));
+    if (values.every((value) => value === null)) continue;
+    const cells = values.map((value) => el("td", {}, write(metric, value)));
+    body.append(el("tr", {}, el("th", { scope: "row" }, metric.label), cells));
   }
   table.append(body);
-  const said = [];
+  const entries = [];
   const [best, epochs, seconds, finished] = [
     "metrics.best_epoch",
     "metrics.epochs",
     "timing.seconds",
     "finished_at",
   ].map(get);
-  if (best !== null) said.push(["best epoch", `${best} of ${epochs}`]);
-  if (get("parameters") !== null) said.push(["parameters", written("integer", get("parameters"))]);
-  if (seconds !== null) said.push(["time", written("seconds", seconds)]);
-  if (finished !== null) said.push(["finished", moment(finished)]);
-  if (columns.has("trial") && get("trial") !== null) said.push(["trial of a search", String(get("trial"))]);
+  if (best !== null) entries.push(["best epoch", `${best} of ${epochs}`]);
+  if (get("parameters") !== null) entries.push(["parameters", written("integer", get("parameters"))]);
+  if (seconds !== null) entries.push(["time", written("seconds", seconds)]);
+  if (finished !== null) entries.push(["finished", moment(finished)]);
+  if (columns.has("trial") && get("trial") !== null) entries.push(["trial of a search", String(get("trial"))]);
   const error = data.errors[run];
   return el(
     "section",
@@ -132,7 +121,7 @@ function outcome(run) {
     el("p", { class: "where" }, badge(get("state")), el("code", {}, data.folders[run])),
     error ? el("p", { class: "error" }, error) : null,
     body.rows.length ? table : null,
-    facts(said),
+    facts(entries),
   );
 }
 
@@ -143,11 +132,14 @@ function detailCurves(run) {
   if (!history) return part("Learning curves", el("p", { class: "empty" }, "No epoch is recorded."));
   const epochs = epochsOf(run);
   const best = columns.has("metrics.best_epoch") ? valueOf("metrics.best_epoch", run) : null;
-  const figures = CURVE_NAMES.filter(([key]) => history[key] || history[`val_${key}`]).map(([key, title]) => {
-    const figure = el("figure", { class: "curve" });
-    figure.draw = () => drawCurve(figure, title, epochs, history[key], history[`val_${key}`], best);
-    return figure;
-  });
+  const figures = data.metrics
+    .map((metric) => ({ metric, train: seriesOf(run, metric.name), validation: seriesOf(run, `val_${metric.name}`) }))
+    .filter(({ train, validation }) => train || validation)
+    .map(({ metric, train, validation }) => {
+      const figure = el("figure", { class: "curve" });
+      figure.draw = () => drawCurve(figure, metric, epochs, train, validation, best);
+      return figure;
+    });
   const key = el(
     "p",
     { class: "key" },
@@ -158,17 +150,18 @@ function detailCurves(run) {
   return part("Learning curves", figures, key);
 }
 
-function drawCurve(figure, title, epochs, train, validation, best) {
+function drawCurve(figure, metric, epochs, train, validation, best) {
   const series = Object.entries({ train, validation }).filter(([, values]) => values);
-  chart(figure, title, (root, width) => {
+  const { bounded } = data.series.find(({ name }) => name === metric.name || name === `val_${metric.name}`);
+  chart(figure, metric.label, (root, width) => {
     const frame = size(root, width, 170);
     const values = series.flatMap(([, each]) => each).filter((value) => value !== null);
     const [low, high] = extent(values);
     const x = scale(ends(epochs), frame.left, frame.right, { pad: 0.02, whole: true });
     const y = scale(values, frame.bottom, frame.top, {
-      log: title === "loss" && low > 0 && high / low > 100,
+      log: !bounded && low > 0 && high / low > 100,
     });
-    axes(root, x, y, frame, { x: "epoch", y: y.log ? `${title} (logarithmic)` : title });
+    axes(root, x, y, frame, { x: "epoch", y: y.log ? `${metric.label} (logarithmic)` : metric.label });
     if (best !== null)
       root.append(svg("line", { class: "best", x1: x(best), x2: x(best), y1: frame.top, y2: frame.bottom }));
     const lines = svg("g", { class: "own" });
@@ -180,8 +173,8 @@ function drawCurve(figure, title, epochs, train, validation, best) {
       shapes: new Map(),
       nearest: (px) => {
         const i = closest(epochs, x.back(px));
-        const said = series.map(([name, values]) => `${name} ${written("metric", values[i])}`);
-        return { lines: [`epoch ${epochs[i]}`, ...said] };
+        const texts = series.map(([name, values]) => `${name} ${write(metric, values[i])}`);
+        return { lines: [`epoch ${epochs[i]}`, ...texts] };
       },
     };
   });
@@ -259,7 +252,7 @@ function mistakes(run) {
   const found = data.mistakes[run];
   if (!found) return null;
   const names = data.classes[data.confusion[run].classes];
-  const title = `Mistakes: ${found.count.toLocaleString("en-US")} of ${plural(found.images, "image")}`;
+  const title = `Mistakes: ${found.count.toLocaleString("en-US")} of ${plural(found.examples, "example")}`;
   if (!found.worst.length) return part(title);
   const certain = (probability) => (probability === null ? ABSENT : probability.toFixed(3));
   const rows = found.worst.map(([image, label, predicted, probability]) => [
@@ -268,11 +261,11 @@ function mistakes(run) {
     names[predicted],
     certain(probability),
   ]);
-  const more = `The ${found.worst.length} of which the model was most certain; images are counted from 0.`;
+  const more = `The ${found.worst.length} of which the model was most certain; examples are counted from 0.`;
   return part(
     title,
     found.count > found.worst.length ? el("p", { class: "hint" }, more) : null,
-    listing(["image", "true", "predicted", "probability"], ["", "text", "text", ""], rows),
+    listing(["example", "true", "predicted", "probability"], ["", "text", "text", ""], rows),
   );
 }
 
@@ -289,7 +282,7 @@ function listing(heads, classes, rows) {
 function configuration(run) {
   const own = data.columns
     .filter((c) => c.part === "config" && c.values[run] !== null)
-    .map((c) => [c.name, written(c.kind, c.values[run])]);
+    .map((c) => [c.name, write(c, c.values[run])]);
   const seed = columns.has("seed") ? [["seed", String(valueOf("seed", run))]] : [];
   const shared = data.constant.map(([name, value]) => [name, String(value)]);
   return part(
@@ -300,8 +293,8 @@ function configuration(run) {
 }
 
 function environment(run) {
-  const said = data.environment
+  const entries = data.environment
     .map(([name, values]) => [name, Array.isArray(values) ? values[run] : values])
     .filter(([, value]) => value !== null);
-  return said.length ? part("Environment", facts(said.map(([name, value]) => [name, String(value)]))) : null;
+  return entries.length ? part("Environment", facts(entries.map(([name, value]) => [name, String(value)]))) : null;
 }

@@ -13,6 +13,7 @@ function filterBar() {
     state.words = words.value;
     redraw();
   };
+  words.placeholder = `Filter: ${example()}`;
   words.addEventListener("input", () => {
     clearTimeout(waiting);
     if (data.count > MANY) waiting = setTimeout(act, 150);
@@ -27,7 +28,7 @@ function filterBar() {
     if (found.length < 2 || found.length > FEW) continue;
     const options = [
       ["", "any"],
-      ...found.map((value) => [JSON.stringify(value), value === null ? "none" : written(c.kind, value)]),
+      ...found.map((value) => [JSON.stringify(value), value === null ? "none" : write(c, value)]),
     ];
     const label = choice(c.label, options, "", (value) => {
       if (value) state.choices.set(c.name, value);
@@ -62,8 +63,8 @@ function filterBar() {
     if (words.value !== state.words && document.activeElement !== words) words.value = state.words;
     for (const [name, select] of selects) select.value = state.choices.get(name) ?? "";
     chips.replaceChildren(
-      ...[...state.ranges].map(([name, { said }]) =>
-        chip(`${columns.get(name).label}: ${said}`, () => state.ranges.delete(name)),
+      ...[...state.ranges].map(([name, { rangeText }]) =>
+        chip(`${columns.get(name).label}: ${rangeText}`, () => state.ranges.delete(name)),
       ),
       ...(state.group === null
         ? []
@@ -74,6 +75,15 @@ function filterBar() {
           ]),
     );
   });
+}
+
+// A filter that the runs of this page have a meaning for, as in 'softmax test_accuracy>0.9'.
+function example() {
+  const word = data.groups.keys[0]?.find((key) => typeof key === "string") ?? "word";
+  const ranked = columns.get(data.metric);
+  if (!ranked) return word;
+  const values = distinct(ranked);
+  return `${word} ${ranked.label}${ranked.better === "lower" ? "<" : ">"}${write(ranked, values[Math.floor(values.length / 2)])}`;
 }
 
 function chip(text, drop) {
@@ -100,9 +110,9 @@ function legend() {
           "span",
           { class: "entry" },
           of.label,
-          el("span", {}, written(of.kind, low)),
+          el("span", {}, write(of, low)),
           el("span", { class: "ramp" }),
-          el("span", {}, written(of.kind, high)),
+          el("span", {}, write(of, high)),
         ),
       );
       return;

@@ -3,7 +3,7 @@
 function header() {
   const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
   document.getElementById("summary").textContent =
-    `${plural(data.count, "run")}${states ? `: ${states}` : ""} · written ${moment(data.made)} by fitbench ${data.version}`;
+    `${plural(data.count, "run")}${states ? `: ${states}` : ""} · written ${moment(data.written)} by fitbench ${data.version}`;
   document.getElementById("foot").textContent = `Runs below ${data.paths.join(", ")}`;
   if (data.left_out.length) {
     const list = el(
@@ -12,9 +12,10 @@ function header() {
       data.left_out.map(([folder, reason]) => el("li", {}, el("code", {}, folder), ` ${reason}`)),
     );
     const many = plural(data.left_out.length, "file or folder is", "files or folders are");
-    const said = `${many} left out: not readable`;
-    document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, said), list));
+    const summary = `${many} left out: not readable`;
+    document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, summary), list));
   }
+  for (const text of data.notices) document.getElementById("notices").append(el("p", { class: "notice" }, text));
   const constant = document.getElementById("constant");
   if (data.constant.length) {
     constant.hidden = false;

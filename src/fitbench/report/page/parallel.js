@@ -32,7 +32,7 @@ function parallel(root, width, shown) {
       if (!found) return null;
       return {
         run: found.run,
-        lines: [labelOf(found.run), ...shown.map((of) => `${of.label} ${written(of.kind, of.values[found.run])}`)],
+        lines: [labelOf(found.run), ...shown.map((of) => `${of.label} ${write(of, of.values[found.run])}`)],
       };
     },
   };
@@ -59,25 +59,25 @@ function verticalAxis(of, frame, order) {
     const every = Math.ceil(found.length / 16);
     const ticks = found
       .filter((_, i) => i % every === 0)
-      .map((value) => [places.get(value), written(of.kind, value), value]);
-    const said = (from, to) =>
+      .map((value) => [places.get(value), write(of, value), value]);
+    const rangeText = (from, to) =>
       found
         .filter((value) => places.get(value) >= from && places.get(value) <= to)
         .map(String)
         .join(", ");
-    return { y, ticks, said };
+    return { y, ticks, rangeText };
   }
   const numbers = found.filter((value) => typeof value === "number");
   const [low, high] = extent(numbers);
   const log = of.log ?? (low > 0 && high / low > 50);
   const place = scale(numbers, frame.bottom, frame.top, { log, pad: 0.02 });
   const y = (run) => (typeof of.values[run] === "number" ? place(of.values[run]) : absent);
-  const said = (from, to) => [to, from].map((at) => tickText(place.back(at), of.kind)).join(" to ");
-  return { y, ticks: place.ticks.map((value) => [place(value), tickText(value, of.kind)]), said };
+  const rangeText = (from, to) => [to, from].map((at) => tickText(place.back(at), of.kind)).join(" to ");
+  return { y, ticks: place.ticks.map((value) => [place(value), tickText(value, of.kind)]), rangeText };
 }
 
 // The part of an axis that filters, and what the pointer drags along.
-function brush({ of, x, y, said }, frame) {
+function brush({ of, x, y, rangeText }, frame) {
   const range = state.ranges.get(of.name);
   const hit = svg("rect", {
     class: "hit",
@@ -93,7 +93,7 @@ function brush({ of, x, y, said }, frame) {
     y: range?.from ?? 0,
     height: range ? range.to - range.from : 0,
   });
-  brushing(hit, shown, of, y, said);
+  brushing(hit, shown, of, y, rangeText);
   return [shown, hit];
 }
 
@@ -118,7 +118,7 @@ function drawnAxis({ of, x, ticks }, frame, letters, over = []) {
   );
 }
 
-function brushing(hit, shown, of, y, said) {
+function brushing(hit, shown, of, y, rangeText) {
   let start = null;
   const place = (event) => event.clientY - hit.ownerSVGElement.getBoundingClientRect().top;
   const span = (event) => [start, place(event)].sort((a, b) => a - b);
@@ -138,7 +138,7 @@ function brushing(hit, shown, of, y, said) {
     start = null;
     if (to - from > 4) {
       const test = (run) => y(run) >= from && y(run) <= to;
-      state.ranges.set(of.name, Object.assign(test, { from, to, said: said(from, to) }));
+      state.ranges.set(of.name, Object.assign(test, { from, to, rangeText: rangeText(from, to) }));
       dragged = true;
       redraw();
     } else if (state.ranges.delete(of.name)) {

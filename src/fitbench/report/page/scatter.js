@@ -23,7 +23,7 @@ function scatterChart() {
     options[key] = name;
     view.render();
   };
-  const listed = (list) => list.map((c) => [c.name, c.label]);
+  const listed = (list) => list.map((c) => [c.name, c.title]);
   section
     .querySelector(".controls")
     .append(
@@ -44,7 +44,7 @@ function scatter(root, frame, across, up) {
   const [low, high] = extent(at(across));
   const x = scale(at(across), frame.left, frame.right, { log: low > 0 && high / low >= 10, pad: 0.06 });
   const y = scale(at(up), frame.bottom, frame.top, { pad: 0.06 });
-  axes(root, x, y, frame, { x: across.label, y: up.label, xKind: across.kind, yKind: up.kind });
+  axes(root, x, y, frame, { x: across.title, y: up.title, xKind: across.kind, yKind: up.kind });
   const front = across.better && up.better && across !== up ? paretoFront(shown, across, up) : [];
   if (front.length) root.append(frontLine(front, x, y, across, up, frame));
   const shapes = new Map();
@@ -72,7 +72,7 @@ function scatter(root, frame, across, up) {
         if (away < distance) [best, distance] = [run, away];
       }
       if (best === null) return null;
-      const lines = [up, across].map((of) => `${of.label} ${written(of.kind, of.values[best])}`);
+      const lines = [up, across].map((of) => `${of.title} ${write(of, of.values[best])}`);
       return { run: best, lines: [labelOf(best), ...lines, ...(inFront.has(best) ? ["on the Pareto front"] : [])] };
     },
   };

@@ -43,7 +43,7 @@ function searchParts(search) {
   const shares = el("div", { class: "shares" });
   const showShares = () => shares.replaceChildren(...shareRows(search));
   const beyond = el("p", { class: "hint" });
-  const showBeyond = () => beyond.replaceChildren(saidBeyond(search));
+  const showBeyond = () => beyond.replaceChildren(textBeyond(search));
   for (const show of [showShares, showBeyond]) {
     renders.push(show);
     show();
@@ -63,7 +63,7 @@ function searchParts(search) {
   const slices = search.parameters.map((of) => figure(`Trials by ${of.label}`, (...at) => slice(search, of, ...at)));
   return [
     el("p", { class: "answer" }, bestTrial(search)),
-    el("p", { class: "said" }, search.said),
+    el("p", { class: "said" }, search.summary),
     several ? el("div", { class: "controls" }, controls) : "",
     el("div", { class: "pair" }, overview, part("What mattered", shares)),
     part("Parameters", el("div", { class: "slices" }, slices)),
@@ -82,23 +82,23 @@ function bestTrial(search) {
   if (!search.best.length) return "No trial has finished.";
   const [best] = search.best;
   const chosen = search.parameters.filter((of) => of.values[best] !== null);
-  const told = chosen.slice(0, TOLD).map((of) => `${of.label} ${written(of.kind, of.values[best])}`);
+  const told = chosen.slice(0, TOLD).map((of) => `${of.label} ${write(of, of.values[best])}`);
   const more = chosen.length > TOLD ? `, and ${chosen.length - TOLD} more parameters` : "";
   const came = `${search.numbers[best]}, with ${told.join(", ")}${more}`;
   const [first, ...others] = search.objectives;
-  const value = `${first.better === "higher" ? "Highest" : "Lowest"} ${first.label}: ${written(first.kind, first.values[best])}`;
+  const value = `${first.better === "higher" ? "Highest" : "Lowest"} ${first.label}: ${write(first, first.values[best])}`;
   if (!others.length) return `${value} in trial ${came}.`;
   const front = `${plural(search.best.length, "trial is", "trials are")} on the Pareto front: no other is better in every objective.`;
   return `${front} ${value} in trial ${came}.`;
 }
 
 // What parallel coordinates do with values that their last axis does not show.
-function saidBeyond(search) {
+function textBeyond(search) {
   const of = search.objectives[search.choice.up];
   const values = of.values.filter((_, trial) => search.states[trial] === "finished");
   const outside = values.filter((value) => isOutside(of, value)).length;
   if (!outside) return "";
-  const end = of.better === "higher" ? `below ${written(of.kind, of.low)}` : `above ${written(of.kind, of.high)}`;
+  const end = of.better === "higher" ? `below ${write(of, of.low)}` : `above ${write(of, of.high)}`;
   return `${plural(outside, "trial")} ${end} ${outside === 1 ? "stands" : "stand"} at the end of the last axis.`;
 }
 
@@ -110,11 +110,11 @@ function trialTold(search, trial) {
     `trial ${search.numbers[trial]}, ${state}${after}${on}`,
     ...search.objectives
       .filter((of) => of.values[trial] !== null)
-      .map((of) => `${of.label} ${written(of.kind, of.values[trial])}`),
+      .map((of) => `${of.label} ${write(of, of.values[trial])}`),
     ...search.parameters
       .filter((of) => of.values[trial] !== null)
       .slice(0, TOLD)
-      .map((of) => `${of.label} ${written(of.kind, of.values[trial])}`),
+      .map((of) => `${of.label} ${write(of, of.values[trial])}`),
     ...(search.errors[trial] ? [search.errors[trial]] : []),
   ];
 }
@@ -453,7 +453,7 @@ function trialTable(search) {
 function trialRow(search, trial, parts) {
   const cells = parts.map((each, i) => {
     const found = each.values[trial];
-    const text = written(each.kind, found);
+    const text = write(each, found);
     if (i === 0) {
       const opens = search.runs[trial] !== null;
       return el(

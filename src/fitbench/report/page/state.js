@@ -142,7 +142,7 @@ function encode() {
     const places = new Map(found.map((value, place) => [value, place]));
     coding = {
       entries: found.map((value, place) => ({
-        name: written(coded.kind, value),
+        name: write(coded, value),
         style: style(place),
         column: coded,
         value,

@@ -105,7 +105,7 @@ function runOf(event) {
 function runRow(run, listed) {
   const cells = listed.map((c) => {
     const found = c.values[run];
-    const text = written(c.kind, found);
+    const text = write(c, found);
     if (c.name === "run_id") {
       const { colour } = coding.of(run);
       return el(

@@ -1,0 +1,348 @@
+"""A run folder as a row: what its files say, by the columns of `frame.load_runs`. Nothing in them is instantiated.
+
+Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json. A run may be
+written, or vanish, while it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fitbench import metrics
+from fitbench.config import NOT_IDENTITY, SECTIONS, with_current_names
+from fitbench.errors import FitbenchError
+from fitbench.quantities import from_info, quantities
+from fitbench.record import reading
+from fitbench.record.folder import State, state_of
+from fitbench.record.result import utc_now
+from fitbench.tasks import TASKS
+
+IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
+TASK = ("task", "primary")
+FIXED = tuple(quantities([]))  # the numbers of every run that are no metrics
+DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test")
+ORIGIN = ("device", "attempts", "trial", "git.commit", "git.dirty")
+LAST = ("finished_at", "error")
+INFO = "metric_info"  # of a row, which is no column
+ERROR_BYTES = 65_536  # of error.txt that are read, from its end
+
+Row = dict[str, Any]
+
+_COLUMNS = frozenset((*IDENTITY, *TASK, *FIXED, *DATASET, *ORIGIN, *LAST, INFO, "age"))  # `fitbench runs` adds the age
+_PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
+
+
+def is_configuration(name: str) -> bool:
+    """Whether a column of this name holds a part of the configuration."""
+    return name not in _COLUMNS and not name.startswith(_PREFIXES)
+
+
+# -- from paths to run folders ----------------------------------------------------------------------------------------
+
+
+def run_folders(paths: Sequence[str], left_out: list[tuple[str, str]]) -> Iterator[str]:
+    """Every run folder below the paths once, by whichever way it is reached first; links are followed.
+
+    A folder that cannot be read joins `left_out`, with the reason.
+    """
+    visited = set()
+    for path in paths:
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            try:
+                status = os.stat(folder)  # noqa: PTH116 - a Path costs more than the call, for each of 10,000 folders
+                if (status.st_dev, status.st_ino) in visited:
+                    continue
+                visited.add((status.st_dev, status.st_ino))
+                if _exists(f"{folder}/result.json") or _exists(f"{folder}/config.yaml"):
+                    yield folder
+                    continue
+                with os.scandir(folder) as entries:
+                    below = [entry.path for entry in entries if not entry.name.startswith(".") and _may_hold(entry)]
+            except FileNotFoundError:  # it was there a moment ago
+                continue
+            except OSError as error:
+                left_out.append((folder, f"cannot be read ({reason(error)})"))
+                continue
+            pending.extend(sorted(below, reverse=True))
+
+
+def _may_hold(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder, or something that will be left out with its reason, such as a link to itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - see above
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, in the words of the system."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
+# -- from a run folder to a row ---------------------------------------------------------------------------------------
+
+
+def read_row(folder: str) -> Row | None:
+    """What the files of one run say, None where the folder has gone.
+
+    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object.
+
+    Raises:
+        FitbenchError: a file is damaged or foreign; the message names it.
+    """
+    path = Path(folder)
+    try:
+        if _exists(f"{folder}/result.json"):
+            try:
+                return _finished_row(folder, reading.read_result(path))
+            except FitbenchError:
+                if _exists(f"{folder}/result.json"):  # else force=true has just removed it
+                    raise
+        state = state_of(path)
+        if state is State.finished:
+            return read_row(folder)
+        try:
+            return _unfinished_row(path, state)
+        except FitbenchError:
+            if state is State.pruned and not _exists(f"{folder}/pruned.json"):  # it continues
+                return read_row(folder)
+            raise
+    except FileNotFoundError:
+        if path.exists():
+            raise FitbenchError("config.yaml is missing") from None
+        return None
+    except RecursionError:
+        raise FitbenchError("nested too deeply") from None
+    except OSError as error:
+        name = Path(error.filename).name if isinstance(error.filename, str) else folder
+        raise FitbenchError(f"{name}: cannot be read ({reason(error)})") from None
+
+
+def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
+    row: Row = {
+        "folder": folder,
+        "study": result["study"],
+        "run_id": result["run_id"],
+        "config_id": result["config_id"],
+        "seed": _seed("result.json", result["seed"]),
+        "state": "finished",
+    }
+    for name, value in result["config"].items():
+        if name not in NOT_IDENTITY:
+            row.update(_flat(name, marshal.dumps(value, 2)))
+    row.update(_metric_values("result.json", result, tuple(metrics.PARTS)))
+    for column, section, name in _PLACES:
+        row[column] = (result[section] if section else result)[name]
+    row["trial"] = _trial("result.json", result.get("trial"))
+    git = _section(result, "git")
+    row["git.commit"], row["git.dirty"] = _of(git, "commit", str), _of(git, "dirty", bool)
+    for name in (versions := _section(result, "versions")):
+        row[sys.intern(f"versions.{name}")] = _of(versions, name, str)
+    row["finished_at"] = _moment(result["finished_at"])
+    return row
+
+
+_PLACES = (  # of what is in every result: the column, and where it stands in result.json
+    *((column, *column.rpartition(".")[::2]) for column in FIXED),
+    *((column, "data", column.removeprefix("dataset.")) for column in DATASET),
+    *((column, "", column) for column in (*TASK, "device", "attempts")),
+)
+
+
+@lru_cache(maxsize=10_000)
+def _flat(name: str, content: bytes) -> Row:
+    """A part of a configuration, flattened. The runs of a sweep share most of theirs, so each is flattened once."""
+    row: Row = {}
+    _flatten({name: marshal.loads(content)}, "", row, "result.json: config.")
+    return row
+
+
+def _metric_values(file: str, result: Mapping[str, Any], parts: tuple[str, ...]) -> Row:
+    """The values of the metrics that the run records in these parts, and their `metric_info`."""
+    info, places = _metric_places(file, marshal.dumps(result[INFO], 2), parts)
+    values = result["metrics"]
+    return {INFO: info, **{column: values[name] for column, name in places}}
+
+
+@lru_cache(maxsize=1_000)
+def _metric_places(file: str, info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
+    """`metric_info`, checked, and the column of each value and its name in `metrics`, once for all runs that share it.
+
+    Raises:
+        FitbenchError: it is not what `Metric.info` gives; the message names the key.
+    """
+    content = marshal.loads(info)
+    for name, entry in content.items():
+        try:
+            from_info(name, entry)
+        except FitbenchError as error:
+            raise FitbenchError(f"{file}: {error}") from None
+    names = [metrics.join(part, name) for part in parts for name in content]
+    return content, [(f"metrics.{name}", name) for name in names]
+
+
+def _unfinished_row(folder: Path, state: State) -> Row:
+    config = _config(folder)
+    study = config.get("study")
+    if not isinstance(study, str):
+        raise FitbenchError(f"config.yaml: study is {study!r:.80}; expected str")
+    identity = re.search(r"-([0-9a-f]{8})-s\d+$", folder.name)
+    row: Row = {
+        "folder": str(folder),
+        "study": study,
+        "run_id": folder.name,
+        "config_id": identity[1] if identity else None,
+        "seed": _seed("config.yaml", config.get("seed")),
+        "state": state.value,
+        **dict(zip(TASK, _task_and_primary(config), strict=True)),
+    }
+    _flatten(config, "", row, "config.yaml: ")
+    if state is State.failed:
+        row["error"] = _error(folder / "error.txt")
+    elif state is State.pruned:
+        pruned = reading.read_pruned(folder)
+        row.update(_metric_values("pruned.json", pruned, ("train", "val")))
+        row.update((f"metrics.{name}", pruned["metrics"][name]) for name in ("best_epoch", "epochs"))
+        row["timing.fit_seconds"] = pruned["timing"]["fit_seconds"]
+        row["trial"] = _trial("pruned.json", pruned["trial"])
+    return row
+
+
+def _task_and_primary(config: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The task of a configuration and the first of its metrics; where it states none, the task's default."""
+    task = str(config.get("task") or metrics.CLASSIFICATION)
+    default = TASKS[task].default_metrics if task in TASKS else ()
+    selected = config.get("metrics")
+    names = [str(name) for name in selected] if isinstance(selected, (dict, list)) else []
+    return task, next(iter([*names, *default]), None)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """config.yaml as plain values. An alias is refused: a few of them can stand for more than any memory holds."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        content = (folder / "config.yaml").read_bytes()
+        if b"*" in content and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
+            raise FitbenchError("config.yaml: holds a YAML alias, which fitbench never writes")
+        config = yaml.load(content, loader)
+    except (ValueError, yaml.YAMLError) as error:
+        raise FitbenchError(f"config.yaml: cannot be read ({str(error).splitlines()[0]})") from None
+    if not isinstance(config, dict):
+        raise FitbenchError(f"config.yaml: {'empty' if config is None else 'expected sections such as data and model'}")
+    for name in SECTIONS:
+        if not isinstance(config.get(name), dict):
+            raise FitbenchError(
+                f"config.yaml: {name} is {config.get(name)!r:.80}; expected a section with keys of its own"
+            )
+    config["model"] = with_current_names(config["model"])
+    return config
+
+
+def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:
+    """Put what makes the run's identity into the row. A key that is another column's name gets `config.` before it."""
+    for key, value in section.items():
+        name, label = _names(prefix, key)
+        if label is None or value is None:
+            continue
+        if isinstance(value, dict):
+            _flatten(value, f"{name}.", row, where)
+            continue
+        if isinstance(value, list):
+            if not value:
+                continue
+            value = json.dumps(_plain(value), ensure_ascii=False)  # noqa: PLW2901
+        elif isinstance(value, (int, float)):
+            if not reading.is_finite(value):
+                raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
+        elif not isinstance(value, str):  # YAML's dates
+            value = str(value)  # noqa: PLW2901
+        row[label] = value
+
+
+@lru_cache(maxsize=10_000)
+def _names(prefix: str, key: Any) -> tuple[str, str | None]:
+    """The dotted name of a key, and its column; None if it is no part of the identity."""
+    name = sys.intern(f"{prefix}{key}")
+    if name in NOT_IDENTITY:
+        return name, None
+    return name, name if is_configuration(name) else f"config.{name}"
+
+
+def _plain(value: Any) -> Any:
+    """A list as identity counts it: 1.0 is 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+
+
+# -- single values, checked -------------------------------------------------------------------------------------------
+
+
+def _seed(file: str, seed: Any) -> int:
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise FitbenchError(f"{file}: seed is {seed!r:.80}; it must be from 0 to 4294967295")
+    return seed
+
+
+def _trial(file: str, trial: Any) -> int | None:
+    if trial is not None and (type(trial) is not int or not 0 <= trial < 2**31):
+        raise FitbenchError(f"{file}: trial is {trial!r:.80}; expected a number from 0, or null")
+    return trial
+
+
+def _section(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = result.get(name)
+    if section is not None and not isinstance(section, dict):
+        raise FitbenchError(f"result.json: {name} is {section!r:.80}; expected a section with keys of its own")
+    return section or {}
+
+
+def _of(section: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = section.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise FitbenchError(f"result.json: {name} is {value!r:.80}; expected {kind.__name__} or null")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    """The time in UTC, without a zone: NumPy knows none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None
+
+
+def _error(path: Path) -> str | None:
+    """The line of error.txt that says what failed: the first behind the last traceback, else the last line."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:  # the next attempt has begun
+        return None
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    messages = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
+    return (messages[0] if messages else lines[-1].strip()) if lines else "error.txt is empty"

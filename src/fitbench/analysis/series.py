@@ -1,0 +1,72 @@
+"""The series of a history: which quantity each column of history.jsonl measures, and what axes call it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fitbench import metrics, quantities
+from fitbench.metrics import Metric
+from fitbench.quantities import Quantity
+from fitbench.tasks import TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EPOCH_PARTS = ("val", "train")  # what epochs measure
+
+
+def series(available: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """The quantities that epochs can measure, by their column of history.jsonl: 'val_macro_f1', 'loss'."""
+    return {
+        metrics.history_key(quantity.part, quantity.metric): quantity
+        for quantity in available.values()
+        if quantity.metric is not None and quantity.part in EPOCH_PARTS
+    }
+
+
+def resolutions_by_folder(frame: pd.DataFrame, quantity: Quantity) -> dict[str, float]:
+    """The smallest step of a quantity in each run of a frame, by folder; see `groups.resolutions`."""
+    import pandas as pd
+
+    from fitbench.analysis.groups import EXAMPLES, resolutions
+
+    absent = pd.Series(math.nan, frame.index)
+    counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}
+    return dict(zip(frame["folder"].tolist(), resolutions(quantity, counts), strict=True))
+
+
+def axis_label(of: Quantity | Metric) -> str:
+    """What an axis or a heading calls it, with its unit: 'training time (s)'."""
+    return f"{of.label} ({of.unit})" if of.unit else of.label
+
+
+def metric_label(quantity: Quantity) -> str:
+    """What a heading calls a metric without its part: 'macro F1' of 'test macro F1'."""
+    return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
+
+
+def with_capital(text: str) -> str:
+    """The text with a capital at its beginning; str.capitalize would change 'ROC AUC'."""
+    return text[:1].upper() + text[1:]
+
+
+def primary_of(config: Mapping[str, Any]) -> str:
+    """The primary metric of a run that has no result yet, from its configuration; 0.1 recorded no such key."""
+    selected = config.get("metrics")
+    if isinstance(selected, Mapping) and selected:
+        return str(next(iter(selected)))
+    task = TASKS.get(config.get("task") or metrics.CLASSIFICATION)
+    return task.default_metrics[0] if task else "loss"
+
+
+def metrics_of(content: Mapping[str, Any], primary: str) -> dict[str, Metric]:
+    """The metrics that a result or pruned.json records, by name, the primary one first and the loss last.
+
+    Raises:
+        FitbenchError: an entry of `metric_info` is damaged; the message names the key.
+    """
+    described = {name: quantities.from_info(name, info) for name, info in content["metric_info"].items()}
+    order = sorted(described, key=lambda name: (name != primary, name == "loss"))
+    return {name: described[name] for name in order}

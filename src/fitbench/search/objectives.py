@@ -1,0 +1,169 @@
+"""The objectives of a search: recorded numbers that it maximizes or minimizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fitbench import metrics, quantities, user_metrics
+from fitbench.config import TASK, Config
+from fitbench.errors import RequestError
+from fitbench.metrics import Metric
+from fitbench.search.settings import DIRECTIONS, Pruner, Settings
+from fitbench.tasks import task_of
+from fitbench.text import duration
+
+COSTS = ("parameters", "fit_seconds", "seconds")  # objectives that are no metrics
+COLUMNS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A number of a run that a search maximizes or minimizes.
+
+    Attributes:
+        name: as in `metrics` or `timing` of result.json, or 'parameters'.
+        direction: 'maximize' or 'minimize'.
+        label: for tables and axes, as in 'validation macro F1'.
+        part: 'val' or 'train'; None for what is no metric.
+        metric: None for what is no metric. It cannot score.
+    """
+
+    name: str
+    direction: str
+    label: str
+    part: str | None = None
+    metric: Metric | None = None
+
+    @property
+    def per_epoch(self) -> bool:
+        """Whether each line of a history has it."""
+        if self.metric is None:
+            return False
+        return self.part == "val" or self.metric.name in ("loss", *task_of(TASK).step_metrics)
+
+    def recorded_in(self, result: Mapping[str, Any]) -> bool:
+        """Whether the result of a finished run has it, be it undefined."""
+        return self.metric is None or self.name in result["metrics"]
+
+    def of_result(self, result: Mapping[str, Any]) -> float | None:
+        """The value of a finished run; None where the run lacks it or it is undefined."""
+        if self.metric is not None:
+            return result["metrics"].get(self.name)
+        return result["parameters"] if self.name == "parameters" else result["timing"][self.name]
+
+    def of_epoch(self, epoch: Mapping[str, Any]) -> float | None:
+        """The value after an epoch, from the line of the history; None where epochs do not measure it."""
+        if self.metric is None or self.part is None or not self.per_epoch:
+            return None
+        return epoch.get(metrics.history_key(self.part, self.metric.name))
+
+    def text(self, value: float) -> str:
+        """A value for people."""
+        if self.metric is not None:
+            return f"{value:.{self.metric.digits}f}"
+        return f"{value:,.0f}" if self.name == "parameters" else duration(value)
+
+    def best(self, values: list[float]) -> float:
+        """The best of these values."""
+        return max(values) if self.direction == "maximize" else min(values)
+
+
+def objectives(settings: Settings, config: Config) -> list[Objective]:
+    """The objectives of a search, the first first.
+
+    Args:
+        settings: `objective` and `direction` of them. With the direction `auto` it is that of the metric.
+        config: the configuration of a trial, which defines the metrics.
+
+    Raises:
+        RequestError: an objective does not exist, is of the test set, or does not fit the direction.
+    """
+    names = settings.objective if isinstance(settings.objective, list) else [settings.objective]
+    directions = settings.direction if isinstance(settings.direction, list) else [settings.direction] * len(names)
+    if not names or len(set(map(str, names))) < len(names):
+        raise RequestError(
+            f"search.objective is {settings.objective}; it must be one of {_available(config)}; or a list of them"
+        )
+    if len(directions) != len(names) or not all(direction in ("auto", *DIRECTIONS) for direction in directions):
+        each = f", one for each of {', '.join(map(str, names))}" if len(names) > 1 else ""
+        raise RequestError(f"search.direction is {settings.direction}; it must be auto, maximize or minimize{each}")
+    return [_objective(str(name), direction, config) for name, direction in zip(names, directions, strict=True)]
+
+
+def _objective(name: str, direction: str, config: Config) -> Objective:
+    part, metric_name = metrics.split(name)
+    if part == "test" or name == "test":
+        raise RequestError(
+            f"search.objective={name}: a search that looks at the test set makes its results worthless; "
+            "use val_accuracy, val_loss or another metric of the validation set"
+        )
+    if name in COSTS:
+        quantity = quantities.quantities([])[COLUMNS[name]]
+        return Objective(name, _direction(direction, quantity.direction), quantity.label)
+    metric = _metric(metric_name, config) if part is not None else None
+    if part is None or metric is None:
+        raise RequestError(f"search.objective={name}: there is no such objective; there are {_available(config)}")
+    label = f"{metrics.PARTS[part]} {metric.label}"
+    return Objective(name, _direction(direction, metric.direction), label, part, metric)
+
+
+def _direction(setting: str, direction: str) -> str:
+    return setting if setting != "auto" else "maximize" if direction == "max" else "minimize"
+
+
+def _metric(name: str, config: Config) -> Metric | None:
+    """The metric of this name that the configuration selects or that fitbench supplies for the task."""
+    if name in config.metrics:
+        return user_metrics.from_config(name, config.metrics[name])
+    metric = metrics.supplied(name)
+    return metric if metric is not None and (not metric.tasks or TASK in metric.tasks) else None
+
+
+def _available(config: Config) -> str:
+    """What an objective can be: the selected metrics by their full names, then the others."""
+    selected = [*(name for name in config.metrics if name != "loss"), "loss"]
+    names = [metrics.join(part, name) for part in ("val", "train") for name in selected]
+    others = [name for name in metrics.for_task(TASK) if name not in selected]
+    return f"{', '.join((*names, *COSTS))}, and val_ and train_ of {', '.join((*others, 'top_K_accuracy'))}"
+
+
+def with_objectives(selected: Mapping[str, Any], wanted: Sequence[Objective]) -> dict[str, Any]:
+    """`metrics` of a configuration and behind them the metrics of the objectives, so that the runs record them."""
+    names = [objective.metric.name for objective in wanted if objective.metric is not None]
+    return {**selected, **{name: None for name in names if name != "loss" and name not in selected}}
+
+
+def pruner(settings: Settings, wanted: Sequence[Objective]) -> Pruner:
+    """What ends trials early, with `auto` resolved.
+
+    Raises:
+        RequestError: there is to be a pruner, but no epoch measures the objective, or there are several objectives.
+    """
+    measured = len(wanted) == 1 and wanted[0].per_epoch
+    if settings.pruner is Pruner.auto:
+        return Pruner.median if measured else Pruner.none
+    if settings.pruner is not Pruner.none and not measured:
+        why = "several objectives" if len(wanted) > 1 else f"{wanted[0].name}, which no epoch measures"
+        raise RequestError(f"search.pruner={settings.pruner.value} cannot prune by {why}; search.pruner=none")
+    return settings.pruner
+
+
+def check_trial(config: Config, wanted: Sequence[Objective]) -> None:
+    """Refuse a configuration whose runs have no such objective.
+
+    Raises:
+        RequestError: there is no validation set, or the model is not trained by epochs.
+    """
+    for objective in wanted:
+        if objective.part != "val":
+            continue
+        if not config.training.validation_split:
+            raise RequestError(
+                f"search.objective={objective.name} needs a validation set; training.validation_split is 0"
+            )
+        if "solver" in config.model:
+            raise RequestError(
+                f"search.objective={objective.name}: model={config.model['name']} is computed and has no validation"
+            )

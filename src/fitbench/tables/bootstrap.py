@@ -1,0 +1,45 @@
+"""The standard deviation of a metric over samples of test examples, by a bootstrap."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fitbench.errors import FitbenchError
+from fitbench.metrics import Metric
+
+SEED = 0
+LARGE = 5_000  # examples from which fewer resamples are drawn: some metrics take 0.1 s for each
+
+
+def resamples(examples: int) -> int:
+    """How many resamples are drawn of so many test examples."""
+    return 1000 if examples < LARGE else 200
+
+
+def deviation(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The standard deviation of the metric over resamples of the test examples, in the metric's own values.
+
+    Each resample has as many examples as the test part, drawn with replacement (Efron 1979, The Annals of Statistics
+    7, 1-26). The draws depend on the number of examples alone, so the same predictions always give the same value.
+    Resamples on which the metric is undefined, such as those without an example of a class, are left out.
+
+    Args:
+        metric: it must have a scoring function.
+        targets: of the whole part, N of them.
+        outputs: the recorded outputs of the same examples.
+
+    Raises:
+        FitbenchError: the metric is undefined on more than half of the resamples, or a user's function fails.
+    """
+    examples = len(targets)
+    count = resamples(examples)
+    random = np.random.default_rng(SEED)
+    outputs = np.asarray(outputs, np.float64)
+    draws = (random.integers(examples, size=examples) for _ in range(count))
+    values = [value for draw in draws if (value := metric.evaluate(targets[draw], outputs[draw])) is not None]
+    if len(values) < count / 2:
+        raise FitbenchError(f"{metric.label} is undefined on {count - len(values):,} of {count:,} resamples")
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -1,0 +1,205 @@
+"""Reading table.yaml: its text, its schema, and what depends on the metric. Nothing in it is evaluated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fitbench import metrics
+from fitbench.config import validated
+from fitbench.errors import RequestError
+from fitbench.metrics import Metric
+from fitbench.tables import units
+from fitbench.tables.definition import FILE, Claim, Row, Table
+from fitbench.tables.metric import find_metric
+from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
+from fitbench.tables.units import Unit
+
+ROUNDING = 1e-9  # of a tolerance that is one example, relative
+TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
+
+
+def read(folder: Path) -> Table:
+    """The table that folder/table.yaml defines.
+
+    Raises:
+        RequestError: the file cannot be read, or a value is missing, misspelt or impossible; the message names the
+            file, the row and the key.
+    """
+    path = folder / FILE
+    content = _content(path)
+    if isinstance(content.get("rows"), list):
+        for number, row in enumerate(content["rows"], 1):
+            validated(RowFile, row, where=f"{path}: {_row_name(number, row)}: ", top="a row")
+    file = validated(TableFile, content, where=f"{path}: ")
+    try:
+        part, metric = find_metric(file.metric, file.overrides)
+    except RequestError as error:
+        raise RequestError(f"{path}: metric: {error}") from error
+    unit = _unit(file, metric, metrics.PARTS[part], path)
+    return Table(
+        folder=folder,
+        title=file.title,
+        about=file.about.strip(),
+        study=file.study or folder.resolve().name,
+        part=part,
+        metric=metric,
+        unit=unit,
+        tolerance=_tolerance(file, metric, unit, path),
+        overrides=tuple(file.overrides),
+        rows=tuple(
+            _row(file, row, metric, unit, f"{path}: {_row_name(number, row.model_dump())}")
+            for number, row in enumerate(file.rows, 1)
+        ),
+    )
+
+
+def _row_name(number: int, row: Any) -> str:
+    """What messages call a row: its number and, if it has one, its label."""
+    label = row.get("label") if isinstance(row, Mapping) else None
+    return f"row {number}" + (f" ({' '.join(label.split())})" if isinstance(label, str) else "")
+
+
+# -- the text ---------------------------------------------------------------------------------------------------------
+
+
+def _content(path: Path) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = path.read_bytes()
+        content = yaml.load(text, loader)
+        repeated = _repeated_key(yaml.compose(text, loader))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise RequestError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if repeated is not None:
+        line = repeated.start_mark.line + 1
+        raise RequestError(f"{path}: {repeated.value} is there twice, again in line {line}; remove one of the two")
+    if not isinstance(content, dict):
+        raise RequestError(f"{path}: expected keys such as title, metric, unit, seeds and rows")
+    return content
+
+
+def _repeated_key(node: Any) -> Any:
+    """A key that a mapping in this YAML node has a second time, where YAML itself would take the last value."""
+    visited, waiting = set(), [node]
+    while waiting:
+        node = waiting.pop(0)
+        if node is None or node.id == "scalar" or id(node) in visited:
+            continue
+        visited.add(id(node))  # by an alias, it may be part of itself
+        if node.id == "sequence":
+            waiting += node.value
+            continue
+        keys = set()
+        for key, value in node.value:
+            if key.value in keys:
+                return key
+            keys.add(key.value)
+            waiting.append(value)
+    return None
+
+
+# -- what depends on the metric ---------------------------------------------------------------------------------------
+
+
+def _unit(file: TableFile, metric: Metric, part: str, path: Path) -> Unit:
+    fitting = [name for name in units.NAMES if units.fits(name, metric)]
+    if file.unit not in fitting:
+        choices = f"{'one of ' * (len(fitting) > 1)}{', '.join(fitting)}"
+        raise RequestError(f"{path}: unit is {file.unit!r}; it must be {choices} for {part} {metric.label}")
+    return units.unit_of(file.unit, metric)
+
+
+def _tolerance(file: TableFile, metric: Metric, unit: Unit, path: Path) -> float:
+    """The tolerance in the metric's own values; of a proportion half a percentage point, or 1/N where that is more.
+
+    Raises:
+        RequestError: there is none, and the metric is no proportion; or it is smaller than one test example.
+    """
+    example = 1 / file.test_examples
+    if file.tolerance is not None:
+        tolerance = file.tolerance / unit.scale
+        if metric.proportion and tolerance < example * (1 - ROUNDING):
+            raise RequestError(
+                f"{path}: tolerance is {file.tolerance:g}; it must be at least {unit.scale * example:.4g}, one of the "
+                f"{file.test_examples:,} test examples"
+            )
+        return tolerance
+    if metric.proportion:
+        return max(TOLERANCE, example)
+    raise RequestError(
+        f"{path}: tolerance is missing; it must be the difference in {unit.heading} that does not matter: "
+        f"{metric.label} has no default, because it is not a share of the examples"
+    )
+
+
+def _row(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str) -> Row:
+    if not (source := row.source or file.source):
+        raise RequestError(f"{where}: source is missing; it must be a citation, here or at the top")
+    seeds = row.seeds or (1 if row.deterministic else file.seeds)
+    experiment = " ".join(row.experiment.split())
+    return Row(
+        label=row.label,
+        claim=_claim(file, row, metric, unit, where),
+        source=source,
+        notes=" ".join(row.notes.split()),
+        overrides=(*((f"+experiment={experiment}",) if experiment else ()), *row.overrides),
+        seeds=tuple(range(seeds)) if row.measured else (),
+        wanted=1 if row.deterministic else max(seeds, file.seeds),
+        deterministic=row.deterministic,
+        measured=row.measured,
+    )
+
+
+def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str) -> Claim | None:
+    """The claim of a row. A number that is printed as 0.92 stands for every value from 0.915 to 0.925."""
+    if row.claimed == NONE_STATED:
+        return None
+    texts = row.claimed if isinstance(row.claimed, list) else [row.claimed]
+    ends = [float(text) for text in texts]
+    low, high = sorted(unit.value(end) for end in (ends[0], ends[-1]))
+    if not metric.low <= low <= high <= metric.high or ends[0] > ends[-1]:
+        expected = f"{unit.heading}{_range(metric, unit)}, the low end first"
+        raise RequestError(f"{where}: claimed is {row.claimed!r}; it must be {expected}")
+    if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in texts):
+        raise RequestError(
+            f"{where}: claimed is {row.claimed!r}; it must have the decimals of its source, such as '0.98'"
+        )
+    deviation = None if row.deviation is None else float(row.deviation) / unit.scale
+    if deviation is not None and deviation > metric.high - metric.low:
+        raise RequestError(
+            f"{where}: deviation is {row.deviation!r}; it must be in the unit of the table, {unit.heading}"
+        )
+    lowest, highest = sorted(
+        unit.value(end) for end in (ends[0] - _rounding(texts[0]), ends[-1] + _rounding(texts[-1]))
+    )
+    return Claim(
+        printed=" to ".join(texts) + (f" ± {row.deviation}" if row.deviation is not None else ""),
+        low=low,
+        high=high,
+        lowest=lowest,
+        highest=highest,
+        test_examples=row.test_examples or file.test_examples,
+        test_set=row.test_set or file.test_set,
+        trainings=row.trainings,
+        deviation=deviation,
+    )
+
+
+def _range(metric: Metric, unit: Unit) -> str:
+    """The range of a metric in a unit, as ' from 0 to 100'; '' where both ends are infinite."""
+    low, high = sorted(unit.number(end) for end in (metric.low, metric.high))
+    if math.isfinite(low) and math.isfinite(high):
+        return f" from {low:g} to {high:g}"
+    return f" of at least {low:g}" if math.isfinite(low) else f" of at most {high:g}" if math.isfinite(high) else ""
+
+
+def _rounding(printed: str) -> float:
+    """Half a unit of the last digit: 0.005 of '0.92'."""
+    return 0.5 * 10.0 ** -len(printed.partition(".")[2])

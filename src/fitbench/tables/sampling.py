@@ -1,0 +1,69 @@
+"""The sampling of the test examples, for the records of a metric that is no proportion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fitbench import user_metrics
+from fitbench.config import Config
+from fitbench.errors import FitbenchError
+from fitbench.metrics import Metric
+from fitbench.record import reading
+from fitbench.record.folder import State
+from fitbench.tables.bootstrap import deviation
+from fitbench.tables.definition import Table
+from fitbench.tables.measured import Record, folders
+from fitbench.tables.outcome import evaluation_sets
+
+
+def with_deviations(table: Table, records: Sequence[Record], configurations: Mapping[str, Config]) -> list[Record]:
+    """The records with the bootstrap's deviation where a verdict needs it, computed from predictions.npz.
+
+    That is the case for a metric that is no proportion and a claim on other test examples. Where the deviation cannot
+    be computed, `reason` of the record says why.
+
+    Args:
+        table: the table.
+        records: those of its runs.
+        configurations: of each measured row by its label; they say where the runs are.
+    """
+    if table.metric.proportion:
+        return list(records)
+    rows = {row.label: row for row in table.rows}
+    by_row = {label: [record for record in records if record.row == label] for label in rows}
+    needed = {label for label, row in rows.items() if not evaluation_sets(row.claim, by_row[label]).same}
+    return [
+        _with_deviation(record, table, configurations[record.row])
+        if record.row in needed and record.state == State.finished.value
+        else record
+        for record in records
+    ]
+
+
+def _with_deviation(record: Record, table: Table, config: Config) -> Record:
+    [folder] = folders(config, [record.seed])
+    try:
+        if table.part != "test":
+            raise FitbenchError("predictions.npz holds the test part alone")
+        result = reading.read_result(folder)
+        metric = _scoring(table.metric, config, result)
+        predictions = reading.read_predictions(folder, result)
+        return replace(record, bootstrap_deviation=deviation(metric, predictions.targets, predictions.outputs))
+    except FitbenchError as error:
+        return replace(record, reason=f"no bootstrap: {str(error).removeprefix(f'{folder}/')}")
+
+
+def _scoring(metric: Metric, config: Config, result: Mapping[str, Any]) -> Metric:
+    """The metric with its scoring function.
+
+    Raises:
+        FitbenchError: there is none, it cannot be imported, or it is not the one that the run recorded.
+    """
+    loaded = user_metrics.load(metric.name, config.metrics.get(metric.name))
+    if loaded.score is None:
+        raise FitbenchError(f"{metric.label} is not computed from predictions")
+    if loaded.definition != result["metric_info"][metric.name]["definition"]:
+        raise FitbenchError(f"{metric.name} is defined otherwise in the run than here")
+    return loaded

@@ -1,0 +1,148 @@
+"""The schema of table.yaml: keys, types and cross-checks within a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Len
+from pydantic import AfterValidator, BaseModel, ConfigDict, Strict, StringConstraints, model_validator
+
+from fitbench.config.annotations import Allowed
+from fitbench.config.schema import Name
+from fitbench.tables.metric import DEFAULT
+from fitbench.tables.units import UnitName
+
+NONE_STATED = "none stated"
+ABSENT: Any = None  # the default of keys that need not be there
+
+
+def _in_one_line(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty")
+    return " ".join(text.split())
+
+
+def _check_overrides(overrides: list[str]) -> list[str]:
+    for override in overrides:
+        if "=" not in override:
+            raise ValueError("no override")
+    return overrides
+
+
+Count = Annotated[int, Strict(), Ge(1)]
+Flag = Annotated[bool, Strict()]
+AnyText = Annotated[str, Strict(), Allowed("a text")]
+Text = Annotated[str, Strict(), AfterValidator(_in_one_line), Allowed("a text")]
+Printed = Annotated[
+    str,
+    Strict(),
+    StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$"),
+    Allowed("a number in quotes, such as '8.40': YAML drops the last zero of a number without them"),
+]
+Claimed = Annotated[
+    Literal["none stated"] | Printed | Annotated[list[Printed], Len(2, 2)],
+    Allowed(
+        f"a number in quotes, such as '8.40' (YAML drops the last zero of a number without them), a range "
+        f"['low', 'high'], or '{NONE_STATED}'"
+    ),
+]
+TestSet = Annotated[
+    str,
+    Strict(),
+    StringConstraints(pattern=r"^(same|other|[0-9a-f]{8,64})$"),
+    Allowed(
+        "same or other: whether the claim was measured on the test examples of our data set; or the first 8 to 64 "
+        "digits of the data's SHA-256, in quotes"
+    ),
+]
+Overrides = Annotated[
+    list[Annotated[str, Strict()]], AfterValidator(_check_overrides), Allowed("a list of texts such as model=mlp")
+]
+
+
+class Section(BaseModel):
+    """The table or a row of it. No other key is allowed."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+class RowFile(Section):
+    """A row of table.yaml."""
+
+    label: Text
+    claimed: Claimed
+    deviation: Printed = ABSENT
+    trainings: Count = 1
+    test_examples: Count = ABSENT
+    test_set: TestSet = ABSENT
+    source: Text = ABSENT
+    notes: AnyText = ""
+    experiment: AnyText = ""
+    overrides: Overrides = []
+    seeds: Count = ABSENT
+    deterministic: Flag = False
+    measured: Flag = True
+
+    @model_validator(mode="after")
+    def _check_claim(self) -> RowFile:
+        if self.deviation is None:
+            return self
+        if float(self.deviation) < 0:
+            raise ValueError(f"deviation is {self.deviation!r}; it must be at least 0")
+        if self.trainings < 2:
+            raise ValueError(
+                f"trainings is {self.trainings}; it must be 2 or more, the number of trainings that the deviation is of"
+            )
+        if isinstance(self.claimed, list):
+            raise ValueError("deviation goes with one claimed number, and not with a range")
+        return self
+
+    @model_validator(mode="after")
+    def _check_runs(self) -> RowFile:
+        _refuse_other_runs(self.overrides)
+        if self.deterministic and self.seeds not in (None, 1):
+            raise ValueError(f"seeds is {self.seeds}; a deterministic row has one seed")
+        has_configuration = bool(self.overrides or self.experiment.strip())
+        if self.measured and not has_configuration:
+            raise ValueError(
+                "overrides is empty; it must have overrides, or there must be an experiment; a row that is only quoted "
+                "has measured: false"
+            )
+        if not self.measured and has_configuration:
+            raise ValueError("measured is false, so there can be neither overrides nor an experiment")
+        return self
+
+
+class TableFile(Section):
+    """The whole of table.yaml."""
+
+    title: Text
+    about: AnyText = ""
+    source: Text = ABSENT
+    study: Name = ABSENT
+    metric: Text = DEFAULT
+    unit: UnitName
+    tolerance: Annotated[float, Strict(), Ge(0)] = ABSENT
+    test_examples: Count
+    test_set: TestSet
+    seeds: Count
+    overrides: Overrides = []
+    rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")]
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> TableFile:
+        _refuse_other_runs(self.overrides)
+        labels = [row.label for row in self.rows]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"rows: {labels.count(label)} rows have the label {label!r}")
+        return self
+
+
+def _refuse_other_runs(overrides: Sequence[str]) -> None:
+    """Refuse overrides of which runs are launched, and how."""
+    for override in overrides:
+        key = override.split("=", 1)[0].lstrip("+~")
+        if key in ("seed", "study", "outputs", "force") or key.startswith("hydra"):
+            raise ValueError(f"overrides: {override}: not here; seeds and study have keys of their own")

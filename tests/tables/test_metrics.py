@@ -1,0 +1,302 @@
+"""Tables of other metrics than accuracy, from table.yaml to the verdict."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fitbench import metrics
+from fitbench.composition import Composer
+from fitbench.errors import RequestError
+from fitbench.tables import launching, measured, rendering
+from fitbench.tables.bootstrap import deviation
+from fitbench.tables.composing import configurations
+from fitbench.tables.outcome import remarks
+from fitbench.tables.reading import read
+from fitbench.tables.record import readme
+
+COMMON = {"test_examples": 1000, "seeds": 3}
+KAPPA = "metrics.kappa={_target_: table_metric.kappa, direction: max, low: -1, high: 1, label: Cohen kappa}"
+CODE = """
+import numpy as np
+
+def kappa(labels, outputs):
+    predicted, classes = outputs.argmax(axis=1), range(outputs.shape[1])
+    chance = sum(np.mean(labels == i) * np.mean(predicted == i) for i in classes)
+    return (np.mean(labels == predicted) - chance) / (1 - chance)
+"""
+
+
+@pytest.fixture
+def own_metric(tmp_path, monkeypatch):
+    """The file of a module on PYTHONPATH with the metric `kappa`."""
+    path = tmp_path / "modules" / "table_metric.py"
+    path.parent.mkdir()
+    path.write_text(CODE)
+    monkeypatch.syspath_prepend(path.parent)
+    monkeypatch.delitem(__import__("sys").modules, "table_metric", raising=False)
+    return path
+
+
+@pytest.fixture
+def table_of(define):
+    """Reads a table with one row, and with changed keys."""
+
+    def of(claimed: str | list[str], **changed):
+        row = {"label": "net", "claimed": claimed, "overrides": ["model=softmax"]}
+        return read(define(rows=[row], **{**COMMON, "tolerance": 0.5, **changed}))
+
+    return of
+
+
+def recognised(examples: int, right: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of two classes, and probabilities that recognise this share of them."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(2, size=examples)
+    predicted = np.where(random.random(examples) < right, labels, 1 - labels)
+    first = np.where(predicted == 0, 0.8, 0.2)
+    return labels, np.stack([first, 1 - first], axis=1).astype(np.float32)
+
+
+# -- from the definition to the page ----------------------------------------------------------------------------------
+
+
+def test_macro_f1_in_percent(table_of, measure, look, composed):
+    table = table_of("84.3", metric="macro_f1", unit="percent")
+    assert (table.recorded_name, table.heading) == ("test_macro_f1", "test macro F1, %")
+    assert table.tolerance == pytest.approx(0.005)
+    measure(table, "net", {0: 0.843, 1: 0.844, 2: 0.842}, test=1000)
+    outcome = look(table)[0]
+    assert outcome.verdict == "reproduced"
+    assert rendering.mean_sd(outcome, table.unit) == "84.30 ± 0.10"
+    assert rendering.difference(outcome, table.unit) == "+0.00"
+    page = readme(table, measured.read_runs(table, composed(table)))
+    assert "\nTest macro F1, %. 1 row: 1 reproduced.\n" in page
+    assert "The tolerance is 0.5." in page
+
+
+def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, look):
+    table = table_of(["-0.05", "0.1"], metric="kappa", unit="value", tolerance=0.2, overrides=["data=digits", KAPPA])
+    claim = table.rows[0].claim
+    assert table.heading == "test Cohen kappa"
+    assert (claim.low, claim.high, claim.lowest, claim.highest) == pytest.approx((-0.05, 0.1, -0.055, 0.15))
+    measure(table, "net", {0: 0.60, 1: 0.61, 2: 0.62}, test=1000)
+    outcome = look(table)[0]
+    assert outcome.verdict == "better"
+    assert rendering.claimed(claim) == "-0.05 to 0.1"
+    assert rendering.difference(outcome, table.unit) == "+0.4600"
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """The jobs that tables launch, in place of launching them."""
+    launched: list[dict[str, Any]] = []
+
+    def launch(arguments):
+        path = next(word for word in arguments if word.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
+        launched.extend(json.loads(Path(path).read_text()))
+        return 0
+
+    monkeypatch.setattr("fitbench.launch.command.launch", launch)
+    return launched
+
+
+def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, tmp_path, jobs):
+    for changed in (
+        {"metric": "macro_f1", "unit": "percent"},
+        {"metric": "kappa", "unit": "value", "overrides": ["data=digits", KAPPA]},
+        {"metric": "loss", "unit": "value"},
+    ):
+        table = table_of("0.5", **changed)
+        launching.train(table, configurations(table, tmp_path), None)
+    own = ["data=digits", "training.epochs=2", "model=softmax"]
+    assert [job["overrides"] for job in jobs] == [
+        [*own, "metrics.macro_f1=null"],
+        ["data=digits", KAPPA, "model=softmax"],
+        own,
+    ]
+    recorded = Composer().configuration(jobs[0]["overrides"]).metrics
+    assert recorded == {"accuracy": None, "macro_f1": None}
+
+
+def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, jobs):
+    table = table_of("84", metric="macro_f1", unit="percent")
+    folders = measure(table, "net", dict.fromkeys(range(3), 0.84), test=1000)
+    launching.train(table, composed(table), None)
+    assert jobs == []
+    path = folders[2] / "result.json"
+    path.write_text(path.read_text().replace("macro_f1", "something"))
+    launching.train(table, composed(table), None)
+    assert [job["seeds"] for job in jobs] == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(("values", "verdict"), [((0.20, 0.21, 0.22), "better"), ((0.50, 0.51, 0.52), "worse")])
+def test_of_a_loss_the_smaller_is_better(table_of, measure, look, values, verdict):
+    table = table_of("0.35", metric="log_loss", unit="value", tolerance=0.01)
+    measure(table, "net", dict(enumerate(values)), test=1000)
+    outcome = look(table)[0]
+    assert outcome.verdict == verdict
+    assert rendering.mean_sd(outcome, table.unit) == f"{values[1]:.4f} ± 0.0100"
+
+
+def test_values_of_the_validation_part_and_errors_of_other_proportions(table_of, measure, look):
+    table = table_of("2.0", metric="val_top_3_accuracy", unit="error_percent")
+    assert (table.recorded_name, table.heading) == ("val_top_3_accuracy", "validation top-3 error, %")
+    measure(table, "net", {0: 0.98, 1: 0.981, 2: 0.979}, test=1000)
+    outcome = look(table)[0]
+    assert rendering.mean_sd(outcome, table.unit) == "2.00 ± 0.10"
+    assert outcome.records[0].test_examples == 20
+
+
+# -- wrong definitions ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"metric": "macro_f2"}, r"metric: there is no metric 'macro_f2'; did you mean macro_f1"),
+        ({"metric": "kappa"}, r"metric: .*'kappa'.* defined in overrides, as metrics\.NAME=\{_target_: mine"),
+        ({"metric": "kappa", "overrides": ["metrics.kappa={_target_: kappa, direction: max}"]},
+         r"metric: metrics\.kappa\._target_ is 'kappa'; expected a dotted name"),
+        ({"metric": "macro_f1", "unit": "accuracy"}, "unit is 'accuracy'; it must be one of percent, value "),
+        ({"metric": "macro_f1", "unit": "error_percent"}, "unit is 'error_percent'; it must be one of percent, "),
+        ({"metric": "log_loss", "unit": "percent"}, "unit is 'percent'; it must be value for test log loss"),
+        ({"metric": "test_accuracy", "unit": "value"},
+         "unit is 'value'; it must be one of accuracy, error_percent, percent for"),
+        ({"metric": "macro_f1", "unit": "percent", "tolerance": ...},
+         r"tolerance is missing; it must be the difference in macro F1, % that does not matter: macro F1 has no def"),
+        ({"metric": "macro_f1", "unit": "percent", "rows": [{"label": "a", "claimed": "-1", "measured": False}]},
+         "claimed is '-1'; it must be macro F1, % from 0 to 100, the low end first"),
+        ({"metric": "log_loss", "unit": "value", "rows": [{"label": "a", "claimed": "-1", "measured": False}]},
+         "claimed is '-1'; it must be log loss of at least 0, the low end first"),
+        ({"rows": [{"label": "a", "claimed": "1", "deviation": "-1", "trainings": 2, "measured": False}]},
+         "deviation is '-1'; it must be at least 0"),
+    ],
+)  # fmt: skip
+def test_a_metric_and_a_unit_that_do_not_exist_or_fit_are_refused(define, changed, message):
+    with pytest.raises(RequestError, match=message) as refusal:
+        read(define(**{"tolerance": 0.5, **changed}))
+    assert "table.yaml: " in str(refusal.value)
+
+
+def test_a_row_cannot_define_the_metric_otherwise(define, tmp_path):
+    rows = [{"label": "a", "claimed": "0.5", "overrides": ["metrics.kappa.direction=min"]}]
+    table = read(define(rows, metric="kappa", unit="value", tolerance=0.1, overrides=["data=digits", KAPPA]))
+    with pytest.raises(RequestError, match=r"row 'a': overrides: metrics\.kappa is not as the table defines it"):
+        configurations(table, tmp_path)
+
+
+# -- the records ------------------------------------------------------------------------------------------------------
+
+
+def test_runs_of_different_definitions_are_not_aggregated(own_metric, table_of, measure, look):
+    table = table_of("0.6", metric="kappa", unit="value", overrides=["data=digits", KAPPA])
+    measure(table, "net", {0: 0.60, 1: 0.61}, test=1000)
+    own_metric.write_text(CODE + "# changed\n")
+    measure(table, "net", {2: 0.62}, test=1000)
+    with pytest.raises(RequestError, match=r"kappa has different definitions in the runs of this table:\n.*sha256.*\n"):
+        look(table)
+
+
+def test_a_run_that_lacks_the_metric_or_has_no_value_of_it_does_not_count(table_of, measure, look):
+    table = table_of("84", metric="macro_f1", unit="percent")
+    folders = measure(table, "net", {0: 0.84, 1: None, 2: 0.84}, test=1000)
+    path = folders[2] / "result.json"
+    path.write_text(path.read_text().replace("macro_f1", "something"))
+    outcome = look(table)[0]
+    assert [record.state for record in outcome.records] == ["finished", "undefined", "not evaluated"]
+    assert remarks(table, [outcome])[:2] == [
+        "net: seed 1 undefined (test_macro_f1 is null in result.json)",
+        "net: seed 2 not evaluated (test_macro_f1 is not in result.json; fitbench table --run adds it)",
+    ]
+    assert not measured.has_value(folders[2], "test_macro_f1")
+
+
+def test_a_run_with_another_direction_of_the_metric_is_damaged(table_of, measure, look, capsys):
+    table = table_of("84", metric="macro_f1", unit="percent")
+    [folder] = measure(table, "net", {0: 0.84}, test=1000)
+    path = folder / "result.json"
+    info = '"label": "macro F1",\n      "direction": '
+    assert info in path.read_text()
+    path.write_text(path.read_text().replace(f'{info}"max"', f'{info}"min"'))
+    assert look(table)[0].records[0].state == "damaged"
+    assert "direction of metric_info.macro_f1 is min; the table has max" in capsys.readouterr().err
+
+
+# -- other test examples ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def predicted(measure):
+    """Records three runs with the predictions of 1,000 test examples; gives labels and probabilities by seed."""
+
+    def record(table, metric):
+        pairs = [recognised(1000, 0.9, seed) for seed in range(3)]
+        folders = measure(table, "net", {i: metric(*pair) for i, pair in enumerate(pairs)}, test=1000)
+        for folder, (labels, probabilities) in zip(folders, pairs, strict=True):
+            np.savez(folder / "predictions.npz", labels=labels, probabilities=probabilities, data_sha256="ab" * 32)
+        return pairs
+
+    return record
+
+
+def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
+    table_of, predicted, look, tmp_path, composed
+):
+    table = table_of("88", metric="macro_f1", unit="percent", test_set="other", test_examples=500)
+    metric = metrics.get("macro_f1")
+    pairs = predicted(table, metric.evaluate)
+    deviations = [deviation(metric, *pair) for pair in pairs]
+    outcome = look(table)[0]
+    assert [record.bootstrap_deviation for record in outcome.records] == deviations
+    assert deviations[0] == pytest.approx(0.0095, rel=0.1)  # sqrt(0.9 * 0.1 / 1000) of a balanced accuracy
+    sampling = np.mean(np.square(deviations)) * (1 + 1000 / 500)
+    training = np.var(outcome.values, ddof=1) * (1 + 1 / 3)
+    expected = np.sqrt(stats.t.ppf(0.975, 2) ** 2 * training + stats.norm.ppf(0.975) ** 2 * sampling)
+    assert outcome.judgement.half_width == pytest.approx(expected)
+    assert "net: the variance between test sets is that of a bootstrap with 1,000 resamples of ours" in remarks(
+        table, [outcome]
+    )
+    (tmp_path / "results.csv").write_text(measured.as_csv(outcome.records))
+    assert measured.read_csv(tmp_path / "results.csv") == outcome.records
+
+
+def test_on_the_same_test_examples_there_is_no_bootstrap(table_of, predicted, look):
+    table = table_of("88", metric="macro_f1", unit="percent", test_set="same")
+    predicted(table, metrics.get("macro_f1").evaluate)
+    assert {record.bootstrap_deviation for record in look(table)[0].records} == {None}
+
+
+def test_a_metric_that_cannot_be_imported_has_no_bootstrap_and_the_remark_says_so(
+    own_metric, table_of, predicted, look
+):
+    from fitbench import user_metrics
+
+    table = table_of("0.8", metric="kappa", unit="value", test_set="other", overrides=["data=digits", KAPPA])
+    kappa = user_metrics.load("kappa", {"_target_": "table_metric.kappa", "direction": "max"})
+    predicted(table, kappa.evaluate)
+    assert look(table)[0].records[0].bootstrap_deviation == pytest.approx(0.019, rel=0.1)
+    own_metric.unlink()
+    __import__("sys").modules.pop("table_metric")
+    __import__("importlib").invalidate_caches()
+    outcome = look(table)[0]
+    assert (outcome.verdict, outcome.judgement.half_width) == ("inconclusive", None)
+    text = "\n".join(remarks(table, [outcome]))
+    assert "net: inconclusive, because the sampling of the test examples is unknown" in text
+    assert "net: seeds 0, 1, 2: no bootstrap: metrics.kappa._target_ is table_metric.kappa, which cannot be imp" in text
+
+
+def test_a_metric_that_has_changed_since_the_run_has_no_bootstrap(own_metric, table_of, predicted, look):
+    table = table_of("0.8", metric="kappa", unit="value", test_set="other", overrides=["data=digits", KAPPA])
+    predicted(table, lambda labels, probabilities: 0.8)
+    own_metric.write_text(CODE + "# changed\n")
+    assert look(table)[0].records[0].reason == "no bootstrap: kappa is defined otherwise in the run than here"
+
+
+def test_the_loss_has_no_bootstrap(table_of, predicted, look):
+    table = table_of("0.3", metric="loss", unit="value", test_set="other")
+    predicted(table, lambda labels, probabilities: 0.3)
+    assert look(table)[0].records[0].reason == "no bootstrap: loss is not computed from predictions"
