@@ -324,5 +324,7 @@ def test_an_objective_is_labelled_by_the_runs_or_by_search_json(study):
 def test_a_damaged_description_of_an_objective_is_refused(study):
     objective = {"name": "val_kappa", "direction": "maximize", "info": KAPPA | {"range": [1, -1]}}
     write(study, search(objectives=[objective], importance={"val_kappa": {}}))
-    with pytest.raises(FitbenchError, match=r"search\.json: objectives\[0\]\.info: metric_info\.kappa: low is 1"):
+    with pytest.raises(
+        FitbenchError, match=r"search\.json: objectives\[0\]\.info\.range is \[1\.0, -1\.0\]; it must be"
+    ):
         read_search(study)

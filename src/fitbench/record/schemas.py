@@ -86,6 +86,13 @@ class Configuration(Record):
     distortion: Settings = Field(description="random changes of the training examples")
 
 
+class RunConfiguration(Configuration):
+    """config.yaml of a run that has not finished: what is taken from it beside its sections."""
+
+    study: str = Field(description="the study, which is the folder that the run folder is in")
+    seed: Seed = Field(description="the seed of everything random in the run")
+
+
 # -- result.json and pruned.json --------------------------------------------------------------------------------------
 
 
@@ -369,6 +376,7 @@ class Objective(Record):
 
     name: str = Field(description="a metric of a run, such as val_accuracy, or parameters, fit_seconds or seconds")
     direction: Direction
+    label: str | None = Field(None, description="for tables and axes")
     info: MetricInfo | None = Field(None, description="what the metric is, as `metric_info` of result.json")
 
 
