@@ -364,7 +364,7 @@ def monitor(name: str, metrics: Mapping[str, Metric], task: str) -> tuple[str, M
 DESCRIPTION = ("direction", "low", "high", "label", "digits", "unit", "proportion")
 
 
-def check_name(name: Any, where: str, error: type[FitbenchError]) -> None:
+def check_name(name: Any, where: str, error: type[Exception]) -> None:
     """Refuse, with this type of error, a name that a metric cannot have; `where` is the key that holds it."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise error(f"{where[:80]!r}: expected a name of at most 60 letters, digits and _, a letter first")

@@ -183,8 +183,11 @@ def test_the_primary_metric_is_that_of_the_finished_runs(make_run, add, outputs)
 @pytest.mark.parametrize(
     ("info", "reason"),
     [
-        (KAPPA | {"direction": "up"}, "metric_info.kappa.direction is 'up'; expected max or min"),
-        (KAPPA | {"range": [1, -1]}, "metric_info.kappa: low is 1 and high is -1"),
+        (KAPPA | {"direction": "up"}, "metric_info.kappa.direction is 'up'; it must be one of max, min"),
+        (
+            KAPPA | {"range": [1, -1]},
+            "metric_info.kappa.range is [1.0, -1.0]; it must be [low, high] with low below high",
+        ),
         ([], "metric_info.kappa is []"),
     ],
 )

@@ -422,7 +422,7 @@ def test_a_damaged_result_is_an_error_that_names_it(make_run):
     with pytest.raises(FitbenchError, match=str(b / "result.json")):
         diff(str(a), str(b), Path("outputs"), format="table")
     change(a, versions=None)
-    with pytest.raises(FitbenchError, match=r"result\.json: versions is None"):
+    with pytest.raises(FitbenchError, match=r"result\.json: versions is null"):
         diff(str(a), str(a), Path("outputs"), format="table")
 
 

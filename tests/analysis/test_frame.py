@@ -365,16 +365,17 @@ def test_a_result_that_cannot_be_read_is_left_out_with_its_reason(make_run, outp
         ({"metrics__test_accuracy": float("nan")}, "metrics.test_accuracy is nan"),
         ({"metrics__test_loss": ...}, "metrics.test_loss is missing"),
         ({"metrics__val_accuracy": "0.9"}, "metrics.val_accuracy is '0.9'"),
-        ({"metrics": None}, "metrics is None"),
+        ({"metrics": None}, "metrics is null; it must be a section"),
         ({"config__model": "mlp"}, "config.model is 'mlp'"),
         ({"config__optimizer__learning_rate": float("inf")}, "config.optimizer.learning_rate is inf"),
         ({"config__training__epochs": 10**400}, "config.training.epochs is 1000"),
         ({"parameters": 10**400}, "parameters is 1000"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**40}, "seed is 1099511627776"),
-        ({"seed": True}, "seed is True"),
+        ({"seed": True}, "seed is true"),
         ({"git": [1]}, r"git is \[1\]"),
-        ({"versions": {"keras": 3}}, "keras is 3; expected str"),
+        ({"versions": {"keras": 3}}, "versions.keras is 3; it must be text, or null"),
+        ({"git": {"dirty": "no"}}, "git.dirty is 'no'; it must be true or false, or null"),
         ({"finished_at": "yesterday"}, "finished_at is 'yesterday'"),
     ],
 )
@@ -421,9 +422,10 @@ def test_a_pruned_run_has_the_metrics_of_its_last_epoch_and_its_trial(make_run, 
         ("", "pruned.json: not JSON"),
         ("[]", "pruned.json: schema 'list'"),
         ('{"schema": 9}', "pruned.json: schema 9"),
-        ('{"schema": 1}', "pruned.json: trial is missing"),
+        ('{"schema": 1}', "pruned.json: run_id is missing"),
+        ('{"schema": 1, "run_id": "x", "metrics": METRICS, "timing": {"fit_seconds": 1}}', "trial is missing"),
         ('{"schema": 1, "trial": -1, "run_id": "x", "metrics": METRICS, "timing": {"fit_seconds": 1}}', "trial is -1"),
-        ('{"schema": 1, "trial": true, "run_id": "x", "metrics": {}, "timing": {}}', "trial is True"),
+        ('{"schema": 1, "trial": true, "run_id": "x", "metrics": METRICS, "timing": {}}', "trial is true"),
         (
             '{"schema": 1, "trial": 1, "run_id": "x", "timing": {"fit_seconds": 1}, "metrics": '
             '{"best_epoch": 1, "epochs": 1, "train_accuracy": 1, "train_loss": 1, "val_loss": 1}}',
@@ -451,7 +453,9 @@ def test_a_trial_that_is_no_number_is_left_out(make_run, outputs, trial):
     edit(make_run("seed=1"), trial=trial)
     frame = load_runs(outputs)
     assert frame["seed"].tolist() == [0]
-    assert list(left_out(frame).values()) == [f"result.json: trial is {trial!r}; expected a number from 0, or null"]
+    assert list(left_out(frame).values()) == [
+        f"result.json: trial is {trial!r}; it must be a whole number from 0, below 2^31, or null"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -459,8 +463,8 @@ def test_a_trial_that_is_no_number_is_left_out(make_run, outputs, trial):
     [
         ("", "config.yaml: empty"),
         ("data: {name: x", "config.yaml: cannot be read"),
-        ("- 1\n- 2\n", "expected sections such as data and model"),
-        ("defaults: [x]\n", "config.yaml: data is None; expected a section"),
+        ("- 1\n- 2\n", "config.yaml: it is [1, 2]; it must be a section with keys of its own"),
+        ("defaults: [x]\n", "config.yaml: data is missing; it must be a section"),
         ("a: &a [1, 1]\nb: [*a, *a]\n", "holds a YAML alias"),
         ("[" * 5_000, "config.yaml: cannot be read"),
         ("a: !!python/object/apply:os.abort []\n", "config.yaml: cannot be read"),
@@ -481,7 +485,7 @@ def test_a_configuration_without_seed_or_study_is_left_out(make_run, outputs, ke
     bad = make_run(finished=False)
     lines = (bad / "config.yaml").read_text().splitlines(keepends=True)
     (bad / "config.yaml").write_text("".join(line for line in lines if not line.startswith(f"{key}:")))
-    assert left_out(load_runs(outputs))[bad.name].startswith(f"config.yaml: {key} is None")
+    assert left_out(load_runs(outputs))[bad.name].startswith(f"config.yaml: {key} is missing; it must be ")
 
 
 def test_a_folder_in_the_place_of_a_file_is_left_out(make_run, outputs):

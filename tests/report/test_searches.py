@@ -115,38 +115,95 @@ def changed(*path: Any, to: Any) -> dict[str, Any]:
         ("[" * 100_000, "nested too deeply"),
         ("[]", "schema 'list'"),
         ({"schema": 2}, "schema 2"),
-        ({"schema": 1}, "study is missing"),
-        (changed("study", to=3), "study cannot be 3"),
-        (changed("objectives", to=[]), "objectives cannot be []"),
-        (changed("objectives", 0, "direction", to="up"), "objectives[0].direction cannot be 'up'"),
-        (changed("objectives", to=[{"name": "a", "direction": "minimize"}] * 2), "objectives cannot be"),
-        (changed("space", to={}), "space cannot be {}"),
-        (changed("space", "optimizer", "kind", to="set"), "space.optimizer.kind cannot be 'set'"),
-        (changed("space", "optimizer", "values", to=[None]), "space.optimizer.values cannot be [None]"),
-        (changed("space", "optimizer.momentum", "log", to=1), "space.optimizer.momentum.log cannot be 1"),
-        (changed("space", "optimizer.momentum", "low", to=2.0), "space.optimizer.momentum: low cannot be 2.0"),
-        (changed("space", "optimizer.learning_rate", "low", to=0), "space.optimizer.learning_rate: low cannot be 0"),
-        (changed("trials", to={}), "trials cannot be {}"),
-        (changed("trials", 0, to=7), "trials.0 cannot be 7"),
-        (changed("trials", 1, "number", to=0), "trials[1].number cannot be 0"),
-        (changed("trials", 1, "state", to="<b>"), "trials[1].state cannot be '<b>'"),
-        (changed("trials", 1, "values", to=None), "trials[1].values cannot be None"),
-        (changed("trials", 1, "values", to=[float("nan")]), "trials[1].values cannot be [nan]"),
-        (changed("trials", 1, "values", to=[10**400]), "trials[1].values cannot be [1000"),
-        (changed("trials", 1, "values", to=[0.5, 0.5]), "trials[1].values cannot be [0.5, 0.5]"),
+        ({"schema": 1}, "study is missing; it must be text"),
+        (changed("study", to=3), "study is 3; it must be text"),
+        (changed("objectives", to=[]), "objectives is []; it must be a list of 1 to 20 objectives"),
+        (
+            changed("objectives", 0, "direction", to="up"),
+            "objectives[0].direction is 'up'; it must be one of maximize,",
+        ),
+        (
+            changed("objectives", to=[{"name": "a", "direction": "minimize"}] * 2),
+            "objectives is ['a', 'a']; it must be objectives that differ in their names",
+        ),
+        (changed("space", to={}), "space is {}; it must be a section with one or more parameters"),
+        (
+            changed("space", "optimizer", "kind", to="set"),
+            "space.optimizer.kind is 'set'; it must be one of choice, float",
+        ),
+        (
+            changed("space", "optimizer", "kind", to=...),
+            "space.optimizer.kind is null; it must be one of choice, float",
+        ),
+        (
+            changed("space", "optimizer", to="sgd"),
+            "space.optimizer is 'sgd'; it must be a section with keys of its own",
+        ),
+        (
+            changed("space", "optimizer", "values", to=[None]),
+            "space.optimizer.values is [None]; it must be a list of te",
+        ),
+        (
+            changed("space", "optimizer.momentum", "log", to=1),
+            "space.optimizer.momentum.log is 1; it must be true or fa",
+        ),
+        (
+            changed("space", "optimizer.momentum", "low", to=2.0),
+            "space.optimizer.momentum.low is 2.0; it must be at mo",
+        ),
+        (
+            changed("space", "optimizer.learning_rate", "low", to=0),
+            "learning_rate.low is 0.0; it must be above 0 and at",
+        ),
+        (changed("trials", to={}), "trials is {}; it must be a list"),
+        (changed("trials", 0, to=7), "trials[0] is 7; it must be a section with keys of its own"),
+        (changed("trials", 1, "number", to=0), "trials[1].number is 0; it must be 1"),
+        (
+            changed("trials", 1, "state", to="<b>"),
+            "trials[1].state is '<b>'; it must be one of finished, pruned, failed",
+        ),
+        (changed("trials", 1, "values", to=None), "trials[1].values is null; it must be a list of one number for each"),
+        (
+            changed("trials", 1, "values", to=[float("nan")]),
+            "trials[1].values is [nan]; it must be a list, each item a n",
+        ),
+        (changed("trials", 1, "values", to=[10**400]), "trials[1].values is [1000"),
+        (
+            changed("trials", 1, "values", to=[0.5, 0.5]),
+            "trials[1].values is [0.5, 0.5]; it must be a list of one numbe",
+        ),
         (changed("trials", 1, "values", to=...), "trials[1].values is missing"),
-        (changed("trials", 1, "params", "x", to=1), "trials[1].params cannot be"),
-        (changed("trials", 1, "params", "optimizer", to={}), "trials[1].params.optimizer cannot be {}"),
-        (changed("trials", 1, "params", "optimizer.learning_rate", to="1"), "learning_rate cannot be '1'"),
-        (changed("trials", 1, "params", "optimizer.learning_rate", to=0.0), "learning_rate cannot be 0.0"),
-        (changed("trials", 1, "run_ids", to=[3]), "trials[1].run_ids cannot be [3]"),
-        (changed("trials", 1, "epochs", to="4"), "trials[1].epochs cannot be '4'"),
-        (changed("trials", 1, "error", to=[]), "trials[1].error cannot be []"),
-        (changed("trials", 1, "ended", to="now"), "trials[1].ended cannot be 'now'"),
-        (changed("best", to=[2]), "best cannot be [2]"),
-        (changed("best", to=[99]), "best cannot be [99]"),
-        (changed("importance", to={"x": {}}), "importance cannot be"),
-        (changed("importance", "val_accuracy", "optimizer", to=-1), "importance.val_accuracy.optimizer cannot be -1"),
+        (
+            changed("trials", 1, "params", "x", to=1),
+            "trials[1].params is {'optimizer.learning_rate': 0.02, 'optimizer'",
+        ),
+        (
+            changed("trials", 1, "params", "optimizer", to={}),
+            "trials[1].params.optimizer is {}; it must be text, a numbe",
+        ),
+        (
+            changed("trials", 1, "params", "optimizer.learning_rate", to="1"),
+            "learning_rate is '1'; it must be a number",
+        ),
+        (
+            changed("trials", 1, "params", "optimizer.learning_rate", to=True),
+            "learning_rate is true; it must be a number",
+        ),
+        (
+            changed("trials", 1, "params", "optimizer.learning_rate", to=0.0),
+            "learning_rate is 0.0; it must be a number a",
+        ),
+        (changed("trials", 1, "run_ids", to=[3]), "trials[1].run_ids is [3]; it must be a list, each item text"),
+        (changed("trials", 1, "epochs", to="4"), "trials[1].epochs is '4'; it must be a whole number"),
+        (changed("trials", 1, "error", to=[]), "trials[1].error is []; it must be text, or null"),
+        (changed("trials", 1, "ended", to="now"), "trials[1].ended is 'now'; it must be a number, or null"),
+        (changed("best", to=[2]), "best is [2]; it must be a list of the numbers of finished trials"),
+        (changed("best", to=[99]), "best is [99]; it must be a list of the numbers of finished trials"),
+        (changed("importance", to={"x": {}}), "importance is ['x']; it must be a section with names of objectives"),
+        (
+            changed("importance", "val_accuracy", "optimizer", to=-1),
+            "importance.val_accuracy.optimizer is -1; it must be",
+        ),
     ],
 )
 def test_a_damaged_file_is_refused_and_named(study, content, reason):
@@ -161,11 +218,14 @@ def test_a_damaged_search_is_left_out_of_the_report_and_the_rest_is_there(study,
     write(study, changed("trials", 0, "values", to="0.8"))
     report([study], tmp_path / "report.html")
     captured = capsys.readouterr()
-    assert captured.err == f"fitbench: left out {study}: search.json: trials[0].values cannot be '0.8'\n"
+    reason = "search.json: trials[0].values is '0.8'; it must be a list, each item a number, or null"
+    assert captured.err == f"fitbench: left out {study}: {reason}\n"
     content = collected(study)
     assert content["searches"] == []
     assert content["count"] == 1
-    assert content["left_out"] == [(str(study), "search.json: trials[0].values cannot be '0.8'")]
+    assert content["left_out"] == [
+        (str(study), "search.json: trials[0].values is '0.8'; it must be a list, each item a number, or null")
+    ]
 
 
 # -- what the page gets -----------------------------------------------------------------------------------------------
@@ -264,5 +324,7 @@ def test_an_objective_is_labelled_by_the_runs_or_by_search_json(study):
 def test_a_damaged_description_of_an_objective_is_refused(study):
     objective = {"name": "val_kappa", "direction": "maximize", "info": KAPPA | {"range": [1, -1]}}
     write(study, search(objectives=[objective], importance={"val_kappa": {}}))
-    with pytest.raises(FitbenchError, match=r"search\.json: objectives\[0\]\.info: metric_info\.kappa: low is 1"):
+    with pytest.raises(
+        FitbenchError, match=r"search\.json: objectives\[0\]\.info\.range is \[1\.0, -1\.0\]; it must be"
+    ):
         read_search(study)

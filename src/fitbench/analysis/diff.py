@@ -102,12 +102,12 @@ def _read_files(folder: Path) -> Side:
         return Side(folder, state, folder.name, _config(config), history, info=info)
     result = reading.read_result(folder)
     environment = {
-        **_flat(_section(folder, result, "versions"), "versions."),
-        **_flat(_section(folder, result, "git"), "git."),
+        **_flat(result.get("versions") or {}, "versions."),
+        **_flat(result.get("git") or {}, "git."),
         "device": result["device"],
         **_flat({"threads": result["threads"]}),
-        **_flat(_section(folder, result, "environment"), "environment."),
-        **_flat(_section(folder, result, "code"), "code."),
+        **_flat(result["environment"], "environment."),
+        **_flat(result["code"], "code."),
         **_flat({name: result["data"].get(name) for name in DATASET}, "dataset."),
     }
     results = {
@@ -118,15 +118,6 @@ def _read_files(folder: Path) -> Side:
     results = {name: value for name, value in results.items() if value is not None}
     config, info = _config(result["config"]), result["metric_info"]
     return Side(folder, state, result["run_id"], config, history, environment, results, result, info)
-
-
-def _section(folder: Path, result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = result.get(name)
-    if not isinstance(section, Mapping):
-        raise FitbenchError(
-            f"{folder / 'result.json'}: {name} is {section!r:.80}; expected a section with keys of its own"
-        )
-    return section
 
 
 def _config(config: Mapping[str, Any]) -> Flat:

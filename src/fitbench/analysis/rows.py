@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.config import NOT_IDENTITY, SECTIONS, with_current_names
+from fitbench.config import NOT_IDENTITY, with_current_names
 from fitbench.errors import FitbenchError
-from fitbench.quantities import from_info, quantities
+from fitbench.quantities import quantities
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
+from fitbench.record.schemas import RunConfiguration, check
 from fitbench.tasks import TASKS
 
 IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
@@ -139,20 +140,20 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         "study": result["study"],
         "run_id": result["run_id"],
         "config_id": result["config_id"],
-        "seed": _seed("result.json", result["seed"]),
+        "seed": result["seed"],
         "state": "finished",
     }
     for name, value in result["config"].items():
         if name not in NOT_IDENTITY:
             row.update(_flat(name, marshal.dumps(value, 2)))
-    row.update(_metric_values("result.json", result, tuple(metrics.PARTS)))
+    row.update(_metric_values(result, tuple(metrics.PARTS)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
-    row["trial"] = _trial("result.json", result.get("trial"))
-    git = _section(result, "git")
-    row["git.commit"], row["git.dirty"] = _of(git, "commit", str), _of(git, "dirty", bool)
-    for name in (versions := _section(result, "versions")):
-        row[sys.intern(f"versions.{name}")] = _of(versions, name, str)
+    row["trial"] = result.get("trial")
+    git = result.get("git") or {}
+    row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
+    for name, version in result.get("versions", {}).items():
+        row[sys.intern(f"versions.{name}")] = version
     row["finished_at"] = _moment(result["finished_at"])
     return row
 
@@ -172,42 +173,30 @@ def _flat(name: str, content: bytes) -> Row:
     return row
 
 
-def _metric_values(file: str, result: Mapping[str, Any], parts: tuple[str, ...]) -> Row:
+def _metric_values(result: Mapping[str, Any], parts: tuple[str, ...]) -> Row:
     """The values of the metrics that the run records in these parts, and their `metric_info`."""
-    info, places = _metric_places(file, marshal.dumps(result[INFO], 2), parts)
+    info, places = _metric_places(marshal.dumps(result[INFO], 2), parts)
     values = result["metrics"]
     return {INFO: info, **{column: values[name] for column, name in places}}
 
 
 @lru_cache(maxsize=1_000)
-def _metric_places(file: str, info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
-    """`metric_info`, checked, and the column of each value and its name in `metrics`, once for all runs that share it.
-
-    Raises:
-        FitbenchError: it is not what `Metric.info` gives; the message names the key.
-    """
+def _metric_places(info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
+    """`metric_info`, and the column of each value and its name in `metrics`, once for all runs that share it."""
     content = marshal.loads(info)
-    for name, entry in content.items():
-        try:
-            from_info(name, entry)
-        except FitbenchError as error:
-            raise FitbenchError(f"{file}: {error}") from None
     names = [metrics.join(part, name) for part in parts for name in content]
     return content, [(f"metrics.{name}", name) for name in names]
 
 
 def _unfinished_row(folder: Path, state: State) -> Row:
     config = _config(folder)
-    study = config.get("study")
-    if not isinstance(study, str):
-        raise FitbenchError(f"config.yaml: study is {study!r:.80}; expected str")
     identity = re.search(r"-([0-9a-f]{8})-s\d+$", folder.name)
     row: Row = {
         "folder": str(folder),
-        "study": study,
+        "study": config["study"],
         "run_id": folder.name,
         "config_id": identity[1] if identity else None,
-        "seed": _seed("config.yaml", config.get("seed")),
+        "seed": config["seed"],
         "state": state.value,
         **dict(zip(TASK, _task_and_primary(config), strict=True)),
     }
@@ -216,10 +205,10 @@ def _unfinished_row(folder: Path, state: State) -> Row:
         row["error"] = _error(folder / "error.txt")
     elif state is State.pruned:
         pruned = reading.read_pruned(folder)
-        row.update(_metric_values("pruned.json", pruned, ("train", "val")))
+        row.update(_metric_values(pruned, ("train", "val")))
         row.update((f"metrics.{name}", pruned["metrics"][name]) for name in ("best_epoch", "epochs"))
         row["timing.fit_seconds"] = pruned["timing"]["fit_seconds"]
-        row["trial"] = _trial("pruned.json", pruned["trial"])
+        row["trial"] = pruned["trial"]
     return row
 
 
@@ -244,13 +233,9 @@ def _config(folder: Path) -> dict[str, Any]:
         config = yaml.load(content, loader)
     except (ValueError, yaml.YAMLError) as error:
         raise FitbenchError(f"config.yaml: cannot be read ({str(error).splitlines()[0]})") from None
-    if not isinstance(config, dict):
-        raise FitbenchError(f"config.yaml: {'empty' if config is None else 'expected sections such as data and model'}")
-    for name in SECTIONS:
-        if not isinstance(config.get(name), dict):
-            raise FitbenchError(
-                f"config.yaml: {name} is {config.get(name)!r:.80}; expected a section with keys of its own"
-            )
+    if config is None:
+        raise FitbenchError("config.yaml: empty")
+    check(RunConfiguration, config, "config.yaml: ")
     config["model"] = with_current_names(config["model"])
     return config
 
@@ -297,32 +282,6 @@ def _plain(value: Any) -> Any:
 
 
 # -- single values, checked -------------------------------------------------------------------------------------------
-
-
-def _seed(file: str, seed: Any) -> int:
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise FitbenchError(f"{file}: seed is {seed!r:.80}; it must be from 0 to 4294967295")
-    return seed
-
-
-def _trial(file: str, trial: Any) -> int | None:
-    if trial is not None and (type(trial) is not int or not 0 <= trial < 2**31):
-        raise FitbenchError(f"{file}: trial is {trial!r:.80}; expected a number from 0, or null")
-    return trial
-
-
-def _section(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = result.get(name)
-    if section is not None and not isinstance(section, dict):
-        raise FitbenchError(f"result.json: {name} is {section!r:.80}; expected a section with keys of its own")
-    return section or {}
-
-
-def _of(section: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = section.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise FitbenchError(f"result.json: {name} is {value!r:.80}; expected {kind.__name__} or null")
-    return value
 
 
 def _moment(text: str) -> datetime:

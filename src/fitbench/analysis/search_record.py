@@ -6,26 +6,25 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fitbench import metrics
 from fitbench.errors import FitbenchError
-from fitbench.quantities import Quantity, from_info, quantities
+from fitbench.quantities import Quantity, quantities
 from fitbench.record.files import read_object
-from fitbench.record.reading import is_number
+from fitbench.record.schemas import Direction, Search, TrialState, check
 from fitbench.text import duration
 
 FILE = "search.json"
 SCHEMA = 1
-STATES = ("finished", "pruned", "failed", "running", "interrupted")
-DIRECTIONS = ("maximize", "minimize")
+STATES = get_args(TrialState)
+DIRECTIONS = get_args(Direction)
 DIGITS = 4  # of an objective that nothing describes
 REACH = 3  # times the distance from the best value to the median: what an axis shows, if that is far less than all
 MOST_BYTES = 64 * 2**20  # of a file that is read
@@ -64,7 +63,7 @@ def read_search(folder: Path) -> Record | None:
         return None
     except OSError as error:
         raise FitbenchError(f"{FILE}: cannot be read ({error.strerror})") from None
-    _check(record)
+    check(Search, record, f"{FILE}: ")
     return record
 
 
@@ -107,7 +106,7 @@ def objective_quantity(
     direction: Literal["max", "min"] = "max" if objective["direction"] == "maximize" else "min"
     part, metric_name = metrics.split(name)
     supplied = metrics.supplied(metric_name)
-    if "info" in objective:
+    if objective.get("info") is not None:
         candidates = quantities([{metric_name: objective["info"]}])
     else:
         candidates = quantities([{metric_name: supplied.info()}] if supplied else []) | dict(available)
@@ -130,105 +129,3 @@ def quantity_text(quantity: Quantity, value: float | None) -> str:
 def metric_text(name: str, value: float | None) -> str:
     """The value of an objective of this name as people read it."""
     return quantity_text(objective_quantity({"name": name, "direction": DIRECTIONS[0]}), value)
-
-
-# -- the file ---------------------------------------------------------------------------------------------------------
-
-
-def _check(record: Record) -> None:
-    """Refuse what a report or a chart could not do with.
-
-    Raises:
-        FitbenchError: a value is missing or of another kind; the message names it.
-    """
-    for key in ("study", "sampler", "pruner"):
-        _is(record, key, _text)
-    _is(record, "seed", _whole)
-    _is(record, "objectives", lambda value: _list(value) and 0 < len(value) <= 20)
-    for i, objective in enumerate(record["objectives"]):
-        _is(record["objectives"], i, _section)
-        _is(objective, "name", _text, f"objectives[{i}].")
-        _is(objective, "direction", lambda value: value in DIRECTIONS, f"objectives[{i}].")
-        if "info" in objective:
-            _check_info(objective, i)
-    names = [objective["name"] for objective in record["objectives"]]
-    _is(record, "objectives", lambda _: len(set(names)) == len(names))
-    _is(record, "space", lambda value: _section(value) and len(value) > 0)
-    for key, parameter in record["space"].items():
-        _is(record["space"], key, _section, "space.")
-        _is(parameter, "kind", lambda value: value in ("float", "int", "choice"), f"space.{key}.")
-        if parameter["kind"] == "choice":
-            _is(parameter, "values", lambda value: _list(value) and all(map(_value, value)), f"space.{key}.")
-        else:
-            for name in ("low", "high"):
-                _is(parameter, name, is_number, f"space.{key}.")
-            _is(parameter, "log", lambda value: isinstance(value, bool), f"space.{key}.")
-            least = sys.float_info.min if parameter["log"] else -math.inf
-            if not least <= parameter["low"] <= parameter["high"]:
-                raise FitbenchError(f"{FILE}: space.{key}: low cannot be {parameter['low']!r:.80}")
-    _is(record, "trials", _list)
-    for i, trial in enumerate(record["trials"]):
-        _is(record["trials"], i, _section, "trials.")
-        _check_trial(trial, i, len(names), record["space"])
-    finished = {trial["number"] for trial in record["trials"] if trial["state"] == "finished"}
-    _is(record, "best", lambda value: _list(value) and all(_whole(number) and number in finished for number in value))
-    _is(record, "importance", lambda value: _section(value) and set(value) <= set(names))
-    for name, shares in record["importance"].items():
-        _is(record["importance"], name, _section, "importance.")
-        for key in shares:
-            _is(shares, key, lambda share: is_number(share) and share >= 0, f"importance.{name}.")
-
-
-def _check_info(objective: Mapping[str, Any], place: int) -> None:
-    try:
-        from_info(metrics.split(objective["name"])[1], objective["info"])
-    except FitbenchError as error:
-        raise FitbenchError(f"{FILE}: objectives[{place}].info: {error}") from None
-
-
-def _check_trial(trial: Mapping[str, Any], number: int, objectives: int, space: Mapping[str, Any]) -> None:
-    where = f"trials[{number}]."
-    _is(trial, "number", lambda value: _whole(value) and value == number, where)
-    _is(trial, "state", lambda value: value in STATES, where)
-    values = trial.get("values")
-    numbers = isinstance(values, list) and len(values) == objectives and all(map(is_number, values))
-    _is(trial, "values", lambda value: numbers or (value is None and trial["state"] != "finished"), where)
-    _is(trial, "params", lambda value: _section(value) and set(value) <= set(space), where)
-    for key in trial["params"]:
-        wanted = _value if space[key]["kind"] == "choice" else is_number
-        _is(trial["params"], key, wanted, f"{where}params.")
-        if space[key].get("log"):
-            _is(trial["params"], key, lambda value: value > 0, f"{where}params.")
-    _is(trial, "run_ids", lambda value: _list(value) and all(map(_text, value)), where)
-    _is(trial, "epochs", lambda value: value is None or _whole(value), where)
-    _is(trial, "error", lambda value: value is None or _text(value), where)
-    for key in ("began", "ended"):
-        _is(trial, key, lambda value: value is None or is_number(value), where)
-
-
-def _is(place: Any, key: Any, wanted: Callable[[Any], bool], where: str = "") -> None:
-    """Refuse what does not stand where it should, or is not what is wanted there."""
-    if isinstance(place, dict) and key not in place:
-        raise FitbenchError(f"{FILE}: {where}{key} is missing")
-    if not wanted(place[key]):
-        raise FitbenchError(f"{FILE}: {where}{key} cannot be {place[key]!r:.80}")
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _whole(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**53
-
-
-def _list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _section(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _value(value: Any) -> bool:
-    return isinstance(value, (str, bool)) or is_number(value)

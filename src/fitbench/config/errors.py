@@ -11,8 +11,13 @@ from pydantic.fields import FieldInfo
 from fitbench.config.describe import describe
 from fitbench.config.schema import SectionOf
 from fitbench.errors import RequestError
+from fitbench.text import clean
 
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Explained(ValueError):
+    """What a validator raises whose message names its key, and so stands as it is."""
 
 
 def validated(schema: type[Schema], values: Any, key: str = "", where: str = "", top: str = "the top level") -> Schema:
@@ -65,12 +70,12 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
         elif models and not _has_other_branches(annotation):
             fields = fields_of(models[0])
             section, keys = key, list(fields)
-            key = f"{key}.{part}" if key else str(part)
-            annotation = annotation_of(fields[part]) if part in fields else Any
-            value = value.get(part) if isinstance(value, Mapping) else None
+            key = _joined(key, part)
+            annotation = annotation_of(fields[part]) if part in fields else _further(models[0])
+            value = _item(value, part)
         elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | Sequence):
-            key = f"{key}[{part}]" if isinstance(part, int) else f"{key}.{part}"
-            annotation, value = inside, value[part]
+            key = _joined(key, part)
+            annotation, value = inside, _item(value, part)
         else:
             parts = [part]
             break
@@ -79,7 +84,7 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
     if detail["type"] == "missing":
         return f"{key} is missing; it must be {describe(annotation)}"
     models = _models(annotation)
-    if models and detail["type"] == "value_error":
+    if detail["type"] == "value_error" and (models or isinstance(detail["ctx"]["error"], Explained)):
         return str(detail["ctx"]["error"])
     if models and detail["type"].startswith("union_tag"):
         tag = _tag(models)
@@ -87,7 +92,29 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
             tuple(choice for model in models for choice in get_args(model.model_fields[tag].annotation))
         ]
         return f"{key}.{tag} is {_shown(value.get(tag))}; it must be {describe(choices)}"
-    return f"{key or 'it'} is {_shown(value if parts else detail['input'])}; it must be {describe(annotation)}"
+    return refusal(key or "it", value if parts else detail["input"], describe(annotation))
+
+
+def refusal(key: str, value: Any, allowed: str) -> str:
+    """The line about a value that is not allowed."""
+    return f"{key} is {_shown(value)}; it must be {allowed}"
+
+
+def _joined(key: str, part: int | str) -> str:
+    """The key of what is at a place or under a name, which may be a stranger's, in what has this key."""
+    if isinstance(part, int):
+        return f"{key}[{part}]"
+    return f"{key}.{clean(part):.80}" if key else f"{clean(part):.80}"
+
+
+def _item(values: Any, part: Any) -> Any:
+    """The value at a place, or under a name; None if `values` is no section. Pydantic replaces lone surrogates."""
+    if not isinstance(values, Mapping):
+        return values[part] if isinstance(part, int) else None
+    if part in values:
+        return values[part]
+    names = {str(key).encode("utf-8", "surrogatepass").decode("utf-8", "replace"): key for key in values}
+    return values.get(names.get(part))
 
 
 def _no_such_key(key: str, section: str, keys: list[str], top: str) -> str:
@@ -97,9 +124,16 @@ def _no_such_key(key: str, section: str, keys: list[str], top: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = {None: "null", True: "true", False: "false"}.get(value) if isinstance(value, bool | None) else repr(value)
+    text = {None: "null", True: "true", False: "false"}.get(value) if isinstance(value, bool | None) else _repr(value)
     assert text is not None
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _repr(value: Any) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return "nested too deeply"
 
 
 # -- schemas ----------------------------------------------------------------------------------------------------------
@@ -113,6 +147,12 @@ def fields_of(schema: type[BaseModel]) -> dict[str, FieldInfo]:
 def annotation_of(field: FieldInfo) -> Any:
     """The annotated type of a field; pydantic keeps type and metadata apart."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _further(schema: type[BaseModel]) -> Any:
+    """The type of the values under keys that are not fields of a schema."""
+    further = vars(schema).get("__annotations__", {}).get("__pydantic_extra__")
+    return get_args(further)[1] if further is not None else Any
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

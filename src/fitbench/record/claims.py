@@ -15,6 +15,7 @@ from typing import Any
 
 from fitbench.errors import FitbenchError
 from fitbench.record.files import beside
+from fitbench.record.schemas import Claim
 
 HEARTBEAT_SECONDS = 5.0
 CLAIM_TIMEOUT_SECONDS = 60.0
@@ -65,10 +66,10 @@ def _self() -> dict[str, Any]:
     return claim
 
 
-def _is_former_self(claim: dict[str, Any]) -> bool:
+def _is_former_self(claim: Claim) -> bool:
     """Was this claim made by the Slurm job that we are, before it was requeued?"""
     mine = _self()
-    return "job" in mine and claim["job"] == mine["job"] and claim["restarts"] < mine["restarts"]
+    return "job" in mine and claim.job == mine["job"] and claim.restarts < mine["restarts"]
 
 
 def _outlive_former_self(path: Path) -> None:
@@ -141,21 +142,14 @@ def _lives(held: str, age: float) -> bool:
         return age < HEARTBEAT_SECONDS  # being written at this moment, or its process was killed meanwhile
     if age > (FORMER_SELF_SECONDS if _is_former_self(claim) else CLAIM_TIMEOUT_SECONDS):
         return False
-    return claim["host"] != socket.gethostname() or _process_start(claim["pid"]) == claim["start"]
+    return claim.host != socket.gethostname() or _process_start(claim.pid) == claim.start
 
 
-def _parsed(held: str) -> dict[str, Any] | None:
+def _parsed(held: str) -> Claim | None:
     """What a claim says; None if it is not whole."""
     try:
-        claim = json.loads(held)
-        return {
-            "host": claim["host"],
-            "pid": int(claim["pid"]),
-            "start": claim["start"],
-            "job": claim.get("job"),
-            "restarts": int(claim.get("restarts", 0)),
-        }
-    except (ValueError, KeyError, TypeError):
+        return Claim.model_validate(json.loads(held))
+    except (ValueError, RecursionError):  # pydantic's error is a ValueError
         return None
 
 
@@ -196,4 +190,4 @@ def _age(path: Path) -> float:
 
 def _holder(held: str) -> str:
     claim = _parsed(held)
-    return "it has just begun" if claim is None else f"pid {claim['pid']} on {claim['host']}"
+    return "it has just begun" if claim is None else f"pid {claim.pid} on {claim.host}"

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fitbench.errors import FitbenchError
 from fitbench.record.files import read_object
+from fitbench.record.schemas import Evaluation, check
 
 FOLDER = "evaluations"
 SCHEMA = 1
+ADVICE = "; evaluate it again"
 
 
 def path_of(folder: Path, name: str, sha256: str, part: str) -> Path:
@@ -26,24 +27,8 @@ def read(folder: Path, result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     found = []
     for path in sorted((folder / FOLDER).glob("[!.]*.json")):
-        record = read_object(str(path), str(path), SCHEMA, "; evaluate it again")
-        _check(record, path)
+        record = read_object(str(path), str(path), SCHEMA, ADVICE)
+        check(Evaluation, record, f"{path}: ", ADVICE)
         if record["run_finished_at"] == result["finished_at"]:
             found.append(record)
     return found
-
-
-def _check(record: Mapping[str, Any], path: Path) -> None:
-    data, metrics, interval = (record.get(key) for key in ("data", "metrics", "accuracy_interval"))
-    fits = (
-        all(isinstance(record.get(key), str) for key in ("run_finished_at", "evaluated_at"))
-        and isinstance(data, dict)
-        and all(isinstance(data.get(key), str) for key in ("name", "sha256", "part"))
-        and type(data.get("count")) is int
-        and isinstance(metrics, dict)
-        and all(value is None or type(value) in (int, float) for value in map(metrics.get, ("loss", "accuracy")))
-        and isinstance(interval, list)
-        and [type(end) for end in interval] == [float, float]
-    )
-    if not fits:
-        raise FitbenchError(f"{path}: a value is missing or of the wrong type; evaluate it again")

@@ -6,22 +6,23 @@ import difflib
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from fitbench import metrics, quantities
 from fitbench.config import Config, recorded_metrics, with_current_names
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record import history
+from fitbench.record import history, schemas
 from fitbench.record import result as results
 from fitbench.record.files import read_object
 from fitbench.record.folder import state_of
+from fitbench.record.schemas import check
 from fitbench.tasks import task_of
-from fitbench.text import clean
 
 NAMED = 10  # candidates that a message names at most
 
@@ -68,63 +69,12 @@ def _nearest(wanted: str, run_ids: list[str]) -> str:
 
 # -- result.json and config.yaml --------------------------------------------------------------------------------------
 
-_NUMBER = (int, float)
-_SECTIONS = ("data", "model", "optimizer", "training", "distortion")
-_PRUNED: dict[str, tuple[type, ...]] = {  # and of what is in pruned.json in both schemas
-    "run_id": (str,),
-    "metrics": (dict,),
-    "metrics.best_epoch": (int, type(None)),
-    "metrics.epochs": (int,),
-    "timing": (dict,),
-    "timing.fit_seconds": (*_NUMBER, type(None)),
-}
-_RESULT: dict[str, tuple[type, ...]] = {  # of what is in result.json in both schemas
-    **_PRUNED,
-    "config_id": (str,),
-    "seed": (int,),
-    "study": (str,),
-    "config": (dict,),
-    "timing.seconds": _NUMBER,
-    "parameters": (int,),
-    "data": (dict,),
-    "data.name": (str,),
-    "data.sha256": (str,),
-    "data.train": (int,),
-    "data.validation": (int,),
-    "data.test": (int,),
-    "data.classes": (list,),
-    "device": (str,),
-    "attempts": (int,),
-    "finished_at": (str,),
-}
-_SCHEMA_1 = {"timing.images_per_second": (*_NUMBER, type(None))}
-_SCHEMA_2 = {
-    "fold": (int, type(None)),
-    "task": (str,),
-    "primary": (str,),
-    "metric_info": (dict,),
-    "timing.examples_per_second": (*_NUMBER, type(None)),
-    "threads": (int, type(None)),
-    "environment": (dict,),
-    "code": (dict,),
-}
-
-
-def _places(types: Mapping[str, tuple[type, ...]]) -> list[tuple[str, str, str, tuple[type, ...]]]:
-    return [(key, *key.rpartition(".")[::2], allowed) for key, allowed in types.items()]
-
-
-_RESULT_PLACES = {1: _places({**_RESULT, **_SCHEMA_1}), 2: _places({**_RESULT, **_SCHEMA_2})}
-_PRUNED_PLACES = {
-    1: _places({"trial": (int,), **_PRUNED}),
-    2: _places({"trial": (int,), **_PRUNED, "metric_info": (dict,)}),
-}
+_RESULTS: dict[int, type[BaseModel]] = {1: schemas.Result1, 2: schemas.Result}
+_PRUNED: dict[int, type[BaseModel]] = {1: schemas.Pruned1, 2: schemas.Pruned}
 
 
 def read_result(folder: Path) -> dict[str, Any]:
-    """The result of a finished run in the shape of schema 2, with every value in its place and of its type.
-
-    What `metric_info` says of a metric is checked by `quantities.from_info`.
+    """The result of a finished run in the shape of schema 2, as `schemas.Result` describes it.
 
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
@@ -134,19 +84,13 @@ def read_result(folder: Path) -> dict[str, Any]:
         result = read_object(path, path, results.READABLE, "; train the run again with force=true")
     except FileNotFoundError:
         raise FitbenchError(f"{folder}: no result.json; the run is {state_of(folder).value}") from None
-    _check(result, _RESULT_PLACES[result["schema"]], path)
-    classes = result["data"]["classes"]
-    if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
-        raise FitbenchError(f"{path}: data.classes is {classes!r:.80}; expected the names of two or more classes")
-    _check_sections(result["config"], f"{path}: config.")
+    check(_RESULTS[result["schema"]], result, f"{path}: ")
     result["config"]["model"] = with_current_names(result["config"]["model"])
-    result = _as_schema_2(result)
-    _check_metrics(result, metrics.PARTS, path)
-    return result
+    return _result_of_schema_1(result) if result["schema"] == 1 else result
 
 
 def read_pruned(folder: Path) -> dict[str, Any]:
-    """What pruned.json says of a run that a search has ended early, in the shape of schema 2, checked likewise.
+    """What pruned.json says of a run that a search has ended early, in the shape of schema 2, as `schemas.Pruned` does.
 
     Raises:
         FitbenchError: pruned.json is absent or damaged, or lacks something; the message names the file and the key.
@@ -156,10 +100,8 @@ def read_pruned(folder: Path) -> dict[str, Any]:
         pruned = read_object(path, path, results.READABLE)
     except FileNotFoundError as error:
         raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
-    _check(pruned, _PRUNED_PLACES[pruned["schema"]], path)
-    pruned = _as_schema_2(pruned)
-    _check_metrics(pruned, ("train", "val"), path)
-    return pruned
+    check(_PRUNED[pruned["schema"]], pruned, f"{path}: ")
+    return _of_schema_1(pruned) if pruned["schema"] == 1 else pruned
 
 
 def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
@@ -167,40 +109,18 @@ def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
     return [name for name in recorded_metrics(config) if name not in result["metric_info"]]
 
 
-def _as_schema_2(record: dict[str, Any]) -> dict[str, Any]:
-    """A result.json or pruned.json of schema 1, which fitbench 0.1 wrote, in the shape of schema 2."""
-    if record["schema"] != 1:
-        return record
-    record = {**record, "schema": results.SCHEMA, "metric_info": quantities.of_schema_1()}
-    if "config" not in record:  # pruned.json
-        return record
-    timing = {key: value for key, value in record["timing"].items() if key != "images_per_second"}
-    timing["examples_per_second"] = record["timing"]["images_per_second"]
+def _result_of_schema_1(result: dict[str, Any]) -> dict[str, Any]:
+    """A result.json of schema 1, which fitbench 0.1 wrote, in the shape of schema 2."""
+    timing = {key: value for key, value in result["timing"].items() if key != "images_per_second"}
+    timing["examples_per_second"] = result["timing"]["images_per_second"]
     unknown: dict[str, Any] = {"fold": None, "threads": None, "environment": {}, "code": {}}
-    return {**record, **unknown, "task": metrics.CLASSIFICATION, "primary": "accuracy", "timing": timing}
+    task = {"task": metrics.CLASSIFICATION, "primary": "accuracy"}
+    return {**_of_schema_1(result), **unknown, **task, "timing": timing}
 
 
-def _check(values: Mapping[str, Any], places: Sequence[tuple[str, str, str, tuple[type, ...]]], path: str) -> None:
-    for key, section, name, types in places:
-        place = values[section] if section else values
-        if name not in place:
-            raise FitbenchError(f"{path}: {key} is missing")
-        value = place[name]
-        if type(value) not in types or (isinstance(value, _NUMBER) and not is_finite(value)):
-            wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
-            raise FitbenchError(f"{path}: {key} is {value!r:.80}; expected {wanted}")
-
-
-def _check_metrics(record: Mapping[str, Any], parts: Iterable[str], path: str) -> None:
-    """Refuse `metrics` that lacks a part of a metric of `metric_info`, or holds what is neither a number nor null."""
-    values = record["metrics"]
-    for name in record["metric_info"]:
-        for part in parts:
-            if metrics.join(part, name) not in values:
-                raise FitbenchError(f"{path}: metrics.{clean(metrics.join(part, name)):.80} is missing")
-    for key, value in values.items():
-        if value is not None and not is_number(value):
-            raise FitbenchError(f"{path}: metrics.{clean(key):.80} is {value!r:.80}; expected a number or null")
+def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
+    """What both files of schema 1 lack."""
+    return {**record, "schema": results.SCHEMA, "metric_info": quantities.of_schema_1()}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -215,20 +135,12 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     path = folder / "config.yaml"
     try:
-        config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+        config: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise FitbenchError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
-    if not isinstance(config, dict):
-        raise FitbenchError(f"{path}: expected sections such as data and model")
-    _check_sections(config, f"{path}: ")
+    check(schemas.Configuration, config, f"{path}: ")
     config["model"] = with_current_names(config["model"])
     return {str(key): value for key, value in config.items()}
-
-
-def _check_sections(config: Mapping[Any, Any], where: str) -> None:
-    for key in _SECTIONS:
-        if not isinstance(config.get(key), Mapping):
-            raise FitbenchError(f"{where}{key} is {config.get(key)!r:.80}; expected a section with keys of its own")
 
 
 def is_finite(value: int | float) -> bool:
@@ -250,7 +162,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number, and no truth value."""
-    return isinstance(value, _NUMBER) and not isinstance(value, bool) and is_finite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_finite(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,9 +152,8 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
     part = EXAMPLES[table.part]
     if result["data"][part] < 1:
         raise FitbenchError(f"result.json: data.{part} is {result['data'][part]}; expected at least one example")
-    versions, git = (result.get(name) for name in ("versions", "git"))
-    commit = git.get("commit") if isinstance(git, dict) else None
-    dirty = isinstance(git, dict) and git.get("dirty") is True
+    versions, git = result.get("versions", {}), result.get("git") or {}
+    commit, dirty = git.get("commit"), git.get("dirty")
     return replace(
         about,
         state=State.finished.value,
@@ -165,10 +164,8 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
         epochs=result["metrics"]["epochs"],
         data_sha256=result["data"]["sha256"],
         device=result["device"],
-        versions=", ".join(f"{name} {version}" for name, version in versions.items() if isinstance(version, str))
-        if isinstance(versions, dict)
-        else "",
-        commit=f"{commit:.12}{' and changes' if dirty else ''}" if isinstance(commit, str) else "",
+        versions=", ".join(f"{name} {version}" for name, version in versions.items() if version is not None),
+        commit=f"{commit:.12}{' and changes' if dirty else ''}" if commit is not None else "",
         finished_at=result["finished_at"],
     )
 
