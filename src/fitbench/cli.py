@@ -277,14 +277,14 @@ def predict(
     default for models of MNIST's digits, except for arrays that have the image size of
     the model. Other models default to none. Models of colour images have no auto.
     """
+    from fitbench.inference.predict import Options
     from fitbench.inference.predict import predict as predict_images
 
-    status = predict_images(
-        run, images, prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format,
-        output=output, resume=resume, force=force, batch_size=batch_size, workers=workers, null=null, trust=trust,
-        outputs=outputs,
+    options = Options(
+        prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format, output=output,
+        resume=resume, force=force, batch_size=batch_size, workers=workers, null=null, trust=trust, outputs=outputs,
     )  # fmt: skip
-    raise typer.Exit(status)
+    raise typer.Exit(predict_images(run, images, options))
 
 
 @app.command()

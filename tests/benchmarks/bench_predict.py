@@ -56,7 +56,9 @@ def through_fitbench(model: reader.Reader, source: Path, output: Path, prepare: 
     predict.open_run = lambda *_: model
     with contextlib.redirect_stderr(io.StringIO()):
         return seconds(
-            lambda: predict.predict(str(model.folder), [str(source)], prepare=prepare, output=output, force=True)
+            lambda: predict.predict(
+                str(model.folder), [str(source)], predict.Options(prepare=prepare, output=output, force=True)
+            )
         )
 
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fitbench.data.loading import verify
 from fitbench.inference.images import decode
-from fitbench.inference.prepare import Prepare, prepared
+from fitbench.inference.prepare import Prepare, prepare_image
 from fitbench.inference.reader import open_run
 from fitbench.record.reading import find_run
 
@@ -132,9 +132,9 @@ def main() -> None:
         random = np.random.default_rng(0)
         images = [way(digit, random) for digit in digits]
         began = time.perf_counter()
-        auto = [prepared(image, reader.shape, Prepare.auto) for image in images]
+        auto = [prepare_image(image, reader.shape, Prepare.auto) for image in images]
         seconds = time.perf_counter() - began
-        none = [prepared(image, reader.shape, Prepare.none) for image in images]
+        none = [prepare_image(image, reader.shape, Prepare.none) for image in images]
         right = [np.mean(reader.logits(np.stack(made)).argmax(axis=1) == labels) for made in (auto, none)]
         print(f"{name:22}{right[0]:8.3f}{right[1]:8.3f}{1e3 * seconds / len(images):8.2f}", flush=True)
 

@@ -1,4 +1,4 @@
-"""A run of the kind that everybody has: LeNet-5, a few epochs on the digits that need no download."""
+"""Fixtures: a typical run, LeNet-5 trained for a few epochs on digits that need no download, and a server."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from fitbench.training.run import train
 
 @pytest.fixture(scope="session")
 def trained(configure, tmp_path_factory) -> Path:
-    """The folder of a finished run, LeNet-5 on mnist_5k. Copy it before you change it."""
+    """Return the folder of a finished run, LeNet-5 on mnist_5k. Copy it before changing it."""
     backend.load(Backend.tensorflow)
     outputs = tmp_path_factory.mktemp("trained") / "outputs"
     config = configure(f"outputs={outputs}", "model=lenet5", "training.epochs=3", "progress=false")
@@ -26,7 +26,7 @@ def trained(configure, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def serving() -> Iterator:
-    """`serving(*arguments)`: `fitbench serve` with them, in a process of its own; the process, and its address."""
+    """Return a function that starts `fitbench serve` in a new process, and returns the process and its address."""
     started = []
 
     def serve(*arguments: object) -> tuple[subprocess.Popen, str]:

@@ -29,15 +29,15 @@ def copied(trained, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
-    """The run in a format, exported once; gives the folder."""
-    made: dict[str, Path] = {}
+    """Return a function that exports the run in a format, once per format, and returns the folder."""
+    folders: dict[str, Path] = {}
 
     def get(format: str) -> Path:
-        if format not in made:
-            folder = tmp_path_factory.mktemp("exports") / "made" / format
+        if format not in folders:
+            folder = tmp_path_factory.mktemp("exports") / "new" / format
             export(str(trained), Path("none"), format, folder, "test", trust=False)
-            made[format] = folder
-        return made[format]
+            folders[format] = folder
+        return folders[format]
 
     return get
 
@@ -50,7 +50,7 @@ def change_result(folder: Path, **sections: dict) -> None:
 
 
 @pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
-def test_model_agrees_with_the_original_in_its_own_runtime(exported, trained, format):
+def test_exported_model_agrees_with_the_original(exported, trained, format):
     folder = exported(format)
     names = {FORMATS[format].model, "README.md", "model.json", "predict.py"}
     assert {path.name for path in folder.iterdir()} == names
@@ -66,19 +66,19 @@ def test_model_agrees_with_the_original_in_its_own_runtime(exported, trained, fo
     assert check["read_differently"] == 0
     assert check["accuracy"] == card["test_accuracy"] == result["metrics"]["test_accuracy"]
     readme = (folder / "README.md").read_text()
-    for said in (
+    for text in (
         trained.name,
         result["config_id"],
         result["data"]["sha256"],
         f"{check['accuracy']:.4f}",
         "uint8 [N, 28",
     ):
-        assert said in readme
+        assert text in readme
     assert "all 1,000 test images of mnist_5k" in readme
 
 
 @pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
-def test_no_local_path_is_in_what_is_exported(exported, trained, format):
+def test_export_contains_no_local_path(exported, trained, format):
     folder = exported(format)
     local = [str(path).encode() for path in (trained.parent, folder.parent, Path.home(), Path(__file__).parents[2])]
     for path in folder.rglob("*"):
@@ -91,7 +91,7 @@ def predict(folder: Path, *images: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_program_reads_image_files_from_any_folder(exported, trained, tmp_path):
+def test_program_classifies_image_files_from_any_folder(exported, trained, tmp_path):
     folder = exported("onnx")
     reader = open_run(trained)
     images = load(configuration(reader.result, trained).data).x_test[:2]
@@ -102,7 +102,7 @@ def test_program_reads_image_files_from_any_folder(exported, trained, tmp_path):
     done = predict(folder, paths[0], tmp_path / "bad.png", tmp_path / "none.png", paths[1])
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"{tmp_path}/bad.png: not a readable image (damaged, too large, or of no known format)",
+        f"{tmp_path}/bad.png: not a readable image (damaged, too large, or of an unknown format)",
         f"{tmp_path}/none.png: not a readable image (No such file or directory)",
     ]
     lines = [line.split("\t") for line in done.stdout.splitlines()]
@@ -141,7 +141,7 @@ def test_program_reads_images_as_training_does(exported, tmp_path):
 # -- refused ----------------------------------------------------------------------------------------------------------
 
 
-def test_model_that_does_not_agree_is_not_handed_over(trained, tmp_path, monkeypatch):
+def test_model_that_does_not_agree_is_not_exported(trained, tmp_path, monkeypatch):
     def write_another(reader: Reader, path: Path) -> None:
         bias = reader.model.layers[-1].bias
         bias.assign_add([0.001] + [0] * 9)
@@ -153,11 +153,11 @@ def test_model_that_does_not_agree_is_not_handed_over(trained, tmp_path, monkeyp
     with pytest.raises(
         FitbenchError, match=r"does not agree with the original on all 1,000 test images.* allowed is 1e-04"
     ):
-        export(str(trained), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+        export(str(trained), Path("none"), "onnx", tmp_path / "new", "test", trust=False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_agreement_is_of_probabilities_and_of_logits_relative_to_large_ones():
+def test_agreement_is_checked_for_probabilities_and_relative_logits():
     original = np.array([[1000, 0], [0.5, 0.1]], np.float32)
     images = Images(original, np.array([0, 1]), "images")
 
@@ -176,50 +176,50 @@ def test_agreement_is_of_probabilities_and_of_logits_relative_to_large_ones():
     assert not differs(1, 0.001).passed
     assert differs(1, 1).read_differently == 1
     assert not differs(1, float("nan")).passed
-    torn = np.array([[1000, 1000]], np.float32)  # one part in 2e5 is little, and changes the probabilities much
-    assert not compare(torn, torn + np.array([0, 0.005], np.float32), Images(torn, None, "images")).passed
+    tied = np.array([[1000, 1000]], np.float32)  # a small relative difference changes the probabilities a lot
+    assert not compare(tied, tied + np.array([0, 0.005], np.float32), Images(tied, None, "images")).passed
 
 
-def test_nothing_is_overwritten(trained, tmp_path, monkeypatch):
+def test_existing_files_are_not_overwritten(trained, tmp_path, monkeypatch):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")
     (tmp_path / "file").write_text("mine")
-    for name, said in (("full", "there is something in this folder"), ("file", "is a file; expected a new folder")):
-        with pytest.raises(RequestError, match=f"-o {tmp_path / name}: {said}"):
+    for name, message in (("full", "this folder is not empty"), ("file", "is a file; expected a new folder")):
+        with pytest.raises(RequestError, match=f"-o {tmp_path / name}: {message}"):
             export(str(trained), Path("none"), "onnx", tmp_path / name, "test", trust=False)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(RequestError, match="is the folder that you are in"):
+    with pytest.raises(RequestError, match="is the current folder"):
         export(str(trained), Path("none"), "onnx", Path(), "test", trust=False)
     assert (tmp_path / "full" / "mine").read_text() == (tmp_path / "file").read_text() == "mine"
 
 
-def test_wrong_request(trained, tmp_path):
-    for format, check, said in (("onxx", "test", "--format is 'onxx'"), ("onnx", "none", "--check is 'none'")):
-        with pytest.raises(RequestError, match=said):
-            export(str(trained), Path("none"), format, tmp_path / "made", check, trust=False)
+def test_wrong_request_is_refused(trained, tmp_path):
+    for format, check, message in (("onxx", "test", "--format is 'onxx'"), ("onnx", "none", "--check is 'none'")):
+        with pytest.raises(RequestError, match=message):
+            export(str(trained), Path("none"), format, tmp_path / "new", check, trust=False)
 
 
-def test_converter_that_is_not_installed():
+def test_error_about_a_missing_converter_says_what_to_install():
     missing = replace(FORMATS["onnx"], needs={"no_such_module": "tf2onnx", "numpy": "numpy", "nor_this": "onnx"})
     with pytest.raises(
         RequestError, match=r"needs tf2onnx and onnx, which are not installed; pip install 'fitbench\[onnx\]'"
     ):
         missing.check_installed()
-    for made in FORMATS.values():
-        made.check_installed()
+    for format in FORMATS.values():
+        format.check_installed()
 
 
-def test_request_is_refused_without_the_slow_libraries(trained, tmp_path):
+def test_wrong_request_is_refused_without_slow_libraries(trained, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "fitbench", "export", str(trained), "-o", str(tmp_path)]
     (tmp_path / "mine").write_text("mine")
     done = subprocess.run([*command, "--format", "onnx"], capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
-    assert (done.returncode, len(said)) == (2, 1)
+    messages = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert (done.returncode, len(messages)) == (2, 1)
     assert not {"keras", "tensorflow"} & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
 
-def test_half_precision_is_not_reproduced_everywhere(copied, tmp_path):
+def test_half_precision_is_refused_for_onnx_and_litert(copied, tmp_path):
     result = json.loads((copied / "result.json").read_text())
     result["config"]["training"]["dtype_policy"] = "mixed_float16"
     (copied / "result.json").write_text(json.dumps(result))
@@ -227,37 +227,39 @@ def test_half_precision_is_not_reproduced_everywhere(copied, tmp_path):
         with pytest.raises(
             FitbenchError, match=f"computes in mixed_float16, whose rounding --format {format} does not"
         ):
-            export(str(copied), Path("none"), format, tmp_path / "made", "test", trust=False)
-    assert not (tmp_path / "made").exists()
+            export(str(copied), Path("none"), format, tmp_path / "new", "test", trust=False)
+    assert not (tmp_path / "new").exists()
 
 
-def test_data_that_are_not_here(copied, tmp_path, capsys):
-    """The run was trained on JAX, on data of another computer."""
+def test_model_whose_test_images_are_missing_is_checked_on_random_images(copied, tmp_path, capsys):
+    """The run was trained on JAX, with data of another computer."""
     elsewhere = {"name": "own", "source": "npz", "path": "/no/such/images.npz", "preprocess": None}
     change_result(copied, config={"data": elsewhere, "backend": "jax"})
     with pytest.raises(FitbenchError, match=r"no such file or folder.*\nfitbench data .*; --check random checks on"):
-        export(str(copied), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
-    export(str(copied), Path("none"), "onnx", tmp_path / "made", "random", trust=False)
-    for text in (capsys.readouterr().out, (tmp_path / "made" / "README.md").read_text()):
+        export(str(copied), Path("none"), "onnx", tmp_path / "new", "test", trust=False)
+    export(str(copied), Path("none"), "onnx", tmp_path / "new", "random", trust=False)
+    for text in (capsys.readouterr().out, (tmp_path / "new" / "README.md").read_text()):
         assert "on 1,000 random images against the original" in text
-        assert "these are not the test images, which were not at hand: they are noise" in text
-    assert json.loads((tmp_path / "made" / "model.json").read_text())["check"]["accuracy"] is None
+        assert "these images are noise, because the test images were not available" in text
+    assert json.loads((tmp_path / "new" / "model.json").read_text())["check"]["accuracy"] is None
 
 
-def test_other_data_than_the_run_s(copied, tmp_path):
+def test_other_test_data_than_recorded_are_refused(copied, tmp_path):
     change_result(copied, data={"sha256": "ab" * 32})
     with pytest.raises(FitbenchError, match="have SHA-256 8f3bbc48, the run was tested with abababab; --check random"):
-        export(str(copied), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+        export(str(copied), Path("none"), "onnx", tmp_path / "new", "test", trust=False)
 
 
-def test_outputs_that_are_not_finite(copied, tmp_path):
+def test_original_model_with_outputs_that_are_not_finite_is_refused(copied, tmp_path):
     import keras
 
     model = keras.saving.load_model(copied / "model.keras")
     model.layers[-1].bias.assign([float("nan")] * 10)
     model.save(copied / "model.keras")
-    with pytest.raises(FitbenchError, match="outputs are not finite for 1,000 of all 1,000 test images"):
-        export(str(copied), Path("none"), "onnx", tmp_path / "made", "test", trust=False)
+    with pytest.raises(
+        FitbenchError, match="outputs of the original model are not finite for 1,000 of all 1,000 test images"
+    ):
+        export(str(copied), Path("none"), "onnx", tmp_path / "new", "test", trust=False)
 
 
 # -- models -----------------------------------------------------------------------------------------------------------
@@ -269,7 +271,7 @@ def run_of(model, copied: Path) -> Reader:
 
 
 def outputs(folder: Path, format: str, images: np.ndarray) -> np.ndarray:
-    """What the program beside a model says of images, in this process."""
+    """Compute outputs in this process with the program beside a model."""
     (folder / "predict.py").write_text(exporting._program(FORMATS[format]))
     (folder / "model.json").write_text('{"input": {"shape": [null, 28, 28, 1]}}')
     spec = importlib.util.spec_from_file_location("predict", folder / "predict.py")
@@ -287,37 +289,37 @@ def outputs(folder: Path, format: str, images: np.ndarray) -> np.ndarray:
     ],
     ids=["lenet1", "lenet5_1998"],
 )
-def test_layers_of_our_own_and_padding_are_converted(copied, tmp_path, build, format):
-    """LiteRT's runtime pads no uint8, and its converter leaves unknown sides in the shapes of einsum."""
+def test_fitbench_layers_and_padding_are_converted(copied, tmp_path, build, format):
+    """The LiteRT runtime cannot pad uint8, and its converter leaves unknown sides in the shapes of einsum."""
     reader = run_of(build(), copied)
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1)).astype(np.uint8)
     FORMATS[format].write(reader, tmp_path / FORMATS[format].model)
     original = reader.logits(images)
     for count in (5, 1, 3):
-        made = outputs(tmp_path, format, images[:count])
-        assert np.abs(made - original[:count]).max() / np.abs(original).max() < 1e-5
+        exported_outputs = outputs(tmp_path, format, images[:count])
+        assert np.abs(exported_outputs - original[:count]).max() / np.abs(original).max() < 1e-5
 
 
-def test_keras_format_brings_the_layers_that_keras_lacks(copied, tmp_path, capsys):
+def test_keras_format_includes_the_layers_of_fitbench(copied, tmp_path, capsys):
     run_of(lenets.lenet1((28, 28, 1), 10, [-1.0, 1.0], None), copied)
-    folder = tmp_path / "made"
+    folder = tmp_path / "new"
     export(str(copied), Path("none"), "keras", folder, "random", trust=False)
     names = ["README.md", "fitbench_layers.py", "model.json", "model.keras", "predict.py"]
     assert sorted(path.name for path in folder.iterdir()) == names
     printed = capsys.readouterr().out
     assert printed.startswith(f"{folder}: README.md, fitbench_layers.py, model.json, model.keras, predict.py\n")
-    assert "probabilities differ by 0 at most" in printed
+    assert "probabilities differ by at most 0" in printed
     assert b"/tmp" not in b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-def test_other_formats_need_no_keras_and_no_fitbench(exported, trained):
-    for forbidden in ("onnxruntime", "PIL"):  # to be sure that what is forbidden cannot be imported
+def test_forbidden_modules_cannot_be_imported_in_the_check(exported, trained):
+    for forbidden in ("onnxruntime", "PIL"):
         images = Images(np.zeros((3, 28, 28, 1), np.uint8), None, "images")
         with pytest.raises(FitbenchError, match=f"the exported model cannot be run: .*{forbidden}"):
             exporting._check(open_run(trained), images, exported("onnx"), [forbidden])
 
 
-def test_code_of_ones_own_is_not_in_a_keras_file(copied, tmp_path):
+def test_model_with_own_code_is_refused_for_the_keras_format(copied, tmp_path):
     import keras
 
     images = keras.Input((28, 28, 1), dtype="uint8")
@@ -325,17 +327,17 @@ def test_code_of_ones_own_is_not_in_a_keras_file(copied, tmp_path):
     twice = keras.layers.Lambda(lambda x: 2 * x, output_shape=(784,))(flat)
     keras.Model(images, keras.layers.Dense(10)(twice)).save(copied / "model.keras")
     with pytest.raises(FitbenchError, match="add --trust"):
-        export(str(copied), Path("none"), "keras", tmp_path / "made", "random", trust=False)
+        export(str(copied), Path("none"), "keras", tmp_path / "new", "random", trust=False)
     with pytest.raises(FitbenchError, match=r"code of its own \(keras\.layers\.Lambda, __lambda__\), which a"):
-        export(str(copied), Path("none"), "keras", tmp_path / "made", "random", trust=True)
-    assert not (tmp_path / "made").exists()
-    export(str(copied), Path("none"), "onnx", tmp_path / "made", "random", trust=True)
-    assert (tmp_path / "made" / "model.onnx").exists()
+        export(str(copied), Path("none"), "keras", tmp_path / "new", "random", trust=True)
+    assert not (tmp_path / "new").exists()
+    export(str(copied), Path("none"), "onnx", tmp_path / "new", "random", trust=True)
+    assert (tmp_path / "new" / "model.onnx").exists()
 
 
-def test_names_of_classes_stay_text(copied, tmp_path):
+def test_class_names_are_escaped(copied, tmp_path):
     change_result(copied, data={"classes": ["<script>", "`|`", "\x1b[2J", "{0}", *"456789"]})
-    export(str(copied), Path("none"), "onnx", tmp_path / "made", "random", trust=False)
-    readme = (tmp_path / "made" / "README.md").read_text()
+    export(str(copied), Path("none"), "onnx", tmp_path / "new", "random", trust=False)
+    readme = (tmp_path / "new" / "README.md").read_text()
     assert "\n       0 <script>\n       1 `|`\n       2 \\x1b[2J\n       3 {0}\n" in readme
-    assert json.loads((tmp_path / "made" / "model.json").read_text())["classes"][2] == "\x1b[2J"
+    assert json.loads((tmp_path / "new" / "model.json").read_text())["classes"][2] == "\x1b[2J"

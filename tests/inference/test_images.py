@@ -22,7 +22,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG of so many black pixels, of which only the first rows are there."""
+    """Return a PNG of black pixels that contains only the first rows."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes((width + 1) * 100))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -42,7 +42,7 @@ def zipped() -> bytes:
 
 
 @pytest.mark.parametrize("format", ["PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG"])
-def test_formats_are_known_by_their_content(tmp_path, format):
+def test_formats_are_recognised_by_content(tmp_path, format):
     options = {"lossless": True} if format == "WEBP" else {}
     path = tmp_path / "image.dat"
     path.write_bytes(encoded(Image.fromarray(NOISE), format, **options))
@@ -50,12 +50,12 @@ def test_formats_are_known_by_their_content(tmp_path, format):
     assert np.abs(pixels - NOISE).max() <= (60 if format == "JPEG" else 0)
 
 
-def test_what_is_open_is_read_as_a_file_is():
+def test_open_file_is_decoded():
     image = decode(io.BytesIO(encoded(Image.fromarray(NOISE), "PNG")), "upload")
     assert np.array_equal(np.asarray(image), NOISE)
 
 
-def test_16_bits_alpha_and_orientation_are_seen_as_a_viewer_shows_them():
+def test_16_bits_alpha_and_orientation_are_displayed_as_in_a_viewer():
     deep = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
     assert np.asarray(decode(io.BytesIO(encoded(deep, "TIFF")), "x")).tolist() == [[0, 1, 255]]
     clear = Image.fromarray(np.array([[[9, 9, 9, 0], [9, 9, 9, 255]]], np.uint8))
@@ -82,26 +82,26 @@ def test_16_bits_alpha_and_orientation_are_seen_as_a_viewer_shows_them():
     ],
     ids=["empty", "text", "zip", "cut PNG", "cut JPEG", "cut TIFF", "floats", "PostScript", "bomb", "large"],
 )
-def test_what_is_no_image_is_named(tmp_path, content, reason):
+def test_error_names_a_file_that_is_not_an_image(tmp_path, content, reason):
     path = tmp_path / "a\n.png"
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"^a\\n\.png: not a readable image \(.*{reason}"):
         decode(path, "a\n.png")
 
 
-def test_missing_file_folder_and_pipe_are_named(tmp_path):
+def test_missing_file_folder_and_pipe_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for name, reason in (("none.png", "no such file"), (".", "not a file"), ("pipe.png", "not a file")):
         with pytest.raises(DataError, match=reason):
             decode(tmp_path / name, name)
 
 
-def test_limit_can_be_lower():
+def test_limit_of_pixels_can_be_lowered():
     with pytest.raises(DataError, match="60 x 60 pixels; at most 3,599"):
         decode(io.BytesIO(encoded(Image.fromarray(NOISE), "PNG")), "x", max_pixels=3599)
 
 
-def test_bomb_takes_no_memory_and_odd_metadata_are_not_worth_a_word(tmp_path):
+def test_bomb_takes_no_memory_and_invalid_metadata_give_no_warning(tmp_path):
     bombs, odd = tmp_path / "bomb.png", tmp_path / "odd.jpg"
     bombs.write_bytes(bomb(50_000, 50_000))
     exif = Image.Exif()

@@ -35,7 +35,7 @@ def data(configure):
 
 @pytest.fixture(scope="module")
 def digits(data, tmp_path_factory) -> Path:
-    """The 1,000 test images as PNG files, in a folder for each class, named by their position."""
+    """Write the 1,000 test images as PNG files, in one folder per class, named by their position."""
     folder = tmp_path_factory.mktemp("digits")
     write_png(folder, data.x_test, data.y_test)
     return folder
@@ -50,9 +50,9 @@ def write_png(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 @pytest.fixture
 def call(opened, monkeypatch, capfd, tmp_path):
-    """Call `fitbench predict RUN ARGUMENTS` with the model that is loaded; gives exit status, stdout and stderr."""
+    """Return a function that calls `fitbench predict` with the loaded model, and returns status, stdout and stderr."""
 
-    def made(*arguments: object, run: Path = opened.folder) -> tuple[int, str, str]:
+    def call_main(*arguments: object, run: Path = opened.folder) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(predict, "open_run", lambda folder, trust: opened)
         monkeypatch.setattr(sys, "argv", ["fitbench", "predict", str(run), *map(str, arguments)])
@@ -61,7 +61,7 @@ def call(opened, monkeypatch, capfd, tmp_path):
         printed = capfd.readouterr()
         return int(caught.value.code or 0), printed.out, printed.err
 
-    return made
+    return call_main
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -73,10 +73,10 @@ def position(row: dict[str, str]) -> int:
     return int(Path(row["path"]).stem)
 
 
-# -- what is read -----------------------------------------------------------------------------------------------------
+# -- predictions ------------------------------------------------------------------------------------------------------
 
 
-def test_png_files_are_read_as_the_run_recorded_them(call, trained, digits, tmp_path):
+def test_predictions_for_png_files_equal_the_recorded_ones(call, trained, digits, tmp_path):
     status, out, err = call(digits, "--prepare", "none", "--labels", "folder", "-o", "x.csv")
     assert status == 0
     recorded = np.load(trained / "predictions.npz")["probabilities"]
@@ -97,7 +97,7 @@ def test_png_files_are_read_as_the_run_recorded_them(call, trained, digits, tmp_
     assert "1,000 images in" in err
 
 
-def test_10_000_png_files_have_exactly_the_accuracy_that_the_run_recorded(mnist, configure, monkeypatch, tmp_path):
+def test_10_000_png_files_have_exactly_the_recorded_accuracy(mnist, configure, monkeypatch, tmp_path):
     monkeypatch.setenv("FITBENCH_DATA", str(mnist))
     config = configure(
         "data=mnist", "model=softmax", "training.epochs=1", f"outputs={tmp_path}/outputs", "progress=false"
@@ -108,17 +108,16 @@ def test_10_000_png_files_have_exactly_the_accuracy_that_the_run_recorded(mnist,
     (tmp_path / "list").write_text("\n".join(map(str, sorted(tmp_path.glob("?/*.png")))))
     with (tmp_path / "list").open() as file:
         monkeypatch.setattr(sys, "stdin", file)
-        status = predict.predict(
-            str(folder_of(config)), ["-"], prepare="none", labels_from="folder", output=tmp_path / "x.csv"
-        )
+        options = predict.Options(prepare="none", labels_from="folder", output=tmp_path / "x.csv")
+        status = predict.predict(str(folder_of(config)), ["-"], options)
     assert status == 0
     read = rows(tmp_path / "x.csv")
     assert len(read) == 10_000
-    right = sum(row["correct"] == "true" for row in read)
-    assert right / 10_000 == result["metrics"]["test_accuracy"]
+    correct = sum(row["correct"] == "true" for row in read)
+    assert correct / 10_000 == result["metrics"]["test_accuracy"]
 
 
-def test_mnist_s_models_prepare_files_and_leave_arrays_of_their_size(call, data, digits, tmp_path):
+def test_mnist_models_prepare_files_but_not_arrays_of_their_size(call, data, digits, tmp_path):
     np.savez(tmp_path / "x.npz", x_test=data.x_test, y_test=data.y_test)
     large = np.kron(255 - data.x_test[:50, ..., 0], np.ones((1, 4, 4), np.uint8))
     np.save(tmp_path / "large.npy", large)
@@ -131,10 +130,10 @@ def test_mnist_s_models_prepare_files_and_leave_arrays_of_their_size(call, data,
     by_file = {position(row): row["label"] for row in read[:1000]}
     by_row = [row["label"] for row in read[1000:2000]]
     assert np.mean([by_file[i] == label for i, label in enumerate(by_row)]) > 0.99
-    assert np.mean([one["label"] == label for one, label in zip(read[2000:], by_row, strict=False)]) > 0.9
+    assert np.mean([row["label"] == label for row, label in zip(read[2000:], by_row, strict=False)]) > 0.9
 
 
-def test_unreadable_images_are_rows_with_an_error_and_the_others_are_done(call, digits, tmp_path, monkeypatch):
+def test_unreadable_images_give_rows_with_an_error(call, digits, tmp_path, monkeypatch):
     content = (digits / "0").glob("*.png").__next__().read_bytes()
     for name, bad in (("cut", content[:150]), ("zip", b"PK\x03\x04"), ("empty", b"")):
         (tmp_path / f"{name}.png").write_bytes(bad)
@@ -155,7 +154,7 @@ def test_unreadable_images_are_rows_with_an_error_and_the_others_are_done(call, 
 
 
 @pytest.mark.parametrize("format", ["csv", "json", "parquet"])
-def test_formats_hold_the_same(call, digits, tmp_path, format):
+def test_all_formats_hold_the_same_rows(call, digits, tmp_path, format):
     (tmp_path / "bad.png").write_bytes(b"")
     status, _, _ = call(digits / "3", tmp_path / "bad.png", "--labels", "folder", "-o", f"x.{format}")
     assert status == 1
@@ -178,7 +177,7 @@ def test_formats_hold_the_same(call, digits, tmp_path, format):
     assert all(float(row["probability"]) > float(row["second_probability"]) for row in read[:-1])
 
 
-def test_table_has_the_first_rows_and_the_errors_behind_them(call, digits, tmp_path):
+def test_table_has_the_first_rows_and_then_the_errors(call, digits, tmp_path):
     (tmp_path / "zz\x1b[31m.png").write_bytes(b"")
     status, out, _ = call(digits / "1", tmp_path / "zz\x1b[31m.png")
     assert status == 1
@@ -190,7 +189,7 @@ def test_table_has_the_first_rows_and_the_errors_behind_them(call, digits, tmp_p
     assert "\x1b" not in out
 
 
-def test_confusion_is_drawn_and_images_without_label_do_not_count(call, digits, tmp_path):
+def test_confusion_is_drawn_without_unlabelled_images(call, digits, tmp_path):
     three, four = (sorted((digits / name).iterdir())[:5] for name in "34")
     (tmp_path / "labels.csv").write_text("".join(f"{path},{path.parent.name}\n" for path in three + four[:2]))
     arguments = (*three, *four, "--labels", "labels.csv", "--confusion", "x.png")
@@ -202,10 +201,10 @@ def test_confusion_is_drawn_and_images_without_label_do_not_count(call, digits, 
     (tmp_path / "labels.csv").write_text("other.png,3\n")
     status, _, err = call(*arguments, "--force")
     assert status == 1
-    assert "none of the images that could be read has a label" in err
+    assert "none of the readable images has a label" in err
 
 
-def test_answers_that_are_no_numbers_are_errors(call, opened, digits, monkeypatch):
+def test_outputs_that_are_not_finite_are_errors(call, opened, digits, monkeypatch):
     logits = opened.logits
     monkeypatch.setattr(
         reader.Reader,
@@ -214,13 +213,17 @@ def test_answers_that_are_no_numbers_are_errors(call, opened, digits, monkeypatc
     )
     status, out, _ = call(*sorted((digits / "3").iterdir())[:3], "--format", "json")
     assert status == 1
-    assert [json.loads(line)["error"] for line in out.splitlines()] == [None, "the model's answer is no number", None]
+    assert [json.loads(line)["error"] for line in out.splitlines()] == [
+        None,
+        "the output of the model is not a finite number",
+        None,
+    ]
 
 
-# -- going on ---------------------------------------------------------------------------------------------------------
+# -- resuming ---------------------------------------------------------------------------------------------------------
 
 
-def test_interrupted_prediction_goes_on_to_the_same_file(call, opened, digits, tmp_path, monkeypatch):
+def test_resumed_prediction_writes_the_same_file(call, opened, digits, tmp_path, monkeypatch):
     paths = sorted(map(str, digits.rglob("*.png")))
     (tmp_path / "bad.png").write_bytes(b"")
     paths[150:150] = [str(tmp_path / "bad.png")]
@@ -230,7 +233,7 @@ def test_interrupted_prediction_goes_on_to_the_same_file(call, opened, digits, t
     for key, status, given, done in ((signal.SIGINT, 130, 650, 300), (signal.SIGKILL, -signal.SIGKILL, 960, 500)):
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         process.stdin.write("\n".join(paths[:given]) + "\n")
-        process.stdin.flush()  # it waits for the others
+        process.stdin.flush()  # the process waits for more paths
         wait_for(lambda enough=done: output.exists() and output.read_bytes().count(b"\n") > enough, process)
         workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         process.send_signal(key)
@@ -241,30 +244,30 @@ def test_interrupted_prediction_goes_on_to_the_same_file(call, opened, digits, t
         content = output.read_bytes()
         assert content.endswith(b"\n")
         assert done <= len(rows(output)) < len(paths)
-        output.write_bytes(content[:-20])  # as a power cut may leave it
+        output.write_bytes(content[:-20])  # a power cut may truncate it
 
-    def listed(*options: object) -> tuple[int, str, str]:
+    def predict_all(*options: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(paths).encode())))
         return call("-", "--labels", "folder", "--batch-size", 100, *options)
 
-    status, out, err = listed("--resume", "-o", "x.csv")
+    status, out, err = predict_all("--resume", "-o", "x.csv")
     assert status == 1
     assert "were recorded before" in err
-    again, expected, _ = listed("-o", "whole.csv")
+    again, expected, _ = predict_all("-o", "whole.csv")
     assert (status, out) == (again, expected)
     assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
-    status, out, err = listed("--resume", "-o", "x.csv")  # of which nothing is left
+    status, out, err = predict_all("--resume", "-o", "x.csv")  # the file is complete
     assert (status, out) == (again, expected)
     assert "0 images in" in err
-    for changed, said in (
+    for changed, message in (
         (paths[1:], "row 1 of the output is"),
-        (paths[:900], "has rows of more images than there are"),
+        (paths[:900], "has more rows than there are images"),
         ([*paths[:900], "other.png"], "row 901 of the output is"),
     ):
         paths = changed
-        status, _, err = listed("--resume", "-o", "x.csv")
-        assert (status, said in err) == (2, True)
+        status, _, err = predict_all("--resume", "-o", "x.csv")
+        assert (status, message in err) == (2, True)
     assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
@@ -283,7 +286,7 @@ def wait_for(condition, process: subprocess.Popen | None = None) -> None:
         time.sleep(0.05)
 
 
-def test_parquet_has_its_name_only_when_it_is_whole(call, opened, digits, tmp_path, monkeypatch):
+def test_parquet_file_gets_its_name_when_it_is_complete(call, opened, digits, tmp_path, monkeypatch):
     def fails(self, images):
         raise KeyboardInterrupt
 
@@ -293,62 +296,65 @@ def test_parquet_has_its_name_only_when_it_is_whole(call, opened, digits, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == []
     assert call(digits, "-o", "x.parquet")[0] == 0
     status, _, err = call(digits, "-o", "x.parquet")
-    assert (status, "x.parquet is there already" in err) == (2, True)
+    assert (status, "x.parquet already exists" in err) == (2, True)
 
 
-# -- what is refused --------------------------------------------------------------------------------------------------
+# -- refused requests -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["none.png"], "none.png: there is no such file or folder"),
-        (["../none/*.png"], r"../none/*.png: no file fits"),
+        (["../none/*.png"], r"../none/*.png: no file matches"),
         (["{digits}", "--prepare", "some"], "--prepare is 'some'; it must be auto or none"),
         (["{digits}", "--format", "xml"], "--format is 'xml'; it must be one of table, csv, json, parquet"),
         (["{digits}", "--format", "parquet"], "--format parquet needs -o FILE"),
         (["{digits}", "--format", "table", "-o", "x"], "--format table is for the terminal"),
-        (["{digits}", "-o", "x.txt"], "-o x.txt: its name says no format; expected one of .csv, .json, .jsonl"),
-        (["{digits}", "--resume"], "--resume goes on with a file of --format csv or json"),
-        (["{digits}", "--resume", "-o", "x.parquet"], "--resume goes on with a file of --format csv or json"),
+        (
+            ["{digits}", "-o", "x.txt"],
+            "-o x.txt: its suffix does not determine a format; expected one of .csv, .json, .jsonl",
+        ),
+        (["{digits}", "--resume"], "--resume needs -o FILE with --format csv or json"),
+        (["{digits}", "--resume", "-o", "x.parquet"], "--resume needs -o FILE with --format csv or json"),
         (["{digits}", "--resume", "--force", "-o", "x.csv"], "--resume and --force"),
-        (["{digits}", "--confusion", "x.png"], "--confusion is the name of a .png, and needs --labels"),
-        (["{digits}", "--labels", "folder", "--confusion", "x.pdf"], "--confusion is the name of a .png"),
-        (["{digits}", "-o", "/dev/null"], "-o /dev/null is no file; leave -o out to write to stdout"),
-        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is no file"),
+        (["{digits}", "--confusion", "x.png"], "--confusion needs the name of a .png file, and --labels"),
+        (["{digits}", "--labels", "folder", "--confusion", "x.pdf"], "--confusion needs the name of a .png file"),
+        (["{digits}", "-o", "/dev/null"], "-o /dev/null is not a file; omit -o to write to stdout"),
+        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is not a file"),
         (["{digits}", "--labels", "none.csv"], "--labels is 'none.csv'; expected a CSV file"),
     ],
 )
-def test_wrong_request_is_a_line_and_loads_nothing(call, digits, tmp_path, arguments, said):
+def test_wrong_request_prints_one_line_and_loads_nothing(call, digits, tmp_path, arguments, message):
     status, out, err = call(*(text.format(digits=digits) for text in arguments))
     assert (status, out) == (2, "")
     assert err.startswith("fitbench: ")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_confusion_that_cannot_be_drawn_is_said_before_anything_is_read(call, digits, tmp_path):
-    drawing = tmp_path / "x.png"
-    drawing.write_bytes(b"old")
+def test_confusion_that_cannot_be_written_is_refused_before_images_are_read(call, digits, tmp_path):
+    chart = tmp_path / "x.png"
+    chart.write_bytes(b"old")
     arguments = (sorted((digits / "3").iterdir())[0], "--labels", "folder", "-o", "x.csv", "--confusion")
     status, _, err = call(*arguments, "x.png")
-    assert (status, err) == (2, "fitbench: --confusion x.png is there already; --force replaces it\n")
+    assert (status, err) == (2, "fitbench: --confusion x.png already exists; --force replaces it\n")
     status, _, err = call(*arguments, "none/x.png")
     assert (status, err) == (
         1, "fitbench: --confusion none/x.png: cannot be written (no such file or directory)\n"
     )  # fmt: skip
-    assert drawing.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [drawing]
+    assert chart.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [chart]
     assert call(*arguments, "x.png", "--force")[0] == 0
-    drawn = drawing.read_bytes()
+    drawn = chart.read_bytes()
     assert drawn.startswith(b"\x89PNG")
-    drawing.write_bytes(b"old")
+    chart.write_bytes(b"old")
     assert call(*arguments, "x.png", "--resume")[0] == 0
-    assert drawing.read_bytes() == drawn
+    assert chart.read_bytes() == drawn
 
 
-def test_confusion_that_cannot_be_drawn_in_the_end(monkeypatch):
+def test_error_while_drawing_the_confusion_names_the_file(monkeypatch):
     def fails(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -367,18 +373,18 @@ def test_run_that_cannot_be_used_changes_no_file(call, opened, digits, tmp_path,
     monkeypatch.setattr(predict, "open_run", fails)
     for name, options in (("x.csv", {"force": True}), ("y.csv", {})):
         with pytest.raises(FitbenchError, match="damaged"):
-            predict.predict(str(opened.folder), [str(digits / "4")], output=tmp_path / name, **options)
+            predict.predict(str(opened.folder), [str(digits / "4")], predict.Options(output=tmp_path / name, **options))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_list_of_nothing_is_no_success(call, tmp_path, monkeypatch):
+def test_empty_list_on_stdin_is_refused(call, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     status, _, err = call("-", "-o", "x.csv")
-    assert (status, err.splitlines()[-1]) == (2, "fitbench: no images were named on stdin")
+    assert (status, err.splitlines()[-1]) == (2, "fitbench: stdin has no paths of images")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_request_is_refused_without_the_slow_libraries(trained, tmp_path):
+def test_wrong_request_is_refused_without_slow_libraries(trained, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "fitbench", "predict", str(trained)]
     for arguments, status in ((["none.png"], 2), (["--help"], 0)):
         done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -387,7 +393,7 @@ def test_request_is_refused_without_the_slow_libraries(trained, tmp_path):
         assert not imported & {"keras", "tensorflow", "jax", "pandas", "matplotlib", "scipy"}
 
 
-def test_run_that_is_not_finished(call, digits, tmp_path):
+def test_unfinished_run_is_refused(call, digits, tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1")
     status, _, err = call(digits, run=tmp_path)
     assert (status, "the run is interrupted" in err) == (1, True)

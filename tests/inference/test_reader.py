@@ -19,13 +19,13 @@ from fitbench.record.folder import State, state_of
 
 @pytest.fixture
 def copied(trained, tmp_path) -> Path:
-    """A copy of the trained run, to be changed."""
+    """Return a copy of the trained run, which tests may change."""
     return shutil.copytree(trained, tmp_path / "copied" / trained.name)
 
 
 @pytest.fixture
 def save(copied):
-    """Puts a Keras model in the place of the copied run's; gives the run's folder."""
+    """Return a function that replaces the model of the copied run, and returns the run's folder."""
 
     def put(model) -> Path:
         model.save(copied / "model.keras")
@@ -67,10 +67,10 @@ def small(last=None, shape=(28, 28, 1)):
     return keras.Model(pixels, keras.layers.Dense(10)(x))
 
 
-# -- a run of one's own -----------------------------------------------------------------------------------------------
+# -- own runs ---------------------------------------------------------------------------------------------------------
 
 
-def test_reads_the_test_images_as_the_run_did(trained):
+def test_reader_reproduces_the_recorded_predictions(trained):
     reader = open_run(trained)
     data = load(configuration(reader.result, trained).data)
     recorded = reading.read_predictions(trained, reader.result)
@@ -81,22 +81,22 @@ def test_reads_the_test_images_as_the_run_did(trained):
     assert (reader.shape, reader.classes, reader.run_id) == ((28, 28, 1), tuple("0123456789"), trained.name)
 
 
-def test_run_that_is_not_finished(copied):
+def test_unfinished_run_is_refused(copied):
     (copied / "result.json").unlink()
-    with pytest.raises(FitbenchError, match="the run is interrupted; only a finished one has a model"):
+    with pytest.raises(FitbenchError, match="the run is interrupted; only a finished run has a model"):
         open_run(copied)
 
 
-def test_everything_is_checked_before_anything_is_loaded(trained, copied, monkeypatch):
+def test_all_files_are_checked_before_a_model_is_loaded(trained, copied, monkeypatch):
     (copied / "model.keras").write_bytes(b"no zip")
     import keras
 
     monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("loaded"))
-    with pytest.raises(FitbenchError, match=r"model\.keras: no model that Keras 3 saved"):
+    with pytest.raises(FitbenchError, match=r"model\.keras: not a model saved by Keras 3"):
         open_runs([trained, copied])
 
 
-def test_backend_of_the_run(copied):
+def test_model_is_loaded_on_the_backend_of_the_run(copied):
     edit(copied / "result.json", lambda result: result["config"].update(backend="jax"))
     with pytest.raises(RequestError, match="this process has loaded Keras with tensorflow"):
         open_run(copied)
@@ -106,7 +106,7 @@ def test_backend_of_the_run(copied):
         open_run(copied)
 
 
-def test_configuration_of_a_run_of_the_time_before_a_key(trained, copied):
+def test_configuration_of_an_older_run_gets_defaults_for_newer_keys(trained, copied):
     result = reading.read_result(trained)
     del result["config"]["threads"]
     assert configuration(result, trained).threads == "auto"
@@ -115,12 +115,12 @@ def test_configuration_of_a_run_of_the_time_before_a_key(trained, copied):
         configuration(result, trained)
 
 
-# -- a stranger's: nothing of it is executed --------------------------------------------------------------------------
+# -- untrusted runs: nothing is executed ------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def marker(tmp_path, monkeypatch) -> Path:
-    """What a stranger's code makes, when it is called."""
+    """Return the path of a file that untrusted code creates when it is called."""
     monkeypatch.setenv("FITBENCH_MARKER", str(tmp_path / "marker"))
     return tmp_path / "marker"
 
@@ -130,8 +130,8 @@ def test_lambda_is_refused_and_not_called(save, marker):
 
     code = lambda x: [__import__("pathlib").Path(__import__("os").environ["FITBENCH_MARKER"]).touch(), x][1]  # noqa: E731
     folder = save(small(keras.layers.Lambda(code, output_shape=(784,))))
-    marker.unlink(missing_ok=True)  # which building it made
-    with pytest.raises(FitbenchError, match=r"asks for keras\.layers\.Lambda, .* add --trust") as caught:
+    marker.unlink(missing_ok=True)  # building the model called the code
+    with pytest.raises(FitbenchError, match=r"needs keras\.layers\.Lambda, .* add --trust") as caught:
         open_run(folder)
     assert str(caught.value).startswith(f"{folder}/model.keras: ")
     assert not marker.exists()
@@ -144,53 +144,53 @@ def test_lambda_as_an_activation_is_refused_and_not_called(copied, marker):
 
     code = func_dump(lambda x: [__import__("pathlib").Path(__import__("os").environ["FITBENCH_MARKER"]).touch(), x][1])
     activation = {"class_name": "__lambda__", "config": {"value": code}}
-    repack(copied / "model.keras", config=lambda data: layers(data, activated(activation)))
-    with pytest.raises(FitbenchError, match=r"asks for __lambda__, .* add --trust"):
+    repack(copied / "model.keras", config=lambda data: layers(data, with_activation(activation)))
+    with pytest.raises(FitbenchError, match=r"needs __lambda__, .* add --trust"):
         open_run(copied)
     assert not marker.exists()
 
 
-def activated(activation: object) -> Callable[[list], None]:
-    """Changes the layers of a model: the last has this activation."""
+def with_activation(activation: object) -> Callable[[list], None]:
+    """Return a function that sets the activation of the last layer of a model."""
 
-    def change(found: list) -> None:
-        [dense] = [layer for layer in found if layer["name"] == "logits"]
+    def change(model_layers: list) -> None:
+        [dense] = [layer for layer in model_layers if layer["name"] == "logits"]
         dense["config"]["activation"] = activation
 
     return change
 
 
-def test_layer_of_another_module_is_refused_and_the_module_not_imported(copied, tmp_path, monkeypatch):
+def test_layer_of_another_module_is_refused_and_not_imported(copied, tmp_path, monkeypatch):
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'marker')!r}, 'w')\nclass Layer: pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     evil = {"module": "evil", "class_name": "Layer", "config": {}, "registered_name": "evil>Layer"}
-    repack(copied / "model.keras", config=lambda data: layers(data, lambda found: found.insert(1, evil)))
-    with pytest.raises(FitbenchError, match=r"asks for evil\.Layer, .* add --trust"):
+    repack(copied / "model.keras", config=lambda data: layers(data, lambda model_layers: model_layers.insert(1, evil)))
+    with pytest.raises(FitbenchError, match=r"needs evil\.Layer, .* add --trust"):
         open_run(copied)
     assert not (tmp_path / "marker").exists()
     assert "evil" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    ("activation", "said"),
+    ("activation", "message"),
     [
         ({"module": "builtins", "class_name": "function", "config": "eval", "registered_name": "function"}, "'eval'"),
         ({"module": "keras.layers", "class_name": "Nothing", "config": {}, "registered_name": None}, "Nothing"),
         ("__import__('os').system('touch marker')", "Could not interpret activation"),
     ],
 )
-def test_what_keras_does_not_know_is_one_line(copied, tmp_path, monkeypatch, activation, said):
+def test_object_unknown_to_keras_is_refused_in_one_line(copied, tmp_path, monkeypatch, activation, message):
     monkeypatch.chdir(tmp_path)
 
-    repack(copied / "model.keras", config=lambda data: layers(data, activated(activation)))
+    repack(copied / "model.keras", config=lambda data: layers(data, with_activation(activation)))
     with pytest.raises(FitbenchError, match="Keras cannot load it") as caught:
         open_run(copied)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "marker").exists()
 
 
-def test_weights_that_lie_in_another_file_are_not_read(copied, tmp_path):
+def test_weights_in_another_file_are_not_read(copied, tmp_path):
     import h5py
 
     (tmp_path / "secret").write_bytes(b"\x00" * 4096)
@@ -211,25 +211,25 @@ def test_weights_that_lie_in_another_file_are_not_read(copied, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda data: data[: len(data) // 2], "Keras cannot load it"),
         (lambda data: b"", "Keras cannot load it"),
     ],
 )
-def test_damaged_weights(copied, change, said):
+def test_damaged_weights_are_refused(copied, change, message):
     repack(copied / "model.keras", weights=change)
-    with pytest.raises(FitbenchError, match=said):
+    with pytest.raises(FitbenchError, match=message):
         open_run(copied)
 
 
-def test_model_that_is_not_that_of_the_result(copied, save):
+def test_model_with_another_number_of_classes_is_refused(copied, save):
     edit(copied / "result.json", lambda result: result["data"].update(classes=["a", "b", "c"]))
-    with pytest.raises(FitbenchError, match=r"gives \(10,\) outputs per image; result.json has 3 classes"):
+    with pytest.raises(FitbenchError, match=r"the model has \(10,\) outputs per image; result.json has 3 classes"):
         open_run(copied)
 
 
-def test_model_that_takes_no_images(save):
+def test_model_that_does_not_take_images_is_refused(save):
     import keras
 
     vector = keras.Input((784,))
@@ -283,7 +283,7 @@ def plain(input_shape, classes):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A module of the user's own, on the path."""
+    """Return a module of the user, on the path."""
     (tmp_path / "mine.py").write_text(MINE)
     monkeypatch.syspath_prepend(tmp_path)
     forget()
@@ -294,28 +294,28 @@ def mine(tmp_path, monkeypatch):
 
 
 def forget() -> None:
-    """Be as a new process, in which nobody has imported the module."""
+    """Remove the module and its layers, as in a new process."""
     import keras
 
     sys.modules.pop("mine", None)
     keras.saving.get_custom_objects().pop("mine>Twice", None)
 
 
-def test_layer_of_ones_own_needs_trust_and_its_module(mine, save, monkeypatch):
+def test_own_layer_needs_trust_and_its_module(mine, save, monkeypatch):
     folder = save(mine.net((28, 28, 1), 10))
     forget()
-    with pytest.raises(FitbenchError, match=r"asks for mine\.Twice, .* add --trust"):
+    with pytest.raises(FitbenchError, match=r"needs mine\.Twice, .* add --trust"):
         open_run(folder)
     assert "mine" not in sys.modules
     images = np.full((3, 28, 28, 1), 200, np.uint8)
     assert open_run(folder, trust=True).logits(images).shape == (3, 10)
     forget()
     monkeypatch.setattr(sys, "path", [place for place in sys.path if not (Path(place) / "mine.py").exists()])
-    with pytest.raises(FitbenchError, match=r"asks for the module mine, which cannot be imported .* PYTHONPATH"):
+    with pytest.raises(FitbenchError, match=r"needs the module mine, which cannot be imported .* PYTHONPATH"):
         open_run(folder, trust=True)
 
 
-def test_function_of_ones_own_of_plain_layers_needs_no_trust(mine, save):
+def test_own_function_of_plain_layers_needs_no_trust(mine, save):
     folder = save(mine.plain((28, 28, 1), 10))
     edit(folder / "result.json", lambda result: result["config"]["model"].update(_target_="mine.plain"))
     forget()
@@ -323,8 +323,8 @@ def test_function_of_ones_own_of_plain_layers_needs_no_trust(mine, save):
     assert "mine" not in sys.modules
 
 
-def test_unfinished_claim_is_no_model(copied):
+def test_pruned_run_is_refused(copied):
     (copied / "result.json").rename(copied / "pruned.json")
     assert state_of(copied) is State.pruned
-    with pytest.raises(FitbenchError, match="the run is pruned; only a finished one has a model to use"):
+    with pytest.raises(FitbenchError, match="the run is pruned; only a finished run has a model"):
         open_run(copied)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference import answers
-from fitbench.inference.row_files import Lines
+from fitbench.inference.row_files import RowFile
+from fitbench.inference.rows import columns
 
-NAMES = answers.columns(True)
-MADE = {"schema": 1, "run_id": "a-run", "prepare": "none"}
+NAMES = columns(True)
+PROVENANCE = {"schema": 1, "run_id": "a-run", "prepare": "none"}
 ROWS = [
     ("plain.png", "7", 0.98765432, "1", 0.01, "2", 1e-9, "7", True, None),
     ('odd, "name"\nof two lines.png', "a,b", 0.5, "c", 0.25, None, None, None, None, None),
@@ -20,21 +20,21 @@ ROWS = [
 ]
 
 
-def opened(path, format, resume=False, force=False, made=MADE) -> Lines:
-    return Lines(NAMES, format, path, made, resume, force)
+def opened(path, format, resume=False, force=False, provenance=PROVENANCE) -> RowFile:
+    return RowFile(NAMES, format, path, provenance, resume, force)
 
 
-def write(lines: Lines, rows) -> None:
-    lines.begin()
-    lines.write(rows)
-    lines.close(whole=True)
+def write(file: RowFile, rows) -> None:
+    file.begin()
+    file.write(rows)
+    file.close(complete=True)
 
 
 def texts(row) -> list:
     return [row[0], row[1], row[-3], row[-1]]
 
 
-def test_csv_is_what_other_programs_read(tmp_path):
+def test_csv_is_readable_by_other_programs(tmp_path):
     path = tmp_path / "x.csv"
     write(opened(path, "csv"), ROWS)
     with path.open(newline="", errors="surrogateescape") as file:
@@ -48,7 +48,7 @@ def test_csv_is_what_other_programs_read(tmp_path):
     assert (read[1]["label"], read[1]["third"], read[3]["correct"]) == ("a,b", "", "false")
 
 
-def test_json_is_an_object_per_line(tmp_path):
+def test_json_has_one_object_per_line(tmp_path):
     path = tmp_path / "x.jsonl"
     write(opened(path, "json"), ROWS)
     read = [json.loads(line) for line in path.read_text().splitlines()]
@@ -58,21 +58,21 @@ def test_json_is_an_object_per_line(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["csv", "json"])
-def test_file_cut_anywhere_goes_on_to_the_same_file(tmp_path, format):
+def test_resuming_a_file_cut_anywhere_gives_the_same_file(tmp_path, format):
     path = tmp_path / "x"
     write(opened(path, format), ROWS)
     whole = path.read_bytes()
     for length in [*range(0, len(whole), 3), len(whole) - 1, len(whole)]:
         path.write_bytes(whole[:length])
-        lines = opened(path, format, resume=True)
-        recorded = list(lines.recorded())
+        file = opened(path, format, resume=True)
+        recorded = list(file.recorded())
         assert [texts(row) for row in recorded] == [texts(row) for row in ROWS[: len(recorded)]]
-        write(lines, ROWS[len(recorded) :])
+        write(file, ROWS[len(recorded) :])
         assert path.read_bytes() == whole
     path.write_bytes(whole + b"torn" * 1000)
-    lines = opened(path, format, resume=True)
-    assert len(list(lines.recorded())) == len(ROWS)
-    write(lines, [])
+    file = opened(path, format, resume=True)
+    assert len(list(file.recorded())) == len(ROWS)
+    write(file, [])
     assert path.read_bytes() == whole
     assert len(recorded) == len(ROWS)
 
@@ -81,36 +81,36 @@ def test_file_that_is_there_is_neither_lost_nor_mixed_up(tmp_path):
     path = tmp_path / "x.csv"
     write(opened(path, "csv"), ROWS)
     before = path.read_bytes()
-    with pytest.raises(RequestError, match=r"x\.csv is there already; --resume goes on with it, --force replaces it"):
+    with pytest.raises(RequestError, match=r"x\.csv already exists; --resume continues it, --force replaces it"):
         opened(path, "csv")
     with pytest.raises(RequestError, match="was made with prepare none, now auto; --force"):
-        opened(path, "csv", resume=True, made=MADE | {"prepare": "auto"})
+        opened(path, "csv", resume=True, provenance=PROVENANCE | {"prepare": "auto"})
     assert path.read_bytes() == before
     write(opened(path, "csv", force=True), ROWS[:1])
     assert path.read_bytes().count(b"\n") == 2
 
 
-def test_nothing_is_changed_before_the_rows_begin(tmp_path):
+def test_nothing_is_changed_before_begin(tmp_path):
     path = tmp_path / "x.csv"
-    opened(path, "csv").close(whole=False)
+    opened(path, "csv").close(complete=False)
     assert list(tmp_path.iterdir()) == []
     write(opened(path, "csv"), ROWS)
-    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     assert set(before) == {"x.csv", "x.csv.made.json"}
-    lines = opened(path, "csv", force=True, made=MADE | {"run_id": "another"})
-    assert list(lines.recorded()) == []
-    lines.close(whole=False)
-    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
-    write(opened(path, "csv", force=True, made=MADE | {"run_id": "another"}), [])
+    file = opened(path, "csv", force=True, provenance=PROVENANCE | {"run_id": "another"})
+    assert list(file.recorded()) == []
+    file.close(complete=False)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    write(opened(path, "csv", force=True, provenance=PROVENANCE | {"run_id": "another"}), [])
     assert json.loads((tmp_path / "x.csv.made.json").read_text())["run_id"] == "another"
 
 
-def test_file_of_somebody_else_s(tmp_path):
+def test_file_of_another_program_is_refused(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("a,b\n1,2\n")
-    with pytest.raises(RequestError, match=r"no x\.csv\.made\.json lies beside it"):
+    with pytest.raises(RequestError, match=r"x\.csv\.made\.json, which records its run and options, is missing"):
         opened(path, "csv", resume=True)
-    (tmp_path / "x.csv.made.json").write_text(json.dumps(MADE))
+    (tmp_path / "x.csv.made.json").write_text(json.dumps(PROVENANCE))
     with pytest.raises(FitbenchError, match="its header is not path,label"):
         list(opened(path, "csv", resume=True).recorded())
     path.write_text(",".join(NAMES) + "\n1,2\n")
@@ -118,36 +118,36 @@ def test_file_of_somebody_else_s(tmp_path):
         list(opened(path, "csv", resume=True).recorded())
 
 
-def test_two_processes_do_not_write_one_file(tmp_path):
+def test_two_processes_cannot_write_one_file(tmp_path):
     path = tmp_path / "x.csv"
     first = opened(path, "csv")
     with pytest.raises(FitbenchError, match="another process is writing it"):
         opened(path, "csv", resume=True)
-    first.close(whole=True)
-    opened(path, "csv", resume=True).close(whole=True)
+    first.close(complete=True)
+    opened(path, "csv", resume=True).close(complete=True)
 
 
-def test_output_that_cannot_be_written(tmp_path):
+def test_error_names_an_output_that_cannot_be_written(tmp_path):
     with pytest.raises(FitbenchError, match=r"none/x\.csv: cannot be written"):
         opened(tmp_path / "none" / "x.csv", "csv")
     with pytest.raises(FitbenchError, match="cannot be written"):
         opened(tmp_path, "csv", force=True)
-    lines = opened(tmp_path / "x.csv", "csv")
-    lines.begin()
+    file = opened(tmp_path / "x.csv", "csv")
+    file.begin()
     with (
-        Path("/dev/full").open("wb", buffering=0) as lines.file,
+        Path("/dev/full").open("wb", buffering=0) as file.file,
         pytest.raises(FitbenchError, match=r"no space left.*--resume"),
     ):
-        lines.write(ROWS)
+        file.write(ROWS)
 
 
-@pytest.mark.parametrize("made", ["Lines(names, 'csv', None, {}, False, False)", "Table(names)"])
-def test_stdout_that_cannot_be_written(made):
+@pytest.mark.parametrize("output", ["RowFile(names, 'csv', None, {}, False, False)", "Table(names)"])
+def test_error_names_stdout_if_it_cannot_be_written(output):
     program = (
-        "import sys; from fitbench import cli; from fitbench.inference import answers\n"
-        "from fitbench.inference.row_files import Lines; from fitbench.inference.table import Table\n"
+        "import sys; from fitbench import cli; from fitbench.inference.rows import columns\n"
+        "from fitbench.inference.row_files import RowFile; from fitbench.inference.table import Table\n"
         "def app():\n"
-        f"    names = answers.columns(True); out = {made}; out.begin()\n"
+        f"    names = columns(True); out = {output}; out.begin()\n"
         f"    out.write({ROWS[:1]!r}); out.close(True)\n"
         "cli.app = app; cli.main()"
     )

@@ -12,7 +12,7 @@ FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "
 
 
 def archive(path: Path, config: object, compression: int = zipfile.ZIP_STORED, **members: bytes) -> Path:
-    """A model.keras with this config.json, text or what becomes JSON, and nothing behind it."""
+    """Write a model.keras with a config.json, given as text or as an object, and without weights."""
     text = config if isinstance(config, (str, bytes)) else json.dumps(config)
     content = {"metadata.json": b"{}", "config.json": text, "model.weights.h5": b""} | members
     with zipfile.ZipFile(path, "w", compression) as file:
@@ -30,7 +30,7 @@ def path(tmp_path):
     return tmp_path / "model.keras"
 
 
-def test_layers_of_keras_and_fitbench_are_known(path):
+def test_layers_of_keras_and_fitbench_are_allowed(path):
     tanh = FUNCTION | {"config": "fitbench>scaled_tanh"}
     own = {
         "module": "fitbench.models.layers",
@@ -45,8 +45,8 @@ def test_layers_of_keras_and_fitbench_are_known(path):
         "registered_name": "Pad",
     }
     relu = FUNCTION | {"config": "relu"}
-    of_version_0_1 = own | {"module": "fitbench.training.layers"}
-    archive(path, model(DENSE, own, of_version_0_1, operation, DENSE | {"config": {"activation": relu}}))
+    saved_by_0_1 = own | {"module": "fitbench.training.layers"}
+    archive(path, model(DENSE, own, saved_by_0_1, operation, DENSE | {"config": {"activation": relu}}))
     assert foreign(path) == []
     assert has_own_layers(path)
     archive(path, model(DENSE))
@@ -54,7 +54,7 @@ def test_layers_of_keras_and_fitbench_are_known(path):
 
 
 @pytest.mark.parametrize(
-    ("thing", "named"),
+    ("item", "name"),
     [
         ({"module": "keras.layers", "class_name": "Lambda"}, "keras.layers.Lambda"),
         ({"module": "keras", "class_name": "layers.Lambda"}, "keras.layers.Lambda"),
@@ -74,76 +74,76 @@ def test_layers_of_keras_and_fitbench_are_known(path):
         ({"class_name": "Layer"}, "Layer"),
     ],
 )
-def test_what_could_do_more_than_compute_is_found_at_any_depth(path, thing, named):
-    archive(path, model(DENSE, DENSE | {"config": {"activation": [{"deep": thing}]}}))
-    [found] = foreign(path)
-    assert names([found]).endswith(named)
+def test_objects_that_may_do_more_than_compute_are_listed_at_any_depth(path, item, name):
+    archive(path, model(DENSE, DENSE | {"config": {"activation": [{"deep": item}]}}))
+    [listed] = foreign(path)
+    assert names([listed]).endswith(name)
 
 
-def test_names_cannot_misuse_the_terminal(path):
+def test_names_are_cleaned_for_the_terminal(path):
     archive(path, model({"module": "mine", "class_name": "\x1b[2J" + "x" * 1000}))
-    said = names(foreign(path))
-    assert "\\x1b" in said
-    assert "\x1b" not in said
-    assert len(said) < 300
+    text = names(foreign(path))
+    assert "\\x1b" in text
+    assert "\x1b" not in text
+    assert len(text) < 300
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (b"", "no model that Keras 3 saved"),
-        (b"PK\x03\x04 but no zip", "no model that Keras 3 saved"),
-        (b"\x89HDF\r\n\x1a\n" + b"0" * 100, "no model that Keras 3 saved"),
-        (None, "there is no such file"),
+        (b"", "not a model saved by Keras 3"),
+        (b"PK\x03\x04 but no zip", "not a model saved by Keras 3"),
+        (b"\x89HDF\r\n\x1a\n" + b"0" * 100, "not a model saved by Keras 3"),
+        (None, "no such file"),
     ],
 )
-def test_no_model_at_all(path, content, said):
+def test_file_that_is_not_a_model_is_refused(path, content, message):
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(FitbenchError, match=f"{path}: {said}"):
+    with pytest.raises(FitbenchError, match=f"{path}: {message}"):
         foreign(path)
 
 
-def test_cut_short_at_any_place(path):
+def test_truncated_file_is_refused(path):
     whole = archive(path, model(DENSE)).read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
-        with pytest.raises(FitbenchError, match="no model that Keras 3 saved, or damaged"):
+        with pytest.raises(FitbenchError, match="not a model saved by Keras 3, or damaged"):
             foreign(path)
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "message"),
     [
-        ("{", "no model that Keras 3 saved, or damaged"),
-        (b"\xff\xfe\xff", "no model that Keras 3 saved, or damaged"),
+        ("{", "not a model saved by Keras 3, or damaged"),
+        (b"\xff\xfe\xff", "not a model saved by Keras 3, or damaged"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
-        (model({"module": "keras.layers", "class_name": ["Dense"]}), "a class_name in its config.json is no text"),
+        (model({"module": "keras.layers", "class_name": ["Dense"]}), "a class_name in its config.json is not a string"),
     ],
 )
-def test_damaged_configuration(path, config, said):
-    with pytest.raises(FitbenchError, match=said):
+def test_damaged_configuration_is_refused(path, config, message):
+    with pytest.raises(FitbenchError, match=message):
         foreign(archive(path, config))
 
 
-def test_archive_without_weights(path):
+def test_archive_without_weights_is_refused(path):
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("config.json", "{}")
-    with pytest.raises(FitbenchError, match=r"has no metadata\.json, model\.weights\.h5"):
+    with pytest.raises(FitbenchError, match=r"contains no metadata\.json, model\.weights\.h5"):
         foreign(path)
 
 
 @pytest.mark.parametrize("name", ["../evil.py", "assets/../../evil.py", "/tmp/evil.py", "..\\evil.py"])
-def test_member_that_lies_outside(path, name):
-    with pytest.raises(FitbenchError, match="which lies outside of it"):
+def test_member_with_a_path_outside_the_archive_is_refused(path, name):
+    with pytest.raises(FitbenchError, match="a path outside the archive"):
         foreign(archive(path, model(DENSE), **{name: b"x"}))
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "assets/more"])
-def test_bomb_is_not_unpacked(path, name):
+def test_zip_bomb_is_refused(path, name):
     bomb = b" " * (65 * 2**20)
     archive(path, model(DENSE), zipfile.ZIP_DEFLATED, **{name: bomb})
     assert path.stat().st_size < 2**20
-    with pytest.raises(FitbenchError, match=r"takes more than 64 MiB|would grow from .* to 68,157,440 bytes"):
+    with pytest.raises(FitbenchError, match=r"takes more than 64 MiB|would expand from .* to 68,157,440 bytes"):
         foreign(path)

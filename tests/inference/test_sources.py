@@ -11,7 +11,7 @@ from fitbench.inference.sources import Broken, Rows, Sources, batches
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Some files in some folders, and what must not be found among them."""
+    """Create image files in folders, and other files that must not be listed."""
     for name in (
         "a/2.png",
         "a/10.PNG",
@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def listed(monkeypatch, content: bytes) -> None:
+def set_stdin(monkeypatch, content: bytes) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
@@ -38,7 +38,7 @@ IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "found"),
+    ("arguments", "expected"),
     [
         (["a"], IN_A),
         (["a/"], IN_A),
@@ -53,20 +53,20 @@ IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
         (["../" + "{parent}" + "/b.png"], ["../{parent}/b.png"]),
     ],
 )
-def test_files_folders_and_globs_in_their_order(folder, arguments, found):
-    arguments, found = ([text.format(parent=folder.name) for text in texts] for texts in (arguments, found))
+def test_files_folders_and_globs_are_listed_in_order(folder, arguments, expected):
+    arguments, expected = ([text.format(parent=folder.name) for text in texts] for texts in (arguments, expected))
     sources = Sources(arguments)
-    assert [path for path in sources if not path.startswith("a/loop/loop")] == found
+    assert [path for path in sources if not path.startswith("a/loop/loop")] == expected
     assert sources.count() == len(list(sources))
 
 
-def test_file_whose_name_looks_like_a_glob_is_itself(folder):
+def test_file_whose_name_looks_like_a_glob_is_read(folder):
     Image.new("L", (2, 2)).save("[a].png")
     assert list(Sources(["[a].png"])) == ["[a].png"]
 
 
-def test_paths_on_stdin_one_a_line_or_before_each_null(folder, monkeypatch):
-    listed(monkeypatch, b"b.png\n\na/2.png\nnot here.png\nb\n")
+def test_paths_are_read_from_stdin(folder, monkeypatch):
+    set_stdin(monkeypatch, b"b.png\n\na/2.png\nnot here.png\nb\n")
     assert list(Sources(["-"])) == ["b.png", "a/2.png", "not here.png", "b/1.tif"]
     assert Sources(["-"]).count() is None
     reading, writing = os.pipe()
@@ -76,58 +76,58 @@ def test_paths_on_stdin_one_a_line_or_before_each_null(folder, monkeypatch):
     assert list(Sources(["-"], null=True)) == ["two\nlines.png", "b.png", "a/2.png"]
 
 
-def test_lines_of_a_list_from_windows(folder, monkeypatch):
+def test_windows_line_ends_are_accepted(folder, monkeypatch):
     Image.new("L", (2, 2)).save("odd\r", "PNG")
-    listed(monkeypatch, b"b.png\r\n\r\nb\r\nnot here.png\r\nodd\r\n")
+    set_stdin(monkeypatch, b"b.png\r\n\r\nb\r\nnot here.png\r\nodd\r\n")
     assert list(Sources(["-"])) == ["b.png", "b/1.tif", "not here.png", "odd\r"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"])
-def test_list_of_nothing(folder, monkeypatch, content):
-    listed(monkeypatch, content)
-    with pytest.raises(RequestError, match="no images were named on stdin"):
+def test_empty_stdin_is_refused(folder, monkeypatch, content):
+    set_stdin(monkeypatch, content)
+    with pytest.raises(RequestError, match="stdin has no paths of images"):
         list(Sources(["-"]))
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "message"),
     [
         ("none.png", "none.png: there is no such file or folder"),
         ("a/../none", "a/../none: there is no such file or folder"),
-        ("*.jpg", r"\*.jpg: no file fits"),
-        ("empty", "empty: no image in this folder; looked for .bmp .gif"),
+        ("*.jpg", r"\*.jpg: no file matches"),
+        ("empty", "empty: no image in this folder; expected files with .bmp .gif"),
     ],
 )
-def test_argument_that_stands_for_nothing(folder, argument, said):
+def test_argument_without_images_is_refused(folder, argument, message):
     (folder / "empty").mkdir()
-    with pytest.raises(RequestError, match=said):
+    with pytest.raises(RequestError, match=message):
         Sources(["b.png", argument])
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_folder_that_cannot_be_read(folder):
+def test_unreadable_folder_is_reported(folder):
     (folder / "a" / "deep").chmod(0)
-    broken = [one for one in Sources(["a"]) if isinstance(one, Broken)]
-    assert [(one.name, one.error) for one in broken] == [("a/deep", "permission denied")]
+    broken = [source for source in Sources(["a"]) if isinstance(source, Broken)]
+    assert [(source.name, source.error) for source in broken] == [("a/deep", "permission denied")]
 
 
-def test_arrays_are_among_them(folder):
+def test_arrays_are_opened(folder):
     np.save("x.npy", np.zeros((5, 4, 4), np.uint8))
     (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
-    found = list(Sources(["b.png", "x.npy", "bad.npy"]))
-    assert isinstance(found[1], Rows)
-    assert found[1].pixels.shape == (5, 4, 4, 1)
-    assert isinstance(found[1].pixels, np.memmap)
-    assert isinstance(found[2], Broken)
-    assert found[2].error.startswith("damaged")
+    sources = list(Sources(["b.png", "x.npy", "bad.npy"]))
+    assert isinstance(sources[1], Rows)
+    assert sources[1].pixels.shape == (5, 4, 4, 1)
+    assert isinstance(sources[1].pixels, np.memmap)
+    assert isinstance(sources[2], Broken)
+    assert sources[2].error.startswith("damaged")
     assert Sources(["b.png", "x.npy", "bad.npy"]).count() == 7
 
 
 def test_batches_end_where_files_end_and_arrays_begin(folder):
     np.save("x.npy", np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4))
     (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
-    made = list(batches(Sources(["a", "x.npy", "bad.npy", "b.png"]), 2))
-    assert [batch.names for batch in made] == [
+    all_batches = list(batches(Sources(["a", "x.npy", "bad.npy", "b.png"]), 2))
+    assert [batch.names for batch in all_batches] == [
         ["a/10.PNG", "a/2.png"],
         ["a/deep/x.jpg"],
         ["x.npy[0]", "x.npy[1]"],
@@ -136,4 +136,4 @@ def test_batches_end_where_files_end_and_arrays_begin(folder):
         ["bad.npy"],
         ["b.png"],
     ]
-    assert made[3].rows[0, 0, 0, 0] == 32
+    assert all_batches[3].rows[0, 0, 0, 0] == 32

@@ -149,7 +149,7 @@ def wait_for(condition: Callable[[], Any], process: BaseProcess, seconds: float 
         time.sleep(0.002)
 
 
-# -- killed ----------------------------------------------------------------------------------------------------------
+# -- killed -----------------------------------------------------------------------------------------------------------
 
 
 # A sweep is killed as soon as a file that matches such a pattern appears, or at a random time.
@@ -236,7 +236,7 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of
     assert_no_temporary_files(tmp_path / "default")
 
 
-# -- shared ----------------------------------------------------------------------------------------------------------
+# -- shared -----------------------------------------------------------------------------------------------------------
 
 
 def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed, tmp_path):
@@ -268,7 +268,7 @@ def test_process_finishes_a_shared_sweep_after_the_other_process_is_killed(start
     assert_no_temporary_files(study)
 
 
-# -- the other backend, whose server replaces the first --------------------------------------------------
+# -- the other backend, whose server replaces the first ---------------------------------------------------------------
 
 
 def test_sweep_killed_on_jax_ends_with_the_results_of_an_undisturbed_one(tmp_path):

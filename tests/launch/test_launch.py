@@ -67,7 +67,7 @@ def test_conf_is_found():
     assert (conf_folder() / "config.yaml").is_file()
 
 
-# -- recorded runs are not trained again ---------------------------------------------------------------------------
+# -- recorded runs are not trained again ------------------------------------------------------------------------------
 
 
 def test_recorded_result_of_a_finished_run_is_returned(configure, tmp_path):
@@ -130,7 +130,7 @@ def test_sweep_with_a_wrong_job_launches_nothing(working_folder):
     assert not (working_folder / "outputs").exists()
 
 
-# -- the same name at another path -----------------------------------------------------------------------------------
+# -- the same name at another path ------------------------------------------------------------------------------------
 
 
 def letters(path: Path, seed: int = 0) -> Path:
@@ -183,7 +183,7 @@ def test_recorded_run_is_returned_when_its_data_are_gone(recorded):
     assert run(config)[1]
 
 
-# -- wrong requests -----------------------------------------------------------------------------------------
+# -- wrong requests ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

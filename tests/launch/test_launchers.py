@@ -142,7 +142,7 @@ def test_resumed_sweep_has_the_results_of_the_basic_launcher(launcher, basic, tm
             assert record(study / folder.name) == record(folder), folder.name
 
 
-# -- a launcher that fails ------------------------------------------------------------------------------------------
+# -- a launcher that fails --------------------------------------------------------------------------------------------
 
 
 class FailingLauncher:
@@ -209,7 +209,7 @@ def test_failure_of_an_earlier_sweep_does_not_count_as_progress(jobs, capsys):
     assert f"failed: {jobs[0].folder}: ValueError: no luck\n" in capsys.readouterr().out
 
 
-# -- a plugin that is not installed ----------------------------------------------------------------------------------
+# -- a plugin that is not installed -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)

@@ -143,7 +143,7 @@ def test_cancelled_job_is_reported_as_failed_and_trained_when_the_sweep_is_launc
     assert {name: record(folder) for name, folder in named(study).items()} == expected()
 
 
-# -- without Slurm ---------------------------------------------------------------------------------------------------
+# -- without Slurm ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

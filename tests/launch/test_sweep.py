@@ -80,7 +80,7 @@ def has_epochs(study: Path, part: str, epochs: int) -> Callable[[], bool]:
     return lambda: any(len(read_history(path)) >= epochs for path in study.glob(f"*{part}"))
 
 
-# -- every combination is one run ------------------------------------------------------------------------------------
+# -- every combination is one run -------------------------------------------------------------------------------------
 
 
 def test_combination_is_trained_in_the_folder_of_the_same_single_run(grid, configure, capsys):
@@ -146,7 +146,7 @@ def test_experiment_file_may_define_a_sweep(tmp_path, capsys):
     assert summary(capsys.readouterr().out)["finished"] == 2
 
 
-# -- failures --------------------------------------------------------------------------------------------------------
+# -- failures ---------------------------------------------------------------------------------------------------------
 
 # lenet5 needs larger images than the digits, and a learning rate of 1e30 diverges: only one of the four can be trained
 FAILING = ("-m", *QUICK, "optimizer=sgd", "model=lenet5,mlp", "optimizer.learning_rate=1e30,0.1")
@@ -210,7 +210,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path, capsys):
     }
 
 
-# -- other processes -------------------------------------------------------------------------------------------------
+# -- other processes --------------------------------------------------------------------------------------------------
 
 HOLD = """
 import sys
@@ -261,7 +261,7 @@ def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder
     assert not (theirs / "claim.json").exists()
 
 
-# -- Ctrl-C ----------------------------------------------------------------------------------------------------------
+# -- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
 
 def test_interrupted_sweep_ends_at_once_and_resumes_to_the_same_results(grid, tmp_path, capsys, monkeypatch):
@@ -297,7 +297,7 @@ def test_interrupted_sweep_ends_at_once_and_resumes_to_the_same_results(grid, tm
         assert record(mine) == record(theirs)
 
 
-# -- progress ------------------------------------------------------------------------------------------
+# -- progress ---------------------------------------------------------------------------------------------------------
 
 
 def finish(folder: Path, val_accuracy: float) -> None:

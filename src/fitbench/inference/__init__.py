@@ -1,1 +1,1 @@
-"""A finished run at work: predict, serve, export, evaluate."""
+"""Uses the models of finished runs: predict, serve, export, evaluate."""

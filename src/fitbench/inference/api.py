@@ -1,4 +1,4 @@
-"""What the JSON API speaks of, for OpenAPI: what is asked, what is answered, and what errors mean."""
+"""The schemas of the JSON API for OpenAPI: requests, responses and errors."""
 
 from typing import Annotated, Any
 
@@ -7,81 +7,81 @@ from pydantic import BaseModel, ConfigDict, Field
 from fitbench.inference.prepare import Prepare
 
 
-class Asked(BaseModel):
-    """What can stand behind the address of /predict."""
+class PredictQuery(BaseModel):
+    """The query parameters of /predict."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model: Annotated[list[str], Field(description="a run_id, as /models names it; may be repeated; default: all")] = []
+    model: Annotated[list[str], Field(description="a run_id from /models; may be repeated; default: all models")] = []
     prepare: Annotated[
         Prepare | None,
         Field(
-            description="auto: find the digit and make it look like MNIST's. none: only resize a file; an array must "
-            "be of the model's shape. Default: for files auto where the model was trained on MNIST, else none; for "
-            "arrays none"
+            description="auto: find the digit and turn it into an image like MNIST's. none: only resize a file; an "
+            "array must have the model's shape. Default: auto for files if the model was trained on MNIST, otherwise "
+            "none"
         ),
     ] = None
-    seen: Annotated[bool, Field(description="also answer with the pixels that the model saw")] = False
+    seen: Annotated[bool, Field(description="also return the pixels that the model saw")] = False
 
 
 class Prediction(BaseModel):
-    """What one model reads in one image."""
+    """The prediction of one model for one image."""
 
-    image: Annotated[str, Field(description="the name of the file, or image, or images[3]")]
+    image: Annotated[str, Field(description="the name of the file; for an array, image or images[3]")]
     model: Annotated[str, Field(description="the run_id")]
     label: Annotated[str, Field(description="the most probable class")]
-    probability: Annotated[float, Field(description="of this class")]
-    probabilities: Annotated[dict[str, float], Field(description="by class; their sum is 1")]
+    probability: Annotated[float, Field(description="the probability of this class")]
+    probabilities: Annotated[dict[str, float], Field(description="the probability of each class; their sum is 1")]
     seen: Annotated[
-        list[list[Any]] | None, Field(description="rows of pixels, 0 to 255; of colour [red, green, blue]")
+        list[list[Any]] | None, Field(description="rows of pixels, 0 to 255; a colour pixel is [red, green, blue]")
     ] = None
 
 
 class Predictions(BaseModel):
-    """One prediction per image and model: the images in their order, of each the models in theirs."""
+    """One prediction per image and model, in the order of the images, then of the models."""
 
     predictions: list[Prediction]
 
 
 class Model(BaseModel):
-    """A model that is served."""
+    """A served model."""
 
     model: Annotated[str, Field(description="the run_id")]
-    name: Annotated[str, Field(description="of the kind of model")]
+    name: Annotated[str, Field(description="the kind of model")]
     data: Annotated[str, Field(description="the data set that it was trained on")]
     classes: list[str]
-    shape: Annotated[list[int], Field(description="height, width, channels of its images")]
+    shape: Annotated[list[int], Field(description="height, width and channels of its images")]
     test_accuracy: float | None
     parameters: int
 
 
-class LimitsOfARequest(BaseModel):
-    """What one request may take at most."""
+class RequestLimits(BaseModel):
+    """The limits of one request."""
 
     bytes: int
-    pixels: Annotated[int, Field(description="of all its images together")]
+    pixels: Annotated[int, Field(description="the sum over all images")]
     images: int
 
 
 class Models(BaseModel):
-    """All that is served."""
+    """The served models."""
 
     models: list[Model]
-    limits: LimitsOfARequest
-    version: Annotated[str, Field(description="of fitbench")]
+    limits: RequestLimits
+    version: Annotated[str, Field(description="the version of fitbench")]
 
 
 class Health(BaseModel):
-    """That the server works."""
+    """The state of the server."""
 
     status: str = "ok"
     models: int
-    images: Annotated[int, Field(description="read since the start")]
-    seconds: Annotated[float, Field(description="since the start")]
+    images: Annotated[int, Field(description="images that were classified since the start")]
+    seconds: Annotated[float, Field(description="seconds since the start")]
 
 
 class Problem(BaseModel):
-    """What every error looks like."""
+    """The body of every error."""
 
     error: Annotated[str, Field(description="what is wrong, and what to do")]
 
@@ -90,12 +90,12 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": description}
     for status, description in {
         400: "malformed JSON or form",
-        404: "no such model; the error names those that there are",
+        404: "no such model; the error lists the models",
         408: "the request did not arrive in time",
-        413: "larger than the limits that /models tells",
-        415: "a content type that is not read",
-        422: "an image that cannot be read, pixels or rows that are none, or an unknown parameter",
-        503: "too many requests at a time; Retry-After tells when to try again",
+        413: "the request exceeds the limits that /models gives",
+        415: "unsupported content type",
+        422: "an image cannot be read, an array is invalid, or a parameter is unknown",
+        503: "too many requests at a time, or no answer in time; Retry-After gives the seconds to wait",
     }.items()
 }
 ROWS = {"type": "array", "items": {"type": "array", "items": {}}}
@@ -130,11 +130,11 @@ SEVEN = {
     "probability": 0.9999,
     "probabilities": {"0": 0.0, "1": 0.0001, "7": 0.9999},
 }
-PREDICTED = {"content": {"application/json": {"example": {"predictions": [SEVEN]}}}}
-PREDICT = """Read images: files of a form, one file as the whole body, or arrays of numbers as JSON.
+PREDICT_RESPONSE = {"content": {"application/json": {"example": {"predictions": [SEVEN]}}}}
+PREDICT = """Classify images: files of a form, one file as the whole body, or arrays of numbers as JSON.
 
 A file is PNG, JPEG, BMP, TIFF, GIF or WebP, of any size within the limits. An array has rows of pixels from 0 (black)
-to 255, of colour images [red, green, blue] each, and is taken as it is: light digits on dark, in the shape that /models
-tells. A request in which one image cannot be read is refused as a whole.
+to 255; a pixel of a colour image is [red, green, blue]. It must have the shape that /models gives and, for digits, be
+light on dark. If one image of a request cannot be read, the whole request is refused.
 
-The array in the example is of 4 x 4 pixels, to be short: a model of another shape takes it only with ?prepare=auto."""
+The array in the example has only 4 x 4 pixels. A model of another shape accepts it only with ?prepare=auto."""

@@ -1,4 +1,4 @@
-"""Images, and labels, that lie in arrays: .npy, .npz and IDX files, memory-mapped where that is possible."""
+"""Reads images and labels from array files: .npy, .npz and IDX, memory-mapped where possible."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from PIL import Image
 from fitbench.data.files import CHUNK_BYTES, map_member, read_idx
 from fitbench.data.image_files import displayed
 from fitbench.errors import DataError, RequestError
-from fitbench.inference.prepare import Prepare, prepared, prepared_all
+from fitbench.inference.prepare import Prepare, prepare_image, prepare_images
 from fitbench.text import clean
 
-MAGIC = {b"\x93NUM": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz"}  # what the files begin with
+MAGIC = {b"\x93NUM": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz"}  # the first bytes of the files
 IDX_MAGIC = b"\0\0\x08"
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def kind(path: Path) -> str | None:
-    """npy, npz or idx, as a file's content says; None where it is something else, or cannot be read.
+    """Return npy, npz or idx according to the content of a file; None for another file or one that cannot be read.
 
-    A zip counts as npz only where it is called so: with another name it is a damaged image.
+    A zip file is an npz only if its name ends in .npz. With another name it counts as a damaged image.
     """
     try:
         head = _head(path)
@@ -33,23 +33,26 @@ def kind(path: Path) -> str | None:
         return None
     if head[:3] == IDX_MAGIC:
         return "idx"
-    found = MAGIC.get(head)
-    return None if found == "npz" and path.suffix.lower() != ".npz" else found
+    name = MAGIC.get(head)
+    return None if name == "npz" and path.suffix.lower() != ".npz" else name
 
 
-def read_pixels(path: Path, wanted: str | None) -> tuple[np.ndarray, str]:
-    """The images of an array file, [N, height, width, channels] of any number type; and which array of an .npz it is.
+def read_pixels(path: Path, array_name: str | None) -> tuple[np.ndarray, str]:
+    """Read the images of an array file.
 
     Args:
-        path: a file of which `kind` says that it is one.
-        wanted: of an .npz, the array to take; else x_test, or the only one that can be images.
+        path: a file whose `kind` is not None.
+        array_name: the array of an .npz. By default x_test, or the only array that can hold images.
+
+    Returns:
+        The images, [N, height, width, channels] of any number type, and the name of the array in an .npz, or ''.
 
     Raises:
-        DataError: the file is damaged, or its array holds no images; the message begins with its name.
-        RequestError: it has no array of this name, or several that can be images.
+        DataError: the file is damaged, or its array does not hold images; the message begins with the file's name.
+        RequestError: there is no array of this name, or several arrays can hold images.
     """
     name = clean(path)
-    array, key = _read(path, lambda shapes: _image_key(shapes, wanted, name))
+    array, key = _read(path, lambda shapes: _choose_images(shapes, array_name, name))
     where = f"{name}: {key}" if key else name
     if array.ndim == 2:
         array = array[np.newaxis]
@@ -65,14 +68,15 @@ def read_pixels(path: Path, wanted: str | None) -> tuple[np.ndarray, str]:
 
 
 def read_labels(path: Path, images: str) -> np.ndarray:
-    """The labels of an array file: numbers or texts, [N].
+    """Read the labels of an array file: whole numbers or strings, [N].
 
     Args:
-        path: a file of which `kind` says that it is one.
-        images: the array of an .npz that the images are from: those of x_test are y_test; else labels or y.
+        path: a file whose `kind` is not None.
+        images: the array of an .npz that holds the images. The labels of x_test are y_test. Otherwise the labels are
+            the array labels or y.
 
     Raises:
-        DataError: the file is damaged, or its array holds no labels; the message begins with its name.
+        DataError: the file is damaged, or its array does not hold labels; the message begins with the file's name.
     """
     name = clean(path)
     keys = ([f"y{images[1:]}"] if images.startswith("x") else []) + ["labels", "y"]
@@ -89,13 +93,13 @@ def read_labels(path: Path, images: str) -> np.ndarray:
     if array.ndim != 1 or array.dtype.kind not in "uiU":
         where = f"{name}: {key}" if key else name
         raise DataError(
-            f"{where}: an array {array.shape} of {array.dtype}; expected labels, whole numbers or texts [N]"
+            f"{where}: an array {array.shape} of {array.dtype}; expected labels, whole numbers or strings [N]"
         )
     return array
 
 
 def is_deep(array: np.ndarray) -> bool:
-    """Whether the pixels are of 16 bits: unsigned, and of more than 255 somewhere."""
+    """Whether the pixels have 16 bits: uint16, with a value above 255."""
     step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     return array.dtype == np.uint16 and any(
         array[start : start + step].max(initial=0) > 255 for start in range(0, len(array), step)
@@ -103,61 +107,65 @@ def is_deep(array: np.ndarray) -> bool:
 
 
 def read_rows(
-    rows: np.ndarray, deep: bool, shape: tuple[int, int, int], how: Prepare
+    rows: np.ndarray, deep: bool, shape: tuple[int, int, int], prepare: Prepare
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """Images of an array as a model takes them, uint8 [N, *shape], and what is wrong with which of them.
+    """Prepare images of an array for a model.
 
     Args:
-        rows: [N, height, width, channels], numbers of any type from 0 to 255, or `deep` ones up to 65535.
-        deep: whether they have 16 bits.
-        shape: of the model's images.
-        how: what is done to them.
+        rows: [N, height, width, channels], whole numbers of any type from 0 to 255, or to 65535 if `deep`.
+        deep: whether the pixels have 16 bits.
+        shape: [height, width, channels] of the model.
+        prepare: how to prepare the images.
+
+    Returns:
+        The images, uint8 [N, *shape], and error messages by row. The image of a wrong row is black.
     """
     pixels, errors = (((rows.astype(np.uint32) + 128) // 257).astype(np.uint8), {}) if deep else _bytes(rows)
     if pixels.shape[1:] == shape:
-        return prepared_all(pixels, how), errors
-    made = np.zeros((len(pixels), *shape), np.uint8)
-    for i, image in enumerate(pixels):
+        return prepare_images(pixels, prepare), errors
+    images = np.zeros((len(pixels), *shape), np.uint8)
+    for i, values in enumerate(pixels):
         if i not in errors:
-            made[i] = prepared(displayed(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)), shape, how)
-    return made, errors
+            image = Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+            images[i] = prepare_image(displayed(image), shape, prepare)
+    return images, errors
 
 
 def _bytes(rows: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
-    """The rows as uint8; those with other values than whole numbers from 0 to 255 are 0, and said to be wrong."""
+    """Return rows as uint8, and error messages by row. Rows with values that are not pixels become 0."""
     if rows.dtype == np.uint8:
         return np.ascontiguousarray(rows), {}
     with np.errstate(invalid="ignore"):
-        right = ((rows >= 0) & (rows <= 255) & (rows == np.rint(rows))).all(axis=(1, 2, 3))
+        valid = ((rows >= 0) & (rows <= 255) & (rows == np.rint(rows))).all(axis=(1, 2, 3))
     errors = {
-        int(i): f"pixels of {rows[i].min():.4g} to {rows[i].max():.4g}; expected whole numbers from 0 to 255"
-        for i in np.flatnonzero(~right)
+        int(i): f"pixels from {rows[i].min():.4g} to {rows[i].max():.4g}; expected whole numbers from 0 to 255"
+        for i in np.flatnonzero(~valid)
     }
-    return np.where(right[:, None, None, None], rows, 0).astype(np.uint8), errors
+    return np.where(valid[:, None, None, None], rows, 0).astype(np.uint8), errors
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
-def _image_key(shapes: dict[str, tuple[int, ...]], wanted: str | None, name: str) -> str:
-    """Which array of an .npz holds the images."""
-    found = ", ".join(f"{clean(key)} {shape}" for key, shape in shapes.items()) or "nothing"
-    if wanted is not None:
-        if wanted not in shapes:
-            raise RequestError(f"{name}: has no array {clean(wanted)}; found {found}")
-        return wanted
+def _choose_images(shapes: dict[str, tuple[int, ...]], array_name: str | None, name: str) -> str:
+    """Return the name of the array of an .npz that holds the images."""
+    contents = ", ".join(f"{clean(key)} {shape}" for key, shape in shapes.items()) or "nothing"
+    if array_name is not None:
+        if array_name not in shapes:
+            raise RequestError(f"{name}: has no array {clean(array_name)}; found {contents}")
+        return array_name
     if "x_test" in shapes:
         return "x_test"
     images = [key for key, shape in shapes.items() if len(shape) in (3, 4)]
     if len(images) == 1:
         return images[0]
     if images:
-        raise RequestError(f"{name}: several arrays can be the images, {found}; --array NAME says which")
-    raise DataError(f"{name}: no array in it can be images; found {found}")
+        raise RequestError(f"{name}: several arrays can hold the images, {contents}; choose one with --array NAME")
+    raise DataError(f"{name}: no array in it can hold images; found {contents}")
 
 
 def _read(path: Path, choose: Callable[[dict[str, tuple[int, ...]]], str]) -> tuple[np.ndarray, str]:
-    """The array of a file, and which one it is of an .npz; '' elsewhere."""
+    """Read the array of a file. Also return its name in an .npz, or ''."""
     name = clean(path)
     try:
         match kind(path):
@@ -176,11 +184,11 @@ def _read(path: Path, choose: Callable[[dict[str, tuple[int, ...]]], str]) -> tu
     except _ERRORS as error:
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise DataError(f"{name}: holds Python objects, which are never unpickled; save plain numbers") from error
-        raise DataError(f"{name}: damaged, or no array file ({clean(error)})") from error
+        raise DataError(f"{name}: damaged, or not an array file ({clean(error)})") from error
 
 
 def _shape(members: zipfile.ZipFile, member: str) -> tuple[int, ...]:
-    """The shape of an array of an .npz, from its header."""
+    """Read the shape of an array of an .npz from its header."""
     with members.open(f"{member}.npy") as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -188,7 +196,7 @@ def _shape(members: zipfile.ZipFile, member: str) -> tuple[int, ...]:
 
 
 def _head(path: Path) -> bytes:
-    """The first 4 bytes of a file, unpacked if it is gzipped."""
+    """Read the first 4 bytes of a file, unpacked if it is gzipped."""
     if not _is_gzipped(path):
         with path.open("rb") as file:
             return file.read(4)

@@ -1,6 +1,7 @@
-"""Images that are asked about at the same time are computed together: one thread runs the models.
+"""Computes images of simultaneous requests together. One thread runs the models.
 
-It takes whatever has queued while it computed, and waits for nothing: a single image is computed at once.
+The thread takes the jobs that were queued while it computed. It never waits for more, so a single image is computed at
+once.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from fitbench.inference.reader import Reader
 class _Job:
     reader: Reader
     images: np.ndarray
-    answer: Future[np.ndarray] = field(default_factory=Future)
+    future: Future[np.ndarray] = field(default_factory=Future)
 
 
 class Batcher:
-    """The thread that runs the models; any thread may ask it."""
+    """The thread that runs the models. Its methods may be called from any thread."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -32,30 +33,32 @@ class Batcher:
         self._thread.start()
 
     def submit(self, reader: Reader, images: np.ndarray) -> Future[np.ndarray]:
-        """Ask for the probabilities, float32 [N, classes], of images, uint8 [N, height, width, channels].
+        """Queue images, uint8 [N, height, width, channels], for a model.
 
-        What is cancelled before its turn comes is not computed. The future raises what the model raises.
+        Returns:
+            A future of the probabilities, float32 [N, classes]. It raises the errors of the model. If it is cancelled
+            early enough, the images are not computed.
         """
         job = _Job(reader, images)
         self._jobs.put(job)
-        return job.answer
+        return job.future
 
     def close(self) -> None:
-        """Compute what has been asked for, and end the thread."""
+        """Compute the queued images, and end the thread."""
         self._jobs.put(None)
         self._thread.join()
 
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:
-            together = defaultdict(list)
+            by_reader = defaultdict(list)
             for job in [first, *self._queued(first)]:
-                if job.answer.set_running_or_notify_cancel():
-                    together[job.reader].append(job)
-            for reader, jobs in together.items():
-                _answer(reader, jobs)
+                if job.future.set_running_or_notify_cancel():
+                    by_reader[job.reader].append(job)
+            for reader, jobs in by_reader.items():
+                _compute(reader, jobs)
 
     def _queued(self, first: _Job) -> list[_Job]:
-        """What has queued behind the first job, up to a batch."""
+        """Take the jobs queued behind the first one, up to a batch."""
         jobs: list[_Job] = []
         count = len(first.images)
         while count < first.reader.batch_size:
@@ -71,17 +74,17 @@ class Batcher:
         return jobs
 
 
-def _answer(reader: Reader, jobs: list[_Job]) -> None:
-    """Compute the images of all these jobs, at most `reader.batch_size` at a time, and give each job its part."""
+def _compute(reader: Reader, jobs: list[_Job]) -> None:
+    """Compute the images of jobs, at most `reader.batch_size` at a time, and set the result of each job."""
     try:
         images = np.concatenate([job.images for job in jobs]) if len(jobs) > 1 else jobs[0].images
         size = reader.batch_size
         parts = [reader.probabilities(images[start : start + size]) for start in range(0, len(images), size)]
         probabilities = np.concatenate(parts)
-    except Exception as error:  # noqa: BLE001  # raised again where the answer is awaited
+    except Exception as error:  # noqa: BLE001  # raised again by the future
         for job in jobs:
-            job.answer.set_exception(error)
+            job.future.set_exception(error)
         return
     ends = np.cumsum([len(job.images) for job in jobs])
     for job, part in zip(jobs, np.split(probabilities, ends[:-1]), strict=True):
-        job.answer.set_result(part)
+        job.future.set_result(part)

@@ -1,4 +1,4 @@
-"""HTTP connections on which nobody can dawdle: with headers that do not come, with answers that are not read."""
+"""HTTP connections with time-outs for receiving the headers of a request and for sending a response."""
 
 from __future__ import annotations
 
@@ -10,70 +10,77 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 def protocol(seconds: float) -> type[asyncio.Protocol]:
-    """The kind of connection that gives a request's headers, and the reading of an answer, so many seconds.
+    """Return a protocol for uvicorn whose connections have this time-out."""
+    return type("TimedConnection", (Connection,), {"seconds": seconds})
 
-    The body of a request is the application's to wait for. What is no HTTP is told so in JSON, as all errors are.
+
+class Connection(H11Protocol):
+    """A connection that a client cannot keep open by sending headers, or reading responses, too slowly.
+
+    The application has its own time-out for the body of a request. Data that are not HTTP get an error in JSON, as all
+    errors do.
+
+    Attributes:
+        seconds: the time-out.
+        headers_timer: runs while the headers of a request are incomplete.
+        writing_timer: runs while the client does not read its response.
     """
 
-    class Connection(H11Protocol):
-        """One connection of a client."""
+    seconds: float
+    headers_timer: asyncio.TimerHandle | None = None
+    writing_timer: asyncio.TimerHandle | None = None
 
-        arriving: asyncio.TimerHandle | None = None
-        stalled: asyncio.TimerHandle | None = None
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the timer for the headers of the first request."""
+        super().connection_made(transport)
+        self._await_headers()
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            """Wait for the first request."""
-            super().connection_made(transport)
+    def data_received(self, data: bytes) -> None:
+        """Read data. Start the timer if the headers of a request are incomplete, otherwise stop it."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
             self._await_headers()
+        elif self.headers_timer:
+            self.headers_timer.cancel()
+            self.headers_timer = None
 
-        def data_received(self, data: bytes) -> None:
-            """Read on; where that has not completed a request's headers, wait for the rest of them."""
-            super().data_received(data)
-            if self.cycle is None or self.cycle.response_complete:
-                self._await_headers()
-            elif self.arriving:
-                self.arriving.cancel()
-                self.arriving = None
+    def _await_headers(self) -> None:
+        self.headers_timer = self.headers_timer or self.loop.call_later(self.seconds, self._time_out)
 
-        def _await_headers(self) -> None:
-            self.arriving = self.arriving or self.loop.call_later(seconds, self._give_up)
+    def _time_out(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self._refuse(408, f"the request has not arrived within {self.seconds:g} s")
+        self.transport.close()
 
-        def _give_up(self) -> None:
-            if self.cycle is None and not self.transport.is_closing():
-                self._refuse(408, f"the request has not arrived within {seconds:g} s")
-            self.transport.close()
+    def pause_writing(self) -> None:
+        """Start the timer: the client does not read its response."""
+        super().pause_writing()
+        self.writing_timer = self.loop.call_later(self.seconds, self.transport.abort)
 
-        def pause_writing(self) -> None:
-            """The client does not take its answer."""
-            super().pause_writing()
-            self.stalled = self.loop.call_later(seconds, self.transport.abort)
+    def resume_writing(self) -> None:
+        """Stop the timer: the client reads again, or has disconnected."""
+        super().resume_writing()
+        if self.writing_timer:
+            self.writing_timer.cancel()
+            self.writing_timer = None
 
-        def resume_writing(self) -> None:
-            """It does again; or it is gone."""
-            super().resume_writing()
-            if self.stalled:
-                self.stalled.cancel()
-                self.stalled = None
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer for the headers."""
+        super().connection_lost(exc)
+        if self.headers_timer:
+            self.headers_timer.cancel()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            """Nothing is waited for any more."""
-            super().connection_lost(exc)
-            if self.arriving:
-                self.arriving.cancel()
+    def send_400_response(self, msg: str) -> None:
+        """Answer data that are not HTTP."""
+        self._refuse(400, msg)
+        self.transport.close()
 
-        def send_400_response(self, msg: str) -> None:
-            """Answer what is no HTTP."""
-            self._refuse(400, msg)
-            self.transport.close()
-
-        def _refuse(self, status: int, text: str) -> None:
-            body = json.dumps({"error": text}).encode()
-            headers = [
-                ("content-type", "application/json"),
-                ("content-length", str(len(body))),
-                ("connection", "close"),
-            ]
-            for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
-
-    return Connection
+    def _refuse(self, status: int, text: str) -> None:
+        body = json.dumps({"error": text}).encode()
+        headers = [
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("connection", "close"),
+        ]
+        for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")

@@ -1,4 +1,4 @@
-"""`fitbench evaluate`: a finished run's model on other data than its own, recorded beside the run, not over it."""
+"""`fitbench evaluate`: evaluates the model of a finished run on other data, and records the metrics beside the run."""
 
 from __future__ import annotations
 
@@ -31,9 +31,14 @@ PARTS = ("test", "train")
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a data set for a run: `images`, uint8 [N, height, width, channels], and `labels`, int32 [N].
+    """One part of a data set, with the classes of a run.
 
-    Labels are positions in the run's classes. `matched` says how they came to be: by 'name' or by 'position'.
+    Attributes:
+        data: the data set.
+        name: 'test' or 'train'.
+        images: uint8 [N, height, width, channels].
+        labels: int32 [N], positions in the classes of the run.
+        matched: how classes of the data set were matched with those of the run: by 'name' or by 'position'.
     """
 
     data: Dataset
@@ -44,18 +49,19 @@ class Part:
 
 
 def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part: str, format: str, trust: bool) -> None:
-    """Evaluate a run's model on one part of a data set; record and print what comes of it.
+    """Evaluate the model of a run on one part of a data set, and record and print the metrics.
 
     Args:
-        run: a run folder, a run_id, or an unambiguous part of one, looked for in `outputs`.
+        run: a run folder, a run_id, or an unambiguous part of one.
+        outputs: the folder that is searched for the run.
         data: a choice of the group conf/data.
-        overrides: data.KEY=VALUE of it.
-        part: 'test' or 'train', of the data set.
-        format: 'table', or 'json' for the record with per-class figures and the confusion matrix.
+        overrides: overrides data.KEY=VALUE.
+        part: the part of the data set, 'test' or 'train'.
+        format: 'table', or 'json' for the record with metrics per class and the confusion matrix.
         trust: as in `open_run`.
 
     Raises:
-        RequestError: no run or several runs fit, the data cannot be composed, or are not of the run's shape or classes.
+        RequestError: no run or several runs match, or the data do not have the shape or the classes of the run.
         DataError: the data are missing or damaged.
         FitbenchError: the model cannot be loaded, or the run was trained again meanwhile.
     """
@@ -65,14 +71,14 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     folder = reading.find_run(run, outputs)
     result = finished(folder)
     training = configuration(result, folder).training
-    config = _composed(data, overrides)
+    config = _compose(data, overrides)
     from fitbench.data.loading import load
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
-    backend.choose(backend_of(result, folder))  # before the data: what must be downloaded is downloaded by Keras
+    backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
     with notice(True, f"reading {config.name}"):
-        chosen = _part(load(config), part, result)
+        chosen = _choose_part(load(config), part, result)
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
     _check_shape(reader, chosen, config)
@@ -84,13 +90,13 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     (_print_json if format == "json" else _print)(reader, record, path, matrix)
 
 
-def _composed(data: str, overrides: Sequence[str]) -> Data:
-    """The section `data` of the configuration that `fitbench train data=DATA OVERRIDES` would have."""
+def _compose(data: str, overrides: Sequence[str]) -> Data:
+    """Compose the section `data` of `fitbench train data=DATA OVERRIDES`."""
     for override in overrides:
         if not override.startswith("data.") or "=" not in override:
-            raise RequestError(f"{override}: only data.KEY=VALUE can follow, such as data.path=FOLDER")
+            raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
         if override.startswith("data.preprocess="):
-            raise RequestError(f"{override}: not here; a model prepares its images as it was trained to")
+            raise RequestError(f"{override}: not allowed here; the model preprocesses its images itself")
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -102,38 +108,37 @@ def _composed(data: str, overrides: Sequence[str]) -> Data:
         raise RequestError(explain(error)) from error
 
 
-def _part(data: Dataset, name: str, result: dict[str, Any]) -> Part:
-    """The part of this name, its labels in the run's classes.
+def _choose_part(data: Dataset, name: str, result: dict[str, Any]) -> Part:
+    """Return a part of a data set, with labels as positions in the classes of the run.
 
-    Classes of the same names are the same, in whichever order. Where one side has no names but 0, 1, 2 .., they are
-    matched by position, which is said.
+    Classes are matched by name, in any order. If the names on one side are only the numbers 0, 1, 2, .., classes are
+    matched by position, and a notice says so.
 
     Raises:
-        RequestError: the classes are not the run's.
+        RequestError: the data set has other classes than the run.
     """
     images, labels = (data.x_test, data.y_test) if name == "test" else (data.x_train, data.y_train)
     own, theirs = tuple(result["data"]["classes"]), data.classes
     if len(own) != len(theirs):
         raise RequestError(
-            f"{data.source}: has {len(theirs)} classes ({_listed(theirs)}); the run has {len(own)} ({_listed(own)})"
+            f"{data.source}: has {len(theirs)} classes ({_shorten(theirs)}); the run has {len(own)} ({_shorten(own)})"
         )
     if set(own) == set(theirs):
-        places = np.array([own.index(one) for one in theirs], np.int32)
-        return Part(data, name, images, places[labels], "name")
+        positions = np.array([own.index(class_name) for class_name in theirs], np.int32)
+        return Part(data, name, images, positions[labels], "name")
     numbers = tuple(map(str, range(len(own))))
     if numbers not in (own, theirs):
-        only = [one for one in theirs if one not in own]
+        unknown = [class_name for class_name in theirs if class_name not in own]
         raise RequestError(
-            f"{data.source}: its classes {_listed(only)} are none of the run's ({_listed(own)}); give them the run's "
-            "names"
+            f"{data.source}: its classes {_shorten(unknown)} are not classes of the run ({_shorten(own)}); rename them"
         )
     sys.stderr.write(
-        f"fitbench: classes are matched by position: {data.name} has {_listed(theirs)}; the run has {_listed(own)}\n"
+        f"fitbench: classes are matched by position: {data.name} has {_shorten(theirs)}; the run has {_shorten(own)}\n"
     )
     return Part(data, name, images, labels, "position")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _shorten(names: Sequence[str]) -> str:
     more = f", .. {clean(names[-1])}" if len(names) > 4 else ""
     return ", ".join(map(clean, names[: 3 if more else 4])) + more
 
@@ -146,11 +151,11 @@ def _check_shape(reader: Reader, part: Part, config: Data) -> None:
     if isinstance(config, ImageFolder):
         advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
     sizes = ["x".join(map(str, sides)) for sides in (shape, reader.shape)]
-    raise RequestError(f"{part.data.source}: images are {sizes[0]}; the run's model takes {sizes[1]}{advice}")
+    raise RequestError(f"{part.data.source}: images are {sizes[0]}; the model of the run takes {sizes[1]}{advice}")
 
 
 def _logits(reader: Reader, images: Any) -> tuple[np.ndarray, str]:
-    """The model's outputs, float32 [N, classes], and the device that computed them."""
+    """Compute the outputs of the model, float32 [N, classes]. Also return the name of the device."""
     from fitbench.training import backend
 
     size = reader.batch_size
@@ -171,7 +176,7 @@ def _record(
     data, count = part.data, len(part.labels)
     targets = objective.targets(part.labels, reader.task.outputs(reader.classes), training)
     loss = float(objective.loss(training)(targets, logits))
-    right = accuracy(part.labels, logits)
+    proportion = accuracy(part.labels, logits)
     return {
         "schema": evaluations.SCHEMA,
         "run_id": reader.run_id,
@@ -187,8 +192,8 @@ def _record(
             "matched": part.matched,
             "skipped": len(data.skipped),
         },
-        "metrics": {"loss": loss if math.isfinite(loss) else None, "accuracy": right},
-        "accuracy_interval": list(wilson(round(right * count), count)),
+        "metrics": {"loss": loss if math.isfinite(loss) else None, "accuracy": proportion},
+        "accuracy_interval": list(wilson(round(proportion * count), count)),
         "versions": versions(Backend(reader.result["config"]["backend"])),
         "git": git_state(),
         "device": device,
@@ -197,7 +202,7 @@ def _record(
 
 
 def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: np.ndarray) -> Path:
-    """Write the predictions, as predictions.npz has them, and last the record; gives its path."""
+    """Write the predictions in the format of predictions.npz, then the record. Return the path of the record."""
     data, task = record["data"], reader.task
     path = evaluations.path_of(reader.folder, data["name"], data["sha256"], data["part"])
     if finished(reader.folder)["finished_at"] != record["run_finished_at"]:
@@ -217,20 +222,20 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
     return path
 
 
-# -- what is printed --------------------------------------------------------------------------------------------------
+# -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _compared(reader: Reader, record: dict[str, Any]) -> dict[str, Any] | None:
-    """The run's own test accuracy and the difference from it, each with its interval; None of the same images."""
+def _compare(reader: Reader, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the run's own test accuracy and the difference from it, with intervals; None for the same images."""
     own, data, recorded = reader.result["data"], record["data"], reader.result["metrics"].get("test_accuracy")
     if recorded is None or own["test"] < 1 or (data["sha256"], data["part"]) == (own["sha256"], "test"):
         return None
     images, count = own["test"], data["count"]
-    right, other = round(record["metrics"]["accuracy"] * count), round(recorded * images)
-    estimate, interval = difference(right, count, other, images)
+    correct, own_correct = round(record["metrics"]["accuracy"] * count), round(recorded * images)
+    estimate, interval = difference(correct, count, own_correct, images)
     return {
         "test_accuracy": recorded,
-        "test_accuracy_interval": list(wilson(other, images)),
+        "test_accuracy_interval": list(wilson(own_correct, images)),
         "difference": estimate,
         "difference_interval": list(interval),
     }
@@ -240,7 +245,7 @@ def _print_json(reader: Reader, record: dict[str, Any], path: Path, matrix: np.n
     content = {
         **record,
         "path": str(path),
-        "compared": _compared(reader, record),
+        "compared": _compare(reader, record),
         "per_class": scores.per_class(matrix, reader.classes),
         "confusion": matrix.tolist(),
     }
@@ -253,24 +258,24 @@ def _print(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarra
     out = console()
     data, own = record["data"], reader.result["data"]
     out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
-    figures = Scores(reader.classes)
-    figures.matrix += matrix
-    figures.show(out)
+    totals = Scores(reader.classes)
+    totals.matrix += matrix
+    totals.show(out)
     loss = record["metrics"]["loss"]
     lines = [f"loss {'not finite' if loss is None else f'{loss:.4f}'}"]
-    compared = _compared(reader, record)
+    compared = _compare(reader, record)
     if compared is None:
         lines.append("these are the run's own test images")
     else:
         low, high = compared["difference_interval"]
-        said = "no difference is shown" if low <= 0 <= high else "the difference is real"
+        conclusion = "not significant" if low <= 0 <= high else "significant"
         lines += [
             f"on its own {own['test']:,} test images ({clean(own['name'])}): accuracy {compared['test_accuracy']:.4f}, "
             "95% interval {:.4f} to {:.4f}".format(*compared["test_accuracy_interval"]),
-            f"difference {compared['difference']:+.4f}, 95% interval {low:+.4f} to {high:+.4f}: {said}",
+            f"difference {compared['difference']:+.4f}, 95% interval {low:+.4f} to {high:+.4f}: {conclusion}",
         ]
     if data["sha256"] == own["sha256"] and data["part"] == "train":
-        lines.append("it was trained on these images: this says nothing about new ones")
+        lines.append("the model was trained on these images; the accuracy does not apply to new images")
     if data["skipped"]:
         lines.append(f"{data['skipped']:,} unreadable images are left out")
     for line in lines:
@@ -278,11 +283,12 @@ def _print(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarra
     out.print(clean(path), soft_wrap=True)
 
 
-def difference(right: int, images: int, other_right: int, other_images: int) -> tuple[float, Interval]:
-    """The accuracy on some images less that on others, with its 95% interval.
+def difference(correct: int, images: int, other_correct: int, other_images: int) -> tuple[float, Interval]:
+    """Return the difference of two accuracies on independent images, with its 95% interval.
 
-    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10: of the score intervals of the two proportions.
+    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, which combines the score intervals of the two
+    proportions.
     """
-    p, q = right / images, other_right / other_images
-    (low, high), (other_low, other_high) = wilson(right, images), wilson(other_right, other_images)
+    p, q = correct / images, other_correct / other_images
+    (low, high), (other_low, other_high) = wilson(correct, images), wilson(other_correct, other_images)
     return p - q, (p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low))

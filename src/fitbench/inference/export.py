@@ -1,4 +1,4 @@
-"""`fitbench export`: a run's model for another runtime, checked there against the original before it is handed over."""
+"""`fitbench export`: converts the model of a run for another runtime, and checks it there against the original."""
 
 from __future__ import annotations
 
@@ -28,31 +28,42 @@ from fitbench.text import check_format, clean
 
 TOLERANCE = 1e-4
 RANDOM_IMAGES = 1000
-NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # its roundings are others than those of a CPU, on which both models run here
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # both models run on the CPU, because a GPU rounds differently
 TEMPLATES = Path(__file__).parent / "templates"
 CHECKS = ("test", "random")
 HINT = dict.fromkeys(
     ("onnx", "litert"),
-    ";\na model that rounds within, as deskew does, needs the same additions in the same order: --format saved_model",
+    ";\na model that rounds inside, as with deskew, needs the same additions in the same order: --format saved_model",
 )
-LISTED = 100  # classes that the README lists
+README_CLASSES = 100  # the README lists at most this many
 
 
 @dataclass(frozen=True)
 class Images:
-    """What an exported model is checked on: images, uint8 [N, height, width, channels], and perhaps labels, int [N]."""
+    """The images that an exported model is checked on.
+
+    Attributes:
+        pixels: uint8 [N, height, width, channels].
+        labels: int [N], or None.
+        description: how messages describe the images.
+    """
 
     pixels: Any
     labels: np.ndarray | None
-    named: str
+    description: str
 
 
 @dataclass(frozen=True)
 class Check:
-    """How far an exported model is from the original on some images.
+    """The largest differences between an exported model and the original.
 
-    `logits` is the largest difference of a logit, over the largest logit of its image where that is larger than 1;
-    `probabilities` that of a probability; `read_differently` counts images; `accuracy` is the exported model's.
+    Attributes:
+        images: the number of images.
+        named: how messages describe the images.
+        logits: the largest difference of a logit, divided by the largest logit of its image if that exceeds 1.
+        probabilities: the largest difference of a probability.
+        read_differently: the number of images with another predicted class.
+        accuracy: the accuracy of the exported model; None without labels.
     """
 
     images: int
@@ -64,22 +75,23 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether they agree; what is no number agrees with nothing."""
+        """Whether the models agree within `TOLERANCE`. NaN never agrees."""
         return self.logits <= TOLERANCE and self.probabilities <= TOLERANCE
 
 
 def export(run: str, outputs: Path, format: str, folder: Path, check: str, trust: bool) -> None:
-    """Write a run's model in a format, with a README, model.json and predict.py, to a new folder.
+    """Export the model of a run to a new folder, with README.md, model.json and predict.py.
 
     Args:
-        run: a run folder, a run_id, or an unambiguous part of one, looked for in `outputs`.
+        run: a run folder, a run_id, or an unambiguous part of one.
+        outputs: the folder that is searched for the run.
         format: one of FORMATS.
-        folder: must not exist, or be empty. It is made whole or not at all.
-        check: 'test', on the run's test images; 'random', where these are not on this machine.
+        folder: must not exist or be empty. It is written completely or not at all.
+        check: 'test' checks on the test images of the run, 'random' on noise.
         trust: as in `open_run`.
 
     Raises:
-        RequestError: no run or several runs fit, the format cannot be made here, or the folder holds something.
+        RequestError: no run or several runs match, packages for the format are missing, or the folder is not empty.
         FitbenchError: the model cannot be loaded or converted, the test images are not here, or the exported model does
             not agree with the original.
     """
@@ -87,35 +99,35 @@ def export(run: str, outputs: Path, format: str, folder: Path, check: str, trust
     if check not in CHECKS:
         raise RequestError(f"--check is {check!r}; it must be {' or '.join(CHECKS)}")
     _check_new(folder)
-    made = FORMATS[format]
-    made.check_installed()
-    found = reading.find_run(run, outputs)
-    result = finished(found)
+    target = FORMATS[format]
+    target.check_installed()
+    run_folder = reading.find_run(run, outputs)
+    result = finished(run_folder)
     if "keras" not in sys.modules:
         os.environ |= NO_GPU
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
     backend.choose(Backend.tensorflow)  # before the data: what must be downloaded is downloaded by Keras
-    test_images = _test_images(result, found) if check == "test" else None
+    test_images = _test_images(result, run_folder) if check == "test" else None
     with notice(True, "loading the model"):
-        reader = open_run(found, trust, Backend.tensorflow)
+        reader = open_run(run_folder, trust, Backend.tensorflow)
     images = test_images or _random_images(reader)
     with _new_folder(folder) as new:
         with notice(True, f"converting to {format}"):
-            _convert(reader, made, new / made.model)
-        card = _card(reader, made)
-        _write(new, made, card)
-        with notice(True, f"checking on {images.named}"):
+            _convert(reader, target, new / target.model)
+        card = _card(reader, target)
+        _write(new, target, card)
+        with notice(True, f"checking on {images.description}"):
             agreement = _check(reader, images, new, ["fitbench"] if format == "keras" else ["fitbench", "keras"])
         if not agreement.passed:
             raise FitbenchError(
-                f"{reader.run_id}: the exported model does not agree with the original on {images.named}: "
+                f"{reader.run_id}: the exported model does not agree with the original on {images.description}: "
                 f"probabilities differ by {agreement.probabilities:.1e}, logits by {agreement.logits:.1e}; allowed is "
                 f"{TOLERANCE:.0e}. Nothing was written{HINT.get(format, '')}"
             )
         card["check"] = vars(agreement)
-        _write(new, made, card)
+        _write(new, target, card)
     _print(folder, reader, agreement)
 
 
@@ -123,17 +135,17 @@ def _check_new(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"-o {folder}: is a file; expected a new folder")
     if folder.is_dir() and any(folder.iterdir()):
-        raise RequestError(f"-o {folder}: there is something in this folder; expected a new or empty one")
+        raise RequestError(f"-o {folder}: this folder is not empty; expected a new or empty one")
     if folder.is_dir() and folder.samefile(Path.cwd()):
-        raise RequestError(f"-o {folder}: is the folder that you are in, which cannot be replaced; expected a new one")
+        raise RequestError(f"-o {folder}: is the current folder, which cannot be replaced; expected a new one")
 
 
 @contextlib.contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder to be filled, which becomes `folder` when the block has ended without an error."""
+    """Yield a temporary folder, which is renamed to `folder` when the block ends without an error."""
     folder = folder.absolute()
-    above = next(parent for parent in folder.parents if parent.is_dir())
-    new = above / f".{os.getpid()}.new.{folder.name}"
+    existing_parent = next(parent for parent in folder.parents if parent.is_dir())
+    new = existing_parent / f".{os.getpid()}.new.{folder.name}"
     try:
         new.mkdir()
         yield new
@@ -145,21 +157,21 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _convert(reader: Reader, made: Format, path: Path) -> None:
+def _convert(reader: Reader, target: Format, path: Path) -> None:
     from fitbench.training import backend
 
     failure: Exception | None = None
-    with backend.quiet():  # converters say much
+    with backend.quiet():  # converters print a lot
         try:
-            made.write(reader, path)
-        except Exception as error:  # noqa: BLE001 - whatever a converter raises of a model that it cannot take
+            target.write(reader, path)
+        except Exception as error:  # noqa: BLE001 - converters raise errors of many types
             failure = error
     if isinstance(failure, FitbenchError):
         raise failure
     if failure is not None:
         lines = str(failure).strip().splitlines() or [""]
         raise FitbenchError(
-            f"{reader.run_id}: cannot be converted to {made.name} ({type(failure).__name__}: {lines[0]:.200})"
+            f"{reader.run_id}: cannot be converted to {target.name} ({type(failure).__name__}: {lines[0]:.200})"
         ) from failure
 
 
@@ -170,33 +182,33 @@ def _test_images(result: dict[str, Any], folder: Path) -> Images:
     from fitbench.data.loading import load
 
     recorded = result["data"]
-    otherwise = "--check random checks on random images instead"
+    alternative = "--check random checks on random images instead"
     config = configuration(result, folder)
     try:
         data = load(config.data)
     except (DataError, RequestError) as error:
-        where = "fitbench data says where data sets are looked for"
-        raise FitbenchError(f"{str(error).splitlines()[0]}\n{where}; {otherwise}") from error
+        listing = "fitbench data lists the data sets that are here"
+        raise FitbenchError(f"{str(error).splitlines()[0]}\n{listing}; {alternative}") from error
     if data.sha256 != recorded["sha256"]:
         raise FitbenchError(
             f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
-            f"{recorded['sha256']:.8}; {otherwise}"
+            f"{recorded['sha256']:.8}; {alternative}"
         )
     return Images(data.x_test, data.y_test, f"all {len(data.y_test):,} test images of {clean(data.name)}")
 
 
 def _random_images(reader: Reader) -> Images:
-    """Noise of every brightness and contrast, the same every time."""
+    """Generate noise of varying brightness and contrast, always the same."""
     random = np.random.default_rng(0)
     shape = (RANDOM_IMAGES, 1, 1, 1)
-    ends = np.sort(random.integers(0, 256, (2, *shape)), axis=0)
+    low, high = np.sort(random.integers(0, 256, (2, *shape)), axis=0)
     noise = random.random((RANDOM_IMAGES, *reader.shape))
-    pixels = np.rint(ends[0] + noise * (ends[1] - ends[0])).astype(np.uint8)
+    pixels = np.rint(low + noise * (high - low)).astype(np.uint8)
     return Images(pixels, None, f"{RANDOM_IMAGES:,} random images")
 
 
 def _check(reader: Reader, images: Images, folder: Path, forbidden: list[str]) -> Check:
-    """Run the exported model in a process of its own, in which some modules cannot be imported, and compare."""
+    """Run the exported model in a new process, in which the `forbidden` modules cannot be imported, and compare."""
     count, size = images.pixels.shape[0], reader.batch_size
     with tempfile.TemporaryDirectory(prefix="fitbench-") as name:
         pixels_path, logits_path = Path(name) / "images.npy", Path(name) / "logits.npy"
@@ -207,11 +219,11 @@ def _check(reader: Reader, images: Images, folder: Path, forbidden: list[str]) -
             pixels[batch] = images.pixels[batch]
             original[batch] = reader.logits(pixels[batch])
         pixels.flush()
-        unfit = int((~np.isfinite(original)).any(axis=1).sum())
-        if unfit:
+        not_finite = int((~np.isfinite(original)).any(axis=1).sum())
+        if not_finite:
             raise FitbenchError(
-                f"{reader.run_id}: the model's own outputs are not finite for {unfit:,} of {images.named}; there is "
-                "nothing to check an export against"
+                f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of "
+                f"{images.description}; an export cannot be checked against it"
             )
         _run(folder, pixels_path, logits_path, str(size), *forbidden)
         exported = np.load(logits_path, allow_pickle=False)
@@ -221,7 +233,7 @@ def _check(reader: Reader, images: Images, folder: Path, forbidden: list[str]) -
 
 
 def _run(*arguments: str | Path) -> None:
-    # -P: what lies beside the program is not imported; -B: nothing is left in the folder
+    # -P: import no files beside the program; -B: write no __pycache__ into the folder
     command = [sys.executable, "-P", "-B", run_exported.__file__, *map(str, arguments)]
     environment = {**os.environ, **NO_GPU}
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
@@ -231,14 +243,14 @@ def _run(*arguments: str | Path) -> None:
 
 
 def compare(original: np.ndarray, exported: np.ndarray, images: Images) -> Check:
-    """How far two models' logits, float32 [N, classes], are from each other."""
+    """Compare the logits of two models, float32 [N, classes]."""
     from fitbench.metrics import accuracy
     from fitbench.tasks import softmax
 
     scale = np.maximum(np.abs(original).max(axis=1, keepdims=True), 1)
     return Check(
         len(original),
-        images.named,
+        images.description,
         float((np.abs(exported - original) / scale).max()),
         float(np.abs(softmax(exported) - softmax(original)).max()),
         int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),
@@ -246,16 +258,16 @@ def compare(original: np.ndarray, exported: np.ndarray, images: Images) -> Check
     )
 
 
-# -- what lies beside the model ---------------------------------------------------------------------------------------
+# -- the files beside the model ---------------------------------------------------------------------------------------
 
 
-def _card(reader: Reader, made: Format) -> dict[str, Any]:
-    """What model.json says before the check."""
+def _card(reader: Reader, target: Format) -> dict[str, Any]:
+    """Return the content of model.json, without the result of the check."""
     result = reader.result
     return {
         "schema": 1,
-        "format": made.name,
-        "model": made.model,
+        "format": target.name,
+        "model": target.model,
         "input": {"name": "images", "dtype": "uint8", "shape": [None, *reader.shape]},
         "output": {"name": "logits", "dtype": "float32", "shape": [None, len(reader.classes)]},
         "classes": list(reader.classes),
@@ -263,90 +275,90 @@ def _card(reader: Reader, made: Format) -> dict[str, Any]:
         "config_id": result["config_id"],
         "data": {"name": result["data"]["name"], "sha256": result["data"]["sha256"], "test": result["data"]["test"]},
         "test_accuracy": result["metrics"].get("test_accuracy"),
-        "versions": made.versions(),
+        "versions": target.versions(),
         "exported_at": utc_now(),
         "check": None,
     }
 
 
-def _write(folder: Path, made: Format, card: dict[str, Any]) -> None:
-    """Write model.json, and predict.py and README.md of their templates."""
+def _write(folder: Path, target: Format, card: dict[str, Any]) -> None:
+    """Write model.json and predict.py, and after the check also README.md."""
     content = json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False)
     (folder / "model.json").write_text(content + "\n", encoding="utf-8")
-    (folder / "predict.py").write_text(_program(made), encoding="utf-8")
+    (folder / "predict.py").write_text(_program(target), encoding="utf-8")
     if card["check"]:
-        (folder / "README.md").write_text(_readme(made, card), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(target, card), encoding="utf-8")
 
 
-def _program(made: Format) -> str:
-    """predict.py, with the code of the format's runtime in the place of its import."""
+def _program(target: Format) -> str:
+    """Return predict.py, with the code of the format's runtime in place of its import."""
     program = (TEMPLATES / "predict.py").read_text(encoding="utf-8")
     before, _, after = program.partition("from fitbench.inference.templates")
-    runtime = (TEMPLATES / f"runtime_{made.name}.py").read_text(encoding="utf-8").partition('"""\n\n')[2]
+    runtime = (TEMPLATES / f"runtime_{target.name}.py").read_text(encoding="utf-8").partition('"""\n\n')[2]
     imported = {line for line in before.splitlines() if line.startswith(("import ", "from "))}
     code = "\n".join(line for line in runtime.splitlines() if line not in imported)
     code = re.sub(r"\n{3,}(?!def )", "\n\n", code.strip())
     return f"{before}{code}\n\n\n{after.partition(chr(10))[2].lstrip()}"
 
 
-def _readme(made: Format, card: dict[str, Any]) -> str:
+def _readme(target: Format, card: dict[str, Any]) -> str:
     _, height, width, channels = card["input"]["shape"]
     check, data, accuracy = card["check"], card["data"], card["test_accuracy"]
-    classes = card["classes"][:LISTED]
-    left_out = len(card["classes"]) - len(classes)
-    listed = [f"    {number:4} {clean(name)}" for number, name in enumerate(classes)]
+    class_lines = [f"    {number:4} {clean(name)}" for number, name in enumerate(card["classes"][:README_CLASSES])]
+    omitted = len(card["classes"]) - len(class_lines)
+    class_lines += [f"    and {omitted:,} more"] if omitted else []
     return (
         (TEMPLATES / "README.md")
         .read_text(encoding="utf-8")
         .format(
-            file=made.model,
+            file=target.model,
             run_id=_code(card["run_id"]),
             config_id=_code(card["config_id"]),
-            packages=" ".join(made.runtime),
+            packages=" ".join(target.runtime),
             height=height,
             width=width,
             channels=channels,
             colour="grey" if channels == 1 else "RGB",
-            turned="grey" if channels == 1 else "to RGB",
+            conversion="grey" if channels == 1 else "RGB",
             count=len(card["classes"]),
             data=_code(data["name"]),
             sha256=_code(data["sha256"]),
             tested=f"{data['test']:,}",
             accuracy="none" if accuracy is None else f"{accuracy:.4f}",
             versions=", ".join(f"{package} {version}" for package, version in card["versions"].items()),
-            checked="; ".join(_checked(check)),
-            classes="\n".join(listed + ([f"    and {left_out:,} more"] if left_out else [])),
+            checked="; ".join(_check_lines(check)),
+            classes="\n".join(class_lines),
         )
     )
 
 
 def _code(text: str) -> str:
-    """A text from a run, such that in Markdown's `..` in a table it stays a text."""
+    """Escape a text of a run for `..` in a table of Markdown."""
     return clean(text).replace("`", "'").replace("|", "\\|")
 
 
-def _checked(check: dict[str, Any]) -> list[str]:
-    """The check in a few lines."""
-    other = check["read_differently"]
+def _check_lines(check: dict[str, Any]) -> list[str]:
+    """Describe a check in a few lines."""
+    different = check["read_differently"]
     lines = [
         f"on {check['named']} against the original in Keras",
-        f"probabilities differ by {_small(check['probabilities'])} at most",
-        f"logits by {_small(check['logits'])}, relative to the image's largest where that is above 1",
-        f"{other or 'no'} image{'' if other in (0, 1) else 's'} read differently",
+        f"probabilities differ by at most {_scientific(check['probabilities'])}",
+        f"logits differ by at most {_scientific(check['logits'])}, relative to the image's largest if that is above 1",
+        f"{different or 'no'} image{'' if different in (0, 1) else 's'} classified differently",
     ]
     if check["accuracy"] is None:
-        return [*lines, "these are not the test images, which were not at hand: they are noise"]
+        return [*lines, "these images are noise, because the test images were not available"]
     return [*lines, f"accuracy {check['accuracy']:.4f}"]
 
 
-def _small(number: float) -> str:
+def _scientific(number: float) -> str:
     return f"{number:.1e}" if number else "0"
 
 
 def _print(folder: Path, reader: Reader, check: Check) -> None:
     recorded = reader.result["metrics"].get("test_accuracy")
     print(f"{clean(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    first, *lines = _checked(vars(check))
+    first, *lines = _check_lines(vars(check))
     if check.accuracy is not None and recorded is not None:
         lines[-1] += f", the run recorded {recorded:.4f}"
     print(f"checked {first}:", *lines, sep="\n  ")

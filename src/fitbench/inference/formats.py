@@ -1,7 +1,7 @@
-"""The formats that a model is exported in: what each needs, how it is made, and what runs it.
+"""The formats of exported models: the packages that each needs, and the function that writes it.
 
-SavedModel, ONNX and LiteRT are made of one TensorFlow function from images to logits, so that the code of the layers
-is no longer needed. TensorFlow makes the first and, with the converter that it contains, LiteRT; tf2onnx makes ONNX.
+SavedModel, ONNX and LiteRT are written from one TensorFlow function from images to logits, so the code of the layers is
+no longer needed. TensorFlow writes SavedModel and, with its converter, LiteRT. tf2onnx writes ONNX.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import Reader
 
-OPSET = 18  # of ONNX: ONNX Runtime has it from version 1.14 (2023) on
+ONNX_OPSET = 18  # supported by ONNX Runtime since version 1.14 (2023)
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format.
+    """A format of exported models.
 
     Attributes:
-        name: as --format has it.
+        name: the value of --format.
         model: the name of the model's file or folder.
-        runtime: the packages that run it, the first of all the runtime; NumPy and Pillow aside.
-        needs: the packages, beside TensorFlow, that make and check it, each under the module that it brings.
+        runtime: the packages that run the model, the runtime first, without NumPy and Pillow.
+        needs: the packages, besides TensorFlow, that write and check the format, by the module that each provides.
         write: writes the model of a reader to a path.
     """
 
@@ -42,10 +42,10 @@ class Format:
     write: Callable[[Reader, Path], None]
 
     def check_installed(self) -> None:
-        """Refuse what cannot be made here.
+        """Check that the packages of the format are installed.
 
         Raises:
-            RequestError: naming what is not installed, and how to install it.
+            RequestError: a package is missing; the message says how to install it.
         """
         missing = [package for module, package in self.needs.items() if importlib.util.find_spec(module) is None]
         if missing:
@@ -55,13 +55,13 @@ class Format:
             )
 
     def versions(self) -> dict[str, str]:
-        """The versions of Python and of the packages that make and run it."""
+        """Return the versions of Python and of the packages that write and run the format."""
         packages = dict.fromkeys(("fitbench", "keras", "tensorflow", "numpy", *self.needs.values(), *self.runtime))
         return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
 
 
 def _serve(model: Any, reader: Reader) -> Any:
-    """The model as a TensorFlow function from images, uint8 [N, height, width, channels], to {'logits': float32}."""
+    """Return a TensorFlow function from images, uint8 [N, height, width, channels], to {'logits': float32}."""
     import tensorflow as tf
 
     def serve(images: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _serve(model: Any, reader: Reader) -> Any:
 
 
 def _save(model: Any, reader: Reader, path: Path) -> None:
-    """Write a SavedModel with one function, `serve`, and nothing of Keras."""
+    """Write a SavedModel with one function, `serve`, and without Keras."""
     import tensorflow as tf
 
     module = tf.Module()
@@ -91,7 +91,7 @@ def _write_onnx(reader: Reader, path: Path) -> None:
     _check_float32(reader, "onnx")
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     serve = _serve(reader.model, reader)
-    tf2onnx.convert.from_function(serve, serve.input_signature, opset=OPSET, output_path=str(path))
+    tf2onnx.convert.from_function(serve, serve.input_signature, opset=ONNX_OPSET, output_path=str(path))
 
 
 def _write_litert(reader: Reader, path: Path) -> None:
@@ -100,33 +100,33 @@ def _write_litert(reader: Reader, path: Path) -> None:
 
     _check_float32(reader, "litert")
     source = path.with_name("saved_model")
-    _save(_on_floats(reader), reader, source)
+    _save(_with_float_inputs(reader), reader, source)
     try:
-        made = tf.lite.TFLiteConverter.from_saved_model(str(source)).convert()
+        content = tf.lite.TFLiteConverter.from_saved_model(str(source)).convert()
     except Exception as error:
-        lacking = re.search(r"^TF Select ops: (.+)$", str(error), re.MULTILINE)
-        if lacking is None:
+        missing = re.search(r"^TF Select ops: (.+)$", str(error), re.MULTILINE)
+        if missing is None:
             raise
         raise FitbenchError(
-            f"{reader.run_id}: cannot be converted to litert, whose runtime lacks TensorFlow's {lacking[1]:.100} for "
-            "such numbers; saved_model has all of TensorFlow"
+            f"{reader.run_id}: cannot be converted to litert, whose runtime lacks TensorFlow's {missing[1]:.100} for "
+            "this data type; use --format saved_model"
         ) from error
     shutil.rmtree(source)
-    model = flatbuffer_utils.convert_bytearray_to_object(made)
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
-        # The converter leaves -1 for the unknown side in shapes that come of einsum, where the runtime expects 1.
+        # For einsum, the converter writes -1 for the unknown side of a shape. The runtime expects 1.
         if tensor.shape is not None and min(tensor.shape, default=0) < 0:
             tensor.shapeSignature, tensor.shape = tensor.shape, [max(side, 1) for side in tensor.shape]
     path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _on_floats(reader: Reader) -> Any:
-    """The model with floats, of the same values, from its first layer on: LiteRT cannot pad uint8."""
+def _with_float_inputs(reader: Reader) -> Any:
+    """Return the model with a cast to float32 before its first layer, because LiteRT cannot pad uint8."""
     import keras
 
     try:
         model = keras.models.clone_model(reader.model, input_tensors=keras.Input(reader.shape, dtype="float32"))
-    except ValueError:  # Keras clones no model of a class of its own; perhaps it does not pad
+    except ValueError:  # Keras cannot clone a subclassed model; it may not need the cast
         return reader.model
     model.set_weights(reader.model.get_weights())
     images = keras.Input(reader.shape, dtype="uint8")
@@ -137,8 +137,8 @@ def _check_float32(reader: Reader, name: str) -> None:
     policy = reader.result["config"]["training"].get("dtype_policy")
     if policy != "float32":
         raise FitbenchError(
-            f"{reader.run_id}: computes in {policy}, whose rounding --format {name} does not reproduce; saved_model "
-            "and keras do"
+            f"{reader.run_id}: computes in {policy}, whose rounding --format {name} does not reproduce; use "
+            "saved_model or keras"
         )
 
 
@@ -147,19 +147,19 @@ def _write_keras(reader: Reader, path: Path) -> None:
     from fitbench.models import layers
 
     reader.model.save(path)
-    own = safety.foreign(path)
-    if own:
+    own_code = safety.foreign(path)
+    if own_code:
         raise FitbenchError(
-            f"--format keras: the model has code of its own ({safety.names(own)}), which a model.keras does not carry; "
-            "the other formats do"
+            f"--format keras: the model has code of its own ({safety.names(own_code)}), which a model.keras does not "
+            "contain; use another format"
         )
     if safety.has_own_layers(path):
         shutil.copyfile(layers.__file__, path.with_name("fitbench_layers.py"))
 
 
 FORMATS = {
-    made.name: made
-    for made in (
+    format.name: format
+    for format in (
         Format("saved_model", "saved_model", ("tensorflow",), {}, _write_saved_model),
         Format(
             "onnx",

@@ -1,4 +1,4 @@
-"""What the server refuses before the application sees it: strange hosts, too much, too many, too slow."""
+"""Refuses requests before they reach the application: wrong host, too large, too many, too slow."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may take, and how many requests there may be.
+    """The limits of requests.
 
     Attributes:
-        bytes: of a request's body, counted while it arrives.
-        pixels: of a request's images together; of each asked of its header before it is decoded.
-        images: of a request.
-        requests: that are being read or answered at a time; others are told to come back.
-        read_seconds: until a request has arrived.
-        answer_seconds: until it is answered.
+        bytes: bytes of a request's body, counted while it arrives.
+        pixels: pixels of all images of a request, counted before a file is decoded.
+        images: images of a request.
+        requests: requests at a time. Others are refused with 503.
+        read_seconds: time for receiving a request.
+        answer_seconds: time for answering a request.
     """
 
     bytes: int = 10_000_000
@@ -45,12 +45,16 @@ class Limits:
 
 
 class Guard:
-    """The application, behind the limits. Errors are JSON of one shape, {"error": text}, here as in the application."""
+    """ASGI middleware that enforces the limits. Its errors are JSON, {"error": text}, like those of the application."""
 
     def __init__(self, app: ASGIApp, limits: Limits, hosts: Set[str] | None) -> None:
-        """`hosts`: the names by which the server may be called; None: by any.
+        """Wrap an application.
 
-        A page of another site whose name has been pointed at this computer (DNS rebinding) calls it by that name.
+        Args:
+            app: the application.
+            limits: the limits of requests.
+            hosts: the allowed host names; None allows any. This protects against DNS rebinding, in which the page of
+                another site points the name of that site at this computer.
         """
         self.app = app
         self.limits = limits
@@ -58,22 +62,22 @@ class Guard:
         self.active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the application's lifespan."""
+        """Handle a request, or the lifespan of the application."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         send = _with_headers(send)
-        if refused := self._refused(Headers(scope=scope)):
-            return await refused(scope, receive, send)
+        if error := self._check(Headers(scope=scope)):
+            return await error(scope, receive, send)
         self.active += 1
         try:
             await self.app(scope, _limited(receive, self.limits), send)
         finally:
             self.active -= 1
 
-    def _refused(self, headers: Headers) -> JSONResponse | None:
+    def _check(self, headers: Headers) -> JSONResponse | None:
         host = headers.get("host", "")
         if self.hosts is not None and _host_name(host) not in self.hosts:
-            return _error(421, f"the host is {host!r:.80}; this server is called {' or '.join(sorted(self.hosts))}")
+            return _error(421, f"the host is {host!r:.80}; expected {' or '.join(sorted(self.hosts))}")
         if self.active >= self.limits.requests:
             return _error(503, f"{self.active} requests are being answered; try again", **{"retry-after": "1"})
         length = headers.get("content-length", "0")
@@ -98,14 +102,14 @@ def _host_name(host: str) -> str:
 
 
 def _limited(receive: Receive, limits: Limits) -> Receive:
-    """The body of one request, of so many bytes and in so many seconds; else raises HTTPException 413 or 408."""
+    """Wrap `receive` so that a body that is too large or too slow raises HTTPException 413 or 408."""
     deadline = asyncio.get_running_loop().time() + limits.read_seconds
     count = 0
     more = True
 
     async def limited() -> Message:
         nonlocal count, more
-        if not more:  # only whether the client is still there is asked now
+        if not more:  # the caller waits for the client to disconnect
             return await receive()
         try:
             async with asyncio.timeout_at(deadline):
@@ -123,9 +127,9 @@ def _limited(receive: Receive, limits: Limits) -> Receive:
 
 
 def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(HEADERS)
         await send(message)
 
-    return sending
+    return send_with_headers

@@ -1,4 +1,4 @@
-"""Rows as a Parquet file."""
+"""Writes rows as a Parquet file."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.answers import Row
+from fitbench.inference.rows import Row
 from fitbench.record.files import beside
 from fitbench.text import clean
 
-GROUP = 50_000  # rows that are compressed together
+GROUP_ROWS = 50_000  # rows of a row group
 
 
 class Parquet:
-    """Rows as a Parquet file, which has its name only when it is whole.
+    """An output of rows as a Parquet file, which gets its name when it is complete.
 
     Args:
         names: the columns.
         path: the file.
-        made: what decides about the rows, kept in the file under the key `fitbench`.
-        force: replace the file if it is there.
+        provenance: what determines the rows. It is stored in the file under the key `fitbench`.
+        force: replace an existing file.
 
     Raises:
-        RequestError: pyarrow is not installed, or the file is there without `force`.
+        RequestError: pyarrow is not installed, or the file exists and `force` is false.
+        FitbenchError: the file cannot be written.
     """
 
-    def __init__(self, names: Sequence[str], path: Path, made: dict[str, Any], force: bool) -> None:
+    def __init__(self, names: Sequence[str], path: Path, provenance: dict[str, Any], force: bool) -> None:
         if path.exists() and not force:
-            raise RequestError(f"{clean(path)} is there already; --force replaces it")
+            raise RequestError(f"{clean(path)} already exists; --force replaces it")
         try:
             import pyarrow
             import pyarrow.parquet
         except ModuleNotFoundError:
             raise RequestError("--format parquet needs pyarrow; pip install 'fitbench[parquet]'") from None
-        kinds = {name: pyarrow.float32() for name in names if name.endswith("probability")}
-        kinds["correct"] = pyarrow.bool_()
-        fields = [(name, kinds.get(name, pyarrow.string())) for name in names]
-        self.schema = pyarrow.schema(fields, metadata={"fitbench": json.dumps(made)})
+        types = {name: pyarrow.float32() for name in names if name.endswith("probability")}
+        types["correct"] = pyarrow.bool_()
+        fields = [(name, types.get(name, pyarrow.string())) for name in names]
+        self.schema = pyarrow.schema(fields, metadata={"fitbench": json.dumps(provenance)})
         self.rows: list[Row] = []
-        self.beside = ExitStack()
+        self.new_file = ExitStack()
         try:
-            new = self.beside.enter_context(beside(path))
+            new = self.new_file.enter_context(beside(path))
             self.writer = pyarrow.parquet.ParquetWriter(new, self.schema)
         except OSError as error:
             raise FitbenchError(
@@ -53,16 +54,16 @@ class Parquet:
             ) from None
 
     def recorded(self) -> Iterator[Row]:
-        """There are none: a Parquet file is written from its beginning to its end."""
+        """Yield nothing: writing a Parquet file cannot be resumed."""
         return iter(())
 
     def begin(self) -> None:
-        """Nothing comes before the rows."""
+        """Do nothing: nothing precedes the rows."""
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Append rows, many at a time."""
+        """Collect rows, and write full row groups."""
         self.rows.extend([_text(row[0]), *row[1:]] for row in rows)
-        if len(self.rows) >= GROUP:
+        if len(self.rows) >= GROUP_ROWS:
             self._write_group()
 
     def _write_group(self) -> None:
@@ -73,17 +74,17 @@ class Parquet:
         self.writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self.schema))
         self.rows = []
 
-    def close(self, whole: bool) -> None:
-        """The end, of all rows or by an error, of which nothing stays."""
-        if whole:
+    def close(self, complete: bool) -> None:
+        """Finish the file. After an error, remove it."""
+        if complete:
             self._write_group()
             self.writer.close()
-            self.beside.close()
+            self.new_file.close()
         else:
             self.writer.close()
-            self.beside.__exit__(RuntimeError, RuntimeError(), None)
+            self.new_file.__exit__(RuntimeError, RuntimeError(), None)
 
 
 def _text(path: str) -> str:
-    """A path as UTF-8 can have it."""
+    """Return a path as valid UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,13 +1,12 @@
-"""`fitbench predict`: a run's model reads image files, however many, and writes what it reads as it goes."""
+"""`fitbench predict`: classifies images with the model of a run, and writes the rows while it goes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference import answers, labels, row_files
-from fitbench.inference.answers import Output, Row
+from fitbench.inference import labels, row_files
 from fitbench.inference.decoding import Decoder
 from fitbench.inference.parquet import Parquet
-from fitbench.inference.prepare import Prepare, usual
+from fitbench.inference.prepare import Prepare, default_prepare
+from fitbench.inference.progress import Progress
 from fitbench.inference.reader import Reader, open_run
-from fitbench.inference.row_files import Lines, writing
+from fitbench.inference.row_files import RowFile, writing
+from fitbench.inference.rows import FORMATS, PREDICTION_COLUMNS, SUFFIXES, Output, Row, columns
 from fitbench.inference.score import Scores
 from fitbench.inference.sources import Batch, Broken, Rows, Sources, batches
 from fitbench.inference.table import Table
@@ -35,138 +35,146 @@ from fitbench.training.progress import notice
 if TYPE_CHECKING:
     from rich.console import Console
 
-TRUE, LABELLED = 7, 10  # where the true class stands in a row that has one, and how long such a row is
-NO_NUMBER = "the model's answer is no number"
-TOLD = {
-    Prepare.auto: "each digit is made to look like MNIST's",
-    Prepare.none: "images are resized if need be, and no more",
+TRUE_COLUMN, LABELLED_COLUMNS = 7, 10  # position of the true class in a labelled row, and the length of such a row
+NOT_FINITE = "the output of the model is not a finite number"
+PREPARATIONS = {
+    Prepare.auto: "each digit is turned into an image like MNIST's",
+    Prepare.none: "images are only resized if necessary",
 }
 
 
-def predict(
-    run: str,
-    images: Sequence[str],
-    *,
-    prepare: str | None = None,
-    labels_from: str | None = None,
-    confusion: Path | None = None,
-    array: str | None = None,
-    format: str | None = None,
-    output: Path | None = None,
-    resume: bool = False,
-    force: bool = False,
-    batch_size: int | None = None,
-    workers: int | None = None,
-    null: bool = False,
-    trust: bool = False,
-    outputs: Path = Path("outputs"),
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of a prediction.
+
+    Attributes:
+        prepare: auto or none; None for the default of the run.
+        labels_from: the true classes: a CSV file, an array file, or `folder`.
+        confusion: a PNG file for the confusion matrix. It needs `labels_from`.
+        array: the array of an .npz that holds the images.
+        format: table, csv, json (one object per line) or parquet. By default, the suffix of `output` decides, or table.
+        output: the file to write; None for stdout.
+        resume: resume writing `output`.
+        force: replace `output` and `confusion`.
+        batch_size: images that the model computes at a time.
+        workers: processes that decode images. 0 uses none; None uses one per core if there are many images.
+        null: paths on stdin end with null characters.
+        trust: load a model that has code of its own.
+        outputs: the folder that is searched for the run.
+    """
+
+    prepare: str | None = None
+    labels_from: str | None = None
+    confusion: Path | None = None
+    array: str | None = None
+    format: str | None = None
+    output: Path | None = None
+    resume: bool = False
+    force: bool = False
+    batch_size: int | None = None
+    workers: int | None = None
+    null: bool = False
+    trust: bool = False
+    outputs: Path = Path("outputs")
+
+
+def predict(run: str, images: Sequence[str], options: Options) -> int:
     """Classify images with the model of a finished run.
 
     Args:
-        run: a run folder, a run_id, or an unambiguous part of one, looked for in `outputs`.
+        run: a run folder, a run_id, or an unambiguous part of one.
         images: files, folders, globs, or `-` for paths on stdin.
-        prepare: auto or none; None for what suits the run.
-        labels_from: where the true classes are from: a CSV file, an array file, or `folder`.
-        confusion: a PNG to draw, with `labels_from`.
-        array: which array of an .npz holds the images.
-        format: table, csv, json (an object per line) or parquet; None for what the name of `output` says, or a table.
-        output: the file to write; None for stdout.
-        resume: go on with `output` where it was interrupted.
-        force: replace `output` and `confusion`.
-        batch_size: images that the model computes at a time.
-        workers: processes that decode images; 0 for none, None for as many as there are cores if there are many images.
-        null: paths on stdin end with null characters.
-        trust: load a model with code of its own.
-        outputs: where runs are looked for.
+        options: see `Options`.
 
     Returns:
-        0, or 1 if an image could not be read.
+        The exit status: 0, or 1 if an image could not be read.
 
     Raises:
-        RequestError: the request is wrong; see there for what.
-        FitbenchError: the run or the output cannot be used.
+        RequestError: the request is wrong.
+        FitbenchError: the run cannot be used, or the output cannot be written.
     """
-    format = _format(format, output, resume)
-    if resume and force:
-        raise RequestError("--resume and --force are of different minds; expected one of them")
-    wanted = _prepare(prepare)
-    if confusion is not None and (labels_from is None or confusion.suffix.lower() != ".png"):
-        raise RequestError("--confusion is the name of a .png, and needs --labels")
-    if confusion is not None:
-        _check_confusion(confusion, resume or force)
-    folder = reading.find_run(run, outputs)
+    format = _choose_format(options)
+    prepare = _parse_prepare(options.prepare)
+    _check_confusion(options)
+    folder = reading.find_run(run, options.outputs)
     result = reading.read_result(folder)
-    how = wanted or usual(result)
-    sources = Sources(images, array, null)
-    truth = labels.read(labels_from, result["data"]["classes"], list(sources.arrays.values())) if labels_from else None
+    run_id, classes = result["run_id"], result["data"]["classes"]
+    sources = Sources(images, options.array, options.null)
+    truth = labels.read(options.labels_from, classes, list(sources.arrays.values())) if options.labels_from else None
     with ExitStack() as stack:
-        names = answers.columns(truth is not None)
-        out = _output(format, names, output, _made(folder, result, how, labels_from, array), resume, force)
-        stack.push(lambda kind, *_: out.close(whole=kind is None))
-        with notice(True, f"{result['run_id']}: loading the model"):
-            reader = open_run(folder, trust)
-
-        def how_of(source: Rows | Broken | None) -> Prepare:
-            fits = isinstance(source, Rows) and source.pixels.shape[1:] == reader.shape
-            return Prepare.none if (fits and wanted is None) or reader.shape[2] != 1 else how
-
-        for way in dict.fromkeys(how_of(sources.arrays.get(argument)) for argument in images):
-            _say(f"--prepare {way.value}: {TOLD[way]}")
-
-        decoder = stack.enter_context(Decoder(reader.shape, how_of, workers))
+        provenance = _provenance(folder, result, prepare or default_prepare(result), options)
+        out = _open_output(format, columns(truth is not None), options, provenance)
+        stack.push(lambda kind, *_: out.close(complete=kind is None))
+        with notice(True, f"{run_id}: loading the model"):
+            reader = open_run(folder, options.trust)
+        choose_prepare = _prepare_by_source(reader, prepare)
+        for method in dict.fromkeys(choose_prepare(sources.arrays.get(argument)) for argument in images):
+            _write_notice(f"--prepare {method.value}: {PREPARATIONS[method]}")
+        decoder = stack.enter_context(Decoder(reader.shape, choose_prepare, options.workers))
         progress = stack.enter_context(Progress(sources.count))
-        tally = _read_all(reader, batches(sources, batch_size or reader.batch_size), decoder, truth, out, progress)
-    _say(tally.told())
+        all_batches = batches(sources, options.batch_size or reader.batch_size)
+        tally = _classify(reader, all_batches, decoder, truth, out, progress)
+    _write_notice(str(tally))
     if truth is not None:
-        _tell_scores(tally, confusion, result["run_id"], console() if output or format == "table" else _stderr())
+        to_stdout = options.output or format == "table"
+        _report_scores(tally, options.confusion, run_id, console() if to_stdout else _stderr())
     return 1 if tally.errors else 0
 
 
-def _format(format: str | None, output: Path | None, resume: bool) -> str:
-    """The format that is meant.
+def _choose_format(options: Options) -> str:
+    """Return the format of the output.
 
     Raises:
-        RequestError: it is none, or not one for this output; or the output is no file.
+        RequestError: the format does not exist or does not suit the output, or the output is not a file.
     """
+    format, output = options.format, options.output
     if output is not None and output.exists() and (not output.is_file() or output.parent == Path("/dev")):
-        raise RequestError(f"-o {clean(output)} is no file; leave -o out to write to stdout")
+        raise RequestError(f"-o {clean(output)} is not a file; omit -o to write to stdout")
     if format is None:
-        format = "table" if output is None else answers.SUFFIXES.get(output.suffix.lower())
+        format = "table" if output is None else SUFFIXES.get(output.suffix.lower())
     if format is None:
-        known = ", ".join(answers.SUFFIXES)
-        raise RequestError(f"-o {clean(output)}: its name says no format; expected one of {known}, or --format")
-    check_format(format, answers.FORMATS)
+        raise RequestError(
+            f"-o {clean(output)}: its suffix does not determine a format; expected one of {', '.join(SUFFIXES)}, or "
+            "--format"
+        )
+    check_format(format, FORMATS)
     if format == "table" and output is not None:
         raise RequestError("--format table is for the terminal; -o needs csv, json or parquet")
     if format == "parquet" and output is None:
         raise RequestError("--format parquet needs -o FILE")
-    if resume and (output is None or format == "parquet"):
-        raise RequestError("--resume goes on with a file of --format csv or json, that -o names")
+    if options.resume and (output is None or format == "parquet"):
+        raise RequestError("--resume needs -o FILE with --format csv or json")
+    if options.resume and options.force:
+        raise RequestError("--resume and --force exclude each other; use one of them")
     return format
 
 
-def _check_confusion(path: Path, replace: bool) -> None:
-    """Look whether the drawing can be written, before the work that it is of.
+def _check_confusion(options: Options) -> None:
+    """Check that the chart can be written, before the images are classified.
 
     Raises:
-        RequestError: it is there, and not to be replaced.
-        FitbenchError: there is no such folder, or nothing can be written into it.
+        RequestError: the request is wrong, or the file exists and must not be replaced.
+        FitbenchError: the folder does not exist or cannot be written.
     """
+    path = options.confusion
+    if path is None:
+        return
+    if options.labels_from is None or path.suffix.lower() != ".png":
+        raise RequestError("--confusion needs the name of a .png file, and --labels")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        why = "permission denied" if path.parent.exists() else "no such file or directory"
+        reason = "permission denied" if path.parent.exists() else "no such file or directory"
     elif not path.parent.is_dir():
-        why = "not a directory"
+        reason = "not a directory"
     elif path.is_dir():
-        why = "is a directory"
-    elif path.exists() and not replace:
-        raise RequestError(f"--confusion {clean(path)} is there already; --force replaces it")
+        reason = "is a directory"
+    elif path.exists() and not (options.resume or options.force):
+        raise RequestError(f"--confusion {clean(path)} already exists; --force replaces it")
     else:
         return
-    raise FitbenchError(f"--confusion {clean(path)}: cannot be written ({why})")
+    raise FitbenchError(f"--confusion {clean(path)}: cannot be written ({reason})")
 
 
-def _prepare(text: str | None) -> Prepare | None:
+def _parse_prepare(text: str | None) -> Prepare | None:
     if text is None:
         return None
     try:
@@ -175,38 +183,54 @@ def _prepare(text: str | None) -> Prepare | None:
         raise RequestError(f"--prepare is {text!r}; it must be auto or none") from None
 
 
-def _output(
-    format: str, names: Sequence[str], path: Path | None, made: dict[str, Any], resume: bool, force: bool
-) -> Output:
+def _prepare_by_source(reader: Reader, prepare: Prepare | None) -> Callable[[Rows | Broken | None], Prepare]:
+    """Return a function that chooses how to prepare the images of a source; `prepare` is the user's choice."""
+
+    def choose(source: Rows | Broken | None) -> Prepare:
+        has_model_shape = isinstance(source, Rows) and source.pixels.shape[1:] == reader.shape
+        if (has_model_shape and prepare is None) or reader.shape[2] != 1:
+            return Prepare.none
+        return prepare or default_prepare(reader.result)
+
+    return choose
+
+
+def _open_output(format: str, names: Sequence[str], options: Options, provenance: dict[str, Any]) -> Output:
     if format == "table":
         return Table(names)
     if format == "parquet":
-        assert path is not None
-        return Parquet(names, path, made, force)
-    return Lines(names, format, path, made, resume, force)
+        assert options.output is not None
+        return Parquet(names, options.output, provenance, options.force)
+    return RowFile(names, format, options.output, provenance, options.resume, options.force)
 
 
-def _made(
-    folder: Path, result: dict[str, Any], how: Prepare, labels_from: str | None, array: str | None
-) -> dict[str, Any]:
-    """What decides about the rows of an output, to be kept with them."""
+def _provenance(folder: Path, result: Mapping[str, Any], prepare: Prepare, options: Options) -> dict[str, Any]:
+    """Return what determines the rows of an output. It is stored with them."""
     model = folder / "model.keras"
     return {
         "schema": row_files.SCHEMA,
         "run_id": result["run_id"],
         "model_sha256": hashlib.sha256(model.read_bytes()).hexdigest() if model.is_file() else None,
-        "prepare": how.value,
-        "labels": labels_from,
-        "array": array,
+        "prepare": prepare.value,
+        "labels": options.labels_from,
+        "array": options.array,
     }
 
 
-# -- the work ---------------------------------------------------------------------------------------------------------
+# -- classification ---------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Tally:
-    """What was read: `recorded` images before this process, the others in it."""
+    """Counts of the images of a prediction. As a string, it is a summary in one line.
+
+    Attributes:
+        scores: the predictions for images with a label.
+        images: all images.
+        errors: images that could not be read.
+        recorded: images that an earlier process had recorded.
+        seconds: the time of this process.
+    """
 
     scores: Scores
     images: int = 0
@@ -214,8 +238,7 @@ class Tally:
     recorded: int = 0
     seconds: float = 0.0
 
-    def told(self) -> str:
-        """One line about it."""
+    def __str__(self) -> str:
         new = self.images - self.recorded
         text = f"{new:,} images in {duration(self.seconds) if self.seconds >= 10 else f'{self.seconds:.1f} s'}"
         if self.seconds > 0:
@@ -225,7 +248,7 @@ class Tally:
         return f"{text}; {self.errors:,} could not be read" if self.errors else text
 
 
-def _read_all(
+def _classify(
     reader: Reader,
     all_batches: Iterator[Batch],
     decoder: Decoder,
@@ -233,14 +256,14 @@ def _read_all(
     out: Output,
     progress: Progress,
 ) -> Tally:
-    """Read every image, and write the rows that are not recorded yet."""
+    """Classify all images, and write the rows that are not recorded yet."""
     tally = Tally(Scores(reader.classes))
     began = time.perf_counter()
-    skipped, left = _go_on(all_batches, out, tally)
+    recorded, remaining = _skip_recorded(all_batches, out, tally)
     progress.begin(tally.images)
-    for batch, logits, errors in _computed(reader, decoder(left)):
-        rows = _rows(batch, logits, errors, reader.classes, truth)[skipped:]
-        skipped = 0
+    for batch, logits, errors in _compute(reader, decoder(remaining)):
+        rows = _rows(batch, logits, errors, reader.classes, truth)[recorded:]
+        recorded = 0
         out.write(rows)
         _count(rows, tally)
         progress.advance(tally.images)
@@ -248,31 +271,38 @@ def _read_all(
     return tally
 
 
-def _computed(
+def _compute(
     reader: Reader, decoded: Iterable[tuple[Batch, np.ndarray, dict[int, str]]]
 ) -> Iterator[tuple[Batch, np.ndarray, dict[int, str]]]:
-    """The same with the outputs for the images that could be read, computed while the batch before is written."""
+    """Yield each batch with the logits of its readable images, float32 [M, classes], and error messages by row.
+
+    A batch is computed while the caller writes the rows of the previous one.
+    """
 
     def compute(images: np.ndarray, errors: dict[int, str]) -> np.ndarray:
-        good = np.delete(images, list(errors), axis=0) if errors else images
-        return reader.logits(good) if len(good) else np.zeros((0, len(reader.classes)), np.float32)
+        readable = np.delete(images, list(errors), axis=0) if errors else images
+        return reader.logits(readable) if len(readable) else np.zeros((0, len(reader.classes)), np.float32)
 
     with ThreadPoolExecutor(1) as model:
-        last: tuple[Batch, Future[np.ndarray], dict[int, str]] | None = None
+        previous: tuple[Batch, Future[np.ndarray], dict[int, str]] | None = None
         for batch, images, errors in decoded:
-            begun = batch, model.submit(compute, images, errors), errors
-            if last:
-                yield last[0], last[1].result(), last[2]
-            last = begun
-        if last:
-            yield last[0], last[1].result(), last[2]
+            current = batch, model.submit(compute, images, errors), errors
+            if previous:
+                yield previous[0], previous[1].result(), previous[2]
+            previous = current
+        if previous:
+            yield previous[0], previous[1].result(), previous[2]
 
 
-def _go_on(all_batches: Iterator[Batch], out: Output, tally: Tally) -> tuple[int, Iterator[Batch]]:
-    """The batches of which rows are missing, and how many the first of them has; recorded rows are counted.
+def _skip_recorded(all_batches: Iterator[Batch], out: Output, tally: Tally) -> tuple[int, Iterator[Batch]]:
+    """Skip batches whose rows are recorded, and count these rows.
 
-    Batches stay what they were, so that the model computes the same numbers, to the last digit, as without the
-    interruption.
+    Returns:
+        The number of recorded rows of the first remaining batch, and the remaining batches. Batches are not divided
+        anew, so the model computes the same numbers, to the last digit, as without the interruption.
+
+    Raises:
+        RequestError: the recorded rows belong to other images.
     """
     recorded = out.recorded()
     for batch in all_batches:
@@ -280,8 +310,8 @@ def _go_on(all_batches: Iterator[Batch], out: Output, tally: Tally) -> tuple[int
         for row, name in zip(rows, batch.names, strict=False):
             if row[0] != name:
                 raise RequestError(
-                    f"row {tally.images + 1:,} of the output is {clean(row[0])}, where {clean(name)} is expected now; "
-                    "--force begins it anew"
+                    f"row {tally.images + 1:,} of the output is {clean(row[0])}, expected {clean(name)}; --force "
+                    "starts the output anew"
                 )
         _count(rows, tally)
         if len(rows) < len(batch.names):
@@ -289,7 +319,7 @@ def _go_on(all_batches: Iterator[Batch], out: Output, tally: Tally) -> tuple[int
             out.begin()
             return len(rows), chain([batch], all_batches)
     if next(recorded, None) is not None:
-        raise RequestError("the output has rows of more images than there are; --force begins it anew")
+        raise RequestError("the output has more rows than there are images; --force starts the output anew")
     tally.recorded = tally.images
     out.begin()
     return 0, iter(())
@@ -298,8 +328,10 @@ def _go_on(all_batches: Iterator[Batch], out: Output, tally: Tally) -> tuple[int
 def _count(rows: Sequence[Row], tally: Tally) -> None:
     tally.images += len(rows)
     tally.errors += sum(row[-1] is not None for row in rows)
-    labelled = [row for row in rows if len(row) == LABELLED and row[TRUE] is not None and row[-1] is None]
-    tally.scores.add([row[TRUE] for row in labelled], [row[1] for row in labelled])
+    labelled = [
+        row for row in rows if len(row) == LABELLED_COLUMNS and row[TRUE_COLUMN] is not None and row[-1] is None
+    ]
+    tally.scores.add([row[TRUE_COLUMN] for row in labelled], [row[1] for row in labelled])
 
 
 def _rows(
@@ -309,110 +341,62 @@ def _rows(
     classes: Sequence[str],
     truth: labels.Labels | None,
 ) -> list[Row]:
-    """What the model says of each image, in the order of `answers.columns`."""
-    good = [i for i in range(len(batch.names)) if i not in errors]
+    """Return the rows of a batch, with cells in the order of `rows.columns`."""
+    readable = [i for i in range(len(batch.names)) if i not in errors]
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
-        errors = {good[i]: NO_NUMBER for i in np.flatnonzero(~finite).tolist()} | errors
-        good = [i for i, number in zip(good, finite, strict=True) if number]
+        errors = {readable[i]: NOT_FINITE for i in np.flatnonzero(~finite).tolist()} | errors
+        readable = [i for i, is_finite in zip(readable, finite, strict=True) if is_finite]
         logits = logits[finite]
-    answered: list[list[Any]] = [[None] * len(batch.names) for _ in answers.ANSWERS]
-    for cells, values in zip(answered, _best(logits, classes), strict=False):
-        for i, value in zip(good, values, strict=True):
+    predictions: list[list[Any]] = [[None] * len(batch.names) for _ in PREDICTION_COLUMNS]
+    for cells, values in zip(predictions, _best_classes(logits, classes), strict=False):
+        for i, value in zip(readable, values, strict=True):
             cells[i] = value
-    known: list[list[Any]] = []
+    truth_columns: list[list[Any]] = []
     if truth:
         true = [None if label is None else classes[label] for label in truth.of(batch)]
-        right = [
-            None if label is None or read is None else label == read
-            for label, read in zip(true, answered[0], strict=True)
+        correct = [
+            None if label is None or predicted is None else label == predicted
+            for label, predicted in zip(true, predictions[0], strict=True)
         ]
-        known = [true, right]
-    wrong = [errors.get(i) for i in range(len(batch.names))]
-    return list(zip(batch.names, *answered, *known, wrong, strict=True))
+        truth_columns = [true, correct]
+    messages = [errors.get(i) for i in range(len(batch.names))]
+    return list(zip(batch.names, *predictions, *truth_columns, messages, strict=True))
 
 
-def _best(logits: np.ndarray, classes: Sequence[str]) -> Iterator[list[Any]]:
-    """The three best classes and their probabilities, in turn: a list with a value for each image.
+def _best_classes(logits: np.ndarray, classes: Sequence[str]) -> Iterator[list[Any]]:
+    """Yield the best classes and their probabilities in turn, three of each: a list with a value for each image.
 
-    They are ordered by logit, the first of equal ones before the others, as for a run's recorded accuracy.
+    They are ordered by logit. Of equal logits, the first class comes first, as for the recorded accuracy of a run.
     """
     from fitbench.tasks import softmax
 
-    order = np.argsort(-logits, axis=1, kind="stable")[:, : len(answers.ANSWERS) // 2]
+    order = np.argsort(-logits, axis=1, kind="stable")[:, : len(PREDICTION_COLUMNS) // 2]
     probabilities = np.take_along_axis(softmax(logits), order, axis=1)
-    for best, shares in zip(order.T.tolist(), probabilities.T.tolist(), strict=True):
-        yield [classes[i] for i in best]
+    for positions, shares in zip(order.T.tolist(), probabilities.T.tolist(), strict=True):
+        yield [classes[i] for i in positions]
         yield shares
 
 
-# -- what is said -----------------------------------------------------------------------------------------------------
+# -- output -----------------------------------------------------------------------------------------------------------
 
 
-class Progress:
-    """A live line on stderr, if it is a terminal: images, how many per second, time left.
-
-    Args:
-        count: gives how many images there are, which may take long, or None.
-    """
-
-    def __init__(self, count: Callable[[], int | None]) -> None:
-        self.count = count
-        self.bar: Any = None
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar:
-            self.bar.stop()
-
-    def begin(self, images: int) -> None:
-        """The first images are about to be read, behind so many that were recorded."""
-        if not sys.stderr.isatty():
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        columns = (
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-        )
-        self.bar = Bar(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
-        self.task = self.bar.add_task("", total=None, completed=images, rate="")
-        self.first, self.began = images, time.perf_counter()
-        self.bar.start()
-        threading.Thread(target=self._count, daemon=True).start()
-
-    def _count(self) -> None:
-        self.bar.update(self.task, total=self.count())
-
-    def advance(self, images: int) -> None:
-        """So many images are done."""
-        if self.bar:
-            rate = (images - self.first) / max(time.perf_counter() - self.began, 1e-9)
-            self.bar.update(self.task, completed=images, rate=f"{rate:,.0f} images/s")
-
-
-def _tell_scores(tally: Tally, confusion: Path | None, run_id: str, out: Console) -> None:
-    """Print how right the model is, and draw its confusions.
+def _report_scores(tally: Tally, confusion: Path | None, run_id: str, out: Console) -> None:
+    """Print the accuracy and the metrics per class, and draw the confusion matrix.
 
     Raises:
-        FitbenchError: no image that was read has a label.
+        FitbenchError: no readable image has a label.
     """
     labelled = tally.scores.images
     if not labelled:
-        raise FitbenchError("--labels: none of the images that could be read has a label there; compare the paths")
+        raise FitbenchError("--labels: none of the readable images has a label; compare the paths")
     if labelled < tally.images:
-        _say(f"{tally.images - labelled:,} images have no label, or could not be read; they do not count")
+        _write_notice(f"{tally.images - labelled:,} images have no label or could not be read; they do not count")
     with writing(None):
         tally.scores.show(out)
     if confusion is not None:
         tally.scores.draw(confusion, f"{run_id}, {labelled:,} images")
-        _say(f"drew {clean(confusion)}")
+        _write_notice(f"drew {clean(confusion)}")
 
 
 def _stderr() -> Console:
@@ -421,5 +405,5 @@ def _stderr() -> Console:
     return Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
-def _say(text: str) -> None:
+def _write_notice(text: str) -> None:
     sys.stderr.write(f"fitbench: {text}\n")

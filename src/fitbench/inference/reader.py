@@ -1,4 +1,4 @@
-"""The model of a finished run, loaded to read images. The run may be a stranger's: nothing in it is executed."""
+"""Loads the models of finished runs. A run may be untrusted: no code in it is executed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """A run's model, ready to read images.
+    """The model of a run, ready to classify images.
 
     Attributes:
         folder: the run folder.
-        result: what its result.json says.
+        result: the content of result.json.
         model: from pixels, uint8 [batch, height, width, channels], to outputs [batch, classes].
         shape: [height, width, channels] of the images.
         classes: the names of the classes.
@@ -42,18 +42,18 @@ class Reader:
 
     @property
     def run_id(self) -> str:
-        """The run's name."""
+        """The run_id."""
         return self.result["run_id"]
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The model's outputs, float32 [N, classes], for images, uint8 [N, height, width, channels].
+        """Compute the outputs of the model, float32 [N, classes], for images, uint8 [N, height, width, channels].
 
-        As many as are given are computed at a time: hand over batches, of `batch_size` at most. One thread at a time.
+        All images are computed at once, so pass at most `batch_size` of them. Only one thread may call it at a time.
         """
         return self._compiled(images)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 [N, classes], for images, uint8 [N, height, width, channels]; else as `logits`."""
+        """Compute probabilities, float32 [N, classes]. Otherwise like `logits`."""
         return self.recorded(self.logits(images))
 
     def recorded(self, outputs: np.ndarray) -> np.ndarray:
@@ -71,61 +71,61 @@ class Reader:
 
     @property
     def batch_size(self) -> int:
-        """How many images are computed at a time where there are many."""
+        """The largest number of images to compute at a time."""
         from fitbench.training.evaluate import batch_size
 
         return batch_size(self.shape)
 
 
 def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Reader:
-    """Load the model of a finished run, on the run's backend; of several in a process, on that of the first.
+    """Load the model of a finished run, on the backend of the run. A process uses the backend of its first run.
 
-    The first images are not read more slowly than the rest: what must be compiled has been.
+    The model is compiled, so the first images take no longer than others.
 
     Args:
         folder: a run folder.
-        trust: also load a model that has code of its own, whose modules are on PYTHONPATH, or in the file itself.
-        on: this backend in place of the run's; a saved model has none.
+        trust: also load a model that has code of its own, in modules on PYTHONPATH or in the file itself.
+        on: use this backend instead. A saved model does not depend on the backend.
 
     Raises:
-        RequestError: the run's backend is not installed.
-        FitbenchError: the run is not finished, or a file of it is damaged, or its model is not that of a run; or asks
-            for code that is neither Keras's nor fitbench's, without `trust`.
+        RequestError: the backend of the run is not installed.
+        FitbenchError: the run is not finished, a file of it is damaged, or its model does not classify images. Without
+            `trust`, also if the model needs code that belongs neither to Keras nor to fitbench.
     """
     return open_runs([folder], trust, on)[0]
 
 
 def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None = None) -> list[Reader]:
-    """The same of several runs, all on the backend of the first; everything is checked before anything is loaded."""
+    """Load the models of several runs, all on the backend of the first. All files are checked first."""
     results = [finished(folder) for folder in folders]
     paths = [folder / "model.keras" for folder in folders]
-    own = [_allowed(path, trust) for path in paths]
+    own_code = [_check_code(path, trust) for path in paths]
     from fitbench.training import backend
 
     backend.load(on or backend_of(results[0], folders[0]))
     return [
         _open(folder, result, path, code, trust)
-        for folder, result, path, code in zip(folders, results, paths, own, strict=True)
+        for folder, result, path, code in zip(folders, results, paths, own_code, strict=True)
     ]
 
 
 def finished(folder: Path) -> dict[str, Any]:
-    """The result of a run that has a model to use.
+    """Read the result of a run, which must be finished.
 
     Raises:
         FitbenchError: the run is not finished, or result.json is damaged.
     """
     state = state_of(folder)
     if state is not State.finished:
-        raise FitbenchError(f"{folder}: the run is {state.value}; only a finished one has a model to use")
+        raise FitbenchError(f"{folder}: the run is {state.value}; only a finished run has a model")
     return reading.read_result(folder)
 
 
 def configuration(result: dict[str, Any], folder: Path) -> Config:
-    """The configuration of a finished run, every value of its type.
+    """Return the checked configuration of a finished run.
 
     Raises:
-        FitbenchError: a value in result.json is missing, or of the wrong type.
+        FitbenchError: a value in result.json is missing or wrong.
     """
     try:
         return from_values(result["config"])
@@ -134,40 +134,41 @@ def configuration(result: dict[str, Any], folder: Path) -> Config:
 
 
 def backend_of(result: dict[str, Any], folder: Path) -> Backend:
-    """The backend that a run was trained on.
+    """Return the backend that a run was trained on.
 
     Raises:
-        FitbenchError: result.json says none that there is.
+        FitbenchError: the backend in result.json does not exist.
     """
     name = result["config"].get("backend")
     try:
         return Backend(name)
     except ValueError:
-        known = " or ".join(backend.value for backend in Backend)
-        raise FitbenchError(f"{folder}/result.json: config.backend is {name!r:.40}; expected {known}") from None
+        allowed = " or ".join(backend.value for backend in Backend)
+        raise FitbenchError(f"{folder}/result.json: config.backend is {name!r:.40}; expected {allowed}") from None
 
 
-def _allowed(path: Path, trust: bool) -> list[Foreign]:
-    found = foreign(path)
-    if found and not trust:
+def _check_code(path: Path, trust: bool) -> list[Foreign]:
+    """Return the classes and functions that a model needs besides those of Keras and fitbench; without trust, none."""
+    own_code = foreign(path)
+    if own_code and not trust:
         raise FitbenchError(
-            f"{path}: asks for {names(found)}, which is no layer of Keras or fitbench that only computes: it could do "
-            "anything on this computer. If you trust where the run is from, add --trust"
+            f"{path}: needs {names(own_code)}, which is not a layer of Keras or fitbench that only computes. Such code "
+            "could do anything on this computer. If you trust the origin of the run, add --trust"
         )
-    return found
+    return own_code
 
 
-def _open(folder: Path, result: dict[str, Any], path: Path, own: list[Foreign], trust: bool) -> Reader:
+def _open(folder: Path, result: dict[str, Any], path: Path, own_code: list[Foreign], trust: bool) -> Reader:
     import keras
 
-    import fitbench.models.layers  # noqa: F401  # registers them
+    import fitbench.models.layers  # noqa: F401  # registers the layers
     from fitbench.training import backend
     from fitbench.training.evaluate import compiled
 
-    objects = _import(own, result, path) if trust else {}
+    objects = _import(own_code, result, path) if trust else {}
     try:
         model = keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=not trust)
-    except Exception as error:  # whatever a damaged or a hostile file makes Keras raise
+    except Exception as error:  # a damaged or hostile file can make Keras raise anything
         raise FitbenchError(f"{path}: Keras cannot load it: {_first_line(error)}") from error
     if not isinstance(model, keras.Model):
         raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
@@ -175,13 +176,13 @@ def _open(folder: Path, result: dict[str, Any], path: Path, own: list[Foreign], 
     shape = _image_shape(model, path)
     predict = compiled(model, shape)
     try:
-        with backend.quiet():  # TensorFlow says of uint8 what concerns nobody
+        with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
             outputs = predict(np.zeros((2, *shape), np.uint8))
     except Exception as error:
         raise FitbenchError(f"{path}: does not take images, uint8 {shape}: {_first_line(error)}") from error
     if outputs.shape != (2, len(classes)):
         raise FitbenchError(
-            f"{path}: gives {outputs.shape[1:]} outputs per image; result.json has {len(classes)} classes"
+            f"{path}: the model has {outputs.shape[1:]} outputs per image; result.json has {len(classes)} classes"
         )
     return Reader(folder, result, model, shape, classes, predict)
 
@@ -195,11 +196,12 @@ def _image_shape(model: keras.Model, path: Path) -> tuple[int, int, int]:
     return shape[1:]
 
 
-def _import(own: list[Foreign], result: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The code of the user's own that the model asks for, by the names under which it does."""
+def _import(own_code: list[Foreign], result: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Import the user's code that the model needs. Return it by the names under which Keras looks it up."""
     target = str(result["config"]["model"].get("_target_") or "")
-    modules = {thing.module for thing in own if thing.module and thing.module.partition(".")[0] != "keras"}
-    if own and "." in target and not target.startswith("fitbench."):  # which may register classes under other names
+    modules = {each.module for each in own_code if each.module and each.module.partition(".")[0] != "keras"}
+    # the module of the model's function may register classes under other names
+    if own_code and "." in target and not target.startswith("fitbench."):
         modules.add(target.rpartition(".")[0])
     loaded = {}
     for module in sorted(modules - {"builtins"}):
@@ -207,13 +209,12 @@ def _import(own: list[Foreign], result: dict[str, Any], path: Path) -> dict[str,
             loaded[module] = importlib.import_module(module)
         except ImportError as error:
             raise FitbenchError(
-                f"{path}: asks for the module {module}, which cannot be imported ({error}); its folder must be on "
-                "PYTHONPATH"
+                f"{path}: needs the module {module}, which cannot be imported ({error}); add its folder to PYTHONPATH"
             ) from error
-    found = {thing: getattr(loaded.get(thing.module), thing.name, None) for thing in own}
-    return {thing.registered_name: value for thing, value in found.items() if value is not None}
+    values = {each: getattr(loaded.get(each.module), each.name, None) for each in own_code}
+    return {each.registered_name: value for each, value in values.items() if value is not None}
 
 
 def _first_line(error: BaseException) -> str:
-    lines = str(error).rpartition("Exception encountered: ")[2].strip().splitlines()  # Keras says the cause last
+    lines = str(error).rpartition("Exception encountered: ")[2].strip().splitlines()  # Keras puts the cause last
     return (lines[0] if lines else type(error).__name__)[:300]

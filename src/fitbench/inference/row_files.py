@@ -1,7 +1,7 @@
-"""Rows as CSV or as JSON lines, in a file that can be gone on with, or on stdout.
+"""Writes rows as CSV or JSON lines, to stdout or to a file whose writing can be resumed.
 
-JSON is one object per line, because a list is whole only at its end. Every batch is appended in one piece, so where a
-process was killed at most the last line is torn.
+JSON has one object per line, because a list would only be valid when it is complete. Each batch is appended with one
+write, so if the process is killed, at most the last line is torn.
 """
 
 from __future__ import annotations
@@ -19,47 +19,53 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.answers import Row
+from fitbench.inference.rows import Row
 from fitbench.record.files import read_object, write_whole
 from fitbench.text import clean
 
 QUOTE = '"'
 SPECIAL = re.compile(f"[,\r\n{QUOTE}]")
-SCHEMA = 1  # of the file beside one with rows
+SCHEMA = 1  # of the provenance file
 
 
-class Lines:
-    """Rows as CSV or JSON lines, in a file or on stdout.
+class RowFile:
+    """An output of rows as CSV or JSON lines, to a file or stdout.
 
-    Nothing is changed before `begin`; a file that is new is gone again if it does not come to that.
+    Nothing is changed before `begin`. If `begin` is not called, a new file is removed again.
 
     Args:
         names: the columns.
         format: csv or json.
         path: the file, or None for stdout.
-        made: what decides about the rows: the run, its model and how images are prepared. It is kept beside the file,
-            which only goes on with the same.
-        resume: go on with the file if it is there.
-        force: replace the file if it is there.
+        provenance: what determines the rows: the run, its model, the preparation of images. It is stored beside the
+            file, and writing is resumed only with the same provenance.
+        resume: resume writing an existing file.
+        force: replace an existing file.
 
     Raises:
-        RequestError: the file is there, with neither `resume` nor `force`; or was made with something else.
-        FitbenchError: it cannot be written, or another process writes it.
+        RequestError: the file exists without `resume` or `force`, or it has another provenance.
+        FitbenchError: the file cannot be written, or another process writes it.
     """
 
     def __init__(
-        self, names: Sequence[str], format: str, path: Path | None, made: dict[str, Any], resume: bool, force: bool
+        self,
+        names: Sequence[str],
+        format: str,
+        path: Path | None,
+        provenance: dict[str, Any],
+        resume: bool,
+        force: bool,
     ) -> None:
         self.names = names
         self.path = path
         self.encode, self.decode = (_to_csv, _from_csv) if format == "csv" else (_to_json, _from_json)
         self.head = _to_csv(names, [list(names)]) if format == "csv" else b""
-        self.end = 0  # where the recorded rows that were read end
+        self.end = 0  # position in bytes after the recorded rows that were read
         self.file: io.RawIOBase | Any = sys.stdout.buffer
-        self.made = made
-        self.goes_on = self.is_new = False
+        self.provenance = provenance
+        self.resumed = self.is_new = False
         if path is not None:
-            self.goes_on = _is_to_go_on(path, made, resume, force)
+            self.resumed = _is_resumed(path, provenance, resume, force)
             self.is_new = not path.exists()
             self.file = self._open(path)
 
@@ -73,30 +79,34 @@ class Lines:
         return file
 
     def recorded(self) -> Iterator[Row]:
-        """The whole rows that the file has, in order; numbers of CSV are texts in them."""
-        if not self.goes_on:
+        """Yield the complete rows of the file, in order. Numbers in CSV are strings.
+
+        Raises:
+            FitbenchError: a row or the header is damaged.
+        """
+        if not self.resumed:
             return
         for number, record in enumerate(_records(self.file, self.head)):
             if number == 0 and self.head:
                 if record != self.head:
                     raise FitbenchError(
-                        f"{clean(self.path)}: its header is not {','.join(self.names)}; --force begins it anew"
+                        f"{clean(self.path)}: its header is not {','.join(self.names)}; --force starts it anew"
                     )
             else:
                 row = self.decode(self.names, record)
                 if row is None:
-                    raise FitbenchError(f"{clean(self.path)}: row {number} is damaged; --force begins it anew")
+                    raise FitbenchError(f"{clean(self.path)}: row {number} is damaged; --force starts it anew")
                 yield row
             self.end += len(record)
 
     def begin(self) -> None:
-        """Write on behind the recorded rows that were read; what follows them was torn."""
+        """Start writing after the recorded rows that were read, and remove a torn row."""
         if self.path is not None:
             with writing(self.path):
                 self.file.truncate(self.end)
                 self.file.seek(self.end)
-                if not self.goes_on:  # only now, so that old rows never lie beside what does not belong to them
-                    write_whole(_made_by(self.path), json.dumps(self.made, indent=2) + "\n")
+                if not self.resumed:  # after the file was emptied, so that old rows never have a new provenance
+                    write_whole(_provenance_path(self.path), json.dumps(self.provenance, indent=2) + "\n")
             self.is_new = False
         if not self.end:
             self._append(self.head)
@@ -106,14 +116,14 @@ class Lines:
         self._append(self.encode(self.names, rows))
 
     def _append(self, content: bytes) -> None:
-        with writing(self.path, "" if self.path is None else "; --resume goes on from here"):
-            left = memoryview(content)
-            while left:
-                left = left[self.file.write(left) :]
+        with writing(self.path, "" if self.path is None else "; --resume continues it"):
+            remaining = memoryview(content)
+            while remaining:
+                remaining = remaining[self.file.write(remaining) :]
             self.file.flush()
 
-    def close(self, whole: bool) -> None:
-        """The end, of all rows or by an error."""
+    def close(self, complete: bool) -> None:
+        """Close the file."""
         if self.path is not None:
             if self.is_new:
                 self.path.unlink(missing_ok=True)
@@ -122,10 +132,11 @@ class Lines:
 
 @contextmanager
 def writing(path: Path | None, advice: str = "") -> Iterator[None]:
-    """Write a file, or stdout for None; what reads a pipe may end before, which is for the caller.
+    """Turn errors of writing a file, or stdout for None, into messages.
 
     Raises:
-        FitbenchError: it cannot be written.
+        FitbenchError: the file cannot be written.
+        BrokenPipeError: the process that reads stdout has ended.
     """
     try:
         yield
@@ -134,51 +145,57 @@ def writing(path: Path | None, advice: str = "") -> Iterator[None]:
     except OSError as error:
         if path is None:
             with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())  # else what is kept back fails again at the exit
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())  # else flushing at exit fails again
         raise FitbenchError(
             f"{'stdout' if path is None else clean(path)}: cannot be written "
             f"({(error.strerror or str(error)).lower()}){advice}"
         ) from error
 
 
-def _is_to_go_on(path: Path, made: dict[str, Any], resume: bool, force: bool) -> bool:
-    """Whether the file is there to be gone on with, and with the same."""
+def _is_resumed(path: Path, provenance: dict[str, Any], resume: bool, force: bool) -> bool:
+    """Whether writing the file is resumed.
+
+    Raises:
+        RequestError: the file must not be replaced, or has another provenance.
+    """
     if force or not path.exists() or (path.is_file() and not path.stat().st_size):
         return False
     if not resume:
-        raise RequestError(f"{clean(path)} is there already; --resume goes on with it, --force replaces it")
-    beside = _made_by(path)
+        raise RequestError(f"{clean(path)} already exists; --resume continues it, --force replaces it")
+    provenance_path = _provenance_path(path)
     try:
-        before = read_object(str(beside), clean(beside), SCHEMA)
+        recorded = read_object(str(provenance_path), clean(provenance_path), SCHEMA)
     except FileNotFoundError:
         raise RequestError(
-            f"{clean(path)}: no {clean(beside.name)} lies beside it and says what it was made with; --force begins anew"
+            f"{clean(path)}: {clean(provenance_path.name)}, which records its run and options, is missing; --force "
+            "starts it anew"
         ) from None
-    for key, now in made.items():
-        if before.get(key) != now:
+    for key, value in provenance.items():
+        if recorded.get(key) != value:
             raise RequestError(
-                f"{clean(path)} was made with {key} {clean(before.get(key))}, now {clean(now)}; --force begins it anew"
+                f"{clean(path)} was made with {key} {clean(recorded.get(key))}, now {clean(value)}; --force starts it "
+                "anew"
             )
     return True
 
 
-def _made_by(path: Path) -> Path:
+def _provenance_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.made.json")
 
 
 def _records(file: Any, head: bytes) -> Iterator[bytes]:
-    """The whole records of a file: lines, or in CSV several where there are line ends in quotation marks."""
+    """Yield the complete records of a file: lines, or in CSV several lines if a quoted cell has line ends."""
     file.seek(0)
     record = b""
-    for line in io.BufferedReader(_Kept(file)):
+    for line in io.BufferedReader(_Unclosed(file)):
         record += line
         if line.endswith(b"\n") and not (head and record.count(b'"') % 2):
             yield record
             record = b""
 
 
-class _Kept(io.RawIOBase):
-    """A file that stays open when what reads it is gone."""
+class _Unclosed(io.RawIOBase):
+    """A file that stays open when its buffered reader is closed."""
 
     def __init__(self, file: Any) -> None:
         self.file = file
@@ -191,7 +208,7 @@ class _Kept(io.RawIOBase):
 
 
 def _to_csv(names: Sequence[str], rows: Sequence[Row]) -> bytes:
-    # Column by column, which takes a third of the time of csv.writer with its rows.
+    # by columns, because this takes a third of the time of csv.writer
     cells = [[_cell(value) for value in column] for column in zip(*rows, strict=True)]
     return "".join(f"{line}\n" for line in map(",".join, zip(*cells, strict=True))).encode("utf-8", "surrogateescape")
 

@@ -1,8 +1,8 @@
-"""What is looked at in a model.keras before Keras sees it: it may be a stranger's.
+"""Checks an untrusted model.keras before Keras loads it.
 
-Keras's safe mode refuses code in the file (`Lambda`) and modules that it does not know. Here a file is refused before,
-with a message that says what to do, if it asks for anything but Keras's own layers and fitbench's, or for those of
-Keras's that read other files.
+Keras's safe mode refuses code in the file (`Lambda`) and unknown modules. These checks run first and give messages that
+say what to do. They refuse everything except the layers of Keras and fitbench, and also layers of Keras that read other
+files.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from fitbench.text import clean
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 CONFIG_BYTES = 64 * 2**20
-# Keras stores what it saves as it is; packed again, weights shrink a little. A bomb shrinks a thousandfold.
-EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20
-# Where Keras has what models are made of, below `keras` and, by its own name of the place, below `keras.src`.
+# Keras stores files uncompressed. Compressing them again shrinks weights a little. A zip bomb expands a thousandfold.
+MAX_EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20
+# The submodules of `keras` and `keras.src` that define the parts of models.
 PARTS = frozenset(
     {"activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"}
     | {"optimizers", "quantizers", "random", "regularizers"}
 )
-OWN_MODULES = ("fitbench.models.layers", "fitbench.training.layers")  # the latter in models that 0.1 saved
-# Of Keras, but they run code from the file, or read files that it names.
+OWN_MODULES = ("fitbench.models.layers", "fitbench.training.layers")  # the second in models saved by 0.1
+# Classes of Keras that run code from the file, or read files that it names.
 REFUSED = frozenset(
     {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "__lambda__", "__typespec__"}
     | {"StringLookup", "IntegerLookup", "IndexLookup", "TextVectorization"}
 )
-# Not classes, but values: they stand for themselves.
+# Class names that stand for plain values.
 PLAIN = frozenset({"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"})
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """A class or function of a model's configuration that is not known to do nothing but compute."""
+    """A class or function in the configuration of a model that may do more than compute."""
 
     module: str
     name: str
@@ -47,52 +47,52 @@ class Foreign:
 
 
 def foreign(path: Path) -> list[Foreign]:
-    """What a model file asks for besides layers of Keras and fitbench that only compute, each once.
+    """List what a model file needs besides layers of Keras and fitbench that only compute, without duplicates.
 
     Raises:
-        FitbenchError: it cannot be read, or is no model.keras; the message names the file.
+        FitbenchError: the file cannot be read, or is not a model.keras; the message names it.
     """
-    found = {}
-    for thing in _objects(_read_config(path), path):
-        module, name = str(thing.get("module") or ""), str(thing["class_name"])
-        registered = _registered_name(thing)
+    needed = {}
+    for item in _objects(_read_config(path), path):
+        module, name = str(item.get("module") or ""), str(item["class_name"])
+        registered = _registered_name(item)
         if name == "function":
             name = registered
-            known = name.startswith("fitbench>") or (module == "builtins" and ">" not in name)
+            allowed = name.startswith("fitbench>") or (module == "builtins" and ">" not in name)
         else:
-            known = name in PLAIN or _is_known(module, name, registered)
-        if not known:
-            found[module, name] = Foreign(module, name, registered)
-    return list(found.values())
+            allowed = name in PLAIN or _is_allowed(module, name, registered)
+        if not allowed:
+            needed[module, name] = Foreign(module, name, registered)
+    return list(needed.values())
 
 
-def names(things: Sequence[Foreign]) -> str:
-    """What they are called, for a message."""
-    some = ", ".join(f"{thing.module}.{thing.name}".strip(".") for thing in things[:3])
-    return f"{clean(some):.200}" + (f" and {len(things) - 3} more" if len(things) > 3 else "")
+def names(items: Sequence[Foreign]) -> str:
+    """Return the names of classes and functions for a message."""
+    text = ", ".join(f"{item.module}.{item.name}".strip(".") for item in items[:3])
+    return f"{clean(text):.200}" + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
 def has_own_layers(path: Path) -> bool:
-    """Whether a model file asks for layers or functions of fitbench's, which plain Keras does not have."""
-    return any(_registered_name(thing).startswith("fitbench>") for thing in _objects(_read_config(path), path))
+    """Whether a model file needs layers or functions of fitbench."""
+    return any(_registered_name(item).startswith("fitbench>") for item in _objects(_read_config(path), path))
 
 
-def _registered_name(thing: dict[str, Any]) -> str:
-    """The name under which Keras looks for it; a function's stands where a class has its settings."""
-    if thing["class_name"] == "function":
-        return str(thing.get("config"))
-    return str(thing.get("registered_name") or thing["class_name"])
+def _registered_name(item: dict[str, Any]) -> str:
+    """Return the name under which Keras looks up a class or function."""
+    if item["class_name"] == "function":
+        return str(item.get("config"))
+    return str(item.get("registered_name") or item["class_name"])
 
 
-def _is_known(module: str, name: str, registered: str) -> bool:
-    if name in REFUSED or "." in name:  # Keras would read the class 'layers.Lambda' of the module keras
+def _is_allowed(module: str, name: str, registered: str) -> bool:
+    if name in REFUSED or "." in name:  # Keras would accept the class 'layers.Lambda' of the module keras
         return False
     if registered.startswith("fitbench>"):
         return module in OWN_MODULES
     if module == "keras":
         return True
-    keras, _, place = module.partition(".")
-    return keras == "keras" and place.removeprefix("src.").partition(".")[0] in PARTS
+    package, _, submodule = module.partition(".")
+    return package == "keras" and submodule.removeprefix("src.").partition(".")[0] in PARTS
 
 
 def _read_config(path: Path) -> Any:
@@ -101,41 +101,45 @@ def _read_config(path: Path) -> Any:
             _check_members(archive, path)
             return json.loads(archive.read("config.json"))
     except FileNotFoundError:
-        raise FitbenchError(f"{path}: there is no such file; train the run again with force=true") from None
+        raise FitbenchError(f"{path}: no such file; train the run again with force=true") from None
     except RecursionError:
         raise FitbenchError(f"{path}: its config.json is nested too deeply") from None
     except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise FitbenchError(f"{path}: no model that Keras 3 saved, or damaged ({error})") from None
+        raise FitbenchError(f"{path}: not a model saved by Keras 3, or damaged ({error})") from None
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse an archive that lacks a part, would be unpacked elsewhere, or is much larger than it looks."""
+    """Check the members of an archive.
+
+    Raises:
+        FitbenchError: a member is missing, has a path outside the archive, or expands too much.
+    """
     missing = [name for name in MEMBERS if name not in archive.namelist()]
     if missing:
-        raise FitbenchError(f"{path}: has no {', '.join(missing)} in it; expected a model that Keras 3 saved")
+        raise FitbenchError(f"{path}: contains no {', '.join(missing)}; expected a model saved by Keras 3")
     if archive.getinfo("config.json").file_size > CONFIG_BYTES:
         raise FitbenchError(f"{path}: its config.json takes more than {CONFIG_BYTES >> 20} MiB")
     for member in archive.infolist():
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:
-            raise FitbenchError(f"{path}: holds {clean(member.filename):.80}, which lies outside of it")
-        if member.file_size > max(EXPANDED_BYTES, EXPANSION * member.compress_size):
+            raise FitbenchError(f"{path}: contains {clean(member.filename):.80}, a path outside the archive")
+        if member.file_size > max(EXPANDED_BYTES, MAX_EXPANSION * member.compress_size):
             raise FitbenchError(
-                f"{path}: its {clean(member.filename):.80} would grow from {member.compress_size:,} to "
+                f"{path}: its {clean(member.filename):.80} would expand from {member.compress_size:,} to "
                 f"{member.file_size:,} bytes"
             )
 
 
 def _objects(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """All that stands for an object in a configuration, however deep. Not recursive: a stranger chose the depth."""
-    left = [config]
-    while left:
-        here = left.pop()
-        if isinstance(here, dict):
-            if "class_name" in here:
-                if not isinstance(here["class_name"], str):
-                    raise FitbenchError(f"{path}: a class_name in its config.json is no text")
-                yield here
-            left.extend(here.values())
-        elif isinstance(here, list):
-            left.extend(here)
+    """Yield all serialized objects in a configuration. Not recursive, because the file decides on the depth."""
+    stack = [config]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                if not isinstance(value["class_name"], str):
+                    raise FitbenchError(f"{path}: a class_name in its config.json is not a string")
+                yield value
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)

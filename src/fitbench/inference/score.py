@@ -1,4 +1,4 @@
-"""How right a model is on images whose class is known: counted as they come, and printed at the end."""
+"""Counts the predictions for labelled images, and prints accuracy and metrics per class."""
 
 from __future__ import annotations
 
@@ -16,45 +16,49 @@ from fitbench.text import clean, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-CLASSES = 40  # with more, the classes with the lowest F1 are listed
+TABLE_CLASSES = 40  # of more classes, those with the lowest F1 are listed
 
 
 class Scores:
-    """How often images of each class were read as each: `matrix`, int [classes, classes], true classes in rows."""
+    """The confusion matrix, `matrix`: int64 [true classes, predicted classes]."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = classes
-        self.places = {name: i for i, name in enumerate(classes)}
+        self.positions = {name: i for i, name in enumerate(classes)}
         self.matrix = np.zeros((len(classes), len(classes)), np.int64)
 
     def add(self, labels: Sequence[str], predicted: Sequence[str]) -> None:
-        """Count images, by their true and their predicted class."""
-        true, read = (np.array([self.places[name] for name in names], np.int64) for names in (labels, predicted))
-        self.matrix += scores.confusion(true, read, len(self.classes))
+        """Count images by their true and predicted classes."""
+        true, predicted_positions = (
+            np.array([self.positions[name] for name in names], np.int64) for names in (labels, predicted)
+        )
+        self.matrix += scores.confusion(true, predicted_positions, len(self.classes))
 
     @property
     def images(self) -> int:
-        """How many are counted."""
+        """The number of counted images."""
         return int(self.matrix.sum())
 
     def show(self, out: Console) -> None:
         """Print accuracy with its interval, and precision, recall and F1 of each class."""
-        right, images = int(self.matrix.trace()), self.images
-        low, high = wilson(right, images)
-        text = f"accuracy {right / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {right:,} of {images:,} images"
+        correct, images = int(self.matrix.trace()), self.images
+        low, high = wilson(correct, images)
+        text = (
+            f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {correct:,} of {images:,} images"
+        )
         out.print(text, style="bold", soft_wrap=True)
         classes = scores.per_class(self.matrix, self.classes)
-        left = len(classes) - CLASSES
-        if left > 0:
-            classes = sorted(classes, key=lambda score: -1.0 if score["f1"] is None else score["f1"])[:CLASSES]
-        figures = ("precision", "recall", "F1", "images")
-        made = table(out, "class", *figures, right=figures, flexible=("class",))
+        omitted = len(classes) - TABLE_CLASSES
+        if omitted > 0:
+            classes = sorted(classes, key=lambda score: -1.0 if score["f1"] is None else score["f1"])[:TABLE_CLASSES]
+        numbers = ("precision", "recall", "F1", "images")
+        rows = table(out, "class", *numbers, right=numbers, flexible=("class",))
         for score in classes:
-            shares = ("-" if score[key] is None else f"{score[key]:.4f}" for key in ("precision", "recall", "f1"))
-            made.add_row(clean(score["class"]), *shares, f"{score['support']:,}")
-        out.print(made)
-        if left > 0:
-            out.print(f"and {left} classes with a higher F1", soft_wrap=True)
+            cells = ("-" if score[key] is None else f"{score[key]:.4f}" for key in ("precision", "recall", "f1"))
+            rows.add_row(clean(score["class"]), *cells, f"{score['support']:,}")
+        out.print(rows)
+        if omitted > 0:
+            out.print(f"and {omitted} classes with a higher F1", soft_wrap=True)
 
     def draw(self, path: Path, title: str) -> None:
         """Write the confusion matrix as a PNG.

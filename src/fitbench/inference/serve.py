@@ -1,4 +1,4 @@
-"""`fitbench serve`: draw in the browser and watch models read it; the same as a JSON API."""
+"""`fitbench serve`: serves models as a page where digits can be drawn, and as a JSON API."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from fitbench.text import clean
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
 
-GRACE = 3  # seconds that requests have to be answered in when the server ends
+GRACE_SECONDS = 3  # for answering open requests when the server ends
 
 
 def serve(
-    wanted: Sequence[str],
+    runs: Sequence[str],
     outputs: Path,
     host: str,
     port: int,
@@ -39,30 +39,30 @@ def serve(
     open_browser: bool,
     limits: Mapping[str, Any],
 ) -> int:
-    """Serve the models of finished runs until Ctrl-C (then 130) or SIGTERM (then 0), and print the address.
+    """Serve the models of finished runs until Ctrl-C or SIGTERM, and print the address.
 
     Args:
-        wanted: run folders, run_ids, or unambiguous parts of one.
-        outputs: where they are looked for.
+        runs: run folders, run_ids, or unambiguous parts of them.
+        outputs: the folder that is searched for the runs.
         host: the name or address to listen at.
-        port: 0: one that is free.
+        port: the port; 0 chooses a free one.
         trust: also load models that have code of their own.
         open_browser: open the page in a browser.
-        limits: of `limits.Limits`, by name.
+        limits: the values of `limits.Limits`, by name.
 
     Returns:
-        the exit status.
+        The exit status: 130 after Ctrl-C, 0 after SIGTERM.
 
     Raises:
-        RequestError: there is no such run, host or address, or the extra `serve` is not installed.
-        FitbenchError: the port is taken, or a model cannot be loaded.
+        RequestError: a run, the host or the address does not exist, or the extra `serve` is not installed.
+        FitbenchError: the port is in use, or a model cannot be loaded.
     """
-    folders = [find_run(text, outputs) for text in wanted]
+    folders = [find_run(run, outputs) for run in runs]
     missing = [name for name in ("fastapi", "uvicorn", "python_multipart") if find_spec(name) is None]
     if missing:
         raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
-    with _bound(host, port) as listener:
-        readers = _named(_loaded(folders, trust))
+    with _bind(host, port) as listener:
+        readers = _by_name(_load(folders, trust))
         try:
             _run(readers, listener, host, open_browser, limits)
         except KeyboardInterrupt:
@@ -70,15 +70,15 @@ def serve(
     return 0
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket with the address, taken before models are loaded. It does not listen yet."""
+def _bind(host: str, port: int) -> socket.socket:
+    """Bind a socket to the address, before models are loaded. It does not listen yet."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise RequestError(
             f"--host {host}: no such host ({getattr(error, 'strerror', error)}); 127.0.0.1 is this computer"
         ) from None
-    family, kind, protocol, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    family, kind, protocol, _, address = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,34 +86,38 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRNOTAVAIL:
-            raise RequestError(f"--host {host} is no address of this computer; 127.0.0.1 is") from None
+            raise RequestError(f"--host {host} is not an address of this computer; 127.0.0.1 is") from None
         raise FitbenchError(
-            f"{host}:{port} cannot be listened at ({error.strerror}); choose another --port, or 0 for any that is free"
+            f"cannot listen at {host}:{port} ({error.strerror}); choose another --port, or 0 for any free port"
         ) from None
     return listener
 
 
-def _loaded(folders: Sequence[Path], trust: bool) -> list[Reader]:
-    """The models. Ctrl-C ends the process at once meanwhile: not every import lets KeyboardInterrupt through."""
-    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+def _load(folders: Sequence[Path], trust: bool) -> list[Reader]:
+    """Load the models. Meanwhile Ctrl-C ends the process at once, because some imports swallow KeyboardInterrupt."""
+    previous = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         from fitbench.inference.reader import open_runs
 
         return open_runs(folders, trust)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
-def _named(readers: Sequence[Reader]) -> dict[str, Reader]:
-    """The readers by run_id; where several have one, with the study before it."""
+def _by_name(readers: Sequence[Reader]) -> dict[str, Reader]:
+    """Return the readers by run_id. If several have the same run_id, their study precedes it.
+
+    Raises:
+        RequestError: a run was given twice.
+    """
     count = Counter(reader.run_id for reader in readers)
-    named: dict[str, Reader] = {}
+    by_name: dict[str, Reader] = {}
     for reader in readers:
         name = reader.run_id if count[reader.run_id] == 1 else f"{reader.folder.parent.name}/{reader.run_id}"
-        if name in named:
-            raise RequestError(f"{clean(name)} was given twice; once is enough")
-        named[name] = reader
-    return named
+        if name in by_name:
+            raise RequestError(f"{clean(name)} was given twice; give each run once")
+        by_name[name] = reader
+    return by_name
 
 
 def _run(
@@ -133,19 +137,19 @@ def _run(
     url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/"
 
     class Server(uvicorn.Server):
-        """Says where it is once it answers."""
+        """A server that prints its address when it answers requests."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if not self.started:
                 return
-            await asyncio.to_thread(_warm, address, port)
+            await asyncio.to_thread(_warm_up, address, port)
             service.images = 0
             _announce(readers, url, loopback)
             if open_browser:
                 webbrowser.open(url)
 
-    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # of malformed forms the client is told
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
     config = uvicorn.Config(
         app,
         http=protocol(service.limits.read_seconds),
@@ -153,20 +157,20 @@ def _run(
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    before = signal.signal(signal.SIGTERM, _ended)  # what uvicorn calls when it has ended
+    previous = signal.signal(signal.SIGTERM, _exit)  # uvicorn calls this handler after it has ended
     try:
         Server(config).run(sockets=[listener])
     except SystemExit as ended:
         if ended.code:
             raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
-def _warm(address: str, port: int) -> None:
-    """Have an image read, so that the first that somebody sends is not read more slowly than the rest."""
+def _warm_up(address: str, port: int) -> None:
+    """Request a prediction, so that the first request of a client takes no longer than others."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -177,7 +181,7 @@ def _warm(address: str, port: int) -> None:
     connection.close()
 
 
-def _ended(number: int, frame: FrameType | None) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
@@ -187,6 +191,6 @@ def _announce(readers: Mapping[str, Reader], url: str, loopback: bool) -> None:
         images = f"{height} x {width} {'grey' if channels == 1 else 'colour'}"
         print(f"{clean(name)}: {images}, {len(reader.classes)} classes", file=sys.stderr)
     if not loopback:
-        print("Everyone who can reach this computer can use it: there is no password.", file=sys.stderr)
+        print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
     print(url, flush=True)
-    print("Draw there; /docs describes the JSON API. Ctrl-C ends it.", file=sys.stderr)
+    print("Open this address to draw; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)

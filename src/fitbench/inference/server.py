@@ -1,4 +1,4 @@
-"""The application behind `fitbench serve`: the page to draw on, and the JSON API that it is a client of."""
+"""The application of `fitbench serve`: the page to draw on, and the JSON API that the page uses."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 
 def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
-    """The application that serves these models; it closes the service when it ends.
+    """Create the application. It closes the service when it ends.
 
     Args:
         service: the models.
-        hosts: the names by which the server may be called; None: by any.
+        hosts: the allowed host names; None allows any.
     """
 
     @asynccontextmanager
@@ -43,23 +43,32 @@ def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
     app = FastAPI(
         title="fitbench serve",
         version=__version__,
-        description="Models of finished runs that read images.",
+        description="Models of finished runs that classify images.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
     )
+    _add_api(app, service)
+    _add_pages(app)
+    _add_errors(app)
+    return Guard(app, service.limits, hosts)
+
+
+def _add_api(app: FastAPI, service: Service) -> None:
     limits = service.limits
 
     @app.post(
-        "/predict", summary="Read images", description=api.PREDICT, openapi_extra={"requestBody": api.BODY},
-        response_model=api.Predictions, responses={200: api.PREDICTED, **api.PROBLEMS},
+        "/predict", summary="Classify images", description=api.PREDICT, openapi_extra={"requestBody": api.BODY},
+        response_model=api.Predictions, responses={200: api.PREDICT_RESPONSE, **api.PROBLEMS},
     )  # fmt: skip
-    async def predict(request: Request, asked: Annotated[api.Asked, Query()]) -> Response:
-        models = service.chosen(asked.model)
+    async def predict(request: Request, query: Annotated[api.PredictQuery, Query()]) -> Response:
+        models = service.choose(query.model)
         images = await bodies.read(request, limits)
         try:
             async with asyncio.timeout(limits.answer_seconds):
-                predictions = await _while_there(request, service.predict(images, models, asked.prepare, asked.seen))
+                predictions = await _while_connected(
+                    request, service.predict(images, models, query.prepare, query.seen)
+                )
         except TimeoutError:
             text = f"there was no answer within {limits.answer_seconds:g} s; try again later"
             raise HTTPException(503, text, {"retry-after": "1"}) from None
@@ -69,44 +78,40 @@ def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
     @app.head("/models", include_in_schema=False)
     @app.get("/models", summary="The models")
     async def models() -> api.Models:
-        """Which models there are, what they take, and how much of it in one request."""
+        """List the models, the shapes of their images, and the limits of a request."""
         return api.Models(
             models=[_model(name, reader) for name, reader in service.readers.items()],
-            limits=api.LimitsOfARequest(bytes=limits.bytes, pixels=limits.pixels, images=limits.images),
+            limits=api.RequestLimits(bytes=limits.bytes, pixels=limits.pixels, images=limits.images),
             version=__version__,
         )
 
     @app.head("/health", include_in_schema=False)
-    @app.get("/health", summary="Whether it works")
+    @app.get("/health", summary="The state of the server")
     async def health() -> api.Health:
-        """Answers while the server does."""
+        """Answer while the server works."""
         seconds = round(time.monotonic() - service.started, 1)
         return api.Health(models=len(service.readers), images=service.images, seconds=seconds)
 
-    _add_pages(app)
-    _add_errors(app)
-    return Guard(app, limits, hosts)
 
-
-async def _while_there(request: Request, answering: Coroutine[None, None, bytes]) -> bytes:
-    """The answer to a request whose body has been read; it is cancelled where the client is gone before.
+async def _while_connected(request: Request, answer: Coroutine[None, None, bytes]) -> bytes:
+    """Await the answer to a request whose body has been read. Cancel it if the client disconnects.
 
     Raises:
-        ClientDisconnect: the client is gone.
+        ClientDisconnect: the client has disconnected.
     """
-    answer = asyncio.ensure_future(answering)
-    leaving = asyncio.ensure_future(_left(request))
+    answering = asyncio.ensure_future(answer)
+    disconnecting = asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
+        await asyncio.wait((answering, disconnecting), return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
             raise ClientDisconnect
-        return answer.result()
+        return answering.result()
     finally:
-        answer.cancel()
-        leaving.cancel()
+        answering.cancel()
+        disconnecting.cancel()
 
 
-async def _left(request: Request) -> None:
+async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -125,17 +130,19 @@ def _model(name: str, reader: Reader) -> api.Model:
 
 
 def _add_pages(app: FastAPI) -> None:
-    """The files of the page, read once: no name that is asked for reaches the file system."""
+    """Serve the files of the page from memory, so that no requested name reaches the file system."""
     files = {file.name: file.read_bytes() for file in (resources.files("fitbench.inference") / "page").iterdir()}
-    files["base.css"] = (resources.files("fitbench.report") / "page" / "base.css").read_bytes()  # as of `report`
+    files["base.css"] = (
+        resources.files("fitbench.report") / "page" / "base.css"
+    ).read_bytes()  # shared with the report
 
     def serve(path: str, name: str) -> None:
         content = files[name]
-        kind = TYPES[name[name.rindex(".") :]]
+        media_type = TYPES[name[name.rindex(".") :]]
 
         @app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
         async def page() -> Response:
-            return Response(content, media_type=kind)
+            return Response(content, media_type=media_type)
 
     serve("/", "index.html")
     serve("/docs", "docs.html")
@@ -144,25 +151,25 @@ def _add_pages(app: FastAPI) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Every error is {"error": text}."""
+    """Answer every error with {"error": text}."""
 
     @app.exception_handler(HTTPException)
-    async def known(request: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         text = str(error.detail)
-        if text == HTTPStatus(error.status_code).phrase:  # Starlette's own, which says no more
-            text = f"{text}: {request.method} {clean(request.url.path)[:80]}; /docs describes what there is"
+        if text == HTTPStatus(error.status_code).phrase:  # Starlette's default
+            text = f"{text}: {request.method} {clean(request.url.path)[:80]}; /docs describes the API"
         return JSONResponse({"error": text}, error.status_code, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid_query(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         text = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
-        return JSONResponse({"error": f"{clean(first['loc'][-1])[:80]}: {text}; /docs describes what there is"}, 422)
+        return JSONResponse({"error": f"{clean(first['loc'][-1])[:80]}: {text}; /docs describes the API"}, 422)
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, error: ClientDisconnect) -> Response:
-        return JSONResponse({"error": "the client is gone"}, 400)  # which nobody reads
+    async def disconnected(_: Request, error: ClientDisconnect) -> Response:
+        return JSONResponse({"error": "the client has disconnected"}, 400)  # nobody reads it
 
     @app.exception_handler(Exception)
-    async def unknown(_: Request, error: Exception) -> Response:
-        return JSONResponse({"error": "the server has failed here; its log says why"}, 500)
+    async def unexpected_error(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": "the server failed; see its log"}, 500)

@@ -1,4 +1,4 @@
-"""The models that are served, and the threads that work for them: they prepare images, run models, write answers."""
+"""The served models, and the threads that prepare images, run models and write responses."""
 
 from __future__ import annotations
 
@@ -17,14 +17,21 @@ from starlette.exceptions import HTTPException
 from fitbench.inference import bodies
 from fitbench.inference.batching import Batcher
 from fitbench.inference.limits import Limits
-from fitbench.inference.prepare import Prepare, usual
+from fitbench.inference.prepare import Prepare, default_prepare
 from fitbench.inference.reader import Reader
 
-Look = tuple[tuple[int, int, int], Prepare]  # a shape, and what is done to get there
+Form = tuple[tuple[int, int, int], Prepare]  # the shape of a model's images, and how they are prepared
 
 
 class Service:
-    """Models by name, and the threads that prepare images and run models."""
+    """Models by name, and the threads that prepare images and run models.
+
+    Attributes:
+        readers: the models by name.
+        limits: the limits of requests.
+        started: when the service was created (`time.monotonic`).
+        images: the number of images that were classified.
+    """
 
     def __init__(self, readers: Mapping[str, Reader], limits: Limits) -> None:
         self.readers = dict(readers)
@@ -35,79 +42,106 @@ class Service:
         self.images = 0
 
     def close(self) -> None:
-        """Let the threads end; what has not begun is not done."""
+        """End the threads. Images that are not being prepared yet are dropped."""
         self.preparing.shutdown(wait=False, cancel_futures=True)
         self.batcher.close()
 
-    def chosen(self, names: Sequence[str]) -> dict[str, Reader]:
-        """The models of these names, each once; all where there are none. Raises HTTPException 404."""
+    def choose(self, names: Sequence[str]) -> dict[str, Reader]:
+        """Return the models with these names, without duplicates; all models if there are no names.
+
+        Raises:
+            HTTPException: 404, there is no such model.
+        """
         unknown = [name for name in names if name not in self.readers]
         if unknown:
-            raise HTTPException(404, f"no model is called {unknown[0]!r:.100}; there are {', '.join(self.readers)}")
+            raise HTTPException(404, f"no model is named {unknown[0]!r:.100}; the models are {', '.join(self.readers)}")
         return {name: self.readers[name] for name in names} or self.readers
 
     async def predict(
-        self, images: Sequence[bodies.Named], models: Mapping[str, Reader], prepare: Prepare | None, seen: bool
+        self, images: Sequence[bodies.NamedImage], models: Mapping[str, Reader], prepare: Prepare | None, seen: bool
     ) -> bytes:
-        """What each of the models reads in each of the images: JSON, `Predictions`. Raises HTTPException.
+        """Classify each image with each model.
 
-        Cancelled, it leaves the images that are not prepared yet as they are.
+        If the call is cancelled, the remaining images are not prepared.
+
+        Returns:
+            JSON, as `api.Predictions`.
+
+        Raises:
+            HTTPException: 413, 422 or 500.
         """
-        wanted = {name: (reader.shape, prepare or usual(reader.result)) for name, reader in models.items()}
-        as_they_are = prepare is None
-        over = threading.Event()
+        forms = {name: (reader.shape, prepare or default_prepare(reader.result)) for name, reader in models.items()}
+        arrays_unchanged = prepare is None
+        cancelled = threading.Event()
         try:
-            ready = await self._in_thread(_prepared, images, set(wanted.values()), as_they_are, self.limits, over)
+            prepared = await self._in_thread(
+                _prepare, images, set(forms.values()), arrays_unchanged, self.limits, cancelled
+            )
         finally:
-            over.set()
-        pixels = {name: ready[wanted[name]] for name in models}
-        answers = await asyncio.gather(
+            cancelled.set()
+        pixels = {name: prepared[forms[name]] for name in models}
+        probabilities = await asyncio.gather(
             *(asyncio.wrap_future(self.batcher.submit(reader, pixels[name])) for name, reader in models.items())
         )
         names = [name for name, _ in images]
-        return await self._in_thread(_described, names, models, pixels if seen else None, answers)
+        return await self._in_thread(_to_json, names, models, pixels if seen else None, probabilities)
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.preparing, function, *arguments)
 
 
-def _prepared(
-    images: Sequence[bodies.Named], wanted: Set[Look], as_they_are: bool, limits: Limits, over: threading.Event
-) -> dict[Look, np.ndarray]:
-    """The images, uint8 [N, *shape], of each wanted shape and preparation; arrays are not prepared `as_they_are`.
+def _prepare(
+    images: Sequence[bodies.NamedImage],
+    forms: Set[Form],
+    arrays_unchanged: bool,
+    limits: Limits,
+    cancelled: threading.Event,
+) -> dict[Form, np.ndarray]:
+    """Prepare images for models.
 
-    Once `over` is set nobody waits for them, and those that are left are not begun.
+    Args:
+        images: the images of a request.
+        forms: the forms in which models need the images.
+        arrays_unchanged: use `Prepare.none` for arrays.
+        limits: the limits of requests.
+        cancelled: when it is set, the remaining images are not prepared.
+
+    Returns:
+        The images in each form, uint8 [N, *shape].
+
+    Raises:
+        HTTPException: 413 or 422.
     """
-    ready = {(shape, how): np.empty((len(images), *shape), np.uint8) for shape, how in wanted}
+    prepared = {(shape, prepare): np.empty((len(images), *shape), np.uint8) for shape, prepare in forms}
     count = 0
     for number, (name, content) in enumerate(images):
-        if over.is_set():
+        if cancelled.is_set():
             break
-        image = bodies.opened(name, content, limits)
+        image = bodies.open_image(name, content, limits)
         count += bodies.area(image)
         if count > limits.pixels:
-            text = f"{name}: with it the request's images have {count:,} pixels; at most {limits.pixels:,} are read"
-            raise HTTPException(413, f"{text} in one request")
-        for shape, how in wanted:
-            done = Prepare.none if as_they_are and isinstance(content, np.ndarray) else how
-            ready[shape, how][number] = bodies.pixels(name, image, shape, done)
-    return ready
+            text = f"{name}: up to this image, the request has {count:,} pixels; the limit is {limits.pixels:,}"
+            raise HTTPException(413, text)
+        for shape, prepare in forms:
+            method = Prepare.none if arrays_unchanged and isinstance(content, np.ndarray) else prepare
+            prepared[shape, prepare][number] = bodies.pixels(name, image, shape, method)
+    return prepared
 
 
-def _described(
+def _to_json(
     names: Sequence[str],
     models: Mapping[str, Reader],
     seen: Mapping[str, np.ndarray] | None,
-    answers: Sequence[np.ndarray],
+    probabilities: Sequence[np.ndarray],
 ) -> bytes:
-    for model, probabilities in zip(models, answers, strict=True):
-        if not np.isfinite(probabilities).all():
-            raise HTTPException(500, f"{model} answers with numbers that are not finite: it is of no use")
+    for model, values in zip(models, probabilities, strict=True):
+        if not np.isfinite(values).all():
+            raise HTTPException(500, f"the outputs of {model} are not finite; this model cannot be used")
     predictions = []
     for number, name in enumerate(names):
-        for (model, reader), answer in zip(models.items(), answers, strict=True):
-            row = [round(share, 7) for share in answer[number].tolist()]
-            best = int(answer[number].argmax())
+        for (model, reader), values in zip(models.items(), probabilities, strict=True):
+            row = [round(share, 7) for share in values[number].tolist()]
+            best = int(values[number].argmax())
             prediction: dict[str, Any] = {
                 "image": name,
                 "model": model,

@@ -1,6 +1,6 @@
-"""From what stands on the command line to batches of images: files, folders, globs, lists and arrays, as they come.
+"""Turns the arguments of a command into batches of images: files, folders, globs, lists on stdin and arrays.
 
-Nothing is read before it is its turn, and nothing is kept: there may be millions of images.
+There may be millions of images, so files are listed lazily and nothing is kept.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ STDIN = "-"
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The images of an array file: [N, height, width, channels], of `deep` ones 16 bits a pixel.
+    """The images of an array file.
 
-    `key` is which array of an .npz it is.
+    Attributes:
+        name: the path of the file.
+        pixels: [N, height, width, channels], of any number type.
+        key: the name of the array in an .npz, or ''.
+        deep: whether the pixels have 16 bits.
     """
 
     name: str
@@ -37,7 +41,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Broken:
-    """An array file or a folder that cannot be read, and why."""
+    """An array file or a folder that cannot be read, with an error message."""
 
     name: str
     error: str
@@ -45,12 +49,12 @@ class Broken:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Images that go through the model together.
+    """Images that the model computes together.
 
     Attributes:
-        names: what their rows are called: the path of a file, or `path[17]` of an array.
-        source: the array whose rows they are; of a broken one there is one name. None where they are files.
-        start: the first of the rows.
+        names: the names of the images: paths of files, or `path[17]` for a row of an array.
+        source: the array of the images, or None for files. A `Broken` source has one name.
+        start: the first row of the array.
     """
 
     names: list[str]
@@ -59,86 +63,86 @@ class Batch:
 
     @property
     def rows(self) -> np.ndarray:
-        """The images of an array, [N, height, width, channels]."""
+        """The images of the batch, [N, height, width, channels], if they are from an array."""
         assert isinstance(self.source, Rows)
         return self.source.pixels[self.start : self.start + len(self.names)]
 
 
-Found = str | Rows | Broken  # the path of an image file, or an array
+Source = str | Rows | Broken  # the path of an image file, or an array
 
 
 class Sources:
-    """What the arguments of a command stand for, in their order; folders and globs sorted.
+    """The images of a command's arguments, in the order of the arguments. Folders and globs are sorted.
 
-    Iterated, gives the path of each image file as a text, or an array. What is on stdin is read only once; a
-    RequestError if that is nothing.
+    Iterating yields the path of each image file, or an array. Stdin can be read only once. If it is empty, iterating
+    raises RequestError.
     """
 
     def __init__(self, arguments: Sequence[str], array: str | None = None, null: bool = False) -> None:
-        """Look whether there is something to read for each argument.
+        """Check that each argument has images.
 
         Args:
             arguments: paths of files and folders, globs, or `-` for paths on stdin.
-            array: which array of an .npz file; else it must be clear.
-            null: what is on stdin ends with null characters and not with line ends.
+            array: the array of an .npz file. By default there must be only one candidate.
+            null: paths on stdin end with null characters instead of line ends.
 
         Raises:
-            RequestError: there is no such file, no image in a folder, nothing that fits a glob, or no such array.
+            RequestError: a file does not exist, a folder has no image, a glob matches nothing, or an array is missing.
         """
         self.arguments = arguments
         self.array = array
         self.null = null
-        self.arrays: dict[str, Rows | Broken] = {}  # those among the arguments, opened
+        self.arrays: dict[str, Rows | Broken] = {}  # by argument
         for argument in arguments:
             if argument != STDIN:
                 self._check(argument)
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Source]:
         for argument in self.arguments:
             if argument == STDIN:
                 path: str | None = None
-                for path in _listed(self.null):
-                    yield from self._at(path)
+                for path in _read_stdin(self.null):
+                    yield from self._expand(path)
                 if path is None:
-                    raise RequestError("no images were named on stdin")
+                    raise RequestError("stdin has no paths of images")
             elif argument in self.arrays:
                 yield self.arrays[argument]
             elif _is_glob(argument):
                 for path in _matches(argument):
-                    yield self._in_file(path)
+                    yield self._open(path)
             else:
-                yield from self._at(argument)
+                yield from self._expand(argument)
 
     def count(self) -> int | None:
-        """How many images there are; None where they are on stdin."""
+        """Return the number of images; None if paths are on stdin."""
         if STDIN in self.arguments:
             return None
-        return sum(len(one.pixels) if isinstance(one, Rows) else 1 for one in self)
+        return sum(len(source.pixels) if isinstance(source, Rows) else 1 for source in self)
 
     def _check(self, argument: str) -> None:
         if os.path.isdir(argument):  # noqa: PTH112
             first = next(_images_in(argument), None)
             if first is None:
-                known = " ".join(sorted(IMAGE_SUFFIXES))
-                raise RequestError(f"{clean(argument)}: no image in this folder; looked for {known}")
+                suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+                raise RequestError(f"{clean(argument)}: no image in this folder; expected files with {suffixes}")
             if isinstance(first, Broken) and first.name == str(Path(argument)):
                 raise RequestError(f"{clean(argument)}: cannot be read ({first.error})")
         elif _is_glob(argument):
             if next(_matches(argument), None) is None:
-                raise RequestError(f"{clean(argument)}: no file fits")
+                raise RequestError(f"{clean(argument)}: no file matches")
         elif not os.path.lexists(argument):
             raise RequestError(f"{clean(argument)}: there is no such file or folder")
-        elif not isinstance(one := self._in_file(argument), str):
-            self.arrays[argument] = one
+        elif not isinstance(source := self._open(argument), str):
+            self.arrays[argument] = source
 
-    def _at(self, path: str) -> Iterator[Found]:
+    def _expand(self, path: str) -> Iterator[Source]:
         if os.path.isdir(path):  # noqa: PTH112
             yield from _images_in(path)
         else:
-            yield self._in_file(path)
+            yield self._open(path)
 
-    def _in_file(self, path: str) -> Found:
-        """The file's path if it is to be an image; else the array that it holds."""
+    def _open(self, path: str) -> Source:
+        """Return the path of an image file, or the array of an array file."""
         if _suffix(path) in IMAGE_SUFFIXES or arrays.kind(Path(path)) is None:
             return path
         try:
@@ -148,12 +152,12 @@ class Sources:
             return Broken(path, str(error).removeprefix(f"{clean(path)}: "))
 
 
-def batches(found: Iterable[Found], size: int) -> Iterator[Batch]:
-    """The images in batches of `size`, fewer where files end and arrays begin."""
+def batches(sources: Iterable[Source], size: int) -> Iterator[Batch]:
+    """Yield batches of `size` images. The last batch before an array, and of an array, may be smaller."""
     names: list[str] = []
-    for one in found:
-        if isinstance(one, str):
-            names.append(one)
+    for source in sources:
+        if isinstance(source, str):
+            names.append(source)
             if len(names) == size:
                 yield Batch(names)
                 names = []
@@ -161,30 +165,30 @@ def batches(found: Iterable[Found], size: int) -> Iterator[Batch]:
         if names:
             yield Batch(names)
             names = []
-        if isinstance(one, Broken):
-            yield Batch([one.name], one)
+        if isinstance(source, Broken):
+            yield Batch([source.name], source)
             continue
-        for start in range(0, len(one.pixels), size):
-            stop = min(start + size, len(one.pixels))
-            yield Batch([f"{one.name}[{row}]" for row in range(start, stop)], one, start)
+        for start in range(0, len(source.pixels), size):
+            stop = min(start + size, len(source.pixels))
+            yield Batch([f"{source.name}[{row}]" for row in range(start, stop)], source, start)
     if names:
         yield Batch(names)
 
 
 def _images_in(folder: str) -> Iterator[str | Broken]:
-    """The image files in a folder and those in it, sorted; hidden ones are left out. Links are followed, each once."""
+    """Yield the image files below a folder, sorted, without hidden ones. Links are followed, each folder once."""
     yield from _walk(str(Path(folder)), {os.path.realpath(folder)})
 
 
-def _walk(folder: str, seen: set[str]) -> Iterator[str | Broken]:
-    inside, names = set(), []  # texts, and no Paths: of a folder with a million files all are held, to be sorted
+def _walk(folder: str, visited: set[str]) -> Iterator[str | Broken]:
+    folders, names = set(), []  # strings instead of Paths, because a folder may have a million files
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name[0] == ".":
                     continue
                 if entry.is_dir():
-                    inside.add(entry.name)
+                    folders.add(entry.name)
                 elif _suffix(entry.name) not in IMAGE_SUFFIXES:
                     continue
                 names.append(entry.name)
@@ -193,11 +197,11 @@ def _walk(folder: str, seen: set[str]) -> Iterator[str | Broken]:
         return
     for name in sorted(names):
         path = name if folder == "." else os.path.join(folder, name)  # noqa: PTH118
-        if name not in inside:
+        if name not in folders:
             yield path
-        elif (target := os.path.realpath(path)) not in seen:  # a link may lead back to where it lies
-            seen.add(target)
-            yield from _walk(path, seen)
+        elif (target := os.path.realpath(path)) not in visited:  # a link may point to a folder above itself
+            visited.add(target)
+            yield from _walk(path, visited)
 
 
 def _suffix(path: str) -> str:
@@ -214,8 +218,8 @@ def _matches(pattern: str) -> Iterator[str]:
             yield path
 
 
-def _listed(null: bool) -> Iterator[str]:
-    """The paths on stdin, one a line, or one before each null character. Lines may end as Windows ends them."""
+def _read_stdin(null: bool) -> Iterator[str]:
+    """Yield the paths on stdin, one per line, or one before each null character. Windows line ends are accepted."""
     if not null:
         for line in sys.stdin.buffer:
             path = line.removesuffix(b"\n")

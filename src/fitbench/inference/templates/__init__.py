@@ -1,1 +1,1 @@
-"""What lies beside an exported model. `predict.py` runs with the model's runtime alone; fitbench is not there."""
+"""The files beside an exported model. `predict.py` needs only the runtime of the model, not fitbench."""

@@ -1,4 +1,4 @@
-"""Read images with the exported model beside this file: python predict.py IMAGE.."""
+"""Classify images with the exported model beside this file: python predict.py IMAGE.."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fitbench.inference.templates.runtime_onnx import load  # replaced by the code of the format's runtime
+from fitbench.inference.templates.runtime_onnx import load  # the export replaces this line by the code of its runtime
 
 HERE = Path(__file__).resolve().parent
 MODEL = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
@@ -16,7 +16,7 @@ HEIGHT, WIDTH, CHANNELS = MODEL["input"]["shape"][1:]
 
 
 def read_image(path: str) -> np.ndarray:
-    """An image file as uint8 [height, width, channels], as the model was trained on; resized, not cropped."""
+    """Read an image file as uint8 [height, width, channels], resized to the size that the model was trained on."""
     with Image.open(path) as file:
         image: Image.Image = ImageOps.exif_transpose(file)
         if image.mode.startswith("I"):  # 16 bits
@@ -30,13 +30,13 @@ def read_image(path: str) -> np.ndarray:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities from logits, [N, classes]."""
+    """Convert logits, [N, classes], to probabilities."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def main(paths: list[str]) -> int:
-    """Print the three most probable classes of each image; the exit status is 1 if one cannot be read."""
+    """Print the three most probable classes of each image. The exit status is 1 if an image cannot be read."""
     if not paths:
         sys.exit("usage: python predict.py IMAGE..")
     logits: Callable[[np.ndarray], np.ndarray] = load(HERE)
@@ -46,8 +46,8 @@ def main(paths: list[str]) -> int:
         try:
             image = read_image(path)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            why = (isinstance(error, OSError) and error.strerror) or "damaged, too large, or of no known format"
-            print(f"{path}: not a readable image ({why})", file=sys.stderr)
+            reason = (isinstance(error, OSError) and error.strerror) or "damaged, too large, or of an unknown format"
+            print(f"{path}: not a readable image ({reason})", file=sys.stderr)
             status = 1
             continue
         probabilities = softmax(logits(image[np.newaxis]))[0]

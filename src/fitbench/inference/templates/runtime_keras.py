@@ -13,7 +13,7 @@ import keras
 
 
 def load(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The model: from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]."""
+    """Load the model: a function from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]."""
     if (folder / "fitbench_layers.py").exists():  # layers that Keras does not have
         sys.path.insert(0, str(folder))
         importlib.import_module("fitbench_layers")

@@ -11,6 +11,6 @@ import tensorflow as tf
 
 
 def load(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The model: from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]."""
+    """Load the model: a function from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]."""
     model = tf.saved_model.load(str(folder / "saved_model"))
     return lambda images: model.serve(tf.constant(images))["logits"].numpy()
