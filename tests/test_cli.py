@@ -15,7 +15,7 @@ SLOW = re.compile(r"\b(keras|tensorflow|jax|torch|pandas|matplotlib|scipy)\b")
 
 
 def fitbench_in_a_new_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command, with a line in its stderr for every module that it imports."""
+    """Run the command in a new process. Its stderr has a line for every module that it imports."""
     command = [sys.executable, "-X", "importtime", "-m", "fitbench", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
@@ -24,15 +24,15 @@ def imported(stderr: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
 
 
-def said(stderr: str) -> list[str]:
+def messages(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if not line.startswith("import time:")]
 
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    """Call `fitbench ARGUMENTS` in this process; gives exit status, stdout and stderr."""
+    """Return a function that calls `fitbench ARGUMENTS` in this process, and returns exit status, stdout and stderr."""
 
-    def made(*arguments: str) -> tuple[int, str, str]:
+    def call_main(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["fitbench", *arguments])
         with pytest.raises(SystemExit) as caught:
@@ -40,10 +40,10 @@ def call(monkeypatch, capsys, tmp_path):
         printed = capsys.readouterr()
         return int(caught.value.code or 0), printed.out, printed.err
 
-    return made
+    return call_main
 
 
-def test_help_answers_without_the_slow_libraries(tmp_path):
+def test_help_imports_no_slow_library(tmp_path):
     done = fitbench_in_a_new_process(tmp_path, "--help")
     assert done.returncode == 0
     for command in ("train", "show", "data"):
@@ -51,21 +51,21 @@ def test_help_answers_without_the_slow_libraries(tmp_path):
     modules = imported(done.stderr)
     assert "fitbench.cli" in modules
     assert not {name for name in modules if SLOW.match(name)}
-    assert said(done.stderr) == []
+    assert messages(done.stderr) == []
 
 
-def test_refused_request_is_one_line_and_makes_no_run(tmp_path):
+def test_refused_request_prints_one_line_and_creates_no_run(tmp_path):
     done = fitbench_in_a_new_process(tmp_path, "train", "training.validation_split=1.5")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert said(done.stderr) == [
+    assert messages(done.stderr) == [
         "fitbench: training.validation_split is 1.5; it must be a number of at least 0 and below 1"
     ]
     assert not {name for name in imported(done.stderr) if SLOW.match(name)}
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_finished_run_is_reported_without_the_slow_libraries(configure, tmp_path):
+def test_finished_run_is_reported_without_slow_libraries(configure, tmp_path):
     config = configure(f"outputs={tmp_path / 'outputs'}")
     folder = folder_of(config)
     folder.mkdir(parents=True)
@@ -90,31 +90,31 @@ def test_finished_run_is_reported_without_the_slow_libraries(configure, tmp_path
         },
     )
     done = fitbench_in_a_new_process(tmp_path, "train")
-    assert (done.returncode, said(done.stderr)) == (0, [])
+    assert (done.returncode, messages(done.stderr)) == (0, [])
     assert "0.8125" in done.stdout
     assert run_id(config) in done.stdout
     assert not {name for name in imported(done.stderr) if SLOW.match(name)}
 
 
-def test_version_is_the_package_s(call):
+def test_version_is_that_of_the_package(call):
     assert call("--version") == (0, f"{fitbench.__version__}\n", "")
 
 
 @pytest.mark.parametrize("arguments", [["trian"], ["show"], ["show", "--formt", "json", "x"], ["data", "x"]])
-def test_wrong_usage_is_exit_status_2(call, arguments):
+def test_wrong_usage_exits_with_status_2(call, arguments):
     status, out, err = call(*arguments)
     assert (status, out) == (2, "")
     assert "Usage: " in err
 
 
-def test_known_failure_is_said_in_a_line_with_its_exit_status(call):
+def test_fitbench_error_is_printed_in_one_line_with_its_exit_status(call):
     status, out, err = call("show", "mnist_5k")
     assert (status, out) == (2, "")
     assert err.startswith("fitbench: 'mnist_5k' ")
     assert err.count("\n") == 1
 
 
-def test_every_command_says_what_it_does():
+def test_every_command_has_a_description():
     for command in cli.app.registered_commands:
         line = (command.callback.__doc__ or "").partition("\n")[0]
         assert line.endswith("."), command.callback.__name__

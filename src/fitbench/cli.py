@@ -1,14 +1,17 @@
-"""The commands, a few lines each. Every import stands inside its command, so that `--help` answers at once."""
+"""The commands. They parse arguments and call functions, which are imported late so that `--help` is fast."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from fitbench.launch.summary import SweepSummary
+
 app = typer.Typer(
     name="fitbench",
-    help="From a configuration to a finished, recorded Keras run, and from runs to a sweep that cannot be lost.",
+    help="Train recorded Keras runs from configurations, launch sweeps that can be resumed, and compare the runs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -16,17 +19,36 @@ app = typer.Typer(
 
 HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
+# Arguments and options of several commands.
+Run = Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")]
+Paths = Annotated[
+    list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
+]
+Where = Annotated[
+    str | None,
+    typer.Option(help="""only matching runs: "model.name == 'mlp' and test_accuracy > 0.97 and seed in [0, 1]" """),
+]
+By = Annotated[
+    str | None,
+    typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
+]
+Study = Annotated[str | None, typer.Option(help="only runs of this study")]
+Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
+Trust = Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")]
+TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
+TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
+
 
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """One run, or with -m a sweep: fitbench train model=mlp training.epochs=5; every Hydra flag works."""
+    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works."""
     from fitbench.launch.command import launch
 
-    raise typer.Exit(launch(context.args, report=_print_run))
+    raise typer.Exit(launch(context.args, report_run=_print_run, report_sweep=_print_sweep))
 
 
 def _print_run(folder: Path, _result: dict[str, Any], reused: bool) -> None:
-    """Draw and print a run that has finished; one that was recorded before is only printed."""
+    """Print a finished run. If it was trained now, also draw its charts."""
     from fitbench.analysis.show import print_summary
     from fitbench.charts.pictures import write_plots
 
@@ -35,13 +57,19 @@ def _print_run(folder: Path, _result: dict[str, Any], reused: bool) -> None:
     print_summary(folder, reused)
 
 
+def _print_sweep(summary: "SweepSummary") -> None:
+    print(summary, flush=True)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def search(context: typer.Context) -> None:
-    """Optuna over the same configurations: fitbench search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))'.
+    """Search for the best configuration with Optuna.
 
-    KEY=interval(a,b), range(a,b), choice(a,b,..) or a,b state the space, other overrides what all trials share.
-    search.trials, search.timeout, search.sampler, search.pruner, search.objective, search.seeds, search.workers and
-    the rest of conf/search/default.yaml say how; search=NAME reads a file beside it. Launched again, it goes on.
+    Example: fitbench search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))'. KEY=interval(a,b), range(a,b),
+    choice(a,b,..) or a,b define the search space. Other overrides apply to all trials. search.trials, search.timeout,
+    search.sampler, search.pruner, search.objective, search.seeds, search.workers and the other keys of
+    conf/search/default.yaml configure the search. search=NAME reads another file of that folder. Run the same command
+    again to resume.
     """
     from fitbench.search.command import search as run_search
 
@@ -50,25 +78,21 @@ def search(context: typer.Context) -> None:
 
 @app.command()
 def runs(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
-    ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option(help="""only runs that fit: "model.name == 'mlp' and test_accuracy > 0.97 and seed in [0, 1]" """),
-    ] = None,
+    paths: Paths = None,
+    where: Where = None,
     sort: Annotated[
-        str | None, typer.Option(help="columns to sort by, with commas; - before one for falling values")
+        str | None, typer.Option(help="columns to sort by, separated by commas; -COLUMN for descending order")
     ] = None,
-    columns: Annotated[str | None, typer.Option(help="columns to print, with commas")] = None,
+    columns: Annotated[str | None, typer.Option(help="columns to print, separated by commas")] = None,
     state: Annotated[
-        str | None, typer.Option(help="only finished, failed, pruned, running or interrupted; with commas")
+        str | None,
+        typer.Option(help="only runs in these states: finished, failed, pruned, running, interrupted"),
     ] = None,
-    study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="print so many runs at most")] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex")] = "table",
+    study: Study = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="the largest number of runs to print")] = None,
+    format: TableFormat = "table",
 ) -> None:
-    """The runs below some paths, one per line: state, what varies in the configuration, results."""
+    """List runs, one per line: state, the configuration keys that vary, results."""
     from fitbench.analysis.listing import list_runs
 
     list_runs(
@@ -78,15 +102,15 @@ def runs(
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    run: Run,
     plots: Annotated[
-        bool, typer.Option(help="write curves.png, confusion.png and mistakes.png into the folder")
+        bool, typer.Option(help="write curves.png, confusion.png and mistakes.png into the folder of the run")
     ] = False,
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
-    metric: Annotated[str | None, typer.Option(help="whose curves are shown; default the primary one")] = None,
-    format: Annotated[str, typer.Option(help="table or json")] = "table",
+    outputs: Outputs = Path("outputs"),
+    metric: Annotated[str | None, typer.Option(help="the metric of the curves; default the primary metric")] = None,
+    format: TableOrJson = "table",
 ) -> None:
-    """One run: result, configuration, curves, per-class figures, mistakes."""
+    """Show one run: result, configuration, curves, metrics per class, mistakes."""
     from fitbench.analysis.show import show as show_run
     from fitbench.charts.pictures import draw_run
 
@@ -97,12 +121,9 @@ def show(
 def compare(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="outputs, studies or run folders; or two runs, A and B, by any name"),
+        typer.Argument(metavar="PATH", help="outputs, studies or run folders; or exactly two runs"),
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
-    ] = None,
+    by: By = None,
     metric: Annotated[
         str | None,
         typer.Option(help="any recorded number, as val_macro_f1; default the primary metric on the test part"),
@@ -110,15 +131,15 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")
     ] = None,
-    where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
-    study: Annotated[str | None, typer.Option(help="only runs of this study")] = None,
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for by name")] = Path("outputs"),
+    where: Where = None,
+    study: Study = None,
+    outputs: Outputs = Path("outputs"),
     limit: Annotated[
-        int | None, typer.Option(min=1, help="rows of a table at most; default 50, of disagreements 20")
+        int | None, typer.Option(min=1, help="the largest number of rows; default 50, for disagreements 20")
     ] = None,
-    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex")] = "table",
+    format: TableFormat = "table",
 ) -> None:
-    """Groups of runs over their seeds: which is best, by how much, is it real. Two runs: where they disagree."""
+    """Compare groups of runs over their seeds, with tests of the differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
 
     compare_runs(paths or [], by, metric, baseline, where, study, outputs, limit, format)
@@ -126,12 +147,12 @@ def compare(
 
 @app.command()
 def diff(
-    run_a: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    run_a: Run,
     run_b: Annotated[str, typer.Argument(metavar="RUN", help="the other run")],
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
-    format: Annotated[str, typer.Option(help="table or json")] = "table",
+    outputs: Outputs = Path("outputs"),
+    format: TableOrJson = "table",
 ) -> None:
-    """What differs between two runs: configuration, versions, device and data, results."""
+    """Show what differs between two runs: configuration, versions, device, data, results."""
     from fitbench.analysis.diff import diff as diff_runs
 
     diff_runs(run_a, run_b, outputs, format=format)
@@ -139,10 +160,10 @@ def diff(
 
 @app.command()
 def data(
-    format: Annotated[str, typer.Option(help="table or json")] = "table",
-    verify: Annotated[bool, typer.Option(help="read each set and check its SHA-256")] = False,
+    format: TableOrJson = "table",
+    verify: Annotated[bool, typer.Option(help="read each data set and check its SHA-256")] = False,
 ) -> None:
-    """Which data sets are here, where from, their size and checksum."""
+    """List the data sets, their place on this machine, size and checksum."""
     from fitbench.data.listing import list_data
 
     raise typer.Exit(list_data(format=format, verify=verify))
@@ -150,28 +171,23 @@ def data(
 
 @app.command()
 def plot(
-    output: Annotated[Path, typer.Option("-o", "--output", help="the file: .png, .svg or .pdf")],
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
-    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file to write: .png, .svg or .pdf")],
+    paths: Paths = None,
     kind: Annotated[str, typer.Option(help="curves, bars, scatter or parallel")] = "curves",
-    by: Annotated[
-        str | None,
-        typer.Option(help="columns that make a group, as model.name,optimizer.name; default those that vary"),
-    ] = None,
+    by: By = None,
     metric: Annotated[
         str | None,
         typer.Option(help="any recorded number; default the primary metric, for curves on the validation part"),
     ] = None,
     x: Annotated[
-        str | None, typer.Option(help="the cost in a scatter, as timing.fit_seconds; default parameters")
+        str | None, typer.Option(help="the cost axis of a scatter chart, as timing.fit_seconds; default parameters")
     ] = None,
-    where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
+    where: Where = None,
     width: Annotated[
-        str | None, typer.Option(help="column or full, of a paper; default column, for parallel full")
+        str | None, typer.Option(help="column or full width of a paper; default column, for parallel full")
     ] = None,
 ) -> None:
-    """A chart for a paper: learning curves, means with intervals, accuracy against cost, parallel coordinates."""
+    """Draw a chart for a paper: learning curves, means with intervals, metric against cost, parallel coordinates."""
     from fitbench.charts.plotting import plot as plot_runs
 
     plot_runs(paths or [], kind, output, by, metric, x, where, width)
@@ -179,19 +195,15 @@ def plot(
 
 @app.command()
 def report(
-    output: Annotated[Path, typer.Option("-o", "--output", help="the file, as report.html")],
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATH]..", help="outputs, studies or run folders; default outputs")
-    ] = None,
-    by: Annotated[
-        str | None, typer.Option(help="columns that make a group, as model,optimizer; default what varies")
-    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="the file to write, as report.html")],
+    paths: Paths = None,
+    by: By = None,
     metric: Annotated[
-        str | None, typer.Option(help="what groups are ranked by; default the primary metric on the test part")
+        str | None, typer.Option(help="the metric that ranks the groups; default the primary metric on the test part")
     ] = None,
-    where: Annotated[str | None, typer.Option(help="only runs that fit, as in fitbench runs")] = None,
+    where: Where = None,
 ) -> None:
-    """Everything about the runs on one HTML page that needs no network: tables, charts, confusion, mistakes."""
+    """Write one self-contained HTML page about the runs: tables, charts, confusion matrices, mistakes."""
     from fitbench.report.report import report as write_report
 
     write_report(paths or [], output, by, metric, where)
@@ -203,19 +215,19 @@ def table(
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name below experiments/")
     ],
-    run: Annotated[bool, typer.Option("--run", help="train what is missing first; overrides may follow")] = False,
+    run: Annotated[bool, typer.Option("--run", help="train missing runs first; overrides may follow")] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="bring README.md, results.csv and the plot beside table.yaml up to date")
+        bool, typer.Option("--write", help="update README.md, results.csv and the plot beside table.yaml")
     ] = False,
     rows: Annotated[
-        str | None, typer.Option(metavar="TEXT,..", help="only rows with one of these texts in their label")
+        str | None, typer.Option(metavar="TEXT,..", help="only rows whose label contains one of these texts")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="so many seeds of each row at most")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="with --run: so many runs at a time")] = None,
-    outputs: Annotated[Path, typer.Option(help="where runs are recorded")] = Path("outputs"),
+    seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="with --run: the number of runs at a time")] = None,
+    outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
 ) -> None:
-    """A published table: claimed beside measured, with a verdict."""
+    """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
     status = show_table(experiment, run, write, rows, seeds, workers, outputs, format, context.args)
@@ -224,7 +236,7 @@ def table(
 
 @app.command()
 def predict(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    run: Run,
     images: Annotated[
         list[str],
         typer.Argument(
@@ -233,37 +245,37 @@ def predict(
     ],
     prepare: Annotated[
         str | None,
-        typer.Option(help="auto: a photo or scan of a digit is made to look like MNIST's; none: only resized"),
+        typer.Option(help="auto: turn a photo or scan of a digit into an image like MNIST's; none: only resize"),
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="the true classes: a CSV of paths and labels, an array, or folder, by the folders' names"),
+        typer.Option(help="the true classes: a CSV of paths and labels, an array, or 'folder' for the folders' names"),
     ] = None,
-    confusion: Annotated[Path | None, typer.Option(help="with --labels: draw the confusions into this .png")] = None,
-    array: Annotated[str | None, typer.Option(help="which array of an .npz; default x_test, or the only one")] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="with --labels: draw the confusion matrix into this .png file")
+    ] = None,
+    array: Annotated[str | None, typer.Option(help="the array of an .npz; default x_test, or the only one")] = None,
     format: Annotated[
-        str | None, typer.Option(help="table, csv, json (an object per line) or parquet; default by -o, or table")
+        str | None, typer.Option(help="table, csv, json (one object per line) or parquet; default by -o, or table")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with the -o file where it was interrupted")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="resume writing the file of -o")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace the files of -o and --confusion")] = False,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="images that the model reads at a time; default by their size")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="images per batch; default by their size")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="processes that decode images; default one per core if there are many")
+        int | None, typer.Option(min=0, help="processes that decode images; default one per core for many images")
     ] = None,
     null: Annotated[bool, typer.Option("-0", "--null", help="paths on stdin end with null characters")] = False,
-    trust: Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")] = False,
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+    trust: Trust = False,
+    outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Classify images: path, label, probability and the next two of each, however many there are.
+    """Classify images: path, label, probability, and the next two classes of each image.
 
-    --prepare auto finds dark on light or light on dark, evens the light out, leaves
-    noise and lines of forms away, crops, scales the digit into 20x20 pixels and
-    centres it by its mass in 28x28, as MNIST was made. It is the default of models
-    of MNIST's digits, but for arrays of their own image size. Others get none, and
-    models of colour images have no auto.
+    --prepare auto accepts dark digits on light ground and the reverse. It evens out
+    the lighting, removes noise and ruled lines, crops the digit, scales it into 20x20
+    pixels and centres it by its mass in 28x28 pixels, as MNIST was made. It is the
+    default for models of MNIST's digits, except for arrays that have the image size of
+    the model. Other models default to none. Models of colour images have no auto.
     """
     from fitbench.inference.predict import predict as predict_images
 
@@ -278,23 +290,23 @@ def predict(
 @app.command()
 def serve(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN..", help="run folders, run_ids, or unambiguous parts of one")
+        list[str], typer.Argument(metavar="RUN..", help="run folders, run_ids, or unambiguous parts of them")
     ],
     host: Annotated[
-        str, typer.Option(help="the name or address to listen at; others than this computer's are open")
-    ] = ("127.0.0.1"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
-    trust: Annotated[bool, typer.Option("--trust", help="load models that have code of their own")] = False,
+        str, typer.Option(help="the name or address to listen at; the default is not reachable from other computers")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port")] = 8000,
+    outputs: Outputs = Path("outputs"),
+    trust: Trust = False,
     open: Annotated[bool, typer.Option("--open", help="open the page in a browser")] = False,
-    max_bytes: Annotated[int, typer.Option(min=1, help="of a request")] = 10_000_000,
-    max_pixels: Annotated[int, typer.Option(min=1, help="of the images of a request, together")] = 30_000_000,
-    max_images: Annotated[int, typer.Option(min=1, help="of a request")] = 1000,
-    max_requests: Annotated[int, typer.Option(min=1, help="at a time; more are told to come back")] = 256,
-    read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for a request to arrive")] = 10,
-    answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for it to be answered")] = 30,
+    max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
+    max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
+    max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
+    max_requests: Annotated[int, typer.Option(min=1, help="requests at a time; others are refused with 503")] = 256,
+    read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for receiving a request")] = 10,
+    answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for answering a request")] = 30,
 ) -> None:
-    """Draw a digit in the browser and watch the models read it; the same as a JSON API."""
+    """Serve models as a page where digits can be drawn, and as a JSON API."""
     from fitbench.inference.serve import serve as serve_runs
 
     limits = {
@@ -306,16 +318,16 @@ def serve(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    run: Run,
     format: Annotated[str, typer.Option(help="saved_model, onnx, litert or keras")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="a new folder")],
     check: Annotated[
-        str, typer.Option(help="test: on the run's test images; random: on noise, where these are not here")
+        str, typer.Option(help="test: check on the test images; random: check on noise, if these are not here")
     ] = "test",
-    trust: Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")] = False,
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
+    trust: Trust = False,
+    outputs: Outputs = Path("outputs"),
 ) -> None:
-    """The model for another runtime, checked there on the test images, with a predict.py that needs nothing else."""
+    """Export a model for another runtime, check it there on the test images, and add a self-contained predict.py."""
     from fitbench.inference.export import export as export_run
 
     export_run(run, outputs, format, output, check, trust)
@@ -324,14 +336,14 @@ def export(
 @app.command(context_settings={"allow_extra_args": True})
 def evaluate(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")],
+    run: Run,
     data: Annotated[str, typer.Option(help="a data set, as in fitbench train; data.KEY=VALUE may follow")],
-    part: Annotated[str, typer.Option(help="test or train, of the data set")] = "test",
-    trust: Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")] = False,
-    outputs: Annotated[Path, typer.Option(help="where runs are looked for")] = Path("outputs"),
-    format: Annotated[str, typer.Option(help="table or json")] = "table",
+    part: Annotated[str, typer.Option(help="the part of the data set: test or train")] = "test",
+    trust: Trust = False,
+    outputs: Outputs = Path("outputs"),
+    format: TableOrJson = "table",
 ) -> None:
-    """A finished run's model on other data of the same shape and classes, recorded beside the run."""
+    """Evaluate the model of a finished run on other data of the same shape and classes, and record the metrics."""
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
     evaluate_run(run, outputs, data, context.args, part, format, trust)
@@ -351,11 +363,11 @@ def before_any_command(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Read before any command."""
+    """Handle options that stand before the command."""
 
 
 def main() -> None:
-    """What `fitbench` runs: a command, with known failures as a line on stderr and an exit status."""
+    """Run a command. A `FitbenchError` becomes a message on stderr and an exit status."""
     from fitbench.errors import FitbenchError
 
     try:

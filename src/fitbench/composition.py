@@ -1,7 +1,7 @@
-"""Configurations composed by Hydra, many of them quickly; and what Hydra's errors mean.
+"""Composes configurations with Hydra, and explains Hydra's errors.
 
-Composing takes a tenth of a second, mostly for the choices of files. Configurations that choose the same files share
-that; the values of each are then put into what was composed, as Hydra does it. Each file is read once.
+Composing a configuration takes a tenth of a second, mostly for choosing and reading files. `Composer` reads each file
+once, and composes once for all configurations that choose the same files. It then sets the values of each of them.
 """
 
 from __future__ import annotations
@@ -35,38 +35,41 @@ from fitbench import selection
 from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
 from fitbench.errors import RequestError
 
-# The launchers in conf/ have the names of their plugins' schemas, which Hydra 1.3 checks them against, with a warning.
+# Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
-# A value and no choice of a file: KEY=.. at the top level, or KEY.KEY=.., for the name of a group has no point.
+# An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
 VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 def conf_folder() -> Path:
-    """Where conf/ lies: beside the package in an installed wheel, else at the top of the source tree."""
+    """Return the folder conf/: inside the package in an installed wheel, else at the top of the source tree."""
     package = Path(__file__).resolve().parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
 def _run_id(root: Any) -> str:
-    """The resolver `${run_id:}`. It checks the whole configuration, so a bad one is refused before a folder is made."""
+    """Resolve `${run_id:}`. This checks the whole configuration before a folder is created."""
     return run_id(from_hydra(root))
 
 
 class Composer:
-    """Composes configurations, and remembers what several of them share."""
+    """Composes configurations, and caches what several of them share."""
 
     def __init__(
         self, config_dirs: Sequence[str | Path] = (), path: ConfigSearchPath | None = None, name: str = "config"
     ) -> None:
-        """Hydra finds choices in conf/ and, behind that, in `config_dirs`; or in the search path of a running Hydra.
+        """Create a composer.
 
-        `name` is the file that has the defaults list.
+        Args:
+            config_dirs: folders that are searched after conf/.
+            path: the search path of a running Hydra, instead of conf/.
+            name: the file with the defaults list.
 
         Raises:
-            RequestError: one of them does not exist.
+            RequestError: one of `config_dirs` does not exist.
         """
         setbase("1.3")
         folders = path or create_config_search_path(str(conf_folder()))
@@ -80,7 +83,7 @@ class Composer:
         self.parsed: dict[str, Override] = {}
 
     def configuration(self, overrides: Sequence[str]) -> Config:
-        """What `fitbench train OVERRIDES` would train.
+        """Return the configuration of `fitbench train OVERRIDES`.
 
         Raises:
             RequestError, HydraException, OmegaConfBaseException, ValueError: it cannot be composed, or is wrong.
@@ -88,24 +91,24 @@ class Composer:
         return from_hydra(self.composed_with(overrides))
 
     def composed_with(self, overrides: Sequence[str]) -> DictConfig:
-        """The same before it is checked, without Hydra's own section.
+        """Return the composed configuration before it is checked, without Hydra's own section.
 
         Raises:
             RequestError, HydraException, OmegaConfBaseException, ValueError: it cannot be composed.
         """
-        values = [one for one in overrides if VALUE.match(one)]
-        choices = tuple(one for one in overrides if not VALUE.match(one))
+        values = [override for override in overrides if VALUE.match(override)]
+        choices = tuple(override for override in overrides if not VALUE.match(override))
         if choices not in self.composed:
             self.composed[choices] = self._compose(choices)
-        own = copy.deepcopy(self.composed[choices])
+        config = copy.deepcopy(self.composed[choices])
         for value in values:
             if value not in self.parsed:
-                [self.parsed[value]] = _parsed([value])
-            one = self.parsed[value]
-            if one.is_sweep_override():
-                raise RequestError(f"{value}: that makes several configurations; write a list as [a,b]")
-            OmegaConf.update(own, one.key_or_group, one.value(), merge=True)
-        return own
+                [self.parsed[value]] = _parse([value])
+            override = self.parsed[value]
+            if override.is_sweep_override():
+                raise RequestError(f"{value}: these are several configurations; write a list as [a,b]")
+            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        return config
 
     def _compose(self, choices: Sequence[str]) -> DictConfig:
         composed = self.loader.load_configuration(self.name, list(choices), RunMode.RUN, from_shell=False)
@@ -168,39 +171,39 @@ def hydra_with_metrics() -> Iterator[None]:
 
 
 class _Loader(Loader):
-    """The same, which reads every file once and not again for each configuration."""
+    """A loader that keeps files. The original reads every file again for each configuration."""
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
-        if not hasattr(self, "kept"):
-            _, self.kept = super()._parse_overrides_and_create_caching_repo(config_name, [])
-        return [_of_metrics(override) for override in _parsed(overrides)], self.kept
+        if not hasattr(self, "repo"):
+            _, self.repo = super()._parse_overrides_and_create_caching_repo(config_name, [])
+        return [_of_metrics(override) for override in _parse(overrides)], self.repo
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
         loaded = super()._load_single_config(default, repo)
-        return replace(loaded, config=copy.deepcopy(loaded.config))  # overrides are put into it
+        return replace(loaded, config=copy.deepcopy(loaded.config))  # the loader writes overrides into it
 
 
-def _parsed(overrides: Sequence[str]) -> list[Override]:
+def _parse(overrides: Sequence[str]) -> list[Override]:
     parser = OverridesParser.create()
-    made = []
+    parsed = []
     for override in overrides:
         try:
-            made += parser.parse_overrides([override])
+            parsed += parser.parse_overrides([override])
         except HydraException as error:
             raise RequestError(f"{override}: {str(error).splitlines()[0]}") from error
-    return made
+    return parsed
 
 
 def explain(error: BaseException) -> str:
-    """Hydra's or OmegaConf's error in one or two lines, with the nearest key or choice where one was misspelt."""
+    """Explain an error of Hydra or OmegaConf in one or two lines, with the nearest name if a key is misspelt."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
-    for link in chain:  # our own refusal inside of a resolver says it best
+    for link in chain:  # raised by our own resolver
         if isinstance(link, RequestError):
             return str(link)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
@@ -212,10 +215,10 @@ def explain(error: BaseException) -> str:
             section, _, key = str(link.full_key).rpartition(".")
             keys = [str(key) for key in link.parent_node if key not in ("hydra", "_target_")]
             prefix = f"{section}." if section else ""
-            has = f"{section or 'the top level'} has {', '.join(keys)}"
-            return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {has}")
+            available = f"{section or 'the top level'} has {', '.join(keys)}"
+            return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {available}")
     if "Could not override 'experiment'" in str(error):
-        return "an experiment is added with a plus sign: +experiment=NAME"
+        return "add an experiment with a plus sign: +experiment=NAME"
     if str(error).startswith("Ambiguous value for argument"):
         return f"{str(error).splitlines()[0]}; add -m to train each of the values, or write a list as [a,b]"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

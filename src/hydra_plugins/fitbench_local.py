@@ -1,4 +1,4 @@
-"""Hydra's way to find a launcher: hydra-submitit-launcher's for one machine, no larger than that."""
+"""The launcher for submitit on one machine, in the package where Hydra searches for plugins."""
 
 import os
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from fitbench.launch.plugins import PluginLauncher
 
 
 class LocalLauncher(PluginLauncher):
-    """Shares the jobs among as many processes as there are `cpus_per_task` for."""
+    """Distributes jobs over processes of submitit: as many as the machine has `cpus_per_task` for."""
 
     choice, extra = "submitit_local", "submitit"
-    of = ("hydra_plugins.hydra_submitit_launcher.submitit_launcher", "LocalLauncher")
+    wraps = ("hydra_plugins.hydra_submitit_launcher.submitit_launcher", "LocalLauncher")
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra calls before the first launch."""
+        """Store the settings. Hydra calls this before the first launch."""
         self.settings = config.hydra.launcher
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """What became of the jobs, in their order.
+        """Run jobs, and return their results in order.
 
         Raises:
-            FitbenchError: a process was lost; the others have gone on to the end.
+            FitbenchError: a process was lost. The other processes have done the remaining jobs.
         """
         from submitit import LocalExecutor
 
@@ -35,7 +35,7 @@ class LocalLauncher(PluginLauncher):
 
         executor = LocalExecutor(self.settings.submitit_folder, max_num_timeout=0)
         executor.update_parameters(timeout_min=self.settings.timeout_min)
-        singletons = Singleton.get_state()  # Hydra's
+        singletons = Singleton.get_state()  # the state of Hydra, which its workers restore
         jobs = [
             (list(overrides), "hydra.sweep.dir", number, f"job_id_for_{number}", singletons)
             for number, overrides in enumerate(job_overrides, initial_job_idx)

@@ -1,4 +1,4 @@
-"""Hydra's way to find a launcher: hydra-ray-launcher's, with which a lost run does not end the sweep."""
+"""The Ray launcher, in the package where Hydra searches for plugins. A lost run does not end the sweep."""
 
 import contextlib
 import signal
@@ -14,22 +14,22 @@ from omegaconf import DictConfig, OmegaConf
 
 from fitbench.launch.plugins import PluginLauncher
 
-OBJECT_STORE_BYTES = 80 * 2**20  # a run gets no more than its overrides, and gives no more than its configuration
+OBJECT_STORE_BYTES = 80 * 2**20  # enough: a run receives its overrides and returns its configuration
 
 
 class RayLauncher(PluginLauncher):
-    """Hands each job to Ray as a task, and waits for all of them."""
+    """Submits each job to Ray as a task and waits for all of them, with hydra-ray-launcher."""
 
     choice, extra = "ray", "ray"
-    of = ("hydra_plugins.hydra_ray_launcher.ray_launcher", "RayLauncher")
+    wraps = ("hydra_plugins.hydra_ray_launcher.ray_launcher", "RayLauncher")
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra calls before the first launch."""
+        """Store the outputs folder. Hydra calls this before the first launch."""
         self.outputs = Path(config.outputs).absolute()
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """What became of the jobs, in their order; a job that was lost, as often as Ray tried it, has failed.
+        """Run jobs, and return their results in order. A job that Ray lost at every attempt has failed.
 
         Raises:
             FitbenchError: Ray did not start, or there is no cluster at the address.
@@ -39,20 +39,20 @@ class RayLauncher(PluginLauncher):
         from fitbench.launch.signals import Terminated
 
         outputs = QuotedString(str(self.outputs), Quote.single).with_quotes()
-        overrides = [[*job, f"outputs={outputs}"] for job in job_overrides]  # the workers of a cluster start anywhere
+        overrides = [[*job, f"outputs={outputs}"] for job in job_overrides]  # workers start in any folder
         _connect(self.plugin.ray_cfg.init)
         try:
-            with contextlib.redirect_stdout(sys.stderr), _lost_jobs_as_failures():  # Ray says on stdout what goes wrong
+            with contextlib.redirect_stdout(sys.stderr), _lost_jobs_as_failures():  # Ray writes errors to stdout
                 return self.plugin.launch(overrides, initial_job_idx)
         except BaseException as error:
-            ray.shutdown()  # the runs end with it
-            if isinstance(error, SystemExit):  # Ray makes its own of what our handler of SIGTERM raises
+            ray.shutdown()  # ends the runs
+            if isinstance(error, SystemExit):  # Ray replaces our handler's Terminated by its own SystemExit
                 raise Terminated(128 + signal.SIGTERM) from error
             raise
 
 
 def _connect(settings: DictConfig) -> None:
-    """Start Ray, or connect to it. Our handler of SIGTERM stays: Ray's would abort this process.
+    """Start Ray, or connect to it. Our SIGTERM handler stays, because that of Ray would abort this process.
 
     Raises:
         FitbenchError: Ray did not start, or there is no cluster at the address.
@@ -64,13 +64,13 @@ def _connect(settings: DictConfig) -> None:
 
     if ray.is_initialized():
         return
-    given: Any = OmegaConf.to_container(settings, resolve=True)
-    if given["address"] == "local":
-        given.setdefault("object_store_memory", OBJECT_STORE_BYTES)  # else Ray sets aside a third of the memory
+    options: Any = OmegaConf.to_container(settings, resolve=True)
+    if options["address"] == "local":
+        options.setdefault("object_store_memory", OBJECT_STORE_BYTES)  # the default is a third of the memory
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(**given)
-    except Exception as error:  # Ray has many
+        ray.init(**options)
+    except Exception as error:  # Ray raises errors of many types
         raise FitbenchError(f"Ray did not start: {first_line(error)}") from error
     finally:
         signal.signal(signal.SIGTERM, handler)
@@ -78,7 +78,7 @@ def _connect(settings: DictConfig) -> None:
 
 @contextlib.contextmanager
 def _lost_jobs_as_failures() -> Iterator[None]:
-    """In this block `ray.get` gives a failed `JobReturn` for a job that was lost; the plugin would end the sweep."""
+    """In this block, `ray.get` returns a failed `JobReturn` for a lost job. Its error would end the sweep."""
     import ray
 
     from fitbench.errors import FitbenchError
@@ -91,7 +91,9 @@ def _lost_jobs_as_failures() -> Iterator[None]:
             return get(job)
         except ray.exceptions.RayError as error:
             failed = JobReturn(status=JobStatus.FAILED)
-            failed.return_value = FitbenchError(f"Ray lost it: {first_line(getattr(error, 'cause', None) or error)}")
+            failed.return_value = FitbenchError(
+                f"Ray lost the run: {first_line(getattr(error, 'cause', None) or error)}"
+            )
             return failed
 
     ray.get = get_or_failure  # type: ignore[assignment]

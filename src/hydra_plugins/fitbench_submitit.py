@@ -1,4 +1,4 @@
-"""Hydra's way to find a launcher: hydra-submitit-launcher's for Slurm, with which a lost job does not end the sweep."""
+"""The Slurm launcher, in the package where Hydra searches for plugins. A lost job does not end the sweep."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,23 @@ from hydra.core.utils import JobReturn
 
 from fitbench.errors import FitbenchError
 from fitbench.launch.plugins import PluginLauncher
-from fitbench.launch.slurm import every_job_awaited
+from fitbench.launch.slurm import waiting_for_every_job
 
 
 class SlurmLauncher(PluginLauncher):
-    """Hands jobs to Slurm as an array, and waits for all of them."""
+    """Submits jobs to Slurm as an array and waits for all of them, with hydra-submitit-launcher."""
 
     choice, extra = "submitit_slurm", "submitit"
-    of = ("hydra_plugins.hydra_submitit_launcher.submitit_launcher", "SlurmLauncher")
+    wraps = ("hydra_plugins.hydra_submitit_launcher.submitit_launcher", "SlurmLauncher")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """What became of the jobs, in their order; a job that was lost has failed.
+        """Run jobs, and return their results in order. A lost job has failed.
 
         Raises:
-            FitbenchError: Slurm refuses the jobs, or there is no Slurm.
+            FitbenchError: Slurm refused the jobs, or there is no Slurm.
         """
         try:
-            with every_job_awaited():
+            with waiting_for_every_job():
                 return self.plugin.launch(job_overrides, initial_job_idx)
-        except RuntimeError as error:  # all of submitit's are
-            raise FitbenchError(f"the jobs could not be handed to Slurm: {str(error).strip()}") from error
+        except RuntimeError as error:  # the base of all errors of submitit
+            raise FitbenchError(f"the jobs could not be submitted to Slurm: {str(error).strip()}") from error

@@ -26,7 +26,7 @@ def write_idx_folder(folder: Path, compress: bool = False, dot: str = "-") -> Pa
 
 
 def write_npz(path: Path, **changes: object) -> Path:
-    """A small good .npz file with some arrays changed, added, or (None) left out."""
+    """Write a small valid .npz file with some arrays changed, added, or removed (None)."""
     labels = np.array([0, 1])
     arrays = {"x_train": IMAGES, "y_train": labels, "x_test": IMAGES, "y_test": labels} | changes
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
@@ -38,7 +38,7 @@ def write_npz(path: Path, **changes: object) -> Path:
 
 @pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("dot", ["-", "."])
-def test_idx_folder_is_read_with_either_name_gzipped_or_not(tmp_path, compress, dot):
+def test_idx_folder_is_read_with_either_spelling_gzipped_or_not(tmp_path, compress, dot):
     arrays = files.read_idx_folder(write_idx_folder(tmp_path, compress, dot))
     assert np.array_equal(arrays["x_train"], IMAGES)
     assert arrays["y_test"].tolist() == [0, 1]
@@ -50,33 +50,33 @@ def test_plain_idx_file_is_memory_mapped_and_read_only(tmp_path):
     assert not array.flags.writeable
 
 
-def test_plain_idx_file_is_preferred_to_its_gzipped_twin(tmp_path):
+def test_plain_idx_file_is_preferred_to_a_gzipped_one(tmp_path):
     write_idx_folder(tmp_path, compress=True)
     write_idx_folder(tmp_path)
     assert {path.suffix for path in files.find_idx(tmp_path).values()} == {""}
 
 
-def test_idx_file_named_gz_that_was_unpacked_on_the_way_is_read(tmp_path):
+def test_unpacked_idx_file_whose_name_ends_in_gz_is_read(tmp_path):
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(idx_bytes(IMAGES))
     assert np.array_equal(files.read_idx(path, 3), IMAGES)
 
 
-def test_truncated_gzip_is_named(tmp_path):
+def test_truncated_gzip_is_refused(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(idx_bytes(IMAGES))[:-12])
     with pytest.raises(DataError, match=r"a\.gz: damaged or cut short"):
         files.read_idx(path, 3)
 
 
-def test_gzip_with_garbage_inside_is_named(tmp_path):
+def test_gzip_with_garbage_inside_is_refused(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(idx_bytes(IMAGES))[:10] + b"\xff" * 40)
     with pytest.raises(DataError, match=r"a\.gz: damaged or cut short"):
         files.read_idx(path, 3)
 
 
-def test_gzip_whose_content_fails_its_checksum_is_named(tmp_path):
+def test_gzip_with_a_wrong_checksum_is_refused(tmp_path):
     content = bytearray(gzip.compress(idx_bytes(IMAGES)))
     content[-8] ^= 1
     path = tmp_path / "a.gz"
@@ -86,7 +86,7 @@ def test_gzip_whose_content_fails_its_checksum_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"<html>not found</html>", b"", idx_bytes(np.zeros(2, np.uint8))])
-def test_wrong_idx_magic_says_what_was_found_and_expected(tmp_path, content):
+def test_file_with_a_wrong_idx_magic_is_refused(tmp_path, content):
     path = tmp_path / "a"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a: begins with the bytes .*expected 00 00 08 03"):
@@ -95,7 +95,7 @@ def test_wrong_idx_magic_says_what_was_found_and_expected(tmp_path, content):
 
 @pytest.mark.parametrize("change", [-5, 5])
 @pytest.mark.parametrize("compress", [False, True])
-def test_idx_header_that_disagrees_with_the_file_size_gives_both_numbers(tmp_path, change, compress):
+def test_idx_file_whose_size_does_not_match_its_header_is_refused(tmp_path, change, compress):
     content = idx_bytes(IMAGES)
     content = content[:change] if change < 0 else content + b"\0" * change
     path = tmp_path / "a"
@@ -104,7 +104,7 @@ def test_idx_header_that_disagrees_with_the_file_size_gives_both_numbers(tmp_pat
         files.read_idx(path, 3)
 
 
-def test_incomplete_idx_folder_names_what_is_missing(tmp_path):
+def test_error_about_an_incomplete_idx_folder_names_the_missing_file(tmp_path):
     (write_idx_folder(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="no t10k-labels-idx1-ubyte"):
         files.read_idx_folder(tmp_path)
@@ -113,7 +113,7 @@ def test_incomplete_idx_folder_names_what_is_missing(tmp_path):
 # --- .npz
 
 
-def test_uncompressed_npz_arrays_are_memory_mapped_with_the_right_values(tmp_path):
+def test_uncompressed_npz_arrays_are_memory_mapped(tmp_path):
     fortran = np.asfortranarray(np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8))
     arrays = files.read_npz(write_npz(tmp_path / "a.npz", x_test=fortran))
     assert isinstance(arrays["x_train"], np.memmap)
@@ -135,7 +135,7 @@ def test_npz_class_names_are_read_under_either_key(tmp_path, key):
     assert arrays["classes"].tolist() == ["cat", "dog"]
 
 
-def test_flipped_byte_in_an_uncompressed_npz_is_noticed(tmp_path):
+def test_flipped_byte_in_an_uncompressed_npz_is_refused(tmp_path):
     path = write_npz(tmp_path / "a.npz")
     content = bytearray(path.read_bytes())
     content[content.index(IMAGES.tobytes()) + 3] ^= 1
@@ -144,7 +144,7 @@ def test_flipped_byte_in_an_uncompressed_npz_is_noticed(tmp_path):
         files.read_npz(path)
 
 
-def test_npz_member_shorter_than_its_header_says_is_noticed(tmp_path):
+def test_npz_member_that_is_shorter_than_its_header_states_is_refused(tmp_path):
     path = write_npz(tmp_path / "a.npz", x_train=None)
     np.save(tmp_path / "x.npy", IMAGES)
     with zipfile.ZipFile(path, "a") as archive:
@@ -153,7 +153,7 @@ def test_npz_member_shorter_than_its_header_says_is_noticed(tmp_path):
         files.read_npz(path)
 
 
-def test_npz_without_a_key_says_which_and_what_it_has(tmp_path):
+def test_error_about_an_npz_without_an_array_names_it_and_the_existing_arrays(tmp_path):
     path = write_npz(tmp_path / "a.npz", y_test=None)
     with pytest.raises(DataError, match=r"has no y_test; found x_train, y_train, x_test\."):
         files.read_npz(path)
@@ -182,7 +182,7 @@ def test_truncated_npz_is_refused(tmp_path):
 # --- CSV
 
 
-def test_truncated_csv_is_named(tmp_path):
+def test_truncated_csv_is_refused(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"1,2,3\n" * 100)[:-10])
     with pytest.raises(DataError, match=r"a\.csv\.gz: not a readable CSV"):

@@ -21,7 +21,7 @@ def test_grey_png_keeps_its_pixels(tmp_path):
     assert np.array_equal(image[..., 0], pixels)
 
 
-def test_colour_is_kept_or_turned_grey_as_asked(tmp_path):
+def test_colour_image_is_read_as_rgb_or_grey(tmp_path):
     path = write_image(tmp_path / "a.png", np.full((2, 2, 3), (255, 0, 0), np.uint8))
     assert image_files.read_image(path, (2, 2, 3))[0, 0].tolist() == [255, 0, 0]
     assert image_files.read_image(path, (2, 2, 1))[0, 0].tolist() == [76]  # ITU-R 601-2 luma
@@ -54,7 +54,7 @@ def test_palette_image_is_read_as_its_colours(tmp_path):
     assert image_files.read_image(tmp_path / "a.gif", (1, 2, 3)).tolist() == [[[1, 2, 3], [200, 100, 50]]]
 
 
-def test_image_is_turned_upright_as_its_exif_data_says(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its left side
     Image.fromarray(np.array([[10, 200]], np.uint8)).save(tmp_path / "a.png", exif=exif)
@@ -62,7 +62,7 @@ def test_image_is_turned_upright_as_its_exif_data_says(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["text", "truncated", "empty", "dangling link"])
-def test_unreadable_image_is_named(tmp_path, kind):
+def test_error_names_an_unreadable_image(tmp_path, kind):
     path = write_image(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (50, 50), np.uint8))
     content = path.read_bytes()
     if kind == "dangling link":
@@ -74,7 +74,7 @@ def test_unreadable_image_is_named(tmp_path, kind):
         image_files.read_image(path, (50, 50, 1))
 
 
-def test_images_on_disk_are_the_images_in_memory(tmp_path):
+def test_images_read_from_disk_equal_the_images_in_memory(tmp_path):
     rng = np.random.default_rng(0)
     paths = [write_image(tmp_path / f"{i}.png", rng.integers(0, 256, (4, 5, 3), np.uint8)) for i in range(20)]
     array, _ = image_files.read_images(paths, (4, 5, 3), skip_bad=False, in_memory=True)
@@ -87,7 +87,7 @@ def test_images_on_disk_are_the_images_in_memory(tmp_path):
         lazy[[20]]
 
 
-def test_image_that_became_unreadable_is_named_when_it_is_asked_for(tmp_path):
+def test_error_names_an_image_that_became_unreadable(tmp_path):
     paths = [write_image(tmp_path / f"{i}.png", np.zeros((2, 2), np.uint8)) for i in range(3)]
     lazy, _ = image_files.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=False)
     paths[1].write_bytes(b"")
@@ -97,7 +97,7 @@ def test_image_that_became_unreadable_is_named_when_it_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_bad_image_is_refused_or_left_out(tmp_path, in_memory):
+def test_bad_image_is_refused_or_skipped(tmp_path, in_memory):
     paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), i, np.uint8)) for i in range(4)]
     paths[1].write_bytes(b"bad")
     with pytest.raises(DataError, match=r"1\.png"):
@@ -107,7 +107,7 @@ def test_bad_image_is_refused_or_left_out(tmp_path, in_memory):
     assert images[:][:, 0, 0, 0].tolist() == [0, 2, 3]
 
 
-def test_images_are_listed_by_class_in_order_with_nested_and_linked_ones(tmp_path):
+def test_images_are_listed_by_class_including_nested_and_linked_files(tmp_path):
     pixels = np.zeros((2, 2), np.uint8)
     for name in ("b/2.PNG", "b/1.jpg", "a/deep/er/3.png", "a/.hidden.png", ".cache/4.png", "elsewhere.png"):
         write_image(tmp_path / "set" / name, pixels)
@@ -116,8 +116,9 @@ def test_images_are_listed_by_class_in_order_with_nested_and_linked_ones(tmp_pat
     (tmp_path / "set/a/linked").symlink_to(tmp_path / "other")
     (tmp_path / "set/a/again").symlink_to(tmp_path / "set/a")  # a loop
     (tmp_path / "set/a/6.png").symlink_to(tmp_path / "other/5.png")
-    found = image_files.list_images(tmp_path / "set")
+    by_class = image_files.list_images(tmp_path / "set")
     assert {
-        name: [path.relative_to(tmp_path / "set" / name).as_posix() for path in paths] for name, paths in found.items()
+        name: [path.relative_to(tmp_path / "set" / name).as_posix() for path in paths]
+        for name, paths in by_class.items()
     } == {"a": ["6.png", "deep/er/3.png", "linked/5.png"], "b": ["1.jpg", "2.PNG"]}
-    assert list(found) == ["a", "b"]
+    assert list(by_class) == ["a", "b"]

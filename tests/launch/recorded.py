@@ -1,4 +1,4 @@
-"""What a study has recorded: its run folders, who works on them, and all of a run that must be the same again."""
+"""Reads what a study has recorded: its run folders, the processes that work on them, reproducible results."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from fitbench.record.reading import read_result
 
 
 def folders_of(study: Path, part: str = "") -> list[Path]:
-    """The run folders of a study whose names have this part, in order."""
+    """Return the run folders of a study whose names contain `part`, in order."""
     return sorted(path for path in study.glob("*") if path.is_dir() and part in path.name)
 
 
@@ -22,7 +22,7 @@ def attempts(folder: Path) -> int:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """All that must not depend on who trained a run and what it went through, to the last bit."""
+    """Return what must be bit-identical, whichever process trained the run and however often it was interrupted."""
     with zipfile.ZipFile(folder / "model.keras") as model, np.load(folder / "predictions.npz") as predictions:
         return {
             "history": [{**epoch, "seconds": 0} for epoch in read_history(folder)],
@@ -33,12 +33,12 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def holders(study: Path) -> dict[int, Path]:
-    """Which other processes work on which runs at this moment."""
-    found = {}
+    """Return the folders of the runs that other processes work on now, by process id."""
+    folders = {}
     for path in study.glob("*/claim.json"):
         try:
-            found[json.loads(path.read_text())["pid"]] = path.parent
-        except (FileNotFoundError, ValueError):  # it has just been removed, or is being written
+            folders[json.loads(path.read_text())["pid"]] = path.parent
+        except (FileNotFoundError, ValueError):  # the claim was just removed, or is being written
             continue
-    found.pop(os.getpid(), None)
-    return found
+    folders.pop(os.getpid(), None)
+    return folders

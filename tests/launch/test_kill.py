@@ -1,4 +1,4 @@
-"""Sweeps whose processes are killed, at random and before every step of a run, and sweeps that processes share."""
+"""Sweeps whose processes are killed, at random times and before every step of a run, and shared sweeps."""
 
 import multiprocessing
 import random
@@ -21,8 +21,8 @@ from .recorded import attempts, folders_of, holders, record
 
 KILLS = 20
 
-# What a process of a sweep does. It has TensorFlow from the server that forks it. With `step`, an audit event and a
-# part of a path, it is killed just before it does that to such a file.
+# The program of a process of a sweep. The server that forks the process has imported TensorFlow. `step` is an audit
+# event and a part of a path: the process kills itself just before this event on such a path.
 SWEEP = """
 import os, signal, sys
 from fitbench.launch.command import launch
@@ -40,7 +40,7 @@ IMPORTED = [
     "fitbench.models.convolutional", "fitbench.models.dense",
 ]  # fmt: skip
 
-# Between them, state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends one before its time.
+# Together they have state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends a run early.
 MLP = """# @package _global_
 defaults:
   - override /data: digits
@@ -74,47 +74,49 @@ Start = Callable[..., BaseProcess]
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
-    """Starts a process with the sweep of this module: each experiment with two seeds. Gives the process."""
+    """Return a function that starts a process with the sweep of this module: each experiment with two seeds."""
     with processes(tmp_path_factory.mktemp("conf"), "tensorflow") as process:
         yield process
 
 
 @contextmanager
 def processes(conf: Path, backend: str) -> Iterator[Start]:
-    """What starts a process with the sweep of this module on this backend, which a server has imported."""
+    """Yield a function that starts a process with the sweep of this module. A server has imported the backend."""
     (conf / "experiment").mkdir()
     (conf / "experiment" / "mlp.yaml").write_text(MLP)
     (conf / "experiment" / "softmax.yaml").write_text(SOFTMAX)
     arguments = ["-m", "--config-dir", str(conf), "seed=0,1", f"backend={backend}"]
     context = multiprocessing.get_context("forkserver")
-    forkserver._forkserver._stop()  # there is one at a time, and it may have another backend
+    forkserver._forkserver._stop()  # the current server may have imported another backend
     started: list[BaseProcess] = []
 
-    def process(outputs: Path, experiments: str = "mlp,softmax", step: tuple[str, str] | None = None) -> BaseProcess:
-        these = [*arguments, f"+experiment={experiments}", f"outputs={outputs}"]
-        started.append(context.Process(target=exec, args=(SWEEP, {"arguments": these, "step": step})))
+    def start_process(
+        outputs: Path, experiments: str = "mlp,softmax", step: tuple[str, str] | None = None
+    ) -> BaseProcess:
+        overrides = [*arguments, f"+experiment={experiments}", f"outputs={outputs}"]
+        started.append(context.Process(target=exec, args=(SWEEP, {"arguments": overrides, "step": step})))
         started[-1].start()
         return started[-1]
 
-    with pytest.MonkeyPatch.context() as patch:  # the server begins with the first process, and with its environment
+    with pytest.MonkeyPatch.context() as patch:  # the server inherits the environment when the first process starts
         patch.setenv("KERAS_BACKEND", backend)
         patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
         context.set_forkserver_preload([backend, *IMPORTED])
-        yield process
-    for left in started:
-        left.kill()
-        left.join()
+        yield start_process
+    for process in started:
+        process.kill()
+        process.join()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(start, tmp_path_factory):
-    """The folder of the study of a sweep that nothing disturbed."""
+    """Return the study of a sweep that ran without interruption."""
     outputs = tmp_path_factory.mktemp("undisturbed")
     finish(start, outputs)
     study = outputs / "default"
     epochs = {folder.name: len(read_history(folder)) for folder in folders_of(study)}
     assert len(epochs) == 4
-    assert any(epochs[name] < 30 for name in epochs if "softmax" in name)  # early stopping had something to remember
+    assert any(epochs[name] < 30 for name in epochs if "softmax" in name)  # early stopping ended a run
     return study
 
 
@@ -125,7 +127,7 @@ def finish(start: Start, outputs: Path, experiments: str = "mlp,softmax") -> Non
 
 
 def assert_as_undisturbed(study: Path, undisturbed: Path, part: str = "") -> None:
-    """Every run of the undisturbed study whose name has this part is there, and is the same."""
+    """Assert that the study has every run of the undisturbed study whose name contains `part`, with the same record."""
     expected = folders_of(undisturbed, part)
     assert [folder.name for folder in folders_of(study)] == [folder.name for folder in expected]
     for mine, theirs in zip(folders_of(study), expected, strict=True):
@@ -134,14 +136,14 @@ def assert_as_undisturbed(study: Path, undisturbed: Path, part: str = "") -> Non
         assert read_result(mine)["attempts"] == attempts(mine)
 
 
-def assert_no_litter(study: Path) -> None:
+def assert_no_temporary_files(study: Path) -> None:
     files = {".hydra", "config.yaml", "history.jsonl", "model.keras", "predictions.npz", "result.json", "train.log"}
-    litter = [path for folder in folders_of(study) for path in folder.iterdir() if path.name not in files]
-    assert litter == []
+    others = [path for folder in folders_of(study) for path in folder.iterdir() if path.name not in files]
+    assert others == []
 
 
 def wait_for(condition: Callable[[], Any], process: BaseProcess, seconds: float = 60) -> None:
-    """Wait until the condition holds, the process has ended, or the time is over."""
+    """Wait until the condition holds, the process has ended, or `seconds` have passed."""
     deadline = time.monotonic() + seconds
     while process.is_alive() and time.monotonic() < deadline and not condition():
         time.sleep(0.002)
@@ -150,7 +152,7 @@ def wait_for(condition: Callable[[], Any], process: BaseProcess, seconds: float 
 # -- killed ----------------------------------------------------------------------------------------------------------
 
 
-# when a sweep is killed: as soon as such a file appears, or else at any time
+# A sweep is killed as soon as a file that matches such a pattern appears, or at a random time.
 APPEARANCES = [
     "*/history.jsonl", "*/checkpoint/.*.new.*", "*/checkpoint/*.npz", "*/checkpoint/000006*.npz",
     "*/.*.new.model.keras", "*/model.keras", "*/.*.new.predictions.npz", "*/predictions.npz", "*/result.json",
@@ -160,7 +162,7 @@ APPEARANCES = [
 
 @pytest.fixture(scope="module")
 def killed(start, undisturbed, tmp_path_factory):
-    """The studies of sweeps that were killed, 20 times in all, and launched again each time until they had ended."""
+    """Return the studies of sweeps that were killed, 20 times in all, and launched again each time until they ended."""
     chance = random.Random(0)
     moments = [*APPEARANCES, *[None] * (KILLS - len(APPEARANCES))]
     chance.shuffle(moments)
@@ -174,7 +176,7 @@ def killed(start, undisturbed, tmp_path_factory):
         process.join(chance.uniform(0, 0.02 if pattern else 2.0))
         process.kill()
         process.join()
-        if process.exitcode == 0:  # it had ended; the next one begins with nothing
+        if process.exitcode == 0:  # it had ended before; the next kill needs a new study
             studies.append(tmp_path_factory.mktemp("killed") / "default")
             continue
         assert process.exitcode == -signal.SIGKILL
@@ -187,21 +189,20 @@ def killed(start, undisturbed, tmp_path_factory):
 def test_killed_sweep_ends_with_the_results_of_an_undisturbed_one(killed, undisturbed):
     for study in killed:
         assert_as_undisturbed(study, undisturbed)
-    assert (
-        sum(attempts(folder) - 1 for study in killed for folder in folders_of(study)) >= KILLS / 4
-    )  # the others came between two runs
+    repeated = sum(attempts(folder) - 1 for study in killed for folder in folders_of(study))
+    assert repeated >= KILLS / 4  # the other kills came between two runs
 
 
-def test_killed_sweep_leaves_no_litter_in_its_run_folders(killed):
+def test_killed_sweep_leaves_no_temporary_files(killed):
     for study in killed:
-        assert_no_litter(study)
+        assert_no_temporary_files(study)
 
 
-# In an order in which each of them comes to pass: what one has left, a process gets over on its way to the next.
+# The order lets each step happen: a process that is killed at one step first recovers from the previous kill.
 STEPS = [
     ("os.mkdir", "-s0"),
     ("open", "train.log"),
-    ("open", ".new.config.yaml"),  # this one has left its claim, which the next take over
+    ("open", ".new.config.yaml"),  # leaves its claim, which the next processes take over
     ("open", "claim.takeover"),
     ("os.remove", "claim.takeover"),
     ("open", ".new.claim.json"),
@@ -223,14 +224,16 @@ STEPS = [
 ]
 
 
-def test_sweep_that_is_killed_before_each_step_of_a_run_ends_as_if_undisturbed(start, undisturbed, tmp_path):
+def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of_an_undisturbed_one(
+    start, undisturbed, tmp_path
+):
     for step in STEPS:
         process = start(tmp_path, "softmax", step)
         process.join()
         assert process.exitcode == -signal.SIGKILL, step
     finish(start, tmp_path, "softmax")
     assert_as_undisturbed(tmp_path / "default", undisturbed, "softmax")
-    assert_no_litter(tmp_path / "default")
+    assert_no_temporary_files(tmp_path / "default")
 
 
 # -- shared ----------------------------------------------------------------------------------------------------------
@@ -247,25 +250,25 @@ def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed
     assert workers == {process.pid for process in processes}
     assert [attempts(folder) for folder in folders_of(study)] == [1, 1, 1, 1]
     assert_as_undisturbed(study, undisturbed)
-    assert_no_litter(study)
+    assert_no_temporary_files(study)
 
 
-def test_process_finishes_the_sweep_that_it_shares_with_one_that_is_killed(start, undisturbed, tmp_path):
+def test_process_finishes_a_shared_sweep_after_the_other_process_is_killed(start, undisturbed, tmp_path):
     study = tmp_path / "default"
     other, killed = start(tmp_path), start(tmp_path)
     wait_for(lambda: len(read_history(holders(study).get(killed.pid, tmp_path))) >= 3, killed)
-    cut_short = holders(study)[killed.pid]
+    interrupted = holders(study)[killed.pid]
     killed.kill()
     other.join()
     assert other.exitcode == 0
     assert {folder.name: attempts(folder) for folder in folders_of(study)} == {
-        folder.name: 2 if folder == cut_short else 1 for folder in folders_of(study)
+        folder.name: 2 if folder == interrupted else 1 for folder in folders_of(study)
     }
     assert_as_undisturbed(study, undisturbed)
-    assert_no_litter(study)
+    assert_no_temporary_files(study)
 
 
-# -- the other backend, whose server takes the place of the first --------------------------------------------------
+# -- the other backend, whose server replaces the first --------------------------------------------------
 
 
 def test_sweep_killed_on_jax_ends_with_the_results_of_an_undisturbed_one(tmp_path):

@@ -18,8 +18,8 @@ from fitbench.record.result import write_result
 
 
 @pytest.fixture
-def hydra_here(process_left_as_it_was, tmp_path, monkeypatch):
-    """Launch in a folder of the test's own, and leave the process as it was."""
+def working_folder(process_state_restored, tmp_path, monkeypatch):
+    """Launch in an empty folder, and restore the state of the process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     yield tmp_path
@@ -27,7 +27,7 @@ def hydra_here(process_left_as_it_was, tmp_path, monkeypatch):
 
 
 def record(config: Config, accuracy: float = 0.875, sha256: str = "0" * 64) -> Path:
-    """The folder of a finished run as training leaves it, without its large files."""
+    """Write the folder of a finished run without its large files."""
     folder = folder_of(config)
     folder.mkdir(parents=True)
     metrics: dict[str, Any] = {f"{part}_{name}": 0.5 for part in ("train", "val") for name in ("loss", "accuracy")}
@@ -67,10 +67,10 @@ def test_conf_is_found():
     assert (conf_folder() / "config.yaml").is_file()
 
 
-# -- what is recorded is not trained again ---------------------------------------------------------------------------
+# -- recorded runs are not trained again ---------------------------------------------------------------------------
 
 
-def test_finished_run_is_given_as_recorded(configure, tmp_path):
+def test_recorded_result_of_a_finished_run_is_returned(configure, tmp_path):
     config = configure(f"outputs={tmp_path}")
     folder = record(config, accuracy=0.875)
     before = files(folder)
@@ -80,31 +80,32 @@ def test_finished_run_is_given_as_recorded(configure, tmp_path):
     assert files(folder) == before
 
 
-def test_sweep_counts_what_is_recorded_and_names_every_damaged_record(configure, hydra_here, capsys):
-    damaged, one, other, torn = (
+def test_sweep_counts_finished_runs_and_reports_every_damaged_record(configure, working_folder, capsys):
+    damaged, first, second, torn = (
         record(configure(f"seed={seed}"), accuracy) for seed, accuracy in enumerate((0.5, 0.8125, 0.9375, 0.5))
     )
     for folder in (damaged, torn):
         (folder / "result.json").write_text("{")
-    before = [files(folder) for folder in (one, other)]
+    before = [files(folder) for folder in (first, second)]
     with pytest.raises(FitbenchError, match="2 of 4 runs failed") as caught:
-        launch(["-m", "seed=0,1,2,3"])
+        launch(["-m", "seed=0,1,2,3"])  # without `report_sweep`, the summary is part of the progress
     assert caught.value.exit_status == 1
-    printed = capsys.readouterr().out
-    assert "2 skipped, finished before" in printed
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "2 skipped, finished before" in output.err
     for folder in (damaged, torn):
-        assert f"{folder}/result.json: not JSON" in printed
-    assert [files(folder) for folder in (one, other)] == before
+        assert f"{folder}/result.json: not JSON" in output.err
+    assert [files(folder) for folder in (first, second)] == before
 
 
-def test_refused_run_leaves_no_folder(hydra_here):
+def test_refused_run_leaves_no_folder(working_folder):
     with pytest.raises(RequestError, match="no such file or folder"):
         launch(["data=npz", "data.path=nothing.npz"])
-    assert not list((hydra_here / "outputs").glob("*/*"))
+    assert not list((working_folder / "outputs").glob("*/*"))
 
 
-def test_refused_run_takes_nothing_with_it_that_was_there(configure, hydra_here):
-    path = hydra_here / "gone.npz"
+def test_refused_run_removes_no_other_files(configure, working_folder):
+    path = working_folder / "gone.npz"
     folder = folder_of(configure("data=npz", f"data.path={path}"))
     folder.mkdir(parents=True)
     (folder / "notes.txt").write_text("mine")
@@ -113,20 +114,20 @@ def test_refused_run_takes_nothing_with_it_that_was_there(configure, hydra_here)
     assert (folder / "notes.txt").read_text() == "mine"
 
 
-def test_sweep_without_jobs_is_refused(hydra_here):
+def test_sweep_without_jobs_is_refused(working_folder):
     with pytest.raises(RequestError, match="this sweep has no jobs"):
         launch(["-m", "seed=range(0)"])
 
 
-def test_multirun_may_be_asked_for_anywhere(hydra_here):
+def test_multirun_flag_may_stand_between_overrides(working_folder):
     with pytest.raises(RequestError, match="this sweep has no jobs"):
         launch(["model=mlp", "-m", "seed=range(0)"])
 
 
-def test_sweep_with_a_wrong_job_is_refused_before_any_is_launched(hydra_here):
+def test_sweep_with_a_wrong_job_launches_nothing(working_folder):
     with pytest.raises(RequestError, match=r"^seed is -1; "):
         launch(["-m", "seed=0,-1"])
-    assert not (hydra_here / "outputs").exists()
+    assert not (working_folder / "outputs").exists()
 
 
 # -- the same name at another path -----------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ def letters(path: Path, seed: int = 0) -> Path:
 
 @pytest.fixture
 def recorded(configure, tmp_path):
-    """The configuration of a finished run on <tmp_path>/one/letters.npz, and one that is the same at another path."""
+    """Return the configuration of a finished run on <tmp_path>/one/letters.npz, and a function for other paths."""
 
     def at(path: Path) -> Config:
         return configure("data=npz", f"data.path={path}", f"outputs={tmp_path / 'outputs'}")
@@ -158,35 +159,35 @@ def test_other_data_under_a_recorded_name_is_refused(recorded, tmp_path):
     assert run_id(other) == run_id(config)
     with pytest.raises(RequestError) as caught:
         run(other)
-    for said in ("recorded with other data", "one/letters.npz", "two/letters.npz", "data.name="):
-        assert said in str(caught.value)
+    for part in ("recorded with other data", "one/letters.npz", "two/letters.npz", "data.name="):
+        assert part in str(caught.value)
 
 
-def test_same_data_at_another_path_is_the_recorded_run(recorded, tmp_path):
+def test_same_data_at_another_path_give_the_recorded_run(recorded, tmp_path):
     config, at = recorded
     (tmp_path / "two").mkdir()
     shutil.copy(config.data.path, tmp_path / "two")
     assert run(at(tmp_path / "two" / "letters.npz"))[1]
 
 
-def test_data_that_have_changed_at_their_place_are_noticed(recorded, tmp_path):
+def test_changed_data_at_the_recorded_path_are_refused(recorded, tmp_path):
     config, _ = recorded
     letters(tmp_path / "one" / "letters.npz", seed=1)
     with pytest.raises(RequestError, match="recorded with other data"):
         run(config)
 
 
-def test_recorded_run_is_found_when_its_data_are_gone(recorded):
+def test_recorded_run_is_returned_when_its_data_are_gone(recorded):
     config, _ = recorded
     Path(config.data.path).unlink()
     assert run(config)[1]
 
 
-# -- requests that are wrong -----------------------------------------------------------------------------------------
+# -- wrong requests -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("training.epoch=5", "training.epoch: there is no such key. Did you mean training.epochs?"),
         ("training.early_stopping.patiance=5", "Did you mean training.early_stopping.patience?"),
@@ -200,17 +201,17 @@ def test_recorded_run_is_found_when_its_data_are_gone(recorded):
         ("training.epochs", "missing EQUAL"),
     ],
 )
-def test_misspelt_request_is_explained_with_the_nearest(override, said):
+def test_misspelt_override_is_explained_with_the_nearest_name(override, message):
     with initialize_config_dir(str(conf_folder()), version_base="1.3"), pytest.raises(Exception) as caught:
         compose("config", overrides=[override])
-    line = explain(caught.value)
-    assert said in line
-    assert line.count("\n") <= 1
-    assert "Traceback" not in line
+    text = explain(caught.value)
+    assert message in text
+    assert text.count("\n") <= 1
+    assert "Traceback" not in text
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ["training.validation_split=1.5"],
@@ -222,22 +223,22 @@ def test_misspelt_request_is_explained_with_the_nearest(override, said):
         (["training=5"], "must be a string"),
     ],
 )
-def test_refused_request_makes_no_folder(hydra_here, arguments, said):
+def test_refused_request_creates_no_folder(working_folder, arguments, message):
     with pytest.raises(RequestError) as caught:
         launch(arguments)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).count("\n") <= 1
-    assert not any(path.is_dir() for path in hydra_here.glob("outputs/*/*"))
+    assert not any(path.is_dir() for path in working_folder.glob("outputs/*/*"))
 
 
-def test_second_launch_in_a_process_explains_its_errors_as_the_first_does(hydra_here):
+def test_second_launch_in_a_process_explains_errors_like_the_first(working_folder):
     for _ in range(2):
         with pytest.raises(RequestError, match=r"Did you mean training\.epochs"):
             launch(["training.epoch=5"])
 
 
-def test_outputs_that_cannot_be_written_are_named(hydra_here):
-    (hydra_here / "file").touch()
+def test_error_names_outputs_that_cannot_be_written(working_folder):
+    (working_folder / "file").touch()
     with pytest.raises(FitbenchError, match=r"file.*must be writable") as caught:
         launch(["outputs=file"])
     assert caught.value.exit_status == 1

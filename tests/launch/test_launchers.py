@@ -1,4 +1,4 @@
-"""The launchers of one machine: a sweep is ended in the middle, launched again, and is as if nothing had happened."""
+"""The launchers for one machine: a sweep that is interrupted and resumed has the results of an undisturbed one."""
 
 import os
 import re
@@ -27,13 +27,13 @@ from fitbench.record.result import write_result
 
 from .recorded import holders, record
 
-# lenet5 is too large for the digits: two of the six runs fail
+# lenet5 needs larger images than the digits: two of the six runs fail
 SWEEP = (
     *("data=digits", "model=softmax,mlp,lenet5", "seed=0,1", "training.epochs=60", "training.early_stopping=null"),
     "threads=1",
 )
 HALF = max(len(os.sched_getaffinity(0)) // 2, 1)  # two processes at a time
-QUIET = r"fitbench: |\[\d/6\] "  # all that stderr may say
+QUIET = r"fitbench: |\[\d/6\] "  # the lines that stderr may have
 LAUNCHERS = {
     "joblib": ("hydra_joblib_launcher", "joblib", "hydra.launcher.n_jobs=2"),
     "submitit_local": ("hydra_submitit_launcher", "submitit", f"hydra.launcher.cpus_per_task={HALF}"),
@@ -42,20 +42,20 @@ LAUNCHERS = {
 
 
 def start(outputs: Path, *overrides: str) -> subprocess.Popen[str]:
-    """A process that launches the sweep, with its output in files beside the folder."""
+    """Start a process that launches the sweep, with its output in files beside the folder."""
     command = [sys.executable, "-m", "fitbench", "train", "-m", *SWEEP, f"outputs={outputs}", *overrides]
     with outputs.with_suffix(".out").open("w") as out, outputs.with_suffix(".err").open("w") as err:
         return subprocess.Popen(command, stdout=out, stderr=err, start_new_session=True, text=True)
 
 
 def ended(process: subprocess.Popen[str], outputs: Path) -> tuple[int, dict[str, int], list[str], list[str]]:
-    """The exit status, the counts of the summary, what it says of failed runs, and the lines on stderr."""
+    """Wait for a process, and return its exit status, the counts and failures of the summary, and stderr's lines."""
     status = process.wait(180)
     out = outputs.with_suffix(".out").read_text().splitlines()
     counts = [line.split(maxsplit=1) for line in out if not line.startswith("failed: ")]
     failed = [line for line in out if line.startswith("failed: ")]
     err = outputs.with_suffix(".err").read_text().splitlines()
-    return status, {what.split(";")[0]: int(count) for count, what in counts}, failed, err
+    return status, {state.split(";")[0]: int(count) for count, state in counts}, failed, err
 
 
 def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None, seconds: float = 120) -> None:
@@ -75,7 +75,7 @@ def is_gone(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def basic(tmp_path_factory):
-    """The study of the sweep as Hydra's own launcher trains it, in one process."""
+    """Return the study of the sweep, trained with the basic launcher of Hydra, in one process."""
     outputs = tmp_path_factory.mktemp("basic") / "outputs"
     status, counts, _, _ = ended(start(outputs), outputs)
     assert (status, counts["finished"], counts["failed"]) == (1, 4, 2)
@@ -84,21 +84,21 @@ def basic(tmp_path_factory):
 
 @pytest.fixture(params=LAUNCHERS)
 def launcher(request) -> tuple[str, ...]:
-    """The overrides that choose a launcher."""
+    """Return the overrides that choose a launcher."""
     plugin, extra, setting = LAUNCHERS[request.param]
     if find_spec(f"hydra_plugins.{plugin}") is None:
         pytest.skip(f"{plugin} is not installed: pip install 'fitbench[{extra}]'")
     return f"hydra/launcher={request.param}", setting
 
 
-def test_sweep_that_is_ended_and_launched_again_ends_as_with_the_basic_launcher(launcher, basic, tmp_path):
+def test_resumed_sweep_has_the_results_of_the_basic_launcher(launcher, basic, tmp_path):
     outputs = tmp_path / "outputs"
     study = outputs / "default"
     finished, theirs = (study / run.name for pattern in ("*-mlp*-s0", "*-softmax*-s1") for run in basic.glob(pattern))
     shutil.copytree(basic / finished.name, finished)
     stamp = (finished / "result.json").stat().st_mtime_ns
     theirs.mkdir()
-    # only submitit has its processes write the state of their runs; of the others no more is asked than to end
+    # only the processes of submitit write the state of their runs when the sweep is interrupted
     epochs = 2 if "submitit" in launcher[0] else 0
 
     with claim(theirs):  # by this process
@@ -112,11 +112,13 @@ def test_sweep_that_is_ended_and_launched_again_ends_as_with_the_basic_launcher(
         assert counts["skipped, finished before"] == counts["running elsewhere"] == 1
         assert counts["interrupted"] >= 1
         assert counts["in all"] == 6
-        assert err[-1] == "fitbench: interrupted; the same command goes on from here"
+        assert err[-1] == "fitbench: interrupted; run the same command again to resume"
         assert [line for line in err if not re.match(QUIET, line)] == []
         wait_for(lambda: all(is_gone(pid) for pid in workers), None, 20)
         assert not (theirs / "config.yaml").exists()
-    ended_before = {run for run in study.glob("*-s?") if (run / "result.json").exists()}  # as the signal was on its way
+    ended_before = {
+        run for run in study.glob("*-s?") if (run / "result.json").exists()
+    }  # while the signal was on its way
     begun = [run for run in set(study.glob("*-s?")) - ended_before if read_history(run)]
     assert begun or len(ended_before) > 1 or not epochs
 
@@ -140,36 +142,39 @@ def test_sweep_that_is_ended_and_launched_again_ends_as_with_the_basic_launcher(
             assert record(study / folder.name) == record(folder), folder.name
 
 
-# -- a launcher that breaks ------------------------------------------------------------------------------------------
+# -- a launcher that fails ------------------------------------------------------------------------------------------
 
 
-class Breaks:
-    """A launcher that has its first run come so far, in one way for each launch, and breaks; with `all` it does not."""
+class FailingLauncher:
+    """A launcher that fails at every launch, after its first run has reached a state; with the state `all` it succeeds.
 
-    def __init__(self, ways: Sequence[str]) -> None:
-        self.ways = list(ways)
-        self.handed: list[list[list[str]]] = []
+    `states` has the state for each launch.
+    """
+
+    def __init__(self, states: Sequence[str]) -> None:
+        self.states = list(states)
+        self.batches: list[list[list[str]]] = []
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
-        self.handed.append([list(job) for job in job_overrides])
-        way = self.ways.pop(0)
-        if way == "all":
+        self.batches.append([list(job) for job in job_overrides])
+        state = self.states.pop(0)
+        if state == "all":
             for job in job_overrides:
-                self.end(Path(job[0]), "finished")
+                self.write(Path(job[0]), "finished")
             return [JobReturn(status=JobStatus.COMPLETED) for _ in job_overrides]
-        self.end(Path(job_overrides[0][0]), way)
+        self.write(Path(job_overrides[0][0]), state)
         raise RuntimeError("the cluster is gone\nand more")
 
     @staticmethod
-    def end(folder: Path, way: str) -> None:
+    def write(folder: Path, state: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        if way == "finished":
+        if state == "finished":
             write_history(folder, [{"epoch": epoch, "loss": 1.0} for epoch in range(1, 6)])
             write_result(folder, {"schema": 1, "metrics": {}})
-        elif way == "failed":
+        elif state == "failed":
             (folder / "error.txt").write_text("Traceback ...\nValueError: no luck\n")
-        elif way.startswith("epoch"):
-            append_history(folder, {"epoch": int(way.removeprefix("epoch")), "loss": 1.0})
+        elif state.startswith("epoch"):
+            append_history(folder, {"epoch": int(state.removeprefix("epoch")), "loss": 1.0})
 
 
 @pytest.fixture
@@ -178,29 +183,29 @@ def jobs(configure, tmp_path):
     return [Job([str(folder_of(config))], config, folder_of(config)) for config in configs]
 
 
-def test_launcher_that_breaks_is_used_again_as_long_as_it_gets_on(jobs, capsys):
-    launcher = Breaks(["finished", "epoch1", "failed", "epoch1", "epoch2", "all"])
+def test_launcher_that_fails_is_used_again_as_long_as_there_is_progress(jobs, capsys):
+    launcher = FailingLauncher(["finished", "epoch1", "failed", "epoch1", "epoch2", "all"])
     with pytest.raises(FitbenchError, match="1 of 4 runs failed"):
-        run_sweep(jobs, launcher, None, Workers(1, None))
-    assert [len(handed) for handed in launcher.handed] == [4, 3, 3, 2, 2, 2]
+        run_sweep(jobs, launcher, None, Workers(1, None), print)
+    assert [len(batch) for batch in launcher.batches] == [4, 3, 3, 2, 2, 2]
     printed = capsys.readouterr()
-    assert printed.err.count("RuntimeError: the cluster is gone; what is left is launched again\n") == 5
+    assert printed.err.count("RuntimeError: the cluster is gone; the remaining runs are launched again\n") == 5
     assert "     3 finished\n     1 failed\n" in printed.out
     assert f"failed: {jobs[1].folder}: ValueError: no luck\n" in printed.out
 
 
-@pytest.mark.parametrize("ways", [["nothing"], ["epoch1", "nothing"]])
-def test_launcher_that_does_not_get_on_ends_the_sweep_with_its_summary(jobs, ways, capsys):
-    with pytest.raises(FitbenchError, match=r"^the launcher gave up: RuntimeError: the cluster is gone$"):
-        run_sweep(jobs, Breaks(ways), None, Workers(1, None))
+@pytest.mark.parametrize("states", [["nothing"], ["epoch1", "nothing"]])
+def test_launcher_that_fails_without_progress_ends_the_sweep_with_its_summary(jobs, states, capsys):
+    with pytest.raises(FitbenchError, match=r"^the launcher failed: RuntimeError: the cluster is gone$"):
+        run_sweep(jobs, FailingLauncher(states), None, Workers(1, None), print)
     assert "     4 in all; results in " in capsys.readouterr().out
 
 
-def test_failure_of_an_earlier_sweep_does_not_count_as_getting_on(jobs, capsys):
-    Breaks.end(jobs[0].folder, "failed")
+def test_failure_of_an_earlier_sweep_does_not_count_as_progress(jobs, capsys):
+    FailingLauncher.write(jobs[0].folder, "failed")
     os.utime(jobs[0].folder / "error.txt", (0, 0))
-    with pytest.raises(FitbenchError, match="gave up"):
-        run_sweep(jobs, Breaks(["nothing"]), None, Workers(1, None))
+    with pytest.raises(FitbenchError, match="the launcher failed"):
+        run_sweep(jobs, FailingLauncher(["nothing"]), None, Workers(1, None), print)
     assert f"failed: {jobs[0].folder}: ValueError: no luck\n" in capsys.readouterr().out
 
 
@@ -208,8 +213,8 @@ def test_failure_of_an_earlier_sweep_does_not_count_as_getting_on(jobs, capsys):
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_launcher_without_its_plugin_says_what_to_install(name, tmp_path):
-    packages = tmp_path / "packages"  # what is installed, but for Hydra's plugins
+def test_error_about_a_missing_plugin_says_what_to_install(name, tmp_path):
+    packages = tmp_path / "packages"  # all installed packages except plugins of Hydra
     packages.mkdir()
     for folder in site.getsitepackages():
         for path in Path(folder).iterdir():

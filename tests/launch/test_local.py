@@ -1,4 +1,4 @@
-"""Jobs that are shared among a few processes of submitit, without training anything."""
+"""Jobs that a few processes of submitit share, without training."""
 
 import os
 import signal
@@ -18,38 +18,38 @@ def executor(tmp_path):
     return submitit.LocalExecutor(tmp_path / "submitit" / "%j", max_num_timeout=0)
 
 
-def test_every_job_is_done_once_by_one_of_the_processes(executor, tmp_path, monkeypatch):
+def test_every_job_is_done_once(executor, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
 
     def do(number: int) -> tuple[int, int, str | None]:
         (tmp_path / f"done-{number}-{os.getpid()}").touch(exist_ok=False)
         deadline = time.monotonic() + 20
         while len({path.name.split("-")[2] for path in tmp_path.glob("done-*")}) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)  # until each of the two has one
+            time.sleep(0.01)  # until each of the two processes has a job
         return number, os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
 
     results = share(executor, do, [(number,) for number in range(9)], 2, None)
     assert [number for number, _, _ in results] == list(range(9))
     assert len({pid for _, pid, _ in results}) == 2
     assert len(list(tmp_path.glob("done-*"))) == 9
-    assert {gpus for _, _, gpus in results} == {None}  # submitit would say that there are none
-    [(_, _, given)] = share(executor, do, [(9,)], 2, "0,1")
-    assert given == "0,1"
+    assert {gpus for _, _, gpus in results} == {None}  # submitit would set it to hide all GPUs
+    [(_, _, gpus)] = share(executor, do, [(9,)], 2, "0,1")
+    assert gpus == "0,1"
 
 
-def test_lost_process_is_said_when_the_others_have_done_the_rest(executor, tmp_path):
+def test_lost_process_is_reported_after_the_others_have_done_the_remaining_jobs(executor, tmp_path):
     def do(number: int) -> int:
         if number == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         (tmp_path / f"done-{number}").touch()
         return number
 
-    with pytest.raises(FitbenchError, match=r"a process was killed, perhaps because memory ran out; it said .*log.err"):
+    with pytest.raises(FitbenchError, match=r"a process was killed, perhaps because memory ran out; see .*log.err"):
         share(executor, do, [(number,) for number in range(5)], 2, None)
     assert sorted(path.name for path in tmp_path.glob("done-*")) == [f"done-{number}" for number in range(1, 5)]
 
 
-def test_processes_end_with_the_sweep_and_ignore_ctrl_c_until_then(executor, tmp_path):
+def test_processes_ignore_ctrl_c_and_end_with_the_sweep(executor, tmp_path):
     def do(number: int) -> int:
         def end(*_: object) -> None:
             (tmp_path / "ended").write_text(str(number))

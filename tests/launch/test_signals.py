@@ -1,4 +1,4 @@
-"""What SIGTERM, SIGUSR1 and SIGUSR2 do to a process that works on a run, whoever started it."""
+"""SIGTERM, SIGUSR1 and SIGUSR2 in a process that works on a run."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from fitbench.launch.signals import SIGNALS, Terminated, terminable
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Those of this process, which are left as they were."""
+    """Return the handlers of this process, and restore them afterwards."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     yield before
     for number, handler in before.items():
@@ -23,14 +23,14 @@ def kill(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_ends_the_process_with_its_status_and_the_handlers_are_put_back(number, handlers):
+def test_signal_raises_terminated_and_the_handlers_are_restored(number, handlers):
     with pytest.raises(Terminated) as ended, terminable():
         kill(number)
     assert ended.value.code == 128 + number
     assert {number: signal.getsignal(number) for number in SIGNALS} == handlers
 
 
-def test_second_signal_does_not_break_off_the_writing_that_the_first_has_brought_about(monkeypatch):
+def test_second_signal_does_not_interrupt_the_writing_of_the_state(monkeypatch):
     written = []
     with pytest.raises(Terminated) as ended, terminable():
         try:
@@ -43,37 +43,37 @@ def test_second_signal_does_not_break_off_the_writing_that_the_first_has_brought
     assert ended.value.code == 143
 
 
-def test_signal_counts_again_when_the_first_has_come_to_nothing(monkeypatch):
+def test_later_signal_counts_when_the_first_was_swallowed(monkeypatch):
     monkeypatch.setattr("fitbench.launch.signals.ENDING_SECONDS", 0)
     with pytest.raises(Terminated) as ended, terminable():
-        with pytest.raises(Terminated):  # somebody swallows it
+        with pytest.raises(Terminated):  # some code swallows it
             kill(signal.SIGTERM)
         kill(signal.SIGUSR1)
     assert ended.value.code == 138
 
 
-def test_who_else_waits_for_a_signal_has_it_when_the_state_is_written():
-    """submitit's handler for SIGUSR2 requeues the job and ends the process, its handler for SIGTERM does nothing."""
-    said = []
+def test_previous_handler_is_called_after_the_state_is_written():
+    """The handler of submitit for SIGUSR2 requeues the job and ends the process. That for SIGTERM does nothing."""
+    events = []
 
     def requeue(number, frame):
-        said.append("requeued")
+        events.append("requeued")
         raise SystemExit(-1)
 
-    signal.signal(signal.SIGTERM, lambda number, frame: said.append("ignored"))
+    signal.signal(signal.SIGTERM, lambda number, frame: events.append("ignored"))
     signal.signal(signal.SIGUSR2, requeue)
     with pytest.raises(SystemExit) as ended, terminable():
         try:
             kill(signal.SIGUSR2)
         finally:
-            said.append("written")
-    assert (said, ended.value.code) == (["written", "requeued"], -1)
+            events.append("written")
+    assert (events, ended.value.code) == (["written", "requeued"], -1)
     with pytest.raises(Terminated) as ended, terminable():
         kill(signal.SIGTERM)
-    assert (said, ended.value.code) == (["written", "requeued"], 143)
+    assert (events, ended.value.code) == (["written", "requeued"], 143)
 
 
-def test_block_inside_of_another_changes_nothing():
+def test_nested_block_has_no_effect():
     with pytest.raises(Terminated) as ended, terminable():
         outer = signal.getsignal(signal.SIGTERM)
         with terminable():
@@ -84,7 +84,7 @@ def test_block_inside_of_another_changes_nothing():
     assert ended.value.code == 143
 
 
-def test_outside_of_the_main_thread_the_block_is_entered_all_the_same():
+def test_block_outside_the_main_thread_has_no_effect():
     entered = []
 
     def work() -> None:

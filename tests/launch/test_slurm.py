@@ -1,4 +1,4 @@
-"""Sweeps on Slurm: a real one of one node (tests/slurm/cluster.py), some of whose jobs are disturbed, and none."""
+"""Sweeps on a real Slurm of one node (tests/slurm/cluster.py), some of whose jobs are disturbed, and without Slurm."""
 
 import os
 import re
@@ -31,7 +31,7 @@ import time
 import keras
 
 class Slow(keras.callbacks.Callback):
-    # The run takes less time than it takes to have its job requeued.
+    # Without it, the run would end before its job can be requeued.
     def on_epoch_end(self, epoch, logs=None):
         time.sleep(0.1)
 """
@@ -41,7 +41,7 @@ PATIENCE = 300  # seconds, for a busy machine
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """The environment in which a Slurm is found that gives out two CPUs."""
+    """Return the environment of a Slurm with two CPUs."""
     pytest.importorskip("submitit", reason="needs pip install 'fitbench[submitit]'")
     if reason := cluster["missing"]():
         pytest.skip(reason)
@@ -50,7 +50,7 @@ def slurm(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 
 def train(outputs: Path, environment: dict[str, str], *more: str) -> subprocess.Popen:
-    """A process with the sweep of this module."""
+    """Start a process with the sweep of this module."""
     (outputs / "slow.py").write_text(SLOW)
     command = [sys.executable, "-m", "fitbench", "train", *SWEEP, *more, f"outputs={outputs}"]
     environment = {**environment, "PYTHONPATH": str(outputs)}
@@ -62,7 +62,7 @@ def ask(command: list[str], environment: dict[str, str]) -> str:
 
 
 def when(condition: Callable[[], Any], sweep: subprocess.Popen) -> Any:
-    """What the condition gives as soon as it is true; until then the sweep must go on."""
+    """Wait until the condition is true, and return its value. The sweep must not end before."""
     deadline = time.monotonic() + PATIENCE
     while not (value := condition()):
         assert sweep.poll() is None, sweep.communicate()
@@ -72,17 +72,17 @@ def when(condition: Callable[[], Any], sweep: subprocess.Popen) -> Any:
 
 
 def named(study: Path) -> dict[str, Path]:
-    """The run folders of a study, by model and seed such as mlp-0."""
-    found = {}
+    """Return the run folders of a study by model and seed, such as mlp-0."""
+    folders = {}
     for folder in study.glob("digits-*"):
         _, model, *_, seed = folder.name.split("-")
-        found[f"{model}-{seed.removeprefix('s')}"] = folder
-    return found
+        folders[f"{model}-{seed.removeprefix('s')}"] = folder
+    return folders
 
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Gives the records of Hydra's basic launcher, by model and seed; it trains while Slurm does."""
+    """Return a function that waits for the records of the basic launcher, which trains at the same time as Slurm."""
     outputs = tmp_path_factory.mktemp("basic")
     sweep = train(outputs, dict(os.environ))
 
@@ -97,9 +97,9 @@ def expected(tmp_path_factory) -> Iterator[Callable[[], dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, str]]:
-    """The sweep on Slurm. The job of softmax-0 is cancelled, that of mlp-0 is requeued in the middle of its run.
+    """Run the sweep on Slurm. The job of softmax-0 is cancelled, that of mlp-0 is requeued in the middle of its run.
 
-    Gives the folder of the study, and the exit status and the summary of the sweep.
+    Yields the folder of the study, and the exit status and the summary of the sweep.
     """
     study = tmp_path_factory.mktemp("disturbed") / "default"
     sweep = train(study.parent, slurm, *SLURM)
@@ -120,7 +120,7 @@ def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, st
         sweep.communicate()
 
 
-def test_runs_on_slurm_are_those_of_the_basic_launcher_also_the_one_whose_job_was_requeued(disturbed, expected):
+def test_runs_on_slurm_also_a_requeued_one_equal_those_of_the_basic_launcher(disturbed, expected):
     folders = named(disturbed[0])
     records = expected()
     for name, attempts in {"softmax-1": 1, "mlp-0": 2, "mlp-1": 1}.items():
@@ -131,9 +131,7 @@ def test_runs_on_slurm_are_those_of_the_basic_launcher_also_the_one_whose_job_wa
     assert 3 <= int(epoch) < 150
 
 
-def test_cancelled_job_is_a_failure_in_the_summary_and_trained_when_the_sweep_is_launched_again(
-    disturbed, expected, slurm
-):
+def test_cancelled_job_is_reported_as_failed_and_trained_when_the_sweep_is_launched_again(disturbed, expected, slurm):
     study, status, summary = disturbed
     assert status == 1
     assert {"3 finished", "1 failed"} <= {line.strip() for line in summary.splitlines()}
@@ -149,29 +147,27 @@ def test_cancelled_job_is_a_failure_in_the_summary_and_trained_when_the_sweep_is
 
 
 @pytest.fixture
-def here(process_left_as_it_was, tmp_path):
-    """What launches the sweep in this process."""
+def arguments(process_state_restored, tmp_path):
+    """Return the arguments that launch the sweep in this process."""
     return [*SWEEP, *SLURM, f"outputs={tmp_path}"]
 
 
-def test_without_the_plugin_what_must_be_installed_is_said(here, monkeypatch):
+def test_error_about_the_missing_plugin_says_what_to_install(arguments, monkeypatch):
     monkeypatch.setitem(sys.modules, "hydra_plugins.hydra_submitit_launcher.submitit_launcher", None)
     with pytest.raises(RequestError, match=r"pip install 'fitbench\[submitit\]'"):
-        launch(here)
+        launch(arguments)
 
 
-def test_without_slurm_the_sweep_says_so_and_has_not_begun(here, monkeypatch, tmp_path, capsys):
+def test_sweep_without_slurm_is_refused_and_nothing_begins(arguments, monkeypatch, tmp_path, capsys):
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FitbenchError, match=r"the jobs could not be handed to Slurm: .*srun") as caught:
-        launch(here)
+    with pytest.raises(FitbenchError, match=r"the jobs could not be submitted to Slurm: .*srun") as caught:
+        launch(arguments)
     assert caught.value.exit_status == 1
-    assert "4 not begun" in capsys.readouterr().out
+    assert "4 not begun" in capsys.readouterr().err
 
 
-def test_job_is_lost_when_it_is_out_of_the_queue_for_a_while_and_not_when_the_queue_does_not_answer(
-    tmp_path, monkeypatch
-):
+def test_job_is_lost_after_some_time_out_of_the_queue_but_not_while_squeue_fails(tmp_path, monkeypatch):
     squeue = tmp_path / "squeue"
     clock = [1000.0]
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -179,7 +175,7 @@ def test_job_is_lost_when_it_is_out_of_the_queue_for_a_while_and_not_when_the_qu
     queue = jobs.Queue()
 
     def lost(script: str, seconds: float) -> list[bool]:
-        """Which of the jobs 7_0 and 7_1 are lost, so much later, when squeue is this script."""
+        """Whether the jobs 7_0 and 7_1 are lost, so many seconds later, when squeue is this script."""
         squeue.write_text(f"#!/bin/sh\n{script}\n")
         squeue.chmod(0o755)
         clock[0] += seconds
@@ -189,6 +185,6 @@ def test_job_is_lost_when_it_is_out_of_the_queue_for_a_while_and_not_when_the_qu
     assert lost("exit 1", 600) == [False, False]
     assert lost("printf '7_1\\n'", 60) == [False, False]
     assert lost("printf '7_1\\n'", 60) == [True, False]
-    assert lost("printf '7_0\\n7_1\\n'", 60) == [False, False]  # it had been requeued meanwhile
+    assert lost("printf '7_0\\n7_1\\n'", 60) == [False, False]  # 7_0 had been requeued meanwhile
     assert lost("true", 60) == [False, False]
     assert lost("true", 60) == [True, True]

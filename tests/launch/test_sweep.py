@@ -1,4 +1,4 @@
-"""Sweeps that are launched: what is trained, what is left alone, what is said, and how one ends that is disturbed."""
+"""Sweeps: which runs are trained and which are skipped, the summary, failures, interruptions, and the progress."""
 
 import os
 import signal
@@ -13,8 +13,8 @@ import pytest
 
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError
-from fitbench.launch.command import launch
-from fitbench.launch.watch import Watch
+from fitbench.launch import command
+from fitbench.launch.progress import Progress
 from fitbench.record.claims import claim
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
@@ -22,9 +22,10 @@ from fitbench.record.reading import read_result
 from fitbench.record.result import write_result
 from fitbench.training import backend
 
+from ..run_folders import SCHEMA_2
 from .recorded import attempts, folders_of, record
 
-pytestmark = pytest.mark.usefixtures("process_left_as_it_was")
+pytestmark = pytest.mark.usefixtures("process_state_restored")
 
 QUICK = ("data=digits", "training.epochs=1")
 GRID = ("-m", "data=digits", "model=softmax,mlp", "seed=0,1", "training.epochs=8", "optimizer.learning_rate=0.01")
@@ -37,10 +38,15 @@ def tensorflow():
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
-    """The folder of the finished study of GRID."""
+    """Return the folder of the finished study of GRID."""
     outputs = tmp_path_factory.mktemp("grid")
     assert launch([*GRID, f"outputs={outputs}", "study=whole"]) == 0
     return outputs / "whole"
+
+
+def launch(arguments: list[str]) -> int:
+    """Launch a sweep, and print its summary on stdout as `fitbench train -m` does."""
+    return command.launch(arguments, report_sweep=print)
 
 
 def stamps(study: Path) -> dict[Path, int]:
@@ -50,13 +56,13 @@ def stamps(study: Path) -> dict[Path, int]:
 
 
 def summary(printed: str) -> dict[str, int]:
-    """The counts of a sweep's summary: {'finished': 3, ...}."""
+    """Parse the counts of a summary: {'finished': 3, ...}."""
     lines = [line.split(maxsplit=1) for line in printed.splitlines() if not line.startswith("failed: ")]
-    return {what: int(count) for count, what in lines}
+    return {state: int(count) for count, state in lines}
 
 
 def during(condition: Callable[[], bool], act: Callable[[], object]) -> threading.Thread:
-    """Act, in a thread of its own, as soon as the condition holds; join it to be sure that it did."""
+    """Start a thread that calls `act` as soon as the condition holds. Join it to be sure that it did."""
 
     def wait() -> None:
         deadline = time.monotonic() + 60
@@ -70,14 +76,14 @@ def during(condition: Callable[[], bool], act: Callable[[], object]) -> threadin
 
 
 def has_epochs(study: Path, part: str, epochs: int) -> Callable[[], bool]:
-    """Whether a run whose name has this part has recorded so many epochs."""
+    """Return a function that tells whether a run whose name ends in `part` has recorded so many epochs."""
     return lambda: any(len(read_history(path)) >= epochs for path in study.glob(f"*{part}"))
 
 
 # -- every combination is one run ------------------------------------------------------------------------------------
 
 
-def test_every_combination_is_trained_in_the_folder_that_it_has_as_a_single_run(grid, configure, capsys):
+def test_combination_is_trained_in_the_folder_of_the_same_single_run(grid, configure, capsys):
     expected = {
         folder_of(
             configure(*GRID[1:2], f"model={model}", f"seed={seed}", *GRID[4:], f"outputs={grid.parent}", "study=whole")
@@ -97,7 +103,7 @@ def test_every_combination_is_trained_in_the_folder_that_it_has_as_a_single_run(
     assert stamps(grid) == before
 
 
-def test_sweep_launched_again_trains_nothing_and_says_so(grid, capsys):
+def test_finished_sweep_launched_again_trains_nothing(grid, capsys):
     before = stamps(grid)
     assert len(before) == 8
     assert launch([*GRID, f"outputs={grid.parent}", "study=whole"]) == 0
@@ -108,7 +114,7 @@ def test_sweep_launched_again_trains_nothing_and_says_so(grid, capsys):
     assert printed.err == ""
 
 
-def test_sweep_that_grows_trains_only_what_is_new_and_each_run_once(grid, tmp_path, capsys):
+def test_extended_sweep_trains_only_new_runs_and_each_once(grid, tmp_path, capsys):
     study = tmp_path / "default"
     assert launch(["-m", *QUICK, "model=softmax", "seed=0,0", f"outputs={tmp_path}"]) == 0
     assert summary(capsys.readouterr().out) == {"finished": 1, f"in all; results in {study}": 1}
@@ -124,7 +130,7 @@ def test_sweep_that_grows_trains_only_what_is_new_and_each_run_once(grid, tmp_pa
     assert first.name not in printed.err
 
 
-def test_experiment_of_ones_own_config_dir_is_a_sweep_without_being_told_so(tmp_path, capsys):
+def test_experiment_file_may_define_a_sweep(tmp_path, capsys):
     (tmp_path / "conf" / "experiment").mkdir(parents=True)
     (tmp_path / "conf" / "experiment" / "seeds.yaml").write_text(
         "# @package _global_\n"
@@ -142,11 +148,11 @@ def test_experiment_of_ones_own_config_dir_is_a_sweep_without_being_told_so(tmp_
 
 # -- failures --------------------------------------------------------------------------------------------------------
 
-# lenet5 is too large for the digits, and no step of 1e30 converges: of these four only one can be trained
+# lenet5 needs larger images than the digits, and a learning rate of 1e30 diverges: only one of the four can be trained
 FAILING = ("-m", *QUICK, "optimizer=sgd", "model=lenet5,mlp", "optimizer.learning_rate=1e30,0.1")
 
 
-def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(tmp_path, capsys):
+def test_sweep_continues_after_failures_and_retries_only_failed_runs(tmp_path, capsys):
     study, arguments = tmp_path / "default", [*FAILING, f"outputs={tmp_path}"]
     with pytest.raises(FitbenchError, match="3 of 4 runs failed") as caught:
         launch(arguments)
@@ -154,17 +160,19 @@ def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(t
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 1, "failed": 3, f"in all; results in {study}": 4}
     assert "[4/4] " in printed.err
-    [fine] = [folder for folder in folders_of(study) if state_of(folder) is State.finished]
-    failed = [folder for folder in folders_of(study) if folder != fine]
+    [finished] = [folder for folder in folders_of(study) if state_of(folder) is State.finished]
+    failed = [folder for folder in folders_of(study) if folder != finished]
     assert [state_of(folder) for folder in failed] == [State.failed] * 3
-    why = dict(line.removeprefix("failed: ").split(": ", 1) for line in printed.out.splitlines() if "failed: " in line)
-    assert set(why) == {str(folder) for folder in failed}
+    errors = dict(
+        line.removeprefix("failed: ").split(": ", 1) for line in printed.out.splitlines() if "failed: " in line
+    )
+    assert set(errors) == {str(folder) for folder in failed}
     for folder in failed:
         lenet = "lenet5" in folder.name
-        assert ("lenet5 takes images of 10x10 pixels or more" if lenet else "diverged: loss is ") in why[str(folder)]
+        assert ("lenet5 takes images of 10x10 pixels or more" if lenet else "diverged: loss is ") in errors[str(folder)]
         recorded = (folder / "error.txt").read_text()
         assert recorded.startswith("Traceback")
-        assert why[str(folder)] in recorded
+        assert errors[str(folder)] in recorded
         assert not (folder / "result.json").exists()
         assert not (folder / "claim.json").exists()
 
@@ -184,7 +192,7 @@ def test_every_job_is_tried_whatever_fails_and_only_the_failed_are_tried_again(t
     with pytest.raises(FitbenchError, match="3 of 4 runs failed"):
         launch(arguments)
     assert [attempts(folder) for folder in failed] == [2, 2, 2]
-    assert attempts(fine) == 1
+    assert attempts(finished) == 1
     assert stamps(study) == before
     assert summary(capsys.readouterr().out)["skipped, finished before"] == 1
 
@@ -218,7 +226,7 @@ with claim(folder):
 
 @pytest.fixture
 def holder():
-    """Starts a process that works, so it claims, on the run of a folder."""
+    """Return a function that starts a process that claims the run of a folder."""
     processes = []
 
     def hold(folder: Path) -> subprocess.Popen:
@@ -233,7 +241,7 @@ def holder():
         process.communicate()
 
 
-def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, configure, tmp_path, capsys):
+def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder, configure, tmp_path, capsys):
     arguments, study = [*QUICK, "model=softmax", f"outputs={tmp_path}"], tmp_path / "default"
     theirs = folder_of(configure(*arguments, "seed=0"))
     other = holder(theirs)
@@ -256,7 +264,7 @@ def test_run_of_another_process_is_left_alone_until_that_process_dies(holder, co
 # -- Ctrl-C ----------------------------------------------------------------------------------------------------------
 
 
-def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tmp_path, capsys, monkeypatch):
+def test_interrupted_sweep_ends_at_once_and_resumes_to_the_same_results(grid, tmp_path, capsys, monkeypatch):
     arguments, study = [*GRID, "model=mlp", f"outputs={tmp_path}", "study=cut"], tmp_path / "cut"
     arguments.remove("model=softmax,mlp")
     pressed = []
@@ -274,7 +282,7 @@ def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tm
     assert time.monotonic() - pressed[0] < 3
     printed = capsys.readouterr()
     assert summary(printed.out) == {"finished": 0, "interrupted": 1, "not begun": 1, f"in all; results in {study}": 2}
-    assert "interrupted; the same command goes on from here" in printed.err
+    assert "interrupted; run the same command again to resume" in printed.err
     [folder] = folders_of(study)
     assert state_of(folder) is State.interrupted
     assert 2 <= len(read_history(folder)) < 8
@@ -289,40 +297,51 @@ def test_interrupted_sweep_ends_at_once_and_goes_on_to_the_same_results(grid, tm
         assert record(mine) == record(theirs)
 
 
-# -- what is seen meanwhile ------------------------------------------------------------------------------------------
+# -- progress ------------------------------------------------------------------------------------------
 
 
 def finish(folder: Path, val_accuracy: float) -> None:
     folder.mkdir(exist_ok=True)
-    metrics = {"val_accuracy": val_accuracy, "test_accuracy": 0.5}
-    write_result(folder, {"schema": 1, "metrics": metrics})
+    metrics = {f"{part}_{name}": 0.5 for part in ("train", "val", "test") for name in ("accuracy", "loss")}
+    result = {
+        **SCHEMA_2,
+        "run_id": folder.name, "config_id": "1234abcd", "seed": 0, "study": "default",
+        "config": {section: {} for section in ("data", "model", "optimizer", "training", "distortion")},
+        "metrics": metrics | {"val_accuracy": val_accuracy, "test_loss": None, "best_epoch": 1, "epochs": 1},
+        "timing": {"fit_seconds": 1.5, "seconds": 2.0, "examples_per_second": 6400.0}, "parameters": 650,
+        "data": {"name": "digits", "sha256": "ab" * 32, "train": 8, "validation": 2, "test": 2, "classes": ["0", "1"],
+                 "skipped": 0},
+        "versions": {}, "git": {"commit": None, "dirty": None}, "device": "cpu", "attempts": 1,
+        "finished_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    write_result(folder, result)
 
 
-def test_watch_says_done_of_total_epoch_best_and_time_left_in_the_width_there_is(tmp_path, capsys):
+def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_as_they_fit(tmp_path, capsys):
     folders = [tmp_path / f"digits-mlp-adam-1234abcd-s{seed}" for seed in range(5)]
     finish(folders[0], 0.75)
-    with Watch(folders[1:], 5, {folders[0]}, shown=True) as watch:
-        time.sleep(0.02)  # the clock of file times is a coarse one
-        assert watch.line(80) == "1/5 runs  best val 0.7500"
+    with Progress(folders[1:], 5, {folders[0]}, enabled=True, primary="accuracy") as progress:
+        time.sleep(0.02)  # the clock of file times is coarse
+        assert progress.line(80) == "1/5 runs  best val 0.7500"
         finish(folders[1], 0.875)
         folders[2].mkdir()
         (folders[2] / "error.txt").write_text("Traceback ...")
         folders[3].mkdir()
         deadline = time.monotonic() + 10
-        while len(watch.open) > 2 and time.monotonic() < deadline:
+        while len(progress.pending) > 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         with claim(folders[3]):
-            assert watch.line(80).startswith("3/5 runs  starting  best val 0.8750  ")
+            assert progress.line(80).startswith("3/5 runs  starting  best val 0.8750  ")
             for epoch in (1, 2):
                 append_history(folders[3], {"epoch": epoch, "loss": 1 / epoch, "val_accuracy": 0.25})
-            lines = {width: watch.line(width) for width in (40, 80, 200)}
-    # two of the three that are done were done since it began, so two more take as long again: a second at most
+            lines = {width: progress.line(width) for width in (40, 80, 200)}
+    # two runs have ended since the sweep began, so the other two take the same time again: a second at most
     assert lines[80] in {
-        f"3/5 runs  epoch 2 loss 0.5000  val 0.2500  best val 0.8750  {left} s left" for left in (0, 1, 2)
+        f"3/5 runs  epoch 2 loss 0.5000  val 0.2500  best val 0.8750  {seconds} s left" for seconds in (0, 1, 2)
     }
     assert lines[200].startswith("3/5 runs  digits-mlp-adam-1234abcd-s3: epoch 2 loss 0.5000  val 0.2500  best val ")
     assert lines[40].startswith("3/5 runs  best val 0.8750  ")
-    assert all(len(line) < width for width, line in lines.items())  # the last column would begin a new line
+    assert all(len(line) < width for width, line in lines.items())  # writing the last column would start a new line
     assert sorted(capsys.readouterr().err.splitlines()) == [
         f"[2/5] {folders[1].name}  test 0.5000  val 0.8750",
         f"[3/5] {folders[2].name}  failed",

@@ -1,4 +1,4 @@
-"""What a launcher's workers get of the machine."""
+"""How many workers a launcher has, and how many threads each of them gets."""
 
 import pytest
 from omegaconf import OmegaConf

@@ -251,7 +251,7 @@ def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_tria
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(90) == 130
     said = outputs.with_suffix(".err").read_text()
-    assert said.endswith("fitbench: interrupted; the same command goes on from here\n")
+    assert said.endswith("fitbench: interrupted; run the same command again to resume\n")
     assert "Traceback" not in said
     assert not any(_process_start(pid) for pid in workers)
     assert study_of(folder).trials[-1].state is TrialState.RUNNING

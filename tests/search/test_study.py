@@ -121,7 +121,7 @@ def test_search_that_is_interrupted_and_launched_again_ends_as_if_it_had_not_bee
         stopped = search(*words)
         assert stopped.status == 130
         assert stopped.states()[-1] == "interrupted"
-        assert capsys.readouterr().err.endswith("fitbench: interrupted; the same command goes on from here\n")
+        assert capsys.readouterr().err.endswith("fitbench: interrupted; run the same command again to resume\n")
     assert search(*words).trials == undisturbed(12, sampler)
     logs = [path.read_text() for path in stopped.folder.glob("*/train.log")]
     assert sum(log.count(" attempt ") for log in logs) == len(logs) + 3

@@ -216,7 +216,7 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from here" in said
+    assert "run the same command again to resume" in said
     assert state_of(folder) is State.interrupted
     after_first = len(read_history(folder))
 

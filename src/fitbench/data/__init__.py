@@ -1,1 +1,1 @@
-"""Data sets: the known ones, files of each format, checks, splits. No Keras."""
+"""Data sets: built-in ones, readers of file formats, checks, splits. No Keras."""

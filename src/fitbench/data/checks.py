@@ -1,4 +1,4 @@
-"""Checks of what files hold: arrays in, a data set out, or an error that says what is wrong with them."""
+"""Builds a data set from arrays, or raises an error that says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from fitbench.data.dataset import Dataset, chunks, sha256_of
 from fitbench.errors import DataError
 
 
-def checked(name: str, arrays: Mapping[str, np.ndarray], source: str, classes: Sequence[str] | None = None) -> Dataset:
-    """The arrays by `PARTS` (and `classes`) as a data set; raises DataError that says what is wrong."""
+def build_dataset(
+    name: str, arrays: Mapping[str, np.ndarray], source: str, classes: Sequence[str] | None = None
+) -> Dataset:
+    """Check arrays and build a data set from them.
+
+    Args:
+        name: the name of the data set.
+        arrays: the four arrays of `PARTS`, and optionally `classes`, a vector of strings. Images are [N, height, width]
+            or [N, height, width, channels], labels [N] or [N, 1]. Every value is a whole number, of any dtype.
+        source: the file or folder that the arrays come from. Error messages name it.
+        classes: the class names if `arrays` has none. By default the classes are named by their numbers.
+
+    Raises:
+        DataError: the arrays are not a data set.
+    """
     x_train, x_test = (_pixels(arrays[part], f"{source}: {part}") for part in ("x_train", "x_test"))
     y_train, y_test = (_labels(arrays[part], f"{source}: {part}") for part in ("y_train", "y_test"))
     for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test)):
@@ -32,7 +45,7 @@ def checked(name: str, arrays: Mapping[str, np.ndarray], source: str, classes: S
         if numbers[-1] != len(numbers) - 1:
             raise DataError(
                 f"{source}: y_train holds {len(numbers):,} classes numbered {numbers[0]}..{numbers[-1]}; "
-                "expected 0..classes-1 with none left out. Number them so, or name all in an array 'classes'."
+                "expected 0..classes-1 without gaps. Renumber them, or name all classes in an array 'classes'."
             )
     if numbers[-1] >= len(classes):
         raise DataError(f"{source}: y_train holds {numbers[-1]}, but there are {len(classes)} class names.")
@@ -48,12 +61,12 @@ def checked(name: str, arrays: Mapping[str, np.ndarray], source: str, classes: S
 def _class_names(array: np.ndarray, source: str) -> list[str]:
     names = [str(name) for name in array] if array.ndim == 1 and array.dtype.kind == "U" else []
     if not names or len(set(names)) < len(names):
-        raise DataError(f"{source}: the class names are not a vector of strings that differ from each other.")
+        raise DataError(f"{source}: the class names are not a vector of different strings.")
     return names
 
 
 def _pixels(array: np.ndarray, where: str) -> np.ndarray:
-    """Images as uint8 [N, height, width, channels]; an array that is that already is not copied."""
+    """Return images as uint8 [N, height, width, channels], without a copy if they are uint8 already."""
     if array.ndim not in {3, 4} or 0 in array.shape[1:]:
         raise DataError(
             f"{where} has the shape {array.shape}; expected [N, height, width] or [N, height, width, channels]."
@@ -69,12 +82,12 @@ def _pixels(array: np.ndarray, where: str) -> np.ndarray:
         return array
     pixels = np.empty(array.shape, np.uint8)
     for rows in chunks(array):
-        pixels[rows] = _whole(array[rows], 255, where, "pixels must be whole numbers 0..255, as uint8")
+        pixels[rows] = _check_whole(array[rows], 255, where, "pixels must be whole numbers 0..255, as uint8")
     return pixels
 
 
 def _labels(array: np.ndarray, where: str) -> np.ndarray:
-    """Labels as int32 [N]."""
+    """Return labels as int32 [N]."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2:
@@ -84,19 +97,19 @@ def _labels(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim != 1:
         raise DataError(f"{where} has the shape {array.shape}; expected one number per example, [N].")
-    return _whole(array, 2**31 - 1, where, "labels must be whole numbers 0..classes-1").astype(np.int32)
+    return _check_whole(array, 2**31 - 1, where, "labels must be whole numbers 0..classes-1").astype(np.int32)
 
 
-def _whole(values: np.ndarray, largest: int, where: str, rule: str) -> np.ndarray:
-    """The values, of any dtype, if they are whole numbers of 0 to `largest`; else raises DataError."""
+def _check_whole(values: np.ndarray, largest: int, where: str, rule: str) -> np.ndarray:
+    """Return the values unchanged if they are whole numbers from 0 to `largest`, of any dtype; else raise DataError."""
     if values.dtype.kind not in "buif":
-        raise DataError(f"{where} is of the dtype {values.dtype}; {rule}.")
+        raise DataError(f"{where} has the dtype {values.dtype}; {rule}.")
     if values.size == 0:
         return values
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise DataError(f"{where} holds NaN; {rule}.")
     if values.min() < 0 or values.max() > largest:
-        raise DataError(f"{where} holds values of {values.min()} to {values.max()}; {rule}.")
+        raise DataError(f"{where} holds values from {values.min()} to {values.max()}; {rule}.")
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         raise DataError(f"{where} holds fractions ({values.min():.4g} to {values.max():.4g}); {rule}.")
     return values

@@ -1,4 +1,4 @@
-"""A data set as a run uses it, and what identifies it."""
+"""The data set that a run trains on, and its checksum."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ Images = np.ndarray | ImageFiles
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set as a run uses it.
+    """The data set that a run trains on.
 
-    Images are uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or `ImageFiles`, which
-    decodes what it is indexed with. Labels are int32 [N], positions in `classes`. The examples are in the order of
-    their source, perhaps sorted by class, but those of an image folder are shuffled. Every class in the test set is
-    in the training set. `source` is the file or folder they were read from, `skipped` the unreadable files that were
-    left out.
+    The examples are in the order of their source, which may be sorted by class. Those of an image folder are shuffled.
+    Every class of the test part is also in the training part.
+
+    Attributes:
+        name: the name, as in the run_id.
+        x_train, x_test: images, uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or
+            `ImageFiles`, which decodes the images that it is indexed with.
+        y_train, y_test: labels, int32 [N], positions in `classes`.
+        classes: the names of the classes.
+        sha256: see `sha256_of`.
+        source: the file or folder that the examples were read from.
+        skipped: the unreadable image files that were left out.
     """
 
     name: str
@@ -37,11 +44,11 @@ class Dataset:
 
 
 def sha256_of(x_train: Images, y_train: np.ndarray, x_test: Images, y_test: np.ndarray) -> str:
-    """What identifies a data set: the SHA-256 (hex) of four lines, one for each array, in this order.
+    """Return the checksum of a data set: the SHA-256 (hex) of four lines, one for each array, in this order.
 
-    A line is `<dtype> <shape> <SHA-256 of the bytes>`, for instance `uint8 60000x28x28x1 ba89...`, ended by a
-    newline; the bytes are in C order, little-endian. It does not depend on the file format, and takes the
-    memory of one chunk. For `ImageFiles` the inner SHA-256 is the one of the pass that has checked them.
+    A line is `<dtype> <shape> <SHA-256 of the bytes>` and a newline, for instance `uint8 60000x28x28x1 ba89...`. The
+    bytes are in C order, little-endian. The checksum does not depend on the file format. Computing it takes the memory
+    of one chunk. `ImageFiles` bring their inner SHA-256, which was computed when all of them were decoded.
     """
     whole = hashlib.sha256()
     for array in (x_train, y_train, x_test, y_test):
@@ -60,6 +67,6 @@ def _content_sha256(array: Images) -> str:
 
 
 def chunks(array: np.ndarray) -> Iterator[slice]:
-    """The rows of an array in slices of about `CHUNK_BYTES`."""
+    """Yield slices that cover the rows of an array, each of about `CHUNK_BYTES`."""
     step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     return (slice(start, start + step) for start in range(0, len(array), step))

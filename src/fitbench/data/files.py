@@ -1,7 +1,7 @@
 """Readers of file formats: IDX, .npz and gzipped CSV.
 
-Each returns what the file holds, memory-mapped where that is possible. What the arrays must look like to be
-a data set is checked in `checks`.
+Each reader returns the arrays of a file, memory-mapped where possible. The module `checks` decides whether they are a
+data set.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from fitbench.errors import DataError
 
-CHUNK_BYTES = 16 * 1024 * 1024  # how much is read, decoded or hashed at a time
+CHUNK_BYTES = 16 * 1024 * 1024  # read, decoded or hashed at a time
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 IDX_STEMS = {
     "x_train": ("train-images", 3),
@@ -29,54 +29,59 @@ _UNZIP_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def find_idx(folder: Path) -> dict[str, Path]:
-    """Which of a data set's four IDX files lie in `folder`, by `PARTS`; missing ones have no entry.
+    """Return the IDX files of a data set that `folder` holds, by `PARTS`. A missing file has no entry.
 
     The names are those of MNIST: `train-images-idx3-ubyte`, also with '.' before 'idx', gzipped or not. A
-    plain file is preferred to a gzipped one, because it can be memory-mapped.
+    plain file is preferred to a gzipped one because it can be memory-mapped.
     """
-    found = {}
+    files = {}
     for part, (stem, dimensions) in IDX_STEMS.items():
         names = [f"{stem}{dot}idx{dimensions}-ubyte{gz}" for gz in ("", ".gz") for dot in "-."]
         paths = [folder / name for name in names if (folder / name).is_file()]
         if paths:
-            found[part] = paths[0]
-    return found
+            files[part] = paths[0]
+    return files
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The uint8 array of `dimensions` axes in an IDX file: memory-mapped, or unpacked if gzipped.
+    """Read the uint8 array of an IDX file: memory-mapped, or unpacked if the file is gzipped.
 
-    Raises DataError if the file is cut short, damaged, not IDX, or not of the size its header says.
+    Args:
+        path: the file.
+        dimensions: the number of axes that the array must have.
+
+    Raises:
+        DataError: the file is cut short, damaged, not IDX, or its size does not match its header.
     """
     expected = bytes([0, 0, 8, dimensions])
     header_size = 4 + 4 * dimensions
     try:
         with path.open("rb") as file:
             head = file.read(header_size)
-        # Decided by content: browsers and mirrors unpack .gz files without renaming them.
+        # The content decides, not the name: browsers and mirrors unpack .gz files without renaming them.
         content = gzip.decompress(path.read_bytes()) if head[:2] == b"\x1f\x8b" else None
         size = path.stat().st_size if content is None else len(content)
     except _UNZIP_ERRORS as error:
         raise DataError(
-            f"{path}: damaged or cut short ({error}); expected a gzipped IDX file. Remove it and fetch it again."
+            f"{path}: damaged or cut short ({error}); expected a gzipped IDX file. Remove it and download it again."
         ) from error
     if content is not None:
         head = content[:header_size]
     if head[:4] != expected or len(head) < header_size:
         raise DataError(
             f"{path}: begins with the bytes {head[:4].hex(' ') or '(none)'}; expected {expected.hex(' ')}, "
-            f"which is IDX: unsigned bytes, dimensions: {dimensions}, gzipped or not. Fetch it again."
+            f"an IDX file of unsigned bytes with {dimensions} dimensions, gzipped or not. Download it again."
         )
     shape = struct.unpack(f">{dimensions}I", head[4:])
     count = int(np.prod(shape, dtype=object))
     if size - header_size != count:
         raise DataError(
-            f"{path}: its header says {_times(shape)} = {count:,} bytes of data, but it holds "
-            f"{size - header_size:,}. Fetch it again."
+            f"{path}: its header states {_times(shape)} = {count:,} bytes of data, but it holds "
+            f"{size - header_size:,}. Download it again."
         )
     if content is not None:
         return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
-    if count == 0:  # which cannot be mapped
+    if count == 0:  # an empty array cannot be mapped
         return np.zeros(shape, np.uint8)
     return np.memmap(path, np.uint8, "r", offset=header_size, shape=shape)
 
@@ -86,30 +91,32 @@ def _times(shape: Sequence[int]) -> str:
 
 
 def read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of a folder of four IDX files, by `PARTS`.
+    """Read a folder of four IDX files: images uint8 [N, height, width] and labels uint8 [N], by `PARTS`.
 
-    Images are uint8 [N, height, width], labels uint8 [N]. Raises DataError if one of the files is
-    missing or damaged.
+    Raises:
+        DataError: one of the files is missing or damaged.
     """
     paths = find_idx(folder)
     missing = [f"{stem}-idx{n}-ubyte" for part, (stem, n) in IDX_STEMS.items() if part not in paths]
     if missing:
         raise DataError(
             f"{folder}: no {' and no '.join(missing)} (with or without .gz); "
-            "expected four IDX files named as MNIST's are."
+            "expected four IDX files with the names of MNIST's."
         )
     return {part: read_idx(paths[part], IDX_STEMS[part][1]) for part in PARTS}
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays x_train, y_train, x_test, y_test of an .npz file, and `classes` if it names its classes.
+    """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and `classes` if it names its classes.
 
-    The class names are looked for under `classes` and `class_names`. An array that is stored uncompressed is
-    memory-mapped after its checksum has been verified. Raises DataError if the file is damaged, lacks an
-    array, or would need pickle to be read.
+    The class names are the array `classes` or `class_names`. An array that is stored uncompressed is memory-mapped
+    after its checksum has been verified.
+
+    Raises:
+        DataError: the file is damaged, lacks an array, or needs pickle.
     """
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an .npz file, or cut short. Expected what numpy.savez writes.")
+        raise DataError(f"{path}: not an .npz file, or cut short. Expected a file that numpy.savez wrote.")
     arrays = {}
     key = ""
     try:
@@ -125,18 +132,24 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 mapped = map_member(path, archive.zip, f"{key}.npy")
                 arrays["classes" if key in names else key] = archive[key] if mapped is None else mapped
     except (*_UNZIP_ERRORS, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        what = f"its array '{key}'" if key else "it"
+        subject = f"its array '{key}'" if key else "it"
         if "allow_pickle" in str(error):
             raise DataError(
-                f"{path}: {what} holds Python objects, which are never unpickled. "
+                f"{path}: {subject} holds Python objects, which are never unpickled. "
                 "Save plain numbers (for class names: strings)."
             ) from error
-        raise DataError(f"{path}: {what} cannot be read ({error}). Save or fetch it again.") from error
+        raise DataError(f"{path}: {subject} cannot be read ({error}). Save or download the file again.") from error
     return arrays
 
 
 def map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:
-    """An uncompressed .npy member of a zip file as a read-only memmap; None if it cannot be mapped."""
+    """Map an uncompressed .npy member of a zip file read-only, after its checksum has been verified.
+
+    Returns None if the member is missing, compressed, empty, or holds Python objects.
+
+    Raises:
+        ValueError, zipfile.BadZipFile: the member is damaged.
+    """
     if name not in archive.namelist() or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         return None
     with archive.open(name) as member:
@@ -148,23 +161,26 @@ def map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | 
         header_size = member.tell()
         if dtype.hasobject or 0 in shape or shape == ():
             return None
-        while member.read(CHUNK_BYTES):  # to the end: that is where zipfile compares the checksum
+        while member.read(CHUNK_BYTES):  # zipfile compares the checksum at the end
             pass
         length = member.tell() - header_size
     if length != int(np.prod(shape, dtype=object)) * dtype.itemsize:
         raise ValueError(f"{length:,} bytes for an array of {_times(shape)} {dtype}")
     start = archive.getinfo(name).header_offset
     with path.open("rb") as file:
-        file.seek(start + 26)  # the lengths of the two fields after the 30 bytes of the local header
+        file.seek(start + 26)  # lengths of the name and extra fields, which follow the local header of 30 bytes
         name_length, extra_length = struct.unpack("<HH", file.read(4))
     offset = start + 30 + name_length + extra_length + header_size
     return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels uint8 [N, pixels] and labels int32 [N], the last column, of a gzipped CSV without a header.
+    """Read pixels uint8 [N, pixels] and labels int32 [N] from a gzipped CSV without a header.
 
-    Raises DataError if the file is cut short, damaged or not such a table.
+    The last column holds the labels.
+
+    Raises:
+        DataError: the file is cut short, damaged or not such a table.
     """
     try:
         table = np.loadtxt(path, np.uint8, delimiter=",", ndmin=2)

@@ -1,4 +1,4 @@
-"""Image files: decoded one by one, read as an array of a data set, found in folders."""
+"""Image files: finding them in folders, decoding one, reading many as an array."""
 
 from __future__ import annotations
 
@@ -16,37 +16,42 @@ from PIL import Image, ImageOps
 from fitbench.data.files import CHUNK_BYTES
 from fitbench.errors import DataError
 
-THREADS = min(16, os.cpu_count() or 1)  # that decode images
+THREADS = min(16, os.cpu_count() or 1)  # for decoding images
 T = TypeVar("T")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
-# What Pillow is asked to recognise, whatever a file is called: it knows others that run programs, such as PostScript.
+# Pillow recognises formats by content. It is limited to these because others, such as PostScript, run programs.
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-# What Pillow raises on damaged files, as its documentation and fuzzing its decoders show.
+# Pillow raises these on damaged files, according to its documentation and to fuzzing of its decoders.
 IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
 
 
 def read_image(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image file as uint8 [height, width, channels], `shape`: `shown`, then `fitted`.
+    """Read an image file as uint8 [height, width, channels], `shape`. See `displayed` and `fitted`.
 
-    Raises DataError that names the file if it cannot be decoded.
+    Raises:
+        DataError: the file cannot be decoded; the message names it.
     """
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as file:
-            return fitted(shown(file), shape)
+            return fitted(displayed(file), shape)
     except IMAGE_ERRORS as error:
         raise DataError(
-            f"{path}: not a readable image ({why_unreadable(error)}). Repair or remove it; data.skip_bad=true leaves "
-            "it out."
+            f"{path}: not a readable image ({why_unreadable(error)}). Repair or remove it, or leave it "
+            "out with data.skip_bad=true."
         ) from error
 
 
-def shown(file: Image.Image) -> Image.Image:
-    """What an opened image file shows: upright as its EXIF data says, on white where it is transparent, in 8 bits.
+def displayed(file: Image.Image) -> Image.Image:
+    """Decode an opened image file as a viewer displays it, in 8 bits.
 
-    16-bit grey is scaled; of an animation this is the first frame. Raises one of `IMAGE_ERRORS`.
+    The image is turned upright according to its EXIF data, and transparent pixels are on white. 16-bit grey is scaled.
+    An animation gives its first frame.
+
+    Raises:
+        One of `IMAGE_ERRORS`: the file cannot be decoded.
     """
     file.load()
-    image = ImageOps.exif_transpose(file) if file.info else file  # without metadata nothing says that it lies
+    image = ImageOps.exif_transpose(file) if file.info else file  # without metadata there is no orientation
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers")
     if image.mode.startswith("I"):
@@ -58,9 +63,9 @@ def shown(file: Image.Image) -> Image.Image:
 
 
 def fitted(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image as uint8 [height, width, channels], `shape`: grey for 1 channel, RGB for 3.
+    """Convert and resize an image to uint8 [height, width, channels], `shape`: grey for 1 channel, RGB for 3.
 
-    Converted, then resized (bilinear with antialiasing) without keeping its proportions.
+    The resizing is bilinear with antialiasing and does not keep the proportions.
     """
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
@@ -72,7 +77,7 @@ def fitted(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def why_unreadable(error: Exception) -> str:
-    """What is wrong with an image file, by one of `IMAGE_ERRORS`; without the path, which Pillow repeats."""
+    """Describe one of `IMAGE_ERRORS` without the path, which Pillow repeats."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a known image format"
     if isinstance(error, OSError) and error.strerror:
@@ -81,19 +86,21 @@ def why_unreadable(error: Exception) -> str:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """A 16-bit grey image (Pillow's modes I;16 and I) in 8 bits: scaled, where Pillow would clip."""
+    """Scale a 16-bit grey image (Pillow's modes I;16 and I) to 8 bits; Pillow's own conversion clips."""
     pixels = np.asarray(image)
     if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
-        raise ValueError(f"its pixels are {pixels.min()}..{pixels.max()}, more than 16 bits")
+        raise ValueError(f"its pixels range over {pixels.min()}..{pixels.max()}, more than 16 bits")
     return Image.fromarray(((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 class ImageFiles:
-    """Image files as a read-only array, uint8 [N, height, width, channels], that decodes what is asked for.
+    """Image files as a read-only array, uint8 [N, height, width, channels], that decodes an image when it is indexed.
 
-    `images[i]` is one image; a slice, an index array or a boolean mask gives a decoded array of those images.
-    Ask for a batch at a time: nothing is kept. `sha256` is that of all the decoded bytes, in order. Raises
-    DataError that names the file if one has become unreadable.
+    `images[i]` is one image. A slice, an index array or a boolean mask gives an array of images. Decoded images are
+    not kept, so index a batch at a time. `sha256` is the checksum of all decoded bytes, in order.
+
+    Raises:
+        DataError: while indexing, a file has become unreadable; the message names it.
     """
 
     dtype = np.dtype(np.uint8)
@@ -121,8 +128,8 @@ class ImageFiles:
 
 
 def _map(pool: ThreadPoolExecutor, task: Callable[[Path], T], paths: Sequence[Path]) -> Iterator[T]:
-    """What `task` returns for every path, in order."""
-    # A few paths at a time: handing over every small image takes longer than decoding it.
+    """Yield the result of `task` for every path, in order."""
+    # Paths are handed over in groups: for a small image, the handover takes longer than decoding.
     step = min(32, -(-len(paths) // THREADS)) or 1
     groups = [paths[start : start + step] for start in range(0, len(paths), step)]
     for results in pool.map(lambda group: [task(path) for path in group], groups):
@@ -132,10 +139,16 @@ def _map(pool: ThreadPoolExecutor, task: Callable[[Path], T], paths: Sequence[Pa
 def read_images(
     paths: Sequence[Path], shape: tuple[int, int, int], *, skip_bad: bool, in_memory: bool
 ) -> tuple[np.ndarray | ImageFiles, list[int]]:
-    """Decode every file once: the images [N, *shape] uint8, and the positions in `paths` that were bad.
+    """Decode every file once, and return the images, uint8 [N, *shape], and the positions of bad files in `paths`.
 
-    In memory the images are an array; otherwise they are `ImageFiles`, after a pass that has shown that
-    every file decodes. A bad file raises DataError, or with `skip_bad` is left out of the images.
+    Args:
+        paths: the image files.
+        shape: [height, width, channels] of every image.
+        skip_bad: leave unreadable files out instead of raising an error.
+        in_memory: return an array; otherwise return `ImageFiles`, which decode again when they are indexed.
+
+    Raises:
+        DataError: a file cannot be decoded, and `skip_bad` is false.
     """
 
     def attempt(path: Path) -> np.ndarray | DataError:
@@ -167,23 +180,23 @@ def read_images(
 
 
 def list_images(folder: Path) -> dict[str, list[Path]]:
-    """The image files of every class: `folder/<class>/**`, classes and files in sorted order.
+    """List the image files of every class, `folder/<class>/**`, with classes and files in sorted order.
 
-    An image is what has an image file's suffix; hidden files and folders are ignored. Folders inside a
-    class folder belong to that class. Links are followed, each folder once.
+    Files are recognised by their suffix. Hidden files and folders are ignored. Folders inside a class folder belong
+    to that class. Links are followed, but each folder is visited once.
     """
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
     return {name: sorted(_walk(folder / name)) for name in classes}
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    seen = {folder.resolve()}  # a link may lead back to where it lies
-    for here, folders, names in os.walk(folder, followlinks=True):
+    visited = {folder.resolve()}  # a link may point to a folder above itself
+    for parent, folders, names in os.walk(folder, followlinks=True):
         for name in sorted(folders):
-            target = (Path(here) / name).resolve()
-            if name[0] == "." or target in seen:
+            target = (Path(parent) / name).resolve()
+            if name[0] == "." or target in visited:
                 folders.remove(name)
-            seen.add(target)
+            visited.add(target)
         for name in names:
             if name[0] != "." and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(here) / name
+                yield Path(parent) / name

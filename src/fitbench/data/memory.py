@@ -1,4 +1,4 @@
-"""How much of the memory images may take, and how rows are taken from images that are larger."""
+"""The memory limit for decoded images, and selecting rows of images that may exceed it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def memory_limit() -> int:
-    """How many bytes decoded images may take: half of the memory that is available now."""
+    """Return how many bytes decoded images may take: half of the memory that is available now."""
     meminfo = Path("/proc/meminfo")
     if meminfo.exists():
         kilobytes = dict(line.split(":") for line in meminfo.read_text().splitlines())
@@ -21,14 +21,19 @@ def memory_limit() -> int:
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of images that stay where they are until they are asked for."""
+    """Some rows of images, which are read when they are indexed.
+
+    Attributes:
+        images: [N, height, width, channels], anything that an index array can index.
+        rows: the selected row numbers, int [M].
+    """
 
     images: Any
     rows: np.ndarray
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[N, height, width, channels] of these rows."""
+        """[M, height, width, channels]."""
         return (len(self.rows), *self.images.shape[1:])
 
     def __getitem__(self, index: Any) -> np.ndarray:
@@ -36,11 +41,11 @@ class Rows:
 
 
 def take(images: Any, rows: np.ndarray) -> Any:
-    """Those rows: an array where the images fit into memory, else `Rows`."""
+    """Select rows of images: an array if the images fit into memory, otherwise `Rows`."""
     if isinstance(images, np.memmap) and images.nbytes < memory_limit():
         images = np.asarray(images)
     if type(images) is not np.ndarray:
         return Rows(images, rows)
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
-        return images[rows[0] : rows[-1] + 1]  # without a copy
+        return images[rows[0] : rows[-1] + 1]  # a view
     return images[rows]

@@ -1,4 +1,4 @@
-"""Which examples are held back, as row numbers: for the test of a set that has none, and for validation."""
+"""Splits: the test part of a data set that has none, and the validation part. Both are given as row numbers."""
 
 import logging
 import math
@@ -9,16 +9,18 @@ from fitbench.config import Validation
 from fitbench.errors import RequestError
 
 log = logging.getLogger(__name__)
-SPLIT_SEED = 20160604  # part of what the data sets are: another seed is another test set
+SPLIT_SEED = 20160604  # defines the data sets: another seed gives another test part
 
 
 def stratified_split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the training and of the test examples, shuffled, always the same for the same labels.
+    """Split rows into training and test rows, both int64 and shuffled. The same labels give the same split.
 
-    Of every class in `labels` (int [N]), `test_fraction` goes to the test set: rounded, at least one example
-    and not all of them. A class needs two examples.
+    Args:
+        labels: int [N]; every class has at least two examples.
+        test_fraction: the fraction of each class that goes to the test part. It is rounded, to at least one example
+            and to fewer than all.
     """
-    random = np.random.RandomState(SPLIT_SEED)  # not default_rng: this stream is the same in every NumPy
+    random = np.random.RandomState(SPLIT_SEED)  # unlike default_rng, its stream is the same in every NumPy version
     train, test = [], []
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
@@ -29,13 +31,17 @@ def stratified_split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarr
 
 
 def split(labels: np.ndarray, fraction: float, validation: Validation, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows to train on and the rows held back, int64, both ascending.
+    """Split rows into training and validation rows, both int64 and ascending.
 
-    last: the last rows, cut where Keras's `validation_split` cuts. stratified: the same fraction of every class,
-    rounded up, drawn by the seed.
+    Args:
+        labels: int [N].
+        fraction: the fraction for validation. 0 holds nothing back.
+        validation: `last` takes the last rows and cuts where Keras's `validation_split` cuts. `stratified` draws the
+            same fraction of every class, rounded up.
+        seed: for `stratified`.
 
     Raises:
-        RequestError: nothing, or no example of some class, would be left to train on.
+        RequestError: a class would have no training example.
     """
     rows = np.arange(len(labels))
     if fraction == 0:
@@ -51,13 +57,13 @@ def split(labels: np.ndarray, fraction: float, validation: Validation, seed: int
         ]
         held_back = np.sort(np.concatenate(drawn))
         kept = np.setdiff1d(rows, held_back)
-    unseen = np.setdiff1d(labels, labels[kept])
-    if len(unseen):
+    lost = np.setdiff1d(labels, labels[kept])
+    if len(lost):
         raise RequestError(
-            f"training.validation_split={fraction} with training.validation={validation.value} leaves nothing to "
-            f"train on of class {', '.join(map(str, unseen))}; hold fewer back, or set training.validation=stratified"
+            f"training.validation_split={fraction} with training.validation={validation.value} leaves no training "
+            f"example of class {', '.join(map(str, lost))}; use a smaller fraction, or training.validation=stratified"
         )
-    unchecked = np.setdiff1d(labels, labels[held_back])
-    if len(unchecked):
-        log.warning("no validation image is of class %s", ", ".join(map(str, unchecked)))
+    absent = np.setdiff1d(labels, labels[held_back])
+    if len(absent):
+        log.warning("the validation part has no example of class %s", ", ".join(map(str, absent)))
     return kept, held_back

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fitbench.data.files import CHUNK_BYTES, map_member, read_idx
-from fitbench.data.image_files import shown
+from fitbench.data.image_files import displayed
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.prepare import Prepare, prepared, prepared_all
 from fitbench.text import clean
@@ -119,7 +119,7 @@ def read_rows(
     made = np.zeros((len(pixels), *shape), np.uint8)
     for i, image in enumerate(pixels):
         if i not in errors:
-            made[i] = prepared(shown(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)), shape, how)
+            made[i] = prepared(displayed(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)), shape, how)
     return made, errors
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from fitbench.data.image_files import IMAGE_ERRORS, IMAGE_FORMATS, shown, why_unreadable
+from fitbench.data.image_files import IMAGE_ERRORS, IMAGE_FORMATS, displayed, why_unreadable
 from fitbench.errors import DataError
 from fitbench.text import clean
 
@@ -35,7 +35,7 @@ def decode(source: str | Path | BinaryIO, name: str, max_pixels: int = MAX_PIXEL
         with Image.open(source, formats=IMAGE_FORMATS) as file:
             if file.width * file.height > max_pixels:
                 raise ValueError(f"{file.width:,} x {file.height:,} pixels; at most {max_pixels:,} in all are read")
-            return shown(file)
+            return displayed(file)
     except Image.DecompressionBombError:  # which Pillow raises where it knows no size yet
         raise DataError(f"{clean(name)}: not a readable image (more than {max_pixels:,} pixels)") from None
     except IMAGE_ERRORS as error:

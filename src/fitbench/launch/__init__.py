@@ -1,1 +1,1 @@
-"""Launching runs through Hydra. Importing this package imports no Keras."""
+"""Launches runs and sweeps through Hydra. Importing this package does not import Keras."""

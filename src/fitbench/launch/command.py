@@ -1,10 +1,11 @@
-"""`fitbench train`: Hydra composes each job's configuration, and the job is trained unless it is recorded already."""
+"""`fitbench train`: Hydra composes the configuration of each job, and the job is trained unless it is recorded."""
 
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,57 +21,86 @@ from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
 from fitbench.launch.signals import Terminated, status_of, terminable
+from fitbench.launch.summary import SweepSummary
 from fitbench.record.folder import folder_of
 
-Report = Callable[[Path, dict[str, Any], bool], None]
+ReportRun = Callable[[Path, dict[str, Any], bool], None]
+ReportSweep = Callable[[SweepSummary], None]
 
 
-def launch(arguments: list[str], report: Report | None = None) -> int:
-    """Run what `fitbench train ARGUMENTS` asks for; gives the exit status.
+def write_to_stderr(summary: SweepSummary) -> None:
+    """Write the summary of a sweep to stderr, as the last lines of its progress."""
+    print(summary, file=sys.stderr)
+
+
+def launch(
+    arguments: list[str], report_run: ReportRun | None = None, report_sweep: ReportSweep = write_to_stderr
+) -> int:
+    """Run `fitbench train ARGUMENTS`, and return the exit status.
 
     Args:
         arguments: overrides, and flags of Hydra.
-        report: is called with the folder and the result of a single run, and whether it was recorded before.
+        report_run: called with the folder and the result of a single run, and whether it was recorded before.
+        report_sweep: called with the summary of a sweep, also if the sweep failed or was interrupted.
 
     Raises:
-        FitbenchError: the request was wrong, or a run failed for a known reason.
+        FitbenchError: the request was wrong, or a run failed.
     """
-    in_front = sorted(arguments, key=lambda word: word not in ("-m", "--multirun"))  # between overrides, argparse fails
-    sys.argv = ["fitbench train", *in_front]
-    full_errors = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises its errors, and we say what they mean
     task = Task()
-    entry = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)
     try:
-        with terminable(), hydra_with_metrics():
-            entry()
-            if task.outcome is not None and report is not None:
-                report(*task.outcome)
+        with _explained_errors(), terminable():
+            try:
+                _call_hydra(task, arguments)
+            finally:
+                if task.summary is not None:
+                    report_sweep(task.summary)
+            if task.outcome is not None and report_run is not None:
+                report_run(*task.outcome)
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra's own are ValueErrors too
-        if full_errors:
-            raise
-        raise RequestError(explain(error)) from error
-    except BrokenPipeError:  # whoever read our output has had enough
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends, right now
+    except BrokenPipeError:  # the process that reads our stdout, such as head, has ended
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the process ends, which is now
         return 128 + signal.SIGPIPE
     except OSError as error:
         raise FitbenchError(cannot_write(error)) from error
-    finally:
-        if not full_errors:
-            del os.environ["HYDRA_FULL_ERROR"]
     if task.failure is not None:
         raise task.failure
     return 0
 
 
-class Task:
-    """What Hydra calls with each job's configuration.
+def _call_hydra(task: "Task", arguments: list[str]) -> None:
+    # argparse accepts -m between overrides only if it comes first
+    flags_first = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
+    sys.argv = ["fitbench train", *flags_first]
+    with hydra_with_metrics():
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
 
-    In a sweep a failure is raised, for the sweeper to collect, perhaps from another process. A single run's is kept in
-    `failure`, because Hydra would print the overrides before it. `outcome` is a single run's folder, its result, and
-    whether the result was recorded before.
+
+@contextmanager
+def _explained_errors() -> Iterator[None]:
+    """Turn errors of Hydra and OmegaConf into a `RequestError`, unless the user has set HYDRA_FULL_ERROR=1."""
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        yield
+        return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # some errors of Hydra are ValueErrors
+        raise RequestError(explain(error)) from error
+    finally:
+        del os.environ["HYDRA_FULL_ERROR"]
+
+
+class Task:
+    """The task function that Hydra calls with the configuration of each job.
+
+    In a sweep a failure is raised. The sweeper collects it, perhaps from another process. The failure of a single run
+    is kept, because Hydra would print the overrides before it.
+
+    Attributes:
+        failure: the error of a single run.
+        outcome: the folder of a single run, its result, and whether the result was recorded before.
+        summary: the summary of a sweep, which the sweeper stores here.
     """
 
     __name__ = "train"
@@ -78,36 +108,36 @@ class Task:
     def __init__(self) -> None:
         self.failure: FitbenchError | None = None
         self.outcome: tuple[Path, dict[str, Any], bool] | None = None
+        self.summary: SweepSummary | None = None
 
     def __call__(self, composed: DictConfig) -> None:
         """Train the job unless it is recorded."""
         config = from_hydra(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
-            with terminable():  # a launcher may call us in a process of its own
-                run(config.model_copy(update={"progress": False}))  # the sweep shows it
+            with terminable():  # a launcher may call the task in another process
+                run(config.model_copy(update={"progress": False}))  # the sweep has its own progress
             return
         try:
             result, reused = run(config)
         except FitbenchError as error:
             self.failure = error
             if isinstance(error, RequestError):
-                _forget(folder_of(config))
-        except Exception as error:  # noqa: BLE001 - said in one line here; error.txt has the traceback
-            self.failure = _failed(config, error)
+                _remove_refused(folder_of(config))
+        except Exception as error:  # noqa: BLE001 - reported in one line; error.txt has the traceback
+            self.failure = _unexpected_failure(config, error)
         else:
             self.outcome = folder_of(config), result, reused
 
 
-def _forget(folder: Path) -> None:
+def _remove_refused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
     refusal = {".hydra", "config.yaml", "error.txt", "train.log"}
     if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
         shutil.rmtree(folder)
 
 
-def _failed(config: Config, error: Exception) -> FitbenchError:
-    """What is said of a run that failed for a reason that fitbench does not know."""
+def _unexpected_failure(config: Config, error: Exception) -> FitbenchError:
     folder = folder_of(config)
-    recorded = folder / "error.txt"
-    where = f"the traceback is in {recorded}" if recorded.exists() else "and that could not be recorded"
+    path = folder / "error.txt"
+    where = f"the traceback is in {path}" if path.exists() else "the traceback could not be recorded"
     return FitbenchError(f"{folder.name} failed: {type(error).__name__}: {error}; {where}")

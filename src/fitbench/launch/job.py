@@ -1,4 +1,4 @@
-"""One job: the recorded result of its configuration, or a run that is trained now."""
+"""One job: returns the recorded result of its configuration, or trains the run."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -14,7 +14,7 @@ from fitbench.record.reading import lacking, read_result
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:
-    """The result of this configuration, and whether it was recorded already; otherwise the run is trained now.
+    """Return the result of a configuration and whether it was recorded before. If not, the run is trained now.
 
     A finished run that lacks a metric of the configuration is evaluated, not trained again.
     """
@@ -24,7 +24,7 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     from fitbench.training.run import train
 
     trained = train(config, folder_of(config))
-    assert trained is not None  # only a search's trials are pruned
+    assert trained is not None  # only trials of a search are pruned
     return trained, False
 
 
@@ -42,7 +42,7 @@ def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def recorded(config: Config) -> dict[str, Any] | None:
-    """The recorded result of this configuration, None if it is to be trained.
+    """Return the recorded result of a configuration, or None if the run has to be trained.
 
     Raises:
         FitbenchError: result.json is damaged.
@@ -51,44 +51,48 @@ def recorded(config: Config) -> dict[str, Any] | None:
     folder = folder_of(config)
     if config.force or state_of(folder) is not State.finished:
         return None
-    _tidy(folder)
+    _remove_leftovers(folder)
     result = read_result(folder)
     _check_data(config, result, folder)
     return result
 
 
-def _tidy(folder: Path) -> None:
-    """Remove what a process left that was killed between the result and its last system call."""
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the files of a process that was killed after it had written the result."""
     if (folder / "claim.json").exists() or any(folder.glob(UNFINISHED)):
         with suppress(Claimed, OSError), claim(folder):
             tidy(folder)
 
 
 def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
-    """A data set's path is no part of a run's identity: at another path, or changed, it must be the same data."""
+    """Refuse data that differ from the recorded ones: the path of a data set is not part of the run's identity.
+
+    Raises:
+        RequestError: another path, or a changed file, holds other data.
+    """
     path = getattr(config.data, "path", None)
-    recorded = result["config"]["data"].get("path")
-    if path is None or (path == recorded and not _changed_since(Path(path), result["finished_at"])):
+    recorded_path = result["config"]["data"].get("path")
+    if path is None or (path == recorded_path and not _changed_since(Path(path), result["finished_at"])):
         return
     from fitbench.data.loading import load
 
-    found = load(config.data).sha256
-    if found != result["data"]["sha256"]:
+    sha256 = load(config.data).sha256
+    if sha256 != result["data"]["sha256"]:
         raise RequestError(
-            f"{folder.name} is recorded with other data: {recorded} had SHA-256 {result['data']['sha256'][:8]}, "
-            f"{path} has {found[:8]}; give this data set a name of its own, such as data.name=other"
+            f"{folder.name} is recorded with other data: {recorded_path} had SHA-256 {result['data']['sha256'][:8]}, "
+            f"{path} has {sha256[:8]}; give this data set another name, such as data.name=other"
         )
 
 
 def _changed_since(path: Path, finished_at: str) -> bool:
-    """Whether a file, or what lies directly in a folder, was written after that time; of what is gone, no."""
+    """Whether a file, or an entry of a folder, was written after a time (ISO 8601). False if the path is gone."""
     if not path.exists():
         return False
-    newest = max(part.stat().st_mtime for part in [path, *(path.iterdir() if path.is_dir() else ())])
+    newest = max(entry.stat().st_mtime for entry in [path, *(path.iterdir() if path.is_dir() else ())])
     return newest > datetime.fromisoformat(finished_at).timestamp()
 
 
 def cannot_write(error: OSError) -> str:
-    """What is said of an error of the file system."""
-    what = error.strerror or str(error)
-    return f"{error.filename or 'outputs'}: {what}; runs are recorded below outputs=FOLDER, which must be writable"
+    """Return the message about an error of the file system."""
+    reason = error.strerror or str(error)
+    return f"{error.filename or 'outputs'}: {reason}; runs are recorded below outputs=FOLDER, which must be writable"

@@ -1,7 +1,6 @@
-"""Sweeps with submitit on one machine: a few processes that train one run after another.
+"""Sweeps with submitit on one machine: a few processes, each of which trains one run after another.
 
-The plugin's own launcher starts a process for every run, all of them at the same time, and they outlive a sweep that is
-ended.
+The launcher of the plugin starts one process per run, all at the same time. They outlive a sweep that is interrupted.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from hydra.core.utils import JobReturn
 from fitbench.errors import FitbenchError
 
 POLL_SECONDS = 0.1
-ENDING_SECONDS = 20.0  # how long the processes may take to write the state of their runs when the sweep is ended
+ENDING_SECONDS = 20.0  # for the processes to write the state of their runs when the sweep is interrupted
 
 
 @dataclass
 class Work:
-    """What each of the processes does: one job after another that no other has taken, while the sweep lasts.
+    """The work of one process: while the sweep lasts, it does one job after another that no process has taken.
 
-    Args:
+    Attributes:
         do: trains the run of a job.
         jobs: the arguments of `do` for each job.
-        folder: where a file says of each job that it is taken.
-        gpus: what CUDA_VISIBLE_DEVICES is to be; submitit hides all GPUs that it has not been asked for.
+        folder: holds a file for each job that is taken.
+        gpus: the value of CUDA_VISIBLE_DEVICES. submitit would hide every GPU that was not requested from it.
     """
 
     do: Callable[..., JobReturn]
@@ -43,22 +42,29 @@ class Work:
     gpus: str | None
 
     def __call__(self) -> dict[int, JobReturn]:
-        """What became of the jobs that this process has taken, by their positions."""
-        logging.getLogger("submitit").propagate = False  # what it says is not for the log of the last run
+        """Return the results of the jobs that this process took, by their positions."""
+        logging.getLogger("submitit").propagate = False  # its messages would go into the log of the last run
         if self.gpus is None:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         else:
             os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus
         numbers = range(len(self.jobs))
-        mine = (number for number in numbers if _lasts(self.folder) and _taken(self.folder / str(number)))
-        return {number: self.do(*self.jobs[number]) for number in mine}
+        taken = (number for number in numbers if _sweep_lasts(self.folder) and _take(self.folder / str(number)))
+        return {number: self.do(*self.jobs[number]) for number in taken}
 
 
 def share(executor: Any, do: Callable[..., JobReturn], jobs: list[tuple], processes: int, gpus: str | None) -> list:
-    """Do the jobs in so many processes of a submitit executor; gives what became of each, in their order.
+    """Do jobs in processes of a submitit executor, and return their results in order.
+
+    Args:
+        executor: a `submitit.LocalExecutor`.
+        do: does one job.
+        jobs: the arguments of `do` for each job.
+        processes: the number of processes.
+        gpus: see `Work`.
 
     Raises:
-        FitbenchError: a process was lost; the others have gone on to the end.
+        FitbenchError: a process was lost. The other processes have done the remaining jobs.
     """
     with _sweep_folder() as folder:
         with _without_interrupts():
@@ -67,7 +73,7 @@ def share(executor: Any, do: Callable[..., JobReturn], jobs: list[tuple], proces
             while not all(process.done() for process in started):
                 time.sleep(POLL_SECONDS)
         except BaseException:
-            _end(started)
+            _terminate(started)
             raise
     results = {number: result for process in started for number, result in _results(process).items()}
     return [results[number] for number in range(len(jobs))]
@@ -75,7 +81,7 @@ def share(executor: Any, do: Callable[..., JobReturn], jobs: list[tuple], proces
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes started in this block ignore Ctrl-C, which reaches all of a terminal: this one ends them in order."""
+    """Let processes that start in this block ignore Ctrl-C, which a terminal sends to all. This process ends them."""
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -85,14 +91,14 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sweep_folder() -> Iterator[Path]:
-    """A folder for what the processes tell each other, with a file that is locked for as long as the sweep lasts."""
+    """Create a folder that the processes share, with a file that is locked while the sweep lasts."""
     with tempfile.TemporaryDirectory(prefix="fitbench-") as name, (Path(name) / "sweep").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield Path(name)
 
 
-def _lasts(folder: Path) -> bool:
-    """Whether the launching process goes on with the sweep; even SIGKILL unlocks its file."""
+def _sweep_lasts(folder: Path) -> bool:
+    """Whether the launching process still runs the sweep. Its lock ends with it, even on SIGKILL."""
     try:
         with (folder / "sweep").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -103,8 +109,8 @@ def _lasts(folder: Path) -> bool:
     return False
 
 
-def _taken(path: Path) -> bool:
-    """Take the job of this file, unless another process has."""
+def _take(path: Path) -> bool:
+    """Take the job of this file, and return whether it was free."""
     try:
         path.touch(exist_ok=False)
     except FileExistsError:
@@ -112,12 +118,12 @@ def _taken(path: Path) -> bool:
     return True
 
 
-def _end(started: Sequence[Any]) -> None:
-    """Have the processes write the state of their runs and end."""
+def _terminate(started: Sequence[Any]) -> None:
+    """Let the processes write the state of their runs and end."""
     deadline = time.monotonic() + ENDING_SECONDS
     while not all(process.done() for process in started) and time.monotonic() < deadline:
         for process in started:
-            process._process.terminate()  # submitit's own `cancel` kills it after a second
+            process._process.terminate()  # `cancel` of submitit would kill the process after a second
         time.sleep(POLL_SECONDS)
 
 
@@ -128,5 +134,5 @@ def _results(process: Any) -> dict[int, JobReturn]:
         if process.paths.result_pickle.exists():
             return process.result()
     except UncompletedJobError as error:
-        raise FitbenchError(f"a process of the sweep failed; {process.paths.stderr} says why") from error
-    raise FitbenchError(f"a process was killed, perhaps because memory ran out; it said {process.paths.stderr}")
+        raise FitbenchError(f"a process of the sweep failed; see {process.paths.stderr}") from error
+    raise FitbenchError(f"a process was killed, perhaps because memory ran out; see {process.paths.stderr}")

@@ -1,4 +1,4 @@
-"""What fitbench's launchers have in common: each has a published Hydra plugin's, and says of its own what is lost."""
+"""The base class of fitbench's launchers. Each of them wraps the launcher of a published Hydra plugin."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from fitbench.errors import RequestError
 
 
 class PluginLauncher(Launcher):
-    """Has a plugin's launcher, `self.plugin`, with the plugin's own parameters. A subclass names it, and launches.
+    """Wraps the launcher of a plugin, `self.plugin`. A subclass names the plugin and implements `launch`.
 
     Raises:
         RequestError: the plugin is not installed.
     """
 
     choice: ClassVar[str]  # as in hydra/launcher=joblib
-    extra: ClassVar[str]  # what brings the plugin, as in fitbench[joblib]
-    of: ClassVar[tuple[str, str]]  # the plugin's module and its class
+    extra: ClassVar[str]  # the extra that installs the plugin, as in fitbench[joblib]
+    wraps: ClassVar[tuple[str, str]]  # the module and the class of the plugin
 
     def __init__(self, **parameters: Any) -> None:
-        module, name = self.of
+        module, name = self.wraps
         try:
             plugin = getattr(importlib.import_module(module), name)
         except ModuleNotFoundError as error:
-            needs = f"hydra/launcher={self.choice} needs pip install 'fitbench[{self.extra}]'"
-            raise RequestError(needs) from error
+            message = f"hydra/launcher={self.choice} needs pip install 'fitbench[{self.extra}]'"
+            raise RequestError(message) from error
         self.plugin: Any = plugin(**parameters)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """What Hydra calls before the first launch."""
+        """Prepare the plugin. Hydra calls this before the first launch."""
         self.plugin.setup(hydra_context=hydra_context, task_function=task_function, config=config)

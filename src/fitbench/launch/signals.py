@@ -1,4 +1,4 @@
-"""Signals that end a process in order: the state of its run is written first."""
+"""Signals that end a process after the state of its run has been written."""
 
 import math
 import signal
@@ -9,71 +9,78 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # what Slurm and clouds send before they kill
-ENDING_SECONDS = 20  # how long a process that was asked to end may take before another signal counts
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm and clouds send these before SIGKILL
+ENDING_SECONDS = 20  # further signals are ignored for this time after the first one
 
 
 class Terminated(SystemExit):
-    """The process was asked to end by a signal; its exit status is `code`."""
+    """A signal asked the process to end. `code` is the exit status."""
 
 
 def status_of(stop: KeyboardInterrupt | Terminated) -> int:
-    """Say that the command was interrupted; gives its exit status."""
-    sys.stderr.write("fitbench: interrupted; the same command goes on from here\n")
+    """Write that the command was interrupted, and return its exit status."""
+    sys.stderr.write("fitbench: interrupted; run the same command again to resume\n")
     return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
 
 
-class _Ending:
-    """What such a signal does: it ends the process, unless that is ending already.
+class _TerminationHandler:
+    """A signal handler that raises `Terminated`, unless the process is ending already.
 
-    Slurm sends a job that it requeues more than one SIGTERM (its own and that of `srun`), and the second must not
-    break off the writing of the checkpoint.
+    When Slurm requeues a job, it sends more than one SIGTERM: its own and that of `srun`. The second one must not
+    interrupt the writing of the checkpoint.
+
+    Attributes:
+        signal: the signal that ended the process.
+        began: the time of that signal (`time.monotonic`).
     """
 
     def __init__(self) -> None:
-        self.by: signal.Signals | None = None
+        self.signal: signal.Signals | None = None
         self.began = -math.inf
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self.began > ENDING_SECONDS:
-            self.by = signal.Signals(number)
+            self.signal = signal.Signals(number)
             self.began = time.monotonic()
             raise Terminated(128 + number)
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM, SIGUSR1 and SIGUSR2 end the process in order, as Ctrl-C does: the run's state is written first.
+    """In this block, SIGTERM, SIGUSR1 and SIGUSR2 raise `Terminated`, so that the state of the run is written.
 
-    Whoever else waits for SIGUSR1 or SIGUSR2 has it then: submitit requeues the job, whose time is nearly up. Outside
-    of the main thread, where signals cannot be handled, and inside of such a block nothing changes.
+    Afterwards, a previous handler of SIGUSR1 or SIGUSR2 is called: that of submitit requeues a job whose time is nearly
+    up. The block has no effect inside another such block, and outside the main thread, which cannot handle signals.
     """
-    if threading.current_thread() is not threading.main_thread() or isinstance(signal.getsignal(SIGNALS[0]), _Ending):
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or isinstance(signal.getsignal(SIGNALS[0]), _TerminationHandler):
         yield
         return
-    ending = _Ending()
-    previous = {number: signal.signal(number, ending) for number in SIGNALS}
+    termination = _TerminationHandler()
+    previous = {number: signal.signal(number, termination) for number in SIGNALS}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        if ending.by not in (None, signal.SIGTERM) and callable(handler := previous[ending.by]):
-            handler(ending.by, None)
+        received = termination.signal
+        if received not in (None, signal.SIGTERM) and callable(handler := previous[received]):
+            handler(received, None)
 
 
 @contextmanager
 def in_one_piece() -> Iterator[None]:
-    """Ctrl-C and the signals of `terminable` wait until this block, which must be short, has ended."""
+    """Delay Ctrl-C and the signals of `terminable` until this block, which must be short, has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting: list[int] = []
-    previous = {one: signal.signal(one, lambda number, _: waiting.append(number)) for one in (signal.SIGINT, *SIGNALS)}
+    delayed: list[int] = []
+    signals = (signal.SIGINT, *SIGNALS)
+    previous = {each: signal.signal(each, lambda number, _: delayed.append(number)) for each in signals}
     try:
         yield
     finally:
-        for one, handler in previous.items():
-            signal.signal(one, signal.SIG_DFL if handler is None else handler)
-        for number in waiting:
+        for each, handler in previous.items():
+            signal.signal(each, signal.SIG_DFL if handler is None else handler)
+        for number in delayed:
             signal.raise_signal(number)

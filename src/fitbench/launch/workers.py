@@ -1,4 +1,4 @@
-"""How many runs a launcher has in hand at a time, and what of the machine each of them gets."""
+"""How many runs a launcher trains at a time, and how many CPU threads each of them gets."""
 
 from __future__ import annotations
 
@@ -12,31 +12,37 @@ from fitbench.config import Config
 
 @dataclass(frozen=True)
 class Workers:
-    """So many runs at a time, with so many CPU threads each; None leaves the threads to the backend."""
+    """The workers of a launcher.
+
+    Attributes:
+        number: how many runs are trained at a time.
+        threads: CPU threads of each run; None leaves the choice to the backend.
+    """
 
     number: int
     threads: int | None
 
     @staticmethod
     def of(launcher: DictConfig) -> Workers:
-        """What Hydra's launcher is configured for.
+        """Read the workers from the configuration of Hydra's launcher.
 
-        joblib has `n_jobs` workers on this machine, among which its cores are divided. submitit and Ray give each job
-        `cpus_per_task` or `ray.remote.num_cpus` of theirs; Slurm has `array_parallelism` in hand, the others as many as
-        there are cores for (of this machine: how large a Ray cluster is, is not known before).
+        joblib has `n_jobs` workers, which share the cores of this machine. submitit and Ray give each job
+        `cpus_per_task` or `ray.remote.num_cpus` cores. Slurm trains `array_parallelism` runs at a time. The others
+        train as many as there are cores for. These are the cores of this machine, also for a Ray cluster, whose size is
+        unknown until Ray is connected.
         """
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         n_jobs = launcher.get("n_jobs")
         if n_jobs is not None:
-            number = max(
-                n_jobs if n_jobs > 0 else cores + 1 + n_jobs, 1
-            )  # joblib counts -1, -2, .. from the cores down
+            # in joblib, -1 means all cores, -2 all but one
+            number = max(n_jobs if n_jobs > 0 else cores + 1 + n_jobs, 1)
             return Workers(number, max(cores // number, 1) if number > 1 else None)
-        given = launcher.get("cpus_per_task") or OmegaConf.select(launcher, "ray.remote.num_cpus")
-        if not given:
+        cores_per_job = launcher.get("cpus_per_task") or OmegaConf.select(launcher, "ray.remote.num_cpus")
+        if not cores_per_job:
             return Workers(1, None)
-        return Workers(launcher.get("array_parallelism") or max(int(cores / given), 1), max(int(given), 1))
+        number = launcher.get("array_parallelism") or max(int(cores / cores_per_job), 1)
+        return Workers(number, max(int(cores_per_job), 1))
 
     def overrides(self, config: Config) -> list[str]:
-        """What a job is told in addition, unless its configuration says so itself."""
+        """Return the additional overrides of a job: its threads, unless its configuration states them."""
         return [f"threads={self.threads}"] if self.threads is not None and config.threads == "auto" else []

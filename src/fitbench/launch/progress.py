@@ -1,4 +1,4 @@
-"""A sweep in the terminal, read from its run folders while it goes on, whoever works on them."""
+"""The progress of a sweep in the terminal. It is read from the run folders, whichever process trains the runs."""
 
 from __future__ import annotations
 
@@ -20,84 +20,93 @@ from fitbench.text import duration
 POLL_SECONDS = 0.5
 
 
-class Watch:
-    """Shows a sweep for as long as its block lasts: a live line in a terminal, else a line for each run that ends.
+class Progress:
+    """Shows the progress of a sweep on stderr while its block lasts.
 
-    `left` are the folders of the runs that are to be trained, of `total`; `finished` those that are finished already.
-    `primary` is the metric that is shown of runs that are being trained.
+    Each run that ends gets a line. In a terminal there is also a live line.
+
+    Args:
+        pending: the folders of the runs to train.
+        total: the number of all runs of the sweep.
+        finished: the folders of the runs that were finished before.
+        enabled: whether to show the progress.
+        primary: the metric that is shown of runs that are being trained.
     """
 
-    def __init__(self, left: Sequence[Path], total: int, finished: set[Path], shown: bool, primary: str) -> None:
+    def __init__(self, pending: Sequence[Path], total: int, finished: set[Path], enabled: bool, primary: str) -> None:
         self.primary = primary
         self.total = total
-        self.open = list(left)
+        self.pending = list(pending)
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
-        self.done_before = total - len(left)
-        self.shown = shown
-        self.live = shown and sys.stderr.isatty()
+        self.done_before = total - len(pending)
+        self.enabled = enabled
+        self.live = enabled and sys.stderr.isatty()
         self.stop = threading.Event()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Progress:
         self.began = time.time()
-        if self.shown:
-            self.thread = threading.Thread(target=self._watch, name="fitbench-watch", daemon=True)
+        if self.enabled:
+            self.thread = threading.Thread(target=self._poll, name="fitbench-progress", daemon=True)
             self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.shown:
+        if self.enabled:
             self.stop.set()
             self.thread.join()
 
-    def _watch(self) -> None:
+    def _poll(self) -> None:
         while not self.stop.wait(POLL_SECONDS):
-            self._look()
-        self._look()
+            self._update()
+        self._update()
         if self.live:
             _write("\r\x1b[K")
 
-    def _look(self) -> None:
-        for folder in list(self.open):
-            self._count_if_ended(folder)
+    def _update(self) -> None:
+        for folder in list(self.pending):
+            self._write_if_ended(folder)
         if self.live:
             _write(f"\r\x1b[K{self.line(_width())}")
 
-    def _count_if_ended(self, folder: Path) -> None:
-        """Count and say a run that has ended since the sweep began."""
+    def _write_if_ended(self, folder: Path) -> None:
+        """Write a line about a run, and count it, if it has ended since the sweep began."""
         path = next((folder / name for name in ("result.json", "error.txt") if (folder / name).exists()), None)
         try:
             if path is None or path.stat().st_mtime < self.began:
                 return
-        except FileNotFoundError:  # error.txt, by an attempt that has just begun
+        except FileNotFoundError:  # a new attempt has just removed error.txt
             return
-        self.open.remove(folder)
+        self.pending.remove(folder)
         result = _result(folder) if path.name == "result.json" else None
         if result is not None:
             self.results.append(result)
-        done = f"{self.total - len(self.open)}/{self.total}"
+        done = f"{self.total - len(self.pending)}/{self.total}"
         figures = _metrics(result["metrics"], result["primary"]) if result else "failed"
         _write(f"{_erase(self.live)}[{done}] {folder.name}  {figures}\n")
 
-    def say(self, text: str) -> None:
-        """Write a line of its own, whether or not the sweep is shown."""
+    def write_line(self, text: str) -> None:
+        """Write a line, even if the progress is not shown."""
         _write(f"{_erase(self.live)}{text}\n")
 
     def line(self, width: int) -> str:
-        """Done of total, the current run's epoch and metrics, the best so far, the time left, as far as it fits."""
-        done = self.total - len(self.open)
+        """Return the live line for a terminal of `width` columns.
+
+        It gives the ended runs, the current epoch, the best metric and the remaining time, as far as they fit.
+        """
+        done = self.total - len(self.pending)
         parts = [f"{done}/{self.total} runs"]
-        running = [folder for folder in self.open if state_of(folder) is State.running]
+        running = [folder for folder in self.pending if state_of(folder) is State.running]
         if running:
             history = read_history(running[0])
-            at = f"epoch {history[-1]['epoch']} {_metrics(history[-1], self.primary)}" if history else "starting"
+            position = f"epoch {history[-1]['epoch']} {_metrics(history[-1], self.primary)}" if history else "starting"
             name = f"{running[0].name}: " if width >= 120 else ""
-            parts.append(f"{name}{at}" + (f" +{len(running) - 1}" if running[1:] else ""))
+            parts.append(f"{name}{position}" + (f" +{len(running) - 1}" if running[1:] else ""))
         best = _best(self.results)
         if best is not None:
             parts.append(f"best val {best:.4f}")
         ended = done - self.done_before
         if ended:
-            parts.append(f"{duration((time.time() - self.began) / ended * len(self.open))} left")
+            parts.append(f"{duration((time.time() - self.began) / ended * len(self.pending))} left")
         while len(parts) > 1 and len("  ".join(parts)) >= width:
             del parts[1]
         return "  ".join(parts)[: width - 1]
@@ -106,7 +115,7 @@ class Watch:
 def _result(folder: Path) -> dict[str, Any] | None:
     try:
         return read_result(folder)
-    except FitbenchError:  # it is said when the run is launched or shown; here it only does not count
+    except FitbenchError:  # the sweep reports it; here the run does not count
         return None
 
 
@@ -121,8 +130,8 @@ def _best(results: Sequence[dict[str, Any]]) -> float | None:
 
 
 def _metrics(values: Mapping[str, Any], primary: str) -> str:
-    named = ((join("test", primary), "test"), ("loss", "loss"), (join("val", primary), "val"))
-    return "  ".join(f"{short} {values[key]:.4f}" for key, short in named if values.get(key) is not None)
+    labels = ((join("test", primary), "test"), ("loss", "loss"), (join("val", primary), "val"))
+    return "  ".join(f"{label} {values[key]:.4f}" for key, label in labels if values.get(key) is not None)
 
 
 def _erase(live: bool) -> str:

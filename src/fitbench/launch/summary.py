@@ -1,0 +1,63 @@
+"""The summary of a sweep: how many of its runs have finished, failed, or are still to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fitbench.record.folder import State, state_of
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """The states of a sweep's runs when the sweep ends. As a string, it is the text that `fitbench train -m` prints.
+
+    Attributes:
+        counts: the number of runs in each state.
+        failures: the error of each failed run, by its folder.
+        total: the number of runs.
+        study: the folder of the runs' folders.
+    """
+
+    counts: dict[str, int]
+    failures: dict[Path, str]
+    total: int
+    study: Path
+
+    def __str__(self) -> str:
+        lines = [f"{count:6,} {state}" for state, count in self.counts.items() if count or state == "finished"]
+        lines += [f"failed: {folder}: {error}" for folder, error in self.failures.items()]
+        return "\n".join([*lines, f"{self.total:6,} in all; results in {self.study}"])
+
+
+def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path, str]) -> SweepSummary:
+    """Read the states of the runs from their folders.
+
+    Args:
+        folders: the run folders of the sweep.
+        skipped: those that were finished before the sweep began.
+        errors: errors that the sweep has seen. For other failed runs, the error is read from the folder.
+    """
+    states = {folder: state_of(folder) for folder in folders}
+    failures = {
+        folder: errors.get(folder) or recorded_error(folder)
+        for folder in folders
+        if folder in errors or states[folder] is State.failed
+    }
+    others = [folder for folder in folders if folder not in failures]
+    counts = {
+        "finished": sum(states[folder] is State.finished and folder not in skipped for folder in others),
+        "skipped, finished before": sum(folder in skipped for folder in others),
+        "failed": len(failures),
+        "running elsewhere": sum(states[folder] is State.running for folder in others),
+        "interrupted": sum(states[folder] is State.interrupted and folder.exists() for folder in others),
+        "not begun": sum(not folder.exists() for folder in others),
+    }
+    return SweepSummary(counts, failures, len(folders), folders[0].parent)
+
+
+def recorded_error(folder: Path) -> str:
+    """Return the last line of a run's error.txt."""
+    lines = (folder / "error.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "error.txt is empty"
