@@ -83,6 +83,8 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
         return _no_such_key(key, section, keys, top)
     if detail["type"] == "missing":
         return f"{key} is missing; it must be {describe(annotation)}"
+    if detail["type"] == "string_unicode":  # a key, as pydantic takes any other text
+        return f"{key} has the key {_shown(detail['input'])}; it must be Unicode text"
     models = _models(annotation)
     if detail["type"] == "value_error" and (models or isinstance(detail["ctx"]["error"], Explained)):
         return str(detail["ctx"]["error"])

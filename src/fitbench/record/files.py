@@ -79,8 +79,9 @@ def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: st
     except ValueError as error:
         raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
     schemas = schema if isinstance(schema, tuple) else (schema,)
-    if not isinstance(found, dict) or found.get("schema") not in schemas:
-        other = found.get("schema") if isinstance(found, dict) else type(found).__name__
+    number = found.get("schema") if isinstance(found, dict) else type(found).__name__
+    if type(number) is not int or number not in schemas:
+        number = type(number).__name__ if isinstance(number, dict | list) else number
         readable = " and ".join(map(str, schemas))
-        raise FitbenchError(f"{named}: schema {other!r:.80}; this fitbench reads schema {readable}")
+        raise FitbenchError(f"{named}: schema {number!r:.80}; this fitbench reads schema {readable}")
     return found

@@ -132,7 +132,7 @@ def _check_infos(values: Any, validate: ValidatorFunctionWrapHandler) -> dict[st
     if content not in _checked_infos:
         infos: dict[str, MetricInfo] = validate(values)
         for name, info in infos.items():
-            key = f"metric_info.{clean(name)}"
+            key = f"metric_info.{clean(name):.80}"
             metrics.check_name(name, key, Explained)
             info.check_ends(key)
         if len(_checked_infos) >= 1000:
@@ -270,6 +270,8 @@ class PrunedTiming(Record):
 
 
 class _PrunedRun(_Measured):
+    """What pruned.json has had since version 0.1."""
+
     trial: TrialNumber = Field(description="the number of the trial, from 0")
     timing: PrunedTiming
     pruned_at: str | None = Field(None, description="when the search ended the run")
@@ -454,7 +456,7 @@ class Search(Record):
                 objective.info.check_ends(f"{key}.info")
         for name, parameter in self.space.items():
             if isinstance(parameter, Interval):
-                _check_interval(parameter, f"space.{name}")
+                _check_interval(parameter, f"space.{clean(name):.80}")
         for place, trial in enumerate(self.trials):
             self._check_trial(trial, place)
         finished = {trial.number for trial in self.trials if trial.state == "finished"}
@@ -477,7 +479,7 @@ class Search(Record):
             if parameter is None:
                 raise Explained(refusal(f"{key}.params", trial.params, "a section with parameters of `space`"))
             if isinstance(parameter, Interval):
-                _check_number(value, parameter.log, f"{key}.params.{name}")
+                _check_number(value, parameter.log, f"{key}.params.{clean(name):.80}")
 
 
 def _check_interval(parameter: Interval, key: str) -> None:
