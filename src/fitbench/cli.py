@@ -349,8 +349,8 @@ def evaluate(
     evaluate_run(run, outputs, data, context.args, part, format, trust)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from fitbench.version import __version__
 
         typer.echo(__version__)

@@ -75,7 +75,7 @@ def test_reader_reproduces_the_recorded_predictions(trained):
     data = load(configuration(reader.result, trained).data)
     recorded = reading.read_predictions(trained, reader.result)
     probabilities = reader.probabilities(data.x_test)
-    assert np.abs(probabilities - recorded.probabilities).max() < 1e-5
+    assert np.abs(probabilities - recorded.outputs).max() < 1e-5
     assert (probabilities.argmax(axis=1) == data.y_test).mean() == reader.result["metrics"]["test_accuracy"]
     assert np.abs(reader.logits(data.x_test[:7]) - reader.logits(data.x_test)[:7]).max() < 1e-4
     assert (reader.shape, reader.classes, reader.run_id) == ((28, 28, 1), tuple("0123456789"), trained.name)

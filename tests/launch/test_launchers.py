@@ -48,7 +48,7 @@ def start(outputs: Path, *overrides: str) -> subprocess.Popen[str]:
         return subprocess.Popen(command, stdout=out, stderr=err, start_new_session=True, text=True)
 
 
-def ended(process: subprocess.Popen[str], outputs: Path) -> tuple[int, dict[str, int], list[str], list[str]]:
+def wait_until_ended(process: subprocess.Popen[str], outputs: Path) -> tuple[int, dict[str, int], list[str], list[str]]:
     """Wait for a process, and return its exit status, the counts and failures of the summary, and stderr's lines."""
     status = process.wait(180)
     out = outputs.with_suffix(".out").read_text().splitlines()
@@ -77,7 +77,7 @@ def is_gone(pid: int) -> bool:
 def basic(tmp_path_factory):
     """Return the study of the sweep, trained with the basic launcher of Hydra, in one process."""
     outputs = tmp_path_factory.mktemp("basic") / "outputs"
-    status, counts, _, _ = ended(start(outputs), outputs)
+    status, counts, _, _ = wait_until_ended(start(outputs), outputs)
     assert (status, counts["finished"], counts["failed"]) == (1, 4, 2)
     return outputs / "default"
 
@@ -107,7 +107,7 @@ def test_resumed_sweep_has_the_results_of_the_basic_launcher(launcher, basic, tm
         workers = set(holders(study))
         assert process.pid not in workers
         process.terminate()
-        status, counts, _, err = ended(process, outputs)
+        status, counts, _, err = wait_until_ended(process, outputs)
         assert status == 128 + signal.SIGTERM
         assert counts["skipped, finished before"] == counts["running elsewhere"] == 1
         assert counts["interrupted"] >= 1
@@ -126,7 +126,7 @@ def test_resumed_sweep_has_the_results_of_the_basic_launcher(launcher, basic, tm
     if "joblib" in launcher[0]:
         wait_for(lambda: any(read_history(run) for run in holders(study).values()), process)
         os.kill(next(iter(holders(study))), signal.SIGKILL)
-    status, counts, failed, err = ended(process, outputs)
+    status, counts, failed, err = wait_until_ended(process, outputs)
     assert status == 1
     assert (counts["finished"], counts["failed"]) == (4 - len(ended_before), 2)
     assert counts["skipped, finished before"] == len(ended_before)

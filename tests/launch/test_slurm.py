@@ -71,7 +71,7 @@ def when(condition: Callable[[], Any], sweep: subprocess.Popen) -> Any:
     return value
 
 
-def named(study: Path) -> dict[str, Path]:
+def folders_by_model(study: Path) -> dict[str, Path]:
     """Return the run folders of a study by model and seed, such as mlp-0."""
     folders = {}
     for folder in study.glob("digits-*"):
@@ -88,7 +88,7 @@ def expected(tmp_path_factory) -> Iterator[Callable[[], dict[str, Any]]]:
 
     def records() -> dict[str, Any]:
         assert sweep.wait(timeout=PATIENCE) == 0
-        return {name: record(folder) for name, folder in named(outputs / "default").items()}
+        return {name: record(folder) for name, folder in folders_by_model(outputs / "default").items()}
 
     yield records
     sweep.kill()
@@ -107,9 +107,9 @@ def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, st
         queue = when(lambda: ask(["squeue", "-h", "-r", "-o", "%i"], slurm).split(), sweep)
         array = queue[0].partition("_")[0]
         ask(["scancel", f"{array}_0"], slurm)
-        when(lambda: len(read_history(named(study).get("mlp-0", study))) >= 3, sweep)
+        when(lambda: len(read_history(folders_by_model(study).get("mlp-0", study))) >= 3, sweep)
         ask(["scontrol", "requeue", f"{array}_2"], slurm)
-        folder = named(study)["mlp-0"]
+        folder = folders_by_model(study)["mlp-0"]
         when(lambda: not (folder / "claim.json").exists(), sweep)
         assert state_of(folder) is State.interrupted
         assert len(list((folder / "checkpoint").glob("*.npz"))) == 1
@@ -121,7 +121,7 @@ def disturbed(slurm, expected, tmp_path_factory) -> Iterator[tuple[Path, int, st
 
 
 def test_runs_on_slurm_also_a_requeued_one_equal_those_of_the_basic_launcher(disturbed, expected):
-    folders = named(disturbed[0])
+    folders = folders_by_model(disturbed[0])
     records = expected()
     for name, attempts in {"softmax-1": 1, "mlp-0": 2, "mlp-1": 1}.items():
         assert record(folders[name]) == records[name]
@@ -140,7 +140,7 @@ def test_cancelled_job_is_reported_as_failed_and_trained_when_the_sweep_is_launc
     summary, stderr = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, stderr
     assert {"1 finished", "3 skipped, finished before"} <= {line.strip() for line in summary.splitlines()}
-    assert {name: record(folder) for name, folder in named(study).items()} == expected()
+    assert {name: record(folder) for name, folder in folders_by_model(study).items()} == expected()
 
 
 # -- without Slurm ----------------------------------------------------------------------------------------------------

@@ -123,12 +123,12 @@ def _locate(name: str) -> Location:
 
 def _folders(name: str) -> list[Path]:
     """List the folders that are searched for four IDX files or `<name>.npz`, in order."""
-    own = os.environ.get("FITBENCH_DATA")
-    if own and not Path(own).is_dir():
-        raise RequestError(f"FITBENCH_DATA={own}: no such folder; set it to a folder that holds data sets")
-    roots = [*([Path(own)] if own else []), Path("/usr/share/datasets"), _keras_cache()]
+    root = os.environ.get("FITBENCH_DATA")
+    if root and not Path(root).is_dir():
+        raise RequestError(f"FITBENCH_DATA={root}: no such folder; set it to a folder that holds data sets")
+    roots = [*([Path(root)] if root else []), Path("/usr/share/datasets"), _keras_cache()]
     spellings = dict.fromkeys((name, name.replace("_", "-")))
-    return [root / spelling for root in roots for spelling in spellings] + [_keras_cache()]
+    return [parent / spelling for parent in roots for spelling in spellings] + [_keras_cache()]
 
 
 def _keras_cache() -> Path:
@@ -173,12 +173,12 @@ def _download(name: str) -> dict[str, np.ndarray]:
 
 
 def _not_found(name: str, error: Exception) -> str:
-    searched = []
+    places = []
     for folder in _folders(name):
         count = len(find_idx(folder))
-        searched.append(f"{folder} ({count} of the 4 IDX files)" if count else str(folder))
+        places.append(f"{folder} ({count} of the 4 IDX files)" if count else str(folder))
     unset = "" if os.environ.get("FITBENCH_DATA") else "$FITBENCH_DATA (not set), "
     return (
         f"{name} is not on this machine and cannot be downloaded ({error}).\n"
-        f"Searched for four IDX files or {name}.npz in {unset}{', '.join(searched)}. data=mnist_5k needs no download."
+        f"Searched for four IDX files or {name}.npz in {unset}{', '.join(places)}. data=mnist_5k needs no download."
     )

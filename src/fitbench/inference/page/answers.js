@@ -1,20 +1,21 @@
-// The answers: for each model what it reads, how sure it is, and the image that it sees. All text is set as text.
+// The predictions: a card for each model with its label, probabilities, and the image that it sees.
+// No text is parsed as HTML.
 
-const MOST = 12; // bars of a card; of more classes the likeliest, and one bar for the others
+const MAX_BARS = 12; // of more classes, a card shows the most probable ones, and one bar for the others
 
-/** A share in per cent. */
+/** Format a share as a percentage. */
 export function percent(share) {
   if (share > 0.9995 && share < 1) return ">99.9%";
   return `${(100 * share).toFixed(1)}%`;
 }
 
 export class Card {
-  /** `called`: what tells the model from the others where its name alone is read out. */
-  constructor(model, number, called) {
+  /** `displayName` distinguishes the model from the others, for screen readers. */
+  constructor(model, number, displayName) {
     this.model = model;
-    this.called = called;
+    this.displayName = displayName;
     const [height, width] = model.shape;
-    this.title = element("h2", { id: `model-${number}`, "aria-label": called }, model.name);
+    this.title = element("h2", { id: `model-${number}`, "aria-label": displayName }, model.name);
     this.label = element("span", { class: "label" });
     this.sure = element("span", { class: "sure" });
     this.image = element("canvas", { width, height, role: "img", "aria-label": "Nothing is drawn yet" });
@@ -32,11 +33,11 @@ export class Card {
         this.bars,
       ),
     );
-    this.rows = Array.from({ length: Math.min(MOST, model.classes.length) }, () => row(this.bars));
+    this.rows = Array.from({ length: Math.min(MAX_BARS, model.classes.length) }, () => row(this.bars));
     this.show(null);
   }
 
-  /** Show a prediction as /predict gives it; null: nothing is drawn. */
+  /** Show a prediction of /predict; null if nothing is drawn. */
   show(prediction) {
     this.node.classList.toggle("blank", !prediction);
     this.label.textContent = prediction ? prediction.label : "";
@@ -55,14 +56,14 @@ export class Card {
   }
 }
 
-/** [name, probability] of each bar: the classes in their order, or the likeliest and what is left to the others. */
+/** [name, probability] of each bar: all classes in order, or the most probable ones and the sum of the others. */
 function shares(classes, prediction) {
   const all = classes.map((name) => [name, prediction ? prediction.probabilities[name] : null]);
-  if (all.length <= MOST) return all;
-  if (!prediction) return all.slice(0, MOST);
-  const likeliest = all.toSorted((a, b) => b[1] - a[1]).slice(0, MOST - 1);
+  if (all.length <= MAX_BARS) return all;
+  if (!prediction) return all.slice(0, MAX_BARS);
+  const likeliest = all.toSorted((a, b) => b[1] - a[1]).slice(0, MAX_BARS - 1);
   const others = 1 - likeliest.reduce((sum, [, share]) => sum + share, 0);
-  return [...likeliest, [`${classes.length - MOST + 1} others`, Math.max(0, others)]];
+  return [...likeliest, [`${classes.length - MAX_BARS + 1} others`, Math.max(0, others)]];
 }
 
 function row(list) {
@@ -74,7 +75,7 @@ function row(list) {
   return { bar, name, value, filled };
 }
 
-/** Paint rows of pixels: numbers, grey, or [red, green, blue]; without any the canvas is empty. */
+/** Paint rows of pixels: grey levels, or [red, green, blue]. Without rows the canvas is cleared. */
 function paint(canvas, rows) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);

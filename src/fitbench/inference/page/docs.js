@@ -1,4 +1,4 @@
-// The documentation of the API, made from openapi.json.
+// Builds the documentation of the API from openapi.json.
 
 import { element } from "./answers.js";
 
@@ -23,7 +23,7 @@ function describe(path, method, operation) {
   for (const [status, { content }] of Object.entries(operation.responses)) {
     if (status !== "200") continue;
     const { schema, example } = content["application/json"];
-    node.append(element("h3", {}, "Answer"));
+    node.append(element("h3", {}, "Response"));
     if (example) node.append(code(example));
     node.append(properties(schema));
   }
@@ -36,8 +36,8 @@ function describe(path, method, operation) {
 
 /** The fields of a schema, and of the objects in it. */
 function properties(schema) {
-  const known = resolved(schema);
-  const nodes = Object.entries(known.properties ?? {}).map(([name, field]) => {
+  const target = resolved(schema);
+  const nodes = Object.entries(target.properties ?? {}).map(([name, field]) => {
     const inner = resolved(field.items ?? field);
     const text = [field.description ?? inner.description ?? "", typeName(field)].filter(Boolean).join(" · ");
     return [name, inner.properties ? element("div", {}, text, properties(inner)) : text];
@@ -54,10 +54,10 @@ function typeName(field) {
   return kinds.map((kind) => (kind.items ? `list of ${typeName(kind.items)}` : (kind.type ?? resolved(kind).title ?? "any"))).join(" or ");
 }
 
-function list(entries, pair) {
+function list(entries, termAndText) {
   const node = element("dl", {});
   for (const entry of entries) {
-    const [term, text] = pair(entry);
+    const [term, text] = termAndText(entry);
     node.append(element("dt", {}, term), element("dd", {}, text ?? ""));
   }
   return node;

@@ -1,16 +1,16 @@
-// The page: sends what is drawn while it is drawn, one request at a time and the newest drawing next, to all models.
+// The page. It sends the drawing to all models while the user draws: one request at a time, always the newest drawing.
 
 import { Card, percent } from "./answers.js";
 import { Pad } from "./pad.js";
 
-const PAUSE = 700; // ms without a change until a screen reader is told the answer
-const AGAIN = 2000; // ms until a server that did not answer, or was too busy, is asked again
+const PAUSE = 700; // ms without a change before a screen reader announces the predictions
+const RETRY = 2000; // ms before the next request if the server did not answer or was too busy
 
 const find = (id) => document.getElementById(id);
 const pad = new Pad(find("pad"), changed, say);
 let cards = [];
 let limit = Infinity; // bytes of a request
-let version = 0; // of the drawing
+let version = 0; // increases with each change of the drawing
 let busy = false;
 let pause = 0;
 let retry = 0;
@@ -18,23 +18,23 @@ let retry = 0;
 start();
 
 async function start() {
-  let described;
+  let info;
   try {
-    described = await (await fetch("models")).json();
+    info = await (await fetch("models")).json();
   } catch {
     return complain("The server does not answer. Is fitbench serve still running?");
   }
-  limit = described.limits.bytes;
-  cards = described.models.map((model, number) => new Card(model, number, called(model, described.models)));
+  limit = info.limits.bytes;
+  cards = info.models.map((model, number) => new Card(model, number, displayName(model, info.models)));
   find("answers").append(...cards.map((card) => card.node));
   document.body.dataset.models = Math.min(cards.length, 3);
-  introduce(described.models);
-  find("version").textContent = `fitbench ${described.version}`;
+  introduce(info.models);
+  find("version").textContent = `fitbench ${info.version}`;
   changed();
 }
 
-/** What a model is called among these: by its name, or where several have that, by its run. */
-function called(model, models) {
+/** The display name of a model: its name, or its run_id if several models have the same name. */
+function displayName(model, models) {
   return models.filter(({ name }) => name === model.name).length > 1 ? model.model : model.name;
 }
 
@@ -45,9 +45,9 @@ function introduce(models) {
   const title = digits ? "Draw a digit" : "Draw";
   find("title").textContent = title;
   document.title = `${title} · fitbench`;
-  const who = models.length === 1 ? `${models[0].name}, trained on ${models[0].data}, reads` : `${models.length} models read`;
-  const known = digits || !same ? "" : ` Known: ${classes.slice(0, 20).join(", ")}${classes.length > 20 ? " and more" : ""}.`;
-  find("summary").textContent = `${who} it while you draw.${known}`;
+  const subject = models.length === 1 ? `${models[0].name}, trained on ${models[0].data}, reads` : `${models.length} models read`;
+  const classList = digits || !same ? "" : ` Classes: ${classes.slice(0, 20).join(", ")}${classes.length > 20 ? " and more" : ""}.`;
+  find("summary").textContent = `${subject} it while you draw.${classList}`;
 }
 
 // -- while drawing --
@@ -66,7 +66,7 @@ function changed() {
   read();
 }
 
-/** Send the drawing, and again while it has changed meanwhile. */
+/** Send the drawing until the predictions are for its newest version. */
 async function read() {
   if (busy || !cards.length) return;
   setBusy(true);
@@ -75,20 +75,20 @@ async function read() {
     sent = version;
     const answer = await ask(await pad.content());
     if (answer && !pad.empty) show(answer.predictions);
-    if (!answer) await new Promise((resolve) => setTimeout(resolve, AGAIN / 20));
+    if (!answer) await new Promise((resolve) => setTimeout(resolve, RETRY / 20));
   }
   setBusy(false);
 }
 
-function setBusy(is) {
-  busy = is;
-  find("reading").setAttribute("aria-busy", is);
+function setBusy(value) {
+  busy = value;
+  find("reading").setAttribute("aria-busy", value);
 }
 
 async function ask(content) {
   clearTimeout(retry);
   if (content.size > limit) {
-    complain(`The file has ${(content.size / 1e6).toFixed(1)} MB; at most ${(limit / 1e6).toFixed(1)} MB are read.`);
+    complain(`The file has ${(content.size / 1e6).toFixed(1)} MB; the limit is ${(limit / 1e6).toFixed(1)} MB.`);
     return null;
   }
   const began = performance.now();
@@ -97,12 +97,12 @@ async function ask(content) {
     const response = await fetch("predict?seen=true", { method: "POST", body: content, headers });
     const answer = await response.json();
     complain(response.ok ? "" : answer.error);
-    if (response.status === 503) retry = setTimeout(read, AGAIN);
+    if (response.status === 503) retry = setTimeout(read, RETRY);
     find("took").textContent = ` · answered in ${Math.max(1, Math.round(performance.now() - began))} ms`;
     return response.ok ? answer : null;
   } catch {
     complain("The server does not answer. Is fitbench serve still running?");
-    retry = setTimeout(read, AGAIN);
+    retry = setTimeout(read, RETRY);
     return null;
   }
 }
@@ -111,7 +111,7 @@ function show(predictions) {
   for (const [i, card] of cards.entries()) card.show(predictions[i]);
   agree(predictions);
   clearTimeout(pause);
-  pause = setTimeout(() => say(spoken(predictions)), PAUSE);
+  pause = setTimeout(() => say(announcement(predictions)), PAUSE);
 }
 
 function agree(predictions) {
@@ -123,14 +123,14 @@ function agree(predictions) {
     labels.size === 1 ? `${all} read ${[...labels][0]}` : `They differ: ${[...labels].join(", ")}`;
 }
 
-function spoken(predictions) {
-  const said = predictions.map(({ label, probability }) => `${label}, ${percent(probability)}`);
-  if (predictions.length === 1) return said[0];
-  return said.map((text, i) => `${cards[i].called}: ${text}`).join("; ");
+function announcement(predictions) {
+  const texts = predictions.map(({ label, probability }) => `${label}, ${percent(probability)}`);
+  if (predictions.length === 1) return texts[0];
+  return texts.map((text, i) => `${cards[i].displayName}: ${text}`).join("; ");
 }
 
 function say(text) {
-  find("said").textContent = text;
+  find("status").textContent = text;
 }
 
 function complain(text) {

@@ -1,16 +1,16 @@
-// The pad: what is drawn on it with a mouse, a finger, a pen or the keyboard, or opened as an image.
+// The drawing pad. It accepts a mouse, a finger, a pen, the keyboard, and image files.
 //
-// A drawing is a list of strokes, pictures and clearings, its points between 0 and 1, so that it can be drawn at any
-// size, and each can be undone.
+// A drawing is a list of strokes, pictures and clearings, each of which can be undone. Points are between 0 and 1, so
+// that the drawing can be painted at any size.
 
-const PEN = 0.075; // thickness, of the pad's side
-const STEP = 1 / 28; // what an arrow key moves the pen by
-const SENT = 84; // pixels, the side of the drawing that is sent
-const MARGIN = 6; // of them around the pad: what touches its edge is not at the edge of the image
+const PEN = 0.075; // thickness, as a fraction of the side of the pad
+const STEP = 1 / 28; // distance that an arrow key moves the pen
+const SENT = 84; // side of the image that is sent, in pixels
+const MARGIN = 6; // pixels around the pad in that image, so that strokes at the edge of the pad have a margin
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Pad {
-  /** `changed()` is called when the drawing is another; `say(text)` with what a screen reader should say. */
+  /** `changed()` is called when the drawing changes, `say(text)` with text for a screen reader. */
   constructor(canvas, changed, say) {
     this.canvas = canvas;
     this.say = say;
@@ -19,9 +19,9 @@ export class Pad {
       changed();
     };
     this.entries = [];
-    this.stroke = null; // the one that is being drawn
-    this.pointer = null; // the pointer that draws it; others are ignored meanwhile
-    this.cursor = null; // the keyboard's pen
+    this.stroke = null; // the current stroke
+    this.pointer = null; // the pointer that draws it; other pointers are ignored
+    this.cursor = null; // the pen of the keyboard
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, (event) => this.release(event));
@@ -34,7 +34,7 @@ export class Pad {
 
   // -- the drawing --
 
-  /** What is on the pad: everything after it was last cleared. */
+  /** The visible entries: everything after the last clearing. */
   get visible() {
     return this.entries.slice(this.entries.findLastIndex((entry) => entry.kind === "clear") + 1);
   }
@@ -59,7 +59,7 @@ export class Pad {
     this.changed();
   }
 
-  /** An image file takes the place of what was drawn; a browser that cannot decode it shows its name. */
+  /** Replace the drawing by an image file. If the browser cannot decode it, the pad shows its name. */
   async open(file) {
     const picture = { kind: "picture", file, bitmap: await createImageBitmap(file).catch(() => null) };
     this.lift();
@@ -68,7 +68,7 @@ export class Pad {
     this.changed();
   }
 
-  /** What is sent: an image file as it is, or else the drawing as a small PNG, white on black. */
+  /** The content to send: an image file unchanged, or the drawing as a small PNG, white on black. */
   content() {
     const visible = this.visible;
     if (visible.length === 1 && visible[0].kind === "picture") return Promise.resolve(visible[0].file);
@@ -191,7 +191,7 @@ export class Pad {
   }
 }
 
-/** Draw strokes and pictures into a square; where there is a picture, the paper is white and the ink black. */
+/** Draw strokes and pictures into a square. If there is a picture, the paper is white and the ink black. */
 function draw(context, entries, side, ink) {
   const pictures = entries.some((entry) => entry.kind === "picture");
   if (pictures) {
@@ -207,7 +207,7 @@ function draw(context, entries, side, ink) {
   }
 }
 
-/** A smooth line through the points: parabolas between the middles of what joins them. */
+/** Draw a smooth line through points: parabolas between the midpoints of the segments. */
 function drawStroke(context, points, side) {
   const [first, ...rest] = points.map(({ x, y }) => ({ x: x * side, y: y * side }));
   context.beginPath();
