@@ -333,7 +333,7 @@ def test_sweep_evaluates_finished_runs_and_trains_the_others(tmp_path, capsys):
     [folder] = (path for path in (tmp_path / "default").iterdir() if path.is_dir())
     model = (folder / "model.keras").stat().st_mtime_ns
     capsys.readouterr()
-    assert launch([*options, "seed=0,1", "metrics=[macro_f1,accuracy]"]) == 0
+    assert launch([*options, "seed=0,1", "metrics=[macro_f1,accuracy]"], report_sweep=print) == 0
     out, err = capsys.readouterr()
     assert "2 finished" in out
     assert "finished runs that lack a metric and are evaluated, not trained: 1" in err
@@ -342,7 +342,7 @@ def test_sweep_evaluates_finished_runs_and_trains_the_others(tmp_path, capsys):
     assert all(0 < result["metrics"]["test_macro_f1"] <= 1 for result in results)
     assert (folder / "model.keras").stat().st_mtime_ns == model
     assert "evaluated its saved model for macro_f1" in (folder / "train.log").read_text()
-    assert launch([*options, "seed=0,1", "metrics=[macro_f1]"]) == 0
+    assert launch([*options, "seed=0,1", "metrics=[macro_f1]"], report_sweep=print) == 0
     assert "2 skipped, finished before" in capsys.readouterr().out
 
 
