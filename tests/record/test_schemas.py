@@ -236,6 +236,16 @@ def places_in(values: Any) -> list[tuple[Any, ...]]:
     return [(key, *rest) for key, value in items for rest in [(), *places_in(value)]]
 
 
+def test_a_metric_info_that_is_nested_too_deeply_is_refused():
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    about = RESULT["metric_info"]["loss"]
+    assert message(schemas.Result, changed(RESULT, "metric_info.loss", about | {"later": deep})).startswith(
+        "metric_info"
+    )
+
+
 @by_file
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())

@@ -125,10 +125,7 @@ _checked_infos: dict[bytes, dict[str, MetricInfo]] = {}
 
 def _check_infos(values: Any, validate: ValidatorFunctionWrapHandler) -> dict[str, MetricInfo]:
     """Check the `metric_info` of a run. The runs of a sweep have the same one, which is checked once."""
-    try:
-        content = marshal.dumps(values, 2)
-    except ValueError:  # nested too deeply
-        content = b""
+    content = marshal.dumps(values, 2)  # a ValueError of what is nested too deeply refuses it
     if content not in _checked_infos:
         infos: dict[str, MetricInfo] = validate(values)
         for name, info in infos.items():
