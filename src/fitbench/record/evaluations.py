@@ -25,10 +25,10 @@ def read(folder: Path, result: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         FitbenchError: one is damaged; the message names the file.
     """
-    found = []
+    records = []
     for path in sorted((folder / FOLDER).glob("[!.]*.json")):
         record = read_object(str(path), str(path), SCHEMA, ADVICE)
         check(Evaluation, record, f"{path}: ", ADVICE)
         if record["run_finished_at"] == result["finished_at"]:
-            found.append(record)
-    return found
+            records.append(record)
+    return records

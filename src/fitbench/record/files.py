@@ -69,7 +69,7 @@ def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: st
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            found = json.loads(file.read())
+            content = json.loads(file.read())
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -79,9 +79,9 @@ def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: st
     except ValueError as error:
         raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
     schemas = schema if isinstance(schema, tuple) else (schema,)
-    number = found.get("schema") if isinstance(found, dict) else type(found).__name__
+    number = content.get("schema") if isinstance(content, dict) else type(content).__name__
     if type(number) is not int or number not in schemas:
         number = type(number).__name__ if isinstance(number, dict | list) else number
         readable = " and ".join(map(str, schemas))
         raise FitbenchError(f"{named}: schema {number!r:.80}; this fitbench reads schema {readable}")
-    return found
+    return content

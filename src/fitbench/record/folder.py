@@ -44,7 +44,7 @@ def tidy(folder: Path) -> None:
 
     Only for the holder of the claim.
     """
-    for left in [*folder.glob(UNFINISHED), *folder.glob(f"checkpoint/{UNFINISHED}")]:
-        left.unlink(missing_ok=True)
+    for path in [*folder.glob(UNFINISHED), *folder.glob(f"checkpoint/{UNFINISHED}")]:
+        path.unlink(missing_ok=True)
     if (folder / "result.json").exists() and (folder / "checkpoint").exists():
         shutil.rmtree(folder / "checkpoint")

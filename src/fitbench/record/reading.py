@@ -37,20 +37,20 @@ def find_run(text: str, outputs: Path) -> Path:
         return Path(text)
     if not outputs.is_dir():
         raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
-    found = {f"{folder.parent.name}/{folder.name}": folder for folder in sorted(outputs.glob("*/*")) if is_run(folder)}
+    runs = {f"{folder.parent.name}/{folder.name}": folder for folder in sorted(outputs.glob("*/*")) if is_run(folder)}
     wanted = text.removeprefix(f"{outputs}/").strip("/")
     for fits in (
-        [name for name in found if wanted in (name, found[name].name)],
-        [name for name in found if wanted in name],
+        [name for name in runs if wanted in (name, runs[name].name)],
+        [name for name in runs if wanted in name],
     ):
         if len(fits) == 1:
-            return found[fits[0]]
+            return runs[fits[0]]
         if fits:
             more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
             raise RequestError(f"{text!r} fits {len(fits)} runs:\n  " + "\n  ".join(fits[:NAMED]) + more)
-    nearest = _nearest(wanted, [folder.name for folder in found.values()])
+    nearest = _nearest(wanted, [folder.name for folder in runs.values()])
     hint = f"\nDid you mean {nearest}?" if nearest else ""
-    raise RequestError(f"{text!r} fits none of the {len(found)} runs in {outputs}{hint}")
+    raise RequestError(f"{text!r} fits none of the {len(runs)} runs in {outputs}{hint}")
 
 
 def is_run(folder: Path) -> bool:

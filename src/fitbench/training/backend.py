@@ -139,8 +139,8 @@ def on(device: str) -> Iterator[str]:
         return
     number = int(device.partition(":")[2] or 0)
     if number >= len(gpus):
-        found = ", ".join(f"gpu:{index}" for index in range(len(gpus))) or "no GPU"
-        raise RequestError(f"device is {device}; Keras with {keras.config.backend()} sees {found} here")
+        available = ", ".join(f"gpu:{index}" for index in range(len(gpus))) or "no GPU"
+        raise RequestError(f"device is {device}; Keras with {keras.config.backend()} sees {available} here")
     with keras.device(f"gpu:{number}"):
         yield _gpu_name(number)
 

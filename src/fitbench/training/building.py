@@ -82,7 +82,7 @@ def _supplied(
 def _check_shapes(model: keras.Model, name: str, shape: tuple, classes: int, data: str) -> None:
     takes = getattr(model, "input_shape", None)
     if isinstance(takes, tuple) and any(
-        side not in (None, found) for side, found in zip(takes[1:], shape, strict=False)
+        side not in (None, actual) for side, actual in zip(takes[1:], shape, strict=False)
     ):
         raise RequestError(
             f"model={name} takes images of {_sizes(takes[1:])}; those of data={data} are {_sizes(shape)}"
@@ -139,17 +139,17 @@ def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
     """The extra Keras callbacks of the configuration.
 
     Raises:
-        RequestError: one cannot be made, or is no Keras callback.
+        RequestError: one cannot be created, or is not a Keras callback.
     """
-    made = []
+    objects = []
     for name, callback in settings.items():
         try:
-            made.append(instantiate(callback, _convert_="all"))
+            objects.append(instantiate(callback, _convert_="all"))
         except InstantiationException as error:
             raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {_first_line(error)}") from error
-        if not isinstance(made[-1], keras.callbacks.Callback):
+        if not isinstance(objects[-1], keras.callbacks.Callback):
             raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
-    return made
+    return objects
 
 
 def _first_line(error: BaseException) -> str:

@@ -122,8 +122,8 @@ class Checkpoints(keras.callbacks.Callback):
             return
         arrays = self.resumed.arrays
         variables = _variables(self.model)
-        found = [arrays[name].shape for name in arrays if name.startswith("variable-")]
-        if found != [tuple(variable.shape) for variable in variables]:
+        shapes = [arrays[name].shape for name in arrays if name.startswith("variable-")]
+        if shapes != [tuple(variable.shape) for variable in variables]:
             raise FitbenchError(
                 f"{self.folder}/checkpoint is of a model with other weights than the one that is built now; "
                 "remove it to start anew"
@@ -176,7 +176,7 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
     """Weights, random state, and the state of the optimizer, or of all optimizers of a model that has more."""
     optimizers = [model.optimizer]
     for value in vars(model).values():
-        if isinstance(value, keras.optimizers.Optimizer) and all(value is not known for known in optimizers):
+        if isinstance(value, keras.optimizers.Optimizer) and all(value is not optimizer for optimizer in optimizers):
             optimizers.append(value)
     return [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
 
