@@ -148,7 +148,8 @@ def _aligned(columns: Sequence[Column]) -> str:
     for column in columns:
         texts = [column.head, *column.cells]
         lengths = list(map(cell_len, texts))
-        spaces = [" " * (max(lengths) - length) for length in lengths]
+        longest = max(lengths)
+        spaces = [" " * (longest - length) for length in lengths]
         padded.append([f"{space}{text}" if column.right else text + space
                        for space, text in zip(spaces, texts, strict=True)])  # fmt: skip
     return "\n".join((" " * APART).join(line).rstrip() for line in zip(*padded, strict=True))

@@ -282,7 +282,8 @@ def _named(paths: Sequence[str | Path]) -> str:
 
 def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str]:
     """Every column of the rows, in the order of `load_runs`."""
-    names = dict.fromkeys(name for row in rows for name in row)
+    layouts = dict.fromkeys(map(tuple, rows))  # the runs of a sweep share theirs
+    names = dict.fromkeys(name for layout in layouts for name in layout)
     versions = [name for name in names if name.startswith("versions.")]
     config = [name for name in names if is_configuration(name)]
     rank = {name: i for i, name in enumerate(SECTIONS)}
