@@ -101,7 +101,8 @@ def mean_interval(
 def interval_method(metric: Quantity) -> str:
     """Which interval `mean_interval` computes for this metric, in a few words for a footnote."""
     if (metric.low, metric.high) == (0.0, 1.0):
-        return "Wilson's score interval with Student's t, the spread of the seeds giving the effective sample size"
+        text = "Wilson's score interval with Student's t; the spread of the seeds gives the effective sample size"
+        return f"{text}; at least one example to each side" if metric.proportion else text
     if (metric.low, metric.high) == (0.0, math.inf):
         return "Student's t interval of the logarithm of the mean (delta method)"
     return "Student's t interval of the mean, cut at the range of the metric"
