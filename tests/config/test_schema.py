@@ -251,13 +251,18 @@ def test_wrong_type_is_refused_in_a_line_that_begins_with_the_key(values, base, 
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("key", ["foo", "training.epoch", "model.pixels", "data.path", "distortion.zoom"])
+@pytest.mark.parametrize("key", ["foo", "model.pixels", "data.path", "distortion.zoom"])
 def test_unknown_key_is_refused_with_those_that_exist(values, key):
     said = refusal(values("default", {key: 1}))
     section = key.rpartition(".")[0]
     assert said.startswith(f"{key}: there is no such key; ")
     for known in values()[section] if section else values():
         assert known in said
+
+
+def test_misspelt_key_is_refused_with_the_nearest(values):
+    said = refusal(values("default", {"training.epoch": 1}))
+    assert said == "training.epoch: there is no such key. Did you mean training.epochs?"
 
 
 @pytest.mark.parametrize("key", ["seed", "training.epochs", "model.pixel_range", "training.early_stopping.patience"])

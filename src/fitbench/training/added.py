@@ -19,6 +19,7 @@ from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
 from fitbench.record.reading import lacking, read_predictions, read_result
 from fitbench.record.result import write_result
+from fitbench.text import first_line
 from fitbench.training import backend
 from fitbench.training.measures import Measures, arranged
 from fitbench.training.run import load_measures, seed, start_backend
@@ -105,7 +106,7 @@ def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> 
         model.load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FitbenchError(
-            f"{path}: the weights of {run_id(config)} cannot be read: {str(error).splitlines()[0]:.200}; train the run "
+            f"{path}: the weights of {run_id(config)} cannot be read: {first_line(error):.200}; train the run "
             "again with force=true"
         ) from error
     return model

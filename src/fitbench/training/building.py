@@ -15,6 +15,7 @@ from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
 from fitbench.tasks import task_of
+from fitbench.text import first_line
 from fitbench.training import objective, optimizers
 
 
@@ -35,7 +36,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
         signature = inspect.signature(get_method(target))
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(
-            f"model._target_ is {target}, which cannot be loaded: {_first_line(error)}; "
+            f"model._target_ is {target}, which cannot be loaded: {first_line(error.__cause__ or error)}; "
             "the folder of a module of your own must be on PYTHONPATH"
         ) from error
     supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
@@ -120,7 +121,9 @@ def compiled(
     try:
         optimizer = optimizers.build(config.optimizer, steps_per_epoch, settings.epochs)
     except InstantiationException as error:
-        raise RequestError(f"optimizer: {config.optimizer['_target_']}: {_first_line(error)}") from error
+        raise RequestError(
+            f"optimizer: {config.optimizer['_target_']}: {first_line(error.__cause__ or error)}"
+        ) from error
     trained.compile(
         optimizer=optimizer,
         loss=objective.loss(settings),
@@ -146,11 +149,9 @@ def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
         try:
             objects.append(instantiate(callback, _convert_="all"))
         except InstantiationException as error:
-            raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {_first_line(error)}") from error
+            raise RequestError(
+                f"training.callbacks.{name}: {callback['_target_']}: {first_line(error.__cause__ or error)}"
+            ) from error
         if not isinstance(objects[-1], keras.callbacks.Callback):
             raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
     return objects
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error.__cause__ or error).splitlines()[0]
