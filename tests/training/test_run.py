@@ -325,7 +325,7 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     from PIL import Image
 
     from fitbench.data import image_folder
-    from fitbench.training import fit as fit_module
+    from fitbench.training import passes
 
     digits = load(configure("data=digits").data)
     for part, images, labels in (("train", digits.x_train, digits.y_train), ("test", digits.x_test, digits.y_test)):
@@ -340,7 +340,7 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     assert result["run_id"].startswith("images-mlp-adam-")
     assert result["data"]["classes"] == [f"class {digit}" for digit in range(10)]
     monkeypatch.setattr(image_folder, "memory_limit", lambda: 1000)
-    monkeypatch.setattr(fit_module, "BLOCK_BYTES", 64 * 130)
+    monkeypatch.setattr(passes, "BLOCK_BYTES", 64 * 130)
     assert_same_run(whole, trained(*options)[0])
 
 

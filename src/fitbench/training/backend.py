@@ -129,20 +129,27 @@ def on(device: str) -> Iterator[str]:
     """
     import keras
 
-    gpus = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+    names = gpus()
     if device == "auto":
-        yield _gpu_name(0) if gpus else cpu_name()
+        yield _gpu_name(0) if names else cpu_name()
         return
     if device == "cpu":
         with keras.device("cpu:0"):
             yield cpu_name()
         return
     number = int(device.partition(":")[2] or 0)
-    if number >= len(gpus):
-        available = ", ".join(f"gpu:{index}" for index in range(len(gpus))) or "no GPU"
+    if number >= len(names):
+        available = ", ".join(f"gpu:{index}" for index in range(len(names))) or "no GPU"
         raise RequestError(f"device is {device}; Keras with {keras.config.backend()} sees {available} here")
     with keras.device(f"gpu:{number}"):
         yield _gpu_name(number)
+
+
+def gpus() -> list[str]:
+    """Keras's names of the GPUs that the loaded backend sees."""
+    import keras
+
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
 
 
 def cpu_name() -> str:

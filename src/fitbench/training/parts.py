@@ -11,7 +11,7 @@ from fitbench.data.memory import take
 from fitbench.metrics import join
 from fitbench.training import objective
 from fitbench.training.evaluate import predict
-from fitbench.training.fit import Examples
+from fitbench.training.examples import Examples
 from fitbench.training.measures import Measures
 
 Values = dict[str, float | None]  # by their names in the result, such as 'val_macro_f1'
