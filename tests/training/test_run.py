@@ -358,9 +358,11 @@ def test_diverging_run_fails_and_keeps_its_history(trained, configure, tmp_path)
     assert not (folder / "claim.json").exists()
 
 
-def test_model_that_does_not_fit_the_images_is_refused(trained):
+def test_model_that_does_not_fit_the_images_is_refused_and_no_attempt(trained, configure, tmp_path):
     with pytest.raises(RequestError, match="lenet5 takes images of 10x10 pixels or more; these are 8x8"):
-        trained("data=digits", "model=lenet5")
+        trained("data=digits", "model=lenet5", outputs=tmp_path)
+    folder = folder_of(configure("data=digits", "model=lenet5", f"outputs={tmp_path}"))
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "error.txt"}
 
 
 def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_path, monkeypatch):
@@ -523,7 +525,7 @@ def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
         train(config, folder)
     assert state_of(folder) is not State.finished
     assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt", "checkpoint"}
-    assert not list((folder / "checkpoint").iterdir())
+    assert [path.name for path in (folder / "checkpoint").iterdir()] == ["attempts.txt"]
     assert len(read_history(folder)) == 2
 
 

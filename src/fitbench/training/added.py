@@ -20,9 +20,9 @@ from fitbench.record.claims import claim
 from fitbench.record.reading import lacking, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.text import first_line
-from fitbench.training import backend
+from fitbench.training import backend, measures
 from fitbench.training.measures import Measures, arranged
-from fitbench.training.run import load_measures, seed, start_backend
+from fitbench.training.randomness import seed
 
 if TYPE_CHECKING:
     import keras
@@ -47,7 +47,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         if not names:
             return result
         backend.choose(config.backend)
-        measures = load_measures(config)
+        measured = measures.of(config)
         predictions = read_predictions(folder, result)
         data = load(config.data)
         if data.sha256 != result["data"]["sha256"]:
@@ -55,11 +55,11 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
                 f"{folder.name} lacks {', '.join(names)}, and cannot be evaluated with other data: it was trained with "
                 f"SHA-256 {result['data']['sha256'][:8]}, the data now have {data.sha256[:8]}"
             )
-        values = result["metrics"] | _values(config, folder, data, measures, result)
-        added = [measures.metrics[name] for name in names]
-        test = measures.task.score(added, predictions.targets, predictions.outputs)
+        values = result["metrics"] | _values(config, folder, data, measured, result)
+        added = [measured.metrics[name] for name in names]
+        test = measured.task.score(added, predictions.targets, predictions.outputs)
         values |= {join("test", name): value for name, value in test.items()}
-        info = {name: about for name, about in (result["metric_info"] | measures.info).items() if name != "loss"}
+        info = {name: about for name, about in (result["metric_info"] | measured.info).items() if name != "loss"}
         result |= {
             "primary": next(iter(config.metrics)),
             "metrics": arranged(values, info, PARTS),
@@ -74,17 +74,17 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def _values(
-    config: Config, folder: Path, data: Dataset, measures: Measures, result: dict[str, Any]
+    config: Config, folder: Path, data: Dataset, measured: Measures, result: dict[str, Any]
 ) -> dict[str, float | None]:
     """The values of the training and the validation part that the result does not have."""
-    start_backend(config)
+    backend.start(config)
     from fitbench.training.parts import Parts
 
     settings = config.training
     kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
     with backend.on(config.device):
         model = _saved_model(config, folder, data, len(kept))
-        return Parts(config, data, data, kept, held_back, measures).missing_values(model, result["metrics"])
+        return Parts(config, data, data, kept, held_back, measured).missing_values(model, result["metrics"])
 
 
 def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> keras.Model:

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fitbench.config import Backend
+from fitbench.config import Backend, Config, run_id
 from fitbench.errors import RequestError
+from fitbench.training import gpus
+from fitbench.training.progress import notice
 
 
 def choose(backend: Backend) -> None:
@@ -31,6 +33,17 @@ def choose(backend: Backend) -> None:
             )
     os.environ["KERAS_BACKEND"] = backend.value
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+
+
+def start(config: Config) -> None:
+    """Import Keras with the backend, the device and the threads of the configuration, if that has not been done.
+
+    Raises:
+        RequestError: as `load`.
+    """
+    with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
+        gpus.take(config.device)
+        load(config.backend, config.threads)
 
 
 @functools.cache
@@ -129,7 +142,7 @@ def on(device: str) -> Iterator[str]:
     """
     import keras
 
-    names = gpus()
+    names = gpu_names()
     if device == "auto":
         yield _gpu_name(0) if names else cpu_name()
         return
@@ -145,7 +158,7 @@ def on(device: str) -> Iterator[str]:
         yield _gpu_name(number)
 
 
-def gpus() -> list[str]:
+def gpu_names() -> list[str]:
     """Keras's names of the GPUs that the loaded backend sees."""
     import keras
 

@@ -38,7 +38,7 @@ def compile_loops(model: keras.Model, examples: Examples, xla: bool = False) -> 
     steps = (_without_outputs(model.train_step), _without_outputs(model.test_step), _test_step_with_outputs(model))
     if keras.config.backend() == "jax":
         # inside a loop, XLA's convolutions on a CPU take twice as long
-        single_steps = not backend.gpus() and _convolutional(model)
+        single_steps = not backend.gpu_names() and _convolutional(model)
         return Loops(model, *(_jax_loop(step, single_steps) for step in steps))
     # validation is a few large batches: XLA would not make up for the time it takes to compile
     return Loops(model, *(_tensorflow_loop(step, examples, xla and step is steps[0]) for step in steps))
@@ -206,7 +206,7 @@ def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
         return False
     if setting != "auto":
         return bool(setting)
-    if backend.gpus():
+    if backend.gpu_names():
         return bool(model.jit_compile)
     return steps >= 3_000 and not _convolutional(model) and all(layer.supports_jit for layer in model._flatten_layers())
 
