@@ -325,6 +325,16 @@ def test_rbf_outputs_go_with_cross_entropy_only(values, loss):
     assert from_hydra(OmegaConf.create(softmax)).model["output"] == "softmax"
 
 
+@pytest.mark.parametrize("base", ["mlp", "lenet1"])
+def test_sigmoid_outputs_go_with_a_squared_error_only(values, base):
+    both = {"model.output_activation": "sigmoid", "training.loss": "cross_entropy", "training.label_smoothing": 0.0}
+    assert refusal(values(base, both)).startswith(
+        "model.output_activation=sigmoid goes with training.loss=mean_squared_error: "
+    )
+    squared = values(base, both | {"training.loss": "mean_squared_error"})
+    assert from_hydra(OmegaConf.create(squared)).model["output_activation"] == "sigmoid"
+
+
 def test_what_was_recorded_before_some_keys_were_there_is_the_same_run(bases):
     old = plain(bases["default"])
     del old["threads"], old["data"]["preprocess"], old["training"]["targets"]

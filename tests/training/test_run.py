@@ -430,19 +430,20 @@ def test_optimizers_and_callbacks_that_cannot_be_made_are_refused(trained, optio
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "end", ["Dense(classes, activation='softmax')(x)", "Softmax()(keras.layers.Dense(classes)(x))"]
-)
-def test_model_of_ones_own_that_ends_in_a_softmax_is_refused(trained, tmp_path, monkeypatch, end):
-    module = f"softmax_{len(end)}"
-    (tmp_path / f"{module}.py").write_text(
+def test_model_of_ones_own_that_ends_in_a_softmax_is_refused_before_it_trains(
+    trained, tmp_path, monkeypatch, configure
+):
+    (tmp_path / "hidden_softmax.py").write_text(
         "import keras\n\ndef net(input_shape, classes):\n    images = keras.Input(input_shape, dtype='uint8')\n"
         "    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))\n"
-        f"    return keras.Model(images, keras.layers.{end})\n"
+        "    inner = keras.Model(images, keras.ops.softmax(keras.layers.Dense(classes)(x)))\n"
+        "    outer = keras.Input(input_shape, dtype='uint8')\n    return keras.Model(outer, inner(outer))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RequestError, match="ends in a softmax; the loss is computed from logits"):
-        trained("data=digits", "model=softmax", f"model._target_={module}.net", "~model.pixel_range")
+    options = ("data=digits", "model=softmax", "model._target_=hidden_softmax.net", "~model.pixel_range")
+    with pytest.raises(RequestError, match="model=softmax ends in a softmax"):
+        trained(*options, outputs=tmp_path)
+    assert not (folder_of(configure(*options, f"outputs={tmp_path}")) / "history.jsonl").exists()
 
 
 def test_convnet_learns_in_the_few_steps_of_a_small_data_set(trained):
