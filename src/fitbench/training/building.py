@@ -16,8 +16,8 @@ from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
 from fitbench.tasks import task_of
-from fitbench.text import first_line
 from fitbench.training import objective, optimizers, outputs
+from fitbench.training.reasons import reason
 
 
 def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
@@ -37,7 +37,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
         signature = inspect.signature(get_method(target))
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(
-            f"model._target_ is {target}, which cannot be loaded: {first_line(error.__cause__ or error)}; "
+            f"model._target_ is {target}, which cannot be loaded: {reason(error)}; "
             "the folder of a module of your own must be on PYTHONPATH"
         ) from error
     supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
@@ -53,7 +53,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     except InstantiationException as error:
         if not isinstance(error.__cause__, ValueError):
             raise
-        raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {error.__cause__}") from error
+        raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise RequestError(f"model._target_ is {target}, which gave {type(model).__name__}; it must give a keras.Model")
     _check_shape(model, config.model["name"], shape, data.name)
@@ -124,9 +124,7 @@ def compiled(
     try:
         optimizer = optimizers.build(config.optimizer, steps_per_epoch, settings.epochs)
     except InstantiationException as error:
-        raise RequestError(
-            f"optimizer: {config.optimizer['_target_']}: {first_line(error.__cause__ or error)}"
-        ) from error
+        raise RequestError(f"optimizer: {config.optimizer['_target_']}: {reason(error)}") from error
     trained.compile(
         optimizer=optimizer,
         loss=objective.loss(settings),
@@ -152,9 +150,7 @@ def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
         try:
             objects.append(instantiate(callback, _convert_="all"))
         except InstantiationException as error:
-            raise RequestError(
-                f"training.callbacks.{name}: {callback['_target_']}: {first_line(error.__cause__ or error)}"
-            ) from error
+            raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {reason(error)}") from error
         if not isinstance(objects[-1], keras.callbacks.Callback):
             raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
     return objects

@@ -11,7 +11,6 @@ from hydra.utils import get_method
 
 from fitbench.errors import RequestError
 from fitbench.record.history import write_history
-from fitbench.text import first_line
 from fitbench.training import checkpoint
 from fitbench.training.building import callbacks
 from fitbench.training.callbacks import EarlyStopping, Pruning, Recorder
@@ -20,6 +19,7 @@ from fitbench.training.fit import fit
 from fitbench.training.networks import Network
 from fitbench.training.parts import Parts
 from fitbench.training.progress import Display
+from fitbench.training.reasons import reason
 from fitbench.training.trial import Trial
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def solve(parts: Parts, network: Network) -> Trained:
     try:
         solver = get_method(target)
     except (ImportError, ValueError, InstantiationException) as error:
-        raise RequestError(f"model.solver is {target}, which cannot be loaded: {first_line(error)}") from error
+        raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
     solver(network.model, parts.prepared.x_train, parts.prepared.y_train)
     return Trained([], None, False)
 

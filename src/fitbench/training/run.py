@@ -86,19 +86,20 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     backend.start(config)
 
     from fitbench.models.deskew import from_raw
-    from fitbench.training import checkpoint, epochs, networks, outcome
+    from fitbench.training import checkpoint, epochs, networks, outcome, rehearsal
     from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
         parts = Parts.of(config, data, measured)
         seed(config, shared=networks.is_kept(config, data))
         network = networks.network(config, parts.prepared, len(parts.kept))
+        model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
+        rehearsal.rehearse(parts, model, folder)
         resumed = epochs.resumable(folder, data.sha256)
         if config.training.epochs:
             trained = epochs.train(parts, network, folder, resumed, began, trial)
         else:
             trained = epochs.solve(parts, network)
-        model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         outcome.write_model(model, folder)
         if trial is not None and trained.pruned:
             networks.keep(network)
