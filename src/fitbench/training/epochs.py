@@ -13,7 +13,7 @@ from fitbench.errors import RequestError
 from fitbench.record.history import write_history
 from fitbench.training import checkpoint
 from fitbench.training.building import callbacks
-from fitbench.training.callbacks import EarlyStopping, Pruning, Recorder
+from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
 from fitbench.training.fit import fit
 from fitbench.training.networks import Network
@@ -27,14 +27,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gave: the history, the seconds in `fit` over all attempts, and whether a search ended the run.
+    """What training gave. A model that is computed by its solver has no epochs and no seconds.
 
-    A model that is computed by its solver has no epochs and no seconds.
+    Attributes:
+        history: a line for each epoch.
+        fit_seconds: in `fit`, over all attempts.
+        pruned: whether a search ended the run.
+        measured: whether the history has the values of the weights that the model has, in the line of `kept_epoch`.
+            A callback of the user's may have changed them.
     """
 
     history: list[dict[str, Any]]
     fit_seconds: float | None
     pruned: bool
+    measured: bool
 
 
 def resumable(folder: Path, sha256: str) -> Checkpoint | None:
@@ -71,7 +77,9 @@ def train(
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
     stopping = settings.early_stopping
-    states = [EarlyStopping(measures.monitor or "", measures.monitored, stopping)] if stopping else []
+    fingerprints = None if network.is_ours else Fingerprints()
+    states: list[keras.callbacks.Callback] = [] if fingerprints is None else [fingerprints]
+    states += [EarlyStopping(measures.monitor or "", measures.monitored, stopping)] if stopping else []
     states += callbacks(settings.callbacks)
     checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256)
     pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
@@ -85,7 +93,11 @@ def train(
             _fit(parts, network, first, [*states, recorder, checkpoints, *([pruning] if pruning else [])], display)
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
-    return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned)
+    assert network.loops is not None
+    measured = fingerprints is None or fingerprints.of_epochs.get(
+        str(measures.kept_epoch(history)["epoch"])
+    ) == fingerprint(network.loops.model)
+    return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned, measured)
 
 
 def solve(parts: Parts, network: Network) -> Trained:
@@ -100,7 +112,7 @@ def solve(parts: Parts, network: Network) -> Trained:
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
     solver(network.model, parts.prepared.x_train, parts.prepared.y_train)
-    return Trained([], None, False)
+    return Trained([], None, False, measured=True)
 
 
 def _fit(

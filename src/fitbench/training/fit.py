@@ -78,6 +78,19 @@ def fit(
         model.train_function = None
 
 
+def evaluate(loops: Loops, examples: Examples) -> dict[str, float]:
+    """The loss and the metrics of the model on examples, by their names, as the validation of `fit` computes them."""
+    batch_size = None if keras.config.backend() == "tensorflow" else 1
+    logs = loops.model.evaluate(
+        *_ticks(1, examples),
+        batch_size=batch_size,
+        callbacks=[_Validation(loops, examples, None)],
+        return_dict=True,
+        verbose=0,
+    )
+    return {name: float(value) for name, value in logs.items()}
+
+
 class _Validation(keras.callbacks.Callback):
     """Puts our pass in the place of Keras's test function for the validation of `fit`, and for nothing else.
 

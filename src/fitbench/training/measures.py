@@ -65,22 +65,25 @@ class Measures:
             values |= self.task.score(others, targets, self.task.recorded(raw, self.loss))
         return values
 
-    def of_epochs(self, history: list[dict[str, Any]]) -> dict[str, float | None]:
+    def of_epochs(self, history: list[dict[str, Any]], measured: bool = True) -> dict[str, float | None]:
         """The values, by their names in the result, that the history has of the weights that the model has.
 
-        These are the weights of the best epoch where early stopping restores them, else of the last epoch. Values of
-        the training part are only those that the step measures. Without epochs nothing is measured.
+        Values of the training part are only those that the step measures. If the weights are not `measured`, because
+        something has changed them since, or without epochs, there are none.
         """
         if not history:
             return {"best_epoch": None, "epochs": 0}
-        best = self.best(history)
-        line = best if self.stopping and self.stopping.restore_best_weights else history[-1]
-        values: dict[str, float | None] = {"best_epoch": best["epoch"], "epochs": history[-1]["epoch"]}
+        line = self.kept_epoch(history) if measured else {}
+        values = {"best_epoch": self.best(history)["epoch"], "epochs": history[-1]["epoch"]}
         for part, names in (("train", self.task.step_metrics), ("val", self.metrics)):
             for name in ("loss", *names):
                 if (key := metrics.history_key(part, name)) in line:
                     values[metrics.join(part, name)] = line[key]
         return values
+
+    def kept_epoch(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """The epoch whose weights the model has: the best where early stopping restores them, else the last."""
+        return self.best(history) if self.stopping and self.stopping.restore_best_weights else history[-1]
 
     def best(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """The best epoch as early stopping counts: a change of no more than `min_delta` is none."""

@@ -34,6 +34,11 @@ class Network:
     loops: Loops | None
     key: tuple[str, ...] | None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether no code of the user's takes part in the training."""
+        return self.key is not None
+
 
 _kept: list[Network] = []  # at most one
 

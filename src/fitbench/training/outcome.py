@@ -1,5 +1,6 @@
 """What a run records at its end: model.keras, predictions.npz, and result.json or pruned.json."""
 
+import logging
 import math
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 
 from fitbench.config import config_id, plain, run_id
-from fitbench.metrics import PARTS
+from fitbench.metrics import PARTS, join
 from fitbench.record.files import beside, replacing
 from fitbench.record.result import SCHEMA, utc_now
 from fitbench.training import backend
@@ -17,9 +18,13 @@ from fitbench.training.checkpoint import Checkpoint
 from fitbench.training.environment import git_state, versions
 from fitbench.training.epochs import Trained
 from fitbench.training.evaluate import predict
+from fitbench.training.fit import evaluate
 from fitbench.training.measures import arranged
+from fitbench.training.networks import Network
 from fitbench.training.parts import Parts, Values
 from fitbench.training.trial import Trial
+
+log = logging.getLogger(__name__)
 
 
 def write_model(model: keras.Model, folder: Path) -> None:
@@ -28,19 +33,36 @@ def write_model(model: keras.Model, folder: Path) -> None:
         model.save(new)
 
 
-def evaluate(parts: Parts, network: keras.Model, model: keras.Model, trained: Trained, folder: Path) -> Values:
+def values_of_training(parts: Parts, network: Network, trained: Trained) -> Values:
+    """The values of the training and the validation part that training has measured.
+
+    If something has changed the weights since, the network is evaluated on both parts as they are now.
+    """
+    measures = parts.measures
+    values = measures.of_epochs(trained.history, trained.measured)
+    if trained.measured or network.loops is None:
+        return values
+    log.info("the weights have changed since their validation, so they are evaluated again")
+    for part, examples in zip(("train", "val"), parts.examples(), strict=True):
+        if examples is not None:
+            logs = evaluate(network.loops, examples)
+            values |= {join(part, name): logs[name] for name in ("loss", *measures.task.step_metrics) if name in logs}
+    return values
+
+
+def values(parts: Parts, network: Network, model: keras.Model, trained: Trained, folder: Path) -> Values:
     """The values of every part; the test part is read for them, and its predictions are written.
 
     Args:
         parts: of the data.
-        network: takes prepared images.
+        network: what was trained; it takes prepared images.
         model: the same from raw images.
-        trained: has the values of the epochs.
+        trained: how it was trained.
         folder: of the run.
     """
     data, measures = parts.data, parts.measures
-    values = measures.of_epochs(trained.history)
-    values |= parts.missing_values(network, values)
+    values = values_of_training(parts, network, trained)
+    values |= parts.missing_values(network.model, values)
     outputs = predict(model, data.x_test)
     values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs)
     arrays: dict[str, Any] = {
@@ -98,14 +120,14 @@ def timing(parts: Parts, trained: Trained, began: float, resumed: Checkpoint | N
     }
 
 
-def pruned(parts: Parts, trial: Trial, trained: Trained) -> dict[str, Any]:
-    """What pruned.json holds: the metrics are those of the epochs up to now. Of the others none is measured."""
+def pruned(parts: Parts, trial: Trial, network: Network, trained: Trained) -> dict[str, Any]:
+    """What pruned.json holds: the metrics are those that training has measured up to now."""
     measures = parts.measures
     return {
         "schema": SCHEMA,
         "run_id": run_id(parts.config),
         "trial": trial.number,
-        "metrics": arranged(measures.of_epochs(trained.history), measures.metrics, ("train", "val")),
+        "metrics": arranged(values_of_training(parts, network, trained), measures.metrics, ("train", "val")),
         "metric_info": measures.info,
         "timing": {"fit_seconds": trained.fit_seconds},
         "pruned_at": utc_now(),

@@ -103,9 +103,9 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
         outcome.write_model(model, folder)
         if trial is not None and trained.pruned:
             networks.keep(network)
-            write_pruned(folder, outcome.pruned(parts, trial, trained))
+            write_pruned(folder, outcome.pruned(parts, trial, network, trained))
             return None
-        values = outcome.evaluate(parts, network.model, model, trained, folder)
+        values = outcome.values(parts, network, model, trained, folder)
         networks.keep(network)
         result = outcome.result(parts, model, values, outcome.timing(parts, trained, began, resumed))
     result |= {"device": device, "attempts": attempt} | ({} if trial is None else {"trial": trial.number})
