@@ -20,7 +20,7 @@ from fitbench.launch.job import run
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training import checkpoint, networks
+from fitbench.training import backend, checkpoint, environment, networks
 from fitbench.training.callbacks import Diverged
 from fitbench.training.run import train
 
@@ -73,7 +73,7 @@ def test_result_has_every_field_of_the_contract(dropout_run):
         "finished_at",
     }  # fmt: skip
     assert (result["task"], result["primary"], result["fold"]) == ("classification", "accuracy", None)
-    assert (result["code"], result["environment"]) == ({}, {})
+    assert result["code"] == {}
     assert result["threads"] == len(os.sched_getaffinity(0))
     assert result["metric_info"] == {name: metrics.get(name).info() for name in ("accuracy", "loss")}
     assert set(result["metrics"]) == {
@@ -169,6 +169,37 @@ def test_convolutions_and_distortions_are_repeatable_too(trained):
 
 def test_another_seed_is_another_run(dropout_run, trained):
     assert trained(*DROPOUT_RUN, "seed=1")[1]["metrics"] != dropout_run[1]["metrics"]
+
+
+def test_settings_of_keras_change_nothing(trained):
+    """They stand in keras.json and in the environment, or a module of the user's sets them."""
+    options = ("data=digits", "model=convnet", "model.filters=[4,8]", "training.epochs=2")
+    networks.forget()
+    expected, _ = trained(*options)
+    networks.forget()
+    keras.config.set_floatx("float64")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_max_epochs(1)
+    try:
+        assert_same_run(expected, trained(*options)[0])
+    finally:
+        backend.reset_settings()
+
+
+def test_environment_variables_that_change_digits_are_recorded(trained, monkeypatch):
+    for name in list(environment.variables()):
+        monkeypatch.delenv(name)
+    for name in ("TF_ENABLE_ONEDNN_OPTS", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "OMP_NUM_THREADS", "TF_CUDNN_DETERMINISTIC"):
+        monkeypatch.setenv(name, f"of {name}")
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_VAR_password", "TF_TOKEN_example_com", "HOME", "KERAS_BACKEND"):
+        monkeypatch.setenv(name, "not recorded")
+    _, result = trained("data=digits", "model=nearest_mean")
+    assert result["environment"] == {
+        "DNNL_MAX_CPU_ISA": "of DNNL_MAX_CPU_ISA", "OMP_NUM_THREADS": "of OMP_NUM_THREADS",
+        "TF_CUDNN_DETERMINISTIC": "of TF_CUDNN_DETERMINISTIC", "TF_ENABLE_ONEDNN_OPTS": "of TF_ENABLE_ONEDNN_OPTS",
+        "XLA_FLAGS": "of XLA_FLAGS",
+    }  # fmt: skip
 
 
 # -- interruption

@@ -32,6 +32,7 @@ def choose(backend: Backend) -> None:
                 "a process has one backend: launch the runs of each backend with a command of their own"
             )
     os.environ["KERAS_BACKEND"] = backend.value
+    os.environ["KERAS_NNX_ENABLED"] = "false"  # over keras.json; Keras reads it once
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
 
 
@@ -73,6 +74,7 @@ def load(backend: Backend, threads: int | str = "auto") -> None:
         raise RequestError(
             f"backend is {backend.value}, which is not installed; pip install 'fitbench[{backend.value}]'"
         ) from error
+    reset_settings()
     if isinstance(threads, int):
         _limit_threads(backend, threads, loaded)
     gc.freeze()  # Keras collects garbage before each run; half a million objects of its own need no looking at
@@ -95,6 +97,20 @@ def _limit_threads(backend: Backend, threads: int, loaded: bool) -> None:
             f"threads is {threads}, but this process computes with another number; launch such runs with a command of "
             "their own"
         ) from error
+
+
+def reset_settings() -> None:
+    """Give Keras its own defaults, whatever keras.json, the environment, or a module of the user's has set.
+
+    So the results of a run depend on its configuration alone. The dtype policy is a part of it.
+    """
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 def cpu_threads() -> int:

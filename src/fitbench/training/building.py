@@ -16,7 +16,7 @@ from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
 from fitbench.tasks import task_of
-from fitbench.training import objective, optimizers, outputs
+from fitbench.training import backend, objective, optimizers, outputs
 from fitbench.training.reasons import reason
 
 
@@ -40,6 +40,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
             f"model._target_ is {target}, which cannot be loaded: {reason(error)}; "
             "the folder of a module of your own must be on PYTHONPATH"
         ) from error
+    backend.reset_settings()  # its module may have changed them, when it was imported
     supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
     try:
         signature.bind(**supplied, **settings)
@@ -153,4 +154,5 @@ def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
             raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {reason(error)}") from error
         if not isinstance(objects[-1], keras.callbacks.Callback):
             raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
+    backend.reset_settings()
     return objects

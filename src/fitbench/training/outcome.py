@@ -15,7 +15,7 @@ from fitbench.record.files import beside, replacing
 from fitbench.record.result import SCHEMA, utc_now
 from fitbench.training import backend
 from fitbench.training.checkpoint import Checkpoint
-from fitbench.training.environment import git_state, versions
+from fitbench.training.environment import git_state, variables, versions
 from fitbench.training.epochs import Trained
 from fitbench.training.evaluate import predict
 from fitbench.training.fit import evaluate
@@ -104,7 +104,7 @@ def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, f
         "versions": versions(config.backend),
         "git": git_state(),
         "code": {},
-        "environment": {},
+        "environment": variables(),
         "threads": backend.cpu_threads(),
         "finished_at": utc_now(),
     }

@@ -7,6 +7,7 @@ import random
 import numpy as np
 
 from fitbench.config import Backend, Config
+from fitbench.training import backend
 
 
 def seed(config: Config, shared: bool) -> None:
@@ -17,6 +18,7 @@ def seed(config: Config, shared: bool) -> None:
     """
     import keras
 
+    backend.reset_settings()
     random.seed(config.seed)  # all of Keras's own seeds come from here
     np.random.seed(config.seed)
     if shared:
