@@ -190,14 +190,17 @@ def test_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():
 
 def test_callbacks_see_every_execution_and_progress_every_slice(monkeypatch):
     monkeypatch.setattr(passes, "SLICE_SECONDS", 0.0)
-    batches, seen = [], []
-    counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+    begun, ended, seen = [], [], []
+    counter = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: begun.append(batch),
+        on_train_batch_end=lambda batch, logs: ended.append(batch),
+    )
     examples = Examples(IMAGES[:400], LABELS[:400])
     fit(
         compile_loops(model(), examples), examples, None, seed=0, batch_size=32, epochs=1,
         steps_per_execution=4, callbacks=[counter], progress=lambda done, logs: seen.append((done, logs)),
     )  # fmt: skip
-    assert len(batches) == 4  # 13 steps, 4 at a time
+    assert (begun, ended) == ([0, 4, 8, 12], [3, 7, 11, 12])  # 13 steps, 4 at a time, by their numbers as in Keras
     assert seen[-1][0] == 400
     assert len(seen) > 4
     assert set(seen[0][1]) == {"loss", "accuracy"}

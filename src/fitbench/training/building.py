@@ -138,21 +138,3 @@ def compiled(
 def _trains_itself(model: keras.Model) -> bool:
     own = ("train_step", "test_step", "compute_loss", "compute_metrics")
     return any(getattr(type(model), method) is not getattr(keras.Model, method) for method in own)
-
-
-def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
-    """The extra Keras callbacks of the configuration.
-
-    Raises:
-        RequestError: one cannot be created, or is not a Keras callback.
-    """
-    objects = []
-    for name, callback in settings.items():
-        try:
-            objects.append(instantiate(callback, _convert_="all"))
-        except InstantiationException as error:
-            raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {reason(error)}") from error
-        if not isinstance(objects[-1], keras.callbacks.Callback):
-            raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
-    backend.reset_settings()
-    return objects

@@ -77,7 +77,7 @@ def fingerprint(model: keras.Model) -> str:
     """The SHA-256 of the values of a model's weights."""
     digest = hashlib.sha256()
     for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight))
+        digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
 
 

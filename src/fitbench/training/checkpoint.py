@@ -24,6 +24,9 @@ from fitbench.record.files import replacing
 
 log = logging.getLogger(__name__)
 
+# Attributes of callbacks that are set anew in each attempt: Keras turns the sign of `min_delta` in the first epoch of
+# every `fit`, looks whether a CSV has its header, and the run folder may lie elsewhere by now.
+SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 WHOLE = "[0-9]*.npz"  # <epoch>-<checksum>.npz
 
 
@@ -184,11 +187,11 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
     """The attributes of a callback that JSON can hold: best so far, epochs waited, a list of losses.
 
-    `min_delta` is a setting, not state: Keras turns its sign in the first epoch of every `fit`.
+    Those of `SETTINGS` are not state.
     """
     attributes = {}
     for name, value in vars(callback).items():
-        if name in ("min_delta", "params") or value is None:
+        if name in SETTINGS or value is None:
             continue
         try:
             attributes[name] = json.loads(json.dumps(value, default=_number))  # a copy: a list may go on growing

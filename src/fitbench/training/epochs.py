@@ -12,7 +12,6 @@ from hydra.utils import get_method
 from fitbench.errors import RequestError
 from fitbench.record.history import write_history
 from fitbench.training import checkpoint
-from fitbench.training.building import callbacks
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
 from fitbench.training.fit import fit
@@ -21,6 +20,7 @@ from fitbench.training.parts import Parts
 from fitbench.training.progress import Display
 from fitbench.training.reasons import reason
 from fitbench.training.trial import Trial
+from fitbench.training.user_callbacks import user_callbacks
 
 log = logging.getLogger(__name__)
 
@@ -73,14 +73,14 @@ def train(
     """
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
-    if resumed:
-        log.info("going on after epoch %d", resumed.epoch)
-    write_history(folder, history)
     stopping = settings.early_stopping
     fingerprints = None if network.is_ours else Fingerprints()
     states: list[keras.callbacks.Callback] = [] if fingerprints is None else [fingerprints]
     states += [EarlyStopping(measures.monitor or "", measures.monitored, stopping)] if stopping else []
-    states += callbacks(settings.callbacks)
+    states += user_callbacks(settings.callbacks, folder, len(history))
+    if resumed:
+        log.info("going on after epoch %d", resumed.epoch)
+    write_history(folder, history)
     checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256)
     pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
     over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)

@@ -62,6 +62,7 @@ def fit(
     if validation is not None:
         evaluation = [_Validation(loops, validation, score)]
         held_back = {"validation_data": _ticks(1, validation), "validation_batch_size": 1}
+    listed = [shuffle, *evaluation, *callbacks]
     model.train_function = train
     try:
         model.fit(
@@ -70,7 +71,7 @@ def fit(
             shuffle=False,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            callbacks=[shuffle, *evaluation, *callbacks],
+            callbacks=_Callbacks(listed, steps, steps_at_once, model=model, epochs=epochs, steps=steps, verbose=0),
             verbose=0,
             **held_back,
         )
@@ -89,6 +90,28 @@ def evaluate(loops: Loops, examples: Examples) -> dict[str, float]:
         verbose=0,
     )
     return {name: float(value) for name, value in logs.items()}
+
+
+class _Callbacks(keras.callbacks.CallbackList):
+    """Tells callbacks the numbers of the batches that were trained on, as Keras itself does with steps_per_execution.
+
+    Keras counts our executions, of `steps_at_once` steps each but for the last of an epoch, as one batch each.
+    """
+
+    def __init__(
+        self, callbacks: list[keras.callbacks.Callback], steps_of_epoch: int, steps_at_once: int, **settings: Any
+    ) -> None:
+        super().__init__(callbacks, add_history=True, **settings)
+        self.steps_of_epoch = steps_of_epoch
+        self.steps_at_once = steps_at_once
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """The execution begins with this batch of the epoch, from 0."""
+        super().on_train_batch_begin(batch * self.steps_at_once, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """The execution has ended with this batch of the epoch, from 0."""
+        super().on_train_batch_end(min((batch + 1) * self.steps_at_once, self.steps_of_epoch) - 1, logs)
 
 
 class _Validation(keras.callbacks.Callback):
