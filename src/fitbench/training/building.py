@@ -33,13 +33,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     target = config.model["_target_"]
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
     shape, classes = tuple(data.x_train.shape[1:]), task_of(TASK).outputs(data.classes)
-    try:
-        signature = inspect.signature(get_method(target))
-    except (ImportError, ValueError, InstantiationException) as error:
-        raise RequestError(
-            f"model._target_ is {target}, which cannot be loaded: {reason(error)}; "
-            "the folder of a module of your own must be on PYTHONPATH"
-        ) from error
+    signature = _signature(target)
     backend.reset_settings()  # its module may have changed them, when it was imported
     supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
     try:
@@ -65,6 +59,17 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
         if isinstance(layer, Standardize):
             layer.adapt(data.x_train)
     return model
+
+
+def _signature(target: str) -> inspect.Signature:
+    """The signature of a builder, whose module is imported."""
+    try:
+        return inspect.signature(get_method(target))
+    except (ImportError, ValueError, InstantiationException) as error:
+        raise RequestError(
+            f"model._target_ is {target}, which cannot be loaded: {reason(error)}; "
+            "the folder of a module of your own must be on PYTHONPATH"
+        ) from error
 
 
 def is_ours(target: str) -> bool:

@@ -40,13 +40,10 @@ def fit(
 
     Args:
         loops: of the model; it takes batches of `training.images` and is compared with `training.targets`.
-        training: examples to train on.
-        validation: examples that are evaluated after every epoch, or None.
-        seed: decides the order of the batches, with the epoch.
-        batch_size: examples per step; the last batch of an epoch may be smaller.
+        training, validation: examples to train on, and those that are evaluated after every epoch, or None.
+        seed, batch_size: the seed and the epoch decide the order; the last batch of an epoch may be smaller.
         epochs, initial_epoch: the epoch (from 0) before which training ends, and the one to begin with.
         steps_per_execution: steps between two calls of the callbacks' batch methods; None for the whole epoch.
-        callbacks: Keras callbacks.
         progress: is called with the number of examples done in this epoch and the metrics so far, a few times a second.
         score: is called after each validation with the model's outputs, float32 [N, outputs], in the order of the
             examples. Its values by name join the logs of the epoch before any callback sees them; None is NaN there.
@@ -54,26 +51,19 @@ def fit(
     model, steps = loops.model, math.ceil(len(training) / batch_size)
     steps_at_once = steps_per_execution or steps
     train = Pass(loops.train, training, batch_size, steps_at_once, progress)
-    shuffle = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: train.begin(order_of(seed, epoch, len(training)))
-    )
-    evaluation: list[keras.callbacks.Callback] = []
-    held_back: dict[str, Any] = {}
-    if validation is not None:
-        evaluation = [_Validation(loops, validation, score)]
-        held_back = {"validation_data": _ticks(1, validation), "validation_batch_size": 1}
-    listed = [shuffle, *evaluation, *callbacks]
+    first = [_Order(train, seed), *([] if validation is None else [_Validation(loops, validation, score)])]
     model.train_function = train
     try:
         model.fit(
             *_ticks(math.ceil(steps / steps_at_once), training),
-            batch_size=None if keras.config.backend() == "tensorflow" else 1,
+            batch_size=_tick_size(),
             shuffle=False,
             epochs=epochs,
             initial_epoch=initial_epoch,
-            callbacks=_Callbacks(listed, steps, steps_at_once, model=model, epochs=epochs, steps=steps, verbose=0),
+            callbacks=_Callbacks([*first, *callbacks], model, steps, steps_at_once, epochs),
             verbose=0,
-            **held_back,
+            validation_data=None if validation is None else _ticks(1, validation),
+            validation_batch_size=1,
         )
     finally:
         model.train_function = None
@@ -81,10 +71,9 @@ def fit(
 
 def evaluate(loops: Loops, examples: Examples) -> dict[str, float]:
     """The loss and the metrics of the model on examples, by their names, as the validation of `fit` computes them."""
-    batch_size = None if keras.config.backend() == "tensorflow" else 1
     logs = loops.model.evaluate(
         *_ticks(1, examples),
-        batch_size=batch_size,
+        batch_size=_tick_size(),
         callbacks=[_Validation(loops, examples, None)],
         return_dict=True,
         verbose=0,
@@ -99,10 +88,15 @@ class _Callbacks(keras.callbacks.CallbackList):
     """
 
     def __init__(
-        self, callbacks: list[keras.callbacks.Callback], steps_of_epoch: int, steps_at_once: int, **settings: Any
+        self,
+        callbacks: list[keras.callbacks.Callback],
+        model: keras.Model,
+        steps: int,
+        steps_at_once: int,
+        epochs: int,
     ) -> None:
-        super().__init__(callbacks, add_history=True, **settings)
-        self.steps_of_epoch = steps_of_epoch
+        super().__init__(callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0)
+        self.steps = steps
         self.steps_at_once = steps_at_once
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -111,7 +105,20 @@ class _Callbacks(keras.callbacks.CallbackList):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """The execution has ended with this batch of the epoch, from 0."""
-        super().on_train_batch_end(min((batch + 1) * self.steps_at_once, self.steps_of_epoch) - 1, logs)
+        super().on_train_batch_end(min((batch + 1) * self.steps_at_once, self.steps) - 1, logs)
+
+
+class _Order(keras.callbacks.Callback):
+    """Begins the pass over the training examples of each epoch, in the epoch's order."""
+
+    def __init__(self, train: Pass, seed: int) -> None:
+        super().__init__()
+        self.train = train
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Keras is about to call the train function."""
+        self.train.begin(order_of(self.seed, epoch, len(self.train.examples)))
 
 
 class _Validation(keras.callbacks.Callback):
@@ -154,3 +161,7 @@ def _ticks(number: int, examples: Examples) -> tuple[Any, ...]:
 
         return (tf.data.Dataset.range(number),)  # cheaper than Keras's pipeline for arrays, every epoch
     return examples.images[np.arange(number)], examples.targets[:number]
+
+
+def _tick_size() -> int | None:
+    return None if keras.config.backend() == "tensorflow" else 1  # a data set of TensorFlow's has batches of its own
