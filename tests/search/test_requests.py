@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.search import study as studies
+from fitbench.search import samplers
 from fitbench.search.search import read_request, search
 from fitbench.search.study import open_study
 
@@ -81,7 +81,7 @@ REFUSED = [
     ([RATE, "search.storage=postgresql://u:secret@h:port/db"], "search.storage must be a URL such as "),
     ([RATE, "search.storage=postgresql://u:secret@127.0.0.1:1/db?connect_timeout=5"],
      "search.storage=postgresql://u:***@127.0.0.1:1/db?connect_timeout=5 does not answer: "),
-    ([RATE, "search.storage=mysql://u:secret@h/db"], "search.storage=mysql://u:***@h/db does not answer: "),
+    ([RATE, "search.storage=mysql://u:secret@h/db"], "search.storage=mysql://u:***@h/db needs a driver: No module "),
     ([RATE, "search.storage=sqlite:////no/such/folder/db"], "unable to open database file"),
 ]  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_wrong_request_is_refused_in_a_line_and_leaves_nothing(composed_once, tm
 
 
 def test_gp_without_pytorch_says_what_to_install(composed_once, tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "find_spec", lambda name: None)
+    monkeypatch.setattr(samplers, "find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"^search.sampler=gp needs PyTorch: pip install torch$"):
         search(["data=digits", "model=softmax", RATE, "search.sampler=gp"])
     assert not list(tmp_path.glob("outputs/*"))

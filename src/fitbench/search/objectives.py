@@ -10,7 +10,7 @@ from fitbench import metrics, quantities, user_metrics
 from fitbench.config import TASK, Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.search.settings import DIRECTIONS, Pruner, Settings
+from fitbench.search.settings import DIRECTIONS, Settings
 from fitbench.tasks import task_of
 from fitbench.text import duration
 
@@ -133,21 +133,6 @@ def with_objectives(selected: Mapping[str, Any], wanted: Sequence[Objective]) ->
     """`metrics` of a configuration and behind them the metrics of the objectives, so that the runs record them."""
     names = [objective.metric.name for objective in wanted if objective.metric is not None]
     return {**selected, **{name: None for name in names if name != "loss" and name not in selected}}
-
-
-def pruner(settings: Settings, wanted: Sequence[Objective]) -> Pruner:
-    """What ends trials early, with `auto` resolved.
-
-    Raises:
-        RequestError: there is to be a pruner, but no epoch measures the objective, or there are several objectives.
-    """
-    measured = len(wanted) == 1 and wanted[0].per_epoch
-    if settings.pruner is Pruner.auto:
-        return Pruner.median if measured else Pruner.none
-    if settings.pruner is not Pruner.none and not measured:
-        why = "several objectives" if len(wanted) > 1 else f"{wanted[0].name}, which no epoch measures"
-        raise RequestError(f"search.pruner={settings.pruner.value} cannot prune by {why}; search.pruner=none")
-    return settings.pruner
 
 
 def check_trial(config: Config, wanted: Sequence[Objective]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from fitbench.record.history import read_history
 from fitbench.search.record import write_record
-from fitbench.search.study import StorageLost, Study
+from fitbench.search.storage import StorageLost
+from fitbench.search.study import Study
 from fitbench.search.summary import choices, outcome
 from fitbench.text import duration
 

@@ -26,12 +26,14 @@ from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
-from fitbench.search.objectives import check_trial, objectives, pruner
+from fitbench.search.identity import identity
+from fitbench.search.objectives import check_trial, objectives
 from fitbench.search.progress import Progress
+from fitbench.search.pruning import pruner
 from fitbench.search.record import write_record
 from fitbench.search.settings import Settings, read_settings
 from fitbench.search.space import Space, is_part_of_a_space, read_space
-from fitbench.search.study import Study, identity, open_study
+from fitbench.search.study import Study, open_study
 from fitbench.search.summary import print_summary, train_command
 from fitbench.search.trial import Recipe, work
 
@@ -165,7 +167,7 @@ def _threads(workers: int) -> int | None:
 
 def _conclude(study: Study, request: Request) -> None:
     """Write search.json and the plots, and print the summary."""
-    record = write_record(study)
+    record = write_record(study, importances=True)
     write_plots(record, study.folder)
     command = None
     if record["best"]:
