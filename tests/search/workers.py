@@ -58,7 +58,8 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
         if command == "start":
             pid = os.fork()
             if pid == 0:
-                _work(replace(request, settings=replace(request.settings, trials=int(trials[0]))), int(number))
+                settings = request.settings.model_copy(update={"trials": int(trials[0])})
+                _work(replace(request, settings=settings), int(number))
             children.add(pid)
             print(pid, flush=True)
         else:

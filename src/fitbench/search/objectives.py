@@ -10,7 +10,7 @@ from fitbench import metrics, quantities, user_metrics
 from fitbench.config import TASK, Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.search.settings import DIRECTIONS, Settings
+from fitbench.search.settings import Settings
 from fitbench.tasks import task_of
 from fitbench.text import duration
 
@@ -78,18 +78,16 @@ def objectives(settings: Settings, config: Config) -> list[Objective]:
         config: the configuration of a trial, which defines the metrics.
 
     Raises:
-        RequestError: an objective does not exist, is of the test set, or does not fit the direction.
+        RequestError: an objective does not exist, is there twice or is of the test set, or there are more or fewer
+            directions than objectives.
     """
-    names = settings.objective if isinstance(settings.objective, list) else [settings.objective]
-    directions = settings.direction if isinstance(settings.direction, list) else [settings.direction] * len(names)
-    if not names or len(set(map(str, names))) < len(names):
-        raise RequestError(
-            f"search.objective is {settings.objective}; it must be one of {_available(config)}; or a list of them"
-        )
-    if len(directions) != len(names) or not all(direction in ("auto", *DIRECTIONS) for direction in directions):
-        each = f", one for each of {', '.join(map(str, names))}" if len(names) > 1 else ""
-        raise RequestError(f"search.direction is {settings.direction}; it must be auto, maximize or minimize{each}")
-    return [_objective(str(name), direction, config) for name, direction in zip(names, directions, strict=True)]
+    names = settings.objective
+    directions = settings.direction * len(names) if len(settings.direction) == 1 else settings.direction
+    if len(set(names)) < len(names):
+        raise RequestError(f"search.objective is {names}; one of them is there twice")
+    if len(directions) != len(names):
+        raise RequestError(f"search.direction is {directions}; it must have one for each of {', '.join(names)}")
+    return [_objective(name, direction, config) for name, direction in zip(names, directions, strict=True)]
 
 
 def _objective(name: str, direction: str, config: Config) -> Objective:
