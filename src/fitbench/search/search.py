@@ -32,7 +32,8 @@ from fitbench.search.progress import Progress
 from fitbench.search.pruning import pruner
 from fitbench.search.record import write_record
 from fitbench.search.settings import Settings, read_settings
-from fitbench.search.space import Space, is_part_of_a_space, read_space
+from fitbench.search.space import Space
+from fitbench.search.space_syntax import read_space
 from fitbench.search.study import Study, open_study
 from fitbench.search.summary import print_summary, train_command
 from fitbench.search.trial import Recipe, work
@@ -90,7 +91,7 @@ def read_request(arguments: Sequence[str]) -> Request:
             chosen.append(f"+{word}" if key == "search" and not word.startswith("+") else word)
         elif key.startswith(("hydra.", "hydra/")):
             raise RequestError(f"{word}: a search is not launched by Hydra; search.workers=N starts processes")
-        elif is_part_of_a_space(override):
+        elif override.is_sweep_override():
             varied.append(word)
         else:
             fixed.append(word)
