@@ -21,7 +21,7 @@ REFUSED = [
     ([], "there is nothing to search: state a space, such as "),
     (["optimizer.learning_rate=interval(0.5,0.5)"], "the interval is empty; its first number must be below the second"),
     (["optimizer.learning_rate=tag(log,interval(0,1))"], ": `low > 0` must hold for `log=True`, but got (low=0.0, "),
-    (["optimizer.learning_rate=tag(lag,interval(0.1,1))"], "there is no tag lag here; intervals have log and int, ranges log"),
+    (["optimizer.learning_rate=tag(lag,interval(0.1,1))"], "no tag lag here; intervals have log and int, ranges log"),
     (["training.epochs=tag(int,interval(1.5,3))"], "an interval of whole numbers has whole ends"),
     (["training.epochs=tag(lag,range(1,4))"], "there is no tag lag"),
     (["training.epochs=tag(log,range(0,4))"], ": `low >= 1` must hold for `log=True`, but got (low=0, high=3)."),
