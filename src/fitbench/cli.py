@@ -225,7 +225,7 @@ def table(
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="with --run: the number of runs at a time")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
-    format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
+    format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table

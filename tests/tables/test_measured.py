@@ -8,8 +8,9 @@ import pytest
 from fitbench.errors import RequestError
 from fitbench.tables import measured
 from fitbench.tables.definition import Claim
-from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, remarks, seed_values
+from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, seed_values
 from fitbench.tables.reading import read
+from fitbench.tables.remarks import remarks
 from fitbench.tables.verdict import EvaluationSets
 
 ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim

@@ -14,9 +14,9 @@ from fitbench.errors import RequestError
 from fitbench.tables import launching, measured, rendering
 from fitbench.tables.bootstrap import deviation
 from fitbench.tables.composing import configurations
-from fitbench.tables.outcome import remarks
 from fitbench.tables.reading import read
 from fitbench.tables.record import readme
+from fitbench.tables.remarks import remarks
 
 COMMON = {"test_examples": 1000, "seeds": 3}
 KAPPA = "metrics.kappa={_target_: table_metric.kappa, direction: max, low: -1, high: 1, label: Cohen kappa}"

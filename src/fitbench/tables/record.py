@@ -18,7 +18,8 @@ from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
 from fitbench.tables.definition import FILE, Claim, Table
 from fitbench.tables.measured import Record
-from fitbench.tables.outcome import Outcome, counts, outcomes, remarks
+from fitbench.tables.outcome import Outcome, counts, outcomes
+from fitbench.tables.remarks import remarks
 
 README, PLOT = "README.md", "claimed_measured.png"
 NAMED = 3  # devices or sets of versions that are named at most
