@@ -33,10 +33,11 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     """
     from fitbench.charts import paper
 
+    figure, text = chart(table, outcomes(table, records)), readme(table, records)
     try:
         write_whole(table.folder / measured.FILE, measured.as_csv(records))
-        paper.write(chart(table, outcomes(table, records)), table.folder / PLOT)
-        write_whole(table.folder / README, readme(table, records))
+        paper.write(figure, table.folder / PLOT)
+        write_whole(table.folder / README, text)
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
     sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, PLOT))} into {table.folder}\n")
