@@ -218,7 +218,7 @@ def test_trials_that_were_begun_on_other_outputs_are_left_alone(search):
     search(*SPACE, "search.trials=1", f"search.storage={storage}")
     study = optuna.load_study(study_name="mine", storage=storage)
     study.ask().set_user_attr("where", "elsewhere")
-    found = search(*SPACE, "search.trials=3", f"search.storage={storage}", "search.timeout=2")
+    found = search(*SPACE, "search.trials=3", f"search.storage={storage}", "search.timeout=1")
     assert [trial["state"] for trial in found.trials] == ["finished", "interrupted", "finished"]
     study._storage.remove_session()
 
@@ -437,12 +437,12 @@ def test_no_trial_is_pruned_where_none_is_to_be(search):
 
 
 def test_time_that_is_up_ends_the_search_after_the_trial_at_hand(search, monkeypatch):
-    monkeypatch.setattr(formula, "after_epoch", lambda: time.sleep(0.1))
-    found = search(*SPACE, "search.trials=50", "search.timeout=1")
+    monkeypatch.setattr(formula, "after_epoch", lambda: time.sleep(0.05))
+    found = search(*SPACE, "search.trials=50", "search.timeout=0.5")
     assert found.status == 0
     assert set(found.states()) == {"finished"}
     assert 2 <= len(found.trials) <= 4
-    assert len(search(*SPACE, "search.trials=50", "search.timeout=0.3").trials) > len(found.trials)
+    assert len(search(*SPACE, "search.trials=50", "search.timeout=0.2").trials) > len(found.trials)
 
 
 def test_search_says_what_it_has_found_and_how_to_train_it(search, capsys, configure):
