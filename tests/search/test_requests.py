@@ -69,7 +69,7 @@ REFUSED = [
     # what is no part of a search
     ([RATE, "force=true"], "force=true: a search takes recorded results; leave it out, or give another study=NAME"),
     ([RATE, "hydra.job.name=mine"], "a search is not launched by Hydra; search.workers=N starts processes"),
-    ([RATE, "hydra/launcher=joblib"], "a search is not launched by Hydra; search.workers=N starts processes"),
+    ([RATE, "hydra/launcher=ray"], "a search is not launched by Hydra; workers=N starts processes"),
     ([RATE, "-m"], "-m: fitbench search has no such option; it takes overrides, and --config-dir DIR"),
     ([RATE, "--config-dir"], "--config-dir: fitbench search has no such option"),
     ([RATE, "--config-dir=/no/such"], "--config-dir /no/such: there is no such folder"),

@@ -20,6 +20,7 @@ NOT_IDENTITY = (
     "force",
     "retry_failed",
     "fail_fast",
+    "workers",
     "outputs",
     "progress",
     "metrics",
