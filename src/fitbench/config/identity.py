@@ -33,6 +33,7 @@ NOT_IDENTITY = (
 # new key renames no run. Null and empty values are never hashed.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
+    "workers": 1,
     "metrics": ["accuracy"],
     "data.preprocess": None,
     "training.targets": None,
