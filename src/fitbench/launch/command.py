@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,10 +86,20 @@ def _explained_errors() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     try:
         yield
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # some errors of Hydra are ValueErrors
+    except (HydraException, OmegaConfBaseException) as error:
         raise RequestError(explain(error)) from error
+    except ValueError as error:
+        if _raised_by_hydra(error):
+            raise RequestError(explain(error)) from error
+        raise
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _raised_by_hydra(error: ValueError) -> bool:
+    """Whether Hydra raised the error. It raises ValueErrors about some wrong requests."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return modules[-1].startswith(("hydra.", "omegaconf."))
 
 
 class Task:

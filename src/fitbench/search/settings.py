@@ -63,7 +63,6 @@ class Settings(Section):
 
     trials: Count
     timeout: Positive | None
-    workers: Count
     sampler: Sampler
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER]
     startup_trials: Annotated[int, Ge(0), WHOLE_NUMBER]

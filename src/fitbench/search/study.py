@@ -83,6 +83,10 @@ class Study:
         with self.reaching():
             return self.study.get_trials(deepcopy=False)
 
+    def ended(self) -> int:
+        """How many trials have ended."""
+        return sum(trial.state.is_finished() for trial in self.trials())
+
     # -- work ---------------------------------------------------------------------------------------------------------
 
     def next(self) -> Turn | None:
