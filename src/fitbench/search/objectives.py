@@ -12,10 +12,9 @@ from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.search.settings import Settings
 from fitbench.tasks import task_of
-from fitbench.text import duration
 
-COSTS = ("parameters", "fit_seconds", "seconds")  # objectives that are no metrics
-COLUMNS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
+# Objectives that are no metrics, with their columns.
+COSTS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,6 @@ class Objective:
             return None
         return epoch.get(metrics.history_key(self.part, self.metric.name))
 
-    def text(self, value: float) -> str:
-        """A value for people."""
-        if self.metric is not None:
-            return f"{value:.{self.metric.digits}f}"
-        return f"{value:,.0f}" if self.name == "parameters" else duration(value)
-
     def best(self, values: list[float]) -> float:
         """The best of these values."""
         return max(values) if self.direction == "maximize" else min(values)
@@ -98,7 +91,7 @@ def _objective(name: str, direction: str, config: Config) -> Objective:
             "use val_accuracy, val_loss or another metric of the validation set"
         )
     if name in COSTS:
-        quantity = quantities.quantities([])[COLUMNS[name]]
+        quantity = quantities.quantities([])[COSTS[name]]
         return Objective(name, _direction(direction, quantity.direction), quantity.label)
     metric = _metric(metric_name, config) if part is not None else None
     if part is None or metric is None:
