@@ -35,7 +35,6 @@ def write_record(study: Study, importances: bool = False) -> dict[str, Any]:
 def described(study: Study, importances: bool) -> dict[str, Any]:
     """The search as JSON: objectives, space, trials by number, the best of them, importances by objective."""
     wanted, stored = study.objectives, study.trials()
-    trials = [_described(study, trial) for trial in stored]
     finished = [trial for trial in stored if trial.state is TrialState.COMPLETE] if importances else []
     return {
         "schema": SCHEMA,
@@ -47,24 +46,25 @@ def described(study: Study, importances: bool) -> dict[str, Any]:
         "seed": study.settings.seed,
         "seeds": study.settings.seeds,
         "versions": {"optuna": optuna.__version__},
-        "trials": trials,
-        "best": [trial["number"] for trial in best(trials, wanted)],
+        "trials": [_described(study, trial) for trial in stored],
+        "best": _best(study, stored),
         "importance": {objective.name: _importance(study, finished, i) for i, objective in enumerate(wanted)},
     }
 
 
-def best(trials: list[dict[str, Any]], wanted: list[Objective]) -> list[dict[str, Any]]:
-    """The finished trials, the best first; with several objectives those that no other surpasses in all of them."""
-    finished = [trial for trial in trials if trial["state"] == "finished"]
-    signs = [1 if objective.direction == "minimize" else -1 for objective in wanted]
-    keys = {trial["number"]: [s * v for s, v in zip(signs, trial["values"], strict=True)] for trial in finished}
+def _best(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
+    """The numbers of the finished trials, the best first; with several objectives those of the Pareto front alone."""
+    finished = {trial.number: trial.values for trial in trials if trial.state is TrialState.COMPLETE}
+    if len(study.objectives) > 1:
+        with study.reaching():
+            front = [trial.number for trial in study.study.best_trials]
+        finished = {number: finished[number] for number in front if number in finished}  # others may have just ended
+    signs = [1 if objective.direction == "minimize" else -1 for objective in study.objectives]
 
-    def surpassed(trial: dict[str, Any]) -> bool:
-        own = keys[trial["number"]]
-        return any(key != own and all(a <= b for a, b in zip(key, own, strict=True)) for key in keys.values())
+    def key(number: int) -> tuple[list[float], int]:
+        return [sign * value for sign, value in zip(signs, finished[number], strict=True)], number
 
-    kept = [trial for trial in finished if not surpassed(trial)] if len(wanted) > 1 else finished
-    return sorted(kept, key=lambda trial: (keys[trial["number"]], trial["number"]))
+    return sorted(finished, key=key)
 
 
 def _objective(study: Study, objective: Objective) -> dict[str, Any]:
