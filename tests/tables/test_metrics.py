@@ -113,7 +113,7 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
         {"metric": "loss", "unit": "value"},
     ):
         table = table_of("0.5", **changed)
-        launching.train(table, configurations(table, tmp_path), None)
+        launching.train(table, configurations(table, tmp_path))
     own = ["data=digits", "training.epochs=2", "model=softmax"]
     assert [job["overrides"] for job in jobs] == [
         [*own, "metrics.macro_f1=null"],
@@ -127,11 +127,11 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
 def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, jobs):
     table = table_of("84", metric="macro_f1", unit="percent")
     folders = measure(table, "net", dict.fromkeys(range(3), 0.84), test=1000)
-    launching.train(table, composed(table), None)
+    launching.train(table, composed(table))
     assert jobs == []
     path = folders[2] / "result.json"
     path.write_text(path.read_text().replace("macro_f1", "something"))
-    launching.train(table, composed(table), None)
+    launching.train(table, composed(table))
     assert [job["seeds"] for job in jobs] == [[0, 1, 2]]
 
 

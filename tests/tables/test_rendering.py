@@ -9,10 +9,8 @@ import subprocess
 
 import pytest
 
-from fitbench.columns import as_csv
 from fitbench.tables import rendering
 from fitbench.tables.reading import read
-from fitbench.text import clean
 
 NASTY = r"50% of $x_1$ & \input{/etc/passwd} #1 ~^ <b>a|b</b> -- `x` [1] ± é 数 " + "\x1b[31m"
 
@@ -63,7 +61,7 @@ def test_times_are_in_the_unit_that_fits(value, text):
 
 
 def test_markdown_has_a_cell_for_each_column_and_shows_texts_as_they_are(nasty, look):
-    text = rendering.markdown(nasty, look(nasty))
+    text = rendering.text(nasty, look(nasty), "markdown")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 5
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12}
@@ -74,7 +72,7 @@ def test_markdown_has_a_cell_for_each_column_and_shows_texts_as_they_are(nasty, 
 
 
 def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(nasty, look):
-    text = rendering.latex(nasty, look(nasty))
+    text = rendering.text(nasty, look(nasty), "latex")
     columns = re.search(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}", text)[1]
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0].replace(r"\midrule", "")
     rows = [row for row in body.split(r"\\") if row.strip()]
@@ -92,7 +90,7 @@ def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex (Debian: texlive-latex-recommended)")
 def test_latex_compiles(nasty, look, tmp_path):
-    (tmp_path / "table.tex").write_text(rendering.latex(nasty, look(nasty)), encoding="utf-8")
+    (tmp_path / "table.tex").write_text(rendering.text(nasty, look(nasty), "latex"), encoding="utf-8")
     (tmp_path / "paper.tex").write_text(
         "\\documentclass[landscape]{article}\\usepackage{booktabs}\\begin{document}\\input{table}\\end{document}"
     )
@@ -108,8 +106,8 @@ def test_latex_compiles(nasty, look, tmp_path):
 
 
 def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
-    rows = list(csv.DictReader(io.StringIO(as_csv(rendering.columns(nasty, look(nasty)), clean))))
-    content = json.loads(rendering.as_json(nasty, look(nasty)))
+    rows = list(csv.DictReader(io.StringIO(rendering.text(nasty, look(nasty), "csv"))))
+    content = json.loads(rendering.text(nasty, look(nasty), "json"))
     assert [row["verdict"] for row in rows] == ["reproduced", "inconclusive", "not measured"]
     assert [row["complete"] for row in rows] == ["true", "false", "true"]
     for row, other in zip(rows, content["rows"], strict=True):

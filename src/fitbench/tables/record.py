@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fitbench.columns import escaped
+from fitbench.columns import as_markdown, escaped
 from fitbench.errors import FitbenchError
 from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering
@@ -51,7 +51,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
-        rendering.markdown_rows(table, results),
+        as_markdown(rendering.numbered(table, results)),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
         "\n".join(f"- {escaped(remark)}" for remark in remarks(table, results)),

@@ -9,17 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from fitbench.analysis.statistics import Interval
-from fitbench.columns import (
-    LATEX_PACKAGES,
-    Column,
-    as_csv,
-    as_markdown,
-    column,
-    escaped,
-    latex_table,
-    print_columns,
-    records,
-)
+from fitbench.columns import Column, Note, as_csv, column, latex, markdown, print_tables, records
+from fitbench.columns import Table as Printed
 from fitbench.tables.definition import Claim, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
@@ -35,15 +26,23 @@ FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
     """Print the table to stdout in one of `FORMATS`."""
+    out = console()
     if format == "table":
-        _print(table, results)
-        return
-    console()  # so that stdout takes every character
-    if format == "csv":
-        print(as_csv(columns(table, results), clean), end="")
+        shown = columns(table, results)
+        print_tables(out, [_printed(table, results, _wrapped(shown, out.width) if out.is_terminal else shown)])
     else:
-        render = {"markdown": markdown, "latex": latex, "json": as_json}
-        print(render[format](table, results), end="")
+        print(text(table, results, format), end="")
+
+
+def text(table: Table, results: Sequence[Outcome], format: str) -> str:
+    """The table in one of `FORMATS` other than 'table', each with a line end behind the last line."""
+    if format == "csv":
+        return as_csv(columns(table, results), clean)
+    if format == "json":
+        return as_json(table, results)
+    if format == "markdown":
+        return markdown([_printed(table, results, numbered(table, results))]) + "\n"
+    return latex([_printed(table, results, columns(table, results))])
 
 
 # -- cells ------------------------------------------------------------------------------------------------------------
@@ -196,17 +195,14 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
 # -- formats ----------------------------------------------------------------------------------------------------------
 
 
-def _print(table: Table, results: Sequence[Outcome]) -> None:
-    out = console()
-    visible = columns(table, results)
-    out.print(clean(caption(table)), style="bold")
-    dropped = print_columns(out, _wrapped(visible, out.width) if out.is_terminal else visible)
-    out.print(clean(counts(results)), style="bold")
-    for remark in remarks(table, results):
-        out.print(clean(remark), style="yellow")
-    out.print(rule(table, results), style="dim")
-    if dropped:
-        out.print(f"Too narrow here for: {', '.join(dropped)}.", style="dim")
+def _printed(table: Table, results: Sequence[Outcome], shown: Sequence[Column]) -> Printed:
+    """These columns under the title; below them the counts, the remarks, and the rule of the verdict."""
+    notes = [
+        Note(f"{counts(results)}.", "bold"),
+        *(Note(f"{remark}.", "yellow") for remark in remarks(table, results)),
+        Note(rule(table, results)),
+    ]
+    return Printed(caption(table), shown, notes)
 
 
 def _wrapped(columns: Sequence[Column], width: int) -> list[Column]:
@@ -228,24 +224,9 @@ def _wrapped(columns: Sequence[Column], width: int) -> list[Column]:
     ]  # fmt: skip
 
 
-def markdown(table: Table, results: Sequence[Outcome]) -> str:
-    """The table in GitHub's Markdown, with counts, remarks and the rule of the verdict below it."""
-    notes = "".join(f"- {escaped(remark)}\n" for remark in remarks(table, results))
-    parts = [f"**{escaped(caption(table))}**\n", markdown_rows(table, results) + "\n", f"{escaped(counts(results))}.\n"]
-    return "\n".join([*parts, *([notes] if notes else []), f"{escaped(rule(table, results))}\n"])
-
-
-def markdown_rows(table: Table, results: Sequence[Outcome]) -> str:
-    """The rows alone, numbered, with their heading."""
-    numbers = Column("#", [str(i) for i in range(1, len(results) + 1)])
-    return as_markdown([numbers, *columns(table, results)])
-
-
-def latex(table: Table, results: Sequence[Outcome]) -> str:
-    """The table as LaTeX with booktabs, to \\input into a document."""
-    visible = [each for each in columns(table, results) if each.head != "95% interval"]
-    notes = [f"{remark}." for remark in [counts(results), *remarks(table, results)]]
-    return LATEX_PACKAGES + latex_table(visible, f"{caption(table)}. {rule(table, results)}", notes)
+def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
+    """The columns behind one with the numbers of the rows."""
+    return [Column("#", [str(i) for i in range(1, len(results) + 1)]), *columns(table, results)]
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:
