@@ -1,33 +1,64 @@
-"""The rows that `fitbench predict` writes: their columns, and the formats of its output."""
+"""The rows that `fitbench predict` writes: one per image, with its best classes or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-PREDICTION_COLUMNS = ("label", "probability", "second", "second_probability", "third", "third_probability")
-FORMATS = ("table", "csv", "json", "parquet")
-SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+import numpy as np
 
-Row = Sequence[Any]  # cells in the order of the columns; None for an empty cell
+from fitbench.inference.sources import Batch
+
+if TYPE_CHECKING:
+    from fitbench.inference.reader import Reader
+
+PREDICTION = ("label", "probability", "second", "second_probability", "third", "third_probability")
+NOT_FINITE = "the output of the model is not a finite number"
+
+Row = dict[str, Any]  # cells by column, in the order of the columns; None for an empty cell
 
 
 def columns(labelled: bool) -> tuple[str, ...]:
     """Return the columns of a row. With labels, they include the true class and whether the prediction is correct."""
-    return ("path", *PREDICTION_COLUMNS, *(("true", "correct") if labelled else ()), "error")
+    return ("path", *PREDICTION, *(("true", "correct") if labelled else ()), "error")
 
 
-class Output(Protocol):
-    """A destination of rows: a file, or stdout."""
+def classify(
+    reader: Reader,
+    batch: Batch,
+    images: np.ndarray,
+    errors: Mapping[int, str],
+    labels: Callable[[Batch], list[str | None]] | None,
+) -> list[Row]:
+    """Classify the images of a batch, and return a row for each.
 
-    def recorded(self) -> Iterator[Row]:
-        """Yield the rows that an earlier process wrote, in order. Rows that are not read are dropped by `begin`."""
+    Classes are ordered by the outputs of the model. Of equal outputs, the first class comes first, as for the recorded
+    accuracy of a run. Probabilities have six digits.
 
-    def begin(self) -> None:
-        """Start writing after the recorded rows that were read."""
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append rows."""
-
-    def close(self, complete: bool) -> None:
-        """Finish the output. `complete` is false if an error interrupted the rows."""
+    Args:
+        reader: the model.
+        batch: the batch.
+        images: uint8 [N, height, width, channels].
+        errors: error messages by position. These images are not classified.
+        labels: returns the true classes of a batch. Without it, rows have no columns `true` and `correct`.
+    """
+    predictions: list[Row] = [dict.fromkeys(PREDICTION) for _ in batch.names]
+    messages = [errors.get(i) for i in range(len(images))]
+    readable = [i for i, message in enumerate(messages) if message is None]
+    logits = reader.logits(images[readable]) if readable else np.zeros((0, len(reader.classes)), np.float32)
+    finite = np.isfinite(logits).all(axis=1)
+    for i in np.flatnonzero(~finite):
+        messages[readable[i]] = NOT_FINITE
+    order = np.argsort(-logits, axis=1, kind="stable")[:, : len(PREDICTION) // 2]
+    with np.errstate(invalid="ignore"):
+        probabilities = np.take_along_axis(reader.recorded(logits), order, axis=1)
+    for i in np.flatnonzero(finite).tolist():
+        best = zip((reader.classes[k] for k in order[i]), (float(f"{p:.6g}") for p in probabilities[i]), strict=True)
+        predictions[readable[i]] |= zip(PREDICTION, chain.from_iterable(best), strict=False)  # there may be two classes
+    rows = [{"path": name} | prediction for name, prediction in zip(batch.names, predictions, strict=True)]
+    if labels is not None:
+        for row, true in zip(rows, labels(batch), strict=True):
+            unknown = true is None or row["label"] is None
+            row |= {"true": true, "correct": None if unknown else row["label"] == true}
+    return [row | {"error": message} for row, message in zip(rows, messages, strict=True)]

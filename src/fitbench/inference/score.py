@@ -10,7 +10,7 @@ import numpy as np
 
 from fitbench.analysis import scores
 from fitbench.analysis.statistics import wilson
-from fitbench.inference.row_files import writing
+from fitbench.inference.outputs import writing
 from fitbench.text import clean, table
 
 if TYPE_CHECKING:
@@ -22,17 +22,14 @@ TABLE_CLASSES = 40  # of more classes, those with the lowest F1 are listed
 class Scores:
     """The confusion matrix, `matrix`: int64 [true classes, predicted classes]."""
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, classes: Sequence[str], matrix: np.ndarray | None = None) -> None:
         self.classes = classes
         self.positions = {name: i for i, name in enumerate(classes)}
-        self.matrix = np.zeros((len(classes), len(classes)), np.int64)
+        self.matrix = np.zeros((len(classes), len(classes)), np.int64) if matrix is None else matrix
 
-    def add(self, labels: Sequence[str], predicted: Sequence[str]) -> None:
-        """Count images by their true and predicted classes."""
-        true, predicted_positions = (
-            np.array([self.positions[name] for name in names], np.int64) for names in (labels, predicted)
-        )
-        self.matrix += scores.confusion(true, predicted_positions, len(self.classes))
+    def add(self, true: str, predicted: str) -> None:
+        """Count an image by the names of its true and its predicted class."""
+        self.matrix[self.positions[true], self.positions[predicted]] += 1
 
     @property
     def images(self) -> int:
