@@ -249,7 +249,7 @@ def predict(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="the true classes: a CSV of paths and labels, an array, or 'folder' for the folders' names"),
+        typer.Option(help="the true classes: a CSV of paths and labels, or 'folder' for the names of the folders"),
     ] = None,
     confusion: Annotated[
         Path | None, typer.Option(help="with --labels: draw the confusion matrix into this .png file")

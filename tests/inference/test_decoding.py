@@ -16,7 +16,6 @@ from fitbench.inference.prepare import Prepare
 from fitbench.inference.sources import Batch
 
 SHAPE = (4, 5, 1)
-IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, *SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def choose_none(array: ArrayFile | None) -> Prepare:
 
 
 def test_batches_come_in_order_with_their_errors(paths):
-    array = ArrayFile("x", np.full((3, 8, 8, 1), 9, np.uint8), "")
+    array = ArrayFile("x", np.full((3, 8, 8, 1), 9, np.uint8))
     batches = [Batch(paths), Batch(["x[1]", "x[2]"], array, 1), Batch(paths[:1])]
     results = list(decoded(batches, SHAPE, choose_none))
     assert [batch for batch, _, _ in results] == batches
@@ -79,27 +78,6 @@ def test_closing_cancels_what_has_not_begun(paths, monkeypatch):
     results.close()
     timer.join()
     assert next(begun) <= 1 + THREADS
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.int64, np.uint16])
-def test_rows_of_other_number_types_are_converted(kind):
-    pixels, errors = decode_images(IMAGES.astype(kind), SHAPE, Prepare.none)
-    assert (pixels.dtype, errors) == (np.uint8, {})
-    assert np.array_equal(pixels, IMAGES)
-
-
-@pytest.mark.parametrize("shape", [SHAPE, (8, 10, 1)])
-def test_rows_with_invalid_pixels_get_an_error_and_the_others_are_read(shape):
-    values = IMAGES.astype(np.float32)
-    values[0] /= 255
-    values[2, 1, 1] = np.nan
-    pixels, errors = decode_images(values, shape, Prepare.none)
-    assert errors == {
-        0: "pixels from 0 to 0.07451; expected whole numbers from 0 to 255",
-        2: "pixels from nan to nan; expected whole numbers from 0 to 255",
-    }
-    assert not pixels[[0, 2]].any()
-    assert abs(int(pixels[1].mean()) - int(IMAGES[1].mean())) <= 1
 
 
 def test_other_sizes_colours_and_alpha_are_converted_for_the_model():

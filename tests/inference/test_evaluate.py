@@ -12,6 +12,7 @@ from fitbench.analysis.show import show
 from fitbench.data.loading import verify
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
+from fitbench.inference.comparison import difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
@@ -233,7 +234,7 @@ def test_summary_compares_with_the_test_images_of_the_run(run, own_data, capsys)
 
 def test_difference_equals_an_example_of_newcombe():
     """Newcombe (1998), table II, method 10: 56/70 - 48/80."""
-    estimate, (low, high) = evaluating.difference(56, 70, 48, 80)
+    estimate, (low, high) = difference(56, 70, 48, 80)
     assert (round(estimate, 4), round(low, 4), round(high, 4)) == (0.2, 0.0524, 0.3339)
 
 

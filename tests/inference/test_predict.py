@@ -16,7 +16,7 @@ from fitbench.charts import pictures
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
-from fitbench.inference.score import Scores
+from fitbench.inference.score import draw_matrix
 from fitbench.record.reading import read_result
 
 
@@ -277,7 +277,7 @@ def test_error_while_drawing_the_confusion_names_the_file(monkeypatch):
 
     monkeypatch.setattr(pictures, "draw_confusion", fails)
     with pytest.raises(FitbenchError, match=r"^x\.png: cannot be written \(no space left on device\)$"):
-        Scores(["a", "b"]).draw(Path("x.png"), "")
+        draw_matrix(np.eye(2, dtype=int), ["a", "b"], Path("x.png"), "")
 
 
 def test_run_that_cannot_be_used_changes_no_file(call, opened, digits, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
     """Decode and prepare images for a model.
 
     Args:
-        content: paths of image files, or images [N, height, width, channels], whole numbers of any type from 0 to 255.
+        content: paths of image files, or images, uint8 [N, height, width, channels].
         shape: [height, width, channels] of the model's images.
         prepare: how to prepare the images.
 
@@ -76,8 +76,7 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
         The images, uint8 [N, *shape], and error messages by position. The image of an error is black.
     """
     if isinstance(content, np.ndarray) and content.shape[1:] == shape:
-        pixels, errors = _to_bytes(content)
-        return prepare_images(pixels, prepare), errors
+        return prepare_images(np.ascontiguousarray(content), prepare), {}
     images, errors = np.zeros((len(content), *shape), np.uint8), {}
     of_model_size = []  # these are prepared together, which is faster
     for i, item in enumerate(content):
@@ -97,25 +96,4 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
 
 
 def _to_image(pixels: np.ndarray) -> Image.Image:
-    """Convert pixels [height, width, channels] to an image.
-
-    Raises:
-        DataError: they are not whole numbers from 0 to 255.
-    """
-    converted, errors = _to_bytes(pixels[np.newaxis])
-    if errors:
-        raise DataError(errors[0])
-    return displayed(Image.fromarray(converted[0, ..., 0] if pixels.shape[2] == 1 else converted[0]))
-
-
-def _to_bytes(rows: np.ndarray) -> Decoded:
-    """Return rows as uint8, and error messages by row. Rows with values that are not pixels become 0."""
-    if rows.dtype == np.uint8:
-        return np.ascontiguousarray(rows), {}
-    with np.errstate(invalid="ignore"):
-        valid = ((rows >= 0) & (rows <= 255) & (rows == np.rint(rows))).all(axis=(1, 2, 3))
-    errors = {
-        int(i): f"pixels from {rows[i].min():.4g} to {rows[i].max():.4g}; expected whole numbers from 0 to 255"
-        for i in np.flatnonzero(~valid)
-    }
-    return np.where(valid[:, None, None, None], rows, 0).astype(np.uint8), errors
+    return displayed(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))

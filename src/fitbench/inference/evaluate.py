@@ -14,16 +14,17 @@ import numpy as np
 
 from fitbench import user_metrics
 from fitbench.analysis import scores
-from fitbench.analysis.statistics import Interval, wilson
+from fitbench.analysis.statistics import wilson
 from fitbench.config import Config, Data, ImageFolder
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference.comparison import compare, describe
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
-from fitbench.inference.score import Scores
+from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric, get
 from fitbench.record import evaluations, reading
 from fitbench.record.files import replacing, write_whole
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean, console, number, span
+from fitbench.text import check_format, clean, console, number
 
 if TYPE_CHECKING:
     from fitbench.data.dataset import Dataset
@@ -90,7 +91,11 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     record = _record(reader, config, data_config, chosen, metrics, logits) | {"device": device}
     path = _write(reader, record, chosen.labels, logits)
     matrix = scores.confusion(chosen.labels, logits.argmax(axis=1), len(reader.classes))
-    (_print_json if format == "json" else _print)(reader, metrics, record, path, matrix)
+    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
+    if format == "json":
+        _print_json(reader, primary, record, path, matrix)
+    else:
+        _print(reader, metrics, primary, record, path, matrix)
 
 
 def _compose(data: str, overrides: Sequence[str]) -> Data:
@@ -243,37 +248,11 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _compare(reader: Reader, metric: Metric, record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the run's own test value of a metric and the difference from it; None for the same images.
-
-    A metric that is a proportion of the examples has intervals.
-    """
-    own, data = reader.result["data"], record["data"]
-    recorded, value = reader.result["metrics"].get(f"test_{metric.name}"), record["metrics"][metric.name]
-    if recorded is None or value is None or (data["sha256"], data["part"]) == (own["sha256"], "test"):
-        return None
-    compared = {f"test_{metric.name}": recorded, "difference": value - recorded}
-    if metric.proportion and own["test"]:
-        count, own_count = data["count"], own["test"]
-        own_correct = round(recorded * own_count)
-        _, interval = difference(round(value * count), count, own_correct, own_count)
-        compared[f"test_{metric.name}_interval"] = list(wilson(own_correct, own_count))
-        compared["difference_interval"] = list(interval)
-    return compared
-
-
-def _primary(reader: Reader, metrics: Mapping[str, Metric]) -> Metric:
-    """Return the metric that a comparison with the run uses."""
-    return metrics.get(reader.result["primary"]) or metrics[reader.task.default_metrics[0]]
-
-
-def _print_json(
-    reader: Reader, metrics: Mapping[str, Metric], record: dict[str, Any], path: Path, matrix: np.ndarray
-) -> None:
+def _print_json(reader: Reader, primary: Metric, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
     content = {
         **record,
         "path": str(path),
-        "compared": _compare(reader, _primary(reader, metrics), record),
+        "compared": compare(reader.result, record, primary),
         "per_class": scores.per_class(matrix, reader.classes),
         "confusion": matrix.tolist(),
     }
@@ -281,44 +260,23 @@ def _print_json(
 
 
 def _print(
-    reader: Reader, metrics: Mapping[str, Metric], record: dict[str, Any], path: Path, matrix: np.ndarray
+    reader: Reader,
+    metrics: Mapping[str, Metric],
+    primary: Metric,
+    record: dict[str, Any],
+    path: Path,
+    matrix: np.ndarray,
 ) -> None:
     out = console()
     data, own = record["data"], reader.result["data"]
     out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
-    Scores(reader.classes, matrix).show(out)
+    print_scores(out, matrix, reader.classes)
     described = {"loss": get("loss")} | {name: metric for name, metric in metrics.items() if name != "accuracy"}
     lines = [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
-    lines += _describe_comparison(reader, _primary(reader, metrics), record)
+    lines += describe(reader.result, record, primary)
     if data["sha256"] == own["sha256"] and data["part"] == "train":
         lines.append("the model was trained on these images; the metrics do not apply to new images")
     if data["skipped"]:
         lines.append(f"{data['skipped']:,} unreadable images are left out")
     for line in (*lines, clean(path)):
         out.print(line, soft_wrap=True)
-
-
-def _describe_comparison(reader: Reader, metric: Metric, record: dict[str, Any]) -> list[str]:
-    own, data, compared = reader.result["data"], record["data"], _compare(reader, metric, record)
-    if (data["sha256"], data["part"]) == (own["sha256"], "test"):
-        return ["these are the run's own test images"]
-    if compared is None:
-        return []
-    texts = [f"{metric.label} {number(compared[f'test_{metric.name}'], metric.digits)}"]
-    texts += [f"difference {compared['difference']:+.{metric.digits}f}"]
-    if interval := compared.get("difference_interval"):
-        texts[0] += f", 95% interval {span(compared[f'test_{metric.name}_interval'], metric.digits)}"
-        significance = "not significant" if interval[0] <= 0 <= interval[1] else "significant"
-        texts[1] += f", 95% interval {interval[0]:+.4f} to {interval[1]:+.4f}: {significance}"
-    return [f"on its own {own['test']:,} test images ({clean(own['name'])}): {texts[0]}", texts[1]]
-
-
-def difference(correct: int, images: int, other_correct: int, other_images: int) -> tuple[float, Interval]:
-    """Return the difference of two accuracies on independent images, with its 95% interval.
-
-    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, which combines the score intervals of the two
-    proportions.
-    """
-    p, q = correct / images, other_correct / other_images
-    (low, high), (other_low, other_high) = wilson(correct, images), wilson(other_correct, other_images)
-    return p - q, (p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low))

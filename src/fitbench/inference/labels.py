@@ -1,4 +1,4 @@
-"""The true classes of images: from a CSV file, from the names of folders, or from an array."""
+"""The true classes of images: from a CSV file, or from the names of folders."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from fitbench.errors import DataError, RequestError
-from fitbench.inference.arrays import ArrayFile, is_array_file, read_labels
 from fitbench.inference.sources import Batch
 from fitbench.text import clean
 
@@ -22,36 +19,24 @@ MESSAGE_CLASSES = 12  # a message lists at most this many
 Labels = Callable[[Batch], list[str | None]]  # returns the true class of each image of a batch; None without a label
 
 
-def read(text: str, classes: Sequence[str], arrays: Sequence[ArrayFile]) -> Labels:
+def read(text: str, classes: Sequence[str]) -> Labels:
     """Read the labels of --labels.
 
     Args:
-        text: a CSV file of paths and labels, an array file with a label for each row, or `folder`.
+        text: a CSV file of paths and labels, or `folder`.
         classes: the names of the model's classes.
-        arrays: the array files whose images are classified.
 
     Raises:
-        RequestError: there is no such file, or its labels do not match the images or the classes.
+        RequestError: there is no such file, or it has labels that are not classes.
         DataError: the file cannot be read.
     """
     path = Path(text)
     if text == FOLDER:
         return lambda batch: _from_folders(batch, classes)
     if not path.is_file():
-        raise RequestError(f"--labels is {clean(text)!r}; expected a CSV file, an array file, or {FOLDER}")
-    if not is_array_file(path):
-        by_path = _read_csv(path, classes)
-        return lambda batch: [_find(name, by_path, path.parent) for name in batch.names]
-    if len(arrays) != 1:
-        raise RequestError(
-            f"--labels {clean(text)}: labels in an array need images in exactly one array; found {len(arrays)}"
-        )
-    names = _names(read_labels(path, arrays[0].key), classes, text)
-    if len(names) != len(arrays[0].pixels):
-        raise RequestError(f"--labels {clean(text)}: {len(names):,} labels for {len(arrays[0].pixels):,} images")
-    return lambda batch: (
-        [None] * len(batch.names) if batch.array is None else names[batch.start : batch.start + len(batch.names)]
-    )
+        raise RequestError(f"--labels is {clean(text)!r}; expected a CSV file of paths and labels, or {FOLDER}")
+    by_path = _read_csv(path, classes)
+    return lambda batch: [_find(name, by_path, path.parent) for name in batch.names]
 
 
 def _from_folders(batch: Batch, classes: Sequence[str]) -> list[str | None]:
@@ -63,23 +48,6 @@ def _find(name: str, by_path: Mapping[str, str], csv_folder: Path) -> str | None
     """Find the class of an image whose path, or whose path from the folder of the CSV file, is in the file."""
     spellings = (os.path.normpath(name), os.path.relpath(name, csv_folder), os.path.abspath(name))  # noqa: PTH100
     return next((by_path[spelling] for spelling in spellings if spelling in by_path), None)
-
-
-def _names(labels: np.ndarray, classes: Sequence[str], text: str) -> list[str | None]:
-    """Convert labels, class names or positions in the classes [N], to class names."""
-    if labels.dtype.kind == "U":
-        for name in np.unique(labels):
-            if name not in classes:
-                raise RequestError(
-                    f"--labels {clean(text)}: {clean(name)!r} is not a class of the run, {_describe(classes)}"
-                )
-        return labels.tolist()
-    if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
-        raise RequestError(
-            f"--labels {clean(text)}: labels from {labels.min()} to {labels.max()}; the run has {len(classes)} "
-            f"classes, from 0 to {len(classes) - 1}"
-        )
-    return [classes[label] for label in labels.tolist()]
 
 
 def _read_csv(path: Path, classes: Sequence[str]) -> dict[str, str]:
@@ -98,7 +66,8 @@ def _read_csv(path: Path, classes: Sequence[str]) -> dict[str, str]:
                     raise RequestError(f"{where}: expected a path and a label")
                 label = row[label_column].strip()
                 if label and label not in classes:
-                    raise RequestError(f"{where}: {clean(label)!r:.60} is not a class of the run, {_describe(classes)}")
+                    names = clean(", ".join(classes[:MESSAGE_CLASSES])) + ", .." * (len(classes) > MESSAGE_CLASSES)
+                    raise RequestError(f"{where}: {clean(label)!r:.60} is not a class of the run ({names})")
                 if label:
                     by_path[os.path.normpath(row[path_column])] = label
     except (OSError, csv.Error) as error:
@@ -114,8 +83,3 @@ def _header(row: Sequence[str]) -> tuple[int, int] | None:
     paths = [cells.index(header) for header in PATH_HEADERS if header in cells]
     labels = [cells.index(header) for header in LABEL_HEADERS if header in cells]
     return (paths[0], labels[0]) if paths and labels else None
-
-
-def _describe(classes: Sequence[str]) -> str:
-    more = f" and {len(classes) - MESSAGE_CLASSES} more" if len(classes) > MESSAGE_CLASSES else ""
-    return f"whose classes are {', '.join(map(clean, classes[:MESSAGE_CLASSES]))}{more}"

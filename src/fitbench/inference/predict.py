@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import labels, sources
 from fitbench.inference.arrays import ArrayFile
@@ -20,7 +22,7 @@ from fitbench.inference.outputs import open_output, writing
 from fitbench.inference.prepare import Prepare, default_prepare
 from fitbench.inference.reader import Reader, finished, open_run
 from fitbench.inference.rows import Row, classify, columns
-from fitbench.inference.score import Scores
+from fitbench.inference.score import draw_matrix, print_scores
 from fitbench.record import reading
 from fitbench.text import clean, console, duration
 from fitbench.training.progress import notice
@@ -41,7 +43,7 @@ class Options:
 
     Attributes:
         prepare: auto or none; None for the default of the run.
-        labels_from: the true classes: a CSV file, an array file, or `folder`.
+        labels_from: the true classes: a CSV file of paths and labels, or `folder` for the names of the folders.
         confusion: a PNG file for the confusion matrix. It needs `labels_from`.
         array: the array of an .npz that holds the images.
         format: table, csv or json (one object per line). By default, the suffix of `output` decides, or table.
@@ -85,10 +87,8 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
     _check_confusion(options)
     folder = reading.find_run(run, options.outputs)
     result = finished(folder)
+    truth = None if options.labels_from is None else labels.read(options.labels_from, result["data"]["classes"])
     arrays = sources.open_arrays(images, options.array)
-    truth = None
-    if options.labels_from is not None:
-        truth = labels.read(options.labels_from, result["data"]["classes"], list(arrays.values()))
     with ExitStack() as stack:
         out = stack.enter_context(
             open_output(options.format, options.output, columns(truth is not None), options.force)
@@ -100,7 +100,7 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
             _write_notice(f"--prepare {method.value}: {PREPARATIONS[method]}")
         batches = sources.batches(images, arrays, options.batch_size or reader.batch_size, options.null)
         bar = stack.enter_context(_progress())
-        tally, task = Tally(Scores(reader.classes)), bar.add_task("", total=None)
+        tally, task = Tally(reader.classes), bar.add_task("", total=None)
         for batch, pixels, errors in stack.enter_context(closing(decoded(batches, reader.shape, choose))):
             rows = classify(reader, batch, pixels, errors, truth)
             out.write(rows)
@@ -109,7 +109,7 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
     _write_notice(str(tally))
     if truth is not None:
         to_stdout = options.output is not None or options.format in (None, "table")
-        _report_scores(tally, options.confusion, reader.run_id, console() if to_stdout else _stderr())
+        _report_scores(tally, reader, options.confusion, console() if to_stdout else _stderr())
     return 1 if tally.errors else 0
 
 
@@ -151,15 +151,16 @@ class Tally:
     """Counts of the images of a prediction. As a string, it is a summary in one line.
 
     Attributes:
-        scores: the predictions for images with a label.
         images: all images.
         errors: images that could not be read.
+        matrix: the confusion matrix of images with a label, int64 [true classes, predicted classes].
     """
 
-    def __init__(self, scores: Scores) -> None:
-        self.scores = scores
+    def __init__(self, classes: Sequence[str]) -> None:
         self.images = self.errors = 0
-        self.began = time.perf_counter()
+        self.matrix = np.zeros((len(classes), len(classes)), np.int64)
+        self._positions = {name: i for i, name in enumerate(classes)}
+        self._began = time.perf_counter()
 
     def add(self, rows: Sequence[Row]) -> None:
         """Count images by their rows."""
@@ -167,10 +168,10 @@ class Tally:
         for row in rows:
             self.errors += row["error"] is not None
             if row.get("correct") is not None:
-                self.scores.add(row["true"], row["label"])
+                self.matrix[self._positions[row["true"]], self._positions[row["label"]]] += 1
 
     def __str__(self) -> str:
-        seconds = time.perf_counter() - self.began
+        seconds = time.perf_counter() - self._began
         took = duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
         text = f"{self.images:,} images in {took}, {self.images / seconds:,.0f} images/s"
         return f"{text}; {self.errors:,} could not be read" if self.errors else text
@@ -184,21 +185,21 @@ def _progress() -> Progress:
     return Progress(*columns, console=_stderr(), transient=True, disable=not sys.stderr.isatty())
 
 
-def _report_scores(tally: Tally, confusion: Path | None, run_id: str, out: Console) -> None:
+def _report_scores(tally: Tally, reader: Reader, confusion: Path | None, out: Console) -> None:
     """Print the accuracy and the metrics per class, and draw the confusion matrix.
 
     Raises:
         FitbenchError: no readable image has a label.
     """
-    labelled = tally.scores.images
+    labelled = int(tally.matrix.sum())
     if not labelled:
         raise FitbenchError("--labels: none of the readable images has a label; compare the paths")
     if labelled < tally.images:
         _write_notice(f"{tally.images - labelled:,} images have no label or could not be read; they do not count")
     with writing(None):
-        tally.scores.show(out)
+        print_scores(out, tally.matrix, reader.classes)
     if confusion is not None:
-        tally.scores.draw(confusion, f"{run_id}, {labelled:,} images")
+        draw_matrix(tally.matrix, reader.classes, confusion, f"{reader.run_id}, {labelled:,} images")
         _write_notice(f"drew {clean(confusion)}")
 
 
