@@ -14,6 +14,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
 from fitbench.inference.comparison import difference
 from fitbench.inference.evaluate import evaluate
+from fitbench.inference.reader import open_run
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import read_result
@@ -200,12 +201,12 @@ def test_evaluating_again_replaces_the_record(run, evaluated, own_data):
 
 
 def test_evaluation_of_a_run_that_is_trained_again_meanwhile_is_refused(run, evaluated, own_data, monkeypatch):
-    def retrain(reader, images):
+    def retrain(folder, trust):
+        reader = open_run(folder, trust)
         write_result(run, read_result(run) | {"finished_at": "2030-01-01T00:00:00Z"})
-        return logits(reader, images)
+        return reader
 
-    logits = evaluating._logits
-    monkeypatch.setattr(evaluating, "_logits", retrain)
+    monkeypatch.setattr(evaluating, "open_run", retrain)
     with pytest.raises(FitbenchError, match="the run was trained again meanwhile; evaluate it again"):
         evaluated("npz", own_data())
     assert not (run / "evaluations").exists()

@@ -261,10 +261,7 @@ def test_confusion_that_cannot_be_written_is_refused_before_images_are_read(call
     status, _, err = call(*arguments, "x.png")
     assert (status, err) == (2, "fitbench: --confusion x.png already exists; --force replaces it\n")
     status, _, err = call(*arguments, "none/x.png")
-    assert (status, err) == (
-        1,
-        "fitbench: --confusion none/x.png: cannot be written (its folder does not exist or must not be written)\n",
-    )
+    assert (status, err) == (2, "fitbench: --confusion none/x.png: its folder does not exist; create it\n")
     assert chart.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [chart]
     assert call(*arguments, "x.png", "--force")[0] == 0

@@ -10,15 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from fitbench.columns import Column, column, print_columns
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.rows import Row
 from fitbench.record.files import replacing
-from fitbench.text import check_format, clean, console, shortened, table
-
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+from fitbench.text import check_format, clean, console, shortened
 
 FORMATS = ("table", "csv", "json")
 SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
@@ -50,7 +48,7 @@ def open_output(format: str | None, path: Path | None, names: Sequence[str], for
     if format is not None:
         check_format(format, FORMATS)
     if path is None:
-        return Table(names) if format in (None, "table") else RowFile(names, format, None)
+        return Table() if format in (None, "table") else RowFile(names, format, None)
     if format == "table":
         raise RequestError("--format table is for the terminal; -o needs csv or json")
     if path.exists() and (not path.is_file() or path.parent == Path("/dev")):
@@ -142,8 +140,7 @@ def _to_json(rows: Sequence[Row]) -> bytes:
 class Table:
     """Rows as a table on stdout at the end: the first rows, and below it the first errors."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.labelled = "true" in names
+    def __init__(self) -> None:
         self.rows: list[Row] = []
         self.errors: list[Row] = []
         self.omitted = 0
@@ -166,27 +163,27 @@ class Table:
         out = console()
         with writing(None):
             if self.rows:
-                headers = ("image", "label", "probability", "second", "third", *(["true"] if self.labelled else []))
-                lines = table(out, *headers, right=("probability",))
-                lines.columns[0].no_wrap, lines.columns[0].overflow = False, "fold"  # paths differ in their ends
-                self._add_rows(lines)
-                out.print(lines)
+                print_columns(out, _columns(self.rows))
             for row in self.errors:
                 out.print(f"{clean(row['path'])}: {clean(row['error'])}", style="red", soft_wrap=True)
             if self.omitted:
                 out.print(f"and {self.omitted:,} more images; -o FILE or --format csv writes all", soft_wrap=True)
-
-    def _add_rows(self, lines: RichTable) -> None:
-        for row in self.rows:
-            others = [
-                "" if row[rank] is None else f"{_class(row[rank])} {row[f'{rank}_probability']:.4f}"
-                for rank in ("second", "third")
-            ]
-            true = [_class(row["true"] or "")] if self.labelled else []
-            wrong = self.labelled and row["correct"] is False
-            cells = (clean(row["path"]), _class(row["label"]), f"{row['probability']:.4f}", *others, *true)
-            lines.add_row(*cells, style="yellow" if wrong else "")
+            sys.stdout.flush()
 
 
-def _class(name: str) -> str:
-    return shortened(clean(name), CLASS_WIDTH)
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    def class_of(row: Row, rank: str, probability: str = "") -> str:
+        name = shortened(clean(row[rank] or ""), CLASS_WIDTH)
+        return f"{name} {row[probability]:.4f}" if probability and row[rank] is not None else name
+
+    columns = [
+        column("image", rows, lambda row: clean(row["path"]), right=False, key=True),
+        column("label", rows, lambda row: class_of(row, "label"), right=False),
+        column("probability", rows, lambda row: f"{row['probability']:.4f}"),
+        column("second", rows, lambda row: class_of(row, "second", "second_probability"), right=False),
+        column("third", rows, lambda row: class_of(row, "third", "third_probability"), right=False),
+    ]
+    if "true" in rows[0]:
+        styles = ["yellow" if row["correct"] is False else "" for row in rows]
+        columns.append(column("true", rows, lambda row: class_of(row, "true"), right=False, styles=styles))
+    return columns

@@ -205,8 +205,7 @@ def _scale(ink: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale ink to fit into height x width pixels, keeping its proportions. Strokes that are too thin are widened."""
     from scipy import ndimage
 
-    (top, bottom), (left, right) = _bounds(ink) or ((0, 1), (0, 1))
-    ink = ink[top:bottom, left:right]
+    ink = ink[ndimage.find_objects(ink > 0, max_label=1)[0]]
     scale = min(height / ink.shape[0], width / ink.shape[1])
     # the mean distance of a stroke's pixels from its edge is a quarter of its width
     stroke = 4 * float(ndimage.distance_transform_edt(np.pad(ink > 127, 1)).sum()) / max(1, int((ink > 127).sum()))
@@ -224,27 +223,10 @@ def _scale(ink: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def _centre(ink: np.ndarray, height: int, width: int) -> np.ndarray:
     """Shift ink by whole pixels so that its centre of mass lies in the middle: uint8 [height, width]."""
+    from scipy import ndimage
+
     field = np.zeros((3 * height, 3 * width), np.float32)
-    top, left = (
-        round(side + side / 2 - position) for side, position in zip((height, width), _centre_of_mass(ink), strict=True)
-    )
+    row, column = ndimage.center_of_mass(ink)
+    top, left = round(1.5 * height - row), round(1.5 * width - column)
     field[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return np.rint(field[height : 2 * height, width : 2 * width]).astype(np.uint8)
-
-
-def _centre_of_mass(ink: np.ndarray) -> tuple[float, float]:
-    """Return the row and the column of the centre of mass."""
-    mass = float(ink.sum())
-    rows, columns = (float(ink.sum(axis=1 - axis) @ np.arange(ink.shape[axis])) / mass for axis in (0, 1))
-    return rows, columns
-
-
-def _bounds(ink: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return the ranges of rows and of columns that have ink, with exclusive ends; None without ink."""
-    ranges = []
-    for axis in (1, 0):
-        inked = np.flatnonzero(ink.any(axis=axis))
-        if not len(inked):
-            return None
-        ranges.append((int(inked[0]), int(inked[-1]) + 1))
-    return ranges[0], ranges[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -114,11 +113,10 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
 
 
 def _check_confusion(options: Options) -> None:
-    """Check that the chart can be written, before the images are classified.
+    """Check the file of the chart before the images are classified.
 
     Raises:
-        RequestError: the request is wrong, or the file exists and must not be replaced.
-        FitbenchError: the folder does not exist or cannot be written.
+        RequestError: it is not a .png file, exists and must not be replaced, or its folder does not exist.
     """
     path = options.confusion
     if path is None:
@@ -127,9 +125,8 @@ def _check_confusion(options: Options) -> None:
         raise RequestError("--confusion needs the name of a .png file, and --labels")
     if path.exists() and not options.force:
         raise RequestError(f"--confusion {clean(path)} already exists; --force replaces it")
-    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
-        reason = "is a directory" if path.is_dir() else "its folder does not exist or must not be written"
-        raise FitbenchError(f"--confusion {clean(path)}: cannot be written ({reason})")
+    if not path.parent.is_dir():
+        raise RequestError(f"--confusion {clean(path)}: its folder does not exist; create it")
 
 
 def _parse_prepare(text: str | None) -> Prepare | None:
