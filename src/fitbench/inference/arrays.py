@@ -75,14 +75,14 @@ def read_images(name: str, array_name: str | None) -> ArrayFile:
 
 
 def _read_member(path: Path, archive: np.lib.npyio.NpzFile, array_name: str | None) -> np.ndarray:
-    with archive:
+    with archive, zipfile.ZipFile(path) as members:
         keys, found = archive.files, f"found {clean(', '.join(archive.files)) or 'nothing'}"
         if array_name is not None and array_name not in keys:
             raise RequestError(f"{clean(path)}: has no array {clean(array_name)}; {found}")
         key = array_name or ("x_test" if "x_test" in keys else None) or (keys[0] if len(keys) == 1 else None)
         if key is None:
             raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
-        mapped = map_member(path, archive.zip, f"{key}.npy")
+        mapped = map_member(path, members, f"{key}.npy")
         return archive[key] if mapped is None else mapped
 
 

@@ -6,7 +6,7 @@ Pillow releases Python's lock while it decodes, and TensorFlow while it computes
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -29,7 +29,7 @@ Decoded = tuple[np.ndarray, dict[int, str]]  # images, uint8 [N, height, width, 
 
 def decoded(
     batches: Iterable[Batch], shape: Shape, choose_prepare: Callable[[ArrayFile | None], Prepare]
-) -> Iterator[tuple[Batch, np.ndarray, dict[int, str]]]:
+) -> Generator[tuple[Batch, np.ndarray, dict[int, str]], None, None]:
     """Yield each batch in order with its images, uint8 [N, *shape], and error messages by position.
 
     An image that cannot be read is black and has an error message. At most `BATCHES_AHEAD` batches are kept. Close the

@@ -48,7 +48,7 @@ def classify(
     readable = [i for i, message in enumerate(messages) if message is None]
     logits = reader.logits(images[readable]) if readable else np.zeros((0, len(reader.classes)), np.float32)
     finite = np.isfinite(logits).all(axis=1)
-    for i in np.flatnonzero(~finite):
+    for i in np.flatnonzero(~finite).tolist():
         messages[readable[i]] = NOT_FINITE
     order = np.argsort(-logits, axis=1, kind="stable")[:, : len(PREDICTION) // 2]
     with np.errstate(invalid="ignore"):
@@ -56,9 +56,9 @@ def classify(
     for i in np.flatnonzero(finite).tolist():
         best = zip((reader.classes[k] for k in order[i]), (float(f"{p:.6g}") for p in probabilities[i]), strict=True)
         predictions[readable[i]] |= zip(PREDICTION, chain.from_iterable(best), strict=False)  # there may be two classes
-    rows = [{"path": name} | prediction for name, prediction in zip(batch.names, predictions, strict=True)]
+    rows: list[Row] = [{"path": name} | prediction for name, prediction in zip(batch.names, predictions, strict=True)]
     if labels is not None:
         for row, true in zip(rows, labels(batch), strict=True):
-            unknown = true is None or row["label"] is None
-            row |= {"true": true, "correct": None if unknown else row["label"] == true}
+            row["true"] = true
+            row["correct"] = None if true is None or row["label"] is None else row["label"] == true
     return [row | {"error": message} for row, message in zip(rows, messages, strict=True)]

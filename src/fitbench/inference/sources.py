@@ -6,12 +6,14 @@ There may be millions of images, so files are listed lazily and nothing is kept.
 from __future__ import annotations
 
 import glob
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -154,7 +156,8 @@ def _matches(pattern: str) -> Iterator[str]:
 def _read_stdin(null: bool) -> Iterator[str]:
     """Yield the paths on stdin, one per line, or one before each null character. Windows line ends are accepted."""
     end, rest = (b"\0" if null else b"\n"), b""
-    while chunk := sys.stdin.buffer.read1(1 << 16):  # type: ignore[attr-defined]
+    stdin = cast(io.BufferedReader, sys.stdin.buffer)
+    while chunk := stdin.read1(1 << 16):  # what has arrived, so that these images are classified at once
         *paths, rest = (rest + chunk).split(end)
         yield from _decoded(paths, null)
     yield from _decoded([rest], null)
