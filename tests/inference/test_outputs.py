@@ -17,6 +17,7 @@ ROWS = [
         ("plain.png", "7", 0.987654, "1", 0.01, "2", 1e-9, "7", True, None),
         ('odd, "name"\nof two lines.png', "a,b", 0.5, "c", 0.25, None, None, None, None, None),
         ("caf\udce9.png", None, None, None, None, None, None, "3", None, "not a known image format"),
+        ("carriage\rreturn.png", "1", 0.5, "2", 0.25, "3", 0.125, "1", True, None),
         ("last.png", "3", 1.0, "5", 0.0, "8", 0.0, "5", False, None),
     )
 ]
@@ -38,7 +39,7 @@ def test_csv_is_readable_by_other_programs(tmp_path):
         "third": "2", "third_probability": "1e-09", "true": "7", "correct": "true", "error": "",
     }  # fmt: skip
     assert read[2]["error"] == "not a known image format"
-    assert (read[1]["label"], read[1]["third"], read[3]["correct"]) == ("a,b", "", "false")
+    assert (read[1]["label"], read[1]["third"], read[-1]["correct"]) == ("a,b", "", "false")
 
 
 def test_json_has_one_object_per_line(tmp_path):

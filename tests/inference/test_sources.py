@@ -69,6 +69,12 @@ def test_file_whose_name_looks_like_a_glob_is_read(folder):
     assert names("[a].png") == ["[a].png"]
 
 
+def test_folder_with_several_links_is_listed_once(folder):
+    for name in "xy":
+        (folder / "b" / name).symlink_to(folder / "a" / "deep")
+    assert names("b") == ["b/1.tif", "b/x/x.jpg"]
+
+
 def test_paths_are_read_from_stdin(folder, monkeypatch):
     set_stdin(monkeypatch, b"b.png\n\na/2.png\nnot here.png\nb\n")
     assert names("-") == ["b.png", "a/2.png", "not here.png", "b/1.tif"]

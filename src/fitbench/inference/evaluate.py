@@ -84,12 +84,10 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         chosen = _choose_part(load(data_config), part, result)
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
-    from fitbench.training.evaluate import predict  # imports Keras
-
     _check_shape(reader, chosen, data_config)
-    with notice(True, f"reading {len(chosen.labels):,} images"), backend.on("auto") as device:
-        logits = predict(reader.model, chosen.images)
     metrics = _load_metrics(reader, config, trust)
+    with notice(True, f"reading {len(chosen.labels):,} images"):
+        logits, device = _logits(reader, chosen.images)
     record = _record(reader, config, data_config, chosen, metrics, logits) | {"device": device}
     path = _write(reader, record, chosen.labels, logits)
     matrix = scores.confusion(chosen.labels, logits.argmax(axis=1), len(reader.classes))
@@ -162,6 +160,15 @@ def _check_shape(reader: Reader, part: Part, config: Data) -> None:
         advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
     sizes = ["x".join(map(str, sides)) for sides in (shape, reader.shape)]
     raise RequestError(f"{part.data.source}: images are {sizes[0]}; the model of the run takes {sizes[1]}{advice}")
+
+
+def _logits(reader: Reader, images: Any) -> tuple[np.ndarray, str]:
+    """Compute the outputs of the model as training does, float32 [N, classes]. Also return the name of the device."""
+    from fitbench.training import backend
+    from fitbench.training.evaluate import predict
+
+    with backend.on("auto") as device:
+        return predict(reader.model, images), device
 
 
 def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metric]:

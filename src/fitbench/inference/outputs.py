@@ -127,9 +127,12 @@ class RowFile:
 
 def _to_csv(rows: Sequence[Row]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()] for row in rows
-    )
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = [str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()]
+        has_return = any("\r" in cell for cell in cells if isinstance(cell, str))  # `plain` would not quote it
+        (quoted if has_return else plain).writerow(cells)
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -137,9 +137,12 @@ def _expand(path: str) -> Iterator[str]:
         for name in sorted(names):
             if name[0] != "." and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
                 yield str(Path(parent, name))
-        targets = {name: os.path.realpath(Path(parent, name)) for name in sorted(folders) if name[0] != "."}
-        folders[:] = [name for name, target in targets.items() if target not in visited]
-        visited |= set(targets.values())  # a link may point to a folder above itself
+        for name in sorted(folders):
+            target = os.path.realpath(Path(parent, name))
+            if name[0] == "." or target in visited:  # a link may point to a folder above itself
+                folders.remove(name)
+            visited.add(target)
+        folders.sort()
     yield from unlisted
 
 
