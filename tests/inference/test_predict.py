@@ -16,7 +16,9 @@ from fitbench.charts import pictures
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
+from fitbench.inference.rows import classify
 from fitbench.inference.score import draw_matrix
+from fitbench.inference.sources import Batch
 from fitbench.record.reading import read_result
 
 
@@ -311,3 +313,12 @@ def test_unfinished_run_is_refused(call, digits, tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1")
     status, _, err = call(digits, run=tmp_path)
     assert (status, "the run is interrupted" in err) == (1, True)
+
+
+def test_rows_of_a_model_with_two_classes_have_no_third(opened):
+    def compute(images: np.ndarray) -> np.ndarray:
+        return np.array([[1.0, 1.0]] * len(images), np.float32)
+
+    binary = reader.Reader(opened.folder, opened.result, opened.model, (2, 2, 1), ("cat", "dog"), compute)
+    [row] = classify(binary, Batch(["a.png"]), np.zeros((1, 2, 2, 1), np.uint8), {}, None)
+    assert list(row.values()) == ["a.png", "cat", 0.5, "dog", 0.5, None, None, None]

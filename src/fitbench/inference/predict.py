@@ -137,8 +137,10 @@ def _parse_prepare(text: str | None) -> Prepare | None:
 
 def _choose_prepare(asked: Prepare | None, reader: Reader, array: ArrayFile | None) -> Prepare:
     """Choose how to prepare the images of an array file, or image files for None. `asked` is the user's choice."""
-    is_ready = asked is None and array is not None and array.pixels.shape[1:] == reader.shape
-    return Prepare.none if is_ready or reader.shape[2] != 1 else asked or default_prepare(reader.result)
+    has_model_shape = array is not None and array.pixels.shape[1:] == reader.shape
+    if reader.shape[2] != 1 or (asked is None and has_model_shape):
+        return Prepare.none
+    return asked or default_prepare(reader.result)
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------

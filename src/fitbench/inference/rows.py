@@ -43,22 +43,32 @@ def classify(
         errors: error messages by position. These images are not classified.
         labels: returns the true classes of a batch. Without it, rows have no columns `true` and `correct`.
     """
-    predictions: list[Row] = [dict.fromkeys(PREDICTION) for _ in batch.names]
-    messages = [errors.get(i) for i in range(len(images))]
-    readable = [i for i, message in enumerate(messages) if message is None]
-    logits = reader.logits(images[readable]) if readable else np.zeros((0, len(reader.classes)), np.float32)
-    finite = np.isfinite(logits).all(axis=1)
-    for i in np.flatnonzero(~finite).tolist():
-        messages[readable[i]] = NOT_FINITE
+    readable = [i for i in range(len(images)) if i not in errors]
+    predictions = dict(zip(readable, _predict(reader, images[readable]), strict=True))
+    true = labels(batch) if labels else None
+    rows = []
+    for i, name in enumerate(batch.names):
+        prediction = predictions.get(i)
+        row = {"path": name} | (prediction or dict.fromkeys(PREDICTION))
+        if true is not None:
+            row["true"] = true[i]
+            row["correct"] = None if true[i] is None or prediction is None else row["label"] == true[i]
+        row["error"] = errors.get(i, NOT_FINITE if prediction is None else None)
+        rows.append(row)
+    return rows
+
+
+def _predict(reader: Reader, images: np.ndarray) -> list[Row | None]:
+    """Return the best classes of each image, as cells by column; None if the outputs of the model are not finite."""
+    if not len(images):
+        return []
+    logits = reader.logits(images)
     order = np.argsort(-logits, axis=1, kind="stable")[:, : len(PREDICTION) // 2]
     with np.errstate(invalid="ignore"):
         probabilities = np.take_along_axis(reader.recorded(logits), order, axis=1)
-    for i in np.flatnonzero(finite).tolist():
-        best = zip((reader.classes[k] for k in order[i]), (float(f"{p:.6g}") for p in probabilities[i]), strict=True)
-        predictions[readable[i]] |= zip(PREDICTION, chain.from_iterable(best), strict=False)  # there may be two classes
-    rows: list[Row] = [{"path": name} | prediction for name, prediction in zip(batch.names, predictions, strict=True)]
-    if labels is not None:
-        for row, true in zip(rows, labels(batch), strict=True):
-            row["true"] = true
-            row["correct"] = None if true is None or row["label"] is None else row["label"] == true
-    return [row | {"error": message} for row, message in zip(rows, messages, strict=True)]
+    predictions: list[Row | None] = []
+    for is_finite, best, shares in zip(np.isfinite(logits).all(axis=1), order, probabilities.tolist(), strict=True):
+        cells = chain.from_iterable((reader.classes[i], float(f"{p:.6g}")) for i, p in zip(best, shares, strict=True))
+        padded = dict.fromkeys(PREDICTION) | dict(zip(PREDICTION, cells, strict=False))  # there may be two classes
+        predictions.append(padded if is_finite else None)
+    return predictions
