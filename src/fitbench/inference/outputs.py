@@ -8,9 +8,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fitbench.columns import Column, column, print_columns
 from fitbench.errors import FitbenchError, RequestError
@@ -25,15 +25,8 @@ MAX_ERRORS = 20  # below the table
 CLASS_WIDTH = 16  # characters
 
 
-class Output(AbstractContextManager, Protocol):
-    """A destination of rows. It is complete when its `with` block ends without an error."""
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append rows."""
-
-
-def open_output(format: str | None, path: Path | None, names: Sequence[str], force: bool) -> Output:
-    """Open the destination of the rows.
+def open_output(format: str | None, path: Path | None, names: Sequence[str], force: bool) -> RowFile | Table:
+    """Open the destination of the rows. It is complete when its `with` block ends without an error.
 
     Args:
         format: table, csv or json (one object per line). By default, the suffix of `path` decides, or table.
