@@ -88,10 +88,8 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
     result = finished(folder)
     truth = None if options.labels_from is None else labels.read(options.labels_from, result["data"]["classes"])
     arrays = sources.open_arrays(images, options.array)
-    with ExitStack() as stack:
-        out = stack.enter_context(
-            open_output(options.format, options.output, columns(truth is not None), options.force)
-        )
+    output = open_output(options.format, options.output, columns(truth is not None), options.force)
+    with output as out, ExitStack() as stack:
         with notice(True, f"{result['run_id']}: loading the model"):
             reader = open_run(folder, options.trust)
         choose = partial(_choose_prepare, asked, reader)
