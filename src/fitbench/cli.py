@@ -250,22 +250,18 @@ def predict(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="the true classes: a CSV of paths and labels, an array, or 'folder' for the folders' names"),
+        typer.Option(help="the true classes: a CSV of paths and labels, or 'folder' for the names of the folders"),
     ] = None,
     confusion: Annotated[
         Path | None, typer.Option(help="with --labels: draw the confusion matrix into this .png file")
     ] = None,
     array: Annotated[str | None, typer.Option(help="the array of an .npz; default x_test, or the only one")] = None,
     format: Annotated[
-        str | None, typer.Option(help="table, csv, json (one object per line) or parquet; default by -o, or table")
+        str | None, typer.Option(help="table, csv or json (one object per line); default by -o, or table")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="resume writing the file of -o")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace the files of -o and --confusion")] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="images per batch; default by their size")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="processes that decode images; default one per core for many images")
-    ] = None,
     null: Annotated[bool, typer.Option("-0", "--null", help="paths on stdin end with null characters")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
@@ -283,7 +279,7 @@ def predict(
 
     options = Options(
         prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format, output=output,
-        resume=resume, force=force, batch_size=batch_size, workers=workers, null=null, trust=trust, outputs=outputs,
+        force=force, batch_size=batch_size, null=null, trust=trust, outputs=outputs,
     )  # fmt: skip
     raise typer.Exit(predict_images(run, images, options))
 
