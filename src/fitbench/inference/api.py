@@ -51,16 +51,17 @@ class Model(BaseModel):
     data: Annotated[str, Field(description="the data set that it was trained on")]
     classes: list[str]
     shape: Annotated[list[int], Field(description="height, width and channels of its images")]
-    test_accuracy: float | None
+    metric: Annotated[str, Field(description="the run's primary metric, such as accuracy")]
+    test_value: Annotated[float | None, Field(description="the value of this metric on the run's test images")]
     parameters: int
 
 
 class RequestLimits(BaseModel):
     """The limits of one request."""
 
-    bytes: int
-    pixels: Annotated[int, Field(description="the sum over all images")]
-    images: int
+    bytes: int = 10_000_000
+    pixels: Annotated[int, Field(description="the sum over all images")] = 30_000_000
+    images: int = 1000
 
 
 class Models(BaseModel):
@@ -81,7 +82,7 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """The body of every error."""
+    """The body of an error."""
 
     error: Annotated[str, Field(description="what is wrong, and what to do")]
 
@@ -91,13 +92,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "malformed JSON or form",
         404: "no such model; the error lists the models",
-        408: "the request did not arrive in time",
         413: "the request exceeds the limits that /models gives",
         415: "unsupported content type",
         422: "an image cannot be read, an array is invalid, or a parameter is unknown",
-        503: "too many requests at a time, or no answer in time; Retry-After gives the seconds to wait",
     }.items()
-}
+} | {503: {"description": "too many connections; the body is plain text; try again later"}}
 ROWS = {"type": "array", "items": {"type": "array", "items": {}}}
 FILE = {"type": "string", "format": "binary"}
 BODY = {
@@ -110,12 +109,8 @@ BODY = {
         "application/json": {
             "schema": {
                 "oneOf": [
-                    {"type": "object", "required": ["image"], "properties": {"image": ROWS}},
-                    {
-                        "type": "object",
-                        "required": ["images"],
-                        "properties": {"images": {"type": "array", "items": ROWS}},
-                    },
+                    {"type": "object", "required": [key], "properties": {key: schema}}
+                    for key, schema in {"image": ROWS, "images": {"type": "array", "items": ROWS}}.items()
                 ]
             },
             "example": {"image": [[0, 0, 0, 84], [0, 0, 185, 159], [0, 38, 254, 109], [0, 57, 137, 39]]},
