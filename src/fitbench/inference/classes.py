@@ -1,7 +1,5 @@
 """The class names of a run, for commands that answer with classes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,20 +9,15 @@ from fitbench.text import clean
 
 
 def class_names(result: Mapping[str, Any], command: str) -> tuple[str, ...]:
-    """Return the class names that result.json records, in the order of the model's outputs.
-
-    Args:
-        result: the content of result.json.
-        command: the command that needs them, for the message.
+    """Return the class names of a result.json, in the order of the model's outputs, for a command.
 
     Raises:
-        RequestError: there is no such task, or the task has no classes.
+        RequestError: there is no such task, or the run has no class names.
     """
-    task = task_of(result["task"])
-    names = result["data"].get("classes")
+    task, names = task_of(result["task"]), result["data"].get("classes")
     if not names:
         raise RequestError(
-            f"{clean(result['run_id'])}: the task {task.name} has no class names here (data.classes of result.json); "
-            f"{command} needs a run that classifies"
+            f"{clean(result['run_id'])}: result.json has no data.classes, because its task is {task.name}; {command} "
+            "needs a run that classifies"
         )
     return tuple(names)

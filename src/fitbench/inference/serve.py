@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,13 +89,13 @@ def _by_name(readers: Sequence[Reader]) -> dict[str, Reader]:
     Raises:
         RequestError: a run was given twice.
     """
-    count = Counter(reader.run_id for reader in readers)
-    by_name: dict[str, Reader] = {}
-    for reader in readers:
-        name = reader.run_id if count[reader.run_id] == 1 else f"{reader.folder.parent.name}/{reader.run_id}"
-        if name in by_name:
-            raise RequestError(f"{clean(name)} was given twice; give each run once")
-        by_name[name] = reader
+    names = [reader.run_id for reader in readers]
+    by_name = {
+        name if names.count(name) == 1 else f"{reader.folder.parent.name}/{name}": reader
+        for name, reader in zip(names, readers, strict=True)
+    }
+    if len(by_name) < len(readers):
+        raise RequestError(f"a run was given twice, among {', '.join(map(clean, names))}; give each run once")
     return by_name
 
 
