@@ -302,16 +302,13 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
-    max_connections: Annotated[
-        int, typer.Option(min=1, help="connections at a time; further ones are refused with 503")
-    ] = 256,
 ) -> None:
     """Serve models as a page where digits can be drawn, and as a JSON API."""
     from fitbench.inference.api import RequestLimits
     from fitbench.inference.serve import serve as serve_runs
 
     limits = RequestLimits(bytes=max_bytes, pixels=max_pixels, images=max_images)
-    raise typer.Exit(serve_runs(runs, outputs, host, port, trust, open, limits, max_connections))
+    raise typer.Exit(serve_runs(runs, outputs, host, port, trust, open, limits))
 
 
 @app.command()

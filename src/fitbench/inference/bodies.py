@@ -100,22 +100,21 @@ def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
 def _pixels(rows: Any, name: str) -> np.ndarray:
     """Convert nested lists of whole numbers from 0 to 255 to pixels, uint8 [height, width, 1 or 3].
 
-    An array of Python objects is checked first, because np.array(rows) accepts strings as numbers, and takes the memory
-    of the longest string per element.
+    The types are checked in an array of Python objects, because np.array(rows) accepts strings as numbers, and takes
+    the memory of the longest string per element.
     """
     try:
         objects = np.array(rows, object)
-    except ValueError:
-        objects = np.empty(0, object)
-    shape = objects.shape if objects.ndim == 3 else (*objects.shape, 1)
-    if len(shape) != 3 or shape[2] not in (1, 3) or not objects.size or list in set(map(type, objects.flat)):
+        numbers = objects.ndim in (2, 3) and set(map(type, objects.flat)) <= {int, float}
+        values = objects.astype(np.float64) if numbers else np.empty(0)
+    except (ValueError, OverflowError):
+        values = np.empty(0)
+    pixels = values[..., np.newaxis] if values.ndim == 2 else values
+    is_image = pixels.ndim == 3 and pixels.shape[2] in (1, 3) and pixels.size > 0
+    if not is_image or not ((pixels >= 0) & (pixels <= 255) & (pixels == np.rint(pixels))).all():
         raise HTTPException(
-            422, f"{name}: expected rows of equal length, [height][width] or [height][width][channels], 1 or 3 channels"
+            422,
+            f"{name}: expected whole numbers from 0 to 255 in rows of equal length, [height][width], or "
+            "[height][width][channels] with 1 or 3 channels",
         )
-    try:
-        values = objects.astype(np.float64) if set(map(type, objects.flat)) <= {int, float} else np.array(np.nan)
-    except OverflowError:
-        values = np.array(np.nan)
-    if not ((values >= 0) & (values <= 255) & (values == np.rint(values))).all():
-        raise HTTPException(422, f"{name}: pixels must be whole numbers from 0 to 255")
-    return values.astype(np.uint8).reshape(shape)
+    return pixels.astype(np.uint8)

@@ -12,28 +12,27 @@ import webbrowser
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fitbench.errors import RequestError
 from fitbench.inference.api import RequestLimits
 from fitbench.inference.classes import class_names
+from fitbench.inference.prepare import Prepare
 from fitbench.inference.reader import Reader, finished, open_runs
 from fitbench.record.reading import find_run
 from fitbench.text import clean
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+MAX_CONNECTIONS = 256
 GRACE_SECONDS = 3  # for answering open requests when the server ends
 
 
 def serve(
-    runs: Sequence[str],
-    outputs: Path,
-    host: str,
-    port: int,
-    trust: bool,
-    open_browser: bool,
-    limits: RequestLimits,
-    connections: int,
+    runs: Sequence[str], outputs: Path, host: str, port: int, trust: bool, open_browser: bool, limits: RequestLimits
 ) -> int:
     """Serve the models of finished runs until Ctrl-C or SIGTERM, and print the address.
 
@@ -45,7 +44,6 @@ def serve(
         trust: also load models that have code of their own.
         open_browser: open the page in a browser.
         limits: the limits of a request.
-        connections: connections at a time; further ones are refused with 503.
 
     Returns:
         The exit status after Ctrl-C, 130. SIGTERM ends the process with status 0.
@@ -63,9 +61,16 @@ def serve(
         raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
     with _listen(host, port) as listener:
         readers = _by_name(open_runs(folders, trust))
+        address, port = listener.getsockname()[:2]
+        loopback = ipaddress.ip_address(address).is_loopback
+        app = _make_app(readers, limits, ("localhost", "127.0.0.1", "[::1]", host.lower()) if loopback else ("*",))
+        url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/"
+        _announce(readers, url, loopback)
+        if open_browser:
+            webbrowser.open(url)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
-            _run(readers, listener, host, open_browser, limits, connections)
+            _run(app, listener)
         except KeyboardInterrupt:
             return 130
     return 0
@@ -99,43 +104,15 @@ def _by_name(readers: Sequence[Reader]) -> dict[str, Reader]:
     return by_name
 
 
-def _run(
-    readers: Mapping[str, Reader],
-    listener: socket.socket,
-    host: str,
-    open_browser: bool,
-    limits: RequestLimits,
-    connections: int,
-) -> None:
-    import uvicorn
-
-    from fitbench.inference.prepare import Prepare
+def _make_app(readers: Mapping[str, Reader], limits: RequestLimits, hosts: Sequence[str]) -> FastAPI:
+    """Create the application, and classify an image so that the first client waits no longer than others."""
     from fitbench.inference.server import make_app
     from fitbench.inference.service import Service
 
-    address, port = listener.getsockname()[:2]
-    loopback = ipaddress.ip_address(address).is_loopback
     service = Service(readers, limits)
-    app = make_app(service, ("localhost", "127.0.0.1", "[::1]", host.lower()) if loopback else ("*",))
-    blank = np.zeros((84, 84, 1), np.uint8)
-    service.predict([("blank", blank)], readers, Prepare.auto, False)  # so that the first client waits no longer
+    service.predict([("blank", np.zeros((84, 84, 1), np.uint8))], readers, Prepare.auto, False)
     service.images = 0
-    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        limit_concurrency=connections + 1,  # uvicorn refuses the connection that reaches the limit
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/"
-    _announce(readers, url, loopback)
-    if open_browser:
-        webbrowser.open(url)
-    uvicorn.Server(config).run(sockets=[listener])
+    return make_app(service, hosts)
 
 
 def _announce(readers: Mapping[str, Reader], url: str, loopback: bool) -> None:
@@ -147,3 +124,21 @@ def _announce(readers: Mapping[str, Reader], url: str, loopback: bool) -> None:
         print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
     print(url, flush=True)
     print("Open this address to draw; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
+
+
+def _run(app: FastAPI, listener: socket.socket) -> None:
+    """Answer requests until a signal arrives."""
+    import uvicorn
+
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS + 1,  # uvicorn refuses the connection that reaches the limit
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
