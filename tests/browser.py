@@ -71,8 +71,8 @@ class Page:
         self.mouse("mouseReleased", x, y)
 
     def problems(self) -> list[str]:
-        """The messages of the console since the last call."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        """The errors of the console since the last call."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
     def requested(self) -> list[str]:
         """The addresses that were requested since the last call."""

