@@ -35,7 +35,7 @@ from fitbench.errors import RequestError  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
 from fitbench.inference.classes import class_names  # noqa: E402
 from fitbench.inference.reader import configuration, open_run  # noqa: E402
-from fitbench.inference.serve import MAX_CONNECTIONS, serve  # noqa: E402
+from fitbench.inference.serve import MAX_CONNECTIONS, _by_name, _listen, serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
 from fitbench.inference.service import Service  # noqa: E402
 from fitbench.record.result import write_result  # noqa: E402
@@ -510,6 +510,14 @@ def test_wrong_request_is_refused_before_a_model_is_loaded(trained, monkeypatch,
         wrong()
 
 
+def test_response_of_two_packets_is_sent_at_once():
+    """Without TCP_NODELAY, a client that confirms packets late waits 40 ms for the second one."""
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_run_without_class_names_is_refused(reader):
     assert class_names(reader.result, "fitbench serve") == reader.classes
     for data in ({}, {"classes": None}, {"classes": []}):
@@ -522,8 +530,6 @@ def test_run_without_class_names_is_refused(reader):
 
 
 def test_runs_with_the_same_id_get_their_study_and_duplicates_are_refused(trained, reader, tmp_path):
-    from fitbench.inference.serve import _by_name
-
     other = dataclasses.replace(reader, folder=tmp_path / "other" / trained.name)
     assert list(_by_name([reader])) == [reader.run_id]
     assert list(_by_name([reader, other])) == [f"default/{reader.run_id}", f"other/{reader.run_id}"]

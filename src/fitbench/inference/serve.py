@@ -79,13 +79,15 @@ def serve(
 def _listen(host: str, port: int) -> socket.socket:
     """Listen at the address. Clients that connect while the models are loaded wait."""
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(getattr(error, "errno", 22))
         raise RequestError(
             f"cannot listen at --host {host} --port {port} ({reason}); --host 127.0.0.1 is this computer, and --port 0 "
             "is any free port"
         ) from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a client waits 40 ms for the second packet
+    return listener
 
 
 def _by_name(readers: Sequence[Reader]) -> dict[str, Reader]:
