@@ -31,11 +31,11 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from fitbench.data.loading import load  # noqa: E402
-from fitbench.errors import RequestError  # noqa: E402
+from fitbench.errors import FitbenchError, RequestError  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
 from fitbench.inference.classes import class_names  # noqa: E402
 from fitbench.inference.reader import configuration, open_run  # noqa: E402
-from fitbench.inference.serve import MAX_CONNECTIONS, _by_name, _listen, serve  # noqa: E402
+from fitbench.inference.serve import MAX_CONNECTIONS, _by_name, _listen, _make_app, serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
 from fitbench.inference.service import Service  # noqa: E402
 from fitbench.record.result import write_result  # noqa: E402
@@ -377,6 +377,8 @@ def test_model_whose_outputs_are_not_finite_is_an_error(reader):
     broken = dataclasses.replace(reader, _compiled=lambda images: np.full((len(images), 10), np.nan, np.float32))
     app = make_app(Service({"diverged": broken}, LIMITS))
     assert_refused(ask(app, "POST", "/predict", json={"image": [ROW] * 28}), 500, "diverged", "not finite")
+    with pytest.raises(FitbenchError, match="the outputs of diverged are not finite"):
+        _make_app({"diverged": broken}, LIMITS, ["*"])
 
 
 # -- the process ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fitbench.errors import RequestError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.api import RequestLimits
 from fitbench.inference.classes import class_names
 from fitbench.inference.prepare import Prepare
@@ -51,7 +51,7 @@ def serve(
     Raises:
         RequestError: a run does not exist or has no classes, the address cannot be used, or the extra `serve` is not
             installed.
-        FitbenchError: a model cannot be loaded.
+        FitbenchError: a model cannot be loaded, or its outputs are not finite.
     """
     folders = [find_run(run, outputs) for run in runs]
     for folder in folders:
@@ -107,12 +107,21 @@ def _by_name(readers: Sequence[Reader]) -> dict[str, Reader]:
 
 
 def _make_app(readers: Mapping[str, Reader], limits: RequestLimits, hosts: Sequence[str]) -> FastAPI:
-    """Create the application, and classify an image so that the first client waits no longer than others."""
+    """Create the application, and classify an image so that the first client waits no longer than others.
+
+    Raises:
+        FitbenchError: the outputs of a model are not finite.
+    """
+    from starlette.exceptions import HTTPException
+
     from fitbench.inference.server import make_app
     from fitbench.inference.service import Service
 
     service = Service(readers, limits)
-    service.predict([("blank", np.zeros((84, 84, 1), np.uint8))], readers, Prepare.auto, False)
+    try:
+        service.predict([("blank", np.zeros((84, 84, 1), np.uint8))], readers, Prepare.auto, False)
+    except HTTPException as error:
+        raise FitbenchError(error.detail) from None
     service.images = 0
     return make_app(service, hosts)
 
