@@ -299,17 +299,12 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
-    max_requests: Annotated[int, typer.Option(min=1, help="requests at a time; others are refused with 503")] = 256,
-    read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for receiving a request")] = 10,
-    answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for answering a request")] = 30,
 ) -> None:
     """Serve models as a page where digits can be drawn, and as a JSON API."""
+    from fitbench.inference.api import RequestLimits
     from fitbench.inference.serve import serve as serve_runs
 
-    limits = {
-        "bytes": max_bytes, "pixels": max_pixels, "images": max_images, "requests": max_requests,
-        "read_seconds": read_timeout, "answer_seconds": answer_timeout,
-    }  # fmt: skip
+    limits = RequestLimits(bytes=max_bytes, pixels=max_pixels, images=max_images)
     raise typer.Exit(serve_runs(runs, outputs, host, port, trust, open, limits))
 
 
