@@ -1,6 +1,7 @@
 """The sweeper, in the package where Hydra searches for plugins. `fitbench.launch` implements the sweep."""
 
 import json
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,16 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: the configuration of a job is wrong, or does not suit the launcher. Nothing was launched.
             SweepFailed: some of the runs failed.
         """
+        from fitbench.errors import RequestError
+        from fitbench.launch.command import NO_CHDIR
         from fitbench.launch.sweep import run_sweep
 
         assert self.config is not None
+        if self.config.hydra.job.chdir:
+            raise RequestError(NO_CHDIR)
+        OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)  # the same time for all jobs
         jobs = self._compose_jobs(arguments)
+        self.config.study = jobs[0].config.study
         train = self._training(jobs[0].config, len(jobs))
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)

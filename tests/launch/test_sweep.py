@@ -246,7 +246,8 @@ def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder
     arguments, study = [*QUICK, "model=softmax", f"outputs={tmp_path}"], tmp_path / "default"
     theirs = folder_of(configure(*arguments, "seed=0"))
     other = holder(theirs)
-    assert launch(["-m", *arguments, "seed=0,1"]) == 0
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs are not finished; run the same command again to finish them$"):
+        launch(["-m", *arguments, "seed=0,1"])
     assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
     assert state_of(theirs) is State.running
     assert attempts(theirs) == 0
@@ -323,7 +324,7 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
     finish(folders[0], 0.75)
     with SweepProgress(folders[1:], 5, {folders[0]}, visible=True, primary="accuracy") as progress:
         time.sleep(0.02)  # the clock of file times is coarse
-        assert progress.line(80) == "1/5 runs  best val 0.7500"
+        assert progress.line(80) == "1/5 runs  best val 0.7500  starting"
         finish(folders[1], 0.875)
         folders[2].mkdir()
         (folders[2] / "error.txt").write_text("Traceback ...")
@@ -347,3 +348,17 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
         f"[2/5] {folders[1].name}  test 0.5000  val 0.8750",
         f"[3/5] {folders[2].name}  failed",
     ]
+
+
+def test_study_with_the_time_in_its_name_is_one_study_for_all_workers(tmp_path, capsys):
+    jobs = ("data=digits", "model=softmax", "training.epochs=1", "seed=range(3)", "workers=2")
+    assert launch(["-m", *jobs, f"outputs={tmp_path}", "study=at-${now:%H-%M-%S-%f}"]) == 0
+    [study] = tmp_path.iterdir()
+    assert summary(capsys.readouterr().out) == {"finished": 3, f"in all; results in {study}": 3}
+
+
+@pytest.mark.parametrize("mode", [("-m",), ()])
+def test_run_does_not_change_the_folder(mode, tmp_path):
+    with pytest.raises(FitbenchError, match=r"^hydra.job.chdir=true: .* \$\{run_dir:\}"):
+        launch([*mode, *QUICK, "model=softmax", "hydra.job.chdir=true", f"outputs={tmp_path}"])
+    assert not list(tmp_path.glob("*/*"))

@@ -550,12 +550,19 @@ def full(path: object) -> OSError:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-@pytest.mark.parametrize("epoch", [1, 6])
-def test_search_goes_on_when_the_disk_has_room_again(search, undisturbed, epoch, monkeypatch):
-    interrupt_after(epoch, monkeypatch, full("outputs/mine/history.jsonl"))
-    with pytest.raises(
-        FitbenchError, match=r"^outputs/mine/history.jsonl: No space left on device; runs are recorded below outputs="
-    ):
+@pytest.mark.parametrize(
+    ("epoch", "error", "message"),
+    [
+        (1, full("outputs/mine/history.jsonl"), "outputs/mine/history.jsonl: No space left on device; "),
+        (6, OSError(errno.ENOSPC, "No space left on device"), "outputs: No space left on device; "),
+        (3, PermissionError(errno.EACCES, "Permission denied", "outputs/mine/a/b"), "outputs/mine/a/b: Permission den"),
+    ],
+)
+def test_folder_that_cannot_be_written_ends_the_search_and_it_goes_on_later(
+    search, undisturbed, epoch, error, message, monkeypatch
+):
+    interrupt_after(epoch, monkeypatch, error)
+    with pytest.raises(FitbenchError, match=f"^{message}.*runs are recorded below outputs="):
         search(*SPACE, "search.trials=8")
     assert search.left.states()[-1] == "interrupted"
     assert search(*SPACE, "search.trials=8").trials == undisturbed(8)

@@ -46,7 +46,7 @@ def train_elsewhere(
         epochs = 0
         while batch:
             try:
-                results = launcher.launch([job.with_threads(threads) for job in batch], initial_job_idx=number)
+                results = launcher.launch([job.launched(threads) for job in batch], initial_job_idx=number)
             except Exception as error:
                 ended = [job for job in batch if _ended(job.folder, began)]
                 if not ended and _epochs(batch) <= epochs:

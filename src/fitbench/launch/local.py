@@ -52,5 +52,5 @@ def _do(launcher: Launcher, threads: int | None, task: tuple[int, Job]) -> Failu
     """Do a job in this process, with so many CPU threads."""
     number, job = task
     setbase("1.3")  # as `hydra.main` does; a worker process has not called it
-    [result] = launcher.launch([job.with_threads(threads)], initial_job_idx=number)
+    [result] = launcher.launch([job.launched(threads)], initial_job_idx=number)
     return Failure.of(result)

@@ -25,7 +25,7 @@ Train = Callable[[Sequence[Job], Callable[[str], None]], Iterator[tuple[Job, Fai
 
 
 class SweepFailed(FitbenchError):
-    """Some runs of a sweep failed. The summary names them."""
+    """Some runs of a sweep failed, or were not finished. The summary counts them."""
 
 
 def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary], None]) -> None:
@@ -39,7 +39,7 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         report: called with the summary when the sweep ends, also by an exception.
 
     Raises:
-        SweepFailed: runs have failed.
+        SweepFailed: runs have failed, or are not finished.
         FitbenchError: the launcher failed without progress.
     """
     jobs = list({job.folder: job for job in jobs}.values())  # two combinations may be the same run
@@ -58,6 +58,10 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
     if summary.failures:
         raise SweepFailed(
             f"{len(summary.failures)} of {len(jobs)} runs failed; run the same command again to retry them"
+        )
+    if summary.unfinished:
+        raise SweepFailed(
+            f"{summary.unfinished} of {len(jobs)} runs are not finished; run the same command again to finish them"
         )
 
 

@@ -32,9 +32,14 @@ class Job:
         config = self.config.model_copy(update={"seed": seed})
         return Job([*self.overrides, f"seed={seed}"], config, folder_of(config))
 
-    def with_threads(self, threads: int | None) -> list[str]:
-        """Return the overrides with a number of threads, unless the configuration of the job states one."""
-        return [*self.overrides, *([f"threads={threads}"] if threads and self.config.threads == "auto" else [])]
+    def launched(self, threads: int | None) -> list[str]:
+        """Return the overrides for another process: with the study's name as it is here, which may hold the time.
+
+        Args:
+            threads: CPU threads of the run, unless its configuration states them; None leaves them to the backend.
+        """
+        own_threads = [f"threads={threads}"] if threads is not None and self.config.threads == "auto" else []
+        return [*self.overrides, f"study='{self.config.study}'", *own_threads]
 
 
 @dataclass(frozen=True)
