@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.tables import definition, launching, measured, rendering
+from fitbench.tables import definition, launching, rendering
 from fitbench.tables.composing import configurations
+from fitbench.tables.definition import Table
+from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
@@ -20,7 +23,6 @@ def table(
     write: bool = False,
     rows: str | None = None,
     seeds: int | None = None,
-    workers: int | None = None,
     outputs: Path = Path("outputs"),
     format: str = "table",
     overrides: Sequence[str] = (),
@@ -33,39 +35,38 @@ def table(
         write: bring README.md, results.csv and the plot beside table.yaml up to date.
         rows: parts of labels with commas between them, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
-        workers: how many runs at a time, on this machine.
         outputs: where runs are recorded.
         format: one of `rendering.FORMATS`.
-        overrides: further overrides of the launch, such as a launcher; none that changes the runs.
+        overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
         FitbenchError: runs have failed, or something cannot be written.
     """
     check_format(format, rendering.FORMATS)
-    if not run and (overrides or workers is not None):
-        raise RequestError(f"{overrides[0] if overrides else '--workers'} is for what --run launches; add --run")
+    if not run and overrides:
+        raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
     if write and (rows is not None or seeds is not None):
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
     wanted = definition.part(read(definition.find(name)), rows, seeds)
     composed = configurations(wanted, outputs)
-    failure = None
     if run:
         try:
-            status = launching.train(wanted, composed, workers, overrides)
+            if status := launching.train(wanted, composed, overrides):
+                return status
         except RequestError:
             raise
-        except FitbenchError as error:
-            failure = error
-        else:
-            if status:
-                return status
-    records = with_deviations(wanted, measured.read_runs(wanted, composed), composed)
-    rendering.print_table(wanted, outcomes(wanted, records), format)
+        except FitbenchError:  # runs have failed; the others count
+            _show(wanted, composed, format, write)
+            raise
+    _show(wanted, composed, format, write)
+    return 0
+
+
+def _show(table: Table, configurations: Mapping[str, Config], format: str, write: bool) -> None:
+    records = with_deviations(table, read_runs(table, configurations), configurations)
+    rendering.print_table(table, outcomes(table, records), format)
     if write:
         from fitbench.tables.record import write_record
 
-        write_record(wanted, records)
-    if failure is not None:
-        raise failure
-    return 0
+        write_record(table, records)
