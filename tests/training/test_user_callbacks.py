@@ -127,6 +127,12 @@ def test_csv_elsewhere_to_which_all_runs_append_is_left_as_it_is(tmp_path):
     assert (tmp_path / "all.csv").read_bytes() == b"epoch,loss\r\n0,0.5\r\n"
 
 
+def test_run_dir_is_the_run_folder(tmp_path):
+    settings = {"csv": {"_target_": "keras.callbacks.CSVLogger", "filename": "${run_dir:}/logs/epochs.csv"}}
+    [logger] = user_callbacks(settings, tmp_path, 0)
+    assert logger.filename == f"{tmp_path}/logs/epochs.csv"
+
+
 def test_tensorboard_writes_into_the_run_folder(tmp_path):
     [board] = user_callbacks({"board": {"_target_": "keras.callbacks.TensorBoard"}}, tmp_path, 0)
     assert board.log_dir == str(tmp_path / "logs")

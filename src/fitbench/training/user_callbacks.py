@@ -8,6 +8,7 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from fitbench.config.interpolations import with_run_dir
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.training import backend
@@ -24,7 +25,8 @@ PATHS = {
 def user_callbacks(settings: Mapping[str, Any], folder: Path, epochs: int) -> list[keras.callbacks.Callback]:
     """The callbacks that `training.callbacks` describes.
 
-    Relative paths of Keras's own callbacks are meant from the run folder. A CSVLogger continues its file.
+    `${run_dir:}` in a setting is the run folder, and relative paths of Keras's own callbacks are meant from there. A
+    CSVLogger continues its file.
 
     Args:
         settings: a section with `_target_` for each name.
@@ -37,7 +39,7 @@ def user_callbacks(settings: Mapping[str, Any], folder: Path, epochs: int) -> li
     callbacks = []
     for name, callback in settings.items():
         key = f"training.callbacks.{name}"
-        callbacks.append(_created(key, callback))
+        callbacks.append(_created(key, with_run_dir(callback, str(folder.absolute()))))
         if isinstance(callbacks[-1], keras.callbacks.BackupAndRestore):
             raise RequestError(
                 f"{key} is a BackupAndRestore, whose weights would take the place of those that the run resumes from; "
