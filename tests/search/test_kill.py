@@ -242,9 +242,18 @@ def at_work(folder: Path) -> list[int]:
     return pids if len(pids) == 2 else []
 
 
-def test_command_is_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
+def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
     seed, outputs = 3, tmp_path / "outputs"
     folder, chance = outputs / "mine", random.Random(seed)
+
+    process = launch(outputs, "workers=2")
+    workers = wait_for(lambda: at_work(folder), process)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(90) == 130
+    written = outputs.with_suffix(".err").read_text()
+    assert written.endswith("fitbench: interrupted; run the same command again to resume\n")
+    assert "Traceback" not in written
+    assert not any(_process_start(pid) for pid in workers)
 
     process = launch(outputs, "workers=2")
     workers = wait_for(lambda: at_work(folder), process)
