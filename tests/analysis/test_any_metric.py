@@ -322,7 +322,7 @@ def test_runs_of_several_primary_metrics_show_them_all(grid, make_run, fitbench)
 
 def test_runs_sorts_filters_and_lists_any_metric_in_every_format(grid, make_run, fitbench):
     as_schema_1(make_run("seed=3"))
-    options = ["--sort", "-val_kappa", "--where", "test_kappa < 0.25 or test_kappa == null", "--columns"]
+    options = ["--sort", "-val_kappa", "--where", "test_kappa < 0.25 or test_kappa == None", "--columns"]
     columns = "seed,test_kappa,primary"
     rows = json.loads(fitbench("runs", *options, columns, "--format", "json").stdout)
     assert [row["metrics.test_kappa"] for row in rows] == [0.2, -0.1, -0.125, -0.15, None]

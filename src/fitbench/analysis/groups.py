@@ -14,7 +14,7 @@ import numpy as np
 
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
-from fitbench.analysis.frame import configuration, quantities_of
+from fitbench.analysis.frame import configuration, plain_values, quantities_of
 from fitbench.analysis.statistics import Difference, Summary
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, check_definition
@@ -124,7 +124,7 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> lis
     check_definition(metric)
     keys = list(dict.fromkeys(column_of(frame, name) for name in by))
     rows: dict[tuple[Any, ...], list[int]] = {}
-    for row, values in enumerate(zip(*(_plain(frame[key]) for key in keys), strict=True)):
+    for row, values in enumerate(zip(*(plain_values(frame[key]) for key in keys), strict=True)):
         rows.setdefault(values, []).append(row)
     if not keys and len(frame):
         rows[()] = list(range(len(frame)))
@@ -178,7 +178,7 @@ class _Recorded:
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         data = frame["dataset.sha256"] if "dataset.sha256" in frame else pd.Series("", frame.index)
-        self.runs = list(zip(_plain(frame["config_id"]), self.seeds, _plain(data), strict=True))
+        self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, plain_values(data), strict=True))
         finished = pd.to_datetime(frame["finished_at"], utc=True) if "finished_at" in frame else None
         self.finished = [0] * len(frame) if finished is None else finished.astype("int64").tolist()
         beyond = [*configuration(frame), *(["dataset.sha256"] if "dataset.sha256" in frame else [])]
@@ -233,15 +233,10 @@ class _Recorded:
             return {}
         where = np.asarray(rows)
         return {
-            name: tuple(sorted(set(_plain(column.iloc[where])), key=lambda value: (value is None, text(value))))
+            name: tuple(sorted(set(plain_values(column.iloc[where])), key=lambda value: (value is None, text(value))))
             for name, (codes, column) in self.varying.items()
             if (codes[where] != codes[where[0]]).any()
         }
-
-
-def _plain(column: pd.Series) -> list[Any]:
-    """The values as plain ones, the missing as None."""
-    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
 def text(value: Any) -> str:
