@@ -32,7 +32,6 @@ FORMATS = ("table", "csv", "json", "markdown", "latex")
 FRACTIONS = ("metrics.train_", "metrics.val_", "metrics.test_", "timing.", "age")  # no counts, even where whole
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
-STUDIES = 10  # that a message names
 ERRORS = 5  # different errors that are listed
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -44,7 +43,6 @@ def list_runs(
     sort: str | None = None,
     columns: str | None = None,
     state: str | None = None,
-    study: str | None = None,
     limit: int | None = None,
     format: str = "table",
 ) -> None:
@@ -58,12 +56,11 @@ def list_runs(
         columns: the columns to print, with commas. Else, for people, state, run_id, what varies in the configuration
             and some results, the primary metric first; in csv and json every column that `load_runs` gives.
         state: the states of the runs to print, with commas.
-        study: the study of the runs to print.
         limit: how many runs to print at most.
         format: one of `FORMATS`; json is a list of objects.
 
     Raises:
-        RequestError: there are no runs, or a state, study, column, filter or the format does not exist.
+        RequestError: there are no runs, or a state, column, filter or the format does not exist.
     """
     check_format(format, FORMATS)
     states = _states(state)
@@ -73,7 +70,7 @@ def list_runs(
     frame["age"] = _ages(frame)
     by = _sort_keys(frame, sort)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    chosen = _sorted(_selected(frame, where, states, study), by)
+    chosen = _sorted(_selected(frame, where, states), by)
     runs = chosen.head(limit or len(chosen))
     for_people = format not in ("csv", "json")
     names = wanted or (_usual_columns(chosen) if for_people else every)
@@ -120,19 +117,14 @@ def _states(text: str | None) -> list[str]:
     return states
 
 
-def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str], study: str | None) -> pd.DataFrame:
-    if study is not None:
-        studies = frame["study"].unique().tolist()
-        if study not in studies:
-            others = ", ".join(map(clean, sorted(studies)[:STUDIES])) + (", ..." if len(studies) > STUDIES else "")
-            raise RequestError(f"--study is {study!r}; there are {others}")
+def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str]) -> pd.DataFrame:
     if where is not None:
         from fitbench.analysis.filters import select
 
         frame = select(frame, where)
     if states:
         frame = frame[frame["state"].isin(states)]
-    return frame if study is None else frame[frame["study"] == study]
+    return frame
 
 
 def _ages(frame: pd.DataFrame) -> np.ndarray:
