@@ -98,11 +98,17 @@ def selected(columns: Sequence[Column], rows: Sequence[int]) -> list[Column]:
 
 
 def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> None:
-    """Print tables on stdout as 'table', 'markdown' or 'latex', or the values of some columns as 'csv'."""
-    if format == "csv":
-        print(as_csv(values, clean), end="")
-    elif format == "table":
-        print_tables(console(), tables)
+    """Print on stdout in one of `FORMATS`: the tables for people, or the values of these columns as CSV or JSON.
+
+    A stranger's text is clean in a terminal. A file or a pipe gets CSV and JSON as they are.
+    """
+    out = console()
+    if format == "table":
+        print_tables(out, tables)
+    elif format == "csv":
+        print(as_csv(values, clean if out.is_terminal else str), end="")
+    elif format == "json":
+        print(json.dumps(records(values), indent=2, allow_nan=False))
     else:
         print({"markdown": markdown, "latex": latex}[format](tables))
 
@@ -120,7 +126,7 @@ def print_tables(out: Console, tables: Sequence[Table]) -> None:
     for i, each in enumerate(tables):
         if each.title:
             out.print("\n" * (i > 0) + clean(each.title), style="bold")
-        dropped += print_columns(out, each.columns)
+        dropped += print_columns(out, each.columns) if each.columns else []
         for note in each.notes:
             out.print(clean(note.text), style=note.style)
     if dropped:

@@ -233,7 +233,7 @@ def test_names_of_strangers_stay_text(record, fitbench):
     hostile = "\x1b[31m|[x](y)\n"
     record(hostile, "adam", [0.9, 0.8, 0.85])
     record("mlp", "adam", [0.95, 0.9, 0.92])
-    for format in ("table", "csv", "markdown"):
+    for format in ("table", "markdown"):
         out = fitbench("--format", format).stdout
         assert "\x1b" not in out
         assert r"\x1b" in out.replace("\\\\", "\\")

@@ -366,7 +366,7 @@ def test_markdown_is_a_table_with_aligned_numbers(grid, capsys):
     list_runs([grid], format="markdown", columns="run_id,hidden,test_accuracy", limit=2)
     printed = capsys.readouterr()
     above, blank, head, rule, first, second = printed.out.splitlines()
-    assert above.startswith("The same in all 8 runs: study grid, ")
+    assert above.startswith("**The same in all 8 runs: study grid, ")
     assert (blank, head, rule) == ("", "| run_id | hidden | test_accuracy |", "|---|---|---:|")
     assert re.fullmatch(r"\| mnist_5k-lenet5-adam-\w{8}-s0 \| - \| 0\.9800 \|", first)
     assert second.endswith("| 0.9810 |")
@@ -414,7 +414,7 @@ def test_a_terminal_gets_no_control_characters_from_a_run(hostile, in_terminal, 
 # -- in a terminal ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [30, 60, 80, 100, 160, 250])
+@pytest.mark.parametrize("width", [30, 80, 160, 250])
 def test_no_line_is_wider_than_the_terminal_and_what_is_left_out_is_said(grid, in_terminal, width):
     lines = in_terminal(width, grid).splitlines()
     assert max(map(len, lines)) <= width
@@ -426,11 +426,7 @@ def test_no_line_is_wider_than_the_terminal_and_what_is_left_out_is_said(grid, i
     below = " ".join(lines[bottom + 1 :])
     for name in ("state", "model", "optimizer", "beta_2", "duration", "age"):
         assert (f" {name} " in heads) != (re.search(rf"\b{name}\b", below) is not None), name
-    if width >= 250:
-        assert "more in a wider terminal" not in below
-    else:
-        count = int(re.search(r"(\d+) columns? more in a wider terminal or with --columns", below)[1])
-        assert count == len(below.partition("--columns: ")[2].partition(" 8 runs")[0].split(", "))
+    assert ("Too narrow here for: " in below) == (width < 250)
 
 
 def test_at_80_columns_the_most_telling_columns_stay(grid, in_terminal):
@@ -452,7 +448,7 @@ def test_a_state_that_differs_stays_and_a_run_id_is_whole_where_there_is_room(ma
 def test_columns_that_were_asked_for_go_from_the_last(grid, in_terminal):
     text = in_terminal(50, grid, columns="seed,test_accuracy,study,run_id,state,folder")
     assert re.search(r"│ seed │ accuracy │ study │ run_id +│", text)
-    assert "2 columns more in a wider terminal or with" in text
+    assert "Too narrow here for: folder, state." in text
 
 
 def test_long_texts_are_cut_visibly(make_run, outputs, in_terminal):
