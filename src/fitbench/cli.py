@@ -48,7 +48,7 @@ def train(context: typer.Context) -> None:
 
 def _print_run(folder: Path, _result: dict[str, Any], reused: bool) -> None:
     """Print a finished run. If it was trained now, also draw its charts."""
-    from fitbench.analysis.show import print_summary
+    from fitbench.analysis.summary import print_summary
     from fitbench.charts.pictures import write_plots
 
     if not reused:
