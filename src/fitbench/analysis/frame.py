@@ -321,10 +321,22 @@ def _tells(target: str, rows: Sequence[Row]) -> bool:
 
 def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) -> pd.DataFrame:
     """The rows under these columns. Those in `numbers` are of numbers even without any value."""
+    import numpy as np
     import pandas as pd
 
-    dtypes = {name: "float64" if name in numbers else _DTYPES.get(name) for name in names}
-    return pd.DataFrame({name: _array(name, [row.get(name) for row in rows], dtypes[name]) for name in names})
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        if name == "finished_at":
+            columns[name] = pd.DatetimeIndex(np.array(values, dtype="datetime64[us]"), tz="UTC")
+        elif name != "folder" and str in set(map(type, values)):  # a folder's name must still open the folder
+            columns[name] = [_encodable(value) for value in values]
+        else:
+            columns[name] = values
+    dtypes = {**_DTYPES, **dict.fromkeys(numbers, "float64")}
+    with pd.option_context("mode.string_storage", "python"):  # the other storage needs Arrow
+        frame = pd.DataFrame(columns)
+        return frame.astype({name: dtypes[name] for name in names if name in dtypes and frame[name].isna().all()})
 
 
 _DTYPES = {  # of columns without any value
@@ -333,41 +345,8 @@ _DTYPES = {  # of columns without any value
 }
 
 
-def _array(name: str, values: list[Any], default: str | None) -> Any:
-    """The values as an array of the dtype that they allow, of the default one without any value; see `load_runs`."""
-    import numpy as np
-    import pandas as pd
-
-    if name == "finished_at":
-        return pd.DatetimeIndex(np.array(values, dtype="datetime64[us]"), tz="UTC")
-    kinds = set(map(type, values))
-    present = kinds - {type(None)}
-    if not present:
-        return pd.array(values, dtype=_dtype(default)) if default else np.array(values, dtype=object)
-    if kinds == {bool}:
-        return np.array(values, dtype=bool)
-    if present <= {int, float}:
-        try:
-            return np.array(values, dtype=np.int64 if kinds == {int} else np.float64)
-        except OverflowError:  # a stranger's number of more than 64 bits
-            return np.array(values, dtype=object)
-    if present == {str}:
-        if name != "folder":  # a folder's name must still open the folder
-            values = [value if value is None or value.isascii() else _encodable(value) for value in values]
-        return pd.array(values, dtype=_dtype("str"))
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = values
-    return objects
-
-
-def _dtype(name: str) -> Any:
-    """A pandas dtype. Texts are kept as Python's: pandas's other way needs Arrow."""
-    import numpy as np
-    import pandas as pd
-
-    return pd.StringDtype("python", na_value=np.nan) if name == "str" else np.dtype(name)
-
-
-def _encodable(text: str) -> str:
-    """The text with half characters, which JSON can spell and no encoding can, as '?'."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
+def _encodable(value: Any) -> Any:
+    """A text with half characters, which JSON can spell and no encoding can, as '?'; any other value as it is."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", errors="replace").decode("utf-8")
+    return value
