@@ -99,8 +99,7 @@ def parse(text: str) -> ast.expr:
         for part in (node, *ast.iter_child_nodes(node)):
             if not isinstance(part, ALLOWED):
                 what = "a filter has columns, values, comparisons, in, and, or, not; no arithmetic and no functions"
-                at = part if isinstance(part, ast.expr) else node  # an operator has no place of its own
-                raise _wrong_at(line, at, INSTEAD.get(type(part), what))
+                raise _wrong_at(line, part if hasattr(part, "col_offset") else node, INSTEAD.get(type(part), what))
     return tree
 
 
@@ -187,7 +186,7 @@ class _Rows:
         if other.kinds != {"date"} or operand.kinds != {"text"} or not isinstance(operand.node, ast.Constant):
             return operand
         try:
-            moment = datetime.fromisoformat(operand.node.value)
+            moment = datetime.fromisoformat(str(operand.node.value))
         except ValueError:
             what = "expected a date in UTC, as '2026-11-01' or '2026-11-01T14:30'"
             raise self.wrong(operand.node, what) from None
@@ -232,7 +231,7 @@ def _cell(value: Any) -> Any:
     return _list(value) if isinstance(value, str) and value.startswith("[") else value
 
 
-def _wrong_at(text: str, node: ast.expr, what: str) -> RequestError:
+def _wrong_at(text: str, node: Any, what: str) -> RequestError:
     """The error at a node, whose offsets count the bytes of UTF-8."""
     before, upto = (len(text.encode()[:end].decode()) for end in (node.col_offset, node.end_col_offset))
     return _wrong(text, before, upto, what)
