@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +82,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
             f"no runs below {_named(paths)}; a run folder holds config.yaml or result.json (fitbench train makes one)"
         )
     rows.sort(key=lambda row: row["folder"])
-    recorded = _recorded(rows)
-    available = _available(recorded["infos"])
+    recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
+    available = _available(recorded.values())
     frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "attempts", "trial"})
     frame.attrs["left_out"] = sorted(left_out)
     frame.attrs[INFO] = recorded
@@ -151,11 +151,8 @@ def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
         columns = [str(name) for name in frame.columns if str(name).startswith("metrics.")]
         supplied = [metrics.supplied(metrics.split(name.removeprefix("metrics."))[1]) for name in columns]
         return quantities([{metric.name: metric.info() for metric in supplied if metric is not None}])
-    infos = recorded["infos"]
-    if len(infos) > 1:
-        places = {recorded["runs"].get(folder) for folder in frame["folder"]} - {None}
-        infos = [infos[place] for place in sorted(places)]
-    return _available(infos)
+    here = [recorded[folder] for folder in frame["folder"] if folder in recorded]
+    return _available(here or recorded.values())
 
 
 def primary_of(frame: pd.DataFrame) -> str:
@@ -174,8 +171,8 @@ def primary_of(frame: pd.DataFrame) -> str:
     return str(names[0]) if names else Classification.default_metrics[0]
 
 
-class _Recorded(dict[str, Any]):
-    """`metric_info` of the runs: 'infos' lists the different ones, 'runs' maps a folder to its place in the list.
+class _Recorded(dict[str, Mapping[str, Any]]):
+    """`metric_info` of the runs by folder. `rows.read_row` gives runs with the same one the same object.
 
     pandas copies attrs with every column that is taken. This is never changed, so that the copy may be itself.
     """
@@ -184,25 +181,11 @@ class _Recorded(dict[str, Any]):
         return self
 
 
-def _recorded(rows: Sequence[Row]) -> _Recorded:
-    """Takes `metric_info` out of the rows. `rows.read_row` gives runs with the same one the same object."""
-    infos: list[Mapping[str, Any]] = []
-    places: dict[int, int] = {}
-    runs: dict[str, int] = {}
-    for row in rows:
-        if INFO in row:
-            info = row.pop(INFO)
-            if id(info) not in places:
-                places[id(info)] = len(infos)
-                infos.append(info)
-            runs[row["folder"]] = places[id(info)]
-    return _Recorded(infos=infos, runs=runs if len(infos) > 1 else {})
-
-
-def _available(infos: Sequence[Mapping[str, Any]]) -> dict[str, Quantity]:
+def _available(infos: Iterable[Mapping[str, Any]]) -> dict[str, Quantity]:
     """The quantities of these runs; where none has recorded a metric, those of the default metrics."""
+    different = {id(info): info for info in infos}
     default = {name: metrics.get(name).info() for name in (*Classification.default_metrics, "loss")}
-    return quantities(infos or [default])
+    return quantities(different.values() or [default])
 
 
 def _metrics_in_order(available: Mapping[str, Quantity]) -> list[Quantity]:
