@@ -220,9 +220,7 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
         "environment": settings(a.environment, b.environment) if a.result and b.result else None,
         "results": compared(_result_rows(a, b)),
         "last_common_epoch": both and {"epoch": both[0]["epoch"], "results": compared(_epoch_rows(a, b, both))},
-        "same": {name: value for name, value in vars(same).items() if name != "paired"}
-        | {"disagree": same.paired.disagree if same.paired else None},
-        "paired": same.paired.content() if same.paired and not same.predictions else None,
+        "same": vars(same),
     }
 
 
@@ -301,7 +299,7 @@ def _table_of_numbers(title: str, rows: Sequence[Row]) -> Table:
 
 
 def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
-    """In sentences: what is the same to the last bit, from which epoch the runs differ, and the paired comparison."""
+    """In sentences: what is the same to the last bit, and from which epoch the runs differ."""
     epochs = max(len(a.history), len(b.history))
     through = f"The histories agree to the last bit through epoch {same.epochs} of {epochs}."
     if a.result is None or b.result is None:
@@ -321,9 +319,6 @@ def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
         sentences.append("The same configuration and seed gave other results.")
     if same.epochs:
         sentences.append(through)
-    if same.paired is not None:
-        count, examples = same.paired.disagree, a.result["data"]["test"]
-        sentences.append(f"They classify {count:,} of {examples:,} test examples differently.")
-        if count:
-            sentences.append(same.paired.sentence())
+    if same.predictions is False:
+        sentences.append("fitbench compare with these two runs tests which one is right more often.")
     return sentences
