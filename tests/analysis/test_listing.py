@@ -183,13 +183,12 @@ def test_a_folder_whose_name_is_no_text_is_listed_and_its_files_are_read(make_ru
     folder.rename(os.fsdecode(os.fsencode(folder.parent / "run") + b"\xff"))
     make_run("seed=1")
     arguments = [sys.executable, "-m", "fitbench", "runs", str(outputs)]
-    for format, encoding in (("table", "utf-8"), ("csv", "ascii")):
-        done = subprocess.run(
-            [*arguments, "--format", format], env=os.environ | {"PYTHONIOENCODING": encoding},
-            capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        assert b"interrupted" in done.stdout
+    done = subprocess.run(
+        [*arguments, "--format", "csv"], env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"interrupted" in done.stdout
     assert len(load_history(outputs)) == 10
 
 
