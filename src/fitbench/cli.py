@@ -26,7 +26,9 @@ Paths = Annotated[
 ]
 Where = Annotated[
     str | None,
-    typer.Option(help="""only matching runs: "model.name == 'mlp' and test_accuracy > 0.97 and seed in [0, 1]" """),
+    typer.Option(
+        help="""only runs that fit, in Python's grammar: "model == 'mlp' and 0.9 < test_accuracy and seed in [0, 1]""""
+    ),
 ]
 By = Annotated[
     str | None,

@@ -200,7 +200,8 @@ def test_a_filter_on_runs(make_run, tmp_path):
         ("test_acuracy > 0.9", "test_acuracy", "did you mean metrics.test_accuracy"),
         ("model.nam == 'mlp'", "model.nam", "did you mean model.name"),
         ("'mlp'.name == seed", "'mlp'.name", "there is no column"),
-        ("model.name == mlp", "mlp", "a text is written in quotes"),
+        ("model.name == mlp", "mlp", "there is no column 'mlp'; a text is written in quotes"),
+        ("accuracy > 0.9", "accuracy", "there is no column"),
         ("model.name in [mlp]", "mlp", "a text is written in quotes"),
     ],
 )  # fmt: skip

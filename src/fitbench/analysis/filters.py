@@ -207,8 +207,12 @@ class _Rows:
         try:
             return self.labels[find_column(list(self.labels), name)]
         except RequestError as error:
-            what = f"{error!s:.300}; a text is written in quotes"
-            raise self.wrong(node, f"write {FORMER[name]}, not {name}" if name in FORMER else what) from None
+            what = f"{error!s:.300}"
+            if name in FORMER:
+                what = f"write {FORMER[name]}, not {name}"
+            elif "; there are " in what:
+                what = f"there is no column {name!r:.60}; a text is written in quotes"
+            raise self.wrong(node, what) from None
 
     def wrong(self, node: ast.expr, what: str) -> RequestError:
         return _wrong_at(self.text, node, what)
