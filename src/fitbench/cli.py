@@ -26,9 +26,7 @@ Paths = Annotated[
 ]
 Where = Annotated[
     str | None,
-    typer.Option(
-        help="""only runs that fit, in Python's grammar: "model == 'mlp' and 0.9 < test_accuracy and seed in [0, 1]""""
-    ),
+    typer.Option(help="only runs that fit, in Python's grammar: \"model == 'mlp' and test_accuracy > 0.97\""),
 ]
 By = Annotated[
     str | None,
