@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache, reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,10 +113,7 @@ class _Operand:
 
     node: ast.expr
     values: list[Any]
-
-    @cached_property
-    def kinds(self) -> set[str]:
-        return set(map(_kind, self.values)) - {"None"}
+    kinds: set[str]
 
     def __str__(self) -> str:
         return f"{clean(ast.unparse(self.node)):.60} ({' or '.join(sorted(self.kinds))})"
@@ -128,6 +125,7 @@ class _Rows:
     def __init__(self, frame: DataFrame, text: str) -> None:
         self.frame = frame
         self.text = text
+        self.columns: dict[str, _Operand] = {}
         self.labels = {re.sub(r"[^\w.]", "_", label): label for label in map(str, frame.columns)}
 
     def fitting(self, node: ast.expr) -> np.ndarray:
@@ -190,16 +188,22 @@ class _Rows:
         except ValueError:
             what = "expected a date in UTC, as '2026-11-01' or '2026-11-01T14:30'"
             raise self.wrong(operand.node, what) from None
-        return replace(operand, values=[moment if moment.tzinfo else moment.replace(tzinfo=UTC)] * len(self.frame))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _Operand(operand.node, [moment] * len(self.frame), {"date"})
 
     def operand(self, node: ast.expr) -> _Operand:
         if isinstance(node, (ast.Name, ast.Attribute)):
-            return _Operand(node, [_cell(value) for value in plain_values(self.frame[self.label(node)])])
+            label = self.label(node)
+            if label not in self.columns:
+                values = [_cell(value) for value in plain_values(self.frame[label])]
+                self.columns[label] = _Operand(node, values, set(map(_kind, values)) - {"None"})
+            return replace(self.columns[label], node=node)
         try:
             value = ast.literal_eval(node)
         except ValueError:
             raise self.wrong(node, "expected a column or a value") from None
-        return _Operand(node, [list(value) if isinstance(value, tuple) else value] * len(self.frame))
+        value = list(value) if isinstance(value, tuple) else value
+        return _Operand(node, [value] * len(self.frame), {_kind(value)} - {"None"})
 
     def label(self, node: ast.expr) -> str:
         """The column that a name means."""
