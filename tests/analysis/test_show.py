@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.analysis.show import print_summary, read_run, show
+from fitbench.analysis.run_files import read_run
+from fitbench.analysis.show import show
+from fitbench.analysis.summary import print_summary
 from fitbench.charts.pictures import draw_run, write_plots
 from fitbench.config import FileData, Source
 from fitbench.data.loading import load

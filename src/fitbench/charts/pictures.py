@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.analysis import scores
+from fitbench.analysis.run_files import read_run
 from fitbench.analysis.scores import confusion
 from fitbench.analysis.series import with_capital
-from fitbench.analysis.show import read_run
 from fitbench.charts.paper import COLOURS, GREY, over_epochs
 from fitbench.errors import FitbenchError
 from fitbench.metrics import history_key
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fitbench.analysis.show import RunFiles
+    from fitbench.analysis.run_files import RunFiles
 
 DPI = 150
 TRAIN, VALIDATION = COLOURS[0], COLOURS[3]  # blue and vermilion
