@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
+from fitbench.analysis.axes import UNLIMITED, Ends
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
 from fitbench.tasks import TASKS
@@ -45,6 +46,12 @@ def axis_label(of: Quantity | Metric) -> str:
 def metric_label(quantity: Quantity) -> str:
     """What a heading calls a metric without its part: 'macro F1' of 'test macro F1'."""
     return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
+
+
+def limits_of(name: str, described: Mapping[str, Metric]) -> Ends:
+    """The range of a metric that a run describes, or fitbench supplies; without ends for any other name."""
+    metric = described.get(name) or metrics.supplied(name)
+    return (metric.low, metric.high) if metric else UNLIMITED
 
 
 def with_capital(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
 from fitbench.analysis.drawings import ABSENT, DRAWINGS, Section
-from fitbench.analysis.series import axis_label, metrics_of, primary_of
+from fitbench.analysis.series import axis_label, limits_of, metrics_of, primary_of
 from fitbench.columns import Column, print_columns
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
@@ -356,7 +356,8 @@ def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:
         has_train, has_validation = has_train or has[0], has_validation or has[1]
         if any(has):
             height = PANEL_HEIGHT[room >= 120]
-            panels.append(textplot.panel(clean(label), epochs, train, validation, run.best_epoch, width, height))
+            limits = limits_of(name, run.metrics)
+            panels.append(textplot.panel(clean(label), epochs, train, validation, run.best_epoch, width, height, limits))
         else:
             out.print(f"  the history has no {clean(label)}", soft_wrap=True)
     if side_by_side and len(panels) == 2:

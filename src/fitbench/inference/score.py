@@ -66,7 +66,7 @@ class Scores:
         Raises:
             FitbenchError: it cannot be written.
         """
-        from fitbench.charts.pictures import draw_confusion
+        from fitbench.charts.confusion import draw_confusion
 
         labels, predicted = (np.repeat(side.ravel(), self.matrix.ravel()) for side in np.indices(self.matrix.shape))
         with writing(path):
