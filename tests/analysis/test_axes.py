@@ -50,9 +50,10 @@ def test_the_margin_of_a_logarithmic_axis_is_a_factor():
 @pytest.mark.parametrize(
     ("axis", "most", "whole", "ticks"),
     [
-        (Axis(0.0, 1.0), 5, False, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (Axis(0.0, 1.0), 6, False, [0, 0.2, 0.4, 0.6, 0.8, 1]),
         (Axis(0.88, 0.97), 5, False, [0.88, 0.9, 0.92, 0.94, 0.96]),
         (Axis(-0.3, 0.3), 4, False, [-0.2, 0, 0.2]),
+        (Axis(0.1, 0.95), 4, False, [0.2, 0.4, 0.6, 0.8]),
         (Axis(0.5, 4.5), 8, True, [1, 2, 3, 4]),
         (Axis(1, 100), 8, True, [20, 40, 60, 80, 100]),
         (Axis(900, 12_000, log=True), 5, False, [1000, 2000, 5000, 10_000]),

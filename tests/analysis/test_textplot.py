@@ -34,12 +34,12 @@ def test_the_axes_have_round_numbers_where_they_are():
 
 def test_a_metric_without_bounds_that_spans_decades_is_drawn_by_them():
     falling = [10.0**-i for i in range(4)]
-    lines = drawn(falling)
+    lines = drawn(falling, height=8)
     assert [line.split()[0] for line in lines if "┤" in line] == ["1", "0.1", "0.01", "0.001"]
     heights = [next(i for i, line in enumerate(lines) if textplot.MARGIN + at in lit(line)) for at in (0, 10, 21, 31)]
     steps = [b - a for a, b in itertools.pairwise(heights)]
     assert max(steps) - min(steps) <= 1
-    bounded = drawn(falling, limits=(0.0, 1.0))
+    bounded = drawn(falling, height=8, limits=(0.0, 1.0))
     assert [line.split()[0] for line in bounded if "┤" in line] == ["1.0", "0.5"]
 
 

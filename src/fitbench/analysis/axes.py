@@ -16,7 +16,7 @@ DECADE = 10.0  # an axis whose values span this factor or more is logarithmic
 MARGIN = 0.04  # of the range, beyond the first and the last value
 SMALLEST = 1e-100  # number on a logarithmic axis
 LARGEST = 1e100  # number on any axis; a training that diverged can record larger ones
-STEPS = (1, 2, 5, 10)  # between two ticks, times a power of ten
+STEPS = (1, 2, 5, 10, 20)  # between two ticks, times a power of ten
 LOG_STEPS = ((1, 2, 5), (1, 3), (1,))  # ticks in a decade: the most that there is room for
 COUNTABLE = 2.0**50  # steps from zero; with more, floats cannot tell two ticks apart
 DIGITS = 4  # significant ones of a tick that stands for itself
@@ -65,7 +65,7 @@ class Axis:
         return (at - low) / (high - low)
 
     def ticks(self, most: int, whole: bool = False) -> list[float]:
-        """Round numbers from the low end to the high end, about `most` of them; `whole`: integers only."""
+        """As many round numbers from the low end to the high end as there is room for, `most`; `whole`: integers."""
         if self.log:
             ticks = _log_ticks(math.log10(self.low), math.log10(self.high), most)
             if len(ticks) > 1:
@@ -97,12 +97,14 @@ def axis_of(values: Iterable[float], limits: Ends = UNLIMITED, margin: float = M
 
 
 def _linear_ticks(low: float, high: float, most: int, whole: bool) -> list[float]:
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = max(next(factor for factor in STEPS if factor * power >= rough * (1 - 1e-9)) * power, 1.0 if whole else 0.0)
-    if max(-low, high) / step >= COUNTABLE:
-        return [low, high]
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for factor in STEPS:
+        step = max(factor * power, 1.0) if whole else factor * power
+        if max(-low, high) / step >= COUNTABLE:
+            return [low, high]
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
     return [_rounded(place * step) for place in range(first, last + 1)]
 
 
@@ -113,7 +115,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
         powers = range(math.floor(low), math.floor(high) + 1)
         every = [_rounded(factor * 10.0**power) for power in powers for factor in factors]
         ticks = [value for value in every if low - 1e-9 <= math.log10(value) <= high + 1e-9]
-        if len(ticks) <= most + 1:
+        if len(ticks) <= most:
             return ticks
     return ticks[:: math.ceil(len(ticks) / most)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis import scores
+from fitbench.analysis.axes import axis_of
 from fitbench.analysis.palette import ERRORS, GREY, GRID, RIGHT
 from fitbench.charts import paper
 from fitbench.charts.labels import labels as fitting_labels
@@ -79,12 +80,10 @@ def _number_cells(axes: Axes, matrix: np.ndarray, colours: np.ndarray) -> None:
 
 def _draw_bar(axes: Axes, image: AxesImage, shrink: float) -> None:
     """The bar that says which colour stands for which share."""
-    from matplotlib.ticker import MaxNLocator
-
     assert axes.figure is not None
     bar = axes.figure.colorbar(
         image, ax=axes, shrink=shrink, aspect=25, pad=0.02, format=lambda value, _: f"{100 * value:.3g} %",
-        ticks=MaxNLocator(5),
+        ticks=axis_of([0.0, image.get_clim()[1] or 1.0], margin=0.0).ticks(5),
     )  # fmt: skip
     bar.set_label("errors, share of the true class", color=GREY)
     bar.ax.tick_params(length=2, color=GREY, labelcolor=GREY)

@@ -172,7 +172,7 @@ def fit(
 
 def over_epochs(axes: Axes, first: int, last: int, most: int | None = None) -> None:
     """Make the x axis one of epochs, with ticks at whole ones."""
-    fit(axes.xaxis, [first, last], margin=0.02, whole=True, most=most)
+    fit(axes.xaxis, [first, last], margin=0.02, log=False, whole=True, most=most)
     axes.xaxis.grid(False)
     axes.set_xlabel("epoch")
 

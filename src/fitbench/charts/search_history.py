@@ -39,7 +39,7 @@ def draw_history(search: Trials) -> Figure:
             f"{text}\ntrial {best['number']}", (1, height), (5, 0), xycoords=("axes fraction", "data"),
             textcoords="offset points", va="center", color=ACCENT, fontsize=7.5, annotation_clip=False,
         )  # fmt: skip
-        paper.fit(axes.xaxis, [0, last], margin=0.02, whole=True)
+        paper.fit(axes.xaxis, [0, last], margin=0.02, log=False, whole=True)
         axes.xaxis.grid(False)
         axes.set_xlabel("trial")
         paper.legend_above(figure, list(legend.values()), list(legend), search.heading)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ACROSS = 4  # panels beside each other
 PANELS = 24  # at most, of the parameters that matter most
 WIDE, HIGH = 0.85 * WIDTH / ACROSS, 1.75  # inches of a panel, and of one with its name and ticks
-TICKS = 4  # of an interval, about
+TICKS = 5  # of an interval at most
 NAMED = 30  # choices of a parameter that are named
 SPREAD = 0.5  # of the room of a choice, over which its trials stand in their order
 UPRIGHT = 0.85  # inches of a choice's name that stands upright
@@ -45,6 +45,7 @@ def draw_slices(search: Trials) -> Figure:
                 if i % across:
                     axes.set_ylabel("")
                     axes.tick_params(axis="y", labelleft=False)
+        figure.set_figheight(figure.get_figheight() + sum(max(map(_below, row)) for row in panels))
         heading = search.heading
         if len(keys) < len(every):
             heading += f"; the {len(keys)} parameters of {len(every)} that matter most"
@@ -52,6 +53,12 @@ def draw_slices(search: Trials) -> Figure:
             heading += "; beside names: importance"
         paper.legend_above(figure, list(legend.values()), list(legend), heading)
     return figure
+
+
+def _below(axes: Axes) -> float:
+    """The inches that names below a panel take, more than numbers would."""
+    upright = [text for text in axes.get_xticklabels() if text.get_rotation()]
+    return max((length(text.get_text(), float(text.get_fontsize())) for text in upright), default=0.0)
 
 
 def _draw_slice(axes: Axes, search: Trials, key: str, objective: int) -> dict[str, Artist]:
