@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitbench.analysis import groups, statistics
+from fitbench.analysis import comparison, groups, statistics
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
 from fitbench.quantities import of_schema_1, quantities
@@ -202,7 +202,7 @@ def test_the_comparison_is_that_of_groups(sweep, tmp_path):
     assert found["of"] == [0, 0, 0, 1, 1, 1]
     best, other = next(metric for metric in found["metrics"] if metric["name"] == ACCURACY.column)["rows"]
     ranked = groups.group(frame, ["model.name"], ACCURACY)
-    against = groups.against(ranked, 0, ACCURACY)[1]
+    against = comparison.against(ranked, 0, ACCURACY)[1]
     assert best["mean"] == pytest.approx(0.91)
     assert best["sd"] == pytest.approx(0.01)
     assert (best["low"], best["high"]) == pytest.approx(ranked[0].summary.interval)

@@ -223,13 +223,17 @@ def varying(frame: pd.DataFrame) -> list[str]:
 
 
 def column(frame: pd.DataFrame, name: str) -> str:
+    """The column of a frame that a person means; see `find_column`."""
+    return find_column([str(label) for label in frame.columns], name)
+
+
+def find_column(names: Sequence[str], name: str) -> str:
     """The column that a person means: its name; a metric without `metrics.`; the end of a name, as `hidden` of
     model.hidden; a section for its name or kind, as `model` of model.name; `duration` for timing.seconds.
 
     Raises:
         RequestError: no column fits, or several do; the message names the nearest, or those that fit.
     """
-    names = [str(label) for label in frame.columns]
     for exact in (name, f"metrics.{name}", "timing.seconds" if name == "duration" else name):
         if exact in names:
             return exact
@@ -253,6 +257,11 @@ def _nearest(name: str, names: Sequence[str]) -> list[str]:
         pool.setdefault(label.partition(".")[0], label)
     close = difflib.get_close_matches(name, pool, n=NEAREST, cutoff=0.6)
     return list(dict.fromkeys(pool[match] for match in close))
+
+
+def plain_values(column: pd.Series) -> list[Any]:
+    """The values of a column as Python's own, the missing as None."""
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
 def say_left_out(frame: pd.DataFrame) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,11 @@ import numpy as np
 
 from fitbench.analysis import scores, statistics
 from fitbench.analysis.paired import PairedComparison, compare_on_examples
-from fitbench.columns import Column, as_markdown, print_columns
+from fitbench.columns import Column, Note, Table, column, print_as, records, selected
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.tasks import task_of
-from fitbench.text import clean, console, span
+from fitbench.text import clean, number, span
 
 ROWS = 20  # disagreements in a table unless --limit says otherwise
 DIGITS = 4
@@ -32,8 +30,10 @@ def compare_runs(a: Path, b: Path, limit: int | None, format: str) -> None:
         FitbenchError: a file of a run is damaged.
     """
     runs = _read(a, b)
-    printers = {"table": _print, "csv": _print_csv, "json": _print_json, "markdown": _print_markdown}
-    printers[format](runs, limit or ROWS)
+    if format == "json":
+        print(json.dumps(_as_json(runs), indent=2, allow_nan=False))
+    else:
+        print_as(format, _tables(runs, limit or ROWS), _examples(runs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,110 +116,70 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-# -- as columns -------------------------------------------------------------------------------------------------------
+# -- what is printed --------------------------------------------------------------------------------------------------
 
 
-def _accuracies(runs: TwoRuns) -> list[Column]:
-    counts = runs.correct
-    return [
+def _tables(runs: TwoRuns, limit: int) -> list[Table]:
+    data, counts = runs.results[0]["data"], runs.comparison
+    right = runs.correct
+    alone = [
         Column("", ["A", "B"], right=False),
         Column("run", [clean(result["run_id"]) for result in runs.results], right=False, key=True),
-        Column("right", [f"{count:,}" for count in counts]),
-        Column("accuracy", [f"{count / runs.examples:.{DIGITS}f}" for count in counts]),
-        Column("95% interval", [span(statistics.wilson(count, runs.examples), DIGITS) for count in counts]),
+        Column("right", [f"{count:,}" for count in right]),
+        Column("accuracy", [f"{count / runs.examples:.{DIGITS}f}" for count in right]),
+        Column("95% interval", [span(statistics.wilson(count, runs.examples), DIGITS) for count in right]),
     ]
-
-
-def _two_by_two(runs: TwoRuns) -> list[Column]:
-    counts = runs.comparison
-    return [
+    two_by_two = [
         Column("", ["A right", "A wrong"], right=False),
         Column("B right", [f"{counts.both:,}", f"{counts.only_b:,}"]),
         Column("B wrong", [f"{counts.only_a:,}", f"{counts.neither:,}"]),
     ]
-
-
-def _examples(runs: TwoRuns, limit: int) -> list[Column]:
-    rows = runs.disagreements[:limit]
-
-    def probability(run: int) -> list[str]:
-        return ["-" if row.probability[run] is None else f"{row.probability[run]:.3f}" for row in rows]
-
-    return [
-        Column("image", [str(row.image) for row in rows]),
-        Column("true", [clean(row.true) for row in rows], right=False, key=True),
-        Column("A reads", [clean(row.read[0]) for row in rows], right=False, key=True),
-        Column("P(A)", probability(0)),
-        Column("B reads", [clean(row.read[1]) for row in rows], right=False, key=True),
-        Column("P(B)", probability(1)),
-        Column("right", [row.right for row in rows], right=False),
+    notes = [
+        Note(counts.sentence(), ""),
+        Note(
+            "Wilson intervals: of each run alone, on test examples like these. The test is about these two runs; other "
+            "seeds may differ (compare groups for that)."
+        ),
     ]
-
-
-def _verdict(runs: TwoRuns) -> list[str]:
-    return [
-        runs.comparison.sentence(),
-        "Wilson intervals: of each run alone, on test examples like these. The test is about these two runs; other "
-        "seeds may differ (compare groups for that).",
-    ]
-
-
-def _title(runs: TwoRuns) -> str:
-    data = runs.results[0]["data"]
-    return f"{runs.examples:,} test examples of {clean(data['name'])} ({clean(data['sha256'][:8])})"
-
-
-def _count(runs: TwoRuns, limit: int) -> str:
+    title = f"{runs.examples:,} test examples of {data['name']} ({data['sha256'][:8]})"
     count = len(runs.disagreements)
-    return f"The runs classify {count:,} example{'s'[: count != 1]} differently" + (
-        f"; the {limit:,} of which they are most certain" if count > limit else ""
-    )
+    differently = f"The runs classify {count:,} example{'s'[: count != 1]} differently"
+    if not count:
+        return [Table(title, alone), Table("", two_by_two, [*notes, Note(differently, "bold")])]
+    more = f"; the {limit:,} of which they are most certain" if count > limit else ""
+    examples = Table(differently + more, selected(_examples(runs), range(min(limit, count))))
+    return [Table(title, alone), Table("", two_by_two, notes), examples]
 
 
-# -- the four formats -------------------------------------------------------------------------------------------------
+def _examples(runs: TwoRuns) -> list[Column]:
+    """The columns of the disagreements."""
+    rows = runs.disagreements
+
+    def of(run: int) -> list[Column]:
+        name = "ab"[run]
+        return [
+            column(f"{name.upper()} reads", rows, lambda row: clean(row.read[run]), {name: lambda row: row.read[run]},
+                   right=False, key=True),
+            column(f"P({name.upper()})", rows, lambda row: number(row.probability[run], 3),
+                   {f"probability_{name}": lambda row: row.probability[run]}),
+        ]  # fmt: skip
+
+    return [
+        column("image", rows, lambda row: str(row.image), {"image": lambda row: row.image}),
+        column("true", rows, lambda row: clean(row.true), {"true": lambda row: row.true}, right=False, key=True),
+        *of(0),
+        *of(1),
+        column("right", rows, lambda row: row.right, {"right": lambda row: row.right}, right=False),
+    ]
 
 
-def _print(runs: TwoRuns, limit: int) -> None:
-    out = console()
-    out.print(_title(runs), style="bold")
-    print_columns(out, _accuracies(runs))
-    print_columns(out, _two_by_two(runs))
-    for line, style in zip(_verdict(runs), ("", "dim"), strict=True):
-        out.print(line, style=style)
-    out.print(f"\n{_count(runs, limit)}", style="bold")
-    if runs.disagreements:
-        print_columns(out, _examples(runs, limit))
-
-
-def _print_markdown(runs: TwoRuns, limit: int) -> None:
-    print(f"**{_title(runs)}**\n")
-    for columns in (_accuracies(runs), _two_by_two(runs)):
-        print(as_markdown(columns))
-        print()
-    print("\n\n".join(_verdict(runs)))
-    print(f"\n**{_count(runs, limit)}**")
-    if runs.disagreements:
-        print()
-        print(as_markdown(_examples(runs, limit)))
-
-
-def _print_csv(runs: TwoRuns, _limit: int) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("image", "true", "a", "p_a", "b", "p_b", "right"))
-    for row in runs.disagreements:
-        writer.writerow(
-            (row.image, clean(row.true), clean(row.read[0]), row.probability[0], clean(row.read[1]),
-             row.probability[1], row.right)
-        )  # fmt: skip
-
-
-def _print_json(runs: TwoRuns, _limit: int) -> None:
+def _as_json(runs: TwoRuns) -> dict[str, Any]:
     sides, counts = [], runs.comparison
     for folder, result, count in zip(runs.folders, runs.results, runs.correct, strict=True):
         low, high = statistics.wilson(count, runs.examples)
         about = {"run_id": result["run_id"], "folder": str(folder), "right": count, "accuracy": count / runs.examples}
         sides.append(about | {"low": low, "high": high})
-    content = {
+    return {
         "data": {key: runs.results[0]["data"][key] for key in ("name", "sha256", "test")},
         "a": sides[0],
         "b": sides[1],
@@ -228,17 +188,5 @@ def _print_json(runs: TwoRuns, _limit: int) -> None:
         "only_b_right": counts.only_b,
         "neither_right": counts.neither,
         "p": counts.p,
-        "disagreements": [
-            {
-                "image": row.image,
-                "true": row.true,
-                "a": row.read[0],
-                "b": row.read[1],
-                "probability_a": row.probability[0],
-                "probability_b": row.probability[1],
-                "right": row.right,
-            }
-            for row in runs.disagreements
-        ],
+        "disagreements": records(_examples(runs)),
     }
-    print(json.dumps(content, indent=2, allow_nan=False))

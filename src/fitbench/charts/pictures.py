@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench.analysis import scores
+from fitbench.analysis.run_files import read_run
 from fitbench.analysis.series import limits_of
-from fitbench.analysis.show import read_run
 from fitbench.charts.confusion import draw_confusion
 from fitbench.charts.mistakes import GRID, draw_mistakes
 from fitbench.charts.run_curves import Panel, draw_run_curves
@@ -16,7 +16,7 @@ from fitbench.errors import FitbenchError
 from fitbench.record import reading
 
 if TYPE_CHECKING:
-    from fitbench.analysis.show import RunFiles
+    from fitbench.analysis.run_files import RunFiles
 
 
 def write_plots(folder: Path) -> list[Path]:

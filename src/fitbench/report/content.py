@@ -27,7 +27,8 @@ from fitbench.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fitbench.analysis.groups import Comparison, Group
+    from fitbench.analysis.comparison import Comparison
+    from fitbench.analysis.groups import Group
     from fitbench.quantities import Quantity
 
 POINTS = 150  # epochs of a curve at most
@@ -425,7 +426,7 @@ def _comparisons(
     frame: pd.DataFrame, ranked: Sequence[Group], metric: Quantity, recorded: Recorded, run_at: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """The comparison of the groups by each metric that the page offers, `metric` first."""
-    from fitbench.analysis import groups
+    from fitbench.analysis import comparison, groups
 
     keys = list(ranked[0].keys) if ranked else []
     place = {tuple(group.keys.values()): i for i, group in enumerate(ranked)}
@@ -438,7 +439,7 @@ def _comparisons(
         these = ranked if quantity == metric else groups.group(frame, keys, quantity)
         if not these or not these[0].values:
             continue
-        against = groups.against(these, 0, quantity)
+        against = comparison.against(these, 0, quantity)
         rows = [
             _group_row(group, other, place[tuple(group.keys.values())], run_at)
             for group, other in zip(these, against, strict=True)
