@@ -16,6 +16,7 @@ from fitbench import load_runs
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.groups import group
+from fitbench.analysis.mean_curves import MeanCurve
 from fitbench.charts import labels, looks, paper
 from fitbench.charts.bars import Row, chart_of_bars, draw_rows
 from fitbench.charts.columns import scale
@@ -197,7 +198,7 @@ def test_runs_without_the_metric_in_their_history_are_left_out_and_counted(recor
 def test_runs_without_a_common_epoch_have_no_mean():
     empty = np.empty(0)
     tails = [(np.array([1, 2]), np.array([0.5, 0.6])), (np.array([4, 5]), np.array([0.5, 0.6]))]
-    figure = draw_curves([Curve("a", ("a",), empty, empty, empty, empty, tails)], "accuracy")
+    figure = draw_curves([Curve("a", ("a",), MeanCurve(empty, empty, empty, empty, tails))], "accuracy")
     assert len(lines(figure, "tail")) == 2
     assert_nothing_is_cut(figure)
 
@@ -216,7 +217,9 @@ def test_of_more_than_ten_groups_the_best_ten_are_shown(record, tmp_path, capsys
 def test_the_legend_is_a_table_of_the_two_keys():
     one = np.array([1.0])
     order = [("a", "sgd"), ("b", "adam"), ("b", "sgd"), ("a", "adam")]
-    figure = draw_curves([Curve(", ".join(values), values, one, one, one, one) for values in order], "accuracy")
+    figure = draw_curves(
+        [Curve(", ".join(values), values, MeanCurve(one, one, one, one)) for values in order], "accuracy"
+    )
     texts = [text.get_text() for text in figure.legends[0].get_texts()]  # a column after the other
     assert texts == ["a, sgd", "b, sgd", "a, adam", "b, adam"]
 
@@ -503,7 +506,7 @@ def figure_of(kind, names, width="column"):
     if kind == "curves":
         steps = np.arange(1.0, 4)
         return draw_curves(
-            [Curve(n, (n,), steps, steps, steps, steps) for n in names], "accuracy", names[0], width=width
+            [Curve(n, (n,), MeanCurve(steps, steps, steps, steps)) for n in names], "accuracy", names[0], width=width
         )
     if kind == "bars":
         return draw_rows([Row(n, 0.9, 0.8, 0.95) for n in names], "accuracy", names[0], width=width)

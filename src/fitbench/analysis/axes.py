@@ -1,7 +1,7 @@
 """The rules of every axis: when it is logarithmic, which range it shows, and where its ticks are.
 
 Charts for a paper and the curves in a terminal call these functions. The page of a report has the same rules in
-page/plane.js, with the constants of `CONSTANTS`.
+page/axes.js, with the constants of `CONSTANTS`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ REACH = 3  # times the distance from the best value to the median: see `window`
 UNLIMITED = (-math.inf, math.inf)
 
 CONSTANTS: dict[str, Any] = {
+    "decade": DECADE,
     "margin": MARGIN,
     "smallest": SMALLEST,
     "largest": LARGEST,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from fitbench.analysis import statistics
 from fitbench.analysis.axes import LARGEST, UNLIMITED, Ends
+from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
 from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, label, mean_and_ends, mean_over
+from fitbench.charts.chart import Chart, best, heading, label, mean_over
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
 from fitbench.metrics import history_key
@@ -44,11 +45,13 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     recorded = _recorded(frame[frame["folder"].isin(folders)], name)
     steps = resolutions_by_folder(frame, metric)
     members = [[folder for folder in group.folders if folder in recorded] for group in drawn]
-    curves = [
-        _curve(group, [recorded[folder] for folder in runs], metric, max(steps[folder] for folder in runs))
-        for group, runs in zip(drawn, members, strict=True)
-        if runs
-    ]
+    limits = (metric.low, metric.high)
+    curves = []
+    for group, runs in zip(drawn, members, strict=True):
+        if runs:
+            resolution = max(steps[folder] for folder in runs)
+            of = mean_curve([recorded[folder] for folder in runs], limits, resolution)
+            curves.append(Curve(label(group), tuple(group.keys.values()), of))
     missing = len(folders) - sum(map(len, members))
     left_out["without epochs"] = missing
     if not curves:
@@ -58,7 +61,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     if missing:
         runs = "1 run has" if missing == 1 else f"{missing:,} runs have"
         caption += f" {runs} no history of {name}."
-    figure = draw_curves(curves, axis_label(metric), heading(drawn), (metric.low, metric.high), width)
+    figure = draw_curves(curves, axis_label(metric), heading(drawn), limits, width)
     return Chart(figure, sum(sizes), len(curves), caption, left_out)
 
 
@@ -68,31 +71,31 @@ def _series_name(metric: Quantity) -> str:
     return history_key(metric.part, metric.metric)
 
 
-def _recorded(frame: pd.DataFrame, name: str) -> dict[str, dict[int, float]]:
-    """The values of a series by folder and epoch; runs without any are left out."""
+def _recorded(frame: pd.DataFrame, name: str) -> dict[str, Run]:
+    """The epochs and values of a series by folder; runs without any are left out."""
     from fitbench.analysis.frame import histories
 
     before = len(frame.attrs.get("left_out", []))
     epochs = histories(frame)
     for folder, reason in epochs.attrs["left_out"][before:]:
         sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(reason)}\n")
-    recorded: dict[str, dict[int, float]] = {}
-    if name in epochs:
-        columns = (epochs[column].tolist() for column in ("folder", "epoch", name))
-        for folder, epoch, value in zip(*columns, strict=True):
-            if abs(value) <= LARGEST:
-                recorded.setdefault(folder, {})[epoch] = value
-    return recorded
+    if name not in epochs:
+        return {}
+    drawable = epochs[epochs[name].abs() <= LARGEST].sort_values("epoch")
+    return {
+        str(folder): (rows["epoch"].to_numpy(int), rows[name].to_numpy(float))
+        for folder, rows in drawable.groupby("folder", sort=False)
+    }
 
 
 def _about(curves: Sequence[Curve], sizes: Sequence[int]) -> str:
     """What the caption says of bands, and of runs that stopped early."""
     text = ""
-    if any(np.isfinite(curve.low).any() for curve in curves):
+    if any(np.isfinite(curve.of.low).any() for curve in curves):
         text += " Bands are 95% intervals of the mean."
     if min(sizes) < statistics.FEWEST and max(sizes) > 1:
         text += f" Groups of fewer than {statistics.FEWEST} runs have no band."
-    if any(curve.tails for curve in curves):
+    if any(curve.of.tails for curve in curves):
         text += (
             " Some runs stopped early: a mean ends at the last epoch that all runs of its group reached, "
             "and thin lines are the single runs that continued."
@@ -100,50 +103,26 @@ def _about(curves: Sequence[Curve], sizes: Sequence[int]) -> str:
     return text
 
 
-def _curve(group: Group, runs: Sequence[Mapping[int, float]], metric: Quantity, resolution: float) -> Curve:
-    """The curve of a group whose runs recorded these values by epoch."""
-    common = sorted(set.intersection(*(set(run) for run in runs)))
-    summaries = [
-        statistics.summarise([run[epoch] for run in runs], metric.low, metric.high, resolution) for epoch in common
-    ]
-    end = common[-1] if common else 0
-    tails = []
-    for run in runs:
-        beyond = sorted(epoch for epoch in run if epoch >= end)
-        if len(beyond) > 1:
-            tails.append((np.array(beyond), np.array([run[epoch] for epoch in beyond])))
-    mean, low, high = np.array([mean_and_ends(summary) for summary in summaries], float).reshape(-1, 3).T
-    return Curve(label(group), tuple(group.keys.values()), np.array(common, int), mean, low, high, tails)
-
-
 # -- the figure -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A metric of a group over the epochs that all its runs reached, and of single runs beyond them.
-
-    `epochs` is int [E]; `mean`, `low` and `high` are float [E], the latter two NaN where there is no interval. `tails`
-    are pairs (epochs [T], values [T]), each of one run, that begin at the last epoch of the mean.
-    """
+    """The mean curve of a group: what the legend calls it, and the values of its keys in their order."""
 
     label: str
-    values: tuple[Any, ...]  # of the keys, in their order
-    epochs: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    tails: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+    values: tuple[Any, ...]
+    of: MeanCurve
 
     @property
     def reached(self) -> np.ndarray:
         """Every epoch that is drawn, int."""
-        return np.concatenate([self.epochs, *(epochs for epochs, _ in self.tails)])
+        return np.concatenate([self.of.epochs, *(epochs for epochs, _ in self.of.tails)])
 
     @property
     def heights(self) -> np.ndarray:
         """Every value that is drawn, float; NaN among them."""
-        return np.concatenate([self.mean, self.low, self.high, *(values for _, values in self.tails)])
+        return np.concatenate([self.of.mean, self.of.low, self.of.high, *(values for _, values in self.of.tails)])
 
 
 def draw_curves(
@@ -165,7 +144,7 @@ def draw_curves(
         every = max(1, (last - first) // 8)
         handles = []
         for i, (curve, look) in enumerate(zip(curves, looks([curve.values for curve in curves]), strict=True)):
-            start = i * every // len(curves) % max(len(curve.epochs), 1)
+            start = i * every // len(curves) % max(len(curve.of.epochs), 1)
             handles.append(_draw(axes, curve, look, (start, every)))
         paper.over_epochs(axes, first, last)
         paper.fit(axes.yaxis, np.concatenate([curve.heights for curve in curves]).tolist(), limits)
@@ -177,13 +156,13 @@ def draw_curves(
 
 def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int]) -> Artist:
     """Draw one curve with markers at every n-th epoch from the first one on; gives its line."""
-    if np.isfinite(curve.low).any():
-        axes.fill_between(curve.epochs, curve.low, curve.high, color=look.color, alpha=0.18, linewidth=0)
-    for epochs, values in curve.tails:
+    if np.isfinite(curve.of.low).any():
+        axes.fill_between(curve.of.epochs, curve.of.low, curve.of.high, color=look.color, alpha=0.18, linewidth=0)
+    for epochs, values in curve.of.tails:
         axes.plot(epochs, values, color=look.color, linewidth=0.6, gid="tail")
     (line,) = axes.plot(
-        curve.epochs, curve.mean, color=look.color, linestyle=look.line, marker=look.marker, markeredgewidth=0.8,
+        curve.of.epochs, curve.of.mean, color=look.color, linestyle=look.line, marker=look.marker, markeredgewidth=0.8,
         markerfacecolor=look.color if look.filled else "white", markevery=marked, gid="mean",
-        clip_on=not len(curve.epochs),
+        clip_on=not len(curve.of.epochs),
     )  # fmt: skip
     return line

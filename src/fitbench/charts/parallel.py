@@ -82,9 +82,10 @@ def draw_parallel(columns: Sequence[Scale], values: np.ndarray, metric: Quantity
     from matplotlib.path import Path
 
     higher = metric.higher_is_better
-    scales = [*columns, _of_metric(axis_label(metric), values)]
-    span = values.max() - values.min()
-    share = (values - values.min()) / span if span > 0 else np.ones(len(values))
+    last = _of_metric(metric, values)
+    scales = [*columns, last]
+    varies = bool(np.ptp(values))
+    share = last.places if varies else np.ones(len(values))
     ramp = [colour.light for colour in (RAMP if higher else RAMP[::-1])]
     colours = LinearSegmentedColormap.from_list("metric", ramp)
     order = np.argsort(values if higher else -values, kind="stable")
@@ -100,7 +101,7 @@ def draw_parallel(columns: Sequence[Scale], values: np.ndarray, metric: Quantity
         axes.add_collection(lines)
         for x, column in enumerate(scales):
             _draw_axis(axes, x, len(columns), column, 0.85 * inches / len(scales))
-        if span > 0:
+        if varies:
             strip = (len(columns), len(columns) * (1 + STRIP), 0, 1)
             gradient = np.linspace(0, 1, 256)[:, None]
             axes.imshow(gradient, cmap=colours, origin="lower", aspect="auto", zorder=2.5, extent=strip)
@@ -110,14 +111,14 @@ def draw_parallel(columns: Sequence[Scale], values: np.ndarray, metric: Quantity
     return figure
 
 
-def _of_metric(label: str, values: np.ndarray) -> Scale:
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        return Scale(label, np.full(len(values), 0.5), [(0.5, number(low))])
-    shown = axis_of([low, high], margin=0.0, log=False)
+def _of_metric(metric: Quantity, values: np.ndarray) -> Scale:
+    label = axis_label(metric)
+    if not np.ptp(values):
+        return Scale(label, np.full(len(values), 0.5), [(0.5, number(float(values[0])))])
+    shown = axis_of(values.tolist(), (metric.low, metric.high), margin=0.0)
     ticks = shown.ticks(TICKS)
-    places = map(shown.place, ticks)
-    return Scale(label, (values - low) / (high - low), list(zip(places, tick_texts(ticks), strict=True)))
+    places = np.array([shown.place(value) for value in values.tolist()])
+    return Scale(label, places, list(zip(map(shown.place, ticks), tick_texts(ticks, shown.log), strict=True)))
 
 
 def _smooth(places: np.ndarray) -> tuple[np.ndarray, list[int]]:

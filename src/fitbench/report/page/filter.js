@@ -117,22 +117,13 @@ function legend() {
       );
       return;
     }
-    const named = entries.slice(0, COLOURS).map(({ name, style: drawn, group }) =>
-      group === undefined
-        ? el("span", { class: "entry" }, symbol(drawn), name)
-        : el(
-            "button",
-            {
-              type: "button",
-              class: "entry",
-              "aria-pressed": String(state.group === group),
-              onclick: () => focusGroup(group),
-            },
-            symbol(drawn),
-            name,
-          ),
-    );
-    const more = entries.length - COLOURS;
+    const named = entries.slice(0, LOOKS.length).map(({ name, look, group }) => {
+      if (group === undefined) return el("span", { class: "entry" }, symbol(look), name);
+      const pressed = String(state.group === group);
+      const attributes = { type: "button", class: "entry", "aria-pressed": pressed, onclick: () => focusGroup(group) };
+      return el("button", attributes, symbol(look), name);
+    });
+    const more = entries.length - LOOKS.length;
     if (more > 0) named.push(el("span", { class: "entry" }, symbol(OTHERS), `${more} more`));
     place.replaceChildren(...named);
   });
