@@ -87,4 +87,4 @@ def _draw_bar(axes: Axes, image: AxesImage, shrink: float) -> None:
     )  # fmt: skip
     bar.set_label("errors, share of the true class", color=GREY)
     bar.ax.tick_params(length=2, color=GREY, labelcolor=GREY)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)

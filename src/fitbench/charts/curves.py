@@ -59,8 +59,8 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     sizes = [len(runs) for runs in members if runs]
     caption = f"{with_capital(axis_label(metric))} by epoch, {mean_over(sizes)}." + _about(curves, sizes)
     if missing:
-        runs = "1 run has" if missing == 1 else f"{missing:,} runs have"
-        caption += f" {runs} no history of {name}."
+        lacking = "1 run has" if missing == 1 else f"{missing:,} runs have"
+        caption += f" {lacking} no history of {name}."
     figure = draw_curves(curves, axis_label(metric), heading(drawn), limits, width)
     return Chart(figure, sum(sizes), len(curves), caption, left_out)
 

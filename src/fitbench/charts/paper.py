@@ -160,7 +160,7 @@ def fit(
     """
     from matplotlib.ticker import NullLocator
 
-    shown, which = axis_of(values, limits, margin, log), axis.axis_name
+    shown, which = axis_of(values, limits, margin, log), axis.axis_name  # type: ignore[attr-defined]
     axis.axes.set(**{f"{which}scale": "log" if shown.log else "linear", f"{which}lim": (shown.low, shown.high)})
     inches = axis.axes.figure.get_size_inches()["xy".index(which)]  # type: ignore[union-attr]
     ticks = shown.ticks(most or max(2, int(inches / ROOM[which])), whole)

@@ -54,7 +54,7 @@ def write_labels(axes: Axes, points: Sequence[Point], on: np.ndarray, stairs: Se
 
     `on`, bool [N], says which points are on the front; `stairs` are the corners of a line that labels avoid.
     """
-    renderer = axes.figure.canvas.get_renderer()  # type: ignore[union-attr]
+    renderer = axes.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     inside = _box(axes.get_window_extent(renderer))
     taken = [_around(axes, [point.x], [point.y], 2.5) for point in points]
     taken += [_around(axes, xs, ys, 0.5) for point in points for xs, ys in point.intervals]

@@ -20,9 +20,9 @@ def chart(table: Table, results: Sequence[Outcome]) -> Figure:
 
 
 def _row(table: Table, outcome: Outcome) -> ClaimRow:
-    claim, unit, judgement = outcome.row.claim, table.unit, outcome.judgement
-    mean, half_width = judgement.measured.mean, judgement.half_width
-    measured = mean is not None and half_width is not None
+    claim, unit = outcome.row.claim, table.unit
+    mean, half_width = outcome.judgement.measured.mean, outcome.judgement.half_width
+    around = None if mean is None or half_width is None else (mean - half_width, mean + half_width)
     return ClaimRow(
         label=outcome.row.label,
         claim=None if claim is None else ends((claim.low, claim.high), unit),
@@ -30,6 +30,6 @@ def _row(table: Table, outcome: Outcome) -> ClaimRow:
         if claim is None
         else ends((claim.lowest - table.tolerance, claim.highest + table.tolerance), unit),
         mean=None if mean is None else unit.number(mean),
-        interval=ends((mean - half_width, mean + half_width), unit) if measured else None,
+        interval=None if around is None else ends(around, unit),
         seeds=[unit.number(value) for value in outcome.values],
     )

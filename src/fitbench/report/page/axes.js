@@ -16,7 +16,7 @@ function scale(values, from, to, { of = {}, log = null, margin = RULES.margin, w
   };
   const most = Math.max(2, Math.floor(Math.abs(to - from) / (from > to ? ROOM.up : ROOM.across)));
   const ticks = ticksOf(axis, most, whole);
-  const texts = of.kind === "seconds" ? ticks.map(duration) : tickTexts(ticks, axis.log);
+  const texts = of.kind === "seconds" ? secondsTexts(ticks, axis.log) : tickTexts(ticks, axis.log);
   return Object.assign(place, { log: axis.log, low: axis.low, high: axis.high, ticks: ticks.map((at, i) => [at, texts[i]]) });
 }
 
@@ -90,6 +90,10 @@ function tickTexts(ticks, log) {
       return ticks.map((tick) => (tick || 0).toFixed(decimals));
   }
   return ticks.map(tickText);
+}
+
+function secondsTexts(ticks, log) {
+  return Math.max(...ticks) < 60 ? tickTexts(ticks, log).map((text) => `${text} s`) : ticks.map(duration);
 }
 
 function tickText(value) {

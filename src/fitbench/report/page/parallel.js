@@ -23,7 +23,7 @@ function parallelChart() {
 function parallel(root, room, shown, lines, told, over = () => []) {
   const width = Math.max(room, AXIS_ROOM * shown.length);
   size(root, width, HEIGHT.whole);
-  const frame = { left: 56, right: width - 56, top: HEIGHT.top, bottom: HEIGHT.bottom };
+  const frame = { left: 62, right: width - 62, top: HEIGHT.top, bottom: HEIGHT.bottom };
   const gap = (frame.right - frame.left) / (shown.length - 1);
   const order = apart(shown.at(-1));
   const all = shown.map((of, i) => ({ of, x: frame.left + i * gap, ...verticalAxis(of, frame, order) }));
