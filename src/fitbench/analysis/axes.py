@@ -144,16 +144,19 @@ def number(value: float) -> str:
     return f"{value:.{DIGITS}g}"
 
 
-def window(values: Sequence[float], maximize: bool, others: Sequence[float] = ()) -> Ends:
+def window(values: Sequence[float], maximize: bool, others: Sequence[float] = (), whole: bool = False) -> Ends:
     """The range that an axis shows of the values of finished trials, and of `others`: both ends are among the values.
 
     A few trials far below the rest would leave no room to tell the good ones apart. So the axis ends at `REACH` times
-    the distance from the best value to the median, if that is less than half of the whole range.
+    the distance from the best value to the median, if that is less than half of the whole range. With `whole` it shows
+    the whole range, as of a size or a time.
     """
     best = max(values) if maximize else min(values)
     everything = [*values, *others]
     worst = min(everything) if maximize else max(everything)
     end = best + REACH * (median(values) - best)
+    if whole:
+        return min(everything), max(everything)
     if end != best and abs(worst - best) > 2 * abs(end - best):
         inside = [value for value in everything if (value >= end if maximize else value <= end)]
         worst = min(inside) if maximize else max(inside)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
 from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.groups import EXAMPLES, resolutions
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
 from fitbench.tasks import TASKS
@@ -30,8 +31,6 @@ def series(available: Mapping[str, Quantity]) -> dict[str, Quantity]:
 def resolutions_by_folder(frame: pd.DataFrame, quantity: Quantity) -> dict[str, float]:
     """The smallest step of a quantity in each run of a frame, by folder; see `groups.resolutions`."""
     import pandas as pd
-
-    from fitbench.analysis.groups import EXAMPLES, resolutions
 
     absent = pd.Series(math.nan, frame.index)
     counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}

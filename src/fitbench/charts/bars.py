@@ -10,16 +10,15 @@ import numpy as np
 
 from fitbench.analysis import statistics
 from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import ACCENT, MAIN, PALE
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart, best, heading, label, mean_and_ends, mean_over
+from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from fitbench.analysis.groups import Group
-    from fitbench.quantities import Quantity
 
 ROWS = 40  # groups that are shown at most
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fitbench.analysis.groups import Group, text
 from fitbench.analysis.statistics import Summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from fitbench.analysis.groups import Group
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,6 @@ class Chart:
 
 def label(group: Group) -> str:
     """The values of the group's keys, fractions to four digits."""
-    from fitbench.analysis.groups import text
-
     values = group.keys.values()
     texts = [f"{v:.4g}" if isinstance(v, float) and not v.is_integer() else text(v) for v in values]
     return ", ".join(texts) or group.label

@@ -11,6 +11,8 @@ import numpy as np
 
 from fitbench.analysis import statistics
 from fitbench.analysis.axes import LARGEST, UNLIMITED, Ends
+from fitbench.analysis.frame import histories
+from fitbench.analysis.groups import Group
 from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
 from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
 from fitbench.charts import paper
@@ -18,6 +20,7 @@ from fitbench.charts.chart import Chart, best, heading, label, mean_over
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
 from fitbench.metrics import history_key
+from fitbench.quantities import Quantity
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -25,9 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from fitbench.analysis.groups import Group
-    from fitbench.quantities import Quantity
 
 
 def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quantity, width: str) -> Chart:
@@ -73,8 +73,6 @@ def _series_name(metric: Quantity) -> str:
 
 def _recorded(frame: pd.DataFrame, name: str) -> dict[str, Run]:
     """The epochs and values of a series by folder; runs without any are left out."""
-    from fitbench.analysis.frame import histories
-
     before = len(frame.attrs.get("left_out", []))
     epochs = histories(frame)
     for folder, reason in epochs.attrs["left_out"][before:]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis.axes import axis_of, number, tick_texts
+from fitbench.analysis.frame import varying
+from fitbench.analysis.groups import Group, default_keys
 from fitbench.analysis.palette import EDGE, RAMP
 from fitbench.analysis.series import axis_label
 from fitbench.charts import paper
@@ -16,14 +18,12 @@ from fitbench.charts.chart import Chart
 from fitbench.charts.columns import Scale, scale
 from fitbench.charts.labels import labels, shortened
 from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from fitbench.analysis.groups import Group
-    from fitbench.quantities import Quantity
 
 AXES = 9  # columns that are shown at most
 VALUES = 30  # texts that one of their axes can hold
@@ -33,9 +33,6 @@ STRIP = 0.015  # of the width, that the colours of the metric take
 
 def varying_keys(frame: pd.DataFrame) -> list[str]:
     """The configuration columns that vary, without those that a name or kind implies, as adam implies beta_1."""
-    from fitbench.analysis.frame import varying
-    from fitbench.analysis.groups import default_keys
-
     columns = varying(frame)
     names = [name for name in columns if name.endswith((".name", ".kind"))]
 

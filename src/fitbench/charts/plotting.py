@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from fitbench import metrics, quantities
 from fitbench.analysis.axes import LARGEST
+from fitbench.analysis.filters import parse, select
+from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis.groups import Group, default_keys, group
 from fitbench.analysis.series import series
 from fitbench.charts import paper
 from fitbench.charts.bars import chart_of_bars
@@ -25,8 +28,6 @@ from fitbench.text import clean, console
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fitbench.analysis.groups import Group
 
 
 def plot(
@@ -59,11 +60,11 @@ def plot(
     _check(kind, output, x, width)
     frame = _read(paths, where)
     asked = KINDS[kind]
-    measured, cost = asked.measured(metric, frame), _cost(x, frame)
+    measured, cost = asked.measured(metric, frame), quantities.find(x or "parameters", quantities_of(frame))
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)
     others = {"too large to draw": int(too_large.sum()), "unreadable": len(frame.attrs["left_out"])}
     frame = frame[~too_large]
-    keys = asked.keys(frame) if by is None else _named(by, frame)
+    keys = asked.keys(frame) if by is None else [column(frame, name.strip()) for name in by.split(",")]
     groups, uncounted = _groups(frame, keys, measured, others)
     chart = asked.draw(Selected(groups, frame, measured, cost, width or asked.width))
     _write(chart, output)
@@ -97,12 +98,8 @@ def _check(kind: str, output: Path, x: str | None, width: str | None) -> None:
 
 def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
     """The runs below the paths that the filter keeps, one or more; what cannot be read is named on stderr."""
-    from fitbench.analysis.filters import parse, select
-
     if where is not None:
         parse(where)
-    from fitbench.analysis.frame import load_runs, say_left_out
-
     frame = load_runs(*paths)
     say_left_out(frame)
     if where is None:
@@ -113,18 +110,10 @@ def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
     return kept
 
 
-def _named(by: str, frame: pd.DataFrame) -> list[str]:
-    from fitbench.analysis.frame import column
-
-    return [column(frame, name.strip()) for name in by.split(",")]
-
-
 def _groups(
     frame: pd.DataFrame, keys: Sequence[str], measured: Quantity, others: Mapping[str, int]
 ) -> tuple[list[Group], Counter[str]]:
     """The groups that have a value, and how many runs do not count by reason, with `others` among them."""
-    from fitbench.analysis.groups import group
-
     groups = group(frame, keys, measured)
     uncounted: Counter[str] = Counter()
     for each in groups:
@@ -157,8 +146,6 @@ class Selected:
 
 def _measured(metric: str | None, frame: pd.DataFrame) -> Quantity:
     """The quantity that the runs are ranked by."""
-    from fitbench.analysis.frame import primary_of, quantities_of
-
     return quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
 
 
@@ -168,8 +155,6 @@ def _measured_by_epoch(metric: str | None, frame: pd.DataFrame) -> Quantity:
     Raises:
         RequestError: the runs do not record it, or epochs do not measure it.
     """
-    from fitbench.analysis.frame import primary_of, quantities_of
-
     available = quantities_of(frame)
     by_epoch = series(available)
     name = (metric or metrics.join("val", primary_of(frame))).removeprefix("metrics.")
@@ -180,25 +165,13 @@ def _measured_by_epoch(metric: str | None, frame: pd.DataFrame) -> Quantity:
     return quantity
 
 
-def _cost(x: str | None, frame: pd.DataFrame) -> Quantity:
-    from fitbench.analysis.frame import quantities_of
-
-    return quantities.find(x or "parameters", quantities_of(frame))
-
-
-def _default_keys(frame: pd.DataFrame) -> list[str]:
-    from fitbench.analysis.groups import default_keys
-
-    return default_keys(frame)
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of chart: how it is drawn, and what it shows unless the request says otherwise."""
 
     draw: Callable[[Selected], Chart]
     measured: Callable[[str | None, pd.DataFrame], Quantity] = _measured
-    keys: Callable[[pd.DataFrame], list[str]] = _default_keys
+    keys: Callable[[pd.DataFrame], list[str]] = default_keys
     width: str = "column"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis import statistics
+from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import ACCENT, GREY
 from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
 from fitbench.charts import paper
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from fitbench.analysis.groups import Group
 
 MARGIN = 0.1  # of the axes, for labels
 

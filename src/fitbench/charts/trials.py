@@ -74,11 +74,8 @@ class Trials:
 
     def range(self, objective: int = 0) -> Ends:
         """The ends of what an axis shows of an objective: all of a cost, the better values of a metric."""
-        finished = self.values(self.finished, objective).tolist()
-        pruned = self.values(self.pruned, objective).tolist()
-        if self.objectives[objective].metric is None:
-            return min(finished + pruned), max(finished + pruned)
-        return window(finished, self.maximizes(objective), pruned)
+        finished, pruned = (self.values(trials, objective).tolist() for trials in (self.finished, self.pruned))
+        return window(finished, self.maximizes(objective), pruned, whole=self.objectives[objective].metric is None)
 
 
 def objective_axis(axes: Axes, search: Trials, objective: int) -> None:

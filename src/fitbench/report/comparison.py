@@ -11,13 +11,12 @@ from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
 from fitbench.analysis.series import axis_label
 from fitbench.columns import Column
+from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import digits, fitting
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fitbench.quantities import Quantity
 
 COSTS = ("timing.fit_seconds", "metrics.best_epoch")  # that groups are compared in, besides metrics
 FILTERED = "All runs count, whatever the filter."

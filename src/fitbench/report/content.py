@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis import axes, palette
 from fitbench.analysis.frame import column, configuration, quantities_of, varying
 from fitbench.analysis.groups import default_keys, group, text
+from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of
 from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves, read_curve, series
@@ -22,8 +23,6 @@ from fitbench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fitbench.quantities import Quantity
 
 NAMED = 3  # studies that are named; with more, they are counted
 

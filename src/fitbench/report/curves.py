@@ -16,14 +16,13 @@ import numpy as np
 from fitbench.analysis.mean_curves import Run, mean_curve, thinned
 from fitbench.analysis.series import axis_label, resolutions_by_folder
 from fitbench.analysis.series import series as series_of
+from fitbench.quantities import Quantity
 from fitbench.record import reading
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import DIGITS, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fitbench.quantities import Quantity
 
 POINTS = 150  # epochs of a curve at most
 SERIES = 60  # columns of histories at most

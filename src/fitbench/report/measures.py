@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fitbench.analysis.series import axis_label, metric_label
-
-if TYPE_CHECKING:
-    from fitbench.quantities import Quantity
+from fitbench.quantities import Quantity
 
 PARTS = ("test", "val", "train")  # of metrics, in the order of the table's columns
 
-Recorded = Mapping[str, "Quantity"]  # what the runs record, by column
+Recorded = Mapping[str, Quantity]  # what the runs record, by column
 
 
 def in_order(available: Recorded, primary: Sequence[str]) -> Recorded:

@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
 from fitbench.analysis import palette
+from fitbench.analysis.filters import parse, select
+from fitbench.analysis.frame import load_runs, primary_of, quantities_of, say_left_out
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
+from fitbench.report.content import collect
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -59,9 +62,6 @@ def report(
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
     frame = _read(paths, where)
-    from fitbench.analysis.frame import primary_of, quantities_of, say_left_out
-    from fitbench.report.content import collect
-
     ranking = quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
     content = collect(frame, by.split(",") if by is not None else [], ranking, paths)
     frame.attrs["left_out"] = content["left_out"]
@@ -75,12 +75,8 @@ def report(
 
 def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
     """The runs below the paths that the filter keeps, one or more."""
-    from fitbench.analysis.filters import parse, select
-
     if where is not None:
         parse(where)
-    from fitbench.analysis.frame import load_runs, say_left_out
-
     frame = load_runs(*paths)
     kept = select(frame, where) if where is not None else frame
     if not len(kept):

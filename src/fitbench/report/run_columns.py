@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fitbench.analysis.groups import text
+from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about
-
-if TYPE_CHECKING:
-    from fitbench.quantities import Quantity
 
 AXES = 10  # of the parallel coordinates at most
 ALWAYS = ("run_id", "state", "metrics.best_epoch", "timing.seconds", "finished_at")  # columns of the table at first

@@ -95,16 +95,12 @@ def _objective(record: Record, number: int, quantity: Quantity, trials: Sequence
     """An objective as page/search.js takes it; `shown` are the ends of its axis."""
     finished = [trial["values"][number] for trial in record["trials"] if trial["state"] == "finished"]
     pruned = [trial["values"][number] for trial in record["trials"] if trial["state"] == "pruned" and trial["values"]]
-    shown = (0.0, 1.0)
-    if quantity.metric is None and finished + pruned:  # a size or a time, whose whole range matters
-        shown = min(finished + pruned), max(finished + pruned)
-    elif finished + pruned:
-        shown = window(finished or pruned, quantity.higher_is_better, pruned)
+    some = finished or pruned or [0.0, 1.0]
     return {
         **about(quantity),
         "name": record["objectives"][number]["name"],
         "label": axis_label(quantity),
-        "shown": shown,
+        "shown": window(some, quantity.higher_is_better, pruned, whole=quantity.metric is None),
         "values": [_value_of(trial, number) for trial in trials],
     }
 
