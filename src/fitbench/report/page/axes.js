@@ -17,7 +17,7 @@ function scale(values, from, to, { of = {}, log = null, margin = RULES.margin, w
   const most = Math.max(2, Math.floor(Math.abs(to - from) / (from > to ? ROOM.up : ROOM.across)));
   const ticks = ticksOf(axis, most, whole);
   const texts = of.kind === "seconds" ? secondsTexts(ticks, axis.log) : tickTexts(ticks, axis.log);
-  return Object.assign(place, { log: axis.log, low: axis.low, high: axis.high, ticks: ticks.map((at, i) => [at, texts[i]]) });
+  return Object.assign(place, axis, { ticks: ticks.map((value, i) => [value, texts[i]]) });
 }
 
 function limitsOf(of) {

@@ -1,6 +1,7 @@
 // The comparison of groups: the columns of `fitbench compare`, with a drawing of each interval.
 
 const PLOT = 190; // pixels of a drawing
+const OF_THE_METRIC = ["mean", "low", "best", "worst", "difference"]; // columns that begin with the best value
 
 function comparison() {
   const section = document.getElementById("comparison");
@@ -49,10 +50,18 @@ function comparison() {
 // A column as a table takes it. It sorts by its first values; the interval of the mean, and the first key, are drawn.
 function comparisonPart(metric, of, i) {
   const [values = of.cells] = Object.values(of.values);
-  const isName = metric.columns.find((each) => each.key) === of || (i === 0 && !metric.columns.some((each) => each.key));
-  const names = [of.right ? "" : "text", isName ? "fixed" : "", of.values.low ? "plot" : "", of.values.rank ? "rank" : ""];
-  const descending = metric.better === "higher" && ["mean", "low", "best", "worst", "difference"].some((key) => of.values[key]);
-  return { of, isName, key: i, label: of.head, title: of.title, class: names.join(" "), descending, value: (item) => values[item] };
+  const isName = of === (metric.columns.find((each) => each.key) ?? metric.columns[0]);
+  const names = { text: !of.right, fixed: isName, plot: of.values.low, rank: of.values.rank };
+  return {
+    of,
+    isName,
+    key: i,
+    label: of.head,
+    title: of.title,
+    class: Object.keys(names).filter((name) => names[name]).join(" "),
+    descending: metric.better === "higher" && OF_THE_METRIC.some((name) => of.values[name]),
+    value: (item) => values[item],
+  };
 }
 
 function comparisonRow(metric, item, parts) {

@@ -85,7 +85,7 @@ function groupCurves(root, frame, options) {
   const groups = new Set(visible.map((run) => data.groups.of[run]));
   const shown = (data.groups.curves[options.series.name] ?? []).filter((curve) => groups.has(curve.group));
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No group to draw");
-  const values = shown.flatMap(({ mean, low, high, tails }) => [...mean, ...low, ...high, ...tails.flatMap(([, v]) => v)]);
+  const values = shown.flatMap(({ mean, low, high, tails }) => [mean, low, high, ...tails.map(([, v]) => v)].flat());
   const epochs = shown.flatMap((curve) => [...ends(curve.epochs), ...curve.tails.flatMap(([e]) => ends(e))]);
   const x = epochScale(epochs, frame);
   const y = verticalScale(values, frame, options);
@@ -113,8 +113,9 @@ function groupCurve(bands, layer, curve, x, y) {
   const place = (values) => pointsOf(curve.epochs, values, x, y);
   for (const [from, to] of stretches(curve.low)) {
     const [low, high] = [place(curve.low).slice(from, to), place(curve.high).slice(from, to).reverse()];
-    const outline = [...low, ...high].filter((point) => point.every(Number.isFinite));
-    bands.append(svg("polygon", { points: outline.map((point) => point.map((p) => p.toFixed(1)).join(",")).join(" "), "--ink": colour }));
+    const outline = [...low, ...high].filter(([, py]) => Number.isFinite(py));
+    const points = outline.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");
+    bands.append(svg("polygon", { points, "--ink": colour }));
   }
   for (const [epochs, values] of curve.tails)
     layer.append(svg("path", { class: "tail", d: path(pointsOf(epochs, values, x, y)), "--ink": colour }));

@@ -83,7 +83,8 @@ function example() {
   const ranked = columns.get(data.metric);
   if (!ranked) return word;
   const values = distinct(ranked);
-  return `${word} ${ranked.label}${ranked.better === "lower" ? "<" : ">"}${write(ranked, values[Math.floor(values.length / 2)])}`;
+  const middle = write(ranked, values[Math.floor(values.length / 2)]);
+  return `${word} ${ranked.label}${ranked.better === "lower" ? "<" : ">"}${middle}`;
 }
 
 function chip(text, drop) {

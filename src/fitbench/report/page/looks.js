@@ -43,7 +43,10 @@ function encode() {
     coding = {
       scale: { column: coded, low: numbers[0], high: numbers.at(-1) },
       entries: [],
-      of: (run) => ({ ...OTHERS, colour: Number.isFinite(coded.values[run]) ? ramp(place(coded.values[run])) : OTHERS.colour }),
+      of: (run) => {
+        const value = coded.values[run];
+        return typeof value === "number" ? { ...OTHERS, colour: ramp(place(value)) } : OTHERS;
+      },
     };
   }
 }

@@ -18,8 +18,8 @@ function parallelChart() {
   marks.push(view.mark);
 }
 
-// `lines` gives the lines in the order in which they are drawn: `item` is the place of one in the values of the columns,
-// `run` its run. `told` is what the pointer is told of a line, `over` what lies on top of an axis.
+// `lines` gives the lines in the order in which they are drawn: `item` is the place of one in the values of columns,
+// `run` is its run. `told` gives what the tooltip says of a line, `over` what lies on top of an axis.
 function parallel(root, room, shown, lines, told, over = () => []) {
   const width = Math.max(room, AXIS_ROOM * shown.length);
   size(root, width, HEIGHT.whole);

@@ -81,10 +81,11 @@ function bestTrial(search) {
   const more = chosen.length > TOLD ? `, and ${chosen.length - TOLD} more parameters` : "";
   const came = `${search.numbers[best]}, with ${told.join(", ")}${more}`;
   const [first, ...others] = search.objectives;
-  const value = `${first.better === "higher" ? "Highest" : "Lowest"} ${first.label}: ${write(first, first.values[best])}`;
+  const which = first.better === "higher" ? "Highest" : "Lowest";
+  const value = `${which} ${first.label}: ${write(first, first.values[best])}`;
   if (!others.length) return `${value} in trial ${came}.`;
-  const front = `${plural(search.best.length, "trial is", "trials are")} on the Pareto front: no other is better in every objective.`;
-  return `${front} ${value} in trial ${came}.`;
+  const front = `${plural(search.best.length, "trial is", "trials are")} on the Pareto front`;
+  return `${front}: no other is better in every objective. ${value} in trial ${came}.`;
 }
 
 // What parallel coordinates do with values that their last axis does not show.
@@ -171,7 +172,8 @@ function trialRow(search, trial, parts) {
     const text = write(of, found);
     if (i === 0) {
       const opens = search.runs[trial] !== null;
-      return el("th", { scope: "row", class: name }, opens ? el("button", { type: "button", class: "link" }, text) : text);
+      const shown = opens ? el("button", { type: "button", class: "link" }, text) : text;
+      return el("th", { scope: "row", class: name }, shown);
     }
     if (of.values === search.states) return el("td", { class: name, title: search.errors[trial] }, badge(found));
     return el("td", { class: name, title: text.length > 24 ? text : null }, text);

@@ -3,7 +3,7 @@
 const PAGE = 100; // rows that are drawn at once
 
 // A table below `place`. A column is { key, label, title, class, descending, value }: `value(item)` is what it sorts by,
-// and `descending` says how it starts. `row(item, columns)` makes a row; `order` is the order of what is equal.
+// and `descending` how it starts. `row(item, columns)` makes a row; `order` is the order of what is equal.
 function sortedTable(place, name, row, order) {
   const body = el("tbody");
   const table = el("table", { class: name }, el("thead"), body, el("tfoot"));
@@ -34,9 +34,10 @@ function sortedTable(place, name, row, order) {
     const by = parts.find(({ key }) => key === sorting.key);
     const compare = (a, b) => (by && inOrder(by.value(a), by.value(b), sorting.descending)) || order(a, b);
     sorted = [...items].sort(compare);
-    const heads = parts.map((part) =>
-      head(part.label, { class: part.class, title: part.title }, part === by ? sorting.descending : null, () => sortBy(part)),
-    );
+    const heads = parts.map((part) => {
+      const attributes = { class: part.class, title: part.title };
+      return head(part.label, attributes, part === by ? sorting.descending : null, () => sortBy(part));
+    });
     table.tHead.replaceChildren(el("tr", {}, heads));
     rows.clear();
     body.replaceChildren();

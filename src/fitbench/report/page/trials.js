@@ -172,7 +172,8 @@ function trialLines(search, root, width) {
   const others = search.objectives.filter((of) => of !== objective);
   const having = search.parameters.filter((of) => finished.some((trial) => of.values[trial] !== null));
   const [low, high] = objective.shown;
-  const clamped = { ...objective, values: objective.values.map((value) => value && Math.min(Math.max(value, low), high)) };
+  const clamp = (value) => (value === null ? null : Math.min(Math.max(value, low), high));
+  const clamped = { ...objective, values: objective.values.map(clamp) };
   const shown = [...having.slice(0, AXES_SHOWN), ...others, clamped].map((of) => ({
     ...of,
     values: finished.map((trial) => of.values[trial]),
