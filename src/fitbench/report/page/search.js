@@ -21,51 +21,46 @@ function searches() {
 function searchParts(search) {
   search.front = new Set(search.objectives.length > 1 ? search.best : search.best.slice(0, 1));
   search.choice = { up: 0, across: 1 };
-  const several = search.objectives.length > 1;
-  const names = search.objectives.map((of, i) => [String(i), of.label]);
   const renders = [];
   const figure = (label, draw) => {
     const place = el("figure");
-    const view = chart(place, label, draw);
+    const view = chart(place, label, (root, width) => draw(search, root, width));
     renders.push(view.render);
     marks.push(view.mark);
     return place;
   };
-  const pick = (key) => (chosen) => {
-    search.choice[key] = Number(chosen);
-    renders.forEach((render) => render());
+  // An element whose content depends on the objectives that are chosen.
+  const filled = (element, content) => {
+    const render = () => element.replaceChildren(...content(search));
+    renders.push(render);
+    render();
+    return element;
   };
-  const shares = el("div", { class: "shares" });
-  const showShares = () => shares.replaceChildren(...shareRows(search));
-  const beyond = el("p", { class: "hint" });
-  const showBeyond = () => beyond.replaceChildren(textBeyond(search));
-  for (const show of [showShares, showBeyond]) {
-    renders.push(show);
-    show();
-  }
-  const controls = [choice("Up", names, "0", pick("up")), choice("Across", names, "1", pick("across"))];
-  const overview = several
-    ? part(
-        "Trade-off",
-        figure("Trials by two objectives", (...at) => plane(search, ...at)),
-        trialKey(search),
-      )
-    : part(
-        "History",
-        figure("Trials by number", (...at) => trialHistory(search, ...at)),
-        trialKey(search),
-      );
-  const slices = search.parameters.map((of) => figure(`Trials by ${of.label}`, (...at) => slice(search, of, ...at)));
+  const pick = (label, key) => {
+    const names = search.objectives.map((of, i) => [String(i), of.label]);
+    return choice(label, names, String(search.choice[key]), (chosen) => {
+      search.choice[key] = Number(chosen);
+      renders.forEach((render) => render());
+    });
+  };
+  const several = search.objectives.length > 1;
+  const overview = several ? figure("Trials by two objectives", plane) : figure("Trials by number", trialHistory);
+  const slices = search.parameters.map((of) => figure(`Trials by ${of.label}`, (...at) => slice(of, ...at)));
   return [
     el("p", { class: "answer" }, bestTrial(search)),
     el("p", { class: "said" }, search.summary),
-    several ? el("div", { class: "controls" }, controls) : "",
-    el("div", { class: "pair" }, overview, part("What mattered", shares)),
+    several ? el("div", { class: "controls" }, pick("Up", "up"), pick("Across", "across")) : "",
+    el(
+      "div",
+      { class: "pair" },
+      part(several ? "Trade-off" : "History", overview, trialKey(search)),
+      part("What mattered", filled(el("div", { class: "shares" }), shareRows)),
+    ),
     part("Parameters", el("div", { class: "slices" }, slices)),
     part(
       "Finished trials, the best in the strongest colour",
-      figure("Parallel coordinates, one line per trial", (...at) => trialLines(search, ...at)),
-      beyond,
+      figure("Parallel coordinates, one line per trial", trialLines),
+      filled(el("p", { class: "hint" }), (of) => [textBeyond(of)]),
     ),
     part("Trials", trialTable(search)),
   ];

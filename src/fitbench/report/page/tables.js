@@ -2,7 +2,7 @@
 
 const PAGE = 100; // rows that are drawn at once
 
-// A table below `place`. A column is { key, label, title, class, descending, value }: `value(item)` is what it sorts by,
+// A table below `place`. A column is { key, label, title, class, descending, value }: `value(item)` is what it sorts by
 // and `descending` how it starts. `row(item, columns)` makes a row; `order` is the order of what is equal.
 function sortedTable(place, name, row, order) {
   const body = el("tbody");

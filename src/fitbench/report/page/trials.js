@@ -109,7 +109,7 @@ function plane(search, root, width) {
   return trialMarks(root, search, up, place, y, frame, across);
 }
 
-function slice(search, of, root, width) {
+function slice(of, search, root, width) {
   const objective = search.objectives[search.choice.up];
   const named = of.kind === "text" ? sliceNames(of, width) : null;
   const frame = size(root, width, SLICE + (named?.room ?? 0));
