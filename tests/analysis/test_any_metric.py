@@ -309,7 +309,7 @@ def test_equal_values_have_an_interval_of_the_smallest_step_where_there_is_one(m
 def test_runs_shows_the_primary_metric_with_its_digits(grid, fitbench):
     head, first, *_ = fitbench("runs", "--sort", "test_kappa").stdout.splitlines()[1:]
     names = head.split()
-    assert names[names.index("test_kappa") :] == ["test_kappa", "val_kappa", "test_loss", "duration", "age"]
+    assert names[names.index("test_kappa") :][:5] == ["test_kappa", "val_kappa", "test_loss", "duration", "age"]
     assert first.split()[names.index("test_kappa") :][:2] == ["-0.150", "-0.075"]
     assert "accuracy" not in head
 

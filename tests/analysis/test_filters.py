@@ -187,6 +187,7 @@ def test_a_filter_on_runs(make_run, tmp_path):
         ("seed in [1, 'a']", "'a'", "seed (number) and 'a' (text)"),
         ("fused == 1", "1", "fused (truth value) and 1 (number)"),
         ("model.name == seed", "seed", "model.name (text) and seed (number)"),
+        ("fused and model.name == fused", "fused", "model.name (text) and fused (truth value)"),
         ("training.jit_compile == 3", "3", "training.jit_compile (text or truth value) and 3 (number)"),
         ("model.hidden == 5", "5", "model.hidden (list) and 5 (number)"),
         ("finished_at > 3", "3", "finished_at (date) and 3 (number)"),
@@ -200,7 +201,8 @@ def test_a_filter_on_runs(make_run, tmp_path):
         ("test_acuracy > 0.9", "test_acuracy", "did you mean metrics.test_accuracy"),
         ("model.nam == 'mlp'", "model.nam", "did you mean model.name"),
         ("'mlp'.name == seed", "'mlp'.name", "there is no column"),
-        ("model.name == mlp", "mlp", "a text is written in quotes"),
+        ("model.name == mlp", "mlp", "there is no column 'mlp'; a text is written in quotes"),
+        ("accuracy > 0.9", "accuracy", "there is no column"),
         ("model.name in [mlp]", "mlp", "a text is written in quotes"),
     ],
 )  # fmt: skip
@@ -211,6 +213,8 @@ def test_what_is_refused_and_where(text, place, message):
     assert message in what
     assert line[2:] == text
     start = carets.index("^")
+    if text.count("fused") == 2:
+        assert start == 2 + text.rindex("fused")  # the second one
     if place is not None:
         assert line[start : start + max(1, len(place))] in (place, place[:1])
         assert (len(carets) - start) in (1, max(1, len(place)))

@@ -33,6 +33,7 @@ def run(model="mlp", optimizer="adam", seed=0, accuracy=0.9, **values):
         "timing.seconds": 20.0 + seed,
         "parameters": 1000 * len(model),
         "dataset.sha256": "ab" * 32,
+        **dict.fromkeys(("dataset.train", "dataset.validation", "dataset.test"), math.nan),
         "finished_at": None if accuracy is None else pd.Timestamp("2026-01-01", tz="UTC"),
     }
     return row | values

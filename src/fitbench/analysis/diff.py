@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +54,8 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
 
 
 def _differing(a: Flat, b: Flat) -> list[str]:
-    """The keys whose values differ, section by section in the order of `a`."""
-    keys = [*a, *(key for key in b if key not in a)]
-    order = list(dict.fromkeys(_section_of(key) for key in keys))
-    keys.sort(key=lambda key: order.index(_section_of(key)))
-    return [key for key in keys if key not in a or key not in b or not _equal(a[key], b[key])]
-
-
-def _section_of(key: str) -> str:
-    return key.partition(".")[0] if "." in key else ""
+    """The keys whose values differ, in the order of `a`."""
+    return [key for key in dict.fromkeys([*a, *b]) if key not in a or key not in b or not _equal(a[key], b[key])]
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -75,12 +68,6 @@ def _text(value: Any) -> str:
 
 def _is_identity(key: str) -> bool:
     return key == "seed" or key not in NOT_IDENTITY
-
-
-def _told_by_name(key: str, a: Flat, b: Flat) -> bool:
-    """Does the name of the section say already that its `_target_` differs?"""
-    section, _, last = key.rpartition(".")
-    return last == "_target_" and a.get(f"{section}.name") != b.get(f"{section}.name")
 
 
 def _settings(keys: Sequence[str], a: Flat, b: Flat) -> list[Column]:
@@ -102,18 +89,12 @@ def _settings(keys: Sequence[str], a: Flat, b: Flat) -> list[Column]:
 
 @dataclass(frozen=True)
 class Row:
-    """A number that both runs, or one of them, record.
-
-    `difference` is B - A. `better` is 'a' or 'b' for a metric with a known direction. Both are None where a value is
-    missing, and where the runs record different `definitions` of a metric.
-    """
+    """A number that both runs, or one of them, record."""
 
     name: str
     a: float | None
     b: float | None
     quantity: Quantity | None
-    difference: float | None = None
-    better: str | None = None
 
     @property
     def definitions(self) -> tuple[str, ...]:
@@ -121,28 +102,27 @@ class Row:
         definitions = self.quantity.definitions if self.quantity else ()
         return definitions if len(definitions) > 1 else ()
 
+    @property
+    def difference(self) -> float | None:
+        """B - A, None where one is missing, definitions differ, or the numbers are too large to tell."""
+        if self.a is None or self.b is None or self.definitions:
+            return None
+        try:
+            difference = self.b - self.a
+            return difference if math.isfinite(difference) else None
+        except OverflowError:
+            return None
+
+    @property
+    def better(self) -> str | None:
+        """'a' or 'b' for a metric, None where the values are equal or cannot be compared."""
+        if not self.difference or self.quantity is None or self.quantity.metric is None:
+            return None
+        return "b" if (self.difference > 0) == self.quantity.higher_is_better else "a"
+
 
 def _rows(names: Iterable[str], a: Flat, b: Flat, quantities_by_name: Mapping[str, Quantity]) -> list[Row]:
-    rows = []
-    for name in names:
-        row = Row(name, a.get(name), b.get(name), quantities_by_name.get(name))
-        difference = None if row.definitions else _difference(row.a, row.b)
-        better = None
-        if difference and row.quantity and row.quantity.metric is not None:
-            better = "b" if (difference > 0) == row.quantity.higher_is_better else "a"
-        rows.append(replace(row, difference=difference, better=better))
-    return rows
-
-
-def _difference(a: float | None, b: float | None) -> float | None:
-    """B - A, None where one is missing or the numbers are too large to tell."""
-    if a is None or b is None:
-        return None
-    try:
-        difference = b - a
-        return difference if math.isfinite(difference) else None
-    except OverflowError:
-        return None
+    return [Row(name, a.get(name), b.get(name), quantities_by_name.get(name)) for name in names]
 
 
 def _result_rows(a: Side, b: Side) -> list[Row]:
@@ -240,9 +220,7 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
         "environment": settings(a.environment, b.environment) if a.result and b.result else None,
         "results": compared(_result_rows(a, b)),
         "last_common_epoch": both and {"epoch": both[0]["epoch"], "results": compared(_epoch_rows(a, b, both))},
-        "same": {name: value for name, value in vars(same).items() if name != "paired"}
-        | {"disagree": same.paired.disagree if same.paired else None},
-        "paired": same.paired.content() if same.paired and not same.predictions else None,
+        "same": vars(same),
     }
 
 
@@ -287,8 +265,7 @@ def _came_to(side: Side) -> str:
 
 
 def _tables_of_settings(a: Side, b: Side) -> list[Table]:
-    config = [key for key in _differing(a.config, b.config) if not _told_by_name(key, a.config, b.config)]
-    config.sort(key=lambda key: not _is_identity(key))
+    config = sorted(_differing(a.config, b.config), key=lambda key: not _is_identity(key))
     environment = _differing(a.environment, b.environment) if a.result and b.result else []
     mark = Note(" * no part of a run's identity: it should not change the result")
     tables = [
@@ -312,25 +289,17 @@ def _remarks(a: Side, b: Side, differing: Sequence[str]) -> list[str]:
 
 
 def _table_of_numbers(title: str, rows: Sequence[Row]) -> Table:
-    """The rows that say something, and the definitions of the metrics that cannot be compared."""
-
-    def is_empty(row: Row) -> bool:
-        return (row.a is None and row.b is None) or (row.name == "attempts" and {row.a, row.b} <= {1, None})
-
+    """The rows with a value, and the definitions of the metrics that cannot be compared."""
     notes = [
-        Note(text, "")
+        Note(f"{row.name} has different definitions: {' / '.join(text[:LONGEST] for text in row.definitions)}", "")
         for row in rows
         if row.definitions
-        for text in (
-            f"{row.name} is not compared: the runs record different definitions.",
-            *(f"  {text[:LONGEST]}" for text in row.definitions),
-        )
     ]
-    return Table(title, _numbers([row for row in rows if not is_empty(row)]), notes)
+    return Table(title, _numbers([row for row in rows if row.a is not None or row.b is not None]), notes)
 
 
 def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
-    """In sentences: what is the same to the last bit, from which epoch the runs differ, and the paired comparison."""
+    """In sentences: what is the same to the last bit, and from which epoch the runs differ."""
     epochs = max(len(a.history), len(b.history))
     through = f"The histories agree to the last bit through epoch {same.epochs} of {epochs}."
     if a.result is None or b.result is None:
@@ -350,9 +319,6 @@ def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
         sentences.append("The same configuration and seed gave other results.")
     if same.epochs:
         sentences.append(through)
-    if same.paired is not None:
-        count, examples = same.paired.disagree, a.result["data"]["test"]
-        sentences.append(f"They classify {count:,} of {examples:,} test examples differently.")
-        if count:
-            sentences.append(same.paired.sentence())
+    if same.predictions is False:
+        sentences.append("fitbench compare with these two runs tests which one is right more often.")
     return sentences

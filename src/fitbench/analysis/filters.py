@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache, reduce
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,8 +99,7 @@ def parse(text: str) -> ast.expr:
         for part in (node, *ast.iter_child_nodes(node)):
             if not isinstance(part, ALLOWED):
                 what = "a filter has columns, values, comparisons, in, and, or, not; no arithmetic and no functions"
-                at = part if isinstance(part, ast.expr) else node  # an operator has no place of its own
-                raise _wrong_at(line, at, INSTEAD.get(type(part), what))
+                raise _wrong_at(line, part if hasattr(part, "col_offset") else node, INSTEAD.get(type(part), what))
     return tree
 
 
@@ -114,10 +113,7 @@ class _Operand:
 
     node: ast.expr
     values: list[Any]
-
-    @cached_property
-    def kinds(self) -> set[str]:
-        return set(map(_kind, self.values)) - {"None"}
+    kinds: set[str]
 
     def __str__(self) -> str:
         return f"{clean(ast.unparse(self.node)):.60} ({' or '.join(sorted(self.kinds))})"
@@ -129,6 +125,7 @@ class _Rows:
     def __init__(self, frame: DataFrame, text: str) -> None:
         self.frame = frame
         self.text = text
+        self.columns: dict[str, _Operand] = {}
         self.labels = {re.sub(r"[^\w.]", "_", label): label for label in map(str, frame.columns)}
 
     def fitting(self, node: ast.expr) -> np.ndarray:
@@ -187,20 +184,26 @@ class _Rows:
         if other.kinds != {"date"} or operand.kinds != {"text"} or not isinstance(operand.node, ast.Constant):
             return operand
         try:
-            moment = datetime.fromisoformat(operand.node.value)
+            moment = datetime.fromisoformat(str(operand.node.value))
         except ValueError:
             what = "expected a date in UTC, as '2026-11-01' or '2026-11-01T14:30'"
             raise self.wrong(operand.node, what) from None
-        return replace(operand, values=[moment if moment.tzinfo else moment.replace(tzinfo=UTC)] * len(self.frame))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return _Operand(operand.node, [moment] * len(self.frame), {"date"})
 
     def operand(self, node: ast.expr) -> _Operand:
         if isinstance(node, (ast.Name, ast.Attribute)):
-            return _Operand(node, [_cell(value) for value in plain_values(self.frame[self.label(node)])])
+            label = self.label(node)
+            if label not in self.columns:
+                values = [_cell(value) for value in plain_values(self.frame[label])]
+                self.columns[label] = _Operand(node, values, set(map(_kind, values)) - {"None"})
+            return replace(self.columns[label], node=node)
         try:
             value = ast.literal_eval(node)
         except ValueError:
             raise self.wrong(node, "expected a column or a value") from None
-        return _Operand(node, [list(value) if isinstance(value, tuple) else value] * len(self.frame))
+        value = list(value) if isinstance(value, tuple) else value
+        return _Operand(node, [value] * len(self.frame), {_kind(value)} - {"None"})
 
     def label(self, node: ast.expr) -> str:
         """The column that a name means."""
@@ -208,8 +211,12 @@ class _Rows:
         try:
             return self.labels[find_column(list(self.labels), name)]
         except RequestError as error:
-            what = f"{error!s:.300}; a text is written in quotes"
-            raise self.wrong(node, f"write {FORMER[name]}, not {name}" if name in FORMER else what) from None
+            what = f"{error!s:.300}"
+            if name in FORMER:
+                what = f"write {FORMER[name]}, not {name}"
+            elif "; there are " in what:
+                what = f"there is no column {name!r:.60}; a text is written in quotes"
+            raise self.wrong(node, what) from None
 
     def wrong(self, node: ast.expr, what: str) -> RequestError:
         return _wrong_at(self.text, node, what)
@@ -232,7 +239,7 @@ def _cell(value: Any) -> Any:
     return _list(value) if isinstance(value, str) and value.startswith("[") else value
 
 
-def _wrong_at(text: str, node: ast.expr, what: str) -> RequestError:
+def _wrong_at(text: str, node: Any, what: str) -> RequestError:
     """The error at a node, whose offsets count the bytes of UTF-8."""
     before, upto = (len(text.encode()[:end].decode()) for end in (node.col_offset, node.end_col_offset))
     return _wrong(text, before, upto, what)

@@ -41,7 +41,9 @@ def ranking(compared: Compared) -> list[Column]:
     metric, groups = compared.metric, compared.groups
     digits = decimals(metric, groups)
 
-    def of(head: str, cell: Callable[[Group], str], spare: int | None = None, visible: bool = True, **values: Value):  # type: ignore[no-untyped-def]
+    def of(
+        head: str, cell: Callable[[Group], str], spare: int | None = None, visible: bool = True, **values: Value
+    ) -> Column:
         return column(head, groups, cell, _getters(values), spare=spare, visible=visible)
 
     def mean(group: Group) -> str:
@@ -83,7 +85,9 @@ def differences(compared: Compared) -> list[Column]:
     """The columns about each group against the reference; all but the first two are empty for the reference itself."""
     digits = decimals(compared.metric, compared.groups)
 
-    def of(head: str, cell: Callable[[Comparison], str], spare: int | None = None, right: bool = True, **values: Value):  # type: ignore[no-untyped-def]
+    def of(
+        head: str, cell: Callable[[Comparison], str], spare: int | None = None, right: bool = True, **values: Value
+    ) -> Column:
         getters = {name: _unless_none(getter, None) for name, getter in _getters(values).items()}
         return column(head, compared.comparisons, _unless_none(cell, ""), getters, spare=spare, right=right)
 
@@ -109,13 +113,11 @@ def differences(compared: Compared) -> list[Column]:
 
 
 def _keys(compared: Compared) -> list[Column]:
-    return [
-        column(
-            head, compared.groups, lambda group, key=key: clean(text(group.keys[key])),
-            {key: lambda group, key=key: group.keys[key]}, right=False, key=True,
-        )
-        for head, key in zip(compared.heads, compared.keys, strict=True)
-    ]  # fmt: skip
+    columns = []
+    for head, key in zip(compared.heads, compared.keys, strict=True):
+        values = [group.keys[key] for group in compared.groups]
+        columns.append(Column(head, [clean(text(value)) for value in values], False, key=True, values={key: values}))
+    return columns
 
 
 def _rank(group: Group) -> str:

@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
-from fitbench.analysis.frame import configuration, plain_values, quantities_of
+from fitbench.analysis.frame import plain_values, quantities_of, varying
 from fitbench.analysis.statistics import Summary
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
@@ -64,31 +62,17 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     Of columns that vary together, such as model.name and model.hidden, one is enough. Where nothing varies, they are
     model.name and optimizer.name.
     """
-    codes = {column: _codes(frame[column]) for column in configuration(frame)}
-    varying = [column for column in codes if codes[column].max(initial=0)]
-    by_name = sorted(varying, key=lambda column: (not column.endswith((".name", ".kind")), column.count(".")))
+    varies = varying(frame)
     chosen: list[str] = []
-    combined = np.zeros(len(frame), np.int64)
-    for column in by_name:
-        finer = _combined(combined, codes[column])
-        if finer.max(initial=0) > combined.max(initial=0):
-            chosen.append(column)
-            combined = finer
-    chosen = [column for column in codes if column in chosen]
-    return chosen or [column for column in ("model.name", "optimizer.name") if column in codes]
-
-
-def _codes(column: pd.Series) -> np.ndarray:
-    """Which of its distinct values each row has, int64 [rows], a missing value being one too."""
-    import pandas as pd
-
-    return pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
-
-
-def _combined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Which of the distinct pairs each row has, int64 [rows]."""
-    pairs = first * (second.max(initial=0) + 1) + second
-    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    configurations = 1
+    for name in sorted(varies, key=lambda name: (not name.endswith((".name", ".kind")), name.count("."))):
+        finer = len(frame[[*chosen, name]].drop_duplicates())
+        if finer > configurations:
+            chosen.append(name)
+            configurations = finer
+    if not chosen:
+        return [name for name in ("model.name", "optimizer.name") if name in frame]
+    return [name for name in varies if name in chosen]
 
 
 # -- groups -----------------------------------------------------------------------------------------------------------
@@ -109,11 +93,9 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> lis
     check_definition(metric)
     keys = list(dict.fromkeys(column_of(frame, name) for name in by))
     rows: dict[tuple[Any, ...], list[int]] = {}
-    for row, values in enumerate(zip(*(plain_values(frame[key]) for key in keys), strict=True)):
+    columns = [plain_values(frame[key]) for key in keys]
+    for row, values in enumerate(zip(*columns, strict=True) if keys else [()] * len(frame)):
         rows.setdefault(values, []).append(row)
-    if not keys and len(frame):
-        rows[()] = list(range(len(frame)))
-
     recorded = _Recorded(frame, keys, metric)
     groups = [recorded.group(dict(zip(keys, values, strict=True)), members) for values, members in rows.items()]
     return _ranked(groups, metric)
@@ -149,11 +131,8 @@ class _Recorded:
     """The columns that groups are made of, as plain lists by row."""
 
     def __init__(self, frame: pd.DataFrame, keys: Sequence[str], metric: Quantity) -> None:
-        import pandas as pd
-
         def numbers(name: str) -> list[float]:
-            column = frame[name] if name in frame else pd.Series(math.nan, frame.index)
-            return pd.to_numeric(column, errors="coerce").astype(float).tolist()
+            return frame[name].astype(float).tolist()
 
         self.metric = metric
         self.values = numbers(metric.column)
@@ -162,13 +141,11 @@ class _Recorded:
         self.resolutions = resolutions(metric, {name: numbers(name) for name in EXAMPLES.values()})
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
-        data = frame["dataset.sha256"] if "dataset.sha256" in frame else pd.Series("", frame.index)
-        self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, plain_values(data), strict=True))
-        finished = pd.to_datetime(frame["finished_at"], utc=True) if "finished_at" in frame else None
-        self.finished = [0] * len(frame) if finished is None else finished.astype("int64").tolist()
-        beyond = [*configuration(frame), *(["dataset.sha256"] if "dataset.sha256" in frame else [])]
-        codes = {column: _codes(frame[column]) for column in beyond if column not in keys}
-        self.varying = {column: (codes[column], frame[column]) for column in codes if codes[column].max(initial=0)}
+        data = plain_values(frame["dataset.sha256"])
+        self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, data, strict=True))
+        self.finished = frame["finished_at"].astype("int64").tolist()
+        beyond = [*varying(frame), "dataset.sha256"]
+        self.varying = {name: plain_values(frame[name]) for name in beyond if name not in keys}
 
     def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
         """The group of these rows, without its rank."""
@@ -214,13 +191,11 @@ class _Recorded:
         return None
 
     def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
-        if len(rows) < 2:
-            return {}
-        where = np.asarray(rows)
+        found = {name: {values[row] for row in rows} for name, values in self.varying.items()}
         return {
-            name: tuple(sorted(set(plain_values(column.iloc[where])), key=lambda value: (value is None, text(value))))
-            for name, (codes, column) in self.varying.items()
-            if (codes[where] != codes[where[0]]).any()
+            name: tuple(sorted(values, key=lambda value: (value is None, text(value))))
+            for name, values in found.items()
+            if len(values) > 1
         }
 
 

@@ -48,12 +48,10 @@ def list_runs(
         paths: as `load_runs` takes them.
         where: a filter; see `fitbench.analysis.filters`.
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
-            Else by study and name.
-        columns: the columns to print, with commas. Else, for people, state, run_id, what varies in the configuration
-            and some results, the primary metric first; in csv and json every column that `load_runs` gives.
+        columns: the columns to print, with commas; else `_usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
         limit: how many runs to print at most.
-        format: one of `FORMATS`; json is a list of objects.
+        format: one of `columns.FORMATS`.
 
     Raises:
         RequestError: there are no runs, or a state, column, filter or the format does not exist.
@@ -70,20 +68,12 @@ def list_runs(
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
     if format in ("csv", "json"):
-        cells = _columns(frame, runs, wanted or every, for_people=False)
-        print_as(format, [], cells)
+        print_as(format, [], _columns(frame, runs, wanted or every, for_people=False))
     else:
         names = wanted or _usual_columns(chosen)
-        cells = _columns(frame, runs, names, for_people=True)
-        if not wanted:
-            importance = _by_importance(chosen, names)
-            cells = [
-                replace(each, spare=importance.index(name) or None) for each, name in zip(cells, names, strict=True)
-            ]
-        if format == "table":
-            cells = _narrowed(cells, runs["run_id"].tolist())
-        notes = [*_errors(runs), Note(count, "")] if format == "table" else []
-        print_as(format, [Table(_common(frame, chosen, names), cells if len(runs) else [], notes)], [])
+        cells = _columns(frame, runs, names, for_people=True) if len(runs) else []
+        in_table = [*_errors(runs), Note(count, "")] if format == "table" else []
+        print_as(format, [Table(_common(frame, chosen, names), _narrowed(cells, runs), in_table)], [])
     if format != "table":
         sys.stderr.write(f"{count}\n")
 
@@ -180,25 +170,16 @@ def _results(runs: pd.DataFrame) -> list[str]:
 
 
 def _usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person sees without --columns: what varies, and the results that matter most."""
-    study = ["study"] if chosen["study"].nunique() > 1 else []
-    return ["state", *study, "run_id", *varying(chosen), *_results(chosen), "age"]
+    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
 
-
-def _by_importance(chosen: pd.DataFrame, usual: Sequence[str]) -> list[str]:
-    """The usual columns, those first that stay longest where a terminal is too narrow for all.
-
-    If all runs are in one state, the count names it. Of the configuration, what tells the runs apart stays longest: the
-    name of a model mostly implies its settings.
+    A terminal that is too narrow drops the last ones.
     """
     from fitbench.analysis.groups import default_keys
 
-    state = ["state"] if chosen["state"].nunique() > 1 else []
-    results = _results(chosen)
-    validation = [name for name in results if name.startswith("metrics.val_")]
-    first = [name for name in results if name.startswith("metrics.") and name not in (*validation, "metrics.test_loss")]
-    order = ["run_id", *state, *first, *default_keys(chosen), "study", *validation, "timing.seconds"]
-    return [name for name in dict.fromkeys((*order, "age", *results, "state", *usual)) if name in usual]
+    varies = varying(chosen)
+    keys = [name for name in default_keys(chosen) if name in varies]
+    study = ["study"] if chosen["study"].nunique() > 1 else []
+    return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
 
 
 def _head(frame: pd.DataFrame, name: str) -> str:
@@ -312,12 +293,12 @@ def _columns(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_
     return columns
 
 
-def _narrowed(columns: list[Column], run_ids: Sequence[str]) -> list[Column]:
+def _narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
     """The columns with run_ids and texts as short as it takes to have them all in a terminal."""
     out = console()
     if not out.is_terminal:
         return columns
-    short = _short_run_ids(run_ids)
+    short = _short_run_ids(runs["run_id"].tolist())
     if short and width(columns) > out.width:
         columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
     for most in CELLS:

@@ -11,11 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from fitbench.analysis.paired import PairedComparison, compare_on_examples
 from fitbench.analysis.side import Side
 from fitbench.errors import FitbenchError
 from fitbench.record import reading
-from fitbench.tasks import task_of
 from fitbench.text import clean
 
 WEIGHTS = "model.weights.h5"  # in model.keras
@@ -26,7 +24,7 @@ CHUNK = 1 << 20  # bytes of weights that are compared at once
 class Sameness:
     """What of two runs is the same to the last bit; None where that cannot be said.
 
-    `epochs` counts how many epochs agree from the first on. `paired` compares the runs on the same test examples.
+    `epochs` counts how many epochs agree from the first on.
     """
 
     metrics: bool | None
@@ -34,7 +32,6 @@ class Sameness:
     predictions: bool | None
     weights: bool | None
     epochs: int
-    paired: PairedComparison | None
 
 
 def sameness(a: Side, b: Side) -> Sameness:
@@ -44,15 +41,13 @@ def sameness(a: Side, b: Side) -> Sameness:
     while agreeing < min(len(ours), len(theirs)) and ours[agreeing] == theirs[agreeing]:
         agreeing += 1
     if a.result is None or b.result is None:
-        return Sameness(None, None, None, None, agreeing, None)
-    predictions, paired = _same_predictions(a, b)
+        return Sameness(None, None, None, None, agreeing)
     return Sameness(
         metrics=a.result["metrics"] == b.result["metrics"],
         history=ours == theirs,
-        predictions=predictions,
+        predictions=_same_predictions(a, b),
         weights=_same_weights(a.folder / "model.keras", b.folder / "model.keras"),
         epochs=agreeing,
-        paired=paired,
     )
 
 
@@ -60,20 +55,16 @@ def _without_seconds(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in history]
 
 
-def _same_predictions(a: Side, b: Side) -> tuple[bool | None, PairedComparison | None]:
-    """Whether the predictions are bitwise the same, and the paired comparison; None where the test data differ."""
-    assert a.result is not None and b.result is not None
-    if a.result["task"] != b.result["task"]:
-        return None, None
+def _same_predictions(a: Side, b: Side) -> bool | None:
+    """Are the outputs for the test examples the same bytes? None where the examples differ, or a file is damaged."""
     try:
         ours, theirs = (reading.read_predictions(side.folder, side.result or {}) for side in (a, b))
     except FitbenchError as error:
         _warn(error)
-        return None, None
+        return None
     if ours.data_sha256 != theirs.data_sha256 or ours.outputs.shape != theirs.outputs.shape:
-        return None, None
-    same = ours.outputs.dtype == theirs.outputs.dtype and ours.outputs.tobytes() == theirs.outputs.tobytes()
-    return same, compare_on_examples(task_of(a.result["task"]), ours, theirs)
+        return None
+    return ours.outputs.dtype == theirs.outputs.dtype and ours.outputs.tobytes() == theirs.outputs.tobytes()
 
 
 def _same_weights(a: Path, b: Path) -> bool | None:

@@ -62,7 +62,7 @@ def print_result(out: Console, result: Mapping[str, Any]) -> None:
     }
     for name, fact in facts.items():
         if fact is not None:
-            out.print(f" {name:<10}  {fact}", soft_wrap=True)
+            out.print(f"{' ' * out.is_terminal}{name:<10}  {fact}", soft_wrap=True)
 
 
 def metric_columns(

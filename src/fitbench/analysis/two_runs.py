@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from fitbench.analysis import scores, statistics
 from fitbench.analysis.paired import PairedComparison, compare_on_examples
-from fitbench.columns import Column, Note, Table, column, print_as, records, selected
+from fitbench.columns import Column, Note, Table, column, print_as
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.tasks import task_of
@@ -33,21 +35,21 @@ def compare_runs(a: Path, b: Path, limit: int | None, format: str) -> None:
     if format == "json":
         print(json.dumps(_as_json(runs), indent=2, allow_nan=False))
     else:
-        print_as(format, _tables(runs, limit or ROWS), _examples(runs))
+        print_as(format, _tables(runs, limit or ROWS), _examples(runs.disagreements))
 
 
 @dataclass(frozen=True, eq=False)
 class TwoRuns:
     """Two runs on the same N examples. The indices count from 0 in the order of the test part.
 
-    `results` are what result.json holds. `disagreements` are the examples that the runs classify differently; those of
-    which both runs are most certain come first.
+    `results` are what result.json holds. `disagreements` are the examples that the runs classify differently, as
+    `_disagreements` gives them.
     """
 
     folders: tuple[Path, Path]
     results: tuple[dict[str, Any], dict[str, Any]]
     comparison: PairedComparison
-    disagreements: list[Disagreement]
+    disagreements: list[dict[str, Any]]
 
     @property
     def examples(self) -> int:
@@ -59,17 +61,6 @@ class TwoRuns:
         """How many examples A and B classify correctly."""
         both = self.comparison.both
         return both + self.comparison.only_a, both + self.comparison.only_b
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """An example that two runs classify differently: classes, probabilities (None for NaN), and which run is right."""
-
-    image: int
-    true: str
-    read: tuple[str, str]
-    probability: tuple[float | None, float | None]
-    right: str
 
 
 def _read(a: Path, b: Path) -> TwoRuns:
@@ -94,20 +85,27 @@ def _read(a: Path, b: Path) -> TwoRuns:
     return TwoRuns((a, b), results, comparison, _disagreements(first, second, classes))
 
 
-def _disagreements(first: reading.Predictions, second: reading.Predictions, classes: list[str]) -> list[Disagreement]:
+def _disagreements(first: reading.Predictions, second: reading.Predictions, classes: list[str]) -> list[dict[str, Any]]:
+    """The examples that the runs classify differently; those of which both runs are most certain come first.
+
+    Each has its position in the test part, its class, the classes that A and B predict, their probabilities (None for
+    NaN), and which run is right.
+    """
     predicted = np.stack([scores.predicted(run.outputs) for run in (first, second)])
     right = predicted == first.targets
     differ = np.flatnonzero(predicted[0] != predicted[1])
     certain = np.stack([run.outputs[differ].max(axis=1) for run in (first, second)]).astype(float)
     order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
     return [
-        Disagreement(
-            image=int(differ[i]),
-            true=classes[first.targets[differ[i]]],
-            read=(classes[predicted[0, differ[i]]], classes[predicted[1, differ[i]]]),
-            probability=(_finite(certain[0, i]), _finite(certain[1, i])),
-            right="A" if right[0, differ[i]] else "B" if right[1, differ[i]] else "neither",
-        )
+        {
+            "image": int(differ[i]),
+            "true": classes[first.targets[differ[i]]],
+            "a": classes[predicted[0, differ[i]]],
+            "probability_a": _finite(certain[0, i]),
+            "b": classes[predicted[1, differ[i]]],
+            "probability_b": _finite(certain[1, i]),
+            "right": "A" if right[0, differ[i]] else "B" if right[1, differ[i]] else "neither",
+        }
         for i in order
     ]
 
@@ -147,29 +145,27 @@ def _tables(runs: TwoRuns, limit: int) -> list[Table]:
     if not count:
         return [Table(title, alone), Table("", two_by_two, [*notes, Note(differently, "bold")])]
     more = f"; the {limit:,} of which they are most certain" if count > limit else ""
-    examples = Table(differently + more, selected(_examples(runs), range(min(limit, count))))
-    return [Table(title, alone), Table("", two_by_two, notes), examples]
+    return [Table(title, alone), Table("", two_by_two, notes),
+            Table(differently + more, _examples(runs.disagreements[:limit]))]  # fmt: skip
 
 
-def _examples(runs: TwoRuns) -> list[Column]:
+def _examples(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
     """The columns of the disagreements."""
-    rows = runs.disagreements
 
-    def of(run: int) -> list[Column]:
-        name = "ab"[run]
-        return [
-            column(f"{name.upper()} reads", rows, lambda row: clean(row.read[run]), {name: lambda row: row.read[run]},
-                   right=False, key=True),
-            column(f"P({name.upper()})", rows, lambda row: number(row.probability[run], 3),
-                   {f"probability_{name}": lambda row: row.probability[run]}),
-        ]  # fmt: skip
+    def text(head: str, key: str) -> Column:
+        return column(head, rows, lambda row: clean(row[key]), {key: itemgetter(key)}, right=False, key=True)
+
+    def probability(head: str, key: str) -> Column:
+        return column(head, rows, lambda row: number(row[key], 3), {key: itemgetter(key)})
 
     return [
-        column("image", rows, lambda row: str(row.image), {"image": lambda row: row.image}),
-        column("true", rows, lambda row: clean(row.true), {"true": lambda row: row.true}, right=False, key=True),
-        *of(0),
-        *of(1),
-        column("right", rows, lambda row: row.right, {"right": lambda row: row.right}, right=False),
+        column("image", rows, lambda row: str(row["image"]), {"image": itemgetter("image")}),
+        text("true", "true"),
+        text("A reads", "a"),
+        probability("P(A)", "probability_a"),
+        text("B reads", "b"),
+        probability("P(B)", "probability_b"),
+        text("right", "right"),
     ]
 
 
@@ -188,5 +184,5 @@ def _as_json(runs: TwoRuns) -> dict[str, Any]:
         "only_b_right": counts.only_b,
         "neither_right": counts.neither,
         "p": counts.p,
-        "disagreements": records(_examples(runs)),
+        "disagreements": runs.disagreements,
     }
