@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,13 +36,18 @@ def chart_of_scatter(
         RequestError: no run has the cost.
     """
     costs = dict(zip(frame["folder"].tolist(), frame[cost.column].tolist(), strict=True))
+    steps = {of.column: resolutions_by_folder(frame, of) for of in (metric, cost)}
+
+    def mean(of: Quantity, values: Mapping[str, float], folders: Sequence[str]) -> tuple[float, float, float]:
+        resolution = max(steps[of.column][folder] for folder in folders)
+        return mean_and_ends(statistics.summarise([values[folder] for folder in folders], of.low, of.high, resolution))
+
     points, sizes = [], []
     for group in groups:
         values = dict(zip(group.folders, group.values, strict=True))
         both = [folder for folder in values if math.isfinite(costs[folder])]
         if both:
-            x, x_low, x_high = _mean(frame, cost, both, costs)
-            y, y_low, y_high = _mean(frame, metric, both, values)
+            (x, x_low, x_high), (y, y_low, y_high) = mean(cost, costs, both), mean(metric, values, both)
             points.append(Point(label(group), x, y, x_low, x_high, y_low, y_high))
             sizes.append(len(both))
     if not points:
@@ -54,15 +59,6 @@ def chart_of_scatter(
     missing = sum(len(group.values) for group in groups) - sum(sizes)
     figure = draw_scatter(points, cost, metric, width)
     return Chart(figure, sum(sizes), len(points), caption, {f"without {cost.name}": missing})
-
-
-def _mean(
-    frame: pd.DataFrame, of: Quantity, folders: Sequence[str], values: dict[str, float]
-) -> tuple[float, float, float]:
-    """The mean of a quantity over these runs, and the ends of its interval."""
-    steps = resolutions_by_folder(frame, of)
-    resolution = max(steps[folder] for folder in folders)
-    return mean_and_ends(statistics.summarise([values[folder] for folder in folders], of.low, of.high, resolution))
 
 
 # -- the figure -------------------------------------------------------------------------------------------------------
