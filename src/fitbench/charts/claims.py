@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.analysis.axes import Ends
-from fitbench.analysis.palette import ACCENT, GREY, MAIN
+from fitbench.analysis.palette import ACCENT, FAINT, GREY, MAIN
 from fitbench.charts import paper
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def draw_claims(rows: Sequence[ClaimRow], heading: str) -> Figure:
         paper.name_rows(axes, [row.label for row in rows], LABEL_INCHES)
         paper.fit(axes.xaxis, numbers)
         axes.set_xlabel(heading)
-        axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color="#eeeeee", lw=0.5)
+        axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, lw=0.5)
         paper.legend_above(figure, _handles(), LEGEND)
     return figure
 
