@@ -12,6 +12,7 @@ from fitbench import metrics
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
 from fitbench.analysis.rows import error_line
 from fitbench.analysis.run_files import RunFiles, label_of, read_run
+from fitbench.analysis.series import limits_of
 from fitbench.analysis.summary import metric_columns, print_result
 from fitbench.columns import Column, print_columns
 from fitbench.errors import FitbenchError, RequestError
@@ -191,7 +192,8 @@ def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:
         has_train, has_validation = has_train or has[0], has_validation or has[1]
         if any(has):
             height = PANEL_HEIGHT[room >= 120]
-            panels.append(textplot.panel(clean(label), epochs, train, validation, run.best_epoch, width, height))
+            best, limits = run.best_epoch, limits_of(name, run.metrics)
+            panels.append(textplot.panel(clean(label), epochs, train, validation, best, width, height, limits))
         else:
             out.print(f"  the history has no {clean(label)}", soft_wrap=True)
     if side_by_side and len(panels) == 2:
