@@ -71,6 +71,7 @@ def test_ticks_have_the_same_decimals():
     assert tick_texts([0.9, 0.925, 0.95]) == ["0.900", "0.925", "0.950"]
     assert tick_texts([-0.2, -0.0, 0.2]) == ["-0.2", "0.0", "0.2"]
     assert tick_texts([0.0, 20_000.0]) == ["0", "20k"]
+    assert tick_texts([5000.0, 10_000.0]) == ["5k", "10k"]
     assert tick_texts([0.001, 0.01, 1.0], log=True) == ["0.001", "0.01", "1"]
     assert tick_texts([1e-12, 2e-12]) == ["1e-12", "2e-12"]
 

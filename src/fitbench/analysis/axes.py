@@ -126,20 +126,22 @@ def _rounded(value: float) -> float:
 
 
 def tick_texts(ticks: Sequence[float], log: bool = False) -> list[str]:
-    """What stands beside the ticks: evenly spaced numbers with the same decimals (0.900, 0.925), else `number`."""
+    """What stands beside the ticks: evenly spaced numbers have the same decimals (0.900, 0.925) or the same unit."""
     largest = max(map(abs, ticks), default=0.0)
-    if log or largest >= UNITS[-1][0]:
+    if log:
         return [number(tick) for tick in ticks]
+    if largest >= UNITS[-1][0]:
+        return [number(tick, largest) if tick else "0" for tick in ticks]
     for decimals in range(DECIMALS + 1):
         if all(abs(tick - round(tick, decimals)) <= 1e-9 * largest for tick in ticks):
             return [f"{tick + 0.0:.{decimals}f}" for tick in ticks]
     return [number(tick) for tick in ticks]
 
 
-def number(value: float) -> str:
-    """A number on an axis, to four digits: 0.001, 128, 61.71k, 1.2M, 1e-07."""
+def number(value: float, largest: float | None = None) -> str:
+    """A number on an axis, to four digits: 0.001, 128, 61.71k, 1.2M, 1e-07. Its unit is that of `largest`, if given."""
     for least, suffix, divisor in UNITS:
-        if abs(value) >= least:
+        if abs(value if largest is None else largest) >= least:
             return f"{value / divisor:.{DIGITS}g}{suffix}"
     return f"{value:.{DIGITS}g}"
 

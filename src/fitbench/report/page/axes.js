@@ -81,23 +81,24 @@ function rounded(value) {
   return Number(value.toPrecision(12));
 }
 
-// Evenly spaced numbers with the same decimals, else each as short as it can be.
+// Evenly spaced numbers have the same decimals or the same unit.
 function tickTexts(ticks, log) {
   const largest = Math.max(0, ...ticks.map(Math.abs));
-  if (log || largest >= RULES.units.at(-1)[0]) return ticks.map(tickText);
+  if (log) return ticks.map((tick) => tickText(tick));
+  if (largest >= RULES.units.at(-1)[0]) return ticks.map((tick) => (tick ? tickText(tick, largest) : "0"));
   for (let decimals = 0; decimals <= RULES.decimals; decimals += 1) {
     if (ticks.every((tick) => Math.abs(tick - Number(tick.toFixed(decimals))) <= 1e-9 * largest))
       return ticks.map((tick) => (tick || 0).toFixed(decimals));
   }
-  return ticks.map(tickText);
+  return ticks.map((tick) => tickText(tick));
 }
 
 function secondsTexts(ticks, log) {
   return Math.max(...ticks) < 60 ? tickTexts(ticks, log).map((text) => `${text} s`) : ticks.map(duration);
 }
 
-function tickText(value) {
-  const [, suffix, divisor] = RULES.units.find(([least]) => Math.abs(value) >= least) ?? [0, "", 1];
+function tickText(value, largest = value) {
+  const [, suffix, divisor] = RULES.units.find(([least]) => Math.abs(largest) >= least) ?? [0, "", 1];
   return `${general(value / divisor)}${suffix}`;
 }
 
