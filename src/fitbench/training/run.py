@@ -64,7 +64,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
             the traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with claim(folder):
+    with claim(folder, wait=True):
         tidy(folder)
         if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
             clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
