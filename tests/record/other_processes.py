@@ -8,8 +8,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -70,25 +73,41 @@ def hold(folder: Path, release: Path) -> None:
         wait_until(release.exists, 60)
 
 
-@contextlib.contextmanager
-def holder(folder: Path, namespace: str | None = None) -> Iterator[int]:
-    """Let a forked process hold the claim of a folder; gives its pid as it is seen from here.
+@dataclass
+class Holder:
+    """A process that holds a claim: its pid as it is seen from here, and what was forked for it."""
 
-    `namespace`: None for ours; "bare" for a process namespace of its own, and "container" for one with a /proc of its
-    own. Both need root.
+    pid: int
+    forked: BaseProcess
+
+    def wait(self) -> int | None:
+        """Wait for the process; gives its exit status."""
+        self.forked.join(60)
+        return self.forked.exitcode
+
+
+@contextlib.contextmanager
+def holder(folder: Path, namespace: str | None = None, work: Callable[[Path, Path], None] = hold) -> Iterator[Holder]:
+    """Let a forked process hold the claim of a folder. It ends with the block.
+
+    Args:
+        folder: of the run.
+        namespace: None for ours; "bare" for a process namespace of its own, and "container" for one with a /proc of its
+            own. Both need root.
+        work: what the process does, with the folder and the path of a file that tells it to end.
     """
     release, told = folder.with_suffix(".release"), folder.with_suffix(".pid")
     if namespace is None:
-        process = forked.Process(target=hold, args=(folder, release))
+        process = forked.Process(target=work, args=(folder, release))
     else:
-        process = forked.Process(target=_hold_in_namespace, args=(folder, release, told, namespace == "container"))
+        process = forked.Process(target=_start_in, args=(namespace, told, work, folder, release))
     process.start()
     wait_until(lambda: (folder / "claim.json").exists() and (folder / "claim.json").stat().st_size > 0)
     wait_until(lambda: namespace is None or told.exists())
     pid = process.pid if namespace is None else int(told.read_text())
     assert pid is not None
     try:
-        yield pid
+        yield Holder(pid, process)
     finally:
         release.touch()
         with contextlib.suppress(ProcessLookupError):
@@ -96,15 +115,17 @@ def holder(folder: Path, namespace: str | None = None) -> Iterator[int]:
         process.join()
 
 
-def _hold_in_namespace(folder: Path, release: Path, told: Path, container: bool) -> None:
+def _start_in(namespace: str, told: Path, work: Callable[[Path, Path], None], folder: Path, release: Path) -> None:
+    container = namespace == "container"
     enter_namespace(CLONE_NEWPID | (CLONE_NEWNS if container else 0))
-    process = forked.Process(target=_hold_in_container if container else hold, args=(folder, release))
+    process = forked.Process(target=_work_in_container if container else work, args=(folder, release))
     process.start()
     write_whole(told, str(process.pid))
     process.join()
+    sys.exit(process.exitcode)
 
 
-def _hold_in_container(folder: Path, release: Path) -> None:
+def _work_in_container(folder: Path, release: Path) -> None:
     mount_own_proc()
     hold(folder, release)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 
 from fitbench.record import claims, heartbeats, processes
 from fitbench.record.claims import CLAIM_TIMEOUT_SECONDS, Claimed, _keep_alive, claim
+from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
+from fitbench.record.history import append_history, write_history
 from fitbench.record.schemas import Claim
 
 from .other_processes import (
@@ -65,9 +68,9 @@ def test_claim_of_a_process_that_is_gone_is_taken_over_at_once(tmp_path, dead):
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
 def test_claim_is_never_taken_from_a_process_that_exists(tmp_path, quick, stopped):
-    with holder(tmp_path) as pid:
+    with holder(tmp_path) as process:
         if stopped:
-            os.kill(pid, signal.SIGSTOP)
+            os.kill(process.pid, signal.SIGSTOP)
         os.utime(tmp_path / "claim.json", (0, 0))
         time.sleep(0 if not stopped else 0.7)
         content = (tmp_path / "claim.json").read_bytes()
@@ -85,12 +88,12 @@ def test_claim_is_never_taken_from_a_process_that_exists(tmp_path, quick, stoppe
 def test_claim_of_a_process_in_another_namespace_is_taken_over_when_its_heartbeat_was_seen_to_be_silent(
     tmp_path, quick, namespace
 ):
-    with holder(tmp_path, namespace) as pid:
-        assert json.loads((tmp_path / "claim.json").read_text())["pid"] != pid
+    with holder(tmp_path, namespace) as process:
+        assert json.loads((tmp_path / "claim.json").read_text())["pid"] != process.pid
         assert state_of(tmp_path) is State.running
         assert not take(tmp_path)
         assert not take(tmp_path, wait=True)
-        os.kill(pid, signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGSTOP)
         began = time.monotonic()
         wait_until(lambda: take(tmp_path, wait=True))
         assert time.monotonic() - began > 0.5
@@ -359,7 +362,7 @@ def test_heartbeat_keeps_the_claim_young(tmp_path, monkeypatch):
     assert "fitbench-heartbeat" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_process_that_lost_its_claim_leaves_the_new_one_alone(tmp_path, monkeypatch):
+def test_heartbeat_of_a_process_that_lost_its_claim_leaves_the_new_one_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "HEARTBEAT_SECONDS", 0.02)
     with claim(tmp_path):  # say, of a computer that slept until others had taken the run over
         path = made_by(tmp_path, host="elsewhere", age=30)
@@ -367,6 +370,81 @@ def test_process_that_lost_its_claim_leaves_the_new_one_alone(tmp_path, monkeypa
         time.sleep(0.2)
         assert path.stat().st_mtime == then
     assert path.read_text() == content
+
+
+# -- a process that has lost its claim ---------------------------------------------------------------------------------
+
+
+def test_process_that_lost_its_claim_writes_nothing_more_to_the_folder(tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    (run / "checkpoint").mkdir(parents=True)
+    other.mkdir()
+    writes = [
+        lambda: write_whole(run / "result.json", "{}"),
+        lambda: write_whole(run / "checkpoint" / "a.npz", "a"),
+        lambda: append_history(run, {"epoch": 1}),
+        lambda: write_history(run, []),
+    ]
+    with claim(run):
+        path = made_by(run, host="elsewhere")
+        content = path.read_text()
+        for write in writes:
+            with pytest.raises(Claimed, match="another process has taken this run over"):
+                write()
+        write_whole(other / "a.txt", "a")
+    assert path.read_text() == content
+    assert (names(run), names(run / "checkpoint"), names(other)) == ({"checkpoint", "claim.json"}, set(), {"a.txt"})
+    for write in writes:  # which is allowed without a claim
+        write()
+
+
+def test_claim_that_was_released_by_another_process_is_lost_too(tmp_path):
+    with claim(tmp_path):
+        (tmp_path / "claim.json").unlink()
+        with pytest.raises(Claimed):
+            append_history(tmp_path, {"epoch": 1})
+
+
+# A process is stopped just before such a step of its write. Between the last check of its claim and the rename, the
+# file that it wants to rename is removed by the process that takes the run over.
+STOPS = [("open", ".new.a.txt"), ("os.rename", ".new.a.txt")]
+
+
+def write_and_stop(folder: Path, release: Path, step: tuple[str, str]) -> None:
+    def stop_before(event: str, args: tuple) -> None:
+        if event == step[0] and step[1] in str(args[0]):
+            folder.with_suffix(".step").touch()
+            wait_until(release.exists)
+
+    with pytest.raises(Claimed, match="another process has taken this run over"), claim(folder):
+        sys.addaudithook(stop_before)
+        write_whole(folder / "a.txt", "theirs")
+
+
+@needs_root
+@pytest.mark.parametrize("step", STOPS, ids=lambda step: step[0])
+def test_process_that_stood_still_while_it_was_replaced_changes_nothing(tmp_path, quick, step):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with holder(folder, "bare", partial(write_and_stop, step=step)) as process:
+        wait_until(folder.with_suffix(".step").exists)
+        os.kill(process.pid, signal.SIGSTOP)
+        wait_until(lambda: take_and_write(folder))
+        before = {path.name: path.stat().st_ino for path in folder.iterdir()}
+        folder.with_suffix(".release").touch()
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.wait() == 0
+        assert {path.name: path.stat().st_ino for path in folder.iterdir()} == before
+    assert (folder / "a.txt").read_text() == "ours"
+
+
+def take_and_write(folder: Path) -> bool:
+    try:
+        with claim(folder, wait=True):
+            write_whole(folder / "a.txt", "ours")
+    except Claimed:
+        return False
+    return True
 
 
 def test_take_over_that_was_cut_off_does_not_block_the_run_for_ever(tmp_path, quick):

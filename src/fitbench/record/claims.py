@@ -4,6 +4,13 @@ A process that can be observed (`processes.exists`) keeps its claim for as long 
 other process is assumed to be alive until its heartbeat has been silent for the time-out while the process that wants
 its claim has watched. Only `claim` takes claims over. `claimed` takes one look, and tells the age of the heartbeat by
 the clock of the file system.
+
+A process that has lost its claim writes nothing more to the folder: `files` checks the claim before every rename, and
+the history before every line. Whoever takes a claim removes the files that are being written, so a process that stands
+still between this check and the rename cannot rename either. What remains is a line that is appended to history.jsonl
+by a process that cannot be observed and stood still, for longer than the time-out, between the check and the line. The
+history is written whole before the result, so only a line that comes later than that stays. Files that callbacks of the
+user write are not checked.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ from typing import Any
 
 from fitbench.errors import FitbenchError
 from fitbench.record import heartbeats, processes
-from fitbench.record.files import beside
+from fitbench.record.files import beside, fenced, remove_unfinished
 from fitbench.record.heartbeats import Beat
 from fitbench.record.schemas import Claim
 
@@ -48,19 +55,16 @@ def claim(folder: Path, wait: bool = False) -> Iterator[None]:
             it, each call takes one look; calls over more than the time-out are a watch too.
 
     Raises:
-        Claimed: another process holds it.
+        Claimed: another process holds it, or has taken it over in the block, which then writes nothing more.
     """
     path = folder / "claim.json"
     mine = json.dumps(_self())
     _acquire(path, mine, wait)
-    stop = threading.Event()
-    beat = threading.Thread(target=_keep_alive, args=(path, mine, stop), name="fitbench-heartbeat", daemon=True)
-    beat.start()
     try:
-        yield
+        remove_unfinished(folder)
+        with fenced(folder, lambda: _check(path, mine)), _heartbeat(path, mine):
+            yield
     finally:
-        stop.set()
-        beat.join()
         if _is_held(path, mine):
             path.unlink(missing_ok=True)
 
@@ -152,11 +156,33 @@ def _take_over(path: Path, dead: Beat, mine: str) -> bool:
         lock.unlink(missing_ok=True)
 
 
+# -- holding it -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _heartbeat(path: Path, mine: str) -> Iterator[None]:
+    """Keep the claim alive in this block."""
+    stop = threading.Event()
+    beat = threading.Thread(target=_keep_alive, args=(path, mine, stop), name="fitbench-heartbeat", daemon=True)
+    beat.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        beat.join()
+
+
 def _keep_alive(path: Path, mine: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
         with contextlib.suppress(OSError):  # a network file system may fail now and answer at the next beat
             if _is_held(path, mine):
                 os.utime(path)
+
+
+def _check(path: Path, mine: str) -> None:
+    """Refuse to write if the claim is lost."""
+    if not _is_held(path, mine):
+        raise Claimed(f"{path.parent}: another process has taken this run over; this process leaves it")
 
 
 def _is_held(path: Path, mine: str) -> bool:
