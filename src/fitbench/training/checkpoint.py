@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from fitbench.errors import FitbenchError
-from fitbench.record.files import replacing
+from fitbench.record.files import check_fence, replacing
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def read(folder: Path) -> Checkpoint | None:
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint as a whole, then remove all but it and the one before."""
     target = folder / "checkpoint"
+    check_fence(target)
     target.mkdir(exist_ok=True)
     state = {key: value for key, value in vars(checkpoint).items() if key != "arrays"}
     buffer = io.BytesIO()

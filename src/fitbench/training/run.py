@@ -24,8 +24,8 @@ from fitbench.data.loading import load
 from fitbench.data.split import split
 from fitbench.errors import RequestError
 from fitbench.metrics import PARTS
-from fitbench.record.claims import claim
-from fitbench.record.files import beside, replacing, write_whole
+from fitbench.record.claims import Claimed, claim
+from fitbench.record.files import beside, check_fence, replacing, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
 from fitbench.record.reading import read_result
@@ -77,6 +77,8 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
             result = _train(config, folder, attempts, trial)
+        except Claimed:  # another process has taken the run over, and error.txt would be its
+            raise
         except Exception as error:
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
@@ -91,6 +93,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
+    check_fence(folder / "result.json")
     for name in ("checkpoint", "evaluations"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
