@@ -103,7 +103,7 @@ def clear(folder: Path) -> None:
 
 def _attempts(folder: Path) -> int:
     path = folder / "train.log"
-    return len(re.findall(r" attempt \d+ of ", path.read_text(encoding="utf-8"))) if path.exists() else 0
+    return len(re.findall(rb" attempt \d+ of ", path.read_bytes())) if path.exists() else 0
 
 
 def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> dict[str, Any] | None:
@@ -139,6 +139,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         if trial is not None and pruned:
             _write_model(model, folder / "model.keras")
             networks.keep(network)
+            write_history(folder, history)
             write_pruned(folder, _pruned(config, measures, trial, history, fit_seconds))
             return None
         values = measures.of_epochs(history)
@@ -158,6 +159,8 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         "parameters": parameters, "device": device, "threads": threads, "attempts": attempts,
         **({} if trial is None else {"trial": trial.number}),
     }  # fmt: skip
+    if history:
+        write_history(folder, history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)
     checkpoint.remove(folder)
     return result
