@@ -7,6 +7,7 @@ that has lost its claim on a folder renames nothing in it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -81,10 +82,13 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the renames in a folder last through a power cut."""
+    """Make the renames in a folder last through a power cut, where the file system can do that for a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # which network and FUSE file systems give
+            raise
     finally:
         os.close(descriptor)
 
