@@ -401,7 +401,7 @@ def test_process_that_lost_its_claim_writes_nothing_more_to_the_folder(tmp_path)
 def test_claim_that_was_released_by_another_process_is_lost_too(tmp_path):
     with claim(tmp_path):
         (tmp_path / "claim.json").unlink()
-        with pytest.raises(Claimed):
+        with pytest.raises(Claimed, match=r"or claim\.json was removed"):
             append_history(tmp_path, {"epoch": 1})
 
 

@@ -5,12 +5,13 @@ other process is assumed to be alive until its heartbeat has been silent for the
 its claim has watched. Only `claim` takes claims over. `claimed` takes one look, and tells the age of the heartbeat by
 the clock of the file system.
 
-A process that has lost its claim writes nothing more to the folder: `files` checks the claim before every rename, and
-the history before every line. Whoever takes a claim removes the files that are being written, so a process that stands
-still between this check and the rename cannot rename either. What remains is a line that is appended to history.jsonl
-by a process that cannot be observed and stood still, for longer than the time-out, between the check and the line. The
-history is written whole before the result, so only a line that comes later than that stays. Files that callbacks of the
-user write are not checked.
+A process that has lost its claim writes nothing more to the folder, and ends when it tries to, which is at the end of
+the epoch at the latest: `files` checks the claim before every rename, and `history` before every line. Whoever takes a
+claim removes the files that are being written, so a process that stands still between this check and the rename cannot
+rename either. What remains is a line that is appended to history.jsonl by a process that cannot be observed and stood
+still, for longer than the time-out, between the check and the line. The history is written whole before the result, so
+only a line that comes later than that stays, and of two lines for one epoch the later counts. Files that callbacks of
+the user write are not checked.
 """
 
 from __future__ import annotations
@@ -182,7 +183,9 @@ def _keep_alive(path: Path, mine: str, stop: threading.Event) -> None:
 def _check(path: Path, mine: str) -> None:
     """Refuse to write if the claim is lost."""
     if not _is_held(path, mine):
-        raise Claimed(f"{path.parent}: another process has taken this run over; this process leaves it")
+        raise Claimed(
+            f"{path.parent}: another process has taken this run over, or claim.json was removed; this process stops"
+        )
 
 
 def _is_held(path: Path, mine: str) -> bool:
