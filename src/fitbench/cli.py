@@ -67,9 +67,9 @@ def search(context: typer.Context) -> None:
 
     Example: fitbench search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))'. KEY=interval(a,b), range(a,b),
     choice(a,b,..) or a,b define the search space. Other overrides apply to all trials. search.trials, search.timeout,
-    search.sampler, search.pruner, search.objective, search.seeds, search.workers and the other keys of
-    conf/search/default.yaml configure the search. search=NAME reads another file of that folder. Run the same command
-    again to resume.
+    search.sampler, search.pruner, search.objective, search.seeds and the other keys of conf/search/default.yaml
+    configure the search. workers=N starts N processes. search=NAME reads another file of that folder. Run the same
+    command again to resume.
     """
     from fitbench.search.command import search as run_search
 
@@ -215,7 +215,9 @@ def table(
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name below experiments/")
     ],
-    run: Annotated[bool, typer.Option("--run", help="train missing runs first; overrides may follow")] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="train missing runs first; overrides such as workers=2 may follow")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="update README.md, results.csv and the plot beside table.yaml")
     ] = False,
@@ -223,14 +225,13 @@ def table(
         str | None, typer.Option(metavar="TEXT,..", help="only rows whose label contains one of these texts")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="with --run: the number of runs at a time")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, workers, outputs, format, context.args)
+    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args)
     raise typer.Exit(status)
 
 

@@ -20,6 +20,7 @@ NOT_IDENTITY = (
     "force",
     "retry_failed",
     "fail_fast",
+    "workers",
     "outputs",
     "progress",
     "metrics",
@@ -32,6 +33,7 @@ NOT_IDENTITY = (
 # new key renames no run. Null and empty values are never hashed.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
+    "workers": 1,
     "metrics": ["accuracy"],
     "data.preprocess": None,
     "training.targets": None,

@@ -394,6 +394,7 @@ class Config(Section):
     force: bool
     retry_failed: bool
     fail_fast: bool
+    workers: Count
     outputs: str
     progress: bool
 
