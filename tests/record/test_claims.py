@@ -86,7 +86,7 @@ def test_claim_is_never_taken_from_a_process_that_exists(tmp_path, quick, stoppe
 @needs_root
 @pytest.mark.parametrize("namespace", ["bare", "container"])
 def test_claim_of_a_process_in_another_namespace_is_taken_over_when_its_heartbeat_was_seen_to_be_silent(
-    tmp_path, quick, namespace
+    tmp_path, quick, namespace, caplog
 ):
     with holder(tmp_path, namespace) as process:
         assert json.loads((tmp_path / "claim.json").read_text())["pid"] != process.pid
@@ -98,6 +98,7 @@ def test_claim_of_a_process_in_another_namespace_is_taken_over_when_its_heartbea
         wait_until(lambda: take(tmp_path, wait=True))
         assert time.monotonic() - began > 0.5
     assert names(tmp_path) == set()
+    assert "cannot observe from here whether the process that holds this run exists (pid " in caplog.text
 
 
 def of_hidden_process(number: int, held: Claim) -> None:

@@ -196,7 +196,7 @@ class Checkpoints(keras.callbacks.Callback):
             for name, value in vars(callback).items():
                 if isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
                     arrays |= {f"callback-{number}-{name}-{index:04}": item for index, item in enumerate(value)}
-        self.latest = Checkpoint(
+        self.latest = Checkpoint.model_construct(  # checked when it is read
             run_id=self.folder.name,
             versions=_versions(),
             epoch=epoch + 1,
