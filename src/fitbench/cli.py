@@ -250,22 +250,18 @@ def predict(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="the true classes: a CSV of paths and labels, an array, or 'folder' for the folders' names"),
+        typer.Option(help="the true classes: a CSV of paths and labels, or 'folder' for the names of the folders"),
     ] = None,
     confusion: Annotated[
         Path | None, typer.Option(help="with --labels: draw the confusion matrix into this .png file")
     ] = None,
     array: Annotated[str | None, typer.Option(help="the array of an .npz; default x_test, or the only one")] = None,
     format: Annotated[
-        str | None, typer.Option(help="table, csv, json (one object per line) or parquet; default by -o, or table")
+        str | None, typer.Option(help="table, csv or json (one object per line); default by -o, or table")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="resume writing the file of -o")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace the files of -o and --confusion")] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="images per batch; default by their size")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="processes that decode images; default one per core for many images")
-    ] = None,
     null: Annotated[bool, typer.Option("-0", "--null", help="paths on stdin end with null characters")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
@@ -283,7 +279,7 @@ def predict(
 
     options = Options(
         prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format, output=output,
-        resume=resume, force=force, batch_size=batch_size, workers=workers, null=null, trust=trust, outputs=outputs,
+        force=force, batch_size=batch_size, null=null, trust=trust, outputs=outputs,
     )  # fmt: skip
     raise typer.Exit(predict_images(run, images, options))
 
@@ -303,17 +299,12 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
-    max_requests: Annotated[int, typer.Option(min=1, help="requests at a time; others are refused with 503")] = 256,
-    read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for receiving a request")] = 10,
-    answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for answering a request")] = 30,
 ) -> None:
     """Serve models as a page where digits can be drawn, and as a JSON API."""
+    from fitbench.inference.api import RequestLimits
     from fitbench.inference.serve import serve as serve_runs
 
-    limits = {
-        "bytes": max_bytes, "pixels": max_pixels, "images": max_images, "requests": max_requests,
-        "read_seconds": read_timeout, "answer_seconds": answer_timeout,
-    }  # fmt: skip
+    limits = RequestLimits(bytes=max_bytes, pixels=max_pixels, images=max_images)
     raise typer.Exit(serve_runs(runs, outputs, host, port, trust, open, limits))
 
 

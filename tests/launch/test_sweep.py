@@ -324,7 +324,7 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
     finish(folders[0], 0.75)
     with SweepProgress(folders[1:], 5, {folders[0]}, visible=True, primary="accuracy") as progress:
         time.sleep(0.02)  # the clock of file times is coarse
-        assert progress.line(80) == "1/5 runs  best val 0.7500"
+        assert progress.line(80) == "1/5 runs  best val 0.7500  starting"
         finish(folders[1], 0.875)
         folders[2].mkdir()
         (folders[2] / "error.txt").write_text("Traceback ...")

@@ -80,6 +80,8 @@ class SweepProgress(Display):
             position = f"epoch {history[-1]['epoch']} {_metrics(history[-1], self.primary)}" if history else "starting"
             name = f"{running[0].name}: " if width >= 120 else ""
             parts.append(f"{name}{position}" + (f" +{len(running) - 1}" if running[1:] else ""))
+        elif self.pending:
+            parts.append("starting")
         return parts
 
 
