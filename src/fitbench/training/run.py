@@ -24,8 +24,8 @@ from fitbench.data.loading import load
 from fitbench.data.split import split
 from fitbench.errors import RequestError
 from fitbench.metrics import PARTS
-from fitbench.record.claims import claim
-from fitbench.record.files import beside, replacing, write_whole
+from fitbench.record.claims import Claimed, claim
+from fitbench.record.files import beside, check_fence, replacing, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
 from fitbench.record.reading import read_result
@@ -64,7 +64,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
             the traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with claim(folder):
+    with claim(folder, wait=True):
         tidy(folder)
         if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
             clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
@@ -77,6 +77,8 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
             result = _train(config, folder, attempts, trial)
+        except Claimed:  # another process has taken the run over, and error.txt would be its
+            raise
         except Exception as error:
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
@@ -91,6 +93,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
+    check_fence(folder / "result.json")
     for name in ("checkpoint", "evaluations"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
@@ -100,7 +103,7 @@ def clear(folder: Path) -> None:
 
 def _attempts(folder: Path) -> int:
     path = folder / "train.log"
-    return len(re.findall(r" attempt \d+ of ", path.read_text(encoding="utf-8"))) if path.exists() else 0
+    return len(re.findall(rb" attempt \d+ of ", path.read_bytes())) if path.exists() else 0
 
 
 def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> dict[str, Any] | None:
@@ -136,6 +139,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         if trial is not None and pruned:
             _write_model(model, folder / "model.keras")
             networks.keep(network)
+            write_history(folder, history)
             write_pruned(folder, _pruned(config, measures, trial, history, fit_seconds))
             return None
         values = measures.of_epochs(history)
@@ -155,6 +159,8 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         "parameters": parameters, "device": device, "threads": threads, "attempts": attempts,
         **({} if trial is None else {"trial": trial.number}),
     }  # fmt: skip
+    if history:
+        write_history(folder, history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)
     checkpoint.remove(folder)
     return result
