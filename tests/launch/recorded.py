@@ -42,3 +42,11 @@ def holders(study: Path) -> dict[int, Path]:
             continue
     folders.pop(os.getpid(), None)
     return folders
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine exists and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -20,12 +20,12 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from fitbench.record.claims import _process_start, claimed
+from fitbench.record.claims import claimed
 from fitbench.record.folder import state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 
-from ..launch.recorded import holders
+from ..launch.recorded import holders, is_alive
 from ..postgres.server import missing, postgres
 from .conftest import RATE
 
@@ -242,17 +242,26 @@ def at_work(folder: Path) -> list[int]:
     return pids if len(pids) == 2 else []
 
 
-def test_command_is_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
+def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
     seed, outputs = 3, tmp_path / "outputs"
     folder, chance = outputs / "mine", random.Random(seed)
 
     process = launch(outputs, "workers=2")
     workers = wait_for(lambda: at_work(folder), process)
-    process.kill()
-    process.wait()
-    wait_for(lambda: not any(_process_start(pid) for pid in workers))  # they end with what started them
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(90) == 130
+    written = outputs.with_suffix(".err").read_text()
+    assert written.endswith("fitbench: interrupted; run the same command again to resume\n")
+    assert "Traceback" not in written
+    assert not any(is_alive(pid) for pid in workers)
     assert study_of(folder).trials[-1].state is TrialState.RUNNING
     assert_nothing_is_held(folder)
+
+    process = launch(outputs, "workers=2")
+    workers = wait_for(lambda: at_work(folder), process)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(is_alive(pid) for pid in workers))  # they end with what started them
 
     process = launch(outputs, "workers=2")
     workers = wait_for(lambda: training(folder, epochs=1), process)

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -25,26 +24,9 @@ FILE = "search.json"
 SCHEMA = 1
 STATES = get_args(TrialState)
 DIGITS = 4  # of an objective that nothing describes
-REACH = 3  # times the distance from the best value to the median: what an axis shows, if that is far less than all
 MOST_BYTES = 64 * 2**20  # of a file that is read
 
 Record = dict[str, Any]
-
-
-def window(values: Sequence[float], maximize: bool, others: Sequence[float] = ()) -> tuple[float, float]:
-    """The range that an axis shows of the values of finished trials, and of `others`: both ends among the values.
-
-    A few trials far below the rest would leave no room to tell the good ones apart. So the axis ends at `REACH` times
-    the distance from the best value to the median, if that is less than half of the whole range.
-    """
-    best = max(values) if maximize else min(values)
-    everything = [*values, *others]
-    worst = min(everything) if maximize else max(everything)
-    end = best + REACH * (median(values) - best)
-    if end != best and abs(worst - best) > 2 * abs(end - best):
-        inside = [value for value in everything if (value >= end if maximize else value <= end)]
-        worst = min(inside) if maximize else max(inside)
-    return min(worst, best), max(worst, best)
 
 
 def read_search(folder: Path) -> Record | None:

@@ -322,7 +322,9 @@ class Claim(Record):
     """claim.json: the process that works on a run. The file's time of modification is the heartbeat."""
 
     host: InstanceOf[str] = Field(description="the name of the host; it may hold characters that UTF-8 does not have")
-    pid: Annotated[int, Ge(1), Lt(2**31)] = Field(description="the process's number on its host")
+    boot: str | None = Field(None, description="the identity of the host's boot; null: unknown")
+    namespace: str | None = Field(None, description="the process namespace in which `pid` counts; null: unknown")
+    pid: Annotated[int, Ge(1), Lt(2**31)] = Field(description="the process's number in its namespace")
     start: str = Field(description="when the process began, in clock ticks since the host's boot")
     job: str | None = Field(None, description="<cluster>:<number> of the Slurm job")
     restarts: Whole = Field(0, description="how often Slurm has requeued the job")

@@ -41,7 +41,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         RequestError: the data are not those of the run, or a metric of the user's cannot be imported.
         FitbenchError: a file of the run is damaged.
     """
-    with claim(folder):
+    with claim(folder, wait=True):
         result = read_result(folder)
         names = lacking(config, result)  # another process may have recorded some a moment ago
         if not names:

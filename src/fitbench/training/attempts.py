@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fitbench.record.files import check_fence, write_whole
 from fitbench.record.result import utc_now
 
 FILE = "checkpoint/attempts.txt"
@@ -28,9 +29,10 @@ def begin(folder: Path) -> int:
 def withdraw(folder: Path) -> None:
     """Forget the attempt that has begun last, as its request was refused. Nothing is left of one that was the first."""
     path = folder / FILE
+    check_fence(path)
     earlier = path.read_bytes().splitlines(keepends=True)[:-1]
     if earlier:
-        path.write_bytes(b"".join(earlier))
+        write_whole(path, b"".join(earlier))
         return
     path.unlink()
     if not any(path.parent.iterdir()):

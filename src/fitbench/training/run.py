@@ -15,9 +15,10 @@ from omegaconf import OmegaConf
 from fitbench.config import Config, plain
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
-from fitbench.record.claims import claim
-from fitbench.record.files import write_whole
+from fitbench.record.claims import Claimed, claim
+from fitbench.record.files import check_fence, write_whole
 from fitbench.record.folder import tidy
+from fitbench.record.history import write_history
 from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
 from fitbench.training import attempts, backend, measures
@@ -39,7 +40,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
             the traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with claim(folder):
+    with claim(folder, wait=True):
         tidy(folder)
         if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
             clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
@@ -52,6 +53,8 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
             result = _train(config, folder, attempt, trial)
+        except Claimed:  # another process has taken the run over, and error.txt would be its
+            raise
         except Exception as error:
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
@@ -68,6 +71,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
+    check_fence(folder / "result.json")
     for name in ("checkpoint", "evaluations"):
         if (folder / name).exists():
             shutil.rmtree(folder / name)
@@ -103,12 +107,15 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
         outcome.write_model(model, folder)
         if trial is not None and trained.pruned:
             networks.keep(network)
+            write_history(folder, trained.history)
             write_pruned(folder, outcome.pruned(parts, trial, network, trained))
             return None
         values = outcome.values(parts, network, model, trained, folder)
         networks.keep(network)
         result = outcome.result(parts, model, values, outcome.timing(parts, trained, began, resumed))
     result |= {"device": device, "attempts": attempt} | ({} if trial is None else {"trial": trial.number})
+    if trained.history:
+        write_history(folder, trained.history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)
     checkpoint.remove(folder)
     return result
