@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ def folders_of(study: Path, part: str = "") -> list[Path]:
 
 
 def attempts(folder: Path) -> int:
+    """Return how many attempts have told the log that they began."""
     return (folder / "train.log").read_text().count(" attempt ")
+
+
+def last_attempt(folder: Path) -> int:
+    """Return the number that the last attempt told the log. One that was killed before it could is counted in it."""
+    return int(re.findall(r" attempt (\d+) of ", (folder / "train.log").read_text())[-1])
 
 
 def record(folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from fitbench.record.folder import State, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 
-from .recorded import attempts, folders_of, holders, record
+from .recorded import attempts, folders_of, holders, last_attempt, record
 
 KILLS = 20
 
@@ -199,7 +199,7 @@ def assert_as_undisturbed(study: Path, undisturbed: Path, part: str = "") -> Non
     for mine, theirs in zip(folders_of(study), expected, strict=True):
         assert state_of(mine) is State.finished
         assert record(mine) == record(theirs), mine
-        assert read_result(mine)["attempts"] == attempts(mine)
+        assert read_result(mine)["attempts"] == last_attempt(mine) >= attempts(mine)
 
 
 def assert_shared(statuses: list[int | None]) -> None:
