@@ -25,11 +25,11 @@ def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
 
 
 def test_listed_sizes_equal_the_sizes_of_the_data_sets():
-    from fitbench.data import loading
+    from fitbench.data.builtin import read_builtin
     from fitbench.data.listing import BUILTIN
 
     for name in ("mnist_5k", "digits"):
-        dataset = loading.verify(name)
+        dataset = read_builtin(name, name)
         assert (len(dataset.x_train), len(dataset.x_test), dataset.x_train.shape[1:3]) == BUILTIN[name][:3]
 
 

@@ -92,16 +92,13 @@ def _read(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
 
 
 def _verify(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -> Dataset:
-    """Build the data set, compare its SHA-256, and make its arrays read-only."""
+    """Build the data set, and compare its SHA-256."""
     dataset = build_dataset(name, arrays, place, FASHION_CLASSES if source == "fashion_mnist" else None)
     if dataset.sha256 != SHA256[source]:
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
             f"expected {SHA256[source][:12]}... Remove it and download it again, or use data=npz or data=idx."
         )
-    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
-        if isinstance(array, np.ndarray):
-            array.setflags(write=False)
     return dataset
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fitbench.data.dataset import Dataset, chunks, sha256_of
+from fitbench.data.dataset import Dataset, assembled, chunks
 from fitbench.errors import DataError
 
 
@@ -54,8 +54,9 @@ def build_dataset(
         raise DataError(f"{source}: y_test holds class {', '.join(map(str, unseen[:5]))}, which y_train does not have.")
     if len(classes) < 2:
         raise DataError(f"{source}: all labels are 0; expected at least two classes.")
-    sha256 = sha256_of(x_train, y_train, x_test, y_test)
-    return Dataset(name, x_train, y_train, x_test, y_test, tuple(classes), sha256, source)
+    return assembled(
+        name, {"train": x_train, "test": x_test}, {"train": y_train, "test": y_test}, tuple(classes), source
+    )
 
 
 def _class_names(array: np.ndarray, source: str) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from fitbench.data.files import CHUNK_BYTES
+from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_files import ImageFiles
+from fitbench.errors import DataError
 
 Images = np.ndarray | ImageFiles
 
@@ -30,6 +33,8 @@ class Dataset:
         sha256: see `sha256_of`.
         source: the file or folder that the examples were read from.
         skipped: the unreadable image files that were left out.
+        path: the user's file or folder that `fingerprint` is of; None for a built-in data set.
+        fingerprint: see `fingerprint.fingerprint`; taken before the files were read.
     """
 
     name: str
@@ -41,6 +46,40 @@ class Dataset:
     sha256: str
     source: str
     skipped: tuple[str, ...] = ()
+    path: Path | None = None
+    fingerprint: str | None = None
+
+    def check_unchanged(self) -> None:
+        """Refuse images that were read from files throughout a training if the files have changed meanwhile.
+
+        Raises:
+            DataError: the images of the training may not be those that `sha256` is of.
+        """
+        if self.path is None or all(type(images) is np.ndarray for images in (self.x_train, self.x_test)):
+            return
+        if fingerprint(self.path) != self.fingerprint:
+            raise DataError(
+                f"{self.path}: its files have changed while the run read them, so the result is not recorded. "
+                "Launch the run again; it continues if the images are still the same."
+            )
+
+
+def assembled(
+    name: str,
+    images: Mapping[str, Images],
+    labels: Mapping[str, np.ndarray],
+    classes: tuple[str, ...],
+    source: str,
+    skipped: tuple[str, ...] = (),
+) -> Dataset:
+    """Make a data set of checked parts: images and labels by 'train' and 'test', as `Dataset` describes them."""
+    for array in (*images.values(), *labels.values()):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)  # the next run of this process may get the same arrays
+    sha256 = sha256_of(images["train"], labels["train"], images["test"], labels["test"])
+    return Dataset(
+        name, images["train"], labels["train"], images["test"], labels["test"], classes, sha256, source, skipped
+    )
 
 
 def sha256_of(x_train: Images, y_train: np.ndarray, x_test: Images, y_test: np.ndarray) -> str:

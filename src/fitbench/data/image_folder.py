@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fitbench.config import ImageFolder
-from fitbench.data.dataset import Dataset, sha256_of
+from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.image_files import IMAGE_SUFFIXES, list_images, read_images
 from fitbench.data.memory import memory_limit
 from fitbench.data.split import SPLIT_SEED, stratified_split
@@ -36,8 +36,8 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
                 "Repair the images, or remove the folder of the class."
             )
     skipped = [str(train[i]) for i in bad_train] + [str(test[i]) for i in bad_test]
-    sha256 = sha256_of(x_train, y_train, x_test, y_test)
-    return Dataset(data.name, x_train, y_train, x_test, y_test, classes, sha256, str(folder), tuple(skipped))
+    images, labels = {"train": x_train, "test": x_test}, {"train": y_train, "test": y_test}
+    return assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
 
 
 LabelledPaths = tuple[list[Path], np.ndarray]  # image files and their labels, int32 [N]

@@ -7,8 +7,7 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from fitbench.data import loading
-from fitbench.data.builtin import SHA256, Location, locate
+from fitbench.data.builtin import SHA256, Location, locate, read_builtin
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
@@ -88,7 +87,7 @@ def _entry(location: Location, verify: bool) -> Entry:
     entry = Entry(name, path, location.bytes, train, test, height, width, SHA256[name], get)
     if verify and path:
         try:
-            loading.verify(name)
+            read_builtin(name, name)
             entry.verified = True
         except DataError as error:
             entry.verified, entry.problem = False, str(error)

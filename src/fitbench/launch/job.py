@@ -1,11 +1,11 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fitbench.config import Config
+from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.files import UNFINISHED
@@ -67,29 +67,31 @@ def _remove_leftovers(folder: Path) -> None:
 def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
     """Refuse data that differ from the recorded ones: the path of a data set is not part of the run's identity.
 
+    The data are read only if their path or fingerprint is not the recorded one. A data set that is gone, which nobody
+    can have changed, is not missed.
+
     Raises:
-        RequestError: another path, or a changed file, holds other data.
+        RequestError: the files hold other images, or their classes have other names.
+        DataError: the files cannot be read.
     """
-    path = getattr(config.data, "path", None)
+    path, recorded = getattr(config.data, "path", None), result["data"]
     recorded_path = result["config"]["data"].get("path")
-    if path is None or (path == recorded_path and not _changed_since(Path(path), result["finished_at"])):
+    if path is None or (path == recorded_path and fingerprint(Path(path)) in (None, recorded.get("fingerprint"))):
         return
     from fitbench.data.loading import load
 
-    sha256 = load(config.data).sha256
-    if sha256 != result["data"]["sha256"]:
-        raise RequestError(
-            f"{folder.name} is recorded with other data: {recorded_path} had SHA-256 {result['data']['sha256'][:8]}, "
-            f"{path} has {sha256[:8]}; give this data set another name, such as data.name=other"
-        )
-
-
-def _changed_since(path: Path, finished_at: str) -> bool:
-    """Whether a file, or an entry of a folder, was written after a time (ISO 8601). False if the path is gone."""
-    if not path.exists():
-        return False
-    newest = max(entry.stat().st_mtime for entry in [path, *(path.iterdir() if path.is_dir() else ())])
-    return newest > datetime.fromisoformat(finished_at).timestamp()
+    data = load(config.data)
+    if data.sha256 != recorded["sha256"]:
+        difference = f"{recorded_path} had SHA-256 {recorded['sha256'][:8]}, {path} has {data.sha256[:8]}"
+    elif list(data.classes) != recorded["classes"]:
+        theirs, ours = (", ".join(names[:5]) for names in (recorded["classes"], data.classes))
+        difference = f"{recorded_path} had the classes {theirs}, {path} has {ours}"
+    else:
+        return
+    raise RequestError(
+        f"{folder.name} is recorded with other data: {difference}; give this data set another name, such as "
+        "data.name=other"
+    )
 
 
 def cannot_write(error: OSError) -> str:

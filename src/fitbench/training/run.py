@@ -145,6 +145,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         networks.keep(network)
         threads = backend.cpu_threads()
 
+    data.check_unchanged()
     speeds = [len(kept) / epoch["seconds"] for epoch in history]
     timing = {
         "fit_seconds": fit_seconds,
@@ -206,6 +207,7 @@ def _result(parts: Parts, values: dict[str, float | None], timing: dict[str, flo
         "data": {
             "name": data.name,
             "sha256": data.sha256,
+            "fingerprint": data.fingerprint,
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),
