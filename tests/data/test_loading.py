@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.config import Data, FileData, ImageFolder, Source
+from fitbench.config import Data, FileData, ImageFolder, Source, Training, Validation
 from fitbench.data import builtin, files, image_files, image_folder, loading, memory
 from fitbench.data import dataset as datasets
 from fitbench.data.dataset import Dataset, sha256_of
+from fitbench.data.split import training_rows
 from fitbench.errors import DataError, RequestError
 
 LABELS = np.array([0, 1, 2])
@@ -127,7 +128,7 @@ def idx_bytes(array: np.ndarray, dimensions: int) -> bytes:
 @needs_mnist
 def test_mnist_is_the_same_from_idx_and_from_the_npz_of_keras(tmp_path, monkeypatch):
     dataset = load_builtin("mnist")
-    arrays = {part: getattr(dataset, part).squeeze().astype(np.uint8) for part in files.PARTS}
+    arrays = {part: getattr(dataset, part).squeeze().astype(np.uint8) for part in files.ARRAYS}
     (tmp_path / "datasets").mkdir()
     np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
     monkeypatch.delenv("FITBENCH_DATA")
@@ -336,6 +337,54 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
             loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_validation_arrays_of_an_npz_are_the_validation_part(tmp_path, name):
+    without = load_npz(tmp_path)
+    dataset = load_npz(tmp_path, **{f"x_{name}": 255 - IMAGES[:2], f"y_{name}": LABELS[1::-1]})
+    assert dataset.validation == 2
+    assert np.array_equal(dataset.x_train[..., 0], [*IMAGES, *(255 - IMAGES[:2])])
+    assert dataset.y_train.tolist() == [0, 1, 2, 1, 0]
+    assert dataset.y_train.dtype == np.int32
+    assert dataset.sha256 != without.sha256
+    rows, held_back = training_rows(dataset, configured(validation_split=0.4), seed=0)
+    assert (rows.tolist(), held_back.tolist()) == ([0, 1, 2], [3, 4])
+    assert without.validation == 0
+
+
+def configured(**changes: object) -> Training:
+    return Training.model_construct(validation=Validation.last, **changes)
+
+
+def test_validation_part_larger_than_memory_has_the_same_content_and_sha256(tmp_path, monkeypatch):
+    arrays = {"x_val": 255 - IMAGES[:2], "y_val": LABELS[1::-1]}
+    whole = load_npz(tmp_path, **arrays)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 10)
+    monkeypatch.setattr(loading, "_latest", {})
+    lazy = load_npz(tmp_path, **arrays)
+    assert isinstance(lazy.x_train, memory.Joined)
+    assert lazy.sha256 == whole.sha256
+    assert (lazy.x_train.shape, len(lazy.x_train)) == ((5, 4, 5, 1), 5)
+    for index in (slice(None), slice(1, 4), np.array([4, 0, 2]), np.array([3]), 2, -1):
+        assert np.array_equal(lazy.x_train[index], whole.x_train[index])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_val": IMAGES}, r"has no y_val; found"),
+        ({"y_validation": LABELS}, r"has no x_val; found"),
+        ({"x_val": IMAGES, "x_valid": IMAGES, "y_val": LABELS}, "has x_val and x_valid, which are the same part"),
+        ({"x_val": IMAGES, "y_val": LABELS[:2]}, "3 val images but 2 val labels"),
+        ({"x_val": IMAGES[:, 1:], "y_val": LABELS}, r"train images are \(4, 5, 1\) and val images \(3, 5, 1\)"),
+        ({"x_val": IMAGES, "y_val": LABELS + 1}, "y_val holds class 3, which y_train does not have"),
+        ({"x_val": IMAGES[:0], "y_val": LABELS[:0]}, "no val examples"),
+    ],
+)
+def test_wrong_validation_arrays_are_refused(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        load_npz(tmp_path, **changes)
+
+
 # --- image folders
 
 
@@ -453,7 +502,7 @@ def test_class_of_one_image_cannot_be_split(tmp_path):
 
 
 def test_test_fraction_is_refused_for_a_folder_with_train_and_test_folders(tmp_path):
-    with pytest.raises(RequestError, match=r"has train/ and test/ folders; use data\.test_fraction=null"):
+    with pytest.raises(RequestError, match=r"has the parts train/, test/; use data\.test_fraction=null"):
         load_images(write_tree(tmp_path), test_fraction=0.2)
 
 
@@ -461,6 +510,70 @@ def test_tree_without_train_and_test_folders_needs_a_test_fraction(tmp_path):
     write_images(tmp_path / "cat")
     with pytest.raises(RequestError, match=r"has no train/ and test/ folders.*data\.test_fraction=0\.2"):
         load_images(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("training", "testing"), ("Train", "TEST"), ("train_set", "test-set")])
+def test_usual_names_of_the_parts_are_recognised(tmp_path, names):
+    expected = load_images(write_tree(tmp_path / "a"))
+    write_tree(tmp_path / "b")
+    for name, usual in zip(("train", "test"), names, strict=True):
+        (tmp_path / "b" / name).rename(tmp_path / "b" / usual)
+    dataset = load_images(tmp_path / "b")
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.sha256 == expected.sha256
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_validation_folder_is_the_validation_part(tmp_path, monkeypatch, name, in_memory):
+    write_tree(tmp_path)
+    for number, label in enumerate(("cat", "dog")):
+        Image.fromarray(np.full((6, 8), 250 + number, np.uint8)).save(
+            write_images(tmp_path / name / label, 0) / "v.png"
+        )
+    if not in_memory:
+        monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
+    dataset = load_images(tmp_path)
+    rows, held_back = training_rows(dataset, configured(validation_split=0.2), seed=0)
+    assert len(rows) == 6
+    assert dataset.x_train[held_back][:, 0, 0, 0].tolist() == [250, 251]
+    assert dataset.y_train[held_back].tolist() == [0, 1]
+    assert dataset.x_train[rows].max() < 250
+    assert len(dataset.x_test) == 6
+
+
+@pytest.mark.parametrize("names", [("training", "testing"), ("train", "val"), ("Validation",), ("test",)])
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_parts_are_never_taken_for_classes(tmp_path, names, fraction):
+    for name in (*names, *(["cat", "dog"] if len(names) == 1 else [])):
+        write_images(tmp_path / name / "0")
+        write_images(tmp_path / name / "1")
+    if fraction is None and names == ("training", "testing"):
+        assert load_images(tmp_path).classes == ("0", "1")
+        return
+    with pytest.raises(RequestError, match=r"data\.path=.* has .*data\.test_fraction=null"):
+        load_images(tmp_path, test_fraction=fraction)
+
+
+def test_two_folders_of_one_part_are_refused(tmp_path):
+    write_tree(tmp_path)
+    write_images(tmp_path / "training" / "cat")
+    with pytest.raises(DataError, match="train/ and training/ are the same part; expected train/ and test/"):
+        load_images(tmp_path)
+
+
+def test_parts_inside_of_classes_are_refused(tmp_path):
+    for name in ("cat", "dog"):
+        for part in ("train", "test"):
+            write_images(tmp_path / name / part)
+    with pytest.raises(DataError, match="cat has test/, a usual name of a part of a data set, inside of a class"):
+        load_images(tmp_path, test_fraction=0.2)
+
+
+def test_folders_inside_of_a_class_belong_to_it(tmp_path):
+    for name in ("cat", "dog"):
+        write_images(tmp_path / name / "first" / "val" / "deep")  # only what is directly below a class can be a part
+    assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
 
 
 def test_missing_image_folder_is_refused(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
-from fitbench.data.files import PARTS, find_idx, read_csv, read_idx_folder, read_npz
+from fitbench.data.files import ARRAYS, find_idx, read_csv, read_idx_folder, read_npz
 from fitbench.data.split import stratified_split
 from fitbench.errors import DataError, RequestError
 
@@ -110,7 +110,7 @@ def _locate(name: str) -> Location:
         return Location(name, path, path.stat().st_size) if path and path.is_file() else Location(name, None, 0)
     for folder in _folders(name):
         idx = find_idx(folder)
-        if len(idx) == len(PARTS):
+        if len(idx) == len(ARRAYS):
             return Location(name, folder, sum(path.stat().st_size for path in idx.values()))
         npz = folder / f"{name}.npz"
         if npz.is_file():
@@ -140,7 +140,7 @@ def _read_packaged(name: str, path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: {pixels.shape[1]} pixels in a row; expected {height} x {width} and the label")
     images = np.rint(pixels * (255 / largest)).astype(np.uint8).reshape(-1, height, width)
     train, test = stratified_split(labels, 0.2)
-    return dict(zip(PARTS, (images[train], labels[train], images[test], labels[test]), strict=True))
+    return dict(zip(ARRAYS, (images[train], labels[train], images[test], labels[test]), strict=True))
 
 
 def _download(name: str) -> dict[str, np.ndarray]:
@@ -166,7 +166,7 @@ def _download(name: str) -> dict[str, np.ndarray]:
         raise DataError(_not_found(name, error)) from error
     finally:
         socket.setdefaulttimeout(timeout)
-    return dict(zip(PARTS, (*train, *test), strict=True))
+    return dict(zip(ARRAYS, (*train, *test), strict=True))
 
 
 def _not_found(name: str, error: Exception) -> str:

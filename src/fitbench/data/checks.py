@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fitbench.data.dataset import Dataset, assembled, chunks
+from fitbench.data.dataset import PARTS, Dataset, assembled, chunks
 from fitbench.errors import DataError
 
 
@@ -17,29 +17,37 @@ def build_dataset(
 
     Args:
         name: the name of the data set.
-        arrays: the four arrays of `PARTS`, and optionally `classes`, a vector of strings. Images are [N, height, width]
-            or [N, height, width, channels], labels [N] or [N, 1]. Every value is a whole number, of any dtype.
+        arrays: x_train, y_train, x_test, y_test, and optionally x_val, y_val, and `classes`, a vector of strings.
+            Images are [N, height, width] or [N, height, width, channels], labels [N] or [N, 1]. Every value is a whole
+            number, of any dtype.
         source: the file or folder that the arrays come from. Error messages name it.
         classes: the class names if `arrays` has none. By default the classes are named by their numbers.
 
     Raises:
         DataError: the arrays are not a data set.
     """
-    x_train, x_test = (_pixels(arrays[part], f"{source}: {part}") for part in ("x_train", "x_test"))
-    y_train, y_test = (_labels(arrays[part], f"{source}: {part}") for part in ("y_train", "y_test"))
-    for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test)):
-        if len(images) != len(labels):
-            raise DataError(f"{source}: {len(images):,} {part} images but {len(labels):,} {part} labels.")
-        if len(images) == 0:
+    parts = [part for part in PARTS if f"x_{part}" in arrays]
+    images = {part: _pixels(arrays[f"x_{part}"], f"{source}: x_{part}") for part in parts}
+    labels = {part: _labels(arrays[f"y_{part}"], f"{source}: y_{part}") for part in parts}
+    for part in parts:
+        if len(images[part]) != len(labels[part]):
+            counts = f"{len(images[part]):,} {part} images but {len(labels[part]):,} {part} labels"
+            raise DataError(f"{source}: {counts}; expected one label for each image.")
+        if not len(images[part]):
             raise DataError(f"{source}: no {part} examples; expected at least one.")
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise DataError(
-            f"{source}: train images are {x_train.shape[1:]} and test images {x_test.shape[1:]}; "
-            "expected the same [height, width, channels]."
-        )
+        if images[part].shape[1:] != images["train"].shape[1:]:
+            raise DataError(
+                f"{source}: train images are {images['train'].shape[1:]} and {part} images {images[part].shape[1:]}; "
+                "expected the same [height, width, channels]."
+            )
     if "classes" in arrays:
         classes = _class_names(arrays["classes"], source)
-    numbers = np.unique(y_train)
+    return assembled(name, images, labels, _checked_classes(labels, classes, source), source)
+
+
+def _checked_classes(labels: Mapping[str, np.ndarray], classes: Sequence[str] | None, source: str) -> tuple[str, ...]:
+    """Return the class names, after a check that the labels of all parts fit them."""
+    numbers = np.unique(labels["train"])
     if classes is None:
         classes = [str(number) for number in numbers]
         if numbers[-1] != len(numbers) - 1:
@@ -49,14 +57,13 @@ def build_dataset(
             )
     if numbers[-1] >= len(classes):
         raise DataError(f"{source}: y_train holds {numbers[-1]}, but there are {len(classes)} class names.")
-    unseen = np.setdiff1d(y_test, numbers)
-    if len(unseen):
-        raise DataError(f"{source}: y_test holds class {', '.join(map(str, unseen[:5]))}, which y_train does not have.")
+    for part, values in labels.items():
+        unseen = ", ".join(map(str, np.setdiff1d(values, numbers)[:5]))
+        if unseen:
+            raise DataError(f"{source}: y_{part} holds class {unseen}, which y_train does not have.")
     if len(classes) < 2:
         raise DataError(f"{source}: all labels are 0; expected at least two classes.")
-    return assembled(
-        name, {"train": x_train, "test": x_test}, {"train": y_train, "test": y_test}, tuple(classes), source
-    )
+    return tuple(classes)
 
 
 def _class_names(array: np.ndarray, source: str) -> list[str]:

@@ -12,9 +12,11 @@ import numpy as np
 from fitbench.data.files import CHUNK_BYTES
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_files import ImageFiles
+from fitbench.data.memory import Joined, joined
 from fitbench.errors import DataError
 
-Images = np.ndarray | ImageFiles
+PARTS = ("train", "test", "val")  # in the order of the checksum; a data set may lack the last one
+Images = np.ndarray | ImageFiles | Joined
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +24,19 @@ class Dataset:
     """The data set that a run trains on.
 
     The examples are in the order of their source, which may be sorted by class. Those of an image folder are shuffled.
-    Every class of the test part is also in the training part.
+    Every class of the other parts is also in the training part. A validation part of the data set's own stands at the
+    end of the training arrays.
 
     Attributes:
         name: the name, as in the run_id.
         x_train, x_test: images, uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or
-            `ImageFiles`, which decodes the images that it is indexed with.
+            `ImageFiles` or `Joined`, which read the images that they are indexed with.
         y_train, y_test: labels, int32 [N], positions in `classes`.
         classes: the names of the classes.
         sha256: see `sha256_of`.
         source: the file or folder that the examples were read from.
         skipped: the unreadable image files that were left out.
+        validation: how many examples at the end of the training arrays are the validation part; 0 if it has none.
         path: the user's file or folder that `fingerprint` is of; None for a built-in data set.
         fingerprint: see `fingerprint.fingerprint`; taken before the files were read.
     """
@@ -46,6 +50,7 @@ class Dataset:
     sha256: str
     source: str
     skipped: tuple[str, ...] = ()
+    validation: int = 0
     path: Path | None = None
     fingerprint: str | None = None
 
@@ -72,25 +77,29 @@ def assembled(
     source: str,
     skipped: tuple[str, ...] = (),
 ) -> Dataset:
-    """Make a data set of checked parts: images and labels by 'train' and 'test', as `Dataset` describes them."""
+    """Make a data set of checked parts: images and labels by 'train', 'test' and perhaps 'val', as in `Dataset`."""
     for array in (*images.values(), *labels.values()):
         if isinstance(array, np.ndarray):
             array.setflags(write=False)  # the next run of this process may get the same arrays
-    sha256 = sha256_of(images["train"], labels["train"], images["test"], labels["test"])
-    return Dataset(
-        name, images["train"], labels["train"], images["test"], labels["test"], classes, sha256, source, skipped
-    )
+    sha256 = sha256_of(*(array for part in PARTS if part in images for array in (images[part], labels[part])))
+    x_train, y_train = images["train"], labels["train"]
+    if "val" in images:
+        x_train, y_train = joined(x_train, images["val"]), np.concatenate([y_train, labels["val"]])
+    validation = len(y_train) - len(labels["train"])
+    return Dataset(name, x_train, y_train, images["test"], labels["test"], classes, sha256, source, skipped, validation)
 
 
-def sha256_of(x_train: Images, y_train: np.ndarray, x_test: Images, y_test: np.ndarray) -> str:
-    """Return the checksum of a data set: the SHA-256 (hex) of four lines, one for each array, in this order.
+def sha256_of(*arrays: Images) -> str:
+    """Return the checksum of a data set: the SHA-256 (hex) of a line for each array.
+
+    The arrays are x_train, y_train, x_test, y_test, and x_val, y_val if the data set has a validation part.
 
     A line is `<dtype> <shape> <SHA-256 of the bytes>` and a newline, for instance `uint8 60000x28x28x1 ba89...`. The
     bytes are in C order, little-endian. The checksum does not depend on the file format. Computing it takes the memory
     of one chunk. `ImageFiles` bring their inner SHA-256, which was computed when all of them were decoded.
     """
     whole = hashlib.sha256()
-    for array in (x_train, y_train, x_test, y_test):
+    for array in arrays:
         line = f"{array.dtype.name} {'x'.join(map(str, array.shape))} {_content_sha256(array)}\n"
         whole.update(line.encode())
     return whole.hexdigest()

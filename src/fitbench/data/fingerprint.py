@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fitbench.errors import DataError
+
 
 def fingerprint(path: Path) -> str | None:
     """Return the SHA-256 (hex) of what the file system says about a file, or about every file below a folder.
@@ -20,13 +22,15 @@ def fingerprint(path: Path) -> str | None:
         None if there is no such file or folder.
 
     Raises:
-        OSError: a folder cannot be read.
+        DataError: a folder cannot be read.
     """
     try:
         status = path.stat()
-    except FileNotFoundError:
-        return None
-    files = sorted(_files_below(str(path))) if path.is_dir() else [("", status)]
+        files = sorted(_files_below(str(path))) if path.is_dir() else [("", status)]
+    except OSError as error:
+        if not path.exists():
+            return None
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); it is a part of the data set") from error
     lines = [f"{name}\0{of.st_size} {of.st_mtime_ns} {of.st_ctime_ns}\n" for name, of in files]
     return hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
 

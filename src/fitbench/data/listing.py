@@ -28,9 +28,12 @@ BUILTIN = {
     "digits": (1_438, 359, (8, 8), "pip install scikit-learn"),
 }
 OWN = {
-    "npz": ("an .npz file with x_train, y_train, x_test, y_test", "data.path=images.npz"),
+    "npz": ("an .npz file with x_train, y_train, x_test, y_test, and perhaps x_val, y_val", "data.path=images.npz"),
     "idx": ("a folder of four IDX files, named like MNIST's", "data.path=FOLDER"),
-    "image_folder": ("one folder of images per class", "data.path=FOLDER data.test_fraction=0.2"),
+    "image_folder": (
+        "train/, test/ and perhaps val/ with one folder of images per class; or such folders alone",
+        "data.path=FOLDER data.test_fraction=0.2",
+    ),
 }
 
 

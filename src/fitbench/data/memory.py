@@ -1,7 +1,8 @@
-"""The memory limit for decoded images, and selecting rows of images that may exceed it."""
+"""Images that may not fit into memory: the limit, and selecting and joining rows without reading all of them."""
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,3 +50,41 @@ def take(images: Any, rows: np.ndarray) -> Any:
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
         return images[rows[0] : rows[-1] + 1]  # a view
     return images[rows]
+
+
+class Joined:
+    """The rows of one set of images and then those of another, uint8, which are read when they are indexed.
+
+    Each set is [N, height, width, channels], with the same [height, width, channels], and can be indexed with an index
+    array.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self.first, self.second = first, second
+        self.shape = (len(first) + len(second), *first.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        rows = np.arange(len(self))[index]
+        if rows.ndim == 0:
+            return self[rows[np.newaxis]][0]
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        is_first = rows < len(self.first)
+        images[is_first] = self.first[rows[is_first]]
+        images[~is_first] = self.second[rows[~is_first] - len(self.first)]
+        return images
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Join two sets of images: a read-only array if another copy of them fits into memory, otherwise `Joined`."""
+    images = Joined(first, second)
+    is_in_memory = isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
+    if not is_in_memory or math.prod(images.shape) >= memory_limit():
+        return images
+    array = np.concatenate([first, second])
+    array.setflags(write=False)
+    return array

@@ -13,7 +13,7 @@ import numpy as np
 from fitbench.config import Config, run_id
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.split import split
+from fitbench.data.split import training_rows
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
@@ -79,8 +79,7 @@ def _values(
     start_backend(config)
     from fitbench.training.parts import Parts
 
-    settings = config.training
-    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    kept, held_back = training_rows(data, config.training, config.seed)
     with backend.on(config.device):
         model = _saved_model(config, folder, data, len(kept))
         return Parts(config, data, data, kept, held_back, measures).missing_values(model, result["metrics"])

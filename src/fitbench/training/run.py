@@ -21,7 +21,8 @@ from omegaconf import OmegaConf
 from fitbench.config import Backend, Config, config_id, plain, run_id
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.split import split
+from fitbench.data.memory import take
+from fitbench.data.split import training_rows
 from fitbench.errors import RequestError
 from fitbench.metrics import PARTS
 from fitbench.record.claims import claim
@@ -111,7 +112,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
     if data.skipped:
         log.warning("%d unreadable images are left out, such as %s", len(data.skipped), data.skipped[0])
     settings = config.training
-    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    kept, held_back = training_rows(data, settings, config.seed)
     start_backend(config)
     from hydra.utils import get_method
 
@@ -131,7 +132,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         if settings.epochs:
             history, fit_seconds, pruned = _fit(parts, network, folder, resumed, began, trial)
         else:
-            get_method(config.model["solver"])(network.model, prepared.x_train, prepared.y_train)
+            get_method(config.model["solver"])(network.model, take(prepared.x_train, kept), prepared.y_train[kept])
         model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         if trial is not None and pruned:
             _write_model(model, folder / "model.keras")
