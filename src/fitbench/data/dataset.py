@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.files import CHUNK_BYTES
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_files import ImageFiles
-from fitbench.data.memory import Joined, joined
+from fitbench.data.memory import Joined, chunks, joined
 from fitbench.errors import DataError
 
 PARTS = ("train", "test", "val")  # in the order of the checksum; a data set may lack the last one
@@ -112,9 +111,3 @@ def _content_sha256(array: Images) -> str:
     for rows in chunks(array):
         digest.update(np.ascontiguousarray(array[rows], array.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
-
-
-def chunks(array: np.ndarray) -> Iterator[slice]:
-    """Yield slices that cover the rows of an array, each of about `CHUNK_BYTES`."""
-    step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
-    return (slice(start, start + step) for start in range(0, len(array), step))

@@ -28,7 +28,14 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
     in_memory = sum(len(paths) for paths, _ in parts.values()) * math.prod(shape) <= memory_limit()
     images, labels, skipped = {}, {}, []
     for part, (paths, numbers) in parts.items():
-        images[part], bad = read_images(paths, shape, skip_bad=data.skip_bad, in_memory=in_memory)
+        images[part], bad = read_images(
+            paths,
+            shape,
+            skip_bad=data.skip_bad,
+            in_memory=in_memory,
+            max_value=data.max_value,
+            where=f"{folder}: the {part} images",
+        )
         labels[part] = np.delete(numbers, bad)
         skipped += [str(paths[i]) for i in bad]
         empty = [name for label, name in enumerate(classes) if label not in labels[part]]

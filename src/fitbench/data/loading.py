@@ -27,7 +27,7 @@ def load(data: Data) -> Dataset:
         DataError: the data are missing, damaged or not a data set; the message names the file.
     """
     if not isinstance(data, FileData):
-        return read_builtin(data.name, data.source.value)
+        return read_builtin(data.source.value, data.name)
     path = _existing(data)
     now = fingerprint(path)
     key = f"{now} {data.model_dump_json(warnings=False)}"
@@ -41,7 +41,7 @@ def _read(data: FileData, path: Path) -> Dataset:
     if isinstance(data, ImageFolder):
         return read_image_folder(data, path)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
-    return build_dataset(data.name, arrays, str(path))
+    return build_dataset(data.name, arrays, str(path), max_value=data.max_value)
 
 
 EXPECTED = {

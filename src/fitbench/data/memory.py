@@ -1,14 +1,17 @@
-"""Images that may not fit into memory: the limit, and selecting and joining rows without reading all of them."""
+"""Images that may not fit into memory: the limit; going through rows, selecting and joining them."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from fitbench.data.files import CHUNK_BYTES
 
 
 def memory_limit() -> int:
@@ -18,6 +21,12 @@ def memory_limit() -> int:
         kilobytes = dict(line.split(":") for line in meminfo.read_text().splitlines())
         return int(kilobytes["MemAvailable"].split()[0]) * 1024 // 2
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def chunks(array: np.ndarray) -> Iterator[slice]:
+    """Yield slices that cover the rows of an array, each of about `CHUNK_BYTES`."""
+    step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
+    return (slice(start, start + step) for start in range(0, len(array), step))
 
 
 @dataclass(frozen=True)
