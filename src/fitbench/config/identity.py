@@ -18,6 +18,7 @@ NOT_IDENTITY = (
     "device",
     "threads",
     "force",
+    "code",
     "retry_failed",
     "fail_fast",
     "outputs",
@@ -32,6 +33,7 @@ NOT_IDENTITY = (
 # new key renames no run. Null and empty values are never hashed.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
+    "code": "recorded",
     "metrics": ["accuracy"],
     "data.preprocess": None,
     "training.targets": None,

@@ -394,6 +394,7 @@ class Config(Section):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")]
     threads: Literal["auto"] | Count
     force: bool
+    code: Literal["recorded", "any"]
     retry_failed: bool
     fail_fast: bool
     outputs: str

@@ -8,6 +8,7 @@ from fitbench.config import Config
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
+from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, read_result
@@ -46,13 +47,14 @@ def recorded(config: Config) -> dict[str, Any] | None:
 
     Raises:
         FitbenchError: result.json is damaged.
-        RequestError: the run was recorded with other data.
+        RequestError: the run was recorded with other data or other code of the user's.
     """
     folder = folder_of(config)
     if config.force or state_of(folder) is not State.finished:
         return None
     _remove_leftovers(folder)
     result = read_result(folder)
+    check_recorded(config, result, folder)
     _check_data(config, result, folder)
     return result
 

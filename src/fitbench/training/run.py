@@ -26,6 +26,7 @@ from fitbench.data.split import training_rows
 from fitbench.errors import RequestError
 from fitbench.metrics import PARTS
 from fitbench.record.claims import claim
+from fitbench.record.code import check_interrupted, note
 from fitbench.record.files import beside, replacing, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
@@ -106,6 +107,7 @@ def _attempts(folder: Path) -> int:
 
 def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> dict[str, Any] | None:
     began = time.perf_counter()
+    code = check_interrupted(config, folder)  # before modules of the user's are imported
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     measures = load_measures(config)
     data = load(config.data)
@@ -127,6 +129,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         network = networks.network(config, prepared, len(kept))
         resumed = checkpoint.read(folder)
         _check_resumed(resumed, data, folder)
+        note(folder, code)
         history: list[dict[str, Any]] = []
         fit_seconds, pruned = None, False
         if settings.epochs:
@@ -154,7 +157,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         "examples_per_second": float(np.median(speeds)) if speeds else None,
     }
     result = _result(parts, values, timing) | {
-        "parameters": parameters, "device": device, "threads": threads, "attempts": attempts,
+        "parameters": parameters, "device": device, "threads": threads, "attempts": attempts, "code": code,
         **({} if trial is None else {"trial": trial.number}),
     }  # fmt: skip
     write_result(folder, result)
@@ -217,7 +220,6 @@ def _result(parts: Parts, values: dict[str, float | None], timing: dict[str, flo
         },
         "versions": versions(config.backend),
         "git": git_state(),
-        "code": {},
         "environment": {},
         "finished_at": utc_now(),
     }
