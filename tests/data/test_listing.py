@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from fitbench.data.files import IDX_STEMS
 from fitbench.data.listing import list_data
 from fitbench.errors import RequestError
 
@@ -22,6 +23,17 @@ def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
     assert sets["mnist_5k"]["bytes"] > 1_000_000
     assert (sets["digits"]["train"], sets["digits"]["test"], sets["digits"]["verified"]) == (1438, 359, None)
     assert len(sets["mnist"]["sha256"]) == 64
+    assert (sets["mnist"]["path"], sets["mnist"]["bytes"]) == (None, 0)
+
+
+def test_size_is_that_of_the_four_idx_files(capsys, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    for stem, dimensions in IDX_STEMS.values():
+        (tmp_path / "mnist" / f"{stem}-idx{dimensions}-ubyte").write_bytes(bytes(10))
+    (tmp_path / "mnist" / "README").write_bytes(bytes(10))
+    list_data(format="json", verify=False)
+    [mnist] = (entry for entry in json.loads(capsys.readouterr().out) if entry["name"] == "mnist")
+    assert (mnist["path"], mnist["bytes"]) == (str(tmp_path / "mnist"), 40)
 
 
 def test_listed_sizes_equal_the_sizes_of_the_data_sets():

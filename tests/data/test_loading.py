@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fitbench.config import Data, FileData, ImageFolder, Source, Training, Validation
-from fitbench.data import builtin, files, image_files, image_folder, loading, memory
+from fitbench.data import builtin, files, image_arrays, image_files, image_folder, loading, memory
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.split import training_rows
 from fitbench.errors import DataError, RequestError
@@ -96,7 +96,7 @@ def test_mnist_5k_has_100_test_digits_of_each_class():
 
 def test_mnist_5k_uses_every_row_of_its_file_once():
     dataset = load_builtin("mnist_5k")
-    pixels, labels = files.read_csv(builtin.locate()[0].path)
+    pixels, labels = files.read_csv(builtin.locate("mnist_5k"))
     both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(5000, -1)
     both = np.column_stack([both, np.concatenate([dataset.y_train, dataset.y_test])])
     whole = np.column_stack([pixels, labels])
@@ -105,7 +105,7 @@ def test_mnist_5k_uses_every_row_of_its_file_once():
 
 def test_digits_pixels_scale_back_to_the_values_of_the_file():
     dataset = load_builtin("digits")
-    pixels, _ = files.read_csv(builtin.locate()[3].path)
+    pixels, _ = files.read_csv(builtin.locate("digits"))
     both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(-1, 64)
     restored = np.rint(both * (16 / 255)).astype(np.uint8)
     assert sorted(map(bytes, restored)) == sorted(map(bytes, pixels))
@@ -183,23 +183,19 @@ def test_fitbench_data_that_does_not_exist_is_refused(tmp_path, monkeypatch):
         load_builtin("mnist")
 
 
-def test_locate_returns_path_and_size_without_reading_the_arrays(tmp_path, monkeypatch):
+def test_data_set_is_located_without_reading_it(tmp_path, monkeypatch):
     write_idx(tmp_path / "mnist")  # not MNIST; reading it would raise an error
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
-    locations = {location.name: location for location in builtin.locate()}
-    assert list(locations) == ["mnist_5k", "mnist", "fashion_mnist", "digits"]
-    assert locations["mnist"].path == tmp_path / "mnist"
-    assert locations["mnist"].bytes == 2 * (16 + 60) + 2 * (8 + 3)
-    assert locations["mnist_5k"].path.name == "mnist_5k.csv.gz"
-    assert locations["mnist_5k"].bytes == locations["mnist_5k"].path.stat().st_size
+    assert builtin.locate("mnist") == tmp_path / "mnist"
+    assert builtin.locate("mnist_5k").name == "mnist_5k.csv.gz"
 
 
-def test_missing_data_set_has_no_path_and_no_size(tmp_path, monkeypatch):
+def test_missing_data_set_is_nowhere(tmp_path, monkeypatch):
     if Path("/usr/share/datasets/mnist").is_dir():
         pytest.skip("MNIST is installed for the whole system")
     monkeypatch.delenv("FITBENCH_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert builtin.locate()[1] == builtin.Location("mnist", None, 0)
+    assert builtin.locate("mnist") is None
 
 
 def test_loading_imports_no_slow_library():
@@ -459,7 +455,7 @@ def test_image_folder_larger_than_memory_has_the_same_content_and_sha256(tmp_pat
     monkeypatch.setattr(image_folder, "memory_limit", lambda: 5 * 6 * 8)
     monkeypatch.setattr(loading, "_latest", {})
     lazy = load_images(tmp_path, skip_bad=True)
-    assert isinstance(lazy.x_train, image_files.ImageFiles)
+    assert isinstance(lazy.x_train, image_arrays.ImageFiles)
     assert np.array_equal(lazy.x_train[1:4], whole.x_train[1:4])
     assert lazy.y_train.tolist() == whole.y_train.tolist()
     assert lazy.skipped == whole.skipped

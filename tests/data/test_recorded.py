@@ -109,4 +109,4 @@ def test_files_that_change_while_they_are_read_are_noticed_at_the_end(finished, 
     in_memory.check_unchanged()  # the images of the training are not those of the files any more
     with pytest.raises(DataError, match="photos: its files have changed while the run read them"):
         streamed.check_unchanged()
-    replace(streamed, path=None).check_unchanged()
+    replace(streamed, fingerprint=None).check_unchanged()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import importlib.util
 import os
@@ -75,20 +74,6 @@ BUILTIN = {
 DOWNLOADS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 
-@dataclass(frozen=True)
-class Location:
-    """The folder or file of a built-in data set and its size in bytes. They are None and 0 if it is not here."""
-
-    name: str
-    path: Path | None
-    bytes: int
-
-
-def locate() -> list[Location]:
-    """Find each built-in data set on this machine, without reading it."""
-    return [_locate(name) for name in BUILTIN]
-
-
 def read_builtin(source: str, name: str | None = None) -> Dataset:
     """Read the built-in data set `source`, a key of `BUILTIN`, or let Keras download it.
 
@@ -97,37 +82,16 @@ def read_builtin(source: str, name: str | None = None) -> Dataset:
     Raises:
         DataError: the set is not here and cannot be downloaded, or its arrays have a wrong SHA-256.
     """
-    name = name or source
-    path = _locate(source).path
-    if path is not None:
-        return _read(name, source, path, _stamp(path))
-    if BUILTIN[source].packaged is not None:
-        raise DataError(f"{source}: it comes with a package that is not installed; {BUILTIN[source].get}")
-    return _verify(name, source, _download(source), str(_keras_cache()))
-
-
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return a value that changes when the file, or a file in the folder, is written."""
-    parts = sorted(path.iterdir()) if path.is_dir() else [path]
-    return tuple((part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts)
-
-
-@functools.lru_cache(maxsize=1)
-def _read(name: str, source: str, path: Path, stamp: tuple) -> Dataset:
-    """Read the data set at a path. The cache serves the next run of this process; `stamp` is part of its key."""
-    if BUILTIN[source].packaged is not None:
-        arrays = _read_packaged(BUILTIN[source], path)
-    elif path.is_dir():
-        arrays = read_idx_folder(path)
+    expected, path = BUILTIN[source], locate(source)
+    if path is None and expected.packaged is not None:
+        raise DataError(f"{source}: it comes with a package that is not installed; {expected.get}")
+    if path is None:
+        arrays = _download(source)
+    elif expected.packaged is not None:
+        arrays = _read_packaged(expected, path)
     else:
-        arrays = read_npz(path)
-    return _verify(name, source, arrays, str(path))
-
-
-def _verify(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -> Dataset:
-    """Build the data set, and compare its SHA-256."""
-    expected = BUILTIN[source]
-    dataset = build_dataset(name, arrays, place, expected.classes, max_value=255)
+        arrays = read_idx_folder(path) if path.is_dir() else read_npz(path)
+    dataset = build_dataset(name or source, arrays, str(path or _keras_cache()), expected.classes, max_value=255)
     if dataset.sha256 != expected.sha256:
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
@@ -136,20 +100,23 @@ def _verify(name: str, source: str, arrays: dict[str, np.ndarray], place: str) -
     return dataset
 
 
-def _locate(name: str) -> Location:
+def locate(name: str) -> Path | None:
+    """Find the file of a built-in data set, or the folder of its four IDX files. None if it is not on this machine.
+
+    Raises:
+        RequestError: $FITBENCH_DATA is not a folder.
+    """
     if (packaged := BUILTIN[name].packaged) is not None:
         module, file, _ = packaged
         spec = importlib.util.find_spec(module)  # does not import the module
         path = Path(spec.origin).parent / file if spec and spec.origin else None
-        return Location(name, path, path.stat().st_size) if path and path.is_file() else Location(name, None, 0)
+        return path if path and path.is_file() else None
     for folder in _folders(name):
-        idx = find_idx(folder)
-        if len(idx) == len(ARRAYS):
-            return Location(name, folder, sum(path.stat().st_size for path in idx.values()))
-        npz = folder / f"{name}.npz"
-        if npz.is_file():
-            return Location(name, npz, npz.stat().st_size)
-    return Location(name, None, 0)
+        if len(find_idx(folder)) == len(ARRAYS):
+            return folder
+        if (folder / f"{name}.npz").is_file():
+            return folder / f"{name}.npz"
+    return None
 
 
 def _folders(name: str) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fitbench.data.fingerprint import fingerprint
-from fitbench.data.image_files import ImageFiles
+from fitbench.data.image_arrays import ImageFiles
 from fitbench.data.memory import Joined, chunks, joined
 from fitbench.errors import DataError
 
@@ -36,8 +36,7 @@ class Dataset:
         source: the file or folder that the examples were read from.
         skipped: the unreadable image files that were left out.
         validation: how many examples at the end of the training arrays are the validation part; 0 if it has none.
-        path: the user's file or folder that `fingerprint` is of; None for a built-in data set.
-        fingerprint: see `fingerprint.fingerprint`; taken before the files were read.
+        fingerprint: see `fingerprint.fingerprint`; taken before `source` was read. None for a built-in data set.
     """
 
     name: str
@@ -50,7 +49,6 @@ class Dataset:
     source: str
     skipped: tuple[str, ...] = ()
     validation: int = 0
-    path: Path | None = None
     fingerprint: str | None = None
 
     def check_unchanged(self) -> None:
@@ -59,11 +57,11 @@ class Dataset:
         Raises:
             DataError: the images of the training may not be those that `sha256` is of.
         """
-        if self.path is None or all(type(images) is np.ndarray for images in (self.x_train, self.x_test)):
+        if self.fingerprint is None or all(type(images) is np.ndarray for images in (self.x_train, self.x_test)):
             return
-        if fingerprint(self.path) != self.fingerprint:
+        if fingerprint(Path(self.source)) != self.fingerprint:
             raise DataError(
-                f"{self.path}: its files have changed while the run read them, so the result is not recorded. "
+                f"{self.source}: its files have changed while the run read them, so the result is not recorded. "
                 "Launch the run again; it continues if the images are still the same."
             )
 

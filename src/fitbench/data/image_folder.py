@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from fitbench.config import ImageFolder
 from fitbench.data.dataset import PARTS, Dataset, assembled
-from fitbench.data.image_files import IMAGE_SUFFIXES, list_images, read_images
+from fitbench.data.image_arrays import read_images
+from fitbench.data.image_files import IMAGE_SUFFIXES
 from fitbench.data.memory import memory_limit
 from fitbench.data.parts import part_of
 from fitbench.data.split import SPLIT_SEED, stratified_split
@@ -131,3 +134,26 @@ def _list_labelled(folder: Path) -> tuple[tuple[str, ...], LabelledPaths]:
     paths = [path for members in by_class.values() for path in members]
     labels = np.repeat(np.arange(len(by_class), dtype=np.int32), [len(members) for members in by_class.values()])
     return tuple(by_class), (paths, labels)
+
+
+def list_images(folder: Path) -> dict[str, list[Path]]:
+    """List the image files of every class, `folder/<class>/**`, with classes and files in sorted order.
+
+    Files are recognised by their suffix. Hidden files and folders are ignored. Folders inside a class folder belong
+    to that class. Links are followed, but each folder is visited once.
+    """
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    return {name: sorted(_walk(folder / name)) for name in classes}
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    visited = {folder.resolve()}  # a link may point to a folder above itself
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        for name in sorted(folders):
+            target = (Path(parent) / name).resolve()
+            if name[0] == "." or target in visited:
+                folders.remove(name)
+            visited.add(target)
+        for name in names:
+            if name[0] != "." and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+                yield Path(parent) / name

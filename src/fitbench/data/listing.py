@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fitbench.data.builtin import BUILTIN, Location, locate, read_builtin
+from fitbench.data.builtin import BUILTIN, locate, read_builtin
+from fitbench.data.files import find_idx
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
@@ -24,30 +25,6 @@ OWN = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A built-in data set, as `fitbench data` lists it: what it is, and where it is on this machine.
-
-    Attributes:
-        path, bytes: its place on this machine and its size there; None and 0 if it is not here.
-        train, test, height, width, sha256, get: as in `Builtin`.
-        verified: whether its arrays have the expected checksum; None if it was not read.
-        problem: why `verified` is false.
-    """
-
-    name: str
-    path: str | None
-    bytes: int
-    train: int
-    test: int
-    height: int
-    width: int
-    sha256: str
-    get: str
-    verified: bool | None
-    problem: str | None
-
-
 def list_data(format: str, verify: bool) -> int:
     """Print the built-in data sets, and return the exit status: 1 if a verified set is wrong, otherwise 0.
 
@@ -59,59 +36,78 @@ def list_data(format: str, verify: bool) -> int:
         RequestError: the format is unknown, or $FITBENCH_DATA is not a folder.
     """
     check_format(format, ("table", "json"))
-    entries = [_entry(location, verify) for location in locate()]
+    entries = [_entry(name, verify) for name in BUILTIN]
     if format == "json":
-        print(json.dumps([asdict(entry) for entry in entries], indent=2))
+        print(json.dumps(entries, indent=2))
     else:
         _print(entries)
-    return 1 if any(entry.verified is False for entry in entries) else 0
+    return 1 if any(entry["verified"] is False for entry in entries) else 0
 
 
-def _entry(location: Location, verify: bool) -> Entry:
-    name, path = location.name, location.path
-    expected = BUILTIN[name]
-    verified, problem = None, None
+def _entry(name: str, verify: bool) -> dict[str, Any]:
+    """Describe a built-in data set: as `Builtin`, with its place on this machine and its size there in bytes.
+
+    'verified' says whether its arrays have the expected checksum, and is None if they were not read; 'problem' says
+    why it is false.
+    """
+    path, expected = locate(name), BUILTIN[name]
+    entry = {
+        "name": name,
+        "path": str(path) if path else None,
+        "bytes": _bytes(path),
+        "train": expected.train,
+        "test": expected.test,
+        "height": expected.size[0],
+        "width": expected.size[1],
+        "sha256": expected.sha256,
+        "get": expected.get,
+        "verified": None,
+        "problem": None,
+    }
     if verify and path:
         try:
             read_builtin(name)
-            verified = True
         except DataError as error:
-            verified, problem = False, str(error)
-    return Entry(
-        *(name, str(path) if path else None, location.bytes, expected.train, expected.test, *expected.size),
-        *(expected.sha256, expected.get, verified, problem),
-    )
+            return entry | {"verified": False, "problem": str(error)}
+        entry["verified"] = True
+    return entry
 
 
-def _print(entries: list[Entry]) -> None:
+def _bytes(path: Path | None) -> int:
+    if path is None:
+        return 0
+    return sum(file.stat().st_size for file in (find_idx(path).values() if path.is_dir() else [path]))
+
+
+def _print(entries: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     out = console()
-    has_checks = any(entry.verified is not None for entry in entries)
+    has_checks = any(entry["verified"] is not None for entry in entries)
     numbers = ("train", "test", "pixels", "on disk")
     rows = table(out, "data=", *numbers, "sha256", *(["check"] if has_checks else []), right=numbers)
     for entry in entries:
-        size = f"{entry.bytes / 1e6:,.1f} MB" if entry.path else Text("not here", style="yellow")
-        pixels = f"{entry.height} x {entry.width}"
-        row = [entry.name, f"{entry.train:,}", f"{entry.test:,}", pixels, size, entry.sha256[:8]]
+        size = f"{entry['bytes'] / 1e6:,.1f} MB" if entry["path"] else Text("not here", style="yellow")
+        pixels = f"{entry['height']} x {entry['width']}"
+        row = [entry["name"], f"{entry['train']:,}", f"{entry['test']:,}", pixels, size, entry["sha256"][:8]]
         rows.add_row(*row, *([_check(entry)] if has_checks else []))
     out.print(rows)
     width = max(len(name) for name in (*BUILTIN, *OWN)) + 3
     for entry in entries:
-        get = textwrap.wrap(f"not here: {entry.get}", max(out.width - width, 30))
-        for i, line in enumerate([clean(entry.path)] if entry.path else get):
-            out.print(f"{'' if i else entry.name:<{width}}{line}", soft_wrap=True)
-        if entry.problem:
-            out.print(f"{'':<{width}}{clean(entry.problem)}", style="red", soft_wrap=True)
+        get = textwrap.wrap(f"not here: {entry['get']}", max(out.width - width, 30))
+        for i, line in enumerate([clean(entry["path"])] if entry["path"] else get):
+            out.print(f"{'' if i else entry['name']:<{width}}{line}", soft_wrap=True)
+        if entry["problem"]:
+            out.print(f"{'':<{width}}{clean(entry['problem'])}", style="red", soft_wrap=True)
     out.print("\nYour own images", style="bold")
     for name, (files, arguments) in OWN.items():
         out.print(f"{name:<{width}}{files}", soft_wrap=True)
         out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)
 
 
-def _check(entry: Entry) -> Text:
+def _check(entry: dict[str, Any]) -> Text:
     from rich.text import Text
 
     labels = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}
-    text, style = labels[entry.verified]
+    text, style = labels[entry["verified"]]
     return Text(text, style=style)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fitbench.config import Data, FileData, ImageFolder, Source
-from fitbench.data.builtin import read_builtin
+from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.files import read_idx_folder, read_npz
@@ -14,34 +14,35 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
 from fitbench.errors import RequestError
 
-_latest: dict[str, Dataset] = {}  # the data set in files that was read last, for the next run of this process
+_latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
 
 
 def load(data: Data) -> Dataset:
     """Read and check the data set that the configuration names. Its arrays are read-only.
 
-    Files of the user's that have not changed since this process last read them are not read again.
+    Files that have not changed since this process last read them are not read again.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
         DataError: the data are missing, damaged or not a data set; the message names the file.
     """
-    if not isinstance(data, FileData):
-        return read_builtin(data.source.value, data.name)
-    path = _existing(data)
-    now = fingerprint(path)
-    key = f"{now} {data.model_dump_json(warnings=False)}"
+    path = _existing(data) if isinstance(data, FileData) else locate(data.source.value)
+    now = fingerprint(path) if path is not None else None
+    key = f"{path} {now} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
     if key not in _latest:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = replace(_read(data, path), path=path, fingerprint=now)
+        _latest[key] = _read(data, now)
     return _latest[key]
 
 
-def _read(data: FileData, path: Path) -> Dataset:
+def _read(data: Data, now: str | None) -> Dataset:
+    if not isinstance(data, FileData):
+        return read_builtin(data.source.value, data.name)
+    path = Path(data.path).expanduser()
     if isinstance(data, ImageFolder):
-        return read_image_folder(data, path)
+        return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
-    return build_dataset(data.name, arrays, str(path), max_value=data.max_value)
+    return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value), fingerprint=now)
 
 
 EXPECTED = {
