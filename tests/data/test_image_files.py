@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.data import image_arrays, image_files, image_folder
+from fitbench.data import folder_layout, image_arrays, image_files
 from fitbench.errors import DataError
 
 
@@ -116,7 +116,7 @@ def test_images_are_listed_by_class_including_nested_and_linked_files(tmp_path):
     (tmp_path / "set/a/linked").symlink_to(tmp_path / "other")
     (tmp_path / "set/a/again").symlink_to(tmp_path / "set/a")  # a loop
     (tmp_path / "set/a/6.png").symlink_to(tmp_path / "other/5.png")
-    by_class = image_folder.list_images(tmp_path / "set")
+    by_class = folder_layout.list_images(tmp_path / "set")
     assert {
         name: [path.relative_to(tmp_path / "set" / name).as_posix() for path in paths]
         for name, paths in by_class.items()

@@ -15,7 +15,7 @@ from fitbench.data.memory import Joined, chunks, joined
 from fitbench.errors import DataError
 
 PARTS = ("train", "test", "val")  # in the order of the checksum; a data set may lack the last one
-Images = np.ndarray | ImageFiles | Joined
+Images = np.ndarray | ImageFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Dataset:
     """
 
     name: str
-    x_train: Images = field(repr=False)
+    x_train: Images | Joined = field(repr=False)
     y_train: np.ndarray = field(repr=False)
     x_test: Images = field(repr=False)
     y_test: np.ndarray = field(repr=False)

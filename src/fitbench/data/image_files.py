@@ -29,7 +29,10 @@ def read_image(path: Path, shape: tuple[int, int, int], max_value: float | None 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded image file: its pixels, uint8 [height, width, channels]; its largest value, and white, in the file."""
+    """A decoded image file: its pixels, uint8 [height, width, channels], and the scale of the values in the file.
+
+    `white` is the value of white. `largest` is the largest value, or a smaller one that is above half of white.
+    """
 
     pixels: np.ndarray
     largest: float
@@ -41,9 +44,11 @@ def decode(path: Path, shape: tuple[int, int, int], max_value: float | None) -> 
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as file:
             image = _upright(file)
-            return Decoded(
-                fitted(_opaque(_to_8_bits(image, max_value)), shape), _extremes(image)[1], _white(image, max_value)
-            )
+            pixels = fitted(_opaque(_to_8_bits(image, max_value)), shape)
+            white, brightest = _white(image, max_value), int(pixels.max())
+            if brightest > 127 and not image.has_transparency_data:  # which may be all that is white
+                return Decoded(pixels, white * brightest / 255, white)
+            return Decoded(pixels, _extremes(image)[1], white)  # resizing may have made thin lines dark
     except IMAGE_ERRORS as error:
         raise DataError(
             f"{path}: not a readable image ({why_unreadable(error)}). Repair or remove it, or leave it "
