@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
 
+from .browser import browser  # noqa: F401 - a fixture
 from .run_folders import composed, make_run  # noqa: F401 - fixtures
 
 

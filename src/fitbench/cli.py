@@ -67,9 +67,9 @@ def search(context: typer.Context) -> None:
 
     Example: fitbench search 'optimizer.learning_rate=tag(log,interval(1e-4,1e-1))'. KEY=interval(a,b), range(a,b),
     choice(a,b,..) or a,b define the search space. Other overrides apply to all trials. search.trials, search.timeout,
-    search.sampler, search.pruner, search.objective, search.seeds, search.workers and the other keys of
-    conf/search/default.yaml configure the search. search=NAME reads another file of that folder. Run the same command
-    again to resume.
+    search.sampler, search.pruner, search.objective, search.seeds and the other keys of conf/search/default.yaml
+    configure the search. workers=N starts N processes. search=NAME reads another file of that folder. Run the same
+    command again to resume.
     """
     from fitbench.search.command import search as run_search
 
@@ -215,7 +215,9 @@ def table(
     experiment: Annotated[
         str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name below experiments/")
     ],
-    run: Annotated[bool, typer.Option("--run", help="train missing runs first; overrides may follow")] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="train missing runs first; overrides such as workers=2 may follow")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="update README.md, results.csv and the plot beside table.yaml")
     ] = False,
@@ -223,14 +225,13 @@ def table(
         str | None, typer.Option(metavar="TEXT,..", help="only rows whose label contains one of these texts")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="with --run: the number of runs at a time")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, workers, outputs, format, context.args)
+    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args)
     raise typer.Exit(status)
 
 
@@ -249,22 +250,18 @@ def predict(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="the true classes: a CSV of paths and labels, an array, or 'folder' for the folders' names"),
+        typer.Option(help="the true classes: a CSV of paths and labels, or 'folder' for the names of the folders"),
     ] = None,
     confusion: Annotated[
         Path | None, typer.Option(help="with --labels: draw the confusion matrix into this .png file")
     ] = None,
     array: Annotated[str | None, typer.Option(help="the array of an .npz; default x_test, or the only one")] = None,
     format: Annotated[
-        str | None, typer.Option(help="table, csv, json (one object per line) or parquet; default by -o, or table")
+        str | None, typer.Option(help="table, csv or json (one object per line); default by -o, or table")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="resume writing the file of -o")] = False,
     force: Annotated[bool, typer.Option("--force", help="replace the files of -o and --confusion")] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="images per batch; default by their size")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="processes that decode images; default one per core for many images")
-    ] = None,
     null: Annotated[bool, typer.Option("-0", "--null", help="paths on stdin end with null characters")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
@@ -282,7 +279,7 @@ def predict(
 
     options = Options(
         prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format, output=output,
-        resume=resume, force=force, batch_size=batch_size, workers=workers, null=null, trust=trust, outputs=outputs,
+        force=force, batch_size=batch_size, null=null, trust=trust, outputs=outputs,
     )  # fmt: skip
     raise typer.Exit(predict_images(run, images, options))
 
@@ -302,17 +299,12 @@ def serve(
     max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
-    max_requests: Annotated[int, typer.Option(min=1, help="requests at a time; others are refused with 503")] = 256,
-    read_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for receiving a request")] = 10,
-    answer_timeout: Annotated[float, typer.Option(min=0.1, help="seconds for answering a request")] = 30,
 ) -> None:
     """Serve models as a page where digits can be drawn, and as a JSON API."""
+    from fitbench.inference.api import RequestLimits
     from fitbench.inference.serve import serve as serve_runs
 
-    limits = {
-        "bytes": max_bytes, "pixels": max_pixels, "images": max_images, "requests": max_requests,
-        "read_seconds": read_timeout, "answer_seconds": answer_timeout,
-    }  # fmt: skip
+    limits = RequestLimits(bytes=max_bytes, pixels=max_pixels, images=max_images)
     raise typer.Exit(serve_runs(runs, outputs, host, port, trust, open, limits))
 
 

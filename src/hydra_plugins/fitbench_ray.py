@@ -60,7 +60,7 @@ def _connect(settings: DictConfig) -> None:
     import ray
 
     from fitbench.errors import FitbenchError
-    from fitbench.launch.sweep import first_line
+    from fitbench.launch.sweep_job import first_line
 
     if ray.is_initialized():
         return
@@ -82,7 +82,7 @@ def _lost_jobs_as_failures() -> Iterator[None]:
     import ray
 
     from fitbench.errors import FitbenchError
-    from fitbench.launch.sweep import first_line
+    from fitbench.launch.sweep_job import first_line
 
     get = ray.get
 

@@ -1,6 +1,8 @@
 """The sweeper, in the package where Hydra searches for plugins. `fitbench.launch` implements the sweep."""
 
 import json
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ class FitbenchSweeper(BasicSweeper):
     first one is launched. Jobs whose runs are finished are not launched.
 
     Args:
-        max_batch_size: how many jobs the launcher gets at a time; None for all.
+        max_batch_size: how many jobs a launcher for several machines gets at a time; None for all.
         params: the overrides of `hydra.sweeper.params`.
         jobs: a JSON file that lists configurations with their seeds, as
             [{"overrides": ["model=mlp"], "seeds": [0, 1]}]. The overrides of the command follow these.
@@ -36,19 +38,55 @@ class FitbenchSweeper(BasicSweeper):
         """Launch the jobs whose runs are not finished. The summary becomes the attribute `summary` of the task.
 
         Raises:
-            RequestError: the configuration of a job is wrong. Nothing was launched.
+            RequestError: the configuration of a job is wrong, or does not suit the launcher. Nothing was launched.
             SweepFailed: some of the runs failed.
         """
+        from fitbench.errors import RequestError
+        from fitbench.launch.command import NO_CHDIR
         from fitbench.launch.sweep import run_sweep
-        from fitbench.launch.workers import Workers
 
-        assert self.config is not None and self.launcher is not None
+        assert self.config is not None
+        if self.config.hydra.job.chdir:
+            raise RequestError(NO_CHDIR)
+        OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)  # the same time for all jobs
         jobs = self._compose_jobs(arguments)
+        self.config.study = jobs[0].config.study
+        train = self._training(jobs[0].config, len(jobs))
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
-        workers = Workers.of(self.config.hydra.launcher)
-        return run_sweep(jobs, self.launcher, self.max_batch_size, workers, report=self._keep)
+        return run_sweep(jobs, train, report=self._keep)
+
+    def _training(self, settings: Any, jobs: int) -> Any:
+        """Return the function that launches the jobs: on this machine, or through a launcher for several machines.
+
+        Args:
+            settings: the configuration of the first job.
+            jobs: the number of jobs.
+
+        Raises:
+            RequestError: `workers` or `fail_fast` does not suit the launcher.
+        """
+        from fitbench.errors import RequestError
+        from fitbench.launch.cluster import threads_per_job, train_elsewhere
+        from fitbench.launch.local import train_here
+
+        assert self.config is not None and self.launcher is not None
+        name = self.config.hydra.runtime.choices["hydra/launcher"]
+        if name == "basic":
+            return partial(train_here, self.launcher, settings.workers)
+        if settings.workers > 1:
+            raise RequestError(
+                f"workers={settings.workers} is for processes on this machine; hydra/launcher={name} has settings of "
+                "its own, below hydra.launcher; leave out one of the two"
+            )
+        if settings.fail_fast and self.max_batch_size is None:
+            raise RequestError(
+                f"fail_fast=true: hydra/launcher={name} gets all jobs at once; add hydra.sweeper.max_batch_size=N, and "
+                "the sweep stops after N jobs of which one has failed"
+            )
+        threads = threads_per_job(self.config.hydra.launcher)
+        return partial(train_elsewhere, self.launcher, threads, self.max_batch_size or jobs)
 
     def _keep(self, summary: Any) -> None:
         self.task.summary = summary
@@ -57,10 +95,11 @@ class FitbenchSweeper(BasicSweeper):
         """Compose the jobs of the sweep.
 
         Raises:
-            RequestError: a configuration is wrong.
+            RequestError: a configuration is wrong, or there are no jobs.
         """
         from fitbench.composition import Composer
-        from fitbench.launch.sweep import Job
+        from fitbench.errors import RequestError
+        from fitbench.launch.sweep_job import Job
 
         assert self.config is not None and self.hydra_context is not None
         loader = self.hydra_context.config_loader
@@ -74,4 +113,6 @@ class FitbenchSweeper(BasicSweeper):
                 job_overrides = [*entry["overrides"], *combination]
                 job = Job.of(job_overrides, composer.configuration(job_overrides))
                 jobs += [job.with_seed(seed) for seed in entry["seeds"]] or [job]
+        if not jobs:
+            raise RequestError("this sweep has no jobs: one of its keys has no values")
         return jobs

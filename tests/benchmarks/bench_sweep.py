@@ -4,7 +4,7 @@
     python tests/benchmarks/bench_sweep.py again | checkpoints | many
 
 grid: 3 models x 2 optimizers x seeds on MNIST, batches of 128. Each way is a command started anew, in turn: plain Keras
-in one process per run; plain Keras in a loop in one process; `fitbench train -m`; the same with 2 joblib workers.
+in one process per run; plain Keras in a loop in one process; `fitbench train -m`; the same with 2 workers.
 again: a finished sweep launched again: milliseconds per run, and how much of it is Hydra's composition.
 checkpoints: the share of a run that writing checkpoints takes, at the default interval.
 many: 200 small runs in one process, 20 configurations of 10 seeds: memory after 20 and at the end, seconds per run.
@@ -85,7 +85,7 @@ def grid(options: argparse.Namespace) -> None:
         "plain Keras, a process per run": one_by_one,
         "plain Keras, a loop": lambda: plain(names),
         "fitbench, one process": through_fitbench,
-        "fitbench, 2 joblib workers": lambda: through_fitbench("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+        "fitbench, 2 workers": lambda: through_fitbench("workers=2"),
     }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(options.rounds):

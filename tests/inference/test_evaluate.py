@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from fitbench.analysis.show import show
 from fitbench.data.builtin import read_builtin
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
+from fitbench.inference.comparison import difference
 from fitbench.inference.evaluate import evaluate
+from fitbench.inference.reader import open_run
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import read_result
@@ -98,6 +101,35 @@ def test_record_identifies_the_data_the_run_and_the_versions(run, evaluated, own
     assert record["device"].startswith(("cpu: ", "gpu:"))
 
 
+def test_all_metrics_of_the_run_are_computed(run, evaluated, own_data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "own_metric.py").write_text(
+        "def errors(targets, outputs):\n    return (outputs.argmax(1) != targets).sum()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    result = read_result(run)
+    result["config"]["metrics"] = {
+        "macro_f1": None,
+        "accuracy": None,
+        "errors": {"_target_": "own_metric.errors", "direction": "min", "digits": 0},
+    }
+    info = {"label": "macro F1", "direction": "max", "range": [0, 1], "definition": "fitbench.macro_f1"}
+    result["metric_info"]["macro_f1"] = info
+    result["metrics"] |= {"test_macro_f1": 0.5, "val_macro_f1": None, "train_macro_f1": None}
+    write_result(run, result | {"primary": "macro_f1"})
+    output = evaluated("npz", own_data())
+    assert "own_metric" not in sys.modules
+    f1 = [score["f1"] for score in output["per_class"]]
+    assert output["metrics"].keys() == {"loss", "accuracy", "macro_f1"}
+    assert output["metrics"]["macro_f1"] == pytest.approx(np.mean(f1))
+    assert output["compared"] == {
+        "test_macro_f1": 0.5, "difference": pytest.approx(output["metrics"]["macro_f1"] - 0.5)
+    }  # fmt: skip
+    evaluate(str(run), Path("none"), "npz", [own_data()], "test", "table", trust=True)
+    out, wrong = capsys.readouterr().out, round(300 * (1 - output["metrics"]["accuracy"]))
+    assert f"\nmacro F1 {output['metrics']['macro_f1']:.4f}\nerrors {wrong}\n" in out
+    assert "(mnist_5k): macro F1 0.5000\ndifference +0." in out
+
+
 def test_classes_are_matched_by_name(run, evaluated, own_data):
     numbered = evaluated("npz", own_data())
     reversed_classes = evaluated("npz", own_data(list("9876543210"), "turned"))
@@ -169,12 +201,12 @@ def test_evaluating_again_replaces_the_record(run, evaluated, own_data):
 
 
 def test_evaluation_of_a_run_that_is_trained_again_meanwhile_is_refused(run, evaluated, own_data, monkeypatch):
-    def retrain(reader, images):
+    def retrain(folder, trust):
+        reader = open_run(folder, trust)
         write_result(run, read_result(run) | {"finished_at": "2030-01-01T00:00:00Z"})
-        return logits(reader, images)
+        return reader
 
-    logits = evaluating._logits
-    monkeypatch.setattr(evaluating, "_logits", retrain)
+    monkeypatch.setattr(evaluating, "open_run", retrain)
     with pytest.raises(FitbenchError, match="the run was trained again meanwhile; evaluate it again"):
         evaluated("npz", own_data())
     assert not (run / "evaluations").exists()
@@ -198,12 +230,12 @@ def test_summary_compares_with_the_test_images_of_the_run(run, own_data, capsys)
     assert "difference -0." in out
     assert ": significant" in out
     assert "these are the run's own test images" in summary("test", "mnist_5k")
-    assert "the model was trained on these images; the accuracy does not apply" in summary("train", "mnist_5k")
+    assert "the model was trained on these images; the metrics do not apply" in summary("train", "mnist_5k")
 
 
 def test_difference_equals_an_example_of_newcombe():
     """Newcombe (1998), table II, method 10: 56/70 - 48/80."""
-    estimate, (low, high) = evaluating.difference(56, 70, 48, 80)
+    estimate, (low, high) = difference(56, 70, 48, 80)
     assert (round(estimate, 4), round(low, 4), round(high, 4)) == (0.2, 0.0524, 0.3339)
 
 

@@ -14,8 +14,10 @@ from fitbench.config import Backend
 from fitbench.data.image_files import read_image
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference import agreement, export_files
 from fitbench.inference import export as exporting
-from fitbench.inference.export import Images, compare, export
+from fitbench.inference.agreement import Agreement, Images, compare
+from fitbench.inference.export import export
 from fitbench.inference.formats import FORMATS
 from fitbench.inference.reader import Reader, configuration, open_run
 from fitbench.models import lenets
@@ -63,23 +65,12 @@ def test_exported_model_agrees_with_the_original(exported, trained, format):
     assert check["images"] == 1000
     assert check["probabilities"] < 1e-5
     assert check["logits"] < 1e-5
-    assert check["read_differently"] == 0
-    assert check["accuracy"] == card["test_accuracy"] == result["metrics"]["test_accuracy"]
+    assert check["classified_differently"] == 0
+    assert card["metric"] == "accuracy"
+    assert check["value"] == card["test_value"] == result["metrics"]["test_accuracy"]
     readme = (folder / "README.md").read_text()
-    for text in (
-        trained.name,
-        result["config_id"],
-        result["data"]["sha256"],
-        f"{check['accuracy']:.4f}",
-        "uint8 [N, 28",
-    ):
+    for text in (trained.name, "uint8 [N, 28, 28, 1]", "all 1,000 test images of mnist_5k", f"{check['value']:.4f}"):
         assert text in readme
-    assert "all 1,000 test images of mnist_5k" in readme
-
-
-@pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
-def test_export_contains_no_local_path(exported, trained, format):
-    folder = exported(format)
     local = [str(path).encode() for path in (trained.parent, folder.parent, Path.home(), Path(__file__).parents[2])]
     for path in folder.rglob("*"):
         if path.is_file():
@@ -157,41 +148,41 @@ def test_model_that_does_not_agree_is_not_exported(trained, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_agreement_is_checked_for_probabilities_and_relative_logits():
+def test_agreement_is_checked_for_probabilities_and_relative_logits(trained):
+    reader = open_run(trained)
     original = np.array([[1000, 0], [0.5, 0.1]], np.float32)
     images = Images(original, np.array([0, 1]), "images")
 
-    def differs(image: int, by: float) -> exporting.Check:
+    def differs(image: int, by: float) -> Agreement:
         changed = original.copy()
         changed[image, 1] += by
-        return compare(original, changed, images)
+        return compare(reader, images, original, changed)
 
-    same = compare(original, original, images)
-    assert (same.logits, same.probabilities, same.read_differently, same.accuracy) == (0, 0, 0, 0.5)
+    same = compare(reader, images, original, original)
+    assert (same.logits, same.probabilities, same.classified_differently, same.value) == (0, 0, 0, 0.5)
     assert same.passed
     assert differs(0, 0.05).logits == pytest.approx(5e-5)
     assert differs(0, 0.05).passed
     assert not differs(0, 0.2).passed
     assert differs(1, 0.001).logits == pytest.approx(0.001, rel=1e-3)
     assert not differs(1, 0.001).passed
-    assert differs(1, 1).read_differently == 1
+    assert differs(1, 1).classified_differently == 1
     assert not differs(1, float("nan")).passed
     tied = np.array([[1000, 1000]], np.float32)  # a small relative difference changes the probabilities a lot
-    assert not compare(tied, tied + np.array([0, 0.005], np.float32), Images(tied, None, "images")).passed
+    assert not compare(reader, Images(tied, None, "images"), tied, tied + np.array([0, 0.005], np.float32)).passed
 
 
-def test_existing_files_are_not_overwritten(trained, tmp_path, monkeypatch):
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine").write_text("mine")
-    (tmp_path / "file").write_text("mine")
-    for name, message in (("full", "this folder is not empty"), ("file", "is a file; expected a new folder")):
-        with pytest.raises(RequestError, match=f"-o {tmp_path / name}: {message}"):
-            export(str(trained), Path("none"), "onnx", tmp_path / name, "test", trust=False)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(RequestError, match="is the current folder"):
-        export(str(trained), Path("none"), "onnx", Path(), "test", trust=False)
-    assert (tmp_path / "full" / "mine").read_text() == (tmp_path / "file").read_text() == "mine"
+@pytest.mark.parametrize(("primary", "value"), [("macro_f1", 1 / 3), ("kappa", None)])
+def test_agreement_states_the_primary_metric_where_fitbench_computes_it(trained, primary, value):
+    original = np.array([[2, 1], [1, 0]], np.float32)
+    reader = open_run(trained)
+    other = replace(reader, result=reader.result | {"primary": primary})
+    assert compare(other, Images(original, np.array([0, 1]), "images"), original, original).value == value
+
+
+def test_existing_folder_is_not_replaced(trained, tmp_path):
+    with pytest.raises(RequestError, match=f"-o {tmp_path}: already exists; expected a new folder"):
+        export(str(trained), Path("none"), "onnx", tmp_path, "test", trust=False)
 
 
 def test_wrong_request_is_refused(trained, tmp_path):
@@ -239,9 +230,8 @@ def test_model_whose_test_images_are_missing_is_checked_on_random_images(copied,
         export(str(copied), Path("none"), "onnx", tmp_path / "new", "test", trust=False)
     export(str(copied), Path("none"), "onnx", tmp_path / "new", "random", trust=False)
     for text in (capsys.readouterr().out, (tmp_path / "new" / "README.md").read_text()):
-        assert "on 1,000 random images against the original" in text
-        assert "these images are noise, because the test images were not available" in text
-    assert json.loads((tmp_path / "new" / "model.json").read_text())["check"]["accuracy"] is None
+        assert "on 1,000 images of noise against the original" in text
+    assert json.loads((tmp_path / "new" / "model.json").read_text())["check"]["value"] is None
 
 
 def test_other_test_data_than_recorded_are_refused(copied, tmp_path):
@@ -272,7 +262,7 @@ def run_of(model, copied: Path) -> Reader:
 
 def outputs(folder: Path, format: str, images: np.ndarray) -> np.ndarray:
     """Compute outputs in this process with the program beside a model."""
-    (folder / "predict.py").write_text(exporting._program(FORMATS[format]))
+    (folder / "predict.py").write_text(export_files.program(FORMATS[format]))
     (folder / "model.json").write_text('{"input": {"shape": [null, 28, 28, 1]}}')
     spec = importlib.util.spec_from_file_location("predict", folder / "predict.py")
     program = importlib.util.module_from_spec(spec)
@@ -316,7 +306,7 @@ def test_forbidden_modules_cannot_be_imported_in_the_check(exported, trained):
     for forbidden in ("onnxruntime", "PIL"):
         images = Images(np.zeros((3, 28, 28, 1), np.uint8), None, "images")
         with pytest.raises(FitbenchError, match=f"the exported model cannot be run: .*{forbidden}"):
-            exporting._check(open_run(trained), images, exported("onnx"), [forbidden])
+            agreement.check(open_run(trained), images, exported("onnx"), [forbidden])
 
 
 def test_model_with_own_code_is_refused_for_the_keras_format(copied, tmp_path):
@@ -333,11 +323,3 @@ def test_model_with_own_code_is_refused_for_the_keras_format(copied, tmp_path):
     assert not (tmp_path / "new").exists()
     export(str(copied), Path("none"), "onnx", tmp_path / "new", "random", trust=True)
     assert (tmp_path / "new" / "model.onnx").exists()
-
-
-def test_class_names_are_escaped(copied, tmp_path):
-    change_result(copied, data={"classes": ["<script>", "`|`", "\x1b[2J", "{0}", *"456789"]})
-    export(str(copied), Path("none"), "onnx", tmp_path / "new", "random", trust=False)
-    readme = (tmp_path / "new" / "README.md").read_text()
-    assert "\n       0 <script>\n       1 `|`\n       2 \\x1b[2J\n       3 {0}\n" in readme
-    assert json.loads((tmp_path / "new" / "model.json").read_text())["classes"][2] == "\x1b[2J"

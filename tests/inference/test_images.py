@@ -91,7 +91,11 @@ def test_error_names_a_file_that_is_not_an_image(tmp_path, content, reason):
 
 def test_missing_file_folder_and_pipe_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    for name, reason in (("none.png", "no such file"), (".", "not a file"), ("pipe.png", "not a file")):
+    for name, reason in (
+        ("none.png", "no such file"),
+        (".", "a folder that cannot be listed"),
+        ("pipe.png", "not a file"),
+    ):
         with pytest.raises(DataError, match=reason):
             decode(tmp_path / name, name)
 

@@ -3,10 +3,11 @@ import pytest
 
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import labels
-from fitbench.inference.sources import Batch, Rows
+from fitbench.inference.arrays import ArrayFile
+from fitbench.inference.sources import Batch
 
 CLASSES = ("cat", "dog", "2")
-ROWS = Rows("x.npz", np.zeros((3, 2, 2, 1), np.uint8), "x_test", False)
+ARRAY = ArrayFile("x.npz", np.zeros((3, 2, 2, 1), np.uint8))
 
 
 @pytest.fixture
@@ -32,21 +33,21 @@ def csv(tmp_path, monkeypatch):
     ids=["plain", "header", "other columns", "odd", "output of predict"],
 )
 def test_csv_is_read_with_or_without_a_header(csv, content):
-    loaded = labels.read(csv(content), CLASSES, [])
-    assert loaded.of(Batch(["a.png", "./a.png", "b/c.png", "d.png", "e.png"])) == [0, 0, 2, None, None]
+    loaded = labels.read(csv(content), CLASSES)
+    assert loaded(Batch(["a.png", "./a.png", "b/c.png", "d.png", "e.png"])) == ["cat", "cat", "2", None, None]
 
 
 def test_paths_in_a_csv_may_be_relative_to_its_folder(tmp_path, monkeypatch):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "labels.csv").write_text("img/a.png,dog\n")
     monkeypatch.chdir(tmp_path)
-    loaded = labels.read("set/labels.csv", CLASSES, [])
-    assert loaded.of(Batch(["set/img/a.png", f"{tmp_path}/set/img/a.png", "set/../set/img/a.png"])) == [1, 1, 1]
+    loaded = labels.read("set/labels.csv", CLASSES)
+    assert loaded(Batch(["set/img/a.png", f"{tmp_path}/set/img/a.png", "set/../set/img/a.png"])) == ["dog"] * 3
 
 
 def test_csv_may_label_rows_of_an_array(csv):
-    loaded = labels.read(csv("x.npz[1],dog\n"), CLASSES, [ROWS])
-    assert loaded.of(Batch(["x.npz[0]", "x.npz[1]"], ROWS)) == [None, 1]
+    loaded = labels.read(csv("x.npz[1],dog\n"), CLASSES)
+    assert loaded(Batch(["x.npz[0]", "x.npz[1]"], ARRAY)) == [None, "dog"]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_csv_may_label_rows_of_an_array(csv):
     [
         (
             "a.png,cat\nb.png,bird\n",
-            r"labels\.csv, line 2: 'bird' is not a class of the run, whose classes are cat, dog, 2",
+            r"labels\.csv, line 2: 'bird' is not a class of the run \(cat, dog, 2\)",
         ),
         ("a.png\n", "line 1: expected a path and a label"),
         ("", "has no labels"),
@@ -63,44 +64,20 @@ def test_csv_may_label_rows_of_an_array(csv):
 )
 def test_wrong_csv_is_refused(csv, content, message):
     with pytest.raises(RequestError, match=message):
-        labels.read(csv(content), CLASSES, [])
+        labels.read(csv(content), CLASSES)
 
 
 def test_file_that_is_not_a_csv_is_refused(tmp_path):
     (tmp_path / "x.csv").write_bytes(b'"' + b"a" * 200_000)
     with pytest.raises(DataError, match="cannot be read as CSV"):
-        labels.read(str(tmp_path / "x.csv"), CLASSES, [])
-    with pytest.raises(RequestError, match=r"--labels is 'none\.csv'; expected a CSV file, an array file, or folder"):
-        labels.read("none.csv", CLASSES, [])
+        labels.read(str(tmp_path / "x.csv"), CLASSES)
+    with pytest.raises(
+        RequestError, match=r"--labels is 'none\.csv'; expected a CSV file of paths and labels, or folder"
+    ):
+        labels.read("none.csv", CLASSES)
 
 
 def test_labels_are_read_from_folder_names():
-    loaded = labels.read("folder", CLASSES, [])
-    assert loaded.of(Batch(["x/cat/a.png", "dog/b.png", "bird/c.png"])) == [0, 1, None]
-    assert loaded.of(Batch(["x.npz[0]"], ROWS)) == [None]
-
-
-def test_labels_are_read_from_arrays_of_numbers_or_names(tmp_path):
-    path = tmp_path / "y.npz"
-    for values in ([1, 0, 2], ["dog", "cat", "2"]):
-        np.savez(path, y_test=np.array(values))
-        loaded = labels.read(str(path), CLASSES, [ROWS])
-        assert loaded.of(Batch(["x[1]", "x[2]"], ROWS, 1)) == [0, 2]
-        assert loaded.of(Batch(["a.png"])) == [None]
-
-
-@pytest.mark.parametrize(
-    ("values", "sources", "message"),
-    [
-        ([0, 1], [ROWS], "2 labels for 3 images"),
-        ([0, 1, 3], [ROWS], "labels from 0 to 3; the run has 3 classes, from 0 to 2"),
-        ([0, 1, -1], [ROWS], "labels from -1 to 1"),
-        (["cat", "dog", "bird"], [ROWS], "'bird' is not a class of the run"),
-        ([0, 1, 2], [], "labels in an array need images in exactly one array"),
-        ([0, 1, 2], [ROWS, ROWS], "labels in an array need images in exactly one array"),
-    ],
-)
-def test_wrong_array_of_labels_is_refused(tmp_path, values, sources, message):
-    np.savez(tmp_path / "y.npz", y_test=np.array(values))
-    with pytest.raises(RequestError, match=message):
-        labels.read(str(tmp_path / "y.npz"), CLASSES, sources)
+    loaded = labels.read("folder", CLASSES)
+    assert loaded(Batch(["x/cat/a.png", "dog/b.png", "bird/c.png"])) == ["cat", "dog", None]
+    assert loaded(Batch(["x.npz[0]"], ARRAY)) == [None]

@@ -210,8 +210,14 @@ def test_large_photo_is_prepared(digits):
     assert similarity(auto(image), digits[0]) > 0.8
 
 
-@pytest.mark.parametrize(
-    ("name", "prepare"), [("mnist", Prepare.auto), ("mnist_5k", Prepare.auto), ("fashion_mnist", Prepare.none)]
-)
-def test_auto_is_the_default_for_models_of_mnist(name, prepare):
-    assert default_prepare({"data": {"name": name}}) is prepare
+def test_auto_is_the_default_for_models_of_mnist_under_any_name(configure, tmp_path):
+    mnist_5k = load(configure().data)
+    for name, labels, prepare in (
+        ("renamed", mnist_5k.y_train, Prepare.auto),
+        ("mnist_like", mnist_5k.y_train[::-1], Prepare.none),
+    ):
+        arrays = {"y_train": labels, "x_test": mnist_5k.x_test, "y_test": mnist_5k.y_test}
+        np.savez(tmp_path / f"{name}.npz", x_train=mnist_5k.x_train, **arrays)
+        data = load(configure("data=npz", f"data.path={tmp_path / name}.npz").data)
+        assert data.name == name
+        assert default_prepare({"data": {"name": name, "sha256": data.sha256}}) is prepare

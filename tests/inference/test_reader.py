@@ -87,6 +87,12 @@ def test_unfinished_run_is_refused(copied):
         open_run(copied)
 
 
+def test_unknown_task_is_refused(copied):
+    edit(copied / "result.json", lambda result: result.update(task="regresion"))
+    with pytest.raises(FitbenchError, match=r"result\.json: there is no task 'regresion'; there are classification"):
+        open_run(copied)
+
+
 def test_all_files_are_checked_before_a_model_is_loaded(trained, copied, monkeypatch):
     (copied / "model.keras").write_bytes(b"no zip")
     import keras

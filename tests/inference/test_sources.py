@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 
@@ -5,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.errors import RequestError
-from fitbench.inference.sources import Broken, Rows, Sources, batches
+from fitbench.errors import DataError, RequestError
+from fitbench.inference.sources import batches, open_arrays
 
 
 @pytest.fixture
@@ -34,6 +35,10 @@ def set_stdin(monkeypatch, content: bytes) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
+def names(*arguments: str, null: bool = False) -> list[str]:
+    return [name for batch in batches(arguments, {}, 2, null) for name in batch.names]
+
+
 IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
 
 
@@ -44,7 +49,7 @@ IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
         (["a/"], IN_A),
         (["./a"], IN_A),
         (["a/deep/.."], ["a/deep/../10.PNG", "a/deep/../2.png", "a/deep/../deep/x.jpg"]),
-        (["."], [*IN_A, "b/1.tif", "b.png"]),
+        (["."], ["b.png", *IN_A, "b/1.tif"]),
         (["b.png", "a"], ["b.png", *IN_A]),
         (["a/*.png"], ["a/2.png"]),
         (["**/*.jpg"], ["a/deep/x.jpg", "a/loop/deep/x.jpg"]),
@@ -55,38 +60,41 @@ IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
 )
 def test_files_folders_and_globs_are_listed_in_order(folder, arguments, expected):
     arguments, expected = ([text.format(parent=folder.name) for text in texts] for texts in (arguments, expected))
-    sources = Sources(arguments)
-    assert [path for path in sources if not path.startswith("a/loop/loop")] == expected
-    assert sources.count() == len(list(sources))
+    assert open_arrays(arguments, None) == {}
+    assert [path for path in names(*arguments) if not path.startswith("a/loop/loop")] == expected
 
 
 def test_file_whose_name_looks_like_a_glob_is_read(folder):
     Image.new("L", (2, 2)).save("[a].png")
-    assert list(Sources(["[a].png"])) == ["[a].png"]
+    assert names("[a].png") == ["[a].png"]
+
+
+def test_folder_with_several_links_is_listed_once(folder):
+    for name in "xy":
+        (folder / "b" / name).symlink_to(folder / "a" / "deep")
+    assert names("b") == ["b/1.tif", "b/x/x.jpg"]
 
 
 def test_paths_are_read_from_stdin(folder, monkeypatch):
     set_stdin(monkeypatch, b"b.png\n\na/2.png\nnot here.png\nb\n")
-    assert list(Sources(["-"])) == ["b.png", "a/2.png", "not here.png", "b/1.tif"]
-    assert Sources(["-"]).count() is None
+    assert names("-") == ["b.png", "a/2.png", "not here.png", "b/1.tif"]
     reading, writing = os.pipe()
     os.write(writing, b"two\nlines.png\0b.png\0a/2.png")
     os.close(writing)
     monkeypatch.setattr("sys.stdin", os.fdopen(reading))
-    assert list(Sources(["-"], null=True)) == ["two\nlines.png", "b.png", "a/2.png"]
+    assert names("-", null=True) == ["two\nlines.png", "b.png", "a/2.png"]
 
 
 def test_windows_line_ends_are_accepted(folder, monkeypatch):
-    Image.new("L", (2, 2)).save("odd\r", "PNG")
-    set_stdin(monkeypatch, b"b.png\r\n\r\nb\r\nnot here.png\r\nodd\r\n")
-    assert list(Sources(["-"])) == ["b.png", "b/1.tif", "not here.png", "odd\r"]
+    set_stdin(monkeypatch, b"b.png\r\n\r\nb\r\nnot here.png\r\n")
+    assert names("-") == ["b.png", "b/1.tif", "not here.png"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"])
 def test_empty_stdin_is_refused(folder, monkeypatch, content):
     set_stdin(monkeypatch, content)
     with pytest.raises(RequestError, match="stdin has no paths of images"):
-        list(Sources(["-"]))
+        names("-")
 
 
 @pytest.mark.parametrize(
@@ -101,39 +109,41 @@ def test_empty_stdin_is_refused(folder, monkeypatch, content):
 def test_argument_without_images_is_refused(folder, argument, message):
     (folder / "empty").mkdir()
     with pytest.raises(RequestError, match=message):
-        Sources(["b.png", argument])
+        open_arrays(["b.png", argument], None)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_unreadable_folder_is_reported(folder):
-    (folder / "a" / "deep").chmod(0)
-    broken = [source for source in Sources(["a"]) if isinstance(source, Broken)]
-    assert [(source.name, source.error) for source in broken] == [("a/deep", "permission denied")]
+def test_folder_that_cannot_be_listed_is_yielded_itself(folder, monkeypatch):
+    scandir = os.scandir
+
+    def scan(path):
+        if str(path) == "a/deep":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)  # root may list every folder
+    assert names("a") == ["a/10.PNG", "a/2.png", "a/deep"]
 
 
 def test_arrays_are_opened(folder):
     np.save("x.npy", np.zeros((5, 4, 4), np.uint8))
+    arrays = open_arrays(["b.png", "x.npy", "a"], None)
+    assert list(arrays) == ["x.npy"]
+    assert arrays["x.npy"].pixels.shape == (5, 4, 4, 1)
     (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
-    sources = list(Sources(["b.png", "x.npy", "bad.npy"]))
-    assert isinstance(sources[1], Rows)
-    assert sources[1].pixels.shape == (5, 4, 4, 1)
-    assert isinstance(sources[1].pixels, np.memmap)
-    assert isinstance(sources[2], Broken)
-    assert sources[2].error.startswith("damaged")
-    assert Sources(["b.png", "x.npy", "bad.npy"]).count() == 7
+    with pytest.raises(DataError, match=r"^bad\.npy: damaged"):
+        open_arrays(["b.png", "bad.npy"], None)
 
 
 def test_batches_end_where_files_end_and_arrays_begin(folder):
     np.save("x.npy", np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4))
-    (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
-    all_batches = list(batches(Sources(["a", "x.npy", "bad.npy", "b.png"]), 2))
+    arguments = ["a", "b/1.tif", "x.npy", "b.png"]
+    all_batches = list(batches(arguments, open_arrays(arguments, None), 2, False))
     assert [batch.names for batch in all_batches] == [
         ["a/10.PNG", "a/2.png"],
-        ["a/deep/x.jpg"],
+        ["a/deep/x.jpg", "b/1.tif"],
         ["x.npy[0]", "x.npy[1]"],
         ["x.npy[2]", "x.npy[3]"],
         ["x.npy[4]"],
-        ["bad.npy"],
         ["b.png"],
     ]
     assert all_batches[3].rows[0, 0, 0, 0] == 32

@@ -3,11 +3,15 @@ import sys
 
 import pytest
 
+from .sweeps import start, wait_until_ended
+
 
 @pytest.fixture
 def process_state_restored(monkeypatch):
     """Restore the root logger, to which Hydra adds handlers, and sys.argv, which `launch` changes."""
     monkeypatch.setattr(sys, "argv", ["pytest"])
+    if "absl.logging" in sys.modules:  # its handler would close a stream of pytest when logging is configured
+        sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -15,3 +19,12 @@ def process_state_restored(monkeypatch):
         handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def basic_sweep(tmp_path_factory):
+    """Return the study of the sweep of `sweeps`, trained in one process without interruption."""
+    outputs = tmp_path_factory.mktemp("basic") / "outputs"
+    status, counts, _, _ = wait_until_ended(start(outputs), outputs)
+    assert (status, counts["finished"], counts["failed"]) == (1, 4, 2)
+    return outputs / "default"

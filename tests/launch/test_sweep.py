@@ -1,6 +1,7 @@
 """Sweeps: which runs are trained and which are skipped, the summary, failures, interruptions, and the progress."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError
 from fitbench.launch import command
-from fitbench.launch.progress import Progress
+from fitbench.launch.progress import SweepProgress
 from fitbench.record.claims import claim
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
@@ -245,7 +246,8 @@ def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder
     arguments, study = [*QUICK, "model=softmax", f"outputs={tmp_path}"], tmp_path / "default"
     theirs = folder_of(configure(*arguments, "seed=0"))
     other = holder(theirs)
-    assert launch(["-m", *arguments, "seed=0,1"]) == 0
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs are not finished; run the same command again to finish them$"):
+        launch(["-m", *arguments, "seed=0,1"])
     assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
     assert state_of(theirs) is State.running
     assert attempts(theirs) == 0
@@ -320,9 +322,9 @@ def finish(folder: Path, val_accuracy: float) -> None:
 def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_as_they_fit(tmp_path, capsys):
     folders = [tmp_path / f"digits-mlp-adam-1234abcd-s{seed}" for seed in range(5)]
     finish(folders[0], 0.75)
-    with Progress(folders[1:], 5, {folders[0]}, enabled=True, primary="accuracy") as progress:
+    with SweepProgress(folders[1:], 5, {folders[0]}, visible=True, primary="accuracy") as progress:
         time.sleep(0.02)  # the clock of file times is coarse
-        assert progress.line(80) == "1/5 runs  best val 0.7500"
+        assert progress.line(80) == "1/5 runs  best val 0.7500  starting"
         finish(folders[1], 0.875)
         folders[2].mkdir()
         (folders[2] / "error.txt").write_text("Traceback ...")
@@ -331,18 +333,32 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
         while len(progress.pending) > 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         with claim(folders[3]):
-            assert progress.line(80).startswith("3/5 runs  starting  best val 0.8750  ")
+            assert re.fullmatch(r"3/5 runs  \d s left  best val 0.8750  starting", progress.line(80))
             for epoch in (1, 2):
                 append_history(folders[3], {"epoch": epoch, "loss": 1 / epoch, "val_accuracy": 0.25})
             lines = {width: progress.line(width) for width in (40, 80, 200)}
     # two runs have ended since the sweep began, so the other two take the same time again: a second at most
     assert lines[80] in {
-        f"3/5 runs  epoch 2 loss 0.5000  val 0.2500  best val 0.8750  {seconds} s left" for seconds in (0, 1, 2)
+        f"3/5 runs  {seconds} s left  best val 0.8750  epoch 2 loss 0.5000  val 0.2500" for seconds in (0, 1, 2)
     }
-    assert lines[200].startswith("3/5 runs  digits-mlp-adam-1234abcd-s3: epoch 2 loss 0.5000  val 0.2500  best val ")
-    assert lines[40].startswith("3/5 runs  best val 0.8750  ")
+    assert lines[200].endswith("  digits-mlp-adam-1234abcd-s3: epoch 2 loss 0.5000  val 0.2500")
+    assert lines[40].endswith(" s left  best val 0.8750")
     assert all(len(line) < width for width, line in lines.items())  # writing the last column would start a new line
     assert sorted(capsys.readouterr().err.splitlines()) == [
         f"[2/5] {folders[1].name}  test 0.5000  val 0.8750",
         f"[3/5] {folders[2].name}  failed",
     ]
+
+
+def test_study_with_the_time_in_its_name_is_one_study_for_all_workers(tmp_path, capsys):
+    jobs = ("data=digits", "model=softmax", "training.epochs=1", "seed=range(3)", "workers=2")
+    assert launch(["-m", *jobs, f"outputs={tmp_path}", "study=at-${now:%H-%M-%S-%f}"]) == 0
+    [study] = tmp_path.iterdir()
+    assert summary(capsys.readouterr().out) == {"finished": 3, f"in all; results in {study}": 3}
+
+
+@pytest.mark.parametrize("mode", [("-m",), ()])
+def test_run_does_not_change_the_folder(mode, tmp_path):
+    with pytest.raises(FitbenchError, match=r"^hydra.job.chdir=true: .* \$\{run_dir:\}"):
+        launch([*mode, *QUICK, "model=softmax", "hydra.job.chdir=true", f"outputs={tmp_path}"])
+    assert not list(tmp_path.glob("*/*"))

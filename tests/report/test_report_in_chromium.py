@@ -1,7 +1,6 @@
-"""The page of `fitbench report` in Debian's Chromium, one browser for all tests."""
+"""The page of `fitbench report` in Debian's Chromium."""
 
 import json
-import shutil
 import zlib
 from pathlib import Path
 
@@ -13,14 +12,12 @@ from fitbench.record.history import write_history
 from fitbench.record.result import write_result
 from fitbench.report.report import report
 
+from .. import browser as browsers
 from ..run_folders import KAPPA, SCHEMA_2, record_metrics
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian has both)")
+pytest.importorskip("selenium", reason="needs selenium")
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&lt;\u2028"
 RATES = [0.1, 0.01, 0.003, 0.00001]
@@ -97,45 +94,20 @@ def page(tmp_path_factory) -> Path:
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-class Page:
+class Page(browsers.Page):
     """What a reader does on the page, and what they see."""
 
     def __init__(self, driver, path: Path) -> None:
-        self.driver, self.url = driver, path.as_uri()
+        super().__init__(driver, path.as_uri())
         self.open()
 
     def open(self, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
-        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        self.driver.get(self.url)
+        super().open(width, height, scheme)
         self.wait_for_charts()
 
     def wait_for_charts(self) -> None:
         """Charts are drawn when the browser observes their size, which it does before the second frame."""
         self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-
-    def one(self, css: str):
-        return self.driver.find_element(By.CSS_SELECTOR, css)
-
-    def all(self, css: str):
-        return self.driver.find_elements(By.CSS_SELECTOR, css)
-
-    def js(self, script: str, *arguments):
-        return self.driver.execute_script(script, *arguments)
 
     def column(self, label: str) -> list[str]:
         """The texts of a column of the table of runs, from the top."""
@@ -158,14 +130,6 @@ class Page:
         field.clear()
         field.send_keys(words)
 
-    def click_at(self, x: float, y: float) -> None:
-        self.mouse("mousePressed", x, y)
-        self.mouse("mouseReleased", x, y)
-
-    def mouse(self, kind: str, x: float, y: float) -> None:
-        event = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1, "buttons": kind != "mouseReleased"}
-        self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {**event, "buttons": int(event["buttons"])})
-
     def middle(self, element) -> tuple[float, float]:
         box = self.js(
             """arguments[0].scrollIntoView({ block: "center" });
@@ -187,16 +151,14 @@ def seen(browser, page):
 
 
 def test_it_needs_no_network_and_has_no_errors(seen, page):
-    seen.driver.get_log("browser"), seen.driver.get_log("performance")
+    seen.problems(), seen.requested()
     seen.open()
     assert len(seen.column("run_id")) == 18
     assert all(
         seen.js("return [...document.querySelectorAll('figure svg')].map((s) => s.querySelector('path') !== null)")
     )
-    assert seen.driver.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in seen.driver.get_log("performance")]
-    requests = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    assert requests == [page.as_uri()]
+    assert seen.problems() == []
+    assert seen.requested() == [page.as_uri()]
 
 
 def test_the_page_may_not_reach_the_network_nor_make_markup_of_texts(seen):
@@ -208,7 +170,7 @@ def test_the_page_may_not_reach_the_network_nor_make_markup_of_texts(seen):
         "fetch('http://127.0.0.1:9/').then(() => arguments[0]('sent'), (error) => arguments[0](error.message))"
     )
     assert fetched == "Failed to fetch"
-    assert any("Content Security Policy" in entry["message"] for entry in seen.driver.get_log("browser"))
+    assert any("Content Security Policy" in problem for problem in seen.problems())
 
 
 def test_hostile_texts_stay_text(seen):
@@ -433,7 +395,7 @@ def test_the_comparison_offers_every_recorded_metric_and_knows_its_direction(kap
     names = pick(kappa, "comparison", "test macro F1")
     assert {"test accuracy", "test macro F1", "test Cohen's kappa", "validation macro F1"} <= set(names)
     assert kappa.one("#comparison .answer").text.startswith("Highest test macro F1: ")
-    assert kappa.driver.get_log("browser") == []
+    assert kappa.problems() == []
 
 
 def test_the_runs_are_sorted_by_a_metric_in_its_direction(kappa):

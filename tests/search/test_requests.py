@@ -35,7 +35,7 @@ REFUSED = [
     (["seed=0,1"], "seed makes no other configuration, so there is nothing to choose; search.seeds=N trains"),
     # the settings
     ([RATE, "search.trial=3"], "search.trial: there is no such key. Did you mean search.trials?"),
-    ([RATE, "search.whatever=3"], "search.whatever: there is no such key; search has trials, timeout, workers, "),
+    ([RATE, "search.whatever=3"], "search.whatever: there is no such key; search has trials, timeout, sampler, "),
     (["training.batch_size=interval(16,64)"], "; an interval of whole numbers is tag(int,interval(a,b))"),
     ([RATE, "search=optimizer"], "search has default, optimizers. Did you mean optimizers?"),
     ([RATE, "search.trials=many"], "search.trials: Value 'many' of type 'str' could not be converted to Integer"),
@@ -68,8 +68,8 @@ REFUSED = [
     ([RATE, "search.sampler=grid"], "goes through all values, and optimizer.learning_rate has an interval; "),
     # what is no part of a search
     ([RATE, "force=true"], "force=true: a search takes recorded results; leave it out, or give another study=NAME"),
-    ([RATE, "hydra.job.name=mine"], "a search is not launched by Hydra; search.workers=N starts processes"),
-    ([RATE, "hydra/launcher=joblib"], "a search is not launched by Hydra; search.workers=N starts processes"),
+    ([RATE, "hydra.job.name=mine"], "a search is not launched by Hydra; workers=N starts processes"),
+    ([RATE, "hydra/launcher=ray"], "a search is not launched by Hydra; workers=N starts processes"),
     ([RATE, "-m"], "-m: fitbench search has no such option; it takes overrides, and --config-dir DIR"),
     ([RATE, "--config-dir"], "--config-dir: fitbench search has no such option"),
     ([RATE, "--config-dir=/no/such"], "--config-dir /no/such: there is no such folder"),
@@ -153,7 +153,7 @@ def test_study_of_another_search_is_refused_with_the_difference_and_not_touched(
         ["search.trials=99"],
         ["search.sampler=random"],
         ["search.seed=3"],
-        ["search.workers=4"],
+        ["workers=4"],
         ["threads=1"],
     ],
 )

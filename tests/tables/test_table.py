@@ -47,7 +47,6 @@ def test_a_table_is_rendered_without_keras_from_the_run_folders_alone(small, mea
     ("options", "message"),
     [
         ({"format": "pdf"}, "--format is 'pdf'; it must be one of table, markdown"),
-        ({"workers": 2}, "--workers is for what --run launches"),
         ({"overrides": ["threads=1"]}, "threads=1 is for what --run launches"),
         ({"write": True, "rows": "mlp"}, "--write records the whole table"),
         ({"write": True, "seeds": 2}, "--write records the whole table"),
@@ -63,14 +62,14 @@ def test_a_wrong_request_is_refused(small, tmp_path, launched, options, message)
 
 
 def test_run_launches_every_row_and_seed_as_one_sweep(small, composed, launched, tmp_path, capsys):
-    overrides = ["threads=1", "hydra.verbose=true"]
-    assert launching.train(part(small, None, 3), composed(small), 2, overrides) == 0
+    overrides = ["threads=1", "workers=2", "hydra.verbose=true"]
+    assert launching.train(part(small, None, 3), composed(small), overrides) == 0
     [(arguments, jobs)] = launched
     assert jobs == [
         {"overrides": ["data=digits", "training.epochs=2", "model=softmax"], "seeds": [0, 1, 2]},
         {"overrides": ["data=digits", "training.epochs=2", "model=mlp", "model.hidden=[20]"], "seeds": [0, 1, 2]},
     ]
-    assert {"-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *overrides, "study=small"} <= set(arguments)
+    assert {"-m", *overrides, "study=small"} <= set(arguments)
     assert f"outputs='{tmp_path / 'outputs'}'" in arguments
     said = capsys.readouterr()
     assert "what the sweep says" not in said.out
@@ -80,7 +79,7 @@ def test_run_launches_every_row_and_seed_as_one_sweep(small, composed, launched,
 def test_a_finished_table_launches_nothing(small, composed, launched, measure, capsys):
     for label in ("softmax", "mlp"):
         measure(small, label, dict.fromkeys(range(5), 0.9))
-    assert launching.train(small, composed(small), None) == 0
+    assert launching.train(small, composed(small)) == 0
     assert not launched
     assert "every run of this table is finished" in capsys.readouterr().err
 

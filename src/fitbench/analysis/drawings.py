@@ -53,7 +53,7 @@ def _confusion_content(predictions: Predictions, names: Sequence[str]) -> dict[s
 
 def _confusion_sections(out: Console, predictions: Predictions, names: Sequence[str]) -> list[Section]:
     matrix = _matrix(predictions, names)
-    sections = [_per_class(out, matrix, names)]
+    sections = [per_class_section(out, matrix, names)]
     confused = scores.confused_pairs(matrix, names, PAIRS)
     if confused:
         pairs = table(out, "true", "read as", "times", "share", right=("times", "share"), flexible=("true", "read as"))
@@ -64,7 +64,8 @@ def _confusion_sections(out: Console, predictions: Predictions, names: Sequence[
     return sections
 
 
-def _per_class(out: Console, matrix: np.ndarray, names: Sequence[str]) -> Section:
+def per_class_section(out: Console, matrix: np.ndarray, names: Sequence[str]) -> Section:
+    """Precision, recall and F1 of each class of a confusion matrix, int [true classes, predicted classes]."""
     classes = scores.per_class(matrix, names)
     heading, listed = "Per class", classes
     if len(classes) > CLASSES:

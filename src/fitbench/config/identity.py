@@ -21,6 +21,7 @@ NOT_IDENTITY = (
     "code",
     "retry_failed",
     "fail_fast",
+    "workers",
     "outputs",
     "progress",
     "metrics",
@@ -34,6 +35,7 @@ NOT_IDENTITY = (
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
     "code": "recorded",
+    "workers": 1,
     "metrics": ["accuracy"],
     "data.preprocess": None,
     "training.targets": None,

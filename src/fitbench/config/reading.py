@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fitbench.config import builders
 from fitbench.config.errors import validated
 from fitbench.config.identity import NEUTRAL, plain, with_current_names
+from fitbench.config.interpolations import check_constant
 from fitbench.config.schema import Config
 from fitbench.errors import RequestError
 
@@ -21,6 +22,7 @@ def from_hydra(composed: DictConfig) -> Config:
         RequestError: a key is unknown or missing, or a value has the wrong type or is impossible.
     """
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    check_constant(own)
     try:
         values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:

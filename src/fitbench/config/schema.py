@@ -397,6 +397,7 @@ class Config(Section):
     code: Literal["recorded", "any"]
     retry_failed: bool
     fail_fast: bool
+    workers: Count
     outputs: str
     progress: bool
 

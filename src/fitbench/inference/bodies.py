@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-from itertools import chain
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
-from fitbench.errors import DataError
-from fitbench.inference.images import decode
-from fitbench.inference.limits import Limits
-from fitbench.inference.prepare import Prepare, prepare_image
+from fitbench.inference.api import RequestLimits
 from fitbench.text import clean
 
-# The name of an image in responses, and its file or its pixels, uint8 [height, width(, channels)].
+# The name of an image in responses, and its file or its pixels, uint8 [height, width, 1 or 3].
 NamedImage = tuple[str, bytes | np.ndarray]
 NAME_CHARACTERS = 200
-LARGE_JSON_BYTES = 100_000  # parsing them takes a millisecond
 
 
-async def read(request: Request, limits: Limits) -> list[NamedImage]:
+async def read(request: Request, limits: RequestLimits) -> list[NamedImage]:
     """Read the images of a request in order, without decoding files.
 
     Raises:
         HTTPException: 400, 413, 415 or 422.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        body = await request.body()
-        if len(body) < LARGE_JSON_BYTES:
-            return _arrays(body, limits.images)
-        return await asyncio.to_thread(_arrays, body, limits.images)
+    if int(request.headers.get("content-length", 0)) > limits.bytes:
+        raise _too_large(limits)
+    request = Request(request.scope, _counted(request.receive, limits))
     if kind == "multipart/form-data":
-        return await _files(request, limits.images)
+        return await _files(request, limits)
+    if kind == "application/json":
+        return await asyncio.to_thread(_arrays, await request.body(), limits)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [("image", await request.body())]
     raise HTTPException(
@@ -49,52 +43,28 @@ async def read(request: Request, limits: Limits) -> list[NamedImage]:
     )
 
 
-def open_image(name: str, content: bytes | np.ndarray, limits: Limits) -> Image.Image | np.ndarray:
-    """Decode an image if it is a file.
+def _counted(receive: Receive, limits: RequestLimits) -> Receive:
+    """Wrap `receive` so that a body that is too large raises HTTPException 413 while it arrives."""
+    count = 0
 
-    Raises:
-        HTTPException: 422, the file cannot be read or is too large.
-    """
-    if isinstance(content, np.ndarray):
-        return content
-    try:
-        return decode(io.BytesIO(content), name, limits.pixels)
-    except DataError as error:
-        raise HTTPException(422, str(error)) from None
+    async def counted() -> Message:
+        nonlocal count
+        message = await receive()
+        count += len(message.get("body", b""))
+        if count > limits.bytes:
+            raise _too_large(limits)
+        return message
 
-
-def area(image: Image.Image | np.ndarray) -> int:
-    """Return the number of pixels of an image."""
-    return image.width * image.height if isinstance(image, Image.Image) else image.shape[0] * image.shape[1]
+    return counted
 
 
-def pixels(name: str, image: Image.Image | np.ndarray, shape: tuple[int, int, int], prepare: Prepare) -> np.ndarray:
-    """Prepare an image for a model: uint8 [height, width, channels], `shape`.
-
-    Raises:
-        HTTPException: 422, an array with `Prepare.none` does not have the model's shape.
-    """
-    if isinstance(image, Image.Image):
-        return prepare_image(image, shape, prepare)
-    array = image[..., np.newaxis] if image.ndim == 2 else image
-    if array.shape == shape and prepare is Prepare.none:
-        return array
-    if prepare is Prepare.none or array.shape[2] not in (1, 3):
-        expected = " x ".join(map(str, shape[:2] if shape[2] == 1 else shape))
-        actual = " x ".join(map(str, image.shape))
-        raise HTTPException(
-            422,
-            f"{name} is {actual}; the model takes {expected}. With ?prepare=auto, images of other sizes are resized",
-        )
-    return prepare_image(Image.fromarray(array[..., 0] if array.shape[2] == 1 else array), shape, prepare)
+def _too_large(limits: RequestLimits) -> HTTPException:
+    return HTTPException(413, f"the request is larger than {limits.bytes:,} bytes", {"connection": "close"})
 
 
-# -- a form -----------------------------------------------------------------------------------------------------------
-
-
-async def _files(request: Request, max_images: int) -> list[NamedImage]:
+async def _files(request: Request, limits: RequestLimits) -> list[NamedImage]:
     files: list[NamedImage] = []
-    async with request.form(max_files=max_images, max_fields=8) as form:
+    async with request.form(max_files=limits.images, max_fields=8) as form:
         for field, value in form.multi_items():
             if not isinstance(value, UploadFile):
                 raise HTTPException(
@@ -108,52 +78,43 @@ async def _files(request: Request, max_images: int) -> list[NamedImage]:
     return files
 
 
-# -- JSON -------------------------------------------------------------------------------------------------------------
-
-
-def _arrays(body: bytes, max_images: int) -> list[NamedImage]:
+def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
     try:
-        content = json.loads(body, parse_constant=_refuse)
+        content = json.loads(body)
     except RecursionError:
         raise HTTPException(400, "the JSON is nested too deeply") from None
     except ValueError as error:
         raise HTTPException(400, f"not valid JSON: {clean(error)!s:.200}") from None
-    if not isinstance(content, dict) or set(content) not in ({"image"}, {"images"}):
-        raise HTTPException(
-            422, 'expected {"image": rows of numbers} or {"images": list of such images}, without other keys'
-        )
-    if "image" in content:
-        return [("image", _image(content["image"], "image"))]
-    images = content["images"]
-    if not isinstance(images, list) or not images:
-        raise HTTPException(422, "images: expected a list of at least one image")
-    if len(images) > max_images:
-        raise HTTPException(413, f"images: {len(images):,} images; a request may have at most {max_images:,}")
-    return [(name, _image(image, name)) for number, image in enumerate(images) if (name := f"images[{number}]")]
+    match content:
+        case {"image": rows, **others} if not others:
+            return [("image", _pixels(rows, "image"))]
+        case {"images": [_, *_] as images, **others} if not others:
+            if len(images) > limits.images:
+                text = f"images: {len(images):,} images; a request may have at most {limits.images:,}"
+                raise HTTPException(413, text)
+            return [(name := f"images[{i}]", _pixels(rows, name)) for i, rows in enumerate(images)]
+    text = 'expected {"image": rows of numbers} or {"images": [one or more such images]}, without other keys'
+    raise HTTPException(422, text)
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
+def _pixels(rows: Any, name: str) -> np.ndarray:
+    """Convert nested lists of whole numbers from 0 to 255 to pixels, uint8 [height, width, 1 or 3].
 
-
-def _image(rows: Any, name: str) -> np.ndarray:
-    """Convert nested lists of whole numbers from 0 to 255 to pixels, uint8 [height, width(, channels)].
-
-    np.array(rows) is not used: it accepts strings as numbers, and takes memory for the longest string per element.
+    The types are checked in an array of Python objects, because np.array(rows) accepts strings as numbers, and takes
+    the memory of the longest string per element.
     """
-    flat, shape = rows, list[int]()
-    while isinstance(flat, list) and flat and isinstance(flat[0], list) and len(shape) < 3:
-        if set(map(type, flat)) != {list} or len(set(map(len, flat))) != 1:
-            raise HTTPException(422, f"{name}: its rows have different lengths")
-        shape.append(len(flat[0]))
-        flat = list(chain.from_iterable(flat))
-    if not isinstance(flat, list) or not flat or len(shape) not in (1, 2):
-        raise HTTPException(422, f"{name}: expected rows of pixels, [height][width] or [height][width][channels]")
-    shape.insert(0, len(rows))
     try:
-        values = np.array(flat, np.float64) if set(map(type, flat)) <= {int, float} else None
-    except OverflowError:
-        values = None
-    if values is None or values.min() < 0 or values.max() > 255 or (values != np.rint(values)).any():
-        raise HTTPException(422, f"{name}: pixels must be whole numbers from 0 to 255")
-    return values.astype(np.uint8).reshape(shape)
+        objects = np.array(rows, object)
+        numbers = objects.ndim in (2, 3) and set(map(type, objects.flat)) <= {int, float}
+        values = objects.astype(np.float64) if numbers else np.empty(0)
+    except (ValueError, OverflowError):
+        values = np.empty(0)
+    pixels = values[..., np.newaxis] if values.ndim == 2 else values
+    is_image = pixels.ndim == 3 and pixels.shape[2] in (1, 3) and pixels.size > 0
+    if not is_image or not ((pixels >= 0) & (pixels <= 255) & (pixels == np.rint(pixels))).all():
+        raise HTTPException(
+            422,
+            f"{name}: expected whole numbers from 0 to 255 in rows of equal length, [height][width], or "
+            "[height][width][channels] with 1 or 3 channels",
+        )
+    return pixels.astype(np.uint8)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench import user_metrics
 from fitbench.analysis import scores
-from fitbench.analysis.statistics import Interval, wilson
-from fitbench.config import Backend, Data, ImageFolder, Training
+from fitbench.analysis.statistics import wilson
+from fitbench.config import Config, Data, ImageFolder
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference.comparison import compare, describe
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
-from fitbench.metrics import accuracy
+from fitbench.inference.score import print_scores
+from fitbench.metrics import Metric, get
 from fitbench.record import evaluations, reading
 from fitbench.record.files import replacing, write_whole
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean, console
+from fitbench.text import check_format, clean, console, number
 
 if TYPE_CHECKING:
     from fitbench.data.dataset import Dataset
@@ -49,7 +52,7 @@ class Part:
 
 
 def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part: str, format: str, trust: bool) -> None:
-    """Evaluate the model of a run on one part of a data set, and record and print the metrics.
+    """Evaluate the model of a run on one part of a data set, and record and print the metrics of the run.
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
@@ -58,7 +61,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         overrides: overrides data.KEY=VALUE.
         part: the part of the data set, 'test' or 'train'.
         format: 'table', or 'json' for the record with metrics per class and the confusion matrix.
-        trust: as in `open_run`.
+        trust: as in `open_run`. Without it, metrics that are the user's own functions are left out.
 
     Raises:
         RequestError: no run or several runs match, or the data do not have the shape or the classes of the run.
@@ -70,24 +73,29 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
     folder = reading.find_run(run, outputs)
     result = finished(folder)
-    training = configuration(result, folder).training
-    config = _compose(data, overrides)
+    config = configuration(result, folder)
+    data_config = _compose(data, overrides)
     from fitbench.data.loading import load
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
-    with notice(True, f"reading {config.name}"):
-        chosen = _choose_part(load(config), part, result)
+    with notice(True, f"reading {data_config.name}"):
+        chosen = _choose_part(load(data_config), part, result)
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
-    _check_shape(reader, chosen, config)
+    _check_shape(reader, chosen, data_config)
+    metrics = _load_metrics(reader, config, trust)
     with notice(True, f"reading {len(chosen.labels):,} images"):
         logits, device = _logits(reader, chosen.images)
-    record = _record(reader, config, chosen, training, logits, device)
+    record = _record(reader, config, data_config, chosen, metrics, logits) | {"device": device}
     path = _write(reader, record, chosen.labels, logits)
     matrix = scores.confusion(chosen.labels, logits.argmax(axis=1), len(reader.classes))
-    (_print_json if format == "json" else _print)(reader, record, path, matrix)
+    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
+    if format == "json":
+        _print_json(reader, primary, record, path, matrix)
+    else:
+        _print(reader, metrics, primary, record, path, matrix)
 
 
 def _compose(data: str, overrides: Sequence[str]) -> Data:
@@ -155,36 +163,47 @@ def _check_shape(reader: Reader, part: Part, config: Data) -> None:
 
 
 def _logits(reader: Reader, images: Any) -> tuple[np.ndarray, str]:
-    """Compute the outputs of the model, float32 [N, classes]. Also return the name of the device."""
+    """Compute the outputs of the model as training does, float32 [N, classes]. Also return the name of the device."""
     from fitbench.training import backend
+    from fitbench.training.evaluate import predict
 
-    size = reader.batch_size
     with backend.on("auto") as device:
-        starts = range(0, images.shape[0], size)
-        return np.concatenate([reader.logits(np.asarray(images[start : start + size])) for start in starts]), device
+        return predict(reader.model, images), device
+
+
+def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metric]:
+    """Load the metrics of a run and the default metrics of its task, by name, without the loss."""
+    own = [name for name, entry in config.metrics.items() if entry is not None]
+    if own and not trust:
+        sys.stderr.write(f"fitbench: without --trust, these metrics are left out: {clean(', '.join(own))}\n")
+    entries = dict.fromkeys(reader.task.default_metrics) | config.metrics
+    return {name: user_metrics.load(name, entry) for name, entry in entries.items() if trust or name not in own}
 
 
 # -- the record -------------------------------------------------------------------------------------------------------
 
 
 def _record(
-    reader: Reader, config: Data, part: Part, training: Training, logits: np.ndarray, device: str
+    reader: Reader, config: Config, data_config: Data, part: Part, metrics: Mapping[str, Metric], logits: np.ndarray
 ) -> dict[str, Any]:
+    """Return the content of the record, without the device."""
     from fitbench.training import objective
     from fitbench.training.environment import git_state, versions
+    from fitbench.training.measures import Measures
 
-    data, count = part.data, len(part.labels)
+    data, count, training = part.data, len(part.labels), config.training
     targets = objective.targets(part.labels, reader.task.outputs(reader.classes), training)
     loss = float(objective.loss(training)(targets, logits))
-    proportion = accuracy(part.labels, logits)
+    measures = Measures(dict(metrics), reader.task, training.loss.value, None, get("loss"), None)
+    values = measures.score(metrics, part.labels, logits)
     return {
         "schema": evaluations.SCHEMA,
         "run_id": reader.run_id,
         "run_finished_at": reader.result["finished_at"],
         "data": {
             "name": data.name,
-            "source": config.source.value,
-            "path": getattr(config, "path", None),
+            "source": data_config.source.value,
+            "path": getattr(data_config, "path", None),
             "sha256": data.sha256,
             "part": part.name,
             "count": count,
@@ -192,11 +211,14 @@ def _record(
             "matched": part.matched,
             "skipped": len(data.skipped),
         },
-        "metrics": {"loss": loss if math.isfinite(loss) else None, "accuracy": proportion},
-        "accuracy_interval": list(wilson(round(proportion * count), count)),
-        "versions": versions(Backend(reader.result["config"]["backend"])),
+        "metrics": {"loss": loss if math.isfinite(loss) else None, **values},
+        **{
+            f"{name}_interval": list(wilson(round(value * count), count))
+            for name, value in values.items()
+            if metrics[name].proportion and value is not None
+        },
+        "versions": versions(config.backend),
         "git": git_state(),
-        "device": device,
         "evaluated_at": utc_now(),
     }
 
@@ -225,70 +247,35 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
 # -- output -----------------------------------------------------------------------------------------------------------
 
 
-def _compare(reader: Reader, record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the run's own test accuracy and the difference from it, with intervals; None for the same images."""
-    own, data, recorded = reader.result["data"], record["data"], reader.result["metrics"].get("test_accuracy")
-    if recorded is None or own["test"] < 1 or (data["sha256"], data["part"]) == (own["sha256"], "test"):
-        return None
-    images, count = own["test"], data["count"]
-    correct, own_correct = round(record["metrics"]["accuracy"] * count), round(recorded * images)
-    estimate, interval = difference(correct, count, own_correct, images)
-    return {
-        "test_accuracy": recorded,
-        "test_accuracy_interval": list(wilson(own_correct, images)),
-        "difference": estimate,
-        "difference_interval": list(interval),
-    }
-
-
-def _print_json(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
+def _print_json(reader: Reader, primary: Metric, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
     content = {
         **record,
         "path": str(path),
-        "compared": _compare(reader, record),
+        "compared": compare(reader.result, record, primary),
         "per_class": scores.per_class(matrix, reader.classes),
         "confusion": matrix.tolist(),
     }
     print(json.dumps(content, indent=2, allow_nan=False))
 
 
-def _print(reader: Reader, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
-    from fitbench.inference.score import Scores
-
+def _print(
+    reader: Reader,
+    metrics: Mapping[str, Metric],
+    primary: Metric,
+    record: dict[str, Any],
+    path: Path,
+    matrix: np.ndarray,
+) -> None:
     out = console()
     data, own = record["data"], reader.result["data"]
     out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
-    totals = Scores(reader.classes)
-    totals.matrix += matrix
-    totals.show(out)
-    loss = record["metrics"]["loss"]
-    lines = [f"loss {'not finite' if loss is None else f'{loss:.4f}'}"]
-    compared = _compare(reader, record)
-    if compared is None:
-        lines.append("these are the run's own test images")
-    else:
-        low, high = compared["difference_interval"]
-        conclusion = "not significant" if low <= 0 <= high else "significant"
-        lines += [
-            f"on its own {own['test']:,} test images ({clean(own['name'])}): accuracy {compared['test_accuracy']:.4f}, "
-            "95% interval {:.4f} to {:.4f}".format(*compared["test_accuracy_interval"]),
-            f"difference {compared['difference']:+.4f}, 95% interval {low:+.4f} to {high:+.4f}: {conclusion}",
-        ]
+    print_scores(out, matrix, reader.classes)
+    described = {"loss": get("loss")} | {name: metric for name, metric in metrics.items() if name != "accuracy"}
+    lines = [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
+    lines += describe(reader.result, record, primary)
     if data["sha256"] == own["sha256"] and data["part"] == "train":
-        lines.append("the model was trained on these images; the accuracy does not apply to new images")
+        lines.append("the model was trained on these images; the metrics do not apply to new images")
     if data["skipped"]:
         lines.append(f"{data['skipped']:,} unreadable images are left out")
-    for line in lines:
-        out.print(line)
-    out.print(clean(path), soft_wrap=True)
-
-
-def difference(correct: int, images: int, other_correct: int, other_images: int) -> tuple[float, Interval]:
-    """Return the difference of two accuracies on independent images, with its 95% interval.
-
-    Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, which combines the score intervals of the two
-    proportions.
-    """
-    p, q = correct / images, other_correct / other_images
-    (low, high), (other_low, other_high) = wilson(correct, images), wilson(other_correct, other_images)
-    return p - q, (p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low))
+    for line in (*lines, clean(path)):
+        out.print(line, soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -30,8 +29,9 @@ def decode(source: str | Path | BinaryIO, name: str, max_pixels: int = MAX_PIXEL
         DataError: the file is not an image of a known format, or is damaged or too large; the message begins with the
             name.
     """
-    if isinstance(source, str | Path) and not os.path.isfile(source) and os.path.exists(source):  # noqa: PTH110, PTH113
-        raise DataError(f"{clean(name)}: not a file")  # reading a pipe could wait for ever
+    if isinstance(source, str | Path) and Path(source).exists() and not Path(source).is_file():
+        kind = "a folder that cannot be listed" if Path(source).is_dir() else "not a file"
+        raise DataError(f"{clean(name)}: {kind}")  # reading a pipe could wait for ever
     try:
         with Image.open(source, formats=IMAGE_FORMATS) as file:
             if file.width * file.height > max_pixels:

@@ -62,11 +62,7 @@ class Reader:
 
     @property
     def task(self) -> Task:
-        """The run's task.
-
-        Raises:
-            RequestError: there is no task of the name that is recorded.
-        """
+        """The task of the run."""
         return task_of(self.result["task"])
 
     @property
@@ -113,12 +109,17 @@ def finished(folder: Path) -> dict[str, Any]:
     """Read the result of a run, which must be finished.
 
     Raises:
-        FitbenchError: the run is not finished, or result.json is damaged.
+        FitbenchError: the run is not finished, result.json is damaged, or there is no task of the recorded name.
     """
     state = state_of(folder)
     if state is not State.finished:
         raise FitbenchError(f"{folder}: the run is {state.value}; only a finished run has a model")
-    return reading.read_result(folder)
+    result = reading.read_result(folder)
+    try:
+        task_of(result["task"])
+    except RequestError as error:
+        raise FitbenchError(f"{folder}/result.json: {error}") from None
+    return result
 
 
 def configuration(result: dict[str, Any], folder: Path) -> Config:
@@ -180,7 +181,7 @@ def _open(folder: Path, result: dict[str, Any], path: Path, own_code: list[Forei
             outputs = predict(np.zeros((2, *shape), np.uint8))
     except Exception as error:
         raise FitbenchError(f"{path}: does not take images, uint8 {shape}: {_first_line(error)}") from error
-    if outputs.shape != (2, len(classes)):
+    if outputs.shape != (2, task_of(result["task"]).outputs(classes)):
         raise FitbenchError(
             f"{path}: the model has {outputs.shape[1:]} outputs per image; result.json has {len(classes)} classes"
         )

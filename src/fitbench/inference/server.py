@@ -4,88 +4,86 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Set
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from importlib import resources
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp
+from starlette.staticfiles import StaticFiles
 
+from fitbench import quantities, report
 from fitbench.inference import api, bodies
-from fitbench.inference.limits import Guard
 from fitbench.inference.reader import Reader
 from fitbench.inference.service import Service
+from fitbench.metrics import join
 from fitbench.text import clean
 from fitbench.version import __version__
 
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PAGE = Path(__file__).parent / "page"
+BASE_CSS = Path(report.__file__).parent / "page" / "base.css"  # shared with the report
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-cache",
+}
 
 
-def make_app(service: Service, hosts: Set[str] | None = None) -> ASGIApp:
-    """Create the application. It closes the service when it ends.
+def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:
+    """Create the application.
 
     Args:
         service: the models.
-        hosts: the allowed host names; None allows any.
+        hosts: the allowed host names; '*' allows any. This protects against DNS rebinding, in which the page of another
+            site points the name of that site at this computer.
     """
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        service.close()
-
     app = FastAPI(
         title="fitbench serve",
         version=__version__,
         description="Models of finished runs that classify images.",
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
     )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    app.middleware("http")(_add_headers)
     _add_api(app, service)
     _add_pages(app)
     _add_errors(app)
-    return Guard(app, service.limits, hosts)
+    return app
+
+
+async def _add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await answer(request)
+    response.headers.update(HEADERS)
+    return response
 
 
 def _add_api(app: FastAPI, service: Service) -> None:
-    limits = service.limits
-
     @app.post(
         "/predict", summary="Classify images", description=api.PREDICT, openapi_extra={"requestBody": api.BODY},
         response_model=api.Predictions, responses={200: api.PREDICT_RESPONSE, **api.PROBLEMS},
     )  # fmt: skip
     async def predict(request: Request, query: Annotated[api.PredictQuery, Query()]) -> Response:
         models = service.choose(query.model)
-        images = await bodies.read(request, limits)
-        try:
-            async with asyncio.timeout(limits.answer_seconds):
-                predictions = await _while_connected(
-                    request, service.predict(images, models, query.prepare, query.seen)
-                )
-        except TimeoutError:
-            text = f"there was no answer within {limits.answer_seconds:g} s; try again later"
-            raise HTTPException(503, text, {"retry-after": "1"}) from None
-        service.images += len(images)
+        images = await bodies.read(request, service.limits)
+        predictions = await asyncio.to_thread(service.predict, images, models, query.prepare, query.seen)
         return Response(predictions, media_type="application/json")
 
-    @app.head("/models", include_in_schema=False)
     @app.get("/models", summary="The models")
     async def models() -> api.Models:
         """List the models, the shapes of their images, and the limits of a request."""
-        return api.Models(
-            models=[_model(name, reader) for name, reader in service.readers.items()],
-            limits=api.RequestLimits(bytes=limits.bytes, pixels=limits.pixels, images=limits.images),
-            version=__version__,
-        )
+        described = [_describe(name, reader) for name, reader in service.readers.items()]
+        return api.Models(models=described, limits=service.limits, version=__version__)
 
-    @app.head("/health", include_in_schema=False)
     @app.get("/health", summary="The state of the server")
     async def health() -> api.Health:
         """Answer while the server works."""
@@ -93,65 +91,36 @@ def _add_api(app: FastAPI, service: Service) -> None:
         return api.Health(models=len(service.readers), images=service.images, seconds=seconds)
 
 
-async def _while_connected(request: Request, answer: Coroutine[None, None, bytes]) -> bytes:
-    """Await the answer to a request whose body has been read. Cancel it if the client disconnects.
-
-    Raises:
-        ClientDisconnect: the client has disconnected.
-    """
-    answering = asyncio.ensure_future(answer)
-    disconnecting = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait((answering, disconnecting), return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            raise ClientDisconnect
-        return answering.result()
-    finally:
-        answering.cancel()
-        disconnecting.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _model(name: str, reader: Reader) -> api.Model:
+def _describe(name: str, reader: Reader) -> api.Model:
     result = reader.result
+    primary = result["primary"]
     return api.Model(
         model=name,
         name=str(result["config"]["model"].get("name", "model")),
         data=result["data"]["name"],
         classes=list(reader.classes),
         shape=list(reader.shape),
-        test_accuracy=result["metrics"].get("test_accuracy"),
+        metric=quantities.from_info(primary, result["metric_info"][primary]).label,
+        test_value=result["metrics"].get(join("test", primary)),
         parameters=result["parameters"],
     )
 
 
 def _add_pages(app: FastAPI) -> None:
-    """Serve the files of the page from memory, so that no requested name reaches the file system."""
-    files = {file.name: file.read_bytes() for file in (resources.files("fitbench.inference") / "page").iterdir()}
-    files["base.css"] = (
-        resources.files("fitbench.report") / "page" / "base.css"
-    ).read_bytes()  # shared with the report
+    for path, file in {"/": PAGE / "index.html", "/docs": PAGE / "docs.html", "/page/base.css": BASE_CSS}.items():
+        app.router.add_route(path, _sender(file), include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE))
 
-    def serve(path: str, name: str) -> None:
-        content = files[name]
-        media_type = TYPES[name[name.rindex(".") :]]
 
-        @app.api_route(path, methods=["GET", "HEAD"], include_in_schema=False)
-        async def page() -> Response:
-            return Response(content, media_type=media_type)
+def _sender(file: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def send(_: Request) -> Response:
+        return FileResponse(file)
 
-    serve("/", "index.html")
-    serve("/docs", "docs.html")
-    for name in files:
-        serve(f"/page/{name}", name)
+    return send
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Answer every error with {"error": text}."""
+    """Answer errors with {"error": text}."""
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

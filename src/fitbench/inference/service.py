@@ -1,50 +1,42 @@
-"""The served models, and the threads that prepare images, run models and write responses."""
+"""Classifies the images of requests with the served models."""
 
 from __future__ import annotations
 
-import asyncio
+import io
 import json
-import os
 import threading
 import time
-from collections.abc import Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from starlette.exceptions import HTTPException
 
-from fitbench.inference import bodies
-from fitbench.inference.batching import Batcher
-from fitbench.inference.limits import Limits
-from fitbench.inference.prepare import Prepare, default_prepare
+from fitbench.errors import DataError
+from fitbench.inference.api import RequestLimits
+from fitbench.inference.bodies import NamedImage
+from fitbench.inference.images import decode
+from fitbench.inference.prepare import Prepare, default_prepare, prepare_image
 from fitbench.inference.reader import Reader
-
-Form = tuple[tuple[int, int, int], Prepare]  # the shape of a model's images, and how they are prepared
 
 
 class Service:
-    """Models by name, and the threads that prepare images and run models.
+    """The served models. Several threads may call `predict` at a time; one of them runs a model.
 
     Attributes:
         readers: the models by name.
-        limits: the limits of requests.
+        limits: the limits of a request.
         started: when the service was created (`time.monotonic`).
         images: the number of images that were classified.
     """
 
-    def __init__(self, readers: Mapping[str, Reader], limits: Limits) -> None:
+    def __init__(self, readers: Mapping[str, Reader], limits: RequestLimits) -> None:
         self.readers = dict(readers)
         self.limits = limits
-        self.batcher = Batcher()
-        self.preparing = ThreadPoolExecutor(os.cpu_count(), "prepare")
         self.started = time.monotonic()
         self.images = 0
-
-    def close(self) -> None:
-        """End the threads. Images that are not being prepared yet are dropped."""
-        self.preparing.shutdown(wait=False, cancel_futures=True)
-        self.batcher.close()
+        self._running = threading.Lock()
 
     def choose(self, names: Sequence[str]) -> dict[str, Reader]:
         """Return the models with these names, without duplicates; all models if there are no names.
@@ -57,12 +49,16 @@ class Service:
             raise HTTPException(404, f"no model is named {unknown[0]!r:.100}; the models are {', '.join(self.readers)}")
         return {name: self.readers[name] for name in names} or self.readers
 
-    async def predict(
-        self, images: Sequence[bodies.NamedImage], models: Mapping[str, Reader], prepare: Prepare | None, seen: bool
+    def predict(
+        self, images: Sequence[NamedImage], models: Mapping[str, Reader], prepare: Prepare | None, seen: bool
     ) -> bytes:
-        """Classify each image with each model.
+        """Classify each image with each model. An answer depends on no other request.
 
-        If the call is cancelled, the remaining images are not prepared.
+        Args:
+            images: the images of a request.
+            models: some of `readers`.
+            prepare: how to prepare the images; None for the default of each model, which leaves arrays unchanged.
+            seen: also return the pixels that each model saw.
 
         Returns:
             JSON, as `api.Predictions`.
@@ -70,78 +66,71 @@ class Service:
         Raises:
             HTTPException: 413, 422 or 500.
         """
+        pixels = self._prepare(images, models, prepare)
+        probabilities = {name: self._compute(name, reader, pixels[name]) for name, reader in models.items()}
+        self.images += len(images)
+        return _to_json([name for name, _ in images], models, probabilities, pixels if seen else None)
+
+    def _prepare(
+        self, images: Sequence[NamedImage], models: Mapping[str, Reader], prepare: Prepare | None
+    ) -> dict[str, np.ndarray]:
+        """Return the images as each model takes them: uint8 [N, *shape] by model."""
         forms = {name: (reader.shape, prepare or default_prepare(reader.result)) for name, reader in models.items()}
-        arrays_unchanged = prepare is None
-        cancelled = threading.Event()
+        prepared = {form: np.empty((len(images), *form[0]), np.uint8) for form in forms.values()}
+        count = 0
+        for number, (name, content) in enumerate(images):
+            image = self._open(name, content)
+            count += image.width * image.height
+            if count > self.limits.pixels:
+                text = f"{name}: up to this image, the request has {count:,} pixels; the limit is "
+                raise HTTPException(413, f"{text}{self.limits.pixels:,}")
+            for (shape, method), rows in prepared.items():
+                if isinstance(content, np.ndarray) and prepare in (None, Prepare.none):
+                    _check_shape(name, content, shape)
+                    rows[number] = content
+                else:
+                    rows[number] = prepare_image(image, shape, method)
+        return {name: prepared[form] for name, form in forms.items()}
+
+    def _open(self, name: str, content: bytes | np.ndarray) -> Image.Image:
+        if isinstance(content, np.ndarray):
+            return Image.fromarray(content[..., 0] if content.shape[2] == 1 else content)
         try:
-            prepared = await self._in_thread(
-                _prepare, images, set(forms.values()), arrays_unchanged, self.limits, cancelled
-            )
-        finally:
-            cancelled.set()
-        pixels = {name: prepared[forms[name]] for name in models}
-        probabilities = await asyncio.gather(
-            *(asyncio.wrap_future(self.batcher.submit(reader, pixels[name])) for name, reader in models.items())
+            return decode(io.BytesIO(content), name, self.limits.pixels)
+        except DataError as error:
+            raise HTTPException(422, str(error)) from None
+
+    def _compute(self, name: str, reader: Reader, pixels: np.ndarray) -> np.ndarray:
+        """Compute probabilities, float32 [N, classes], in batches of the size that `fitbench predict` uses."""
+        starts = range(0, len(pixels), reader.batch_size)
+        with self._running:
+            parts = [reader.probabilities(pixels[start : start + reader.batch_size]) for start in starts]
+        probabilities = np.concatenate(parts)
+        if not np.isfinite(probabilities).all():
+            raise HTTPException(500, f"the outputs of {name} are not finite; this model cannot be used")
+        return probabilities
+
+
+def _check_shape(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> None:
+    if array.shape != shape:
+        actual, expected = (" x ".join(map(str, sides)) for sides in (array.shape, shape))
+        raise HTTPException(
+            422,
+            f"{name} is {actual}; the model takes {expected}. With ?prepare=auto, images of other sizes are resized",
         )
-        names = [name for name, _ in images]
-        return await self._in_thread(_to_json, names, models, pixels if seen else None, probabilities)
-
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.preparing, function, *arguments)
-
-
-def _prepare(
-    images: Sequence[bodies.NamedImage],
-    forms: Set[Form],
-    arrays_unchanged: bool,
-    limits: Limits,
-    cancelled: threading.Event,
-) -> dict[Form, np.ndarray]:
-    """Prepare images for models.
-
-    Args:
-        images: the images of a request.
-        forms: the forms in which models need the images.
-        arrays_unchanged: use `Prepare.none` for arrays.
-        limits: the limits of requests.
-        cancelled: when it is set, the remaining images are not prepared.
-
-    Returns:
-        The images in each form, uint8 [N, *shape].
-
-    Raises:
-        HTTPException: 413 or 422.
-    """
-    prepared = {(shape, prepare): np.empty((len(images), *shape), np.uint8) for shape, prepare in forms}
-    count = 0
-    for number, (name, content) in enumerate(images):
-        if cancelled.is_set():
-            break
-        image = bodies.open_image(name, content, limits)
-        count += bodies.area(image)
-        if count > limits.pixels:
-            text = f"{name}: up to this image, the request has {count:,} pixels; the limit is {limits.pixels:,}"
-            raise HTTPException(413, text)
-        for shape, prepare in forms:
-            method = Prepare.none if arrays_unchanged and isinstance(content, np.ndarray) else prepare
-            prepared[shape, prepare][number] = bodies.pixels(name, image, shape, method)
-    return prepared
 
 
 def _to_json(
     names: Sequence[str],
     models: Mapping[str, Reader],
+    probabilities: Mapping[str, np.ndarray],
     seen: Mapping[str, np.ndarray] | None,
-    probabilities: Sequence[np.ndarray],
 ) -> bytes:
-    for model, values in zip(models, probabilities, strict=True):
-        if not np.isfinite(values).all():
-            raise HTTPException(500, f"the outputs of {model} are not finite; this model cannot be used")
     predictions = []
     for number, name in enumerate(names):
-        for (model, reader), values in zip(models.items(), probabilities, strict=True):
-            row = [round(share, 7) for share in values[number].tolist()]
-            best = int(values[number].argmax())
+        for model, reader in models.items():
+            row = [round(share, 7) for share in probabilities[model][number].tolist()]
+            best = int(probabilities[model][number].argmax())
             prediction: dict[str, Any] = {
                 "image": name,
                 "model": model,

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fitbench.composition import conf_folder, explain, hydra_with_metrics
@@ -26,6 +27,8 @@ from fitbench.record.folder import folder_of
 
 ReportRun = Callable[[Path, dict[str, Any], bool], None]
 ReportSweep = Callable[[SweepSummary], None]
+
+NO_CHDIR = "hydra.job.chdir=true: a run does not change the folder; write ${run_dir:} in the paths of callbacks"
 
 
 def write_to_stderr(summary: SweepSummary) -> None:
@@ -85,10 +88,20 @@ def _explained_errors() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     try:
         yield
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # some errors of Hydra are ValueErrors
+    except (HydraException, OmegaConfBaseException) as error:
         raise RequestError(explain(error)) from error
+    except ValueError as error:
+        if _raised_by_hydra(error):
+            raise RequestError(explain(error)) from error
+        raise
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _raised_by_hydra(error: ValueError) -> bool:
+    """Whether Hydra raised the error. It raises ValueErrors about some wrong requests."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return modules[-1].startswith(("hydra.", "omegaconf."))
 
 
 class Task:
@@ -112,17 +125,21 @@ class Task:
 
     def __call__(self, composed: DictConfig) -> None:
         """Train the job unless it is recorded."""
+        if OmegaConf.is_interpolation(composed, "study"):  # the time, which Hydra has resolved for the run's folder
+            composed.study = Path(HydraConfig.get().runtime.output_dir).parent.name
         config = from_hydra(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             with terminable():  # a launcher may call the task in another process
                 run(config.model_copy(update={"progress": False}))  # the sweep has its own progress
             return
         try:
+            if HydraConfig.get().job.chdir:
+                raise RequestError(NO_CHDIR)
             result, reused = run(config)
         except FitbenchError as error:
             self.failure = error
             if isinstance(error, RequestError):
-                _remove_refused(folder_of(config))
+                _remove_refused(Path(HydraConfig.get().runtime.output_dir))
         except Exception as error:  # noqa: BLE001 - reported in one line; error.txt has the traceback
             self.failure = _unexpected_failure(config, error)
         else:

@@ -19,8 +19,8 @@ class PluginLauncher(Launcher):
         RequestError: the plugin is not installed.
     """
 
-    choice: ClassVar[str]  # as in hydra/launcher=joblib
-    extra: ClassVar[str]  # the extra that installs the plugin, as in fitbench[joblib]
+    choice: ClassVar[str]  # as in hydra/launcher=ray
+    extra: ClassVar[str]  # the extra that installs the plugin, as in fitbench[ray]
     wraps: ClassVar[tuple[str, str]]  # the module and the class of the plugin
 
     def __init__(self, **parameters: Any) -> None:

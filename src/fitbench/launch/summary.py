@@ -25,6 +25,11 @@ class SweepSummary:
     total: int
     study: Path
 
+    @property
+    def unfinished(self) -> int:
+        """The number of runs that have neither finished nor failed."""
+        return self.total - sum(self.counts[state] for state in ("finished", "skipped, finished before", "failed"))
+
     def __str__(self) -> str:
         lines = [f"{count:6,} {state}" for state, count in self.counts.items() if count or state == "finished"]
         lines += [f"failed: {folder}: {error}" for folder, error in self.failures.items()]

@@ -2,84 +2,58 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import threading
 import time
-from typing import Any
+from typing import Self
 
+from fitbench.launch.display import Display
 from fitbench.record.history import read_history
 from fitbench.search.record import write_record
 from fitbench.search.study import StorageLost, Study
 from fitbench.search.summary import choices, outcome
 from fitbench.text import duration
 
-POLL_SECONDS = 0.5
 
-
-class Progress:
-    """Prints a line for each trial that ends in its block, in a terminal also a live line below.
-
-    It also keeps search.json up to date.
-    """
+class SearchProgress(Display):
+    """Shows trials that end, and in a terminal the best one and the remaining time. Keeps search.json up to date."""
 
     def __init__(self, study: Study, visible: bool) -> None:
+        super().__init__(visible)
         self.study = study
-        self.visible = visible
-        self.live = visible and sys.stderr.isatty()
-        self.stop = threading.Event()
         self.printed: set[int] = set()
 
-    def __enter__(self) -> Progress:
-        self.began = time.time()
+    def __enter__(self) -> Self:
         self.record = write_record(self.study)
         self.before = {trial["number"] for trial in self.record["trials"] if trial["ended"]}
         self.printed |= self.before
-        self.thread = threading.Thread(target=self._watch, name="fitbench-search", daemon=True)
-        self.thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self.thread.join()
-
-    def _watch(self) -> None:
-        while not self.stop.wait(POLL_SECONDS):
-            self._update()
-        self._update()
-        if self.live:
-            _write("\r\x1b[K")
-
-    def _update(self) -> None:
+    def ended(self) -> list[str]:
+        """Return a line for each trial that has ended since the last call."""
         try:
             ended = {trial.number for trial in self.study.trials() if trial.state.is_finished()}
             if ended - self.printed:
                 self.record = write_record(self.study)
-        except (StorageLost, OSError):  # the process that works on a trial prints it
-            return
-        for number in sorted(ended - self.printed):
-            self.printed.add(number)
-            self._print(self.record["trials"][number])
-        if self.live:
-            _write(f"\r\x1b[K{self.line(shutil.get_terminal_size((80, 24)).columns)}")
+        except (StorageLost, OSError):  # the process that works on a trial reports it
+            return []
+        return [self._line(number) for number in sorted(ended - self.printed)]
 
-    def _print(self, trial: dict[str, Any]) -> None:
-        if self.visible:
-            erase = "\r\x1b[K" if self.live else ""
-            count = f"[{len(self.printed)}/{self.study.wanted()}]"
-            chosen = choices(trial, self.record["space"])
-            _write(f"{erase}{count} trial {trial['number']}  {outcome(trial, self.record)}  {chosen}\n")
+    def _line(self, number: int) -> str:
+        self.printed.add(number)
+        trial = self.record["trials"][number]
+        chosen = choices(trial, self.record["space"])
+        count = f"[{len(self.printed)}/{self.study.wanted()}]"
+        return f"{count} trial {number}  {outcome(trial, self.record)}  {chosen}"
 
-    def line(self, width: int) -> str:
-        """Ended trials of all, the best, pruned and failed ones, the time left and the epoch, as far as they fit."""
+    def parts(self, width: int) -> list[str]:
+        """Return the number of ended trials, the best, the numbers of pruned and failed ones, the time, the epoch."""
         trials = self.record["trials"]
         wanted = self.study.wanted()
         parts = [f"{len(self.printed)}/{wanted} trials"]
         first = self.study.objectives[0]
-        ended = [trial for trial in trials if trial["state"] == "finished"]
-        if ended:
-            best = first.best([trial["values"][0] for trial in ended])
-            number = next(trial["number"] for trial in ended if trial["values"][0] == best)
+        finished = [trial for trial in trials if trial["state"] == "finished"]
+        if finished:
+            best = first.best([trial["values"][0] for trial in finished])
+            number = next(trial["number"] for trial in finished if trial["values"][0] == best)
             parts.append(f"best {first.name} {first.text(best)} (trial {number})")
         for state in ("pruned", "failed"):
             if count := sum(trial["state"] == state for trial in trials):
@@ -88,10 +62,7 @@ class Progress:
         if ended_here:
             remaining = (time.time() - self.began) / ended_here * max(wanted - len(self.printed), 0)
             parts.append(f"{duration(remaining)} left")
-        parts.append(self._epoch())
-        while len(parts) > 1 and len("  ".join(filter(None, parts))) >= width:
-            del parts[-1]
-        return "  ".join(filter(None, parts))[: width - 1]
+        return [*parts, self._epoch()]
 
     def _epoch(self) -> str:
         """The epoch of the first running trial."""
@@ -103,8 +74,3 @@ class Progress:
                 history = read_history(folder)
                 return f"trial {trial.number}: " + (f"epoch {history[-1]['epoch']}" if history else "starting")
         return ""
-
-
-def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()

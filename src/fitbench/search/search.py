@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
 import sys
-import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -26,8 +22,9 @@ from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
+from fitbench.launch.workers import Lost, share, threads_per_worker
 from fitbench.search.objectives import check_trial, objectives, pruner
-from fitbench.search.progress import Progress
+from fitbench.search.progress import SearchProgress
 from fitbench.search.record import write_record
 from fitbench.search.settings import Settings, read_settings
 from fitbench.search.space import Space, is_part_of_a_space, read_space
@@ -58,11 +55,11 @@ def search(arguments: list[str]) -> int:
         study = open_study(request.settings, request.space, request.config)
         sys.stderr.write(f"fitbench: study {request.config.study} in {study.folder}\n")
         try:
-            with terminable(), Progress(study, request.config.progress):
-                if request.settings.workers == 1:
+            with terminable(), SearchProgress(study, request.config.progress):
+                if request.config.workers == 1:
                     work(study, request.recipe)
                 else:
-                    _share(arguments, request.settings.workers)
+                    _share(study, arguments, request.config.workers)
         finally:
             _conclude(study, request)
     except (KeyboardInterrupt, Terminated) as stop:
@@ -87,7 +84,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         if key == "search" or key.startswith("search."):
             chosen.append(f"+{word}" if key == "search" and not word.startswith("+") else word)
         elif key.startswith(("hydra.", "hydra/")):
-            raise RequestError(f"{word}: a search is not launched by Hydra; search.workers=N starts processes")
+            raise RequestError(f"{word}: a search is not launched by Hydra; workers=N starts processes")
         elif is_part_of_a_space(override):
             varied.append(word)
         else:
@@ -109,7 +106,7 @@ def read_request(arguments: Sequence[str]) -> Request:
     own = [word for word in fixed if not word.startswith("study=")]
     named = any(word.startswith("study=") for word in fixed)
     study = common.study if named else f"search-{_digest(identity(settings, space, common))}"
-    recipe = Recipe(composer, own, study, _threads(settings.workers), wanted)
+    recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
     for probe in space.probes():
         overrides = space.overrides(probe)
         try:
@@ -158,11 +155,6 @@ def _digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _threads(workers: int) -> int | None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(cores // workers, 1) if workers > 1 else None
-
-
 def _conclude(study: Study, request: Request) -> None:
     """Write search.json and the plots, and print the summary."""
     record = write_record(study)
@@ -176,59 +168,38 @@ def _conclude(study: Study, request: Request) -> None:
     print_summary(record, command, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
 
 
-# -- several processes ------------------------------------------------------------------------------------------------
+# -- processes --------------------------------------------------------------------------------------------------------
 
 
-def _share(arguments: list[str], number: int) -> None:
-    """Let this number of processes work on the search, and wait for them.
+def _share(study: Study, arguments: list[str], workers: int) -> None:
+    """Let worker processes work on the search until it is over. A worker that is killed is replaced.
 
     Raises:
-        FitbenchError: a process gave up, or all were killed.
+        FitbenchError: a worker gave up, or `search.max_failures` workers were killed and no trial has ended meanwhile.
     """
-    context = multiprocessing.get_context("spawn")
-    workers: list[BaseProcess] = [context.Process(target=_work, args=(arguments,)) for _ in range(number)]
-    for worker in workers:
-        worker.start()
-    try:
-        for worker in workers:
-            worker.join()
-    except BaseException:
-        for worker in workers:
-            if worker.is_alive() and worker.pid is not None:
-                os.kill(worker.pid, signal.SIGTERM)
-        for worker in workers:
-            worker.join()
-        raise
-    killed = [worker for worker in workers if (worker.exitcode or 0) < 0]
-    if killed:
-        names = ", ".join(sorted({signal.Signals(-(worker.exitcode or 0)).name for worker in killed}))
-        sys.stderr.write(f"fitbench: {len(killed)} of {number} workers were killed ({names})\n")
-    if len(killed) == number:
-        raise FitbenchError("every worker was killed, perhaps because memory ran out; the same command continues")
-    if failed := [worker for worker in workers if (worker.exitcode or 0) > 0]:
-        raise FitbenchError(f"{len(failed)} of {number} workers gave up; their messages are above")
+    tasks = deque([arguments] * workers)
+    killed, ended = 0, study.ended()
+    for _, outcome in share(_work, tasks, workers):
+        if isinstance(outcome, Lost):
+            before, ended = ended, study.ended()
+            killed = killed + 1 if ended == before else 1
+            if killed >= study.settings.max_failures:
+                raise FitbenchError(
+                    f"a worker was {outcome.reason}; no trial has ended since {killed} workers were lost"
+                )
+            sys.stderr.write(f"fitbench: a worker was {outcome.reason}; another one continues its trial\n")
+            tasks.append(arguments)
+        elif outcome is not None:
+            raise FitbenchError(outcome)
 
 
-def _work(arguments: list[str]) -> None:
-    """The work of a worker process. It ends with the process that started it, which turns Ctrl-C into SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()
+def _work(arguments: list[str]) -> str | None:
+    """Work on the search of these arguments in a worker process; gives the error for which the worker gave up."""
     try:
         request = read_request(arguments)
-        with terminable():
-            work(open_study(request.settings, request.space, request.config), request.recipe)
-    except (KeyboardInterrupt, Terminated) as stop:
-        sys.exit(130 if isinstance(stop, KeyboardInterrupt) else stop.code)
+        work(open_study(request.settings, request.space, request.config), request.recipe)
     except FitbenchError as error:
-        sys.stderr.write(f"fitbench: {error}\n")
-        sys.exit(error.exit_status)
+        return str(error)
     except OSError as error:
-        sys.stderr.write(f"fitbench: {cannot_write(error)}\n")
-        sys.exit(1)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
+        return cannot_write(error)
+    return None

@@ -36,7 +36,6 @@ class Settings:
 
     trials: int
     timeout: float | None
-    workers: int
     sampler: Sampler
     seed: int
     startup_trials: int
@@ -65,7 +64,7 @@ def read_settings(section: DictConfig) -> Settings:
         key = f"search.{error.full_key}" if error.full_key else "search"
         raise RequestError(f"{key}: {str(error.msg or error).splitlines()[0]}") from error
     assert isinstance(settings, Settings)
-    for key, least in (("trials", 1), ("workers", 1), ("seeds", 1), ("max_failures", 1), ("startup_trials", 0)):
+    for key, least in (("trials", 1), ("seeds", 1), ("max_failures", 1), ("startup_trials", 0)):
         if getattr(settings, key) < least:
             raise RequestError(f"search.{key} is {getattr(settings, key)}; it must be at least {least}")
     if not 0 <= settings.seed < 2**32:

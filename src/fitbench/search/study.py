@@ -83,6 +83,10 @@ class Study:
         with reaching(self.settings):
             return self.study.get_trials(deepcopy=False)
 
+    def ended(self) -> int:
+        """How many trials have ended."""
+        return sum(trial.state.is_finished() for trial in self.trials())
+
     def next(self) -> Turn | None:
         """The next trial for this process; None if the search, or the time of this launch, is over.
 

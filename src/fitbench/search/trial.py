@@ -20,7 +20,7 @@ from fitbench.composition import Composer, explain
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import completed, recorded
-from fitbench.launch.sweep import first_line
+from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history

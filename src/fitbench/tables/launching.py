@@ -18,9 +18,7 @@ from fitbench.tables.definition import Row, Table
 from fitbench.tables.measured import folders, has_value
 
 
-def train(
-    table: Table, configurations: Mapping[str, Config], workers: int | None, overrides: Sequence[str] = ()
-) -> int:
+def train(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str] = ()) -> int:
     """Launch every row and seed of the table as one sweep, which skips finished runs; gives the exit status.
 
     The sweep prints to stderr. Nothing is launched if every run is finished and has the table's metric. The metric is
@@ -45,7 +43,6 @@ def train(
         first = configurations[rows[0].label]
         arguments = [
             "-m",
-            *([] if workers is None or workers == 1 else ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={workers}"]),
             *overrides,
             f"hydra.sweeper.jobs={_quoted(str(path))}",
             f"study={table.study}",

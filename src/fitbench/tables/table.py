@@ -20,7 +20,6 @@ def table(
     write: bool = False,
     rows: str | None = None,
     seeds: int | None = None,
-    workers: int | None = None,
     outputs: Path = Path("outputs"),
     format: str = "table",
     overrides: Sequence[str] = (),
@@ -33,18 +32,17 @@ def table(
         write: bring README.md, results.csv and the plot beside table.yaml up to date.
         rows: parts of labels with commas between them, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
-        workers: how many runs at a time, on this machine.
         outputs: where runs are recorded.
         format: one of `rendering.FORMATS`.
-        overrides: further overrides of the launch, such as a launcher; none that changes the runs.
+        overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
         FitbenchError: runs have failed, or something cannot be written.
     """
     check_format(format, rendering.FORMATS)
-    if not run and (overrides or workers is not None):
-        raise RequestError(f"{overrides[0] if overrides else '--workers'} is for what --run launches; add --run")
+    if not run and overrides:
+        raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
     if write and (rows is not None or seeds is not None):
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
     wanted = definition.part(read(definition.find(name)), rows, seeds)
@@ -52,7 +50,7 @@ def table(
     failure = None
     if run:
         try:
-            status = launching.train(wanted, composed, workers, overrides)
+            status = launching.train(wanted, composed, overrides)
         except RequestError:
             raise
         except FitbenchError as error:

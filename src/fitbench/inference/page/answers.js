@@ -20,11 +20,11 @@ export class Card {
     this.sure = element("span", { class: "sure" });
     this.image = element("canvas", { width, height, role: "img", "aria-label": "Nothing is drawn yet" });
     this.bars = element("ol", { class: "bars", "aria-label": "Probabilities" });
-    const accuracy = model.test_accuracy === null ? "" : `${percent(model.test_accuracy)} right on its test images`;
+    const measured = model.test_value === null ? "" : `${model.metric} ${model.test_value.toFixed(4)} on its test images`;
     this.node = element(
       "article",
       { class: "card", "aria-labelledby": this.title.id },
-      element("header", {}, this.title, element("p", { class: "run" }, model.model), element("p", { class: "hint card-note" }, accuracy)),
+      element("header", {}, this.title, element("p", { class: "run" }, model.model), element("p", { class: "hint card-note" }, measured)),
       element(
         "div",
         { class: "inside" },

@@ -3,7 +3,7 @@
 import { element } from "./answers.js";
 
 const api = await (await fetch("openapi.json")).json();
-document.getElementById("summary").textContent = `${api.info.description} Every error is {"error": "…"}.`;
+document.getElementById("summary").textContent = `${api.info.description} An error is {"error": "…"} unless it says otherwise.`;
 for (const [path, methods] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(methods)) {
     document.getElementById("api").append(describe(path, method, operation));

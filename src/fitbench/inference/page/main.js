@@ -5,6 +5,7 @@ import { Pad } from "./pad.js";
 
 const PAUSE = 700; // ms without a change before a screen reader announces the predictions
 const RETRY = 2000; // ms before the next request if the server did not answer or was too busy
+const GONE = "The server does not answer. Is fitbench serve still running?";
 
 const find = (id) => document.getElementById(id);
 const pad = new Pad(find("pad"), changed, say);
@@ -22,7 +23,7 @@ async function start() {
   try {
     info = await (await fetch("models")).json();
   } catch {
-    return complain("The server does not answer. Is fitbench serve still running?");
+    return complain(GONE);
   }
   limit = info.limits.bytes;
   cards = info.models.map((model, number) => new Card(model, number, displayName(model, info.models)));
@@ -95,16 +96,20 @@ async function ask(content) {
   try {
     const headers = { "Content-Type": content.type.startsWith("image/") ? content.type : "application/octet-stream" };
     const response = await fetch("predict?seen=true", { method: "POST", body: content, headers });
+    if (response.status === 503) return later("The server has too many connections; the page tries again.");
     const answer = await response.json();
     complain(response.ok ? "" : answer.error);
-    if (response.status === 503) retry = setTimeout(read, RETRY);
     find("took").textContent = ` · answered in ${Math.max(1, Math.round(performance.now() - began))} ms`;
     return response.ok ? answer : null;
   } catch {
-    complain("The server does not answer. Is fitbench serve still running?");
-    retry = setTimeout(read, RETRY);
-    return null;
+    return later(GONE);
   }
+}
+
+function later(text) {
+  complain(text);
+  retry = setTimeout(read, RETRY);
+  return null;
 }
 
 function show(predictions) {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fitbench.inference.templates.runtime_onnx import load  # the export replaces this line by the code of its runtime
+from fitbench.inference.templates.runtime_onnx import load
 
 HERE = Path(__file__).resolve().parent
 MODEL = json.loads((HERE / "model.json").read_text(encoding="utf-8"))

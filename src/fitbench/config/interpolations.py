@@ -1,0 +1,64 @@
+"""Interpolations whose value is not a constant of the configuration. A run that had them would not be found again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fitbench.config.identity import NOT_IDENTITY
+from fitbench.errors import RequestError
+
+RUN_DIR = "${run_dir:}"
+
+# The time, and what Hydra decides for each job. All jobs have the folder where Hydra was started, and its choices.
+_CHANGING = re.compile(r"\$\{\s*(now|hydra)\s*:(?!\s*runtime\.(cwd|choices)\b)")
+_SEED = re.compile(r"\$\{\s*\.*(seed)\s*\}")
+
+# The folder of the run. It is known when the run begins, so it stays as it is until then. See `with_run_dir`.
+OmegaConf.register_new_resolver("run_dir", lambda: RUN_DIR, replace=True)
+
+
+def check_constant(composed: DictConfig) -> None:
+    """Refuse values that are not the same in each process, and values that make each seed another configuration.
+
+    The study may have the time in its name, because it is resolved once for all jobs.
+
+    Raises:
+        RequestError: with the key and the name of the resolver.
+    """
+    for key, text in _texts(OmegaConf.to_container(composed, resolve=False)):
+        changing = _CHANGING.search(text)
+        if changing and (key != "study" or changing[1] != "now"):
+            raise RequestError(
+                f"{key} is {text!r}: {changing[1]} has another value in each process, so the run would not be found "
+                f"again; write a constant, or {RUN_DIR} for the folder of the run"
+            )
+        if _SEED.search(text) and key not in NOT_IDENTITY:
+            raise RequestError(
+                f"{key} is {text!r}: seed makes each seed a configuration of its own; "
+                f"write a constant, or {RUN_DIR} for the folder of the run"
+            )
+
+
+def with_run_dir(value: Any, folder: str) -> Any:
+    """Return a nested value in which `${run_dir:}` is replaced by a folder."""
+    if isinstance(value, dict):
+        return {key: with_run_dir(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_run_dir(item, folder) for item in value]
+    return value.replace(RUN_DIR, folder) if isinstance(value, str) else value
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a nested configuration, with its full key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _texts(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _texts(item, f"{key}.{i}")

@@ -1,0 +1,82 @@
+"""The progress of a sweep or a search in the terminal, read from what its processes record."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+POLL_SECONDS = 0.5  # at least, between two looks
+POLL_SHARE = 0.05  # of the time is spent on looking, at most
+
+
+class Display(ABC):
+    """Shows on stderr, while its block lasts, a line for whatever ends. In a terminal there is also a live line.
+
+    A subclass reads what has ended. It works in a thread of its own.
+
+    Attributes:
+        began: when the block began (seconds since the epoch).
+    """
+
+    def __init__(self, visible: bool) -> None:
+        self.visible = visible
+        self.live = visible and sys.stderr.isatty()
+        self.stop = threading.Event()
+
+    @abstractmethod
+    def ended(self) -> list[str]:
+        """Return a line for each run or trial that has ended since the last call."""
+
+    @abstractmethod
+    def parts(self, width: int) -> Sequence[str]:
+        """Return the parts of the live line for a terminal of `width` columns, the most important one first."""
+
+    def __enter__(self) -> Self:
+        self.began = time.time()
+        self.thread = threading.Thread(target=self._poll, name="fitbench-progress", daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def _poll(self) -> None:
+        seconds = 0.0
+        while not self.stop.wait(max(POLL_SECONDS, seconds / POLL_SHARE)):
+            began = time.perf_counter()
+            self._update()
+            seconds = time.perf_counter() - began
+        self._update()
+        if self.live:
+            _write("\r\x1b[K")
+
+    def _update(self) -> None:
+        lines = self.ended()
+        if self.visible:
+            for line in lines:
+                self.write_line(line)
+        if self.live:
+            _write(f"\r\x1b[K{self.line(shutil.get_terminal_size((80, 24)).columns)}")
+
+    def write_line(self, text: str) -> None:
+        """Write a line, even if the progress is not shown."""
+        erase = "\r\x1b[K" if self.live else ""
+        _write(f"{erase}{text}\n")
+
+    def line(self, width: int) -> str:
+        """Return the live line: its parts, of which the last ones are left out if they do not fit."""
+        parts = [part for part in self.parts(width) if part]
+        while len(parts) > 1 and len("  ".join(parts)) >= width:
+            del parts[-1]
+        return "  ".join(parts)[: width - 1]
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

@@ -1,0 +1,66 @@
+"""One job of a sweep: what is launched, and how it failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import InstantiationException
+
+from fitbench.config import Config
+from fitbench.errors import FitbenchError
+from fitbench.record.claims import Claimed
+from fitbench.record.folder import folder_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """One combination of a sweep: its overrides, its configuration, and the folder of its run."""
+
+    overrides: list[str]
+    config: Config
+    folder: Path
+
+    @staticmethod
+    def of(overrides: list[str], config: Config) -> Job:
+        """Return the job of a configuration."""
+        return Job(overrides, config, folder_of(config))
+
+    def with_seed(self, seed: int) -> Job:
+        """Return the same job with another seed. This is faster than composing its configuration."""
+        config = self.config.model_copy(update={"seed": seed})
+        return Job([*self.overrides, f"seed={seed}"], config, folder_of(config))
+
+    def launched(self, threads: int | None) -> list[str]:
+        """Return the overrides for another process: with the study's name as it is here, which may hold the time.
+
+        Args:
+            threads: CPU threads of the run, unless its configuration states them; None leaves them to the backend.
+        """
+        own_threads = [f"threads={threads}"] if threads is not None and self.config.threads == "auto" else []
+        return [*self.overrides, f"study='{self.config.study}'", *own_threads]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job did not train its run: an error in one line, and whether it was that another process has the run."""
+
+    error: str
+    claimed: bool = False
+
+    @staticmethod
+    def of(result: JobReturn) -> Failure | None:
+        """Return the failure of a job that Hydra has done; None if it has succeeded."""
+        if result.status is not JobStatus.FAILED:
+            return None
+        error = result._return_value
+        return Failure(first_line(error), isinstance(error, Claimed))
+
+
+def first_line(error: BaseException) -> str:
+    """Return an error in one line. Its type is named if it is not an error of fitbench. Hydra's wrapper is removed."""
+    if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [""]
+    return lines[0] if isinstance(error, FitbenchError) else f"{type(error).__name__}: {lines[0]}"
