@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from fitbench.config import Config
 from fitbench.data import loading
+from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import DataError, RequestError
 from fitbench.launch.job import recorded
 
@@ -110,3 +112,13 @@ def test_files_that_change_while_they_are_read_are_noticed_at_the_end(finished, 
     with pytest.raises(DataError, match="photos: its files have changed while the run read them"):
         streamed.check_unchanged()
     replace(streamed, fingerprint=None).check_unchanged()
+
+
+def test_files_are_looked_at_once_for_all_jobs_of_a_sweep(finished):
+    config, photos = finished
+    fingerprint_of = cache(fingerprint)
+    assert recorded(config, fingerprint_of) is not None
+    another_image(photos / "train" / "cat" / "0.png")
+    assert recorded(config, fingerprint_of) is not None
+    with pytest.raises(RequestError, match="is recorded with other data"):
+        recorded(config)

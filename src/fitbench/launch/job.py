@@ -1,5 +1,6 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, read_result
+
+FingerprintOf = Callable[[Path], str | None]
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:
@@ -42,8 +45,10 @@ def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:
     return evaluate_lacking(config, folder_of(config))
 
 
-def recorded(config: Config) -> dict[str, Any] | None:
+def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dict[str, Any] | None:
     """Return the recorded result of a configuration, or None if the run has to be trained.
+
+    `fingerprint_of` looks at the files of a data set; the runs of a sweep share what it found.
 
     Raises:
         FitbenchError: result.json is damaged.
@@ -55,7 +60,7 @@ def recorded(config: Config) -> dict[str, Any] | None:
     _remove_leftovers(folder)
     result = read_result(folder)
     check_recorded(config, result, folder)
-    _check_data(config, result, folder)
+    _check_data(config, result, folder, fingerprint_of)
     return result
 
 
@@ -66,7 +71,7 @@ def _remove_leftovers(folder: Path) -> None:
             tidy(folder)
 
 
-def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
+def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprint_of: FingerprintOf) -> None:
     """Refuse data that differ from the recorded ones: the path of a data set is not part of the run's identity.
 
     The data are read only if their path or fingerprint is not the recorded one. A data set that is gone, which nobody
@@ -78,7 +83,7 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
     """
     path, recorded = getattr(config.data, "path", None), result["data"]
     recorded_path = result["config"]["data"].get("path")
-    if path is None or (path == recorded_path and fingerprint(Path(path)) in (None, recorded.get("fingerprint"))):
+    if path is None or (path == recorded_path and fingerprint_of(Path(path)) in (None, recorded.get("fingerprint"))):
         return
     from fitbench.data.loading import load
 
