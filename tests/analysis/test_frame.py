@@ -532,7 +532,7 @@ def test_runs_that_come_and_go_while_they_are_read_do_no_harm(make_run, outputs,
     writer = threading.Thread(target=write_and_remove)
     writer.start()
     try:
-        for _ in range(60):
+        for _ in range(25):
             assert str(still) in load_runs(outputs)["folder"].tolist()
             assert str(still) in load_history(outputs)["folder"].tolist()
     finally:

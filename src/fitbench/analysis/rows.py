@@ -202,7 +202,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     }
     _flatten(config, "", row, "config.yaml: ")
     if state is State.failed:
-        row["error"] = _error(folder / "error.txt")
+        row["error"] = error_line(folder)
     elif state is State.pruned:
         pruned = reading.read_pruned(folder)
         row.update(_metric_values(pruned, ("train", "val")))
@@ -293,13 +293,16 @@ def _moment(text: str) -> datetime:
         raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None
 
 
-def _error(path: Path) -> str | None:
-    """The line of error.txt that says what failed: the first behind the last traceback, else the last line."""
+def error_line(folder: Path) -> str | None:
+    """The line of error.txt that says what failed: the first behind the last traceback, else the last line.
+
+    None where the file has gone, because the next attempt has begun.
+    """
     try:
-        with path.open("rb") as file:
+        with (folder / "error.txt").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
             text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:  # the next attempt has begun
+    except FileNotFoundError:
         return None
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]

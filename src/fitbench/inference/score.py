@@ -38,7 +38,7 @@ def draw_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path, title: s
     Raises:
         FitbenchError: it cannot be written.
     """
-    from fitbench.charts.pictures import draw_confusion
+    from fitbench.charts.confusion import draw_confusion
 
     labels, predicted = (np.repeat(side.ravel(), matrix.ravel()) for side in np.indices(matrix.shape))
     with writing(path):
