@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from fitbench.data.files import CHUNK_BYTES
-from fitbench.data.image_files import Decoded, decode, read_image
+from fitbench.data.image_files import THREADS, Decoded, decode, read_image
 from fitbench.data.scale import check_scale
 from fitbench.errors import DataError
-
-THREADS = min(16, os.cpu_count() or 1)
 
 
 class ImageFiles:
