@@ -21,10 +21,12 @@ from omegaconf import OmegaConf
 from fitbench.config import Backend, Config, config_id, plain, run_id
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.split import split
+from fitbench.data.memory import take
+from fitbench.data.split import training_rows
 from fitbench.errors import RequestError
 from fitbench.metrics import PARTS
 from fitbench.record.claims import Claimed, claim
+from fitbench.record.code import check_interrupted, note
 from fitbench.record.files import beside, check_fence, replacing, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
@@ -108,13 +110,14 @@ def _attempts(folder: Path) -> int:
 
 def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> dict[str, Any] | None:
     began = time.perf_counter()
+    code = check_interrupted(config, folder)  # before modules of the user's are imported
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     measures = load_measures(config)
     data = load(config.data)
     if data.skipped:
         log.warning("%d unreadable images are left out, such as %s", len(data.skipped), data.skipped[0])
     settings = config.training
-    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    kept, held_back = training_rows(data, settings, config.seed)
     start_backend(config)
     from hydra.utils import get_method
 
@@ -129,12 +132,13 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         network = networks.network(config, prepared, len(kept))
         resumed = checkpoint.read(folder)
         _check_resumed(resumed, data, folder)
+        note(folder, code)
         history: list[dict[str, Any]] = []
         fit_seconds, pruned = None, False
         if settings.epochs:
             history, fit_seconds, pruned = _fit(parts, network, folder, resumed, began, trial)
         else:
-            get_method(config.model["solver"])(network.model, prepared.x_train, prepared.y_train)
+            get_method(config.model["solver"])(network.model, take(prepared.x_train, kept), prepared.y_train[kept])
         model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         if trial is not None and pruned:
             _write_model(model, folder / "model.keras")
@@ -149,6 +153,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         networks.keep(network)
         threads = backend.cpu_threads()
 
+    data.check_unchanged()
     speeds = [len(kept) / epoch["seconds"] for epoch in history]
     timing = {
         "fit_seconds": fit_seconds,
@@ -156,7 +161,7 @@ def _train(config: Config, folder: Path, attempts: int, trial: Trial | None) -> 
         "examples_per_second": float(np.median(speeds)) if speeds else None,
     }
     result = _result(parts, values, timing) | {
-        "parameters": parameters, "device": device, "threads": threads, "attempts": attempts,
+        "parameters": parameters, "device": device, "threads": threads, "attempts": attempts, "code": code,
         **({} if trial is None else {"trial": trial.number}),
     }  # fmt: skip
     if history:
@@ -212,6 +217,7 @@ def _result(parts: Parts, values: dict[str, float | None], timing: dict[str, flo
         "data": {
             "name": data.name,
             "sha256": data.sha256,
+            "fingerprint": data.fingerprint,
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),
@@ -220,7 +226,6 @@ def _result(parts: Parts, values: dict[str, float | None], timing: dict[str, flo
         },
         "versions": versions(config.backend),
         "git": git_state(),
-        "code": {},
         "environment": {},
         "finished_at": utc_now(),
     }
