@@ -123,10 +123,8 @@ def test_recorded_result_needs_no_right_to_write(grid, tmp_path, words):
     subprocess.run(["chmod", "-R", "a-w", str(tmp_path / "whole")], check=True)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     asked = [*words, "data=digits", f"outputs={tmp_path}", "study=whole", "threads=1"]
-    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
-    done = subprocess.run(
-        [*powerless, sys.executable, "-m", "fitbench", "train", *asked], capture_output=True, text=True
-    )
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "fitbench", "train", *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
@@ -266,8 +264,7 @@ def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder
         launch(["-m", *arguments, "seed=0,1"])
     assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
     assert state_of(theirs) is State.running
-    assert attempts(theirs) == 0
-    assert not (theirs / "config.yaml").exists()
+    assert [path.name for path in theirs.iterdir()] == ["claim.json"]
 
     killing = during(has_epochs(study, "-s2", 1), other.kill)
     assert launch(["-m", *arguments, "seed=0,1,2"]) == 0

@@ -334,7 +334,7 @@ def test_losses_are_what_their_names_say(trained, configure, loss):
 def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatch, configure):
     from PIL import Image
 
-    from fitbench.data import image_folder
+    from fitbench.data import image_folder, loading
     from fitbench.training import passes
 
     digits = load(configure("data=digits").data)
@@ -350,6 +350,7 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     assert result["run_id"].startswith("images-mlp-adam-")
     assert result["data"]["classes"] == [f"class {digit}" for digit in range(10)]
     monkeypatch.setattr(image_folder, "memory_limit", lambda: 1000)
+    monkeypatch.setattr(loading, "_latest", {})  # else the images in memory are used again
     monkeypatch.setattr(passes, "BLOCK_BYTES", 64 * 130)
     assert_same_run(whole, trained(*options)[0])
 

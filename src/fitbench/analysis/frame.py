@@ -55,7 +55,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only where runs of one
     name differ in it); task, primary (the metric that names the best run); metrics.<part>_<metric> for every metric
     that a run records, metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters,
-    dataset.*, device, attempts, trial (its number in the search that it is of), git.*, versions.*; finished_at (UTC),
+    dataset.*, device, threads, code (the user's modules with the first digits of their SHA-256), attempts, trial (its
+    number in the search that it is of), git.*, versions.*; finished_at (UTC),
     error (the line that says what failed). Columns of numbers are int64 or float64, and float64 with NaN where a run
     lacks the value. Of runs that are not finished, only the pruned have metrics: those up to their last epoch.
 

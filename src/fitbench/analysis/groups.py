@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis import statistics
+from fitbench.analysis import mixtures, statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
 from fitbench.analysis.statistics import Summary
@@ -145,6 +145,7 @@ class _Recorded:
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
         beyond = [*varying(frame), "dataset.sha256"]
+        self.made_with = mixtures.varying(frame)
         self.varying = {name: plain_values(frame[name]) for name in beyond if name not in keys}
 
     def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
@@ -196,7 +197,7 @@ class _Recorded:
             name: tuple(sorted(values, key=lambda value: (value is None, text(value))))
             for name, values in found.items()
             if len(values) > 1
-        }
+        } | mixtures.mixed(self.made_with, rows)
 
 
 def text(value: Any) -> str:

@@ -39,7 +39,7 @@ class Source:
 @lru_cache(maxsize=1000)
 def source_of(module: str) -> Source | None:
     """A module as it is written; None if it has no source that Python could run."""
-    spec = _spec(module)
+    spec = spec_of(module)
     get_source = getattr(spec and spec.loader, "get_source", None)
     if spec is None or get_source is None:
         return None
@@ -57,7 +57,7 @@ def source_of(module: str) -> Source | None:
     return source
 
 
-def _spec(module: str) -> ModuleSpec | None:
+def spec_of(module: str) -> ModuleSpec | None:
     """Where a module is. Python's own `find_spec` imports the packages that it lies in; this does not."""
     first, *others = module.split(".")
     try:

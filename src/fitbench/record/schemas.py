@@ -182,6 +182,9 @@ class TrainedData(Record):
 
     name: str = Field(description="the name of the data set")
     sha256: str = Field(description="SHA-256 of the arrays, 64 hexadecimal digits")
+    fingerprint: str | None = Field(
+        None, description="SHA-256 of the names, sizes and times of the user's files; null for a built-in data set"
+    )
     train: Whole = Field(description="the number of training examples")
     validation: Whole = Field(description="the number of examples that were held back for validation")
     test: Whole = Field(description="the number of test examples")

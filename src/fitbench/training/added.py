@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.config import Config, run_id
+from fitbench.config.code import code_of
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.split import split
+from fitbench.data.split import training_rows
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
@@ -46,6 +47,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         names = lacking(config, result)  # another process may have recorded some a moment ago
         if not names:
             return result
+        code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
         measured = measures.of(config)
         predictions = read_predictions(folder, result)
@@ -64,6 +66,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
             "primary": next(iter(config.metrics)),
             "metrics": arranged(values, info, PARTS),
             "metric_info": {**info, "loss": result["metric_info"]["loss"]},
+            "code": code | result["code"],
         }
         write_result(folder, result)
     text = f"{folder.name}: evaluated its saved model for {', '.join(names)}; its history has no such values"
@@ -80,8 +83,7 @@ def _values(
     backend.start(config)
     from fitbench.training.parts import Parts
 
-    settings = config.training
-    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    kept, held_back = training_rows(data, config.training, config.seed)
     with backend.on(config.device):
         model = _saved_model(config, folder, data, len(kept))
         return Parts(config, data, data, kept, held_back, measured).missing_values(model, result["metrics"])

@@ -9,6 +9,7 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method
 
+from fitbench.data.memory import take
 from fitbench.errors import RequestError
 from fitbench.record.history import write_history
 from fitbench.training import checkpoint
@@ -111,7 +112,7 @@ def solve(parts: Parts, network: Network) -> Trained:
         solver = get_method(target)
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
-    solver(network.model, parts.prepared.x_train, parts.prepared.y_train)
+    solver(network.model, take(parts.prepared.x_train, parts.kept), parts.prepared.y_train[parts.kept])
     return Trained([], None, False, measured=True)
 
 

@@ -95,6 +95,7 @@ def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, f
         "data": {
             "name": data.name,
             "sha256": data.sha256,
+            "fingerprint": data.fingerprint,
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),
@@ -103,7 +104,6 @@ def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, f
         },
         "versions": versions(config.backend),
         "git": git_state(),
-        "code": {},
         "environment": variables(),
         "threads": backend.cpu_threads(),
         "finished_at": utc_now(),

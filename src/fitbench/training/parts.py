@@ -8,7 +8,7 @@ import numpy as np
 from fitbench.config import Config
 from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
-from fitbench.data.split import split
+from fitbench.data.split import training_rows
 from fitbench.metrics import join
 from fitbench.training import deskew, objective
 from fitbench.training.evaluate import predict
@@ -41,8 +41,7 @@ class Parts:
     @staticmethod
     def of(config: Config, data: Dataset, measures: Measures) -> "Parts":
         """The parts that the configuration makes of a data set, whose training images are prepared now."""
-        settings = config.training
-        kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+        kept, held_back = training_rows(data, config.training, config.seed)
         return Parts(config, data, deskew.prepared(data, config.data.preprocess), kept, held_back, measures)
 
     def examples(self) -> tuple[Examples, Examples | None]:

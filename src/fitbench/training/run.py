@@ -16,6 +16,7 @@ from fitbench.config import Config, plain
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
+from fitbench.record.code import check_interrupted, note
 from fitbench.record.files import check_fence, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
@@ -82,6 +83,7 @@ def clear(folder: Path) -> None:
 def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> dict[str, Any] | None:
     """The attempt from top to bottom; gives the result, None if the trial was pruned."""
     began = time.perf_counter()
+    code = check_interrupted(config, folder)  # before modules of the user's are imported
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     measured = measures.of(config)
     data = load(config.data)
@@ -100,6 +102,7 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
         model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
         rehearsal.rehearse(parts, model, folder)
         resumed = epochs.resumable(folder, data.sha256)
+        note(folder, code)
         if config.training.epochs:
             trained = epochs.train(parts, network, folder, resumed, began, trial)
         else:
@@ -113,7 +116,8 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
         values = outcome.values(parts, network, model, trained, folder)
         networks.keep(network)
         result = outcome.result(parts, model, values, outcome.timing(parts, trained, began, resumed))
-    result |= {"device": device, "attempts": attempt} | ({} if trial is None else {"trial": trial.number})
+    data.check_unchanged()
+    result |= {"device": device, "attempts": attempt, "code": code} | ({} if trial is None else {"trial": trial.number})
     if trained.history:
         write_history(folder, trained.history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)
