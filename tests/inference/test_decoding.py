@@ -10,7 +10,6 @@ from PIL import Image
 
 from fitbench.data.image_files import THREADS
 from fitbench.inference import decoding
-from fitbench.inference.arrays import ArrayFile
 from fitbench.inference.decoding import BATCHES_AHEAD, TASK_IMAGES, decode_images, decoded
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.sources import Batch
@@ -29,13 +28,12 @@ def paths(tmp_path_factory) -> list[str]:
     return image_paths
 
 
-def choose_none(array: ArrayFile | None) -> Prepare:
+def choose_none(pixels: np.ndarray | None) -> Prepare:
     return Prepare.none
 
 
 def test_batches_come_in_order_with_their_errors(paths):
-    array = ArrayFile("x", np.full((3, 8, 8, 1), 9, np.uint8))
-    batches = [Batch(paths), Batch(["x[1]", "x[2]"], array, 1), Batch(paths[:1])]
+    batches = [Batch(paths), Batch(["x[1]", "x[2]"], np.full((2, 8, 8, 1), 9, np.uint8)), Batch(paths[:1])]
     results = list(decoded(batches, SHAPE, choose_none))
     assert [batch for batch, _, _ in results] == batches
     images = results[0][1]

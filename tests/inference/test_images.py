@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fitbench.errors import DataError
-from fitbench.inference.images import decode
+from fitbench.inference.decoding import decode
 
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
 
@@ -112,7 +112,7 @@ def test_bomb_takes_no_memory_and_invalid_metadata_give_no_warning(tmp_path):
     exif[0x0112] = 1
     odd.write_bytes(encoded(Image.fromarray(NOISE), "JPEG", exif=exif.tobytes()[:-3]))
     program = (
-        "import sys; from fitbench.inference.images import decode; from fitbench.errors import DataError\n"
+        "import sys; from fitbench.inference.decoding import decode; from fitbench.errors import DataError\n"
         "decode(sys.argv[2], 'odd')\n"
         "try: decode(sys.argv[1], 'bomb')\n"
         "except DataError as error: print(error)"

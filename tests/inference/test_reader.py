@@ -93,6 +93,13 @@ def test_unknown_task_is_refused(copied):
         open_run(copied)
 
 
+@pytest.mark.parametrize("classes", [None, []])
+def test_run_without_class_names_is_refused(copied, classes):
+    edit(copied / "result.json", lambda result: result["data"].update(classes=classes))
+    with pytest.raises((RequestError, FitbenchError), match=r"result\.json: .*classes"):
+        open_run(copied)
+
+
 def test_all_files_are_checked_before_a_model_is_loaded(trained, copied, monkeypatch):
     (copied / "model.keras").write_bytes(b"no zip")
     import keras

@@ -33,7 +33,6 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 from fitbench.data.loading import load  # noqa: E402
 from fitbench.errors import FitbenchError, RequestError  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
-from fitbench.inference.classes import class_names  # noqa: E402
 from fitbench.inference.reader import configuration, open_run  # noqa: E402
 from fitbench.inference.serve import MAX_CONNECTIONS, _by_name, _listen, _make_app, serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
@@ -518,17 +517,6 @@ def test_response_of_two_packets_is_sent_at_once():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_run_without_class_names_is_refused(reader):
-    assert class_names(reader.result, "fitbench serve") == reader.classes
-    for data in ({}, {"classes": None}, {"classes": []}):
-        with pytest.raises(
-            RequestError, match=r"no data\.classes, because its task is classification; fitbench serve needs"
-        ):
-            class_names(reader.result | {"data": data}, "fitbench serve")
-    with pytest.raises(RequestError, match="there is no task 'ranking'"):
-        class_names(reader.result | {"task": "ranking"}, "fitbench serve")
 
 
 def test_runs_with_the_same_id_get_their_study_and_duplicates_are_refused(trained, reader, tmp_path):

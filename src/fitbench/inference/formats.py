@@ -10,7 +10,6 @@ import importlib.metadata
 import importlib.util
 import logging
 import platform
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,18 +70,15 @@ def _serve(model: Any, reader: Reader) -> Any:
     return tf.function(serve, input_signature=signature, autograph=False)
 
 
-def _save(model: Any, reader: Reader, path: Path) -> None:
+def _write_saved_model(reader: Reader, path: Path, model: Any = None) -> None:
     """Write a SavedModel with one function, `serve`, and without Keras."""
     import tensorflow as tf
 
+    model = model or reader.model
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     module.serve = _serve(model, reader)
     tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
-
-
-def _write_saved_model(reader: Reader, path: Path) -> None:
-    _save(reader.model, reader, path)
 
 
 def _write_onnx(reader: Reader, path: Path) -> None:
@@ -100,17 +96,8 @@ def _write_litert(reader: Reader, path: Path) -> None:
 
     _check_float32(reader, "litert")
     source = path.with_name("saved_model")
-    _save(_with_float_inputs(reader), reader, source)
-    try:
-        content = tf.lite.TFLiteConverter.from_saved_model(str(source)).convert()
-    except Exception as error:
-        missing = re.search(r"^TF Select ops: (.+)$", str(error), re.MULTILINE)
-        if missing is None:
-            raise
-        raise FitbenchError(
-            f"{reader.run_id}: cannot be converted to litert, whose runtime lacks TensorFlow's {missing[1]:.100} for "
-            "this data type; use --format saved_model"
-        ) from error
+    _write_saved_model(reader, source, _with_float_inputs(reader))
+    content = tf.lite.TFLiteConverter.from_saved_model(str(source)).convert()
     shutil.rmtree(source)
     model = flatbuffer_utils.convert_bytearray_to_object(content)
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
@@ -153,8 +140,7 @@ def _write_keras(reader: Reader, path: Path) -> None:
             f"--format keras: the model has code of its own ({safety.names(own_code)}), which a model.keras does not "
             "contain; use another format"
         )
-    if safety.has_own_layers(path):
-        shutil.copyfile(layers.__file__, path.with_name("fitbench_layers.py"))
+    shutil.copyfile(layers.__file__, path.with_name("fitbench_layers.py"))
 
 
 FORMATS = {

@@ -45,14 +45,15 @@ class Reader:
         """The run_id."""
         return self.result["run_id"]
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
+    def logits(self, images: Any) -> np.ndarray:
         """Compute the outputs of the model, float32 [N, classes], for images, uint8 [N, height, width, channels].
 
-        All images are computed at once, so pass at most `batch_size` of them. Only one thread may call it at a time.
+        They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
         """
-        return self._compiled(images)
+        starts = range(0, len(images), self.batch_size)
+        return np.concatenate([self._compiled(np.asarray(images[i : i + self.batch_size])) for i in starts])
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
+    def probabilities(self, images: Any) -> np.ndarray:
         """Compute probabilities, float32 [N, classes]. Otherwise like `logits`."""
         return self.recorded(self.logits(images))
 
@@ -106,10 +107,11 @@ def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None =
 
 
 def finished(folder: Path) -> dict[str, Any]:
-    """Read the result of a run, which must be finished.
+    """Read the result of a run, which must be finished and classify.
 
     Raises:
         FitbenchError: the run is not finished, result.json is damaged, or there is no task of the recorded name.
+        RequestError: the run has no class names.
     """
     state = state_of(folder)
     if state is not State.finished:
@@ -119,6 +121,11 @@ def finished(folder: Path) -> dict[str, Any]:
         task_of(result["task"])
     except RequestError as error:
         raise FitbenchError(f"{folder}/result.json: {error}") from None
+    if not result["data"].get("classes"):
+        raise RequestError(
+            f"{folder}/result.json: has no data.classes, because its task is {result['task']}; expected a run that "
+            "classifies"
+        )
     return result
 
 

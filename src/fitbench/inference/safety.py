@@ -72,11 +72,6 @@ def names(items: Sequence[Foreign]) -> str:
     return f"{clean(text):.200}" + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
-def has_own_layers(path: Path) -> bool:
-    """Whether a model file needs layers or functions of fitbench."""
-    return any(_registered_name(item).startswith("fitbench>") for item in _objects(_read_config(path), path))
-
-
 def _registered_name(item: dict[str, Any]) -> str:
     """Return the name under which Keras looks up a class or function."""
     if item["class_name"] == "function":

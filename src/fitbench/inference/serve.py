@@ -18,7 +18,6 @@ import numpy as np
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.api import RequestLimits
-from fitbench.inference.classes import class_names
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.reader import Reader, finished, open_runs
 from fitbench.record.reading import find_run
@@ -55,7 +54,7 @@ def serve(
     """
     folders = [find_run(run, outputs) for run in runs]
     for folder in folders:
-        class_names(finished(folder), "fitbench serve")
+        finished(folder)
     missing = [name for name in ("fastapi", "starlette", "uvicorn", "python_multipart") if find_spec(name) is None]
     if missing:
         raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
