@@ -14,7 +14,6 @@ from PIL import Image
 MAX_SIDE = 256  # pixels; larger images are reduced first, since a digit gets only 20
 SURFACE_POINTS = 3000  # pixels that a surface is fitted to
 BOX = 20 / 28  # size of the digit, as a fraction of the sides
-BORDER = 0.12  # width of the border, as a fraction of the smaller side
 EDGE = 0.08  # pieces of ink that lie along the edge are removed; its width as a fraction of the sides
 MIN_CONTRAST = 20  # grey levels between paper and ink
 MIN_STROKE = 2.0  # pixels, width of a stroke in the box; half of MNIST's strokes are wider
@@ -42,7 +41,7 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
 
     Ink is dark on light paper, or light on dark paper. Most of the border of the image is paper.
     """
-    counts = np.bincount(_border(grey, BORDER), minlength=256)
+    counts = np.bincount(_border(grey), minlength=256)
     level = int(counts.argmax())
     if counts[level] > 0.6 * counts.sum():  # a drawing or a clean scan
         deviation, noise = grey.astype(np.float32) - level, 0.0
@@ -55,60 +54,35 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
 def _deviation(grey: np.ndarray) -> tuple[np.ndarray, float, bool]:
     """Return the deviation of each pixel of a photo from the paper, the noise of the paper, and whether ink is lighter.
 
-    Paper is lit unevenly, so it is modelled as a quadratic surface. The first guess is one level, or a plane through
-    the border with the least absolute deviations, which ink on less than half of the border does not move. The guess
-    that separates ink and paper better is used.
+    Paper is lit unevenly, so it is modelled as a quadratic surface. The first guess is a plane through the outermost
+    pixels with the least absolute deviations, which ink on less than half of them does not move.
     """
     step = max(1, round(np.sqrt(grey.size / SURFACE_POINTS)))
     y, x = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    sample, values = terms[::step, ::step], grey[::step, ::step]
-    border_terms, border = _border(sample[..., :3], BORDER), _border(values, BORDER)
+    border_terms, border = _border(terms[..., :3]), _border(grey)
     weights = np.ones_like(border)
     for _ in range(8):
         plane = _fit(border_terms, border, weights)
         weights = 1 / (np.abs(border - border_terms @ plane) + 1)
-    papers = [_paper(sample, values, deviation) for deviation in (values, values - sample[..., :3] @ plane)]
-    _, surface, noise, is_light = max(papers, key=lambda paper: paper[0])
-    return grey - terms @ surface, noise, is_light
-
-
-def _paper(terms: np.ndarray, values: np.ndarray, deviation: np.ndarray) -> tuple[float, np.ndarray, float, bool]:
-    """Fit the surface of the paper.
-
-    Args:
-        terms: the terms of the surface, [height, width, K].
-        values: grey levels, [height, width].
-        deviation: the deviation from a first guess, [height, width]. It is divided into two classes: paper and ink.
-
-    Returns:
-        The distance of ink from paper in standard deviations of the paper, the coefficients of the surface [K], the
-        standard deviation of the paper in grey levels, and whether ink is lighter than paper.
-    """
-    for _ in range(2):
+    sample, values = terms[::step, ::step], grey[::step, ::step]
+    deviation = values - sample[..., :3] @ plane
+    for _ in range(2):  # two classes: paper and ink
         above = deviation > _threshold(deviation)
-        is_light = _share(above) < 0.5
+        is_light = _border(above).mean() < 0.5
         paper = ~above if is_light else above
-        surface = _fit(terms[paper], values[paper], np.ones(int(paper.sum()), np.float32))
-        deviation = values - terms @ surface
+        surface = _fit(sample[paper], values[paper], np.ones(int(paper.sum()), np.float32))
+        deviation = values - sample @ surface
     noise = max(1.0, float(deviation[paper].std()))
-    distance = abs(float(deviation[~paper].mean())) / noise if not paper.all() else 0.0
-    if distance < 4:  # both classes are paper
+    if paper.all() or abs(float(deviation[~paper].mean())) < 4 * noise:  # both classes are paper
         noise = max(1.0, float(deviation.std()))
-    return distance, surface, noise, is_light
+    return grey - terms @ surface, noise, bool(is_light)
 
 
-def _share(above: np.ndarray) -> float:
-    """Return the share of a class in the border. If it is ambiguous, as in a tight crop, use the outermost pixels."""
-    share = float(_border(above, BORDER).mean())
-    return share if not 0.25 < share < 0.75 else float(_border(above, 0).mean())
-
-
-def _border(pixels: np.ndarray, width: float) -> np.ndarray:
-    """Return the pixels of the border, [N, ..]. Its width is a fraction of the smaller side, at least one pixel."""
-    ring = max(1, round(width * min(pixels.shape[:2])))
+def _border(pixels: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels, [N, ..], of pixels [height, width, ..]."""
     is_border = np.ones(pixels.shape[:2], bool)
-    is_border[ring:-ring, ring:-ring] = False
+    is_border[1:-1, 1:-1] = False
     return pixels[is_border]
 
 
