@@ -34,7 +34,7 @@ from fitbench.data.loading import load  # noqa: E402
 from fitbench.errors import FitbenchError, RequestError  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
 from fitbench.inference.reader import configuration, open_run  # noqa: E402
-from fitbench.inference.serve import MAX_CONNECTIONS, _by_name, _listen, _make_app, serve  # noqa: E402
+from fitbench.inference.serve import MAX_CONNECTIONS, _listen, serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
 from fitbench.inference.service import Service  # noqa: E402
 from fitbench.record.result import write_result  # noqa: E402
@@ -45,7 +45,8 @@ NAME_GREY, NAME_COLOUR = "lenet", "colour"
 
 @pytest.fixture(scope="module")
 def reader(trained):
-    return open_run(trained)
+    opened = open_run(trained)
+    return dataclasses.replace(opened, result=opened.result | {"run_id": NAME_GREY})
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def colour(trained, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(reader, colour):
-    return Service({NAME_GREY: reader, NAME_COLOUR: open_run(colour)}, LIMITS)
+    return Service([reader, open_run(colour)], LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -374,10 +375,11 @@ def test_body_is_counted_as_it_arrives(app):
 
 def test_model_whose_outputs_are_not_finite_is_an_error(reader):
     broken = dataclasses.replace(reader, _compiled=lambda images: np.full((len(images), 10), np.nan, np.float32))
-    app = make_app(Service({"diverged": broken}, LIMITS))
-    assert_refused(ask(app, "POST", "/predict", json={"image": [ROW] * 28}), 500, "diverged", "not finite")
-    with pytest.raises(FitbenchError, match="the outputs of diverged are not finite"):
-        _make_app({"diverged": broken}, LIMITS, ["*"])
+    service = Service([broken], LIMITS)
+    app = make_app(service)
+    assert_refused(ask(app, "POST", "/predict", json={"image": [ROW] * 28}), 500, NAME_GREY, "not finite")
+    with pytest.raises(FitbenchError, match=f"the outputs of {NAME_GREY} are not finite"):
+        service.warm_up()
 
 
 # -- the process ------------------------------------------------------------------------------------------------------
@@ -506,6 +508,8 @@ def test_wrong_request_is_refused_before_a_model_is_loaded(trained, monkeypatch,
             wrong(host=host)
     with pytest.raises(RequestError, match="fits none"):
         wrong(runs=["nobody"])
+    with pytest.raises(RequestError, match="two of the runs are called the same"):
+        wrong(runs=[str(trained)] * 2)
     monkeypatch.setattr("fitbench.inference.serve.find_spec", lambda name: None)
     with pytest.raises(RequestError, match=r"pip install 'fitbench\[serve\]'"):
         wrong()
@@ -517,14 +521,6 @@ def test_response_of_two_packets_is_sent_at_once():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_runs_with_the_same_id_get_their_study_and_duplicates_are_refused(trained, reader, tmp_path):
-    other = dataclasses.replace(reader, folder=tmp_path / "other" / trained.name)
-    assert list(_by_name([reader])) == [reader.run_id]
-    assert list(_by_name([reader, other])) == [f"default/{reader.run_id}", f"other/{reader.run_id}"]
-    with pytest.raises(RequestError, match="twice"):
-        _by_name([reader, reader])
 
 
 def test_help_imports_neither_keras_nor_fastapi():

@@ -89,7 +89,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     @app.get("/models", summary="The models")
     async def models() -> api.Models:
         """List the models, the shapes of their images, and the limits of a request."""
-        described = [_describe(name, reader) for name, reader in service.readers.items()]
+        described = [_describe(reader) for reader in service.readers.values()]
         return api.Models(models=described, limits=service.limits, version=__version__)
 
     @app.get("/health", summary="The state of the server")
@@ -99,11 +99,10 @@ def _add_api(app: FastAPI, service: Service) -> None:
         return api.Health(models=len(service.readers), images=service.images, seconds=seconds)
 
 
-def _describe(name: str, reader: Reader) -> api.Model:
-    result = reader.result
-    primary = result["primary"]
+def _describe(reader: Reader) -> api.Model:
+    result, primary = reader.result, reader.result["primary"]
     return api.Model(
-        model=name,
+        model=reader.run_id,
         name=str(result["config"]["model"].get("name", "model")),
         data=result["data"]["name"],
         classes=list(reader.classes),
@@ -143,10 +142,12 @@ def _add_errors(app: FastAPI) -> None:
         text = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
         return JSONResponse({"error": f"{clean(first['loc'][-1])[:80]}: {text}; /docs describes the API"}, 422)
 
-    @app.exception_handler(ClientDisconnect)
-    async def disconnected(_: Request, error: ClientDisconnect) -> Response:
-        return JSONResponse({"error": "the client has disconnected"}, 400)  # nobody reads it
+    app.add_exception_handler(ClientDisconnect, _answer(400, "the client has disconnected"))
+    app.add_exception_handler(Exception, _answer(500, "the server failed; see its log"))
 
-    @app.exception_handler(Exception)
-    async def unexpected_error(_: Request, error: Exception) -> Response:
-        return JSONResponse({"error": "the server failed; see its log"}, 500)
+
+def _answer(status: int, text: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": text}, status)
+
+    return answer

@@ -10,7 +10,7 @@ from io import BytesIO
 import numpy as np
 from starlette.exceptions import HTTPException
 
-from fitbench.errors import DataError
+from fitbench.errors import DataError, FitbenchError
 from fitbench.inference.api import Prediction, Predictions, RequestLimits
 from fitbench.inference.bodies import NamedImage
 from fitbench.inference.decoding import decode
@@ -22,18 +22,30 @@ class Service:
     """The served models. Several threads may call `predict` at a time; one of them runs a model.
 
     Attributes:
-        readers: the models by name.
+        readers: the models by run_id.
         limits: the limits of a request.
         started: when the service was created (`time.monotonic`).
         images: the number of images that were classified.
     """
 
-    def __init__(self, readers: Mapping[str, Reader], limits: RequestLimits) -> None:
-        self.readers = dict(readers)
+    def __init__(self, readers: Sequence[Reader], limits: RequestLimits) -> None:
+        self.readers = {reader.run_id: reader for reader in readers}
         self.limits = limits
         self.started = time.monotonic()
         self.images = 0
         self._running = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Classify an image, so that the first client waits no longer than others.
+
+        Raises:
+            FitbenchError: the outputs of a model are not finite.
+        """
+        try:
+            self.predict([("blank", np.zeros((84, 84, 1), np.uint8))], self.readers, Prepare.auto, False)
+        except HTTPException as error:
+            raise FitbenchError(error.detail) from None
+        self.images = 0
 
     def choose(self, names: Sequence[str]) -> dict[str, Reader]:
         """Return the models with these names, without duplicates; all models if there are no names.
