@@ -197,10 +197,8 @@ def test_unknown_format_is_refused(trained, tmp_path):
 
 
 def test_error_about_a_missing_converter_says_what_to_install():
-    missing = replace(FORMATS["onnx"], needs={"no_such_module": "tf2onnx", "numpy": "numpy", "nor_this": "onnx"})
-    with pytest.raises(
-        RequestError, match=r"needs tf2onnx and onnx, which are not installed; pip install 'fitbench\[onnx\]'"
-    ):
+    missing = replace(FORMATS["onnx"], needs=("no-such-module", "numpy", "nor-this"))
+    with pytest.raises(RequestError, match=r"needs no-such-module, nor-this: pip install 'fitbench\[onnx\]'"):
         missing.check_installed()
     for format in FORMATS.values():
         format.check_installed()
@@ -213,18 +211,6 @@ def test_wrong_request_is_refused_without_slow_libraries(trained, tmp_path):
     messages = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
     assert (done.returncode, len(messages)) == (2, 1)
     assert not {"keras", "tensorflow"} & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-
-
-def test_half_precision_is_refused_for_onnx_and_litert(copied, tmp_path):
-    result = json.loads((copied / "result.json").read_text())
-    result["config"]["training"]["dtype_policy"] = "mixed_float16"
-    (copied / "result.json").write_text(json.dumps(result))
-    for format in ("onnx", "litert"):
-        with pytest.raises(
-            FitbenchError, match=f"computes in mixed_float16, whose rounding --format {format} does not"
-        ):
-            export(str(copied), Path("none"), format, tmp_path / "new", trust=False)
-    assert not (tmp_path / "new").exists()
 
 
 def test_model_whose_test_images_are_missing_is_not_exported(copied, tmp_path):
@@ -301,10 +287,9 @@ def test_keras_format_includes_the_layers_of_fitbench(copied, tmp_path, capsys):
     assert b"/tmp" not in b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-def test_forbidden_modules_cannot_be_imported_in_the_check(exported, tmp_path):
-    np.save(tmp_path / "images.npy", np.zeros((3, 28, 28, 1), np.uint8))
+def test_forbidden_modules_cannot_be_imported_in_the_check(exported):
     with pytest.raises(FitbenchError, match=r"the exported model cannot be run: .*onnxruntime"):
-        agreement._run(exported("onnx"), tmp_path / "images.npy", tmp_path / "logits.npy", "3", "onnxruntime")
+        agreement._run(exported("onnx"), np.zeros((3, 28, 28, 1), np.uint8), 3, ["onnxruntime"])
 
 
 def test_model_with_own_code_is_refused_for_the_keras_format(copied, tmp_path):

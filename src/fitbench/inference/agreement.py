@@ -60,18 +60,14 @@ def load_data(result: dict[str, Any], folder: Path) -> Dataset:
     """
     from fitbench.data.loading import load
 
+    advice = "an export is checked on the test images of the run"
     try:
         data = load(configuration(result, folder).data)
     except (DataError, RequestError) as error:
-        reason = str(error).splitlines()[0]
-        raise FitbenchError(
-            f"{reason}\nan export is checked on the test images of the run, which must be here"
-        ) from error
+        raise FitbenchError(f"{str(error).splitlines()[0]}\n{advice}, which must be here") from error
     if data.sha256 != (recorded := result["data"]["sha256"]):
-        raise FitbenchError(
-            f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with {recorded:.8}; an "
-            "export is checked on the test images of the run"
-        )
+        text = f"these data have SHA-256 {data.sha256[:8]}, the run was tested with {recorded:.8}"
+        raise FitbenchError(f"{data.source}: {text}; {advice}")
     return data
 
 
@@ -82,22 +78,14 @@ def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str])
         FitbenchError: the exported model cannot be run or does not agree with the original, or the outputs of the
             original are not finite.
     """
-    count, size = len(data.y_test), reader.batch_size
-    description = f"all {count:,} test images of {clean(data.name)}"
-    with tempfile.TemporaryDirectory(prefix="fitbench-") as name:
-        pixels_path, logits_path = Path(name) / "images.npy", Path(name) / "logits.npy"
-        pixels = np.lib.format.open_memmap(pixels_path, "w+", np.uint8, (count, *reader.shape))
-        for start in range(0, count, size):
-            pixels[start : start + size] = data.x_test[start : start + size]
-        pixels.flush()
-        original = reader.logits(pixels)
-        if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
-            raise FitbenchError(
-                f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of "
-                f"{description}; an export cannot be checked against it"
-            )
-        _run(folder, pixels_path, logits_path, str(size), *forbidden)
-        exported = np.load(logits_path, allow_pickle=False)
+    description = f"all {len(data.y_test):,} test images of {clean(data.name)}"
+    original = reader.logits(data.x_test)
+    if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
+        raise FitbenchError(
+            f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of {description}; "
+            "an export cannot be checked against it"
+        )
+    exported = _run(folder, data.x_test, reader.batch_size, forbidden)
     if exported.shape != original.shape:
         raise FitbenchError(f"the exported model gives outputs of {exported.shape}; expected {original.shape}")
     agreement = compare(reader, description, data.y_test, original, exported)
@@ -110,14 +98,24 @@ def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str])
     return agreement
 
 
-def _run(*arguments: str | Path) -> None:
-    # -P: import no files beside the program; -B: write no __pycache__ into the folder
-    command = [sys.executable, "-P", "-B", run_exported.__file__, *map(str, arguments)]
-    environment = {**os.environ, **NO_GPU}
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise FitbenchError(f"the exported model cannot be run: {clean(lines[-1]):.300}")
+def _run(folder: Path, images: Any, size: int, forbidden: Sequence[str]) -> np.ndarray:
+    """Compute logits, float32 [N, classes], in a new process, `size` images at a time."""
+    with tempfile.TemporaryDirectory(prefix="fitbench-") as name:
+        pixels_path, logits_path = f"{name}/images.npy", f"{name}/logits.npy"
+        pixels = np.lib.format.open_memmap(pixels_path, "w+", np.uint8, images.shape)
+        for start in range(0, len(images), size):
+            pixels[start : start + size] = images[start : start + size]
+        pixels.flush()
+        # -P: import no files beside the program; -B: write no __pycache__ into the folder
+        command = [sys.executable, "-P", "-B", run_exported.__file__, str(folder), pixels_path, logits_path, str(size)]
+        environment = {**os.environ, **NO_GPU}
+        done = subprocess.run(
+            [*command, *forbidden], capture_output=True, text=True, errors="replace", check=False, env=environment
+        )
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise FitbenchError(f"the exported model cannot be run: {clean(lines[-1]):.300}")
+        return np.load(logits_path, allow_pickle=False)
 
 
 def compare(

@@ -46,6 +46,21 @@ class Foreign:
     registered_name: str
 
 
+def check(path: Path, trust: bool) -> list[Foreign]:
+    """Check a model file, and return what `foreign` lists.
+
+    Raises:
+        FitbenchError: as `foreign`, and without `trust` if there is anything in the list.
+    """
+    own_code = foreign(path)
+    if own_code and not trust:
+        raise FitbenchError(
+            f"{path}: needs {names(own_code)}, which is not a layer of Keras or fitbench that only computes. Such code "
+            "could do anything on this computer. If you trust the origin of the run, add --trust"
+        )
+    return own_code
+
+
 def foreign(path: Path) -> list[Foreign]:
     """List what a model file needs besides layers of Keras and fitbench that only compute, without duplicates.
 
