@@ -88,11 +88,10 @@ def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
     match content:
         case {"image": rows, **others} if not others:
             return [("image", _pixels(rows, "image"))]
-        case {"images": [_, *_] as images, **others} if not others:
-            if len(images) > limits.images:
-                text = f"images: {len(images):,} images; a request may have at most {limits.images:,}"
-                raise HTTPException(413, text)
+        case {"images": [_, *_] as images, **others} if not others and len(images) <= limits.images:
             return [(name := f"images[{i}]", _pixels(rows, name)) for i, rows in enumerate(images)]
+        case {"images": [_, *_] as images, **others} if not others:
+            raise HTTPException(413, f"{len(images):,} images; a request may have at most {limits.images:,}")
     text = 'expected {"image": rows of numbers} or {"images": [one or more such images]}, without other keys'
     raise HTTPException(422, text)
 
@@ -105,13 +104,12 @@ def _pixels(rows: Any, name: str) -> np.ndarray:
     """
     try:
         objects = np.array(rows, object)
-        numbers = objects.ndim in (2, 3) and set(map(type, objects.flat)) <= {int, float}
-        values = objects.astype(np.float64) if numbers else np.empty(0)
+        is_image = objects.ndim in (2, 3) and objects.size > 0 and set(map(type, objects.flat)) <= {int, float}
+        values = objects.astype(np.float64) if is_image else np.full((1, 1), np.nan)
     except (ValueError, OverflowError):
-        values = np.empty(0)
+        values = np.full((1, 1), np.nan)
     pixels = values[..., np.newaxis] if values.ndim == 2 else values
-    is_image = pixels.ndim == 3 and pixels.shape[2] in (1, 3) and pixels.size > 0
-    if not is_image or not ((pixels >= 0) & (pixels <= 255) & (pixels == np.rint(pixels))).all():
+    if pixels.shape[2] not in (1, 3) or not ((pixels >= 0) & (pixels <= 255) & (pixels == np.rint(pixels))).all():
         raise HTTPException(
             422,
             f"{name}: expected whole numbers from 0 to 255 in rows of equal length, [height][width], or "

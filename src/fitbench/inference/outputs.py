@@ -65,15 +65,15 @@ def open_output(format: str | None, path: Path | None, names: Sequence[str], for
     if path is not None:
         check_new("-o", path, force)
     encode = _to_csv if format == "csv" else _to_json
-
-    def write(rows: Sequence[Row]) -> None:
-        with writing(path):
-            file.write(encode(rows))
-            file.flush()
-
     with ExitStack() as stack:
         with writing(path):
             file = sys.stdout.buffer if path is None else stack.enter_context(replacing(path))
+
+        def write(rows: Sequence[Row]) -> None:
+            with writing(path):
+                file.write(encode(rows))
+                file.flush()
+
         if format == "csv":
             write([dict(zip(names, names, strict=True))])
         yield write
@@ -90,10 +90,8 @@ def _choose_format(format: str | None, path: Path | None) -> str:
         raise RequestError("--format table is for the terminal; -o needs csv or json")
     format = format or SUFFIXES.get(path.suffix.lower())
     if format is None:
-        suffixes = ", ".join(SUFFIXES)
-        raise RequestError(
-            f"-o {clean(path)}: its suffix does not determine a format; expected one of {suffixes}, or --format"
-        )
+        expected = f"expected one of {', '.join(SUFFIXES)}, or --format"
+        raise RequestError(f"-o {clean(path)}: its suffix does not determine a format; {expected}")
     return format
 
 
@@ -161,21 +159,20 @@ class _Table:
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:
-    def class_of(rank: str, probability: str = "") -> Callable[[Row], str]:
-        def cell(row: Row) -> str:
-            name = shortened(clean(row[rank] or ""), CLASS_WIDTH)
-            return f"{name} {row[probability]:.4f}" if probability and row[rank] is not None else name
+    def class_of(row: Row, rank: str) -> str:
+        return shortened(clean(row[rank] or ""), CLASS_WIDTH)
 
-        return cell
+    def with_probability(row: Row, rank: str) -> str:
+        return "" if row[rank] is None else f"{class_of(row, rank)} {row[f'{rank}_probability']:.4f}"
 
     columns = [
         column("image", rows, lambda row: clean(row["path"]), right=False, key=True),
-        column("label", rows, class_of("label"), right=False),
+        column("label", rows, lambda row: class_of(row, "label"), right=False),
         column("probability", rows, lambda row: f"{row['probability']:.4f}"),
-        column("second", rows, class_of("second", "second_probability"), right=False),
-        column("third", rows, class_of("third", "third_probability"), right=False),
+        column("second", rows, lambda row: with_probability(row, "second"), right=False),
+        column("third", rows, lambda row: with_probability(row, "third"), right=False),
     ]
     if "true" in rows[0]:
         styles = ["yellow" if row["correct"] is False else "" for row in rows]
-        columns.append(column("true", rows, class_of("true"), right=False, styles=styles))
+        columns.append(column("true", rows, lambda row: class_of(row, "true"), right=False, styles=styles))
     return columns
