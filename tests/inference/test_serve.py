@@ -382,12 +382,12 @@ def test_model_whose_outputs_are_not_finite_is_an_error(reader):
         service.warm_up()
 
 
-# -- the process ------------------------------------------------------------------------------------------------------
+# -- the server -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def server(trained, serving):
-    return serving(trained, "--max-bytes", 1_000_000)
+def address(reader, start_server) -> str:
+    return start_server(Service([reader], RequestLimits(bytes=1_000_000))).address
 
 
 def exchange(address: str, *parts: bytes, wait: float = 8) -> bytes:
@@ -422,15 +422,15 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
     ],
     ids=["length", "chunks", "garbage", "long line", "negative", "form"],
 )
-def test_wrong_request_gets_an_error_and_its_connection_is_closed(server, parts, status, error):
-    response = exchange(server[1], *parts)
+def test_wrong_request_gets_an_error_and_its_connection_is_closed(address, parts, status, error):
+    response = exchange(address, *parts)
     assert response.startswith(b"HTTP/1.1 %d " % status), response[:300]
     assert error in response.decode()
 
 
-def test_50_simultaneous_clients_get_their_own_answers(server, reader, digits):
+def test_50_simultaneous_clients_get_their_own_answers(address, reader, digits):
     expected = reader.probabilities(digits)
-    url = urlsplit(server[1])
+    url = urlsplit(address)
 
     def client(number: int) -> None:
         connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
@@ -445,49 +445,43 @@ def test_50_simultaneous_clients_get_their_own_answers(server, reader, digits):
         list(pool.map(client, range(50)))
 
 
-def test_connections_above_the_limit_are_refused_until_others_close(server):
-    url = urlsplit(server[1])
+def test_connections_above_the_limit_are_refused_until_others_close(address):
+    url = urlsplit(address)
     request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     idle = [socket.create_connection((url.hostname, url.port)) for _ in range(MAX_CONNECTIONS)]
-    assert exchange(server[1], request).startswith(b"HTTP/1.1 503 ")
+    assert exchange(address, request).startswith(b"HTTP/1.1 503 ")
     for connection in idle:
         connection.close()
     for _ in range(100):
-        if exchange(server[1], request).startswith(b"HTTP/1.1 200 "):
+        if exchange(address, request).startswith(b"HTTP/1.1 200 "):
             return
         time.sleep(0.05)
     pytest.fail("the server still refuses connections")
 
 
-def test_ctrl_c_ends_the_server_with_status_130(server):
-    process, address = server
-    assert httpx.get(f"{address}health").json()["status"] == "ok"  # still works after the tests above
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=15)
-    assert process.returncode == 130
-    assert "Traceback" not in err and "28 x 28 grey, 10 classes" in err and out == ""
-    assert "boundary" not in err  # only the client gets the error of a malformed form
-
-
-def test_sigterm_ends_the_server_with_status_0(trained, monkeypatch):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signal_ends_the_server(trained, monkeypatch, capfd, number, status):
     """The page is opened in the browser before the server answers."""
     answers = []
 
     def visit(url: str) -> None:
         def ask_and_end() -> None:
             answers.append(httpx.get(f"{url}health", timeout=30).json()["status"])
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
         threading.Thread(target=ask_and_end).start()
 
     monkeypatch.setattr("webbrowser.open", visit)
     previous = signal.getsignal(signal.SIGTERM)
     try:
-        with pytest.raises(SystemExit) as ended:
-            serve([str(trained)], Path("none"), "127.0.0.1", 0, False, True, LIMITS)
+        ended = serve([str(trained)], Path("none"), "127.0.0.1", 0, False, True, LIMITS)
+    except SystemExit as error:
+        ended = error.code
     finally:
         signal.signal(signal.SIGTERM, previous)
-    assert (ended.value.code, answers) == (0, ["ok"])
+    assert (ended, answers) == (status, ["ok"])
+    out, err = capfd.readouterr()
+    assert out.startswith("http://127.0.0.1:") and "28 x 28 grey, 10 classes" in err and "Traceback" not in err
 
 
 def test_wrong_request_is_refused_before_a_model_is_loaded(trained, monkeypatch, tmp_path):

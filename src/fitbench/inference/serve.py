@@ -21,6 +21,7 @@ from fitbench.record.reading import find_run
 from fitbench.text import clean
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 MAX_CONNECTIONS = 256
@@ -71,7 +72,7 @@ def serve(
             webbrowser.open(url)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
-            _run(app, listener)
+            make_server(app).run(sockets=[listener])
         except KeyboardInterrupt:
             return 130
     return 0
@@ -102,8 +103,8 @@ def _announce(readers: Iterable[Reader], url: str, loopback: bool) -> None:
     print("Open this address to draw; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
 
 
-def _run(app: FastAPI, listener: socket.socket) -> None:
-    """Answer requests until a signal arrives."""
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """Create the server of an application; `run(sockets=[listener])` answers requests until a signal arrives."""
     import uvicorn
 
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
@@ -117,4 +118,4 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         limit_concurrency=MAX_CONNECTIONS + 1,  # uvicorn refuses the connection that reaches the limit
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
