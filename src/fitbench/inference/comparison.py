@@ -26,7 +26,8 @@ def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric
     """
     own, data, key = result["data"], record["data"], join("test", metric.name)
     recorded, value = result["metrics"].get(key), record["metrics"][metric.name]
-    if recorded is None or value is None or is_own_test(result, record):
+    is_own_test = (data["sha256"], data["part"]) == (own["sha256"], "test")
+    if recorded is None or value is None or is_own_test:
         return None
     compared = {key: recorded, "difference": value - recorded}
     if metric.proportion and own["test"]:
@@ -34,11 +35,6 @@ def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric
         _, interval = difference(round(value * data["count"]), data["count"], own_correct, own["test"])
         compared |= {f"{key}_interval": list(wilson(own_correct, own["test"])), "difference_interval": list(interval)}
     return compared
-
-
-def is_own_test(result: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    """Whether an evaluation is on the run's own test images."""
-    return (record["data"]["sha256"], record["data"]["part"]) == (result["data"]["sha256"], "test")
 
 
 def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Metric) -> list[str]:

@@ -16,7 +16,7 @@ from fitbench.analysis import scores
 from fitbench.analysis.statistics import wilson
 from fitbench.config import Config, Data, ImageFolder
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.comparison import compare, describe, is_own_test
+from fitbench.inference.comparison import compare, describe
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric, get
@@ -70,26 +70,12 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     metrics = _load_metrics(reader, config, trust)
     with notice(True, f"reading {len(labels):,} images"), backend.on("auto") as device:
         logits = predict(reader.model, images)
-    record = {
-        **_origin(reader, dataset, data_config),
-        **_measure(reader, config, metrics, labels, logits),
-        "device": device,
-    }
+    origin, measured = _origin(reader, dataset, data_config), _measure(reader, config, metrics, labels, logits)
+    record = {**origin, **measured, "device": device}
     record["data"] |= {"part": part, "count": len(labels), "matched": matched}
     path = _write(reader, record, labels, logits)
     matrix = scores.confusion(labels, logits.argmax(axis=1), len(reader.classes))
-    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
-    if format == "json":
-        content = {
-            **record,
-            "path": str(path),
-            "compared": compare(result, record, primary),
-            "per_class": scores.per_class(matrix, reader.classes),
-            "confusion": matrix.tolist(),
-        }
-        print(json.dumps(content, indent=2, allow_nan=False))
-    else:
-        _print(reader, metrics, primary, record, path, matrix)
+    _report(format, reader, metrics, record, path, matrix)
 
 
 def _compose(data: str, overrides: Sequence[str]) -> Data:
@@ -229,24 +215,28 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
     return path
 
 
-def _print(
-    reader: Reader,
-    metrics: Mapping[str, Metric],
-    primary: Metric,
-    record: dict[str, Any],
-    path: Path,
-    matrix: np.ndarray,
+def _report(
+    format: str, reader: Reader, metrics: Mapping[str, Metric], record: dict[str, Any], path: Path, matrix: np.ndarray
 ) -> None:
-    out, data, result = console(), record["data"], reader.result
+    """Print the record as JSON, or the metrics as text. Both compare with the run's own test images."""
+    result, data = reader.result, record["data"]
+    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
+    compared = compare(result, record, primary)
+    if format == "json":
+        per_class = scores.per_class(matrix, reader.classes)
+        derived = {"path": str(path), "compared": compared, "per_class": per_class, "confusion": matrix.tolist()}
+        print(json.dumps(record | derived, indent=2, allow_nan=False))
+        return
+    out = console()
     out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
     print_scores(out, matrix, reader.classes)
     described = {"loss": get("loss")} | {name: metric for name, metric in metrics.items() if name != "accuracy"}
     lines = [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
-    if is_own_test(result, record):
-        lines.append("these are the run's own test images")
-    elif compared := compare(result, record, primary):
+    if compared:
         lines += describe(compared, result, primary)
-    if data["sha256"] == result["data"]["sha256"] and data["part"] == "train":
+    if data["sha256"] == result["data"]["sha256"] and data["part"] == "test":
+        lines.append("these are the run's own test images")
+    elif data["sha256"] == result["data"]["sha256"]:
         lines.append("the model was trained on these images; the metrics do not apply to new images")
     if data["skipped"]:
         lines.append(f"{data['skipped']:,} unreadable images are left out")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+PACKAGES = ("fastapi", "starlette", "uvicorn", "python_multipart")
 MAX_CONNECTIONS = 256
 GRACE_SECONDS = 3  # for answering open requests when the server ends
 
@@ -50,17 +51,11 @@ def serve(
             or the extra `serve` is not installed.
         FitbenchError: a model cannot be loaded, or its outputs are not finite.
     """
-    folders = [find_run(run, outputs) for run in runs]
-    names = [finished(folder)["run_id"] for folder in folders]
-    if len(set(names)) < len(names):
-        raise RequestError(f"two of the runs are called the same: {', '.join(map(clean, names))}; serve one of them")
-    missing = [name for name in ("fastapi", "starlette", "uvicorn", "python_multipart") if find_spec(name) is None]
-    if missing:
-        raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
-    with _listen(host, port) as listener:
-        from fitbench.inference.server import make_app
-        from fitbench.inference.service import Service
+    folders = _find_runs(runs, outputs)
+    from fitbench.inference.server import make_app
+    from fitbench.inference.service import Service
 
+    with _listen(host, port) as listener:
         service = Service(open_runs(folders, trust), limits)
         service.warm_up()
         address, port = listener.getsockname()[:2]
@@ -76,6 +71,16 @@ def serve(
         except KeyboardInterrupt:
             return 130
     return 0
+
+
+def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
+    folders = [find_run(run, outputs) for run in runs]
+    names = [finished(folder)["run_id"] for folder in folders]
+    if len(set(names)) < len(names):
+        raise RequestError(f"two of the runs are called the same: {', '.join(map(clean, names))}; serve one of them")
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
+    return folders
 
 
 def _listen(host: str, port: int) -> socket.socket:
