@@ -186,12 +186,9 @@ def test_agreement_states_the_primary_metric_where_fitbench_computes_it(trained,
     assert compare(other, "", np.array([0, 1]), original, original).value == value
 
 
-def test_existing_folder_is_not_replaced(trained, tmp_path):
+def test_wrong_request_is_refused(trained, tmp_path):
     with pytest.raises(RequestError, match=f"-o {tmp_path}: already exists; expected a new folder"):
         export(str(trained), Path("none"), "onnx", tmp_path, trust=False)
-
-
-def test_unknown_format_is_refused(trained, tmp_path):
     with pytest.raises(RequestError, match="--format is 'onxx'"):
         export(str(trained), Path("none"), "onxx", tmp_path / "new", trust=False)
 

@@ -290,12 +290,11 @@ def test_empty_list_on_stdin_is_refused(call, tmp_path, monkeypatch):
 
 
 def test_wrong_request_is_refused_without_slow_libraries(trained, tmp_path):
-    command = [sys.executable, "-X", "importtime", "-m", "fitbench", "predict", str(trained)]
-    for arguments, status in ((["none.png"], 2), (["--help"], 0)):
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == status
-        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
-        assert not imported & {"keras", "tensorflow", "jax", "pandas", "matplotlib", "scipy"}
+    command = [sys.executable, "-X", "importtime", "-m", "fitbench", "predict", str(trained), "none.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
+    assert not imported & {"keras", "tensorflow", "jax", "pandas", "matplotlib", "scipy"}
 
 
 def test_unfinished_run_is_refused(call, digits, tmp_path):

@@ -12,8 +12,6 @@ import shutil
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -266,40 +264,27 @@ WHOLE = ["image: expected whole numbers from 0 to 255"]
     ("text", "status", "words"),
     [
         ("{", 400, ["not valid JSON"]),
-        ("", 400, ["not valid JSON"]),
         ("\xff\xfe", 400, ["not valid JSON"]),
         ("[" * 50_000, 400, ["nested too deeply"]),
         ('{"image": ' + "[" * 900 + "]" * 900 + "}", 422, ["image: ", "in rows"]),
         ('{"image": [[NaN]]}', 422, WHOLE),
-        ('{"image": [[1e999]]}', 422, WHOLE),
         ('{"image": [[' + "9" * 5000 + "]]}", 400, ["not valid JSON"]),
-        ('{"image": [[' + "9" * 400 + "]]}", 422, WHOLE),
         ('{"image": [[256]]}', 422, WHOLE),
-        ('{"image": [[-1]]}', 422, WHOLE),
         ('{"image": [[0.5]]}', 422, WHOLE),
         ('{"image": [["7"]]}', 422, WHOLE),
         ('{"image": [["' + "x" * 100_000 + '"' + ', "y"' * 10_000 + "]]}", 422, WHOLE),
         ('{"image": [[true]]}', 422, WHOLE),
-        ('{"image": [[null]]}', 422, WHOLE),
-        ('{"image": [[{}]]}', 422, WHOLE),
         ('{"image": [[1, 2], [3]]}', 422, ["image: ", "in rows of equal length"]),
-        ('{"image": [[1, 2], 3]}', 422, ["image: ", "in rows of equal length"]),
         ('{"image": [[[1], [2, 3]]]}', 422, ["image: ", "in rows of equal length"]),
-        ('{"image": [[1], [[2]]]}', 422, ["image: ", "in rows of equal length"]),
         ('{"image": [[[1, 2]]]}', 422, ["1 or 3 channels"]),
         ('{"image": []}', 422, ["image: ", "in rows"]),
-        ('{"image": [[]]}', 422, ["image: ", "in rows"]),
-        ('{"image": [1, 2]}', 422, ["image: ", "in rows"]),
         ('{"image": 7}', 422, ["image: ", "in rows"]),
         ('{"images": []}', 422, ["one or more"]),
-        ('{"images": 7}', 422, ["one or more"]),
         ('{"images": [[[1]], [[2], [3, 4]]]}', 422, ["images[1]: ", "in rows"]),
         ('{"images": [' + "[[1]]," * 20 + "[[1]]]}", 413, ["21 images", "at most 20"]),
         ('{"image": [[1]], "images": []}', 422, ['expected {"image"']),
-        ('{"pixels": [[1]]}', 422, ['expected {"image"']),
         ("7", 422, ['expected {"image"']),
         (json.dumps({"image": [ROW] * 27}), 422, ["27 x 28 x 1", "28 x 28 x 1"]),
-        (json.dumps({"image": [[[0] * 3] * 28] * 28}), 422, ["28 x 28 x 3"]),
     ],
 )  # fmt: skip
 def test_malformed_json_is_refused(app, text, status, words):
@@ -515,9 +500,3 @@ def test_response_of_two_packets_is_sent_at_once():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_help_imports_neither_keras_nor_fastapi():
-    code = "import sys; from fitbench.cli import app\ntry: app(['serve', '--help'])\nexcept SystemExit: pass\n"
-    code += "assert not {'keras', 'tensorflow', 'fastapi', 'uvicorn'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
