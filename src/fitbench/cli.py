@@ -240,7 +240,7 @@ def predict(
     run: Run,
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE", help="image files, folders, .npy .npz IDX arrays; - for paths on stdin"),
+        typer.Argument(metavar="IMAGE", help="image files, folders, .npy .npz arrays; - for paths on stdin"),
     ],
     prepare: Annotated[
         str | None,

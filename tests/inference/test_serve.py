@@ -205,7 +205,7 @@ def test_openapi_describes_the_api_and_pages_use_no_other_host(app):
     operation = api["paths"]["/predict"]["post"]
     assert all(parameter["description"] for parameter in operation["parameters"])
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json", "image/*"}
-    assert {"200", "400", "404", "413", "415", "422", "503"} == set(operation["responses"])
+    assert {"200", "400", "404", "411", "413", "415", "422", "503"} == set(operation["responses"])
     files = [file.name for file in (resources.files("fitbench.inference") / "page").iterdir()]
     assert "main.js" in files
     for path in ("/", "/docs", "/page/base.css", *(f"/page/{name}" for name in files)):
@@ -257,33 +257,31 @@ def test_zip_named_png_is_refused_and_its_name_is_cleaned(app):
 
 
 ROW = [0] * 28
-WHOLE = ["image: expected whole numbers from 0 to 255"]
+ROWS = ["expected rows of equal length"]
 
 
 @pytest.mark.parametrize(
     ("text", "status", "words"),
     [
-        ("{", 400, ["not valid JSON"]),
-        ("\xff\xfe", 400, ["not valid JSON"]),
-        ("[" * 50_000, 400, ["nested too deeply"]),
-        ('{"image": ' + "[" * 900 + "]" * 900 + "}", 422, ["image: ", "in rows"]),
-        ('{"image": [[NaN]]}', 422, WHOLE),
-        ('{"image": [[' + "9" * 5000 + "]]}", 400, ["not valid JSON"]),
-        ('{"image": [[256]]}', 422, WHOLE),
-        ('{"image": [[0.5]]}', 422, WHOLE),
-        ('{"image": [["7"]]}', 422, WHOLE),
-        ('{"image": [["' + "x" * 100_000 + '"' + ', "y"' * 10_000 + "]]}", 422, WHOLE),
-        ('{"image": [[true]]}', 422, WHOLE),
-        ('{"image": [[1, 2], [3]]}', 422, ["image: ", "in rows of equal length"]),
-        ('{"image": [[[1], [2, 3]]]}', 422, ["image: ", "in rows of equal length"]),
+        ("{", 400, ["Invalid JSON"]),
+        ("\xff\xfe", 400, ["Invalid JSON"]),
+        ("[" * 50_000, 400, ["recursion limit"]),
+        ('{"image": [[' + "9" * 5000 + "]]}", 400, ["Invalid JSON"]),
+        ('{"image": [[NaN]]}', 422, ["image.0.0: ", "finite number"]),
+        ('{"image": [[256]]}', 422, ["image.0.0: ", "less than or equal to 255"]),
+        ('{"image": [[0], [0.5]]}', 422, ["image.1.0: ", "fractional"]),
+        ('{"image": [["x"' + ', "y"' * 30_000 + "]]}", 422, ["image.0.0: ", "integer"]),
+        ('{"image": [[1, 2], [3]]}', 422, ["image: ", *ROWS]),
+        ('{"image": [[[1], [2, 3]]]}', 422, ["image: ", *ROWS]),
         ('{"image": [[[1, 2]]]}', 422, ["1 or 3 channels"]),
-        ('{"image": []}', 422, ["image: ", "in rows"]),
-        ('{"image": 7}', 422, ["image: ", "in rows"]),
-        ('{"images": []}', 422, ["one or more"]),
-        ('{"images": [[[1]], [[2], [3, 4]]]}', 422, ["images[1]: ", "in rows"]),
+        ('{"image": []}', 422, ["image: ", *ROWS]),
+        ('{"image": 7}', 422, ["image: ", "array"]),
+        ('{"images": []}', 422, ["images: ", "at least 1"]),
+        ('{"images": [[[1]], [[2], [3, 4]]]}', 422, ["images[1]: ", *ROWS]),
         ('{"images": [' + "[[1]]," * 20 + "[[1]]]}", 413, ["21 images", "at most 20"]),
-        ('{"image": [[1]], "images": []}', 422, ['expected {"image"']),
-        ("7", 422, ['expected {"image"']),
+        ('{"image": [[1]], "images": [[[1]]]}', 422, ['expected {"image"']),
+        ('{"pixels": [[1]]}', 422, ["Extra inputs"]),
+        ("7", 422, ["the body: ", "object"]),
         (json.dumps({"image": [ROW] * 27}), 422, ["27 x 28 x 1", "28 x 28 x 1"]),
     ],
 )  # fmt: skip
@@ -344,18 +342,14 @@ def test_other_host_names_are_refused(app):
         assert ask(app, "GET", "/", headers={"Host": host}).status_code == 200
 
 
-def test_body_is_counted_as_it_arrives(app):
-    async def endless(first: bytes = b""):
-        yield first
-        for _ in range(300):
-            yield bytes(1000)
+def test_size_of_a_request_is_limited_before_it_is_read(app):
+    async def endless():
+        yield b"first"
+        pytest.fail("the body was read")
 
     octets = {"Content-Type": "application/octet-stream"}
     assert_refused(predict(app, content=bytes(200_001), headers=octets), 413, "200,000 bytes")
-    assert_refused(predict(app, content=endless(), headers=octets), 413, "200,000 bytes")
-    form = {"Content-Type": "multipart/form-data; boundary=b"}
-    part = b'--b\r\nContent-Disposition: form-data; name="i"; filename="i.png"\r\n\r\n'
-    assert_refused(predict(app, content=endless(part), headers=form), 413, "200,000 bytes")
+    assert_refused(predict(app, content=endless(), headers=octets), 411, "no Content-Length")
 
 
 def test_model_whose_outputs_are_not_finite_is_an_error(reader):
@@ -399,7 +393,7 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
     ("parts", "status", "error"),
     [
         ([HEAD + b"Content-Length: 99999999999999999999\r\n\r\n"], 413, "1,000,000 bytes"),
-        ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 20], 413, "1,000,000 bytes"),
+        ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 20], 411, "no Content-Length"),
         ([b"\x16\x03\x01\x00\xff garbage\r\n\r\n"], 400, "Invalid HTTP"),
         ([b"GET /" + b"x" * 200_000], 400, "Invalid HTTP"),
         ([HEAD + b"Content-Length: -1\r\n\r\n"], 400, "Invalid HTTP"),

@@ -1,8 +1,8 @@
 """The schemas of the JSON API: requests, responses and errors. FastAPI makes openapi.json of them."""
 
-from typing import Any
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fitbench.inference.prepare import Prepare
 
@@ -19,6 +19,27 @@ class PredictQuery(BaseModel):
         "must have the model's shape. Default: auto for files if the model was trained on MNIST, otherwise none",
     )
     seen: bool = Field(False, description="also return the pixels that the model saw")
+
+
+Item = TypeVar("Item")
+List = Annotated[list[Item], Field(fail_fast=True)]  # one error is enough, and a large body could have millions
+Level = Annotated[int, Field(ge=0, le=255)]
+Pixel = Annotated[Level | List[Level], Field(union_mode="left_to_right")]
+
+
+class Arrays(BaseModel):
+    """The body of /predict as JSON: an image or several. An image has rows of pixels; a pixel may be a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: List[List[Pixel]] | None = None
+    images: Annotated[List[List[List[Pixel]]], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if (self.image is None) == (self.images is None):
+            raise ValueError('expected {"image": rows of numbers} or {"images": [one or more such images]}')
+        return self
 
 
 class Prediction(BaseModel):
@@ -87,6 +108,7 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "malformed JSON or form"},
     404: {"model": Problem, "description": "no such model; the error lists the models"},
+    411: {"model": Problem, "description": "the request has no Content-Length"},
     413: {"model": Problem, "description": "the request exceeds the limits that /models gives"},
     415: {"model": Problem, "description": "unsupported content type"},
     422: {"model": Problem, "description": "an image cannot be read, an array is invalid, or a parameter is unknown"},
@@ -98,7 +120,8 @@ BODY = {
     "content": {
         "multipart/form-data": {"example": "curl -F image=@seven.png -F image=@two.jpg http://127.0.0.1:8000/predict"},
         "application/json": {
-            "example": {"image": [[0, 0, 0, 84], [0, 0, 185, 159], [0, 38, 254, 109], [0, 57, 137, 39]]}
+            "schema": Arrays.model_json_schema(),
+            "example": {"image": [[0, 0, 0, 84], [0, 0, 185, 159], [0, 38, 254, 109], [0, 57, 137, 39]]},
         },
         "image/*": {"example": "curl -H 'Content-Type: image/png' --data-binary @seven.png ..."},
     },

@@ -1,38 +1,26 @@
-"""Reads images from array files: .npy, .npz and IDX, memory-mapped where possible."""
+"""Reads images from array files, .npy and .npz, memory-mapped where possible."""
 
 from __future__ import annotations
 
-import gzip
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.files import map_member, read_idx
+from fitbench.data.files import map_member
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean
 
-NUMPY_SUFFIXES = (".npy", ".npz")
-GZIP_MAGIC, IDX_MAGIC = b"\x1f\x8b", b"\0\0\x08"  # the first bytes of the files
+SUFFIXES = (".npy", ".npz")
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-
-
-def is_array_file(path: Path) -> bool:
-    """Whether a file is an array file: by its suffix .npy or .npz, or by the first bytes of IDX, also gzipped."""
-    if path.suffix.lower() in NUMPY_SUFFIXES:
-        return True
-    try:
-        return path.is_file() and _head(path)[:3] == IDX_MAGIC
-    except (OSError, EOFError, zlib.error):
-        return False
 
 
 def read_images(path: Path, array_name: str | None) -> np.ndarray:
     """Read the images of an array file: uint8 [N, height, width, channels].
 
     Args:
-        path: an array file.
+        path: a file whose suffix is one of `SUFFIXES`.
         array_name: the array of an .npz. By default x_test, or the only array.
 
     Raises:
@@ -40,11 +28,8 @@ def read_images(path: Path, array_name: str | None) -> np.ndarray:
         RequestError: there is no array of this name, or there are several arrays.
     """
     try:
-        if path.suffix.lower() not in NUMPY_SUFFIXES:
-            array = read_idx(path, _head(path)[3])
-        else:
-            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-            array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
     except _ERRORS as error:
         raise DataError(f"{clean(path)}: damaged, or not an array of plain numbers ({clean(error)})") from error
     if array.ndim == 2:
@@ -69,11 +54,3 @@ def _read_member(path: Path, archive: np.lib.npyio.NpzFile, array_name: str | No
             raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
         mapped = map_member(path, members, f"{key}.npy")
         return archive[key] if mapped is None else mapped
-
-
-def _head(path: Path) -> bytes:
-    """Read the first 4 bytes of a file, unpacked if it is gzipped."""
-    with path.open("rb") as file:
-        is_gzipped = file.read(2) == GZIP_MAGIC
-    with gzip.open(path) if is_gzipped else path.open("rb") as file:
-        return file.read(4)

@@ -18,7 +18,7 @@ import numpy as np
 
 from fitbench.data.image_files import IMAGE_SUFFIXES
 from fitbench.errors import RequestError
-from fitbench.inference.arrays import is_array_file, read_images
+from fitbench.inference.arrays import SUFFIXES, read_images
 from fitbench.text import clean
 
 STDIN = "-"
@@ -61,7 +61,7 @@ def open_arrays(arguments: Iterable[str], array_name: str | None) -> dict[str, n
                 raise RequestError(f"{clean(argument)}: no image in this folder; expected files with {suffixes}")
         elif not os.path.lexists(argument):
             raise RequestError(f"{clean(argument)}: there is no such file or folder")
-        elif is_array_file(Path(argument)):
+        elif Path(argument).suffix.lower() in SUFFIXES:
             arrays[argument] = read_images(Path(argument), array_name)
     return arrays
 

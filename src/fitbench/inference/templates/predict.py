@@ -15,17 +15,15 @@ HERE = Path(__file__).resolve().parent
 MODEL = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 HEIGHT, WIDTH, CHANNELS = MODEL["input"]["shape"][1:]
 
-Model = Callable[[np.ndarray], Any]  # from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]
 
-
-def load(folder: Path) -> Model:
-    """Load the model in a folder."""
+def load(folder: Path) -> Callable[[np.ndarray], Any]:
+    """Load the model: a function from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: errors only
     loaders = {"saved_model": load_saved_model, "onnx": load_onnx, "litert": load_litert, "keras": load_keras}
     return loaders[MODEL["format"]](folder / MODEL["model"])
 
 
-def load_saved_model(path: Path) -> Model:
+def load_saved_model(path: Path) -> Callable[[np.ndarray], Any]:
     """Load a SavedModel with TensorFlow, without Keras: pip install tensorflow."""
     import tensorflow as tf
 
@@ -33,7 +31,7 @@ def load_saved_model(path: Path) -> Model:
     return lambda images: model.serve(tf.constant(images))["logits"].numpy()
 
 
-def load_onnx(path: Path) -> Model:
+def load_onnx(path: Path) -> Callable[[np.ndarray], Any]:
     """Load a model with ONNX Runtime: pip install onnxruntime."""
     import onnxruntime
 
@@ -41,25 +39,23 @@ def load_onnx(path: Path) -> Model:
     return lambda images: session.run(["logits"], {"images": images})[0]
 
 
-def load_litert(path: Path) -> Model:
+def load_litert(path: Path) -> Callable[[np.ndarray], Any]:
     """Load a model with LiteRT: pip install ai-edge-litert."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path))
-    images_index = interpreter.get_input_details()[0]["index"]
-    logits_index = interpreter.get_output_details()[0]["index"]
 
     def logits(images: np.ndarray) -> np.ndarray:
-        interpreter.resize_tensor_input(images_index, images.shape)
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], images.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(images_index, images)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
         interpreter.invoke()
-        return interpreter.get_tensor(logits_index)
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
     return logits
 
 
-def load_keras(path: Path) -> Model:
+def load_keras(path: Path) -> Callable[[np.ndarray], Any]:
     """Load a model with Keras 3, on any backend: pip install keras tensorflow."""
     import keras
 
