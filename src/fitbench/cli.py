@@ -268,11 +268,12 @@ def predict(
 ) -> None:
     """Classify images: path, label, probability, and the next two classes of each image.
 
-    --prepare auto accepts dark digits on light ground and the reverse. It evens out
-    the lighting, removes noise, crops the digit, scales it into 20x20 pixels and
-    centres it by its mass in 28x28 pixels, as MNIST was made. It is the default for
-    models of MNIST's digits, except for arrays that have the image size of the model.
-    Other models default to none. Models of colour images have no auto.
+    --prepare auto accepts dark digits on light ground and the reverse. It
+    evens out the lighting, removes noise, crops the digit, scales it into
+    20x20 pixels and centres it by its mass in 28x28 pixels, as MNIST was
+    made. It is the default for models of MNIST's digits, except for arrays
+    that have the image size of the model. Other models default to none.
+    Models of colour images have no auto.
     """
     from fitbench.inference.predict import Options
     from fitbench.inference.predict import predict as predict_images
