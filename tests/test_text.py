@@ -1,6 +1,6 @@
 import pytest
 
-from fitbench.text import clean, count, describe, duration, number, shortened, span
+from fitbench.text import clean, count, describe, duration, first_line, number, shortened, span
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,45 @@ def test_texts_are_shortened_to_the_columns_that_they_take():
 def test_numbers_and_durations_are_as_people_read_them():
     assert [number(value, 2) for value in (None, 1234.5)] == ["-", "1,234.50"]
     assert [span(interval, 1) for interval in (None, (0.25, 1000))] == ["-", "0.2 to 1,000.0"]
-    assert [count(value) for value in (999, 12_345, 123_456)] == ["999", "12.3k", "123k"]
-    assert [duration(seconds) for seconds in (8, 185, 7385)] == ["8 s", "3:05", "2:03:05"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999.4, "999"),
+        (999.5, "1.0k"),  # rounding reaches the next unit, or one digit more
+        (999.6, "1.0k"),
+        (12_345, "12.3k"),
+        (99_940, "99.9k"),
+        (99_950.1, "100k"),
+        (123_456, "123k"),
+        (999_400, "999k"),
+        (999_600, "1.0M"),
+        (1_250_000_000, "1.2G"),
+    ],
+)
+def test_count_has_at_most_four_digits_and_a_unit(value, text):
+    assert count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (8, "8 s"),
+        (59.4, "59 s"),
+        (59.7, "1:00"),
+        (185, "3:05"),
+        (59 * 60 + 59.4, "59:59"),
+        (59 * 60 + 59.6, "1:00:00"),
+        (7385, "2:03:05"),
+        (24 * 3600 - 0.3, "24:00:00"),
+    ],
+)
+def test_duration_never_has_sixty_seconds_or_minutes(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_first_line_of_an_error_is_never_empty():
+    assert first_line(ValueError("\none\ntwo")) == "one"
+    assert first_line(KeyError()) == "KeyError"

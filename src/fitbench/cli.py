@@ -26,13 +26,12 @@ Paths = Annotated[
 ]
 Where = Annotated[
     str | None,
-    typer.Option(help="""only matching runs: "model.name == 'mlp' and test_accuracy > 0.97 and seed in [0, 1]" """),
+    typer.Option(help="only runs that fit, in Python's grammar: \"model == 'mlp' and test_accuracy > 0.97\""),
 ]
 By = Annotated[
     str | None,
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
-Study = Annotated[str | None, typer.Option(help="only runs of this study")]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
 Trust = Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
@@ -49,7 +48,7 @@ def train(context: typer.Context) -> None:
 
 def _print_run(folder: Path, _result: dict[str, Any], reused: bool) -> None:
     """Print a finished run. If it was trained now, also draw its charts."""
-    from fitbench.analysis.show import print_summary
+    from fitbench.analysis.summary import print_summary
     from fitbench.charts.pictures import write_plots
 
     if not reused:
@@ -88,16 +87,13 @@ def runs(
         str | None,
         typer.Option(help="only runs in these states: finished, failed, pruned, running, interrupted"),
     ] = None,
-    study: Study = None,
     limit: Annotated[int | None, typer.Option(min=1, help="the largest number of runs to print")] = None,
     format: TableFormat = "table",
 ) -> None:
     """List runs, one per line: state, the configuration keys that vary, results."""
     from fitbench.analysis.listing import list_runs
 
-    list_runs(
-        paths or [], where=where, sort=sort, columns=columns, state=state, study=study, limit=limit, format=format
-    )
+    list_runs(paths or [], where=where, sort=sort, columns=columns, state=state, limit=limit, format=format)
 
 
 @app.command()
@@ -132,7 +128,6 @@ def compare(
         str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")
     ] = None,
     where: Where = None,
-    study: Study = None,
     outputs: Outputs = Path("outputs"),
     limit: Annotated[
         int | None, typer.Option(min=1, help="the largest number of rows; default 50, for disagreements 20")
@@ -142,7 +137,7 @@ def compare(
     """Compare groups of runs over their seeds, with tests of the differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
 
-    compare_runs(paths or [], by, metric, baseline, where, study, outputs, limit, format)
+    compare_runs(paths or [], by, metric, baseline, where, outputs, limit, format)
 
 
 @app.command()
@@ -226,7 +221,7 @@ def table(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
-    format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
+    format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fitbench.text import clean, shortened, table
+from fitbench.text import clean, console, shortened, table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Item = TypeVar("Item")
 
+FORMATS = ("table", "csv", "json", "markdown", "latex")  # of commands that print tables
 FEWEST = 4  # characters to which the name of a row is shortened at least
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
@@ -40,6 +41,7 @@ class Column:
             cell says several things, as '0.95 ± 0.01' does.
         visible: whether people see the column; if not, it is in CSV and JSON alone.
         styles: Rich's style of each cell; none where all are plain.
+        folded: whether a cell that a terminal has no room for goes on in the next line.
     """
 
     head: str
@@ -50,6 +52,7 @@ class Column:
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     visible: bool = True
     styles: Sequence[str] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,22 @@ def selected(columns: Sequence[Column], rows: Sequence[int]) -> list[Column]:
     ]
 
 
+def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> None:
+    """Print on stdout in one of `FORMATS`: the tables for people, or the values of these columns as CSV or JSON.
+
+    A stranger's text is clean in a terminal. A file or a pipe gets CSV and JSON as they are.
+    """
+    out = console()
+    if format == "table":
+        print_tables(out, tables)
+    elif format == "csv":
+        print(as_csv(values, clean if out.is_terminal else str), end="")
+    elif format == "json":
+        print(json.dumps(records(values), indent=2, allow_nan=False))
+    else:
+        print({"markdown": markdown, "latex": latex}[format](tables))
+
+
 def _visible(columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if column.visible]
 
@@ -107,7 +126,7 @@ def print_tables(out: Console, tables: Sequence[Table]) -> None:
     for i, each in enumerate(tables):
         if each.title:
             out.print("\n" * (i > 0) + clean(each.title), style="bold")
-        dropped += print_columns(out, each.columns)
+        dropped += print_columns(out, each.columns) if each.columns else []
         for note in each.notes:
             out.print(clean(note.text), style=note.style)
     if dropped:
@@ -130,6 +149,8 @@ def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
     for heading, column in zip(grid.columns, columns, strict=True):
         heading.header = column.head
         heading.justify = "right" if column.right else "left"
+        if column.folded:
+            heading.no_wrap, heading.overflow = False, "fold"
     styled = [
         list(map(Text, column.cells, column.styles)) if column.styles else list(map(Text, column.cells))
         for column in columns

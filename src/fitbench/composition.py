@@ -7,10 +7,9 @@ once, and composes once for all configurations that choose the same files. It th
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from fitbench import selection
 from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
+from fitbench.config.errors import nearest, no_such_key
 from fitbench.errors import RequestError
+from fitbench.text import first_line
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
@@ -41,6 +42,7 @@ OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), rep
 
 # An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
 VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
+HIDDEN = ("hydra", "_target_")  # keys that messages do not list
 
 
 def conf_folder() -> Path:
@@ -192,7 +194,7 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
         try:
             parsed += parser.parse_overrides([override])
         except HydraException as error:
-            raise RequestError(f"{override}: {str(error).splitlines()[0]}") from error
+            raise RequestError(f"{override}: {first_line(error)}") from error
     return parsed
 
 
@@ -208,25 +210,17 @@ def explain(error: BaseException) -> str:
             return str(link)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
-        near = _nearest(name, error.options)
-        return f"{group}={name}: there is no such choice; {group} has {', '.join(error.options)}{near}"
+        choices = ", ".join(error.options)
+        return f"{group}={name}: there is no such choice; {group} has {choices}{nearest(name, error.options)}"
     for link in chain:
         if isinstance(link, ConfigAttributeError | ConfigKeyError) and isinstance(link.parent_node, DictConfig):
-            section, _, key = str(link.full_key).rpartition(".")
-            keys = [str(key) for key in link.parent_node if key not in ("hydra", "_target_")]
-            prefix = f"{section}." if section else ""
-            available = f"{section or 'the top level'} has {', '.join(keys)}"
-            return f"{link.full_key}: there is no such key" + (_nearest(key, keys, prefix) or f"; {available}")
+            section = str(link.full_key).rpartition(".")[0]
+            return no_such_key(str(link.full_key), section, [str(key) for key in link.parent_node if key not in HIDDEN])
     if "Could not override 'experiment'" in str(error):
         return "add an experiment with a plus sign: +experiment=NAME"
     if str(error).startswith("Ambiguous value for argument"):
-        return f"{str(error).splitlines()[0]}; add -m to train each of the values, or write a list as [a,b]"
+        return f"{first_line(error)}; add -m to train each of the values, or write a list as [a,b]"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if lines and lines[0].startswith("Error merging override") and error.__cause__ is not None:
-        lines = [f"{lines[0].removeprefix('Error merging override ')}: {str(error.__cause__).splitlines()[0]}"]
+        lines = [f"{lines[0].removeprefix('Error merging override ')}: {first_line(error.__cause__)}"]
     return "\n".join(lines[:2])
-
-
-def _nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f". Did you mean {prefix}{near[0]}?" if near else ""

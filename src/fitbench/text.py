@@ -106,16 +106,26 @@ _OF_EVERY_EPOCH = ("epoch", "seconds", "learning_rate")
 
 
 def count(number: float) -> str:
-    """A count in few characters: 950, 12.3k, 123k."""
-    if number < 1000:
-        return f"{number:.0f}"
-    return f"{number / 1000:.1f}k" if number < 100_000 else f"{number / 1000:.0f}k"
+    """A count in few characters: 950, 12.3k, 123k, 1.2M. It is rounded before its unit is chosen."""
+    unit = ""
+    for larger in ("k", "M", "G"):
+        if round(number) < 1000:
+            break
+        number, unit = number / 1000, larger
+    decimals = 1 if unit and round(number, 1) < 100 else 0
+    return f"{number:.{decimals}f}{unit}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as 8 s, 3:05 or 2:03:05."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    """Seconds as 8 s, 3:05 or 2:03:05. They are rounded before their unit is chosen."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type if it has no message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

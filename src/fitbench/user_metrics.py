@@ -21,6 +21,7 @@ import numpy as np
 from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
+from fitbench.text import first_line
 
 
 def from_config(name: str, entry: Mapping[str, Any] | None) -> Metric:
@@ -73,7 +74,7 @@ def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise RequestError(
-            f"{where} is {target}, which cannot be imported: {_first_line(error)}; "
+            f"{where} is {target}, which cannot be imported: {first_line(error)}; "
             "the folder of a module of your own must be on PYTHONPATH"
         ) from error
     _check_callable(function, settings, f"{where} is {target}")
@@ -130,10 +131,6 @@ def _user_score(
         return float(value)
     except Exception as error:
         raise FitbenchError(
-            f"metrics.{name}: {target} failed: {_first_line(error)}; expected one number for targets of shape "
+            f"metrics.{name}: {target} failed: {first_line(error)}; expected one number for targets of shape "
             f"{targets.shape} and outputs of shape {outputs.shape}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

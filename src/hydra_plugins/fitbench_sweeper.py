@@ -52,9 +52,6 @@ class FitbenchSweeper(BasicSweeper):
         jobs = self._compose_jobs(arguments)
         self.config.study = jobs[0].config.study
         train = self._training(jobs[0].config, len(jobs))
-        folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
         return run_sweep(jobs, train, report=self._keep)
 
     def _training(self, settings: Any, jobs: int) -> Any:

@@ -289,7 +289,7 @@ def test_different_definitions_are_refused_and_named(grid, add, fitbench):
     add("seed=3", "study=again", test_kappa=0.3, info=OTHER_KAPPA)
     with pytest.raises(RequestError, match=r"test_kappa has different definitions(.|\n)*sha256:01(.|\n)*sha256:00"):
         fitbench("compare")
-    assert "1 group of 1 run by" in fitbench("compare", "--study", "again").stdout
+    assert "1 group of 1 run by" in fitbench("compare", "outputs/again").stdout
 
 
 def test_equal_values_have_an_interval_of_the_smallest_step_where_there_is_one(make_run, outputs, fitbench):
@@ -309,7 +309,7 @@ def test_equal_values_have_an_interval_of_the_smallest_step_where_there_is_one(m
 def test_runs_shows_the_primary_metric_with_its_digits(grid, fitbench):
     head, first, *_ = fitbench("runs", "--sort", "test_kappa").stdout.splitlines()[1:]
     names = head.split()
-    assert names[names.index("test_kappa") :] == ["test_kappa", "val_kappa", "test_loss", "duration", "age"]
+    assert names[names.index("test_kappa") :][:5] == ["test_kappa", "val_kappa", "test_loss", "duration", "age"]
     assert first.split()[names.index("test_kappa") :][:2] == ["-0.150", "-0.075"]
     assert "accuracy" not in head
 
@@ -322,7 +322,7 @@ def test_runs_of_several_primary_metrics_show_them_all(grid, make_run, fitbench)
 
 def test_runs_sorts_filters_and_lists_any_metric_in_every_format(grid, make_run, fitbench):
     as_schema_1(make_run("seed=3"))
-    options = ["--sort", "-val_kappa", "--where", "test_kappa < 0.25 or test_kappa == null", "--columns"]
+    options = ["--sort", "-val_kappa", "--where", "test_kappa < 0.25 or test_kappa == None", "--columns"]
     columns = "seed,test_kappa,primary"
     rows = json.loads(fitbench("runs", *options, columns, "--format", "json").stdout)
     assert [row["metrics.test_kappa"] for row in rows] == [0.2, -0.1, -0.125, -0.15, None]
@@ -336,12 +336,6 @@ def test_runs_sorts_filters_and_lists_any_metric_in_every_format(grid, make_run,
 
 
 # -- LaTeX ------------------------------------------------------------------------------------------------------------
-
-
-def test_latex_is_refused_for_two_single_runs(add, fitbench):
-    two = [str(add(f"seed={seed}")) for seed in range(2)]
-    with pytest.raises(RequestError, match="--format latex is for groups of runs"):
-        fitbench("compare", *two, "--format", "latex")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex (Debian: texlive-latex-recommended)")

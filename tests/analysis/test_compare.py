@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from fitbench import cli
-from fitbench.analysis import compare
+from fitbench.analysis import group_columns
 from fitbench.analysis.groups import group
 from fitbench.errors import RequestError
 
@@ -160,7 +160,7 @@ def test_runs_that_do_not_count_are_said(grid, record, fitbench, tmp_path):
     (line,) = lines_with(out, "Recorded more than once")
     assert "outputs/again/mnist_5k-mlp-adam" in line
     assert len(lines_with(out, "Welch, n = 4 and 5")) == 1
-    only = fitbench("--study", "again").stdout
+    only = fitbench("outputs/again").stdout
     assert "1 group of 2 runs" in only
     assert "Recorded" not in only
 
@@ -233,7 +233,7 @@ def test_names_of_strangers_stay_text(record, fitbench):
     hostile = "\x1b[31m|[x](y)\n"
     record(hostile, "adam", [0.9, 0.8, 0.85])
     record("mlp", "adam", [0.95, 0.9, 0.92])
-    for format in ("table", "csv", "markdown"):
+    for format in ("table", "markdown"):
         out = fitbench("--format", format).stdout
         assert "\x1b" not in out
         assert r"\x1b" in out.replace("\\\\", "\\")
@@ -250,7 +250,6 @@ def test_names_of_strangers_stay_text(record, fitbench):
         (["--baseline", "mlp,adam", "--metric", "val_loss"], "none of its runs has finished with val_loss"),
         (["--where", "seed > 99"], "none of the 12 runs is left to compare with --where 'seed > 99'"),
         (["--where", "seed >"], "seed >"),
-        (["--study", "gird"], "there are grid"),
         (["no-such-run"], "fits none of the 12 runs"),
     ],
 )
@@ -293,16 +292,16 @@ def test_digits_follow_the_spread(record, tmp_path):
     runs = load_runs(tmp_path)
     metrics = quantities_of(runs)
     found = group(runs, ["model"], "test_accuracy")
-    assert compare.decimals(metrics["metrics.test_accuracy"], found) == 6
-    assert compare.decimals(metrics["parameters"], group(runs, ["model"], "parameters")) == 0
+    assert group_columns.decimals(metrics["metrics.test_accuracy"], found) == 6
+    assert group_columns.decimals(metrics["parameters"], group(runs, ["model"], "parameters")) == 0
     runs["timing.fit_seconds"] = [10.0, 20.0, 35.0]
-    assert compare.decimals(metrics["timing.fit_seconds"], group(runs, ["model"], "fit_seconds")) == 0
+    assert group_columns.decimals(metrics["timing.fit_seconds"], group(runs, ["model"], "fit_seconds")) == 0
     runs["timing.fit_seconds"] = [1.0, 1.2, 1.1]
-    assert compare.decimals(metrics["timing.fit_seconds"], group(runs, ["model"], "fit_seconds")) == 2
+    assert group_columns.decimals(metrics["timing.fit_seconds"], group(runs, ["model"], "fit_seconds")) == 2
 
 
 def test_p_values_as_text():
-    assert [compare.p_text(p) for p in (None, 1.0, 0.04951, 0.001, 0.00099, 0.0)] == [
+    assert [group_columns.p_text(p) for p in (None, 1.0, 0.04951, 0.001, 0.00099, 0.0)] == [
         "-",
         "1.000",
         "0.050",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fitbench.analysis.filters import And, Column, Comparison, Contains, Literal, Not, OneOf, Or, Truth, parse, select
+from fitbench.analysis.filters import LONGEST, parse, select
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
 
@@ -42,32 +42,25 @@ def kept(text: str) -> list[int]:
     ("text", "rows"),
     [
         ("model.name == 'mlp'", [0, 1]),
-        ('model.name == "mlp"', [0, 1]),
-        ("model.name == 'mlp' and metrics.test_accuracy > 0.97 and seed < 5", [1]),
+        ('model.name == "mlp" and metrics.test_accuracy > 0.97 and seed < 5', [1]),
         ("test_accuracy > 0.97", [1]),  # a metric without its prefix
-        ("0.97 < test_accuracy", [1]),
+        ("model == 'mlp' and hidden != None", [0, 1]),  # short names
         ("0.91 < test_accuracy <= 0.96", [0]),
         ("train_accuracy > test_accuracy", [0]),
-        ("train_accuracy == test_accuracy == 0.91", [2]),
-        ("seed in [0, 1] and not model.name in ['mlp']", [2]),
+        ("seed in [0, 1] and not model.name in ('mlp',)", [2]),
         ("seed not in [0]", [1, 3]),
         ("seed in []", []),
-        ("run_id contains 'mlp'", [0, 1]),
-        ("run_id not contains 'mlp'", [2, 3]),
-        ("run_id contains 'MLP'", []),
-        ("run_id contains '.*'", []),  # no regular expression
+        ("'mlp' in run_id", [0, 1]),
+        ("'mlp' not in run_id", [2, 3]),
+        ("'MLP' in run_id or '.*' in run_id", []),  # case counts, and a text is no regular expression
         ("seed == 1 or seed == 7 and model.name == 'mlp'", [1]),  # and binds closer than or
-        ("(seed == 1 or seed == 7) and model.name == 'lenet5'", [3]),
         ("not seed == 0 and seed < 5", [1]),  # not binds closer than and
-        ("not not seed == 0", [0, 2]),
         ("not (seed == 0 or seed == 1)", [3]),
         ("fused", [0, 2]),
         ("not fused", [1, 3]),
-        ("fused == true", [0, 2]),
-        ("fused != git.dirty", [2, 3]),
-        ("seed == 0.0", [0, 2]),
-        ("seed > -1e-3 and seed < +.7E1 and seed<=1.", [0, 1, 2]),
-        ("versions.hydra-core == '1.3.8'", [0, 1, 2]),  # a name may hold a hyphen
+        ("fused == True", [0, 2]),
+        ("seed == 0.0 and seed > -1e-3", [0, 2]),
+        ("versions.hydra_core == '1.3.8'", [0, 1, 2]),  # _ for a character that no name of Python holds
         ("seed\n<\t1", [0, 2]),
     ],
 )
@@ -78,23 +71,18 @@ def test_what_a_filter_keeps(text, rows):
 @pytest.mark.parametrize(
     ("text", "rows"),
     [
-        ("optimizer.momentum == null", [2, 3]),
-        ("optimizer.momentum != null", [0, 1]),
-        ("null == optimizer.momentum", [2, 3]),
-        ("optimizer.momentum < 10", [0, 1]),
+        ("optimizer.momentum == None", [2, 3]),
+        ("None != optimizer.momentum", [0, 1]),
         ("optimizer.momentum >= 0", [0, 1]),
         ("not optimizer.momentum < 0.5", [0, 2, 3]),  # the opposite, as pandas's ~
         ("optimizer.momentum != 0.9", [1, 2, 3]),
         ("optimizer.momentum not in [0.9]", [1, 2, 3]),
-        ("optimizer.momentum in [0.9, null]", [0, 2, 3]),
-        ("optimizer.momentum == optimizer.momentum", [0, 1]),
+        ("optimizer.momentum in [0.9, None]", [0, 2, 3]),
         ("git.dirty", [0]),
-        ("not git.dirty", [1, 2, 3]),
-        ("git.dirty == false", [1]),
-        ("model.hidden == null", [2, 3]),
-        ("versions.hydra-core not contains '2'", [0, 1, 2, 3]),
-        ("nothing == null", [0, 1, 2, 3]),
-        ("nothing > 3 or nothing == 'a' or nothing contains 'a' or nothing or nothing == seed", []),
+        ("git.dirty == False", [1]),
+        ("'2' not in versions.hydra_core", [0, 1, 2, 3]),
+        ("nothing == None", [0, 1, 2, 3]),
+        ("nothing > 3 or nothing == 'a' or 'a' in nothing or nothing or nothing == seed", []),
     ],
 )
 def test_missing_values(text, rows):
@@ -105,14 +93,11 @@ def test_missing_values(text, rows):
     ("text", "rows"),
     [
         ("model.hidden == [300, 100]", [0]),
-        ("[300,100.0] == model.hidden", [0]),
+        ("(300, 100.0) == model.hidden", [0]),
         ("model.hidden != [300, 100]", [1, 2, 3]),
-        ("model.hidden == [100, 300]", []),
         ("model.hidden in [[300, 100], [128, 64]]", [0, 1]),
-        ("model.hidden == '[300, 100]'", [0]),
-        ("model.hidden contains '64'", [1]),
+        ("64 in model.hidden", [1]),
         ("model.pixel_range == [0, 1]", [0, 1, 3]),  # lists by their values
-        ("model.pixel_range == [false, true]", []),
     ],
 )
 def test_lists(text, rows):
@@ -123,43 +108,25 @@ def test_lists(text, rows):
     ("text", "rows"),
     [
         ("finished_at >= '2026-11-01'", [1, 2]),
-        ("finished_at > '2026-11-01'", [2]),
         ("finished_at < '2026-11-01T02:00+02:00'", [0]),
         ("'2026-11-01' <= finished_at < '2026-11-02'", [1]),
-        ("finished_at == '2026-11-02T12:00:00Z'", [2]),
         ("finished_at in ['2026-11-01', '2026-11-02T12:00']", [1, 2]),
-        ("finished_at == null", [3]),
+        ("finished_at < '9999-12-31T23:59-10:00'", [0, 1, 2]),
+        ("finished_at == None", [3]),
     ],
 )
 def test_dates(text, rows):
     assert kept(text) == rows
 
 
-@pytest.mark.parametrize(
-    ("text", "rows"),
-    [
-        ("training.jit_compile == 'auto'", [0]),
-        ("training.jit_compile == true", [1]),
-        ("training.jit_compile in ['auto', false]", [0, 2]),
-        ("training.jit_compile contains 'a'", [0]),
-    ],
-)
-def test_a_column_of_several_kinds(text, rows):
-    assert kept(text) == rows
-
-
 def test_columns_of_several_kinds_compare_where_the_kinds_are_the_same():
-    frame = pd.DataFrame({"a": ["x", True, "y", 2, None], "b": ["x", 1, "z", 2.0, None]}, dtype=object)
+    assert kept("training.jit_compile in ['auto', False]") == [0, 2]
+    frame = pd.DataFrame({"a": ["x", True, "y", 2, None], "b": ["x", 1, "z", 2.0, 3]}, dtype=object)
     assert select(frame, "a == b").index.tolist() == [0, 3]
     assert select(frame, "a <= b").index.tolist() == [3]
     assert select(frame, "a != b").index.tolist() == [1, 2, 4]
-
-
-def test_1_is_not_true_in_a_column_of_both():
-    frame = pd.DataFrame({"steps": [1, True, "auto"]}, dtype=object)
-    assert select(frame, "steps == 1").index.tolist() == [0]
-    assert select(frame, "steps == true").index.tolist() == [1]
-    assert select(frame, "steps < 5").index.tolist() == [0]
+    assert select(frame, "b == 1").index.tolist() == [1]
+    assert select(frame, "a == 2 or a == True").index.tolist() == [1, 3]
 
 
 def test_the_rows_stay_as_they_are():
@@ -182,303 +149,196 @@ def test_a_filter_on_runs(make_run, tmp_path):
     assert select(frame, "git.dirty").empty
 
 
-# -- the tree ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_tree():
-    assert parse("a.b == 'x' and not (c in [1, null] or d) or e not contains \"'\"") == Or(
-        (
-            And(
-                (
-                    Comparison(Column("a.b"), "==", Literal("x")),
-                    Not(Or((OneOf(Column("c"), (Literal(1), Literal(None))), Truth(Column("d"))))),
-                )
-            ),
-            Not(Contains(Column("e"), "'")),
-        )
-    )
-    assert parse("1<x<=2") == And((Comparison(Literal(1), "<", Column("x")), Comparison(Column("x"), "<=", Literal(2))))
-    assert parse("x == [1, [true, 'a']]") == Comparison(Column("x"), "==", Literal((1, (True, "a"))))
-    assert parse("notable == -0") == Comparison(Column("notable"), "==", Literal(0))  # not is a word, not a beginning
-
-
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "said"),
+    ("text", "place", "message"),
     [
-        ("", "", "the filter is empty"),
-        ("  ", "", "the filter is empty"),
         ("seed = 3", "=", "write ==, not ="),
-        ("seed === 3", "===", "write =="),
-        ("seed <> 3", "<>", "write !="),
-        ("seed => 3", "=>", "write >="),
-        ("fused && seed < 3", "&&", "write and, not &&"),
-        ("fused & seed < 3", "&", "write and, not &"),
-        ("fused || seed < 3", "||", "write or"),
+        ("fused && seed < 3", "&", "write and, not &"),
         ("!fused", "!", "write not, not !"),
-        ("~fused", "~", "write not, not ~"),
-        ("run_id =~ 'a'", "=~", "write contains"),
-        ("fused AND seed < 3", "AND", "write and"),
-        ("fused == True", "True", "write true"),
-        ("seed == None", "None", "write null"),
-        ("test_accuracy == nan", "nan", "write null"),
-        ("seed is null", "is", "write =="),
-        ("run_id like 'a'", "like", "write contains"),
-        ("model.name == mlp", "mlp", "a text stands in quotes: 'mlp'"),
-        ("model.name in [mlp, softmax]", "mlp", "a text stands in quotes: 'mlp'"),
-        ("model.name == 'mlp", "'", "no closing '"),
-        ('model.name == "mlp', '"', 'no closing "'),
-        ("model.name == \u201cmlp\u201d", "\u201c", "straight quotes"),
-        ("config_id == 1b42f00c", "1b42f00c", "is no number; a text or a date stands in quotes: '1b42f00c'"),
-        ("finished_at > 2026-11-01", "2026-11-01", "'2026-11-01'"),
-        ("seed < 1.2.3", "1.2.3", "is no number"),
-        ("seed < 1e999", "1e999", "too large"),
-        ("seed < " + "9" * 5000, None, "too large"),
-        ("seed + 1 < 3", "+", "no arithmetic"),
-        ("train_accuracy - test_accuracy > 0.1", "-", "no arithmetic"),
-        ("seed < 3 4", "4", "expected 'and', 'or' or the end, found 4"),
-        ("seed <", "", "expected a value after <, found the end"),
-        ("seed < and fused", "and", "expected a value after <, found and"),
-        ("not", "", "expected a column, found the end"),
-        ("seed not 3", "3", "expected in or contains after not"),
-        ("seed < 3 and", "", "expected a column, found the end"),
-        ("(seed < 3", "(", "not closed"),
-        ("seed < 3)", ")", "closes nothing"),
-        ("(seed < 3]", "]", "expected 'and', 'or' or )"),
-        ("seed in [1, 2", "[", "not closed"),
-        ("seed in [1 2]", "2", "expected , or ], found 2"),
-        ("seed in [1, ]", "]", "expected a value of the list"),
-        ("seed in (1, 2)", "(", "a list in brackets"),
-        ("seed in 3", "3", "a list in brackets"),
-        ("3 in [3]", "3", "expected a column before in"),
-        ("3 in seed", "3", "expected a column before in"),
-        ("'mlp' in run_id", "'mlp'", "write run_id contains 'mlp'"),
-        ("run_id contains 3", "3", "expected a text in quotes"),
-        ("'a' contains 'b'", "'a'", "expected a column before contains"),
-        ("1 < 2", "1", "expected a column on one side"),
-        ("true", "true", "expected a comparison with a column"),
-        ("seed 3", "3", "expected a comparison such as"),
-        ("seed < null", "<", "null has no order"),
-        ("true >= fused", ">=", "true has no order"),
-        ("model.hidden < [1]", "<", "a list has no order"),
-        ("model.hidden == []", "[]", "write null"),
-        ("seed # 3", "#", "means nothing here"),
-        ("seed < 'a'", "'a'", "seed holds numbers, 'a' is a text"),
-        ("seed == '3'", "'3'", "write 3 without quotes"),
-        ("seed == true", "true", "seed holds numbers, true is a truth value"),
-        ("seed in [1, 'a']", "'a'", "seed holds numbers"),
-        ("model.name < 3", "3", "model.name holds texts, 3 is a number"),
-        ("model.name == 5", "5", "write '5'"),
-        ("model.name == [5]", "[5]", "model.name holds texts, [5] is a list"),
-        ("seed == [5]", "[5]", "seed holds numbers, [5] is a list"),
-        ("versions.hydra-core > '1.10'", "'1.10'", "texts have no order"),
-        ("model.name < run_id", "run_id", "texts have no order"),
-        ("fused < git.dirty", "git.dirty", "truth values have no order"),
-        ("fused == 1", "1", "write true or false"),
-        ("fused == 0", "0", "write true or false"),
-        ("fused == 'true'", "'true'", "write true or false"),
-        ("training.jit_compile == 3", "3", "holds texts and truth values"),
-        ("model.name == seed", "seed", "model.name holds texts, seed numbers"),
-        ("seed", "seed", "seed holds numbers; compare it"),
-        ("seed contains '3'", "seed", "seed holds numbers; contains looks for"),
+        ("seed <> 3", "<>", "invalid syntax; write a condition such as"),
+        ("seed <", "", "invalid syntax"),
+        ("(seed < 3", "(", "'(' was never closed"),
+        ("model.name == 'mlp", "'", "unterminated string"),
+        ("config_id == 1b42f00c", "1", "invalid decimal literal"),
+        ("run_id contains 'mlp'", None, "write 'mlp' in run_id"),
+        ("run_id not contains 'it is'", None, "or 'mlp' not in run_id"),
+        ("fused & seed < 3", "fused & seed", "write and, not &"),
+        ("fused | seed", "fused | seed", "write or, not |"),
+        ("~fused", "~fused", "write not, not ~"),
+        ("git.dirty is None", "git.dirty is None", "write ==, not is"),
+        ("fused == true", "true", "write True, not true"),
+        ("seed == null", "null", "write None, not null"),
+        ("finished_at > 2026-11-11", "2026-11-11", "write a date in quotes"),
+        ("versions.hydra-core == '1'", "versions.hydra-core", "with _ for -"),
+        ("seed + 1 < 3", "seed + 1", "no arithmetic"),
+        ("len(run_id) < 3", "len(run_id)", "no functions"),
+        ("run_id[0] == 'a'", "run_id[0]", "a filter has columns"),
+        ("seed == (yes := 3)", "yes := 3", "a filter has columns"),
+        ("seed == 1 if fused else 2", None, "a filter has columns"),
+        ("seed == b'3'", "b'3'", "seed (number) and b'3' (bytes) cannot be compared"),
+        ("seed == (fused and True)", "fused and True", "expected a column or a value"),
+        ("seed in [0, fused and True]", "fused and True", "expected a column or a value"),
+        ("3", "3", "expected a condition"),
+        ("seed", "seed", "seed (number) is no condition"),
+        ("seed < 'a'", "'a'", "seed (number) and 'a' (text) cannot be compared"),
+        ("seed in [1, 'a']", "'a'", "seed (number) and 'a' (text)"),
+        ("fused == 1", "1", "fused (truth value) and 1 (number)"),
+        ("model.name == seed", "seed", "model.name (text) and seed (number)"),
+        ("fused and model.name == fused", "fused", "model.name (text) and fused (truth value)"),
+        ("training.jit_compile == 3", "3", "training.jit_compile (text or truth value) and 3 (number)"),
+        ("model.hidden == 5", "5", "model.hidden (list) and 5 (number)"),
+        ("finished_at > 3", "3", "finished_at (date) and 3 (number)"),
+        ("versions.hydra_core > '1.10'", "'1.10'", "a text has no order"),
+        ("fused < git.dirty", "git.dirty", "a truth value has no order"),
+        ("3 in seed", "seed", "3 (number) cannot be in seed (number)"),
+        ("3 in run_id", "run_id", "3 (number) cannot be in run_id (text)"),
+        ("'64' in model.hidden", "model.hidden", "'64' (text) cannot be in model.hidden (list)"),
         ("finished_at > 'yesterday'", "'yesterday'", "expected a date in UTC"),
-        ("finished_at > '20261101'", "'20261101'", "expected a date in UTC"),
         ("finished_at > '2026-11-31'", "'2026-11-31'", "expected a date in UTC"),
-        ("finished_at > '9999-12-31T23:59-10:00'", None, "expected a date in UTC"),
-        ("finished_at > 3", "3", "finished_at holds dates, 3 is a number; write a date"),
         ("test_acuracy > 0.9", "test_acuracy", "did you mean metrics.test_accuracy"),
         ("model.nam == 'mlp'", "model.nam", "did you mean model.name"),
-        ("seed == sed", "sed", "did you mean seed"),
+        ("'mlp'.name == seed", "'mlp'.name", "there is no column"),
+        ("model.name == mlp", "mlp", "there is no column 'mlp'; a text is written in quotes"),
+        ("accuracy > 0.9", "accuracy", "there is no column"),
+        ("model.name in [mlp]", "mlp", "a text is written in quotes"),
     ],
 )  # fmt: skip
-def test_what_is_refused_and_where(text, place, said):
+def test_what_is_refused_and_where(text, place, message):
     with pytest.raises(RequestError) as caught:
         select(RUNS, text)
     what, line, carets = str(caught.value).split("\n")
-    assert said in what
+    assert message in what
+    assert line[2:] == text
     start = carets.index("^")
+    if text.count("fused") == 2:
+        assert start == 2 + text.rindex("fused")  # the second one
     if place is not None:
-        assert line[2:] == text
-        assert line[start : start + max(1, len(place))] == place
-        assert carets.strip() == "^" * max(1, len(place))
+        assert line[start : start + max(1, len(place))] in (place, place[:1])
+        assert (len(carets) - start) in (1, max(1, len(place)))
 
 
-@pytest.mark.parametrize("text", ["model.name == [5]", "model.name == true", "seed == 'a'"])
-def test_nothing_is_suggested_where_nothing_is_likely(text):
-    with pytest.raises(RequestError) as caught:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("  ", "--where has 0 characters"),
+        ("seed < 5 or " * 1000 + "fused", "--where has 12,005 characters"),
+        ("seed == '\x00'", "null"),
+        ("seed == '\ud800'", "cannot be read"),
+        ("seed == " + "9" * 5000, "limit"),
+        ("(" * (LONGEST - 1), "nested parentheses"),
+        ("not " * 2400 + "fused", "too many conditions within each other"),
+        ("-" * (LONGEST - 1) + "1", "too many conditions within each other"),
+        ("a" + ".a" * 4000, "too many conditions within each other"),
+        ("seed in " + "[" * 190 + "]" * 190, "cannot be compared"),
+        ("a" * 9000 + " == 1", "there is no column"),
+        ("seed == '" + "a" * 9000 + "'", "cannot be compared"),
+    ],
+)
+def test_a_hostile_text_is_a_short_error_soon(text, message):
+    start = time.process_time()
+    with pytest.raises(RequestError, match=message) as caught:
         select(RUNS, text)
-    assert ";" not in str(caught.value)
+    assert time.process_time() - start < 10
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_filter_of_many_conditions_is_read():
+    assert kept("fused and " * 800 + "fused") == [0, 2]
+    assert kept("not " * 100 + "fused") == [0, 2]
+    assert kept("seed in [" + "1, " * 3000 + "7]") == [1, 3]
 
 
 def test_a_long_filter_is_shown_around_the_place():
-    text = "seed < 5 and " * 1000 + "seed = 5" + " and seed < 5" * 1000
     with pytest.raises(RequestError) as caught:
-        parse(text)
+        parse("seed < 5 and " * 100 + "seed = 5" + " and seed < 5" * 100)
     _, line, carets = str(caught.value).split("\n")
     assert line[carets.index("^")] == "="
     assert line.startswith("  ...")
     assert line.endswith("...")
-    assert len(line) < 82
+    assert len(line) < 90
 
 
 def test_the_caret_stands_under_the_place_behind_wide_and_hostile_characters():
     with pytest.raises(RequestError) as caught:
-        parse("a == '\u540d\x1b[2J' and b = 3")
+        select(RUNS, "run_id == '\u540d\x1b[2J\u00e9' and b == 3")
     _, line, carets = str(caught.value).split("\n")
-    assert line == "  a == '\u540d\\x1b[2J' and b = 3"
-    assert carets.index("^") == line.index(" = ") + 2  # a wide character takes two columns, so one more
+    assert line == "  run_id == '\u540d\\x1b[2J\u00e9' and b == 3"
+    assert carets.index("^") == line.index("b ==") + 1  # a wide character takes two columns
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "(" * 100_000,
-        "[" * 100_000,
-        "not (" * 100_000,
-        "a == " + "[" * 100_000,
-        "a in " + "[" * 100_000,
-        "1" * 100_000 + "a",
-        "'" * 100_001,
-        "a" * 100_000 + "\u2018",
-        "a." * 100_000,
-        "- " * 100_000,
-        "a < " * 100_000,
-        "a and " * 100_000,
-        "1." * 100_000,
-        "a" * 100_000 + " == 1",
-        "seed == " + "a" * 100_000,
-        "seed == '" + "a" * 100_000 + "'",
-        "'" + "a" * 100_000 + "' in run_id",
-        "finished_at > '" + "1" * 100_000 + "'",
-    ],
-)
-def test_a_hostile_text_is_an_error_soon(text):
-    start = time.process_time()
-    with pytest.raises(RequestError) as caught:
-        select(RUNS, text)
-    assert time.process_time() - start < 20  # seconds; were it quadratic, minutes
-    assert len(str(caught.value)) < 1000
-
-
-def test_fifty_parentheses_are_allowed_and_no_more():
-    assert kept("(" * 50 + "fused" + ")" * 50) == [0, 2]
-    assert kept("not " * 100_000 + "fused") == [0, 2]
-    assert len(kept("(fused) or " * 1000 + "fused")) == 2
-    for begin in ("", "(fused) or " * 60, "seed in [1] or " * 60):
-        parse(begin + "(" * 50 + "fused" + ")" * 50)
-        with pytest.raises(RequestError, match="more than 50"):
-            parse(begin + "(" * 51 + "fused" + ")" * 51)
-
-
-def test_a_cell_that_only_looks_like_a_list_is_none():
-    frame = pd.DataFrame({"hidden": ["[" * 100_000, "[1", "[1]", '["\\ud800"]', "[" + "9" * 5000 + "]"]})
+def test_a_cell_that_only_looks_like_a_list_is_a_text():
+    frame = pd.DataFrame({"hidden": ["[" * 100_000, "[1", "[1]", "[" + "9" * 5000 + "]"]})
     assert select(frame, "hidden == [1]").index.tolist() == [2]
 
 
 # -- properties -------------------------------------------------------------------------------------------------------
 
 NUMBERS = [-1.5, 0, 1, 2, 0.1, 1e-7, 3e20]
-TEXTS = ["", "a", "b", "ab", "it's", "[1, 2]", "null", "\u00e9"]
+TEXTS = ["", "a", "b", "ab", "it's", "null", "\u00e9"]
 DATES = ["2026-01-01", "2026-06-01T12:30", "2026-12-31T23:59:59Z"]
-ORDERS = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+EQUAL = {"==": operator.eq, "!=": operator.ne}
+ORDERS = EQUAL | {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
+COLUMNS = {
+    "whole": [0, 1, 2, 3],
+    "real": [*NUMBERS, None],
+    "text": [*TEXTS, None],
+    "maybe": [True, False, None],
+    "date": [*DATES, None],
+}
 frames = st.integers(0, 6).flatmap(
     lambda rows: st.fixed_dictionaries(
-        {
-            name: st.lists(st.sampled_from(values), min_size=rows, max_size=rows)
-            for name, values in {
-                "whole": [0, 1, 2, 3],
-                "real": [*NUMBERS, None],
-                "other": [*NUMBERS, None],
-                "text": [*TEXTS, None],
-                "word": TEXTS,
-                "sure": [True, False],
-                "maybe": [True, False, None],
-                "date": [*DATES, None],
-            }.items()
-        }
+        {name: st.lists(st.sampled_from(values), min_size=rows, max_size=rows) for name, values in COLUMNS.items()}
     )
 )
 
 
 def framed(values: dict[str, list]) -> pd.DataFrame:
-    frame = pd.DataFrame(values)
-    types = {"whole": "int64", "real": "float64", "other": "float64", "text": "str", "word": "str", "sure": "bool"}
-    frame = frame.astype(types | {"maybe": "object"})
+    types = {"whole": "int64", "real": "float64", "text": "str", "maybe": "object"}
+    frame = pd.DataFrame(values).astype(types)
     frame["date"] = pd.to_datetime(frame["date"], utc=True, format="ISO8601")
     return frame
 
 
-def spelled(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return f'"{value}"' if "'" in value else f"'{value}'"
-    return repr(value)
-
-
-def comparison(names: list[str], values: list, orders: list[str]):
+def comparison(names: list[str], values: list, orders: dict):
     """(a filter, what pandas says of a frame), of a column and a value, on either side."""
 
-    def pandas_value(name, value):
-        return pd.to_datetime(value, utc=True) if name == "date" else value
-
-    def made(name, order, value, turned):
+    def condition(name, order, value, turned):
+        other = pd.to_datetime(value, utc=True) if name == "date" else value
         if turned:
-            text = f"{spelled(value)} {order} {name}"
-            return text, lambda frame: ORDERS[order](pandas_value(name, value), frame[name])
-        return f"{name}{order}{spelled(value)}", lambda frame: ORDERS[order](frame[name], pandas_value(name, value))
+            return f"{value!r} {order} {name}", lambda frame: ORDERS[order](other, frame[name])
+        return f"{name}{order}{value!r}", lambda frame: ORDERS[order](frame[name], other)
 
-    return st.builds(made, st.sampled_from(names), st.sampled_from(orders), st.sampled_from(values), st.booleans())
+    return st.builds(
+        condition, st.sampled_from(names), st.sampled_from([*orders]), st.sampled_from(values), st.booleans()
+    )
 
 
 def among(name: str, values: list, negative: bool):
-    text = f"{name} {'not ' * negative}in [{', '.join(map(spelled, values))}]"
-
     def pandas(frame):
         found = frame[name].isin([value for value in values if value is not None])
         found |= frame[name].isna() if None in values else False
         return ~found if negative else found
 
-    return text, pandas
+    return f"{name} {'not ' * negative}in {values!r}", pandas
 
 
-def containing(name: str, part: str):
-    return f"{name} contains {spelled(part)}", lambda frame: frame[name].str.contains(part, regex=False, na=False)
-
-
-EQUAL = ["==", "!="]
 conditions = st.one_of(
-    comparison(["whole", "real"], NUMBERS, list(ORDERS)),
-    comparison(["text", "word"], TEXTS, EQUAL),
-    comparison(["sure", "maybe"], [True, False], EQUAL),
-    comparison(["date"], DATES, list(ORDERS)),
+    comparison(["whole", "real"], NUMBERS, ORDERS),
+    comparison(["text"], TEXTS, EQUAL),
+    comparison(["maybe"], [True, False], EQUAL),
+    comparison(["date"], DATES, ORDERS),
     st.builds(among, st.sampled_from(["whole", "real"]), st.lists(st.sampled_from([*NUMBERS, None])), st.booleans()),
-    st.builds(among, st.sampled_from(["text", "word"]), st.lists(st.sampled_from([*TEXTS, None])), st.booleans()),
-    st.builds(containing, st.sampled_from(["text", "word"]), st.sampled_from(TEXTS)),
-    st.sampled_from(["whole", "real", "text", "maybe", "date"]).flatmap(
-        lambda name: st.sampled_from(
-            [
-                (f"{name} == null", lambda frame: frame[name].isna()),
-                (f"{name} != null", lambda frame: frame[name].notna()),
-            ]
-        )
+    st.builds(among, st.just("text"), st.lists(st.sampled_from([*TEXTS, None])), st.booleans()),
+    st.sampled_from(TEXTS).map(
+        lambda part: (f"{part!r} in text", lambda frame: frame["text"].str.contains(part, regex=False, na=False))
     ),
-    st.sampled_from(list(ORDERS)).map(
-        lambda order: (f"real {order} other", lambda frame: ORDERS[order](frame["real"], frame["other"]))
-    ),
+    st.sampled_from(list(COLUMNS)).map(lambda name: (f"{name} == None", lambda frame: frame[name].isna())),
     st.sampled_from(
         [
-            ("sure", lambda frame: frame["sure"]),
             ("maybe", lambda frame: frame["maybe"].eq(True)),
             ("0 < whole <= real", lambda frame: (frame["whole"] > 0) & (frame["whole"] <= frame["real"])),
         ]
@@ -486,30 +346,9 @@ conditions = st.one_of(
 )
 
 
-def combined(parts):
-    """Filters of filters, with parentheses around every part."""
-
-    def joined(word, combine, left, right):
-        return f"({left[0]}) {word} ({right[0]})", lambda frame: combine(left[1](frame), right[1](frame))
-
-    return st.one_of(
-        parts.map(lambda part: (f"not ({part[0]})", lambda frame: ~part[1](frame))),
-        st.builds(joined, st.just("and"), st.just(operator.and_), parts, parts),
-        st.builds(joined, st.just("or"), st.just(operator.or_), parts, parts),
-    )
-
-
-@settings(max_examples=200, deadline=None)
-@given(frames, st.recursive(conditions, combined, max_leaves=6))
-def test_the_filter_agrees_with_pandas(values, condition):
-    text, pandas = condition
-    frame = framed(values)
-    assert select(frame, text).index.tolist() == frame.index[pandas(frame).astype(bool)].tolist()
-
-
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(frames, st.lists(st.tuples(st.sampled_from(["and", "or"]), st.booleans(), conditions), min_size=1, max_size=6))
-def test_precedence_is_pythons(values, parts):
+def test_the_filter_agrees_with_pandas_and_its_precedence_is_pythons(values, parts):
     """The truth of every part per row, combined by Python, against one flat filter."""
     frame = framed(values)
     text = " ".join(f"{word} {'not ' * negative}{part[0]}" for word, negative, part in parts).partition(" ")[2]
@@ -525,20 +364,41 @@ def test_precedence_is_pythons(values, parts):
 
 
 PIECES = [
-    *("seed", "model.name", "model.hidden", "test_accuracy", "finished_at", "git.dirty", "nowhere"),
-    *("1", "-2.5e3", "'mlp'", '"2026-11-01"', "[1, 2]", "true", "null"),
-    *("and", "or", "not", "in", "contains", "==", "!=", "<", ">=", "(", ")", "[", "]", ",", "=", "&", "'", "\n"),
+    *("seed", "model.name", "model.hidden", "test_accuracy", "finished_at", "git.dirty", "nowhere", "lambda x:", "f()"),
+    *("1", "-", "2.5e3j", "'mlp'", '"2026-11-01"', "[1, 2]", "True", "None", "...", "f'{seed}'", "*", "await", ":="),
+    *(
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "==",
+        "!=",
+        "<",
+        ">=",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        "=",
+        "&",
+        "'",
+        "\n",
+        "{",
+        "}",
+        "if",
+    ),
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join)))
-def test_any_text_is_a_filter_or_a_refusal_with_a_place(text):
+def test_any_text_is_a_filter_or_a_refusal(text):
     try:
         found = select(RUNS, text)
     except RequestError as error:
-        _, _, carets = str(error).split("\n")
-        assert set(carets) == {" ", "^"}
+        assert str(error).startswith("--where")
         assert "\x1b" not in str(error)
     else:
         assert found.index.isin(RUNS.index).all()

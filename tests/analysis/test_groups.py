@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fitbench.analysis import groups
+from fitbench.analysis import comparison, groups
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
 from fitbench.quantities import of_schema_1, quantities
@@ -33,6 +33,7 @@ def run(model="mlp", optimizer="adam", seed=0, accuracy=0.9, **values):
         "timing.seconds": 20.0 + seed,
         "parameters": 1000 * len(model),
         "dataset.sha256": "ab" * 32,
+        **dict.fromkeys(("dataset.train", "dataset.validation", "dataset.test"), math.nan),
         "finished_at": None if accuracy is None else pd.Timestamp("2026-01-01", tz="UTC"),
     }
     return row | values
@@ -205,7 +206,7 @@ def test_groups_and_comparisons_do_not_depend_on_the_order_of_runs(rows, random)
     found = groups.group(frame(rows), BY, "test_accuracy")
     shuffled = groups.group(frame(random.sample(rows, len(rows))), BY, "test_accuracy")
     assert shuffled == found
-    assert groups.against(shuffled, 0, ACCURACY) == groups.against(found, 0, ACCURACY)
+    assert comparison.against(shuffled, 0, ACCURACY) == comparison.against(found, 0, ACCURACY)
 
 
 @settings(max_examples=40, deadline=None)
@@ -244,29 +245,29 @@ def test_the_default_keys_leave_nothing_mixed():
 def test_five_common_seeds_are_paired():
     a, b = [0.92, 0.93, 0.925, 0.91, 0.94, 0.9], [0.91, 0.93, 0.92, 0.9, 0.92]
     found = groups.group(frame([*seeds("mlp", "adam", a), *seeds("mlp", "sgd", b)]), BY, "test_accuracy")
-    reference, comparison = groups.against(found, 0, ACCURACY)
+    reference, other = comparison.against(found, 0, ACCURACY)
     expected = stats.ttest_rel(b, a[:5])
     assert reference is None
-    assert (comparison.difference.test, comparison.difference.n) == ("paired t", (5,))
-    assert comparison.difference.estimate == pytest.approx(np.mean(b) - np.mean(a[:5]))
-    assert comparison.difference.p == comparison.p_holm == pytest.approx(expected.pvalue)
-    assert comparison.difference.interval == pytest.approx(tuple(expected.confidence_interval()))
-    assert comparison.probability == pytest.approx(stats.mannwhitneyu(b, a).statistic / 30)
+    assert (other.difference.test, other.difference.n) == ("paired t", (5,))
+    assert other.difference.estimate == pytest.approx(np.mean(b) - np.mean(a[:5]))
+    assert other.difference.p == other.p_holm == pytest.approx(expected.pvalue)
+    assert other.difference.interval == pytest.approx(tuple(expected.confidence_interval()))
+    assert other.probability == pytest.approx(stats.mannwhitneyu(b, a).statistic / 30)
 
 
 def test_fewer_common_seeds_are_not_paired():
     rows = [*seeds("mlp", "adam", [0.9, 0.91, 0.92, 0.93]), *seeds("mlp", "sgd", [0.8, 0.81, 0.79, 0.83])]
-    comparison = groups.against(groups.group(frame(rows), BY, "test_accuracy"), 0, ACCURACY)[1]
+    other = comparison.against(groups.group(frame(rows), BY, "test_accuracy"), 0, ACCURACY)[1]
     expected = stats.ttest_ind([0.8, 0.81, 0.79, 0.83], [0.9, 0.91, 0.92, 0.93], equal_var=False)
-    assert (comparison.difference.test, comparison.difference.n) == ("Welch", (4, 4))
-    assert comparison.difference.p == pytest.approx(expected.pvalue)
+    assert (other.difference.test, other.difference.n) == ("Welch", (4, 4))
+    assert other.difference.p == pytest.approx(expected.pvalue)
 
 
 def test_a_seed_that_a_group_has_twice_is_not_paired():
     rows = [*seeds("mlp", "adam", [0.9] * 6), *seeds("mlp", "sgd", [0.8, 0.81, 0.79, 0.83, 0.84, 0.86])]
     rows += seeds("softmax", "adam", [0.7, 0.71, 0.72, 0.73, 0.74, 0.75])
     mixed = groups.group(frame(rows), ["model"], "test_accuracy")
-    assert groups.against(mixed, 0, ACCURACY)[1].difference.test == "Welch"
+    assert comparison.against(mixed, 0, ACCURACY)[1].difference.test == "Welch"
 
 
 def test_holm_counts_the_comparisons_that_were_made():
@@ -278,7 +279,7 @@ def test_holm_counts_the_comparisons_that_were_made():
         *seeds("lenet5", "sgd", [None]),
     ]
     found = groups.group(frame(rows), BY, "test_accuracy")
-    _, second, third, fourth, fifth = groups.against(found, 0, ACCURACY)
+    _, second, third, fourth, fifth = comparison.against(found, 0, ACCURACY)
     low, high = sorted((second.difference.p, third.difference.p))
     assert sorted((second.p_holm, third.p_holm)) == pytest.approx([2 * low, max(2 * low, high)])
     assert (fourth.difference.p, fourth.p_holm) == (None, None)
@@ -288,7 +289,7 @@ def test_holm_counts_the_comparisons_that_were_made():
 
 def test_any_group_can_be_the_reference():
     found = groups.group(frame(GRID), BY, "test_accuracy")
-    compared = groups.against(found, 2, ACCURACY)
+    compared = comparison.against(found, 2, ACCURACY)
     assert compared[2] is None
     assert compared[0].difference.estimate == pytest.approx(0.925 - 0.84)
     assert compared[0].probability == 1.0
@@ -297,13 +298,13 @@ def test_any_group_can_be_the_reference():
 def test_a_reference_without_values_leaves_nothing_to_compare():
     rows = [*seeds("mlp", "adam", [0.9, 0.91, 0.92]), *seeds("mlp", "sgd", [None])]
     found = groups.group(frame(rows), BY, "test_accuracy")
-    assert groups.against(found, 1, ACCURACY) == [None, None]
+    assert comparison.against(found, 1, ACCURACY) == [None, None]
 
 
 def test_better_is_lower_for_a_loss():
     rows = [row | {"metrics.test_loss": 1 - row["metrics.test_accuracy"]} for row in GRID]
     found = groups.group(frame(rows), BY, "test_loss")
-    compared = groups.against(found, 0, LOSS)
+    compared = comparison.against(found, 0, LOSS)
     assert compared[1].difference.estimate > 0
     assert compared[1].probability == 0.0
 
@@ -313,19 +314,19 @@ def test_better_is_lower_for_a_loss():
 )
 def test_a_baseline_is_found_by_its_values(wanted):
     found = groups.group(frame(GRID), BY, "test_accuracy")
-    assert found[groups.find(found, wanted)].label == "mlp, sgd"
+    assert found[comparison.find(found, wanted)].label == "mlp, sgd"
 
 
 def test_a_baseline_may_be_a_list_or_missing():
     found = groups.group(frame(GRID), ["hidden", "optimizer"], "test_accuracy")
-    assert found[groups.find(found, "[300,100],sgd")].label == "[300, 100], sgd"
-    assert found[groups.find(found, "model.hidden=null")].label == "null, adam"
+    assert found[comparison.find(found, "[300,100],sgd")].label == "[300, 100], sgd"
+    assert found[comparison.find(found, "model.hidden=null")].label == "null, adam"
 
 
 def test_a_baseline_that_is_none_or_several_is_refused_with_the_candidates():
     found = groups.group(frame(GRID), BY, "test_accuracy")
     with pytest.raises(RequestError, match=r"fits none of the 3 groups by model.name, optimizer.name(.|\n)*softmax, "):
-        groups.find(found, "lenet5,adam")
+        comparison.find(found, "lenet5,adam")
     with pytest.raises(RequestError, match=r"fits 2 of the 3 groups") as error:
-        groups.find(found, "model=mlp")
+        comparison.find(found, "model=mlp")
     assert "softmax" not in str(error.value)

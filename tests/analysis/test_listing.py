@@ -96,16 +96,16 @@ def in_terminal(monkeypatch):
 def test_a_line_says_state_name_what_varies_and_results(grid, listed):
     lines = listed(grid).splitlines()
     assert re.split(r" {3,}", lines[1]) == [
-        *("state", "run_id", "model", "hidden", "activation", "dropout", "optimizer", "learning_rate"),
-        *("beta_1", "beta_2", "epsilon", "test_accuracy", "val_accuracy", "test_loss", "duration", "age"),
+        *("state", "run_id", "model", "optimizer", "test_accuracy", "val_accuracy", "test_loss", "duration", "age"),
+        *("hidden", "activation", "dropout", "learning_rate", "beta_1", "beta_2", "epsilon"),
     ]
     cells = re.split(r" {3,}", lines[2])
     assert re.fullmatch(r"mnist_5k-lenet5-adam-\w{8}-s0", cells[1])
-    assert cells[:1] + cells[2:-1] == [
-        *("finished", "lenet5", "-", "-", "-", "adam", "0.001", "0.9", "0.999", "1e-07"),
-        *("0.9800", "0.8600", "0.5000", "1:23"),
+    assert cells[:1] + cells[2:8] + cells[9:] == [
+        *("finished", "lenet5", "adam", "0.9800", "0.8600", "0.5000", "1:23"),
+        *("-", "-", "-", "0.001", "0.9", "0.999", "1e-07"),
     ]
-    assert re.fullmatch(r"\d+ d", cells[-1])
+    assert re.fullmatch(r"\d+ d", cells[8])
     assert len(lines) == 2 + 8 + 1
     assert lines[-1] == "8 runs: 8 finished"
 
@@ -127,7 +127,7 @@ def test_the_study_is_a_column_where_there_are_several(grid, make_run, listed):
     assert "study" not in above
     assert head.split()[:3] == ["state", "study", "run_id"]
     assert first.split()[1] == "grid"
-    assert [row["study"] for row in records(listed(grid, study="other", format="csv"))] == ["other"]
+    assert [row["study"] for row in records(listed(grid, where="study == 'other'", format="csv"))] == ["other"]
 
 
 def test_one_run_is_listed_with_nothing_said_to_be_the_same(make_run, listed):
@@ -183,13 +183,12 @@ def test_a_folder_whose_name_is_no_text_is_listed_and_its_files_are_read(make_ru
     folder.rename(os.fsdecode(os.fsencode(folder.parent / "run") + b"\xff"))
     make_run("seed=1")
     arguments = [sys.executable, "-m", "fitbench", "runs", str(outputs)]
-    for format, encoding in (("table", "utf-8"), ("csv", "ascii")):
-        done = subprocess.run(
-            [*arguments, "--format", format], env=os.environ | {"PYTHONIOENCODING": encoding},
-            capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
-        assert b"interrupted" in done.stdout
+    done = subprocess.run(
+        [*arguments, "--format", "csv"], env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"interrupted" in done.stdout
     assert len(load_history(outputs)) == 10
 
 
@@ -304,7 +303,6 @@ def test_pruned_runs_are_listed_with_their_metrics_and_trials(make_run, outputs,
             {"state": "done"},
             "--state is 'done'; it must be one or several of finished, failed, pruned, running, interrupted",
         ),
-        ({"study": "gird"}, "--study is 'gird'; there are grid"),
         ({"format": "xml"}, "--format is 'xml'; it must be one of table, csv, json, markdown"),
         ({"sort": "-test_acuracy"}, "there is no column 'test_acuracy'; did you mean metrics.test_accuracy"),
         ({"columns": "run_id,nme"}, "there is no column 'nme'"),
@@ -367,7 +365,7 @@ def test_markdown_is_a_table_with_aligned_numbers(grid, capsys):
     list_runs([grid], format="markdown", columns="run_id,hidden,test_accuracy", limit=2)
     printed = capsys.readouterr()
     above, blank, head, rule, first, second = printed.out.splitlines()
-    assert above.startswith("The same in all 8 runs: study grid, ")
+    assert above.startswith("**The same in all 8 runs: study grid, ")
     assert (blank, head, rule) == ("", "| run_id | hidden | test_accuracy |", "|---|---|---:|")
     assert re.fullmatch(r"\| mnist_5k-lenet5-adam-\w{8}-s0 \| - \| 0\.9800 \|", first)
     assert second.endswith("| 0.9810 |")
@@ -415,7 +413,7 @@ def test_a_terminal_gets_no_control_characters_from_a_run(hostile, in_terminal, 
 # -- in a terminal ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [30, 60, 80, 100, 160, 250])
+@pytest.mark.parametrize("width", [30, 80, 160, 250])
 def test_no_line_is_wider_than_the_terminal_and_what_is_left_out_is_said(grid, in_terminal, width):
     lines = in_terminal(width, grid).splitlines()
     assert max(map(len, lines)) <= width
@@ -427,11 +425,7 @@ def test_no_line_is_wider_than_the_terminal_and_what_is_left_out_is_said(grid, i
     below = " ".join(lines[bottom + 1 :])
     for name in ("state", "model", "optimizer", "beta_2", "duration", "age"):
         assert (f" {name} " in heads) != (re.search(rf"\b{name}\b", below) is not None), name
-    if width >= 250:
-        assert "more in a wider terminal" not in below
-    else:
-        count = int(re.search(r"(\d+) columns? more in a wider terminal or with --columns", below)[1])
-        assert count == len(below.partition("--columns: ")[2].partition(" 8 runs")[0].split(", "))
+    assert ("Too narrow here for: " in below) == (width < 250)
 
 
 def test_at_80_columns_the_most_telling_columns_stay(grid, in_terminal):
@@ -453,7 +447,7 @@ def test_a_state_that_differs_stays_and_a_run_id_is_whole_where_there_is_room(ma
 def test_columns_that_were_asked_for_go_from_the_last(grid, in_terminal):
     text = in_terminal(50, grid, columns="seed,test_accuracy,study,run_id,state,folder")
     assert re.search(r"│ seed │ accuracy │ study │ run_id +│", text)
-    assert "2 columns more in a wider terminal or with" in text
+    assert "Too narrow here for: folder, state." in text
 
 
 def test_long_texts_are_cut_visibly(make_run, outputs, in_terminal):
@@ -470,7 +464,7 @@ def test_long_texts_are_cut_visibly(make_run, outputs, in_terminal):
 
 def test_the_command_passes_everything_on(grid, monkeypatch, capsys):
     monkeypatch.chdir(grid.parent)
-    arguments = "runs --sort -test_accuracy --limit 1 --columns seed,model --state finished --study grid --format csv"
+    arguments = "runs --sort -test_accuracy --limit 1 --columns seed,model --state finished --format csv"
     monkeypatch.setattr(sys, "argv", ["fitbench", *arguments.split(), "--where", "seed == 1"])
     with pytest.raises(SystemExit) as caught:
         cli.main()

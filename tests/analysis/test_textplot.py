@@ -1,3 +1,5 @@
+import itertools
+
 from fitbench.analysis import textplot
 
 
@@ -6,9 +8,9 @@ def lit(line: str) -> list[int]:
     return [i for i, character in enumerate(line) if 0x2800 < ord(character) <= 0x28FF]
 
 
-def drawn(train, validation=None, best=None, width=40, height=6) -> list[str]:
+def drawn(train, validation=None, best=None, width=40, height=6, **options) -> list[str]:
     epochs = list(range(1, len(train) + 1))
-    lines = textplot.panel("loss", epochs, train, validation or [None] * len(train), best, width, height)
+    lines = textplot.panel("loss", epochs, train, validation or [None] * len(train), best, width, height, **options)
     assert {line.cell_len for line in lines} == {width}
     assert len(lines) == height + 3
     return [line.plain for line in lines]
@@ -22,11 +24,23 @@ def test_a_falling_curve_falls_from_corner_to_corner():
     assert lit(lines[6])[-1] == 39
 
 
-def test_the_axes_name_the_limits_and_the_epochs():
-    lines = drawn([2.5] * 3 + [0.125] * 9)
-    assert lines[1].split()[0] == "2.500"
-    assert lines[6].split()[0] == "0.125"
-    assert lines[-1].split() == ["1", "12"]
+def test_the_axes_have_round_numbers_where_they_are():
+    lines = drawn([2.5] * 3 + [0.5] * 9, limits=(0.0, 3.0))
+    assert [line.split()[0] for line in lines if "┤" in line] == ["2", "1"]
+    assert lines[-1].split() == ["5", "10"]
+    assert lines[-1].index("5") == textplot.MARGIN + 31 * 4 // 11
+    assert lit(lines[6])[-1] == 39
+
+
+def test_a_metric_without_bounds_that_spans_decades_is_drawn_by_them():
+    falling = [10.0**-i for i in range(4)]
+    lines = drawn(falling, height=8)
+    assert [line.split()[0] for line in lines if "┤" in line] == ["1", "0.1", "0.01", "0.001"]
+    heights = [next(i for i, line in enumerate(lines) if textplot.MARGIN + at in lit(line)) for at in (0, 10, 21, 31)]
+    steps = [b - a for a, b in itertools.pairwise(heights)]
+    assert max(steps) - min(steps) <= 1
+    bounded = drawn(falling, height=8, limits=(0.0, 1.0))
+    assert [line.split()[0] for line in bounded if "┤" in line] == ["1.0", "0.5"]
 
 
 def test_the_best_epoch_is_marked_below_its_point():

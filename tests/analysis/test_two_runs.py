@@ -95,13 +95,15 @@ def test_runs_are_named_by_any_part(two_runs, compare):
         compare("mlp", names[1])
 
 
-def test_csv_and_markdown(two_runs, compare):
+def test_csv_markdown_and_latex(two_runs, compare):
     rows = list(csv.DictReader(io.StringIO(compare(*two_runs, "--format", "csv", "--limit", "1"))))
     assert [row["image"] for row in rows] == ["5", "6", "7", "8", "9"]
     assert (rows[0]["a"], rows[0]["b"], rows[0]["right"]) == ("owl", "cat", "A")
+    assert float(rows[0]["probability_a"]) == pytest.approx(0.9)
     out = compare(*two_runs, "--format", "markdown")
     assert "| A right | 5 | 3 |" in out
     assert "| 5 | owl | owl | 0.900 | cat | 0.600 | A |" in out
+    assert "5 & owl & owl & 0.900 & cat & 0.600 & A" in compare(*two_runs, "--format", "latex")
 
 
 def test_a_run_agrees_with_itself(two_runs, compare):

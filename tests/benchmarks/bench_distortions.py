@@ -48,7 +48,8 @@ def main() -> None:
     from fitbench.data.memory import take
     from fitbench.data.split import split
     from fitbench.training import networks, objective
-    from fitbench.training.fit import Examples, fit
+    from fitbench.training.examples import Examples
+    from fitbench.training.fit import fit
 
     seconds: dict[str, list[float]] = {}
     trained = {}

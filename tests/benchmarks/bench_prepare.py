@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from fitbench.data.loading import verify
+from fitbench.data.builtin import read_builtin
 from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, prepare_image
 from fitbench.inference.reader import open_run
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, default=Path("outputs"))
     asked = parser.parse_args()
     reader = open_run(find_run(asked.run, asked.outputs))
-    data = verify("mnist")
+    data = read_builtin("mnist")
     chosen = np.random.default_rng(1).permutation(len(data.y_test))[: asked.images]
     digits, labels = np.asarray(data.x_test[chosen])[..., 0], data.y_test[chosen]
     print(f"{'':22}{'auto':>8}{'none':>8}{'ms':>8}")

@@ -16,14 +16,18 @@ from fitbench import load_runs
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.groups import group
-from fitbench.charts import charts, paper
-from fitbench.charts.drawing import Curve, Row, draw_curves, draw_rows
-from fitbench.charts.parallel import draw_parallel, scale
+from fitbench.analysis.mean_curves import MeanCurve
+from fitbench.charts import labels, looks, paper
+from fitbench.charts.bars import Row, chart_of_bars, draw_rows
+from fitbench.charts.columns import scale
+from fitbench.charts.curves import Curve, chart_of_curves, draw_curves
+from fitbench.charts.parallel import chart_of_parallel, draw_parallel, varying_keys
+from fitbench.charts.placing import Point
 from fitbench.charts.plotting import plot
-from fitbench.charts.scatter import Axis, Point, draw_scatter, pareto_front
+from fitbench.charts.scatter import chart_of_scatter, draw_scatter, pareto_front
 from fitbench.cli import app
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.quantities import of_schema_1, quantities
+from fitbench.quantities import Quantity, of_schema_1, quantities
 
 from ..run_folders import KAPPA, record_metrics
 
@@ -31,7 +35,9 @@ BY = ["model.name", "optimizer.name"]
 RECORDED = quantities([of_schema_1()])
 ACCURACY = RECORDED["metrics.test_accuracy"]
 VALIDATION = RECORDED["metrics.val_accuracy"]
-SECONDS, UP = Axis("seconds", higher_is_better=False), Axis("accuracy", higher_is_better=True)
+SECONDS = RECORDED["timing.seconds"]
+SPEED = RECORDED["timing.examples_per_second"]
+UP = Quantity("metrics.test_score", "score", "max", -np.inf)
 HOSTILE = ["$\\frac{1}{2$ \x1b[31m</svg><script>", "W" * 300, "W" * 299 + "x", "\u202eabc", "a" * 40 + "_" + "b" * 40]
 
 
@@ -117,7 +123,7 @@ def lightness(colour):
 
 
 def test_ten_groups_look_different_and_the_first_three_in_greyscale_too():
-    found = paper.looks([(i,) for i in range(paper.MOST)])
+    found = looks.looks([(i,) for i in range(looks.MOST)])
     assert len({look.color for look in found}) == len({look.marker for look in found}) == 10
     grey = [lightness(look.color) for look in found]
     assert min(abs(a - b) for a, b in itertools.combinations(grey[:3], 2)) > 20
@@ -125,7 +131,7 @@ def test_ten_groups_look_different_and_the_first_three_in_greyscale_too():
 
 
 def test_of_two_keys_one_is_told_by_colour_and_marker_and_one_by_line_and_filling():
-    a, b, c = paper.looks([("mlp", "adam"), ("mlp", "sgd"), ("lenet5", "sgd")])
+    a, b, c = looks.looks([("mlp", "adam"), ("mlp", "sgd"), ("lenet5", "sgd")])
     assert (a.color, a.marker) == (b.color, b.marker) != (c.color, c.marker)
     assert (b.line, b.filled) == (c.line, c.filled)
     assert a.line != b.line
@@ -133,27 +139,14 @@ def test_of_two_keys_one_is_told_by_colour_and_marker_and_one_by_line_and_fillin
 
 
 def test_a_long_label_is_cut_in_the_middle_and_stays_distinct():
-    assert paper.shortened("mlp, adam", 1) == "mlp, adam"
-    short = paper.shortened("a" * 40 + "_" + "b" * 40, 1)
+    assert labels.shortened("mlp, adam", 1) == "mlp, adam"
+    short = labels.shortened("a" * 40 + "_" + "b" * 40, 1)
     assert short.startswith("aaaa")
     assert short.endswith("bbbb")
     assert "…" in short
-    assert paper.shortened("a\x1b\u202e", 1) == "a\\x1b\\u202e"
-    first, second = paper.labels(["W" * 300, "W" * 150 + "x" + "W" * 149], 1)
+    assert labels.shortened("a\x1b\u202e", 1) == "a\\x1b\\u202e"
+    first, second = labels.labels(["W" * 300, "W" * 150 + "x" + "W" * 149], 1)
     assert first != second
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(0.001, "0.001"), (128, "128"), (61706, "61.71k"), (1.2e6, "1.2M"), (1e-7, "1e-07"), (-2e4, "-20k")],
-)
-def test_a_number_is_short(value, said):
-    assert paper.number(value) == said
-
-
-def test_numbers_of_an_axis_have_the_same_decimals():
-    assert paper.numbers(np.array([0.9, 0.925, 0.95])) == ["0.900", "0.925", "0.950"]
-    assert paper.numbers(np.array([0.0, 20000.0])) == ["0", "20k"]
 
 
 # -- learning curves --------------------------------------------------------------------------------------------------
@@ -164,7 +157,7 @@ def test_a_mean_ends_where_the_first_run_stopped_and_the_others_go_on_alone(reco
     for seed, epochs in enumerate(recorded):
         record(seed=seed, epochs=epochs)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    chart = chart_of_curves(groups, frame, VALIDATION, "column")
     ((x, y),) = lines(chart.figure, "mean")
     assert list(x) == [1, 2, 3]
     assert y == pytest.approx(np.mean([epochs[:3] for epochs in recorded], axis=0))
@@ -184,7 +177,7 @@ def test_two_seeds_have_no_band(record, tmp_path):
     for seed in range(2):
         record(seed=seed)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    chart = chart_of_curves(groups, frame, VALIDATION, "column")
     assert not chart.figure.axes[0].collections
     assert "no band" in chart.caption
     assert "thin lines" not in chart.caption
@@ -195,17 +188,17 @@ def test_runs_without_the_metric_in_their_history_are_left_out_and_counted(recor
     (record(seed=1) / "history.jsonl").write_text('{"epoch": 1, "val_accuracy": null}\n')
     (record(seed=2) / "history.jsonl").unlink()
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    chart = chart_of_curves(groups, frame, VALIDATION, "column")
     assert chart.runs == 1
     assert chart.left_out["without epochs"] == 2
     with pytest.raises(RequestError, match=r"none of the runs has val_loss in its history"):
-        charts.chart_of_curves(groups, frame, RECORDED["metrics.val_loss"], "column")
+        chart_of_curves(groups, frame, RECORDED["metrics.val_loss"], "column")
 
 
 def test_runs_without_a_common_epoch_have_no_mean():
     empty = np.empty(0)
     tails = [(np.array([1, 2]), np.array([0.5, 0.6])), (np.array([4, 5]), np.array([0.5, 0.6]))]
-    figure = draw_curves([Curve("a", ("a",), empty, empty, empty, empty, tails)], "accuracy")
+    figure = draw_curves([Curve("a", ("a",), MeanCurve(empty, empty, empty, empty, tails))], "accuracy")
     assert len(lines(figure, "tail")) == 2
     assert_nothing_is_cut(figure)
 
@@ -214,7 +207,7 @@ def test_of_more_than_ten_groups_the_best_ten_are_shown(record, tmp_path, capsys
     for i in range(12):
         record(model=f"m{i:02}", accuracy=0.5 + i / 100)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    chart = chart_of_curves(groups, frame, VALIDATION, "column")
     (legend,) = chart.figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {f"m{i:02}, adam" for i in range(2, 12)}
     assert chart.left_out["beyond the best 10 groups"] == 2
@@ -224,7 +217,9 @@ def test_of_more_than_ten_groups_the_best_ten_are_shown(record, tmp_path, capsys
 def test_the_legend_is_a_table_of_the_two_keys():
     one = np.array([1.0])
     order = [("a", "sgd"), ("b", "adam"), ("b", "sgd"), ("a", "adam")]
-    figure = draw_curves([Curve(", ".join(values), values, one, one, one, one) for values in order], "accuracy")
+    figure = draw_curves(
+        [Curve(", ".join(values), values, MeanCurve(one, one, one, one)) for values in order], "accuracy"
+    )
     texts = [text.get_text() for text in figure.legends[0].get_texts()]  # a column after the other
     assert texts == ["a, sgd", "b, sgd", "a, adam", "b, adam"]
 
@@ -236,7 +231,7 @@ def test_the_best_mean_is_on_top_with_its_interval_and_its_runs(record, tmp_path
     values = {"mlp": [0.90, 0.92, 0.94], "lenet5": [0.95, 0.96, 0.97]}
     for (model, accuracies), seed in itertools.product(values.items(), range(3)):
         record(model=model, seed=seed, accuracy=accuracies[seed])
-    chart = charts.chart_of_bars(grouped(tmp_path)[0], ACCURACY, "column")
+    chart = chart_of_bars(grouped(tmp_path)[0], ACCURACY, "column")
     axes = chart.figure.axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["lenet5, adam", "mlp, adam"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first row is above the second
@@ -269,11 +264,11 @@ def test_an_axis_ends_where_the_metric_does():
 def test_keys_are_named_where_their_values_do_not_speak(record, tmp_path):
     for width in (0.1, 0.20000000000000001, 0.3333333333333333):
         record(model_settings={"dropout": width})
-    chart = charts.chart_of_bars(grouped(tmp_path, ["model.dropout"])[0], ACCURACY, "column")
+    chart = chart_of_bars(grouped(tmp_path, ["model.dropout"])[0], ACCURACY, "column")
     assert chart.figure.get_suptitle() == "dropout"
     shown = [text.get_text() for text in chart.figure.axes[0].get_yticklabels()]
     assert shown == ["0.1", "0.2", "0.3333"]
-    by_name = charts.chart_of_bars(grouped(tmp_path)[0], ACCURACY, "column")
+    by_name = chart_of_bars(grouped(tmp_path)[0], ACCURACY, "column")
     assert by_name.figure.get_suptitle() == ""
 
 
@@ -300,7 +295,7 @@ def test_the_front_is_joined_by_a_staircase_and_labelled():
     ((x, _),) = lines(figure, "dominated")
     assert list(x) == [2, 4]
     assert set(texts(figure, "label")) == {"a", "b", "c", "d"}
-    faster = draw_scatter(points, Axis("examples/s", higher_is_better=True), UP)
+    faster = draw_scatter(points, SPEED, UP)
     ((x, y),) = lines(faster, "stairs")
     assert list(zip(x, y, strict=True)) == [(3, 0.9), (3, 0.8), (4, 0.8)]
 
@@ -340,7 +335,7 @@ def test_a_scatter_takes_the_runs_that_have_both(record, tmp_path):
     record(model="lenet5", accuracy=0.95, fit_seconds=None)
     groups, frame = grouped(tmp_path)
     cost = RECORDED["timing.fit_seconds"]
-    chart = charts.chart_of_scatter(groups, frame, ACCURACY, cost, "column")
+    chart = chart_of_scatter(groups, frame, ACCURACY, cost, "column")
     ((x, y),) = lines(chart.figure, "front")
     assert (x[0], y[0]) == pytest.approx((2.5, 0.81))
     assert (chart.runs, chart.groups, chart.left_out) == (3, 1, {"without fit_seconds": 2})
@@ -367,7 +362,7 @@ def test_curves_of_a_metric_with_a_negative_range(record, tmp_path):
     for seed, epochs in enumerate(values):
         measured(record(seed=seed), epochs[-1], epochs)
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, kappa_of(tmp_path, "metrics.val_kappa"), "column")
+    chart = chart_of_curves(groups, frame, kappa_of(tmp_path, "metrics.val_kappa"), "column")
     ((_, y),) = lines(chart.figure, "mean")
     assert list(y) == pytest.approx([-0.8, -0.5])
     band = chart.figure.axes[0].collections[0].get_paths()[0].vertices
@@ -394,7 +389,7 @@ def test_a_band_is_as_wide_as_the_resolution_of_a_proportion(record, tmp_path):
     for seed in range(3):
         record(seed=seed, epochs=(0.5, 0.9))  # all the same, of 1,000 validation examples
     groups, frame = grouped(tmp_path)
-    chart = charts.chart_of_curves(groups, frame, VALIDATION, "column")
+    chart = chart_of_curves(groups, frame, VALIDATION, "column")
     band = chart.figure.axes[0].collections[0].get_paths()[0].vertices
     at = band[band[:, 0] == 2, 1]
     assert (at.min(), at.max()) == pytest.approx((0.899, 0.901))
@@ -406,13 +401,13 @@ def test_the_direction_of_a_metric_decides_what_is_best(direction, best, record,
     for model, value, parameters in (("big", 0.6, 2000), ("small", -0.5, 1000)):
         measured(record(model=model, parameters=parameters), value, info=info)
     groups, frame = grouped(tmp_path, metric=kappa_of(tmp_path))
-    bars = charts.chart_of_bars(groups, kappa_of(tmp_path), "column")
+    bars = chart_of_bars(groups, kappa_of(tmp_path), "column")
     assert bars.figure.axes[0].get_yticklabels()[0].get_text() == f"{best}, adam"
     assert bars.figure.axes[0].get_xlabel() == "test Cohen's kappa"
-    scatter = charts.chart_of_scatter(groups, frame, kappa_of(tmp_path), RECORDED["parameters"], "column")
+    scatter = chart_of_scatter(groups, frame, kappa_of(tmp_path), RECORDED["parameters"], "column")
     ((x, _),) = lines(scatter.figure, "front")
     assert list(x) == ([1000, 2000] if direction == "max" else [1000])
-    parallel = charts.chart_of_parallel(groups, kappa_of(tmp_path), "full")
+    parallel = chart_of_parallel(groups, kappa_of(tmp_path), "full")
     assert f"dark where test Cohen's kappa is {'high' if direction == 'max' else 'low'}" in parallel.caption
 
 
@@ -434,7 +429,7 @@ def test_different_definitions_under_one_name_are_refused(kind, record, tmp_path
 
 def test_the_unit_of_a_metric_stands_on_its_axis(record, tmp_path):
     measured(record(), 12.5, info=KAPPA | {"label": "latency", "unit": "ms", "range": [0.0, None], "direction": "min"})
-    chart = charts.chart_of_bars(grouped(tmp_path, metric=kappa_of(tmp_path))[0], kappa_of(tmp_path), "column")
+    chart = chart_of_bars(grouped(tmp_path, metric=kappa_of(tmp_path))[0], kappa_of(tmp_path), "column")
     assert chart.figure.axes[0].get_xlabel() == "test latency (ms)"
 
 
@@ -476,7 +471,7 @@ def test_values_of_a_stranger_have_a_place(values):
 @pytest.mark.parametrize("higher", [True, False])
 def test_the_best_line_is_the_darkest_on_top_and_ends_at_its_metric(higher):
     metric = np.array([0.7, 0.9, 0.8])
-    figure = draw_parallel([scale("model.name", ["a", "b", "c"], metric)], metric, "accuracy", higher)
+    figure = draw_parallel([scale("model.name", ["a", "b", "c"], metric)], metric, UP if higher else SECONDS)
     (drawn,) = [c for c in figure.axes[0].collections if type(c).__name__ == "PathCollection"]
     ends = [path.vertices[-1][1] for path in drawn.get_paths()]
     assert ends == pytest.approx([0, 0.5, 1] if higher else [1, 0.5, 0])
@@ -489,8 +484,8 @@ def test_columns_that_a_name_implies_get_no_axis(record, tmp_path):
     for optimizer, dropout in [("adam", 0.1), ("adam", 0.2), ("sgd", 0.1)]:
         record(optimizer=optimizer, model_settings={"dropout": dropout})
     frame = load_runs(tmp_path)
-    assert charts.varying_keys(frame) == ["model.dropout", "optimizer.name"]  # not optimizer.learning_rate
-    assert charts.varying_keys(frame[:1]) == BY
+    assert varying_keys(frame) == ["model.dropout", "optimizer.name"]  # not optimizer.learning_rate
+    assert varying_keys(frame[:1]) == BY
 
 
 def test_too_many_axes_or_texts_are_refused_with_advice(record, tmp_path):
@@ -498,10 +493,10 @@ def test_too_many_axes_or_texts_are_refused_with_advice(record, tmp_path):
         record(model=f"m{i}", model_settings={f"s{j}": i + j for j in range(10)})
     groups, _ = grouped(tmp_path)
     with pytest.raises(RequestError, match=r"--by model.name has 31 texts and an axis shows 30; .*--where"):
-        charts.chart_of_parallel(groups, ACCURACY, "full")
+        chart_of_parallel(groups, ACCURACY, "full")
     groups, _ = grouped(tmp_path, [f"model.s{j}" for j in range(10)])
     with pytest.raises(RequestError, match=r"10 columns vary .* show 9; choose with --by from model.s0"):
-        charts.chart_of_parallel(groups, ACCURACY, "full")
+        chart_of_parallel(groups, ACCURACY, "full")
 
 
 # -- every kind -------------------------------------------------------------------------------------------------------
@@ -511,14 +506,14 @@ def figure_of(kind, names, width="column"):
     if kind == "curves":
         steps = np.arange(1.0, 4)
         return draw_curves(
-            [Curve(n, (n,), steps, steps, steps, steps) for n in names], "accuracy", names[0], width=width
+            [Curve(n, (n,), MeanCurve(steps, steps, steps, steps)) for n in names], "accuracy", names[0], width=width
         )
     if kind == "bars":
         return draw_rows([Row(n, 0.9, 0.8, 0.95) for n in names], "accuracy", names[0], width=width)
     if kind == "scatter":
         return draw_scatter([Point(n, i, i) for i, n in enumerate(names)], SECONDS, UP, width=width)
     metric = np.arange(float(len(names)))
-    return draw_parallel([scale(name, names, metric) for name in names[:3]], metric, "accuracy", True, width)
+    return draw_parallel([scale(name, names, metric) for name in names[:3]], metric, UP, width)
 
 
 @pytest.mark.parametrize("kind", ["curves", "bars", "scatter", "parallel"])
@@ -685,31 +680,8 @@ def test_a_filter_chooses_and_what_cannot_be_drawn_is_counted(record, tmp_path, 
     assert said == f"{tmp_path / 'chart.png'}: 2 runs in 1 group by model.name, optimizer.name; {left_out}"
 
 
-# -- axes of a search -------------------------------------------------------------------------------------------------
-
-
-def test_an_interval_has_round_numbers_and_the_axis_that_it_is_said_to_have():
-    metric = np.linspace(0, 1, 4)
-    values = [0.0123, 0.0456, 0.0789, 0.0991]
-    ticks = [text for _, text in scale("x", values, metric, by_decades=False).ticks]
-    assert "0.030" in ticks
-    assert not {str(value) for value in values} & set(ticks)
-    decades = scale("x", [0.01, 0.02, 0.04, 0.08], metric, by_decades=True)  # less than a factor of 10
-    assert np.diff(decades.places) == pytest.approx([0.88 / 3] * 3)
-    beside_zero = scale("x", [0.0, 0.5, 1.0, 1.5], metric, by_decades=True)  # 0 has no logarithm
-    assert np.diff(beside_zero.places) == pytest.approx([0.88 / 3] * 3)
-    assert [text for _, text in scale("x", [1, 2, 1, 2], metric, by_decades=False).ticks] == ["1", "2"]
-
-
-def test_choices_are_categories_in_their_own_order_even_where_they_are_numbers():
-    found = scale("x", [128, 32, None, 64], np.arange(4.0), choices=["32", "128", "64", "256"])
-    assert [text for _, text in found.ticks] == ["32", "128", "64", "(none)"]
-    places = [place for place, _ in found.ticks]
-    assert places == sorted(places, reverse=True)
-
-
 def test_a_heading_stands_above_a_plane_even_without_a_legend():
-    figure = draw_scatter([Point("a", 1, 0.5)], SECONDS, UP, heading="what it is")
+    figure = draw_scatter([Point("a", 1, 0.5)], SECONDS, UP, title="what it is")
     (legend,) = figure.legends
     assert legend.get_title().get_text() == "what it is"
     assert [text.get_text() for text in legend.get_texts()] == ["Pareto front"]

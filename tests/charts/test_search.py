@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
-from fitbench.charts import paper, search
+from fitbench.charts import paper, search_slices
 from fitbench.charts.search import write_plots
 
 from ..run_folders import KAPPA
 
-HISTORY, IMPORTANCE = "search_history.png", "search_importance.png"
-SLICES, PARALLEL = "search_slices.png", "search_parallel.png"
+HISTORY, SLICES = "search_history.png", "search_slices.png"
 ACCURACY = {"val_accuracy": "maximize"}
 
 
@@ -103,9 +101,9 @@ def assert_nothing_is_cut(figure):
 # -- the files --------------------------------------------------------------------------------------------------------
 
 
-def test_four_pictures_are_written_and_nothing_else(tmp_path):
+def test_two_pictures_are_written_and_nothing_else(tmp_path):
     write_plots(of_rates(0.8, 0.9, 0.85, importance={"val_accuracy": {"optimizer.learning_rate": 1.0}}), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {HISTORY, IMPORTANCE, SLICES, PARALLEL}
+    assert {path.name for path in tmp_path.iterdir()} == {HISTORY, SLICES}
     for path in tmp_path.iterdir():
         assert Image.open(path).format == "PNG"
 
@@ -120,18 +118,12 @@ def test_the_same_record_makes_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize("values", [(), (0.9,)])
 def test_without_two_finished_trials_old_pictures_go_and_none_come(tmp_path, values):
-    for name in (HISTORY, IMPORTANCE, SLICES, PARALLEL, "search.json"):
+    for name in (HISTORY, SLICES, "search.json"):
         (tmp_path / name).write_text("old")
     content = of_rates(*values)
     content["trials"] += [trial(len(values), {"optimizer.learning_rate": 0.01}, 0.5, state="pruned")]
     write_plots(content, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["search.json"]
-
-
-def test_without_importances_their_picture_goes(tmp_path):
-    (tmp_path / IMPORTANCE).write_text("old")
-    write_plots(of_rates(0.8, 0.9), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {HISTORY, SLICES, PARALLEL}
 
 
 def test_neither_tensorflow_nor_keras_nor_optuna_is_imported(tmp_path):
@@ -236,19 +228,6 @@ def test_three_objectives_have_a_plane_for_each_further_one(drawn):
     ]  # fmt: skip
 
 
-# -- importances ------------------------------------------------------------------------------------------------------
-
-
-def test_importances_are_bars_the_longest_on_top(drawn):
-    space = {"a": floats(0, 1), "b": floats(0, 1), "c": floats(0, 1)}
-    trials = [trial(i, {"a": 0.1 * i, "b": 0.2, "c": 0.3}, 0.9 - 0.01 * i) for i in range(4)]
-    figure = drawn(record(space, trials, importance={"val_accuracy": {"b": 0.7, "a": 0.3}}))[IMPORTANCE]
-    (axes,) = figure.axes
-    assert [bar.get_width() for bar in axes.patches] == [0.7, 0.3]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["b", "a"]
-    assert [text.get_text() for text in axes.texts] == ["0.70", "0.30"]
-
-
 # -- slices -----------------------------------------------------------------------------------------------------------
 
 
@@ -284,34 +263,15 @@ def test_a_trial_without_a_parameter_is_not_in_its_slice(drawn):
     kind, momentum = figures[SLICES].axes
     assert len(marks(kind, "finished")) == 4
     assert marks(momentum, "finished") == [(0.9, 0.82)]
-    assert "(none)" in [text.get_text() for text in figures[PARALLEL].axes[0].texts]
 
 
 def test_of_many_parameters_those_that_matter_most_are_shown_and_it_is_said(drawn):
-    space = {f"p{i}": floats(0, 1) for i in range(search.PANELS + 6)}
+    space = {f"p{i}": floats(0, 1) for i in range(search_slices.PANELS + 6)}
     trials = [trial(i, dict.fromkeys(space, i / 10), 0.9 + i / 100) for i in range(3)]
     figure = drawn(record(space, trials, importance={"val_accuracy": {"p29": 0.9, "p28": 0.1}}))[SLICES]
-    assert len(figure.axes) == search.PANELS
+    assert len(figure.axes) == search_slices.PANELS
     assert figure.axes[0].get_title("left") == "p29  0.90"
     assert "the 24 parameters of 30 that matter most" in figure.legends[0].get_title().get_text()
-
-
-# -- parallel coordinates ---------------------------------------------------------------------------------------------
-
-
-def test_parallel_coordinates_have_an_axis_for_each_parameter_and_the_objective(drawn):
-    space = RATE | {"model.hidden": choices("[64]", "[32]")}
-    trials = [trial(i, {"optimizer.learning_rate": 10.0**-i, "model.hidden": ("[32]", "[64]")[i % 2]}, 0.9 + i / 100)
-              for i in range(4)]  # fmt: skip
-    figure = drawn(record(space, trials))[PARALLEL]
-    heads = [text.get_text() for text in figure.findobj(Text) if text.get_gid() == "head"]
-    assert [head.split() for head in heads] == [
-        ["optimizer", "learning_rate"], ["model", "hidden"], ["validation", "accuracy"]
-    ]  # fmt: skip
-    ticks = {text.get_text(): text.xyann for text in figure.findobj(Text) if text.get_gid() == "tick"}
-    assert {"[64]", "[32]"} <= set(ticks)
-    (lines,) = figure.axes[0].collections
-    assert len(lines.get_paths()) == 4
 
 
 # -- odd searches -----------------------------------------------------------------------------------------------------
@@ -366,7 +326,7 @@ def test_an_odd_search_has_pictures_too(drawn, name):
     content = odd()[name]
     json.dumps(content)
     figures = drawn(content)
-    assert set(figures) >= {HISTORY, SLICES, PARALLEL}
+    assert set(figures) >= {HISTORY, SLICES}
     for figure in figures.values():
         with paper.style():
             figure.draw_without_rendering()

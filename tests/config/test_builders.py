@@ -115,7 +115,7 @@ def test_setting_that_its_annotation_does_not_allow_is_refused(check, setting, v
 
 def test_misspelt_setting_is_refused_with_the_nearest_name(check):
     message = refused(check, ANNOTATED, GIVEN | {"drop_out": 0.1})
-    assert message.startswith("model.drop_out: there is no such key; did you mean model.dropout? model has _target_, ")
+    assert message.startswith("model.drop_out: there is no such key. Did you mean model.dropout?")
 
 
 @pytest.mark.parametrize("supplied", ["input_shape", "outputs"])
@@ -134,7 +134,7 @@ WITHOUT_ANNOTATIONS = "def net(input_shape, classes, width, examples, deep=None)
 def test_without_annotations_names_are_checked(check):
     assert check(WITHOUT_ANNOTATIONS, {"width": "any", "deep": {"a": [1]}}) == {"width": "any", "deep": {"a": [1]}}
     assert refused(check, WITHOUT_ANNOTATIONS, {}).startswith("model.width is missing")
-    assert "did you mean model.width?" in refused(check, WITHOUT_ANNOTATIONS, {"widht": 1})
+    assert "Did you mean model.width?" in refused(check, WITHOUT_ANNOTATIONS, {"widht": 1})
 
 
 def test_builder_of_0_1_may_have_a_setting_named_examples(check):

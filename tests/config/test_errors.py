@@ -67,7 +67,7 @@ def message(changed: dict[str, Any], **changes: Any) -> str:
         ({"claimed": "much"}, "rows[1].claimed is 'much'; it must be a number or a section with keys of its own"),
         (
             {"lable": "a", "label": ...},
-            "rows[1].lable: there is no such key; did you mean rows[1].label? rows[1] has label, claimed, seeds, test",
+            "rows[1].lable: there is no such key. Did you mean rows[1].label?",
         ),
         ({"label": "x" * 100, "seeds": "x" * 100}, f"rows[1].seeds is '{'x' * 76}...; it must be a list, "),
     ],
@@ -78,7 +78,7 @@ def test_message_names_key_value_and_what_is_allowed(row, expected):
 
 def test_message_about_the_content_of_a_whole_file():
     assert message({}, rows=3) == "rows is 3; it must be a list, each item a section with keys of its own"
-    assert message({}, row=3).startswith("row: there is no such key; did you mean rows? the top level has title, rows")
+    assert message({}, row=3).startswith("row: there is no such key. Did you mean rows?")
     with pytest.raises(RequestError, match=r"^table\.yaml: it is \[1\]; it must be a section with keys of its own$"):
         validated(File, [1], where="table.yaml: ")
 

@@ -12,7 +12,7 @@ from fitbench.config.identity import FORMER, NEUTRAL
 from .bases import BASES, leaves
 
 NO_PART_OF_THE_IDENTITY = {
-    *("seed", "study", "outputs", "device", "threads", "force", "progress", "metrics.accuracy"),
+    *("seed", "study", "outputs", "device", "threads", "force", "code", "progress", "metrics.accuracy"),
     *("data.path", "training.checkpoint_seconds", "training.steps_per_execution", "retry_failed", "fail_fast"),
     "workers",
 }

@@ -251,13 +251,18 @@ def test_wrong_type_is_refused_in_a_line_that_begins_with_the_key(values, base, 
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("key", ["foo", "training.epoch", "model.pixels", "data.path", "distortion.zoom"])
+@pytest.mark.parametrize("key", ["foo", "model.pixels", "data.path", "distortion.zoom"])
 def test_unknown_key_is_refused_with_those_that_exist(values, key):
     said = refusal(values("default", {key: 1}))
     section = key.rpartition(".")[0]
     assert said.startswith(f"{key}: there is no such key; ")
     for known in values()[section] if section else values():
         assert known in said
+
+
+def test_misspelt_key_is_refused_with_the_nearest(values):
+    said = refusal(values("default", {"training.epoch": 1}))
+    assert said == "training.epoch: there is no such key. Did you mean training.epochs?"
 
 
 @pytest.mark.parametrize("key", ["seed", "training.epochs", "model.pixel_range", "training.early_stopping.patience"])
@@ -318,6 +323,16 @@ def test_rbf_outputs_go_with_cross_entropy_only(values, loss):
     assert refusal(values("lenet5", {"training.loss": loss})).startswith("model.output=rbf goes with ")
     softmax = values("lenet5", {"training.loss": loss, "model.output": "softmax"})
     assert from_hydra(OmegaConf.create(softmax)).model["output"] == "softmax"
+
+
+@pytest.mark.parametrize("base", ["mlp", "lenet1"])
+def test_sigmoid_outputs_go_with_a_squared_error_only(values, base):
+    both = {"model.output_activation": "sigmoid", "training.loss": "cross_entropy", "training.label_smoothing": 0.0}
+    assert refusal(values(base, both)).startswith(
+        "model.output_activation=sigmoid goes with training.loss=mean_squared_error: "
+    )
+    squared = values(base, both | {"training.loss": "mean_squared_error"})
+    assert from_hydra(OmegaConf.create(squared)).model["output_activation"] == "sigmoid"
 
 
 def test_what_was_recorded_before_some_keys_were_there_is_the_same_run(bases):

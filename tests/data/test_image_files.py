@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.data import image_files
+from fitbench.data import folder_layout, image_arrays, image_files
 from fitbench.errors import DataError
 
 
@@ -77,9 +77,9 @@ def test_error_names_an_unreadable_image(tmp_path, kind):
 def test_images_read_from_disk_equal_the_images_in_memory(tmp_path):
     rng = np.random.default_rng(0)
     paths = [write_image(tmp_path / f"{i}.png", rng.integers(0, 256, (4, 5, 3), np.uint8)) for i in range(20)]
-    array, _ = image_files.read_images(paths, (4, 5, 3), skip_bad=False, in_memory=True)
-    lazy, _ = image_files.read_images(paths, (4, 5, 3), skip_bad=False, in_memory=False)
-    assert isinstance(lazy, image_files.ImageFiles)
+    array, _ = image_arrays.read_images(paths, (4, 5, 3), skip_bad=False, in_memory=True)
+    lazy, _ = image_arrays.read_images(paths, (4, 5, 3), skip_bad=False, in_memory=False)
+    assert isinstance(lazy, image_arrays.ImageFiles)
     assert (len(lazy), lazy.shape, lazy.dtype) == (len(array), array.shape, array.dtype)
     for index in (slice(None), slice(3, 17, 4), np.array([5, -1, 5]), np.arange(20) % 3 == 0, [], 7):
         assert np.array_equal(lazy[index], array[index])
@@ -88,8 +88,8 @@ def test_images_read_from_disk_equal_the_images_in_memory(tmp_path):
 
 
 def test_error_names_an_image_that_became_unreadable(tmp_path):
-    paths = [write_image(tmp_path / f"{i}.png", np.zeros((2, 2), np.uint8)) for i in range(3)]
-    lazy, _ = image_files.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=False)
+    paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), 200, np.uint8)) for i in range(3)]
+    lazy, _ = image_arrays.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=False)
     paths[1].write_bytes(b"")
     assert lazy[[0, 2]].shape == (2, 2, 2, 1)
     with pytest.raises(DataError, match=r"1\.png: not a readable image"):
@@ -98,13 +98,13 @@ def test_error_names_an_image_that_became_unreadable(tmp_path):
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_bad_image_is_refused_or_skipped(tmp_path, in_memory):
-    paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), i, np.uint8)) for i in range(4)]
+    paths = [write_image(tmp_path / f"{i}.png", np.full((2, 2), 200 + i, np.uint8)) for i in range(4)]
     paths[1].write_bytes(b"bad")
     with pytest.raises(DataError, match=r"1\.png"):
-        image_files.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=in_memory)
-    images, bad = image_files.read_images(paths, (2, 2, 1), skip_bad=True, in_memory=in_memory)
+        image_arrays.read_images(paths, (2, 2, 1), skip_bad=False, in_memory=in_memory)
+    images, bad = image_arrays.read_images(paths, (2, 2, 1), skip_bad=True, in_memory=in_memory)
     assert bad == [1]
-    assert images[:][:, 0, 0, 0].tolist() == [0, 2, 3]
+    assert images[:][:, 0, 0, 0].tolist() == [200, 202, 203]
 
 
 def test_images_are_listed_by_class_including_nested_and_linked_files(tmp_path):
@@ -116,7 +116,7 @@ def test_images_are_listed_by_class_including_nested_and_linked_files(tmp_path):
     (tmp_path / "set/a/linked").symlink_to(tmp_path / "other")
     (tmp_path / "set/a/again").symlink_to(tmp_path / "set/a")  # a loop
     (tmp_path / "set/a/6.png").symlink_to(tmp_path / "other/5.png")
-    by_class = image_files.list_images(tmp_path / "set")
+    by_class = folder_layout.list_images(tmp_path / "set")
     assert {
         name: [path.relative_to(tmp_path / "set" / name).as_posix() for path in paths]
         for name, paths in by_class.items()

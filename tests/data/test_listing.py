@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from fitbench.data.files import IDX_STEMS
 from fitbench.data.listing import list_data
 from fitbench.errors import RequestError
 
@@ -22,15 +23,27 @@ def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
     assert sets["mnist_5k"]["bytes"] > 1_000_000
     assert (sets["digits"]["train"], sets["digits"]["test"], sets["digits"]["verified"]) == (1438, 359, None)
     assert len(sets["mnist"]["sha256"]) == 64
+    assert (sets["mnist"]["path"], sets["mnist"]["bytes"]) == (None, 0)
+
+
+def test_size_is_that_of_the_four_idx_files(capsys, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    for stem, dimensions in IDX_STEMS.values():
+        (tmp_path / "mnist" / f"{stem}-idx{dimensions}-ubyte").write_bytes(bytes(10))
+    (tmp_path / "mnist" / "README").write_bytes(bytes(10))
+    list_data(format="json", verify=False)
+    [mnist] = (entry for entry in json.loads(capsys.readouterr().out) if entry["name"] == "mnist")
+    assert (mnist["path"], mnist["bytes"]) == (str(tmp_path / "mnist"), 40)
 
 
 def test_listed_sizes_equal_the_sizes_of_the_data_sets():
-    from fitbench.data import loading
-    from fitbench.data.listing import BUILTIN
+    from fitbench.data.builtin import BUILTIN, read_builtin
 
     for name in ("mnist_5k", "digits"):
-        dataset = loading.verify(name)
-        assert (len(dataset.x_train), len(dataset.x_test), dataset.x_train.shape[1:3]) == BUILTIN[name][:3]
+        dataset = read_builtin(name)
+        expected = BUILTIN[name]
+        sizes = (len(dataset.x_train), len(dataset.x_test), dataset.x_train.shape[1:3])
+        assert sizes == (expected.train, expected.test, expected.size)
 
 
 def test_listing_says_how_to_get_a_missing_data_set(capsys, monkeypatch, tmp_path):
@@ -45,7 +58,7 @@ def test_listing_says_how_to_get_a_missing_data_set(capsys, monkeypatch, tmp_pat
 
 def test_verification_reports_a_wrong_data_set(capsys, tmp_path):
     (tmp_path / "mnist").mkdir()
-    images, labels = np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10
+    images, labels = np.full((20, 28, 28), 200, np.uint8), np.arange(20) % 10
     np.savez(tmp_path / "mnist" / "mnist.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     assert list_data(format="table", verify=True) == 1
     text = capsys.readouterr().out

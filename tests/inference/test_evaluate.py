@@ -9,7 +9,7 @@ from PIL import Image
 
 import fitbench
 from fitbench.analysis.show import show
-from fitbench.data.loading import verify
+from fitbench.data.builtin import read_builtin
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
 from fitbench.inference.comparison import difference
@@ -42,7 +42,7 @@ def evaluated(run, capsys):
 @pytest.fixture
 def own_data(tmp_path):
     """Return a function that writes 300 test images with these classes to an .npz, and returns its override."""
-    data = verify("mnist_5k")
+    data = read_builtin("mnist_5k")
 
     def write(classes: list[str] | None = None, name: str = "own", shift: int = 0) -> str:
         images, labels = data.x_test[:300], (data.y_test[:300].astype(np.int64) + shift) % 10
@@ -164,7 +164,7 @@ def test_images_of_another_shape_are_refused(run, tmp_path):
     for label in range(10):
         (tmp_path / "photos" / str(label)).mkdir(parents=True)
         for number in range(2):
-            Image.new("L", (28, 28), label).save(tmp_path / "photos" / str(label) / f"{number}.png")
+            Image.new("L", (28, 28), 200 + label).save(tmp_path / "photos" / str(label) / f"{number}.png")
     folder = [f"data.path={tmp_path / 'photos'}", "data.test_fraction=0.5"]
     with pytest.raises(RequestError, match=r"10x12x1; .* add 'data\.image_size=\[28,28\]' data\.color=false"):
         evaluate(str(run), Path("none"), "image_folder", [*folder, "data.image_size=[10,12]"], "test", "table", False)

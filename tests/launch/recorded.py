@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ def folders_of(study: Path, part: str = "") -> list[Path]:
 
 
 def attempts(folder: Path) -> int:
+    """Return how many attempts have told the log that they began."""
     return (folder / "train.log").read_text().count(" attempt ")
+
+
+def last_attempt(folder: Path) -> int:
+    """Return the number that the last attempt told the log. One that was killed before it could is counted in it."""
+    return int(re.findall(r" attempt (\d+) of ", (folder / "train.log").read_text())[-1])
 
 
 def record(folder: Path) -> dict[str, Any]:
@@ -42,3 +49,11 @@ def holders(study: Path) -> dict[int, Path]:
             continue
     folders.pop(os.getpid(), None)
     return folders
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine exists and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

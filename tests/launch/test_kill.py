@@ -1,6 +1,7 @@
-"""Sweeps whose processes are killed, at random times and before every step of a run, and shared sweeps."""
+"""Sweeps whose processes are killed or stopped, at random times and at every step of a run, and shared sweeps."""
 
 import multiprocessing
+import os
 import random
 import signal
 import time
@@ -17,11 +18,11 @@ from fitbench.record.folder import State, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 
-from .recorded import attempts, folders_of, holders, record
+from .recorded import attempts, folders_of, holders, last_attempt, record
 
 KILLS = 20
 
-# The program of a process of a sweep. The server that forks the process has imported TensorFlow. `step` is an audit
+# The program of a process of a sweep. The server that forks the process has imported TensorFlow. A step is an audit
 # event and a part of a path: the process kills itself just before this event on such a path.
 SWEEP = """
 import os, signal, sys
@@ -32,6 +33,64 @@ def watch(event, args):
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(watch)
+sys.exit(launch(arguments))
+"""
+
+# The same with short time-outs of claims.
+QUICK = """
+import sys
+from fitbench.launch.command import launch
+from fitbench.record import claims
+
+claims.HEARTBEAT_SECONDS, claims.CLAIM_TIMEOUT_SECONDS = 0.1, 1.5
+sys.exit(launch(arguments))
+"""
+
+# The same in a process namespace of its own, as in a container. Its pid as it is seen
+# from outside is written to the file `told`. Before the step it makes the file `at_step` and waits for the file `go`.
+CONTAINER = """
+import ctypes, os, pathlib, sys, time
+from fitbench.launch.command import launch
+from fitbench.record import claims
+
+claims.HEARTBEAT_SECONDS, claims.CLAIM_TIMEOUT_SECONDS = 0.1, 1.5
+libc = ctypes.CDLL(None)
+assert libc.unshare(0x20000000) == 0  # CLONE_NEWPID
+pid = os.fork()
+if pid:
+    pathlib.Path(told).write_text(str(pid))
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+libc.prctl(1, 9)  # end with the parent
+
+def watch(event, args):
+    if step and event == step[0] and step[1] in str(args[0]):
+        pathlib.Path(at_step).touch()
+        while not os.path.exists(go):
+            time.sleep(0.002)
+
+sys.addaudithook(watch)
+try:
+    status = launch(arguments)
+except BaseException:
+    sys.excepthook(*sys.exc_info())
+    status = 1
+os._exit(status)
+"""
+
+# The same with a restore that leaves out one of the variables: of Adam's second moments those of the last bias.
+BROKEN = """
+import sys
+from fitbench.launch.command import launch
+from fitbench.training.checkpoint import Checkpoints
+
+restore = Checkpoints.on_train_begin
+
+def restore_all_but_one(self, logs=None):
+    restore(self, logs)
+    if self.resumed is not None:
+        self.model.optimizer.variables[-1].assign(0 * self.model.optimizer.variables[-1])
+
+Checkpoints.on_train_begin = restore_all_but_one
 sys.exit(launch(arguments))
 """
 IMPORTED = [
@@ -91,16 +150,23 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
     started: list[BaseProcess] = []
 
     def start_process(
-        outputs: Path, experiments: str = "mlp,softmax", step: tuple[str, str] | None = None
+        outputs: Path,
+        experiments: str = "mlp,softmax",
+        step: tuple[str, str] | None = None,
+        program: str = SWEEP,
+        **names: str,
     ) -> BaseProcess:
         overrides = [*arguments, f"+experiment={experiments}", f"outputs={outputs}"]
-        started.append(context.Process(target=exec, args=(SWEEP, {"arguments": overrides, "step": step})))
+        variables = {"arguments": overrides, "step": step, **names}
+        started.append(context.Process(target=exec, args=(program, variables)))
         started[-1].start()
         return started[-1]
 
     with pytest.MonkeyPatch.context() as patch:  # the server inherits the environment when the first process starts
         patch.setenv("KERAS_BACKEND", backend)
         patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(conf / "compiled"))  # each process would compile the same
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         context.set_forkserver_preload([backend, *IMPORTED])
         yield start_process
     for process in started:
@@ -133,7 +199,12 @@ def assert_as_undisturbed(study: Path, undisturbed: Path, part: str = "") -> Non
     for mine, theirs in zip(folders_of(study), expected, strict=True):
         assert state_of(mine) is State.finished
         assert record(mine) == record(theirs), mine
-        assert read_result(mine)["attempts"] == attempts(mine)
+        assert read_result(mine)["attempts"] == last_attempt(mine) >= attempts(mine)
+
+
+def assert_shared(statuses: list[int | None]) -> None:
+    """Assert that of two processes one ended with everything finished, and one perhaps while the other trained."""
+    assert sorted(statuses) in ([0, 0], [0, 1])
 
 
 def assert_no_temporary_files(study: Path) -> None:
@@ -236,18 +307,119 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of
     assert_no_temporary_files(tmp_path / "default")
 
 
+def test_restore_that_is_broken_is_noticed(start, undisturbed, tmp_path):
+    """The comparison with the undisturbed sweep, which the tests above rest on, sees one wrong variable."""
+    study = tmp_path / "default"
+    process = start(tmp_path, "mlp")
+    wait_for(lambda: set(study.glob("*/checkpoint/000004*.npz")), process)
+    process.kill()
+    process.join()
+    process = start(tmp_path, "mlp", program=BROKEN)
+    process.join()
+    assert process.exitcode == 0
+    [resumed, other], [expected, expected_other] = folders_of(study), folders_of(undisturbed, "mlp")
+    assert (attempts(resumed), attempts(other)) == (2, 1)
+    assert record(resumed)["weights"] != record(expected)["weights"]
+    assert record(resumed)["history"] != record(expected)["history"]
+    with pytest.raises(AssertionError):
+        assert_as_undisturbed(study, undisturbed, "mlp")
+    assert record(other) == record(expected_other)
+
+
+# -- stopped, replaced and continued ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def stopped(start: Start, folder: Path, step: tuple[str, str]) -> Iterator[tuple[BaseProcess, Callable[[], None]]]:
+    """Stop a process that cannot be observed from here before a step; gives it, and a function that continues it."""
+    told, at_step, go = (folder / name for name in ("told", "at_step", "go"))
+    process = start(
+        folder / "outputs", "softmax", step, program=CONTAINER, told=str(told), at_step=str(at_step), go=str(go)
+    )
+    wait_for(at_step.exists, process)
+    pid = int(told.read_text())
+    os.kill(pid, signal.SIGSTOP)
+
+    def resume() -> None:
+        go.touch()
+        os.kill(pid, signal.SIGCONT)
+
+    try:
+        yield process, resume
+    finally:
+        process.kill()
+
+
+def files_of(study: Path) -> dict[str, tuple[int, int, int]]:
+    """Return what changes when a file is written, for each file but what Hydra writes and the log."""
+    return {
+        str(path.relative_to(study)): (path.stat().st_ino, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in study.glob("*/*")
+        if path.name not in (".hydra", "train.log")
+    }
+
+
+def assert_every_epoch_is_recorded_once(study: Path) -> None:
+    for folder in folders_of(study):
+        assert (folder / "history.jsonl").read_bytes().count(b"\n") == len(read_history(folder))
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a process namespace")
+
+
+@needs_root
+def test_process_that_is_continued_after_its_run_was_finished_by_another_changes_nothing(start, undisturbed, tmp_path):
+    """It stood still between model.keras and result.json."""
+    study = tmp_path / "outputs" / "default"
+    with stopped(start, tmp_path, ("open", ".new.predictions.npz")) as (process, resume):
+        [folder] = folders_of(study)
+        assert {"model.keras", "claim.json"} <= {path.name for path in folder.iterdir()}
+        assert state_of(folder) is State.running
+        other = start(tmp_path / "outputs", "softmax", program=QUICK)
+        other.join()
+        assert other.exitcode == 0
+        before = files_of(study)
+        resume()
+        process.join()
+        assert process.exitcode == 0
+    assert files_of(study) == before
+    assert_as_undisturbed(study, undisturbed, "softmax")
+    assert_every_epoch_is_recorded_once(study)
+    assert_no_temporary_files(study)
+
+
+@needs_root
+def test_process_that_is_continued_while_another_trains_its_run_leaves_it(start, undisturbed, tmp_path):
+    """It stood still after the last check of its claim, before a checkpoint takes its place."""
+    study = tmp_path / "outputs" / "default"
+    with stopped(start, tmp_path, ("os.rename", ".new.000003")) as (process, resume):
+        [folder] = folders_of(study)
+        other = start(tmp_path / "outputs", "softmax", program=QUICK)
+        wait_for(lambda: attempts(folder) == 2 and len(read_history(folder)) >= 4, other)
+        resume()
+        for each in (process, other):
+            each.join()
+        assert_shared([process.exitcode, other.exitcode])
+    assert_as_undisturbed(study, undisturbed, "softmax")
+    assert_every_epoch_is_recorded_once(study)
+    assert_no_temporary_files(study)
+
+
 # -- shared -----------------------------------------------------------------------------------------------------------
 
 
 def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed, tmp_path):
+    """One of them is stopped until the other has ended, and keeps its run."""
     study = tmp_path / "default"
-    processes = [start(tmp_path), start(tmp_path)]
+    stopped, other = start(tmp_path), start(tmp_path)
     workers: set[int] = set()
-    for process in processes:
-        wait_for(lambda: workers.update(holders(study)), process)
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert workers == {process.pid for process in processes}
+    wait_for(lambda: workers.update(holders(study)) or len(workers) == 2, stopped)
+    assert workers == {stopped.pid, other.pid}
+    os.kill(stopped.pid, signal.SIGSTOP)
+    other.join()
+    os.kill(stopped.pid, signal.SIGCONT)
+    stopped.join()
+    assert_shared([stopped.exitcode, other.exitcode])
     assert [attempts(folder) for folder in folders_of(study)] == [1, 1, 1, 1]
     assert_as_undisturbed(study, undisturbed)
     assert_no_temporary_files(study)

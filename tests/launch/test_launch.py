@@ -26,7 +26,7 @@ def working_folder(process_state_restored, tmp_path, monkeypatch):
     os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
-def record(config: Config, accuracy: float = 0.875, sha256: str = "0" * 64) -> Path:
+def record(config: Config, accuracy: float = 0.875, sha256: str = "0" * 64, classes: int = 10) -> Path:
     """Write the folder of a finished run without its large files."""
     folder = folder_of(config)
     folder.mkdir(parents=True)
@@ -46,7 +46,7 @@ def record(config: Config, accuracy: float = 0.875, sha256: str = "0" * 64) -> P
             "name": config.data.name,
             "sha256": sha256,
             **{"train": 3200, "validation": 800, "test": 1000},
-            "classes": [str(digit) for digit in range(10)],
+            "classes": [str(label) for label in range(classes)],
             "skipped": 0,
         },
         "versions": {"python": "3.11.0", "keras": "3.15.0"},
@@ -149,7 +149,7 @@ def recorded(configure, tmp_path):
         return configure("data=npz", f"data.path={path}", f"outputs={tmp_path / 'outputs'}")
 
     config = at(letters(tmp_path / "one" / "letters.npz"))
-    record(config, sha256=datasets.load(config.data).sha256)
+    record(config, sha256=datasets.load(config.data).sha256, classes=2)
     return config, at
 
 

@@ -1,11 +1,13 @@
 """Files that are whole or absent."""
 
+import errno
+import os
 import resource
 from pathlib import Path
 
 import pytest
 
-from fitbench.record.files import replacing, write_whole
+from fitbench.record.files import replacing, sync_folder, write_whole
 
 from .other_processes import names, processes
 
@@ -44,3 +46,28 @@ def test_block_that_fails_replaces_nothing(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert names(tmp_path) == {"a.npz"}
+
+
+def test_file_system_that_cannot_flush_a_folder_is_used_all_the_same():
+    folder = Path("/proc/self")  # which says EINVAL, as some network and FUSE file systems do
+    descriptor = os.open(folder, os.O_RDONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.fsync(descriptor)
+    os.close(descriptor)
+    sync_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("number", "ignored"),
+    [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False), (errno.ENOSPC, False)],
+)
+def test_no_other_error_of_a_flush_is_ignored(tmp_path, monkeypatch, number, ignored):
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fitbench.record.files.os.fsync", fail)
+    if ignored:
+        sync_folder(tmp_path)
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            sync_folder(tmp_path)

@@ -1,5 +1,7 @@
 import base64
+import csv
 import hashlib
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -8,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitbench.analysis import groups, statistics
+from fitbench.analysis import statistics
+from fitbench.analysis.compare import compare
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
 from fitbench.quantities import of_schema_1, quantities
-from fitbench.report.content import MATRIX, MISTAKES, POINTS, SERIES, collect
+from fitbench.report.content import collect
+from fitbench.report.curves import POINTS, SERIES
+from fitbench.report.predictions import MATRIX, MISTAKES
 from fitbench.report.report import report
 
 from ..run_folders import KAPPA, record_metrics
@@ -194,22 +199,37 @@ def test_many_classes_have_their_most_confused_pairs_instead_of_a_matrix(make_ru
     assert content["confusion"][0]["pairs"] == [(0, 5, 3), (2, 0, 1)]
 
 
-def test_the_comparison_is_that_of_groups(sweep, tmp_path):
-    frame, content = collected(tmp_path)
+def cells(metric):
+    """The texts of a comparison, by the names of the columns' values."""
+    return {name: column["cells"] for column in metric["columns"] for name in column["values"]}
+
+
+def values(metric):
+    return {name: values for column in metric["columns"] for name, values in column["values"].items()}
+
+
+def test_the_comparison_has_the_columns_of_the_command(sweep, tmp_path, capsys):
+    _, content = collected(tmp_path)
     found = content["groups"]
     assert found["by"] == ["model.name"]
     assert found["names"] == ["mlp", "softmax"]
     assert found["of"] == [0, 0, 0, 1, 1, 1]
-    best, other = next(metric for metric in found["metrics"] if metric["name"] == ACCURACY.column)["rows"]
-    ranked = groups.group(frame, ["model.name"], ACCURACY)
-    against = groups.against(ranked, 0, ACCURACY)[1]
-    assert best["mean"] == pytest.approx(0.91)
-    assert best["sd"] == pytest.approx(0.01)
-    assert (best["low"], best["high"]) == pytest.approx(ranked[0].summary.interval)
-    assert (best["best"], best["worst"], best["p"], best["difference"]) == (0.92, 0.9, None, None)
-    assert (other["difference"], other["p"]) == pytest.approx((-0.1, against.p_holm))
-    assert (other["difference_low"], other["difference_high"]) == pytest.approx(against.difference.interval)
-    assert [content["folders"][run] for run in other["runs"]] == [str(folder) for folder in sweep[3:]]
+    (metric,) = [metric for metric in found["metrics"] if metric["name"] == ACCURACY.column]
+    compare([str(tmp_path / "outputs")], "model.name", None, None, None, tmp_path, None, "csv")
+    printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    shown = values(metric)
+    for name in ("model.name", "rank", "n", "mean", "sd", "low", "high", "best", "difference", "p_holm"):
+        expected = [row[name] for row in printed]
+        assert ["" if value is None else value for value in shown[name]] == [
+            pytest.approx(float(text)) if text and isinstance(value, (int, float)) else text
+            for value, text in zip(shown[name], expected, strict=True)
+        ]
+    assert cells(metric)["mean"] == ["0.9100 ± 0.0100", "0.8100 ± 0.0100"]
+    assert [[content["folders"][run] for run in runs] for runs in metric["runs"]] == [
+        [str(folder) for folder in sweep[:3]], [str(folder) for folder in sweep[3:]]
+    ]  # fmt: skip
+    assert metric["answer"].startswith("Highest test accuracy: mlp, 0.91")
+    assert " over 3 runs. Next: softmax, -0.1" in metric["answer"]
 
 
 def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
@@ -218,10 +238,10 @@ def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
     (metric,) = [metric for metric in content["groups"]["metrics"] if metric["name"] == ACCURACY.column]
     assert content["groups"]["names"] == ["adam"]
     assert content["groups"]["of"] == [0] * 7
-    assert len(metric["rows"]) == 1
-    said = " ".join(metric["remarks"])
-    assert "model.name (mlp, softmax)" in said
-    assert "1 interrupted" in said
+    assert metric["groups"] == [0]
+    remarks = " ".join(metric["remarks"])
+    assert "model.name: mlp, softmax" in remarks
+    assert "1 interrupted" in remarks
 
 
 def test_a_mean_curve_ends_where_its_first_run_ends(make_run, tmp_path):
@@ -267,15 +287,14 @@ def measured(sweep):
 def test_the_page_knows_of_every_recorded_metric_what_it_asks(measured, tmp_path):
     _, content = collected(tmp_path)
     kappa = column(content, "metrics.test_kappa")
-    about = {key: kappa[key] for key in ("title", "better", "digits", "low", "high", "bounded", "proportion", "kind")}
+    about = {key: kappa[key] for key in ("title", "better", "digits", "low", "high", "kind")}
     assert about == {
-        "title": "test Cohen's kappa", "better": "lower", "digits": 3, "low": -1.0, "high": 1.0, "bounded": True,
-        "proportion": False, "kind": "metric",
+        "title": "test Cohen's kappa", "better": "lower", "digits": 3, "low": -1.0, "high": 1.0,
+        "kind": "metric",
     }  # fmt: skip
     assert kappa["values"][-1] is None
     loss = column(content, "metrics.test_loss")
-    assert (loss["low"], loss["high"], loss["bounded"]) == (0.0, None, False)
-    assert column(content, "metrics.test_accuracy")["proportion"] is True
+    assert (loss["low"], loss["high"]) == (0.0, None)
     assert [metric["label"] for metric in content["metrics"]] == ["accuracy", "Cohen's kappa", "loss"]
     series = {each["name"]: each["label"] for each in content["series"]}
     assert series["val_kappa"] == "validation Cohen's kappa"
@@ -287,9 +306,10 @@ def test_groups_are_compared_in_every_recorded_metric(measured, tmp_path):
     _, content = collected(tmp_path)
     kappa = next(each for each in content["groups"]["metrics"] if each["name"] == "metrics.test_kappa")
     assert (kappa["label"], kappa["better"]) == ("test Cohen's kappa", "lower")
-    best, other = kappa["rows"]
-    assert (best["mean"], best["n"], other["n"]) == (pytest.approx(-0.2), 3, 2)
-    assert (best["best"], best["worst"]) == pytest.approx((-0.3, -0.1))
+    shown = values(kappa)
+    assert shown["mean"][0] == pytest.approx(-0.2)
+    assert shown["n"] == [3, 2]
+    assert (shown["best"][0], shown["worst"][0]) == pytest.approx((-0.3, -0.1))
     mlp, softmax = content["groups"]["curves"]["val_kappa"]
     assert mlp["mean"][-1] == pytest.approx(0.1)
     expected = statistics.mean_interval([0.0, 0.1, 0.2], -1.0, 1.0)
@@ -335,7 +355,7 @@ def test_a_running_run_has_its_curves_without_a_description(make_run, tmp_path):
     make_run()
     make_run("seed=1", finished=False, history=[{"epoch": 1, "val_gini": 0.5, "loss": 1.0}])
     _, content = collected(tmp_path)
-    assert content["series"][-1] == {"name": "val_gini", "label": "val gini", "digits": 4, "bounded": False}
+    assert content["series"][-1] == {"name": "val_gini", "label": "val gini", "kind": "metric", "digits": 4}
     assert content["histories"][1]["series"] == {"loss": [1.0], "val_gini": [0.5]}
 
 

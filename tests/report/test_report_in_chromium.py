@@ -1,13 +1,20 @@
 """The page of `fitbench report` in Debian's Chromium."""
 
 import json
+import math
+import re
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from fitbench import metrics
+from fitbench.analysis import palette
+from fitbench.analysis.axes import axis_of, tick_texts
+from fitbench.charts import paper
+from fitbench.charts.plotting import plot
 from fitbench.record.history import write_history
 from fitbench.record.result import write_result
 from fitbench.report.report import report
@@ -33,7 +40,7 @@ def write(outputs: Path, model: str, rate: float, seed: int, accuracy: float) ->
     # fmt: off
     history = [
         {"epoch": e, "seconds": 1.0, "learning_rate": rate, "loss": 2 / e, "accuracy": accuracy * e / EPOCHS,
-         "val_loss": 2.1 / e, "val_accuracy": accuracy * e / EPOCHS}
+         "val_loss": 2.1 / e**2, "val_accuracy": accuracy * e / EPOCHS}
         for e in range(1, EPOCHS + 1)
     ]
     write_history(folder, history)
@@ -306,7 +313,7 @@ def test_the_comparison_ranks_and_filters_to_a_group(seen):
     rows = seen.all("#comparison tbody tr")
     assert len(rows) == 9
     assert [cell.text for cell in rows[0].find_elements(By.CSS_SELECTOR, "td, th")][:5] == [
-        "1", "mlp *", "0.1", "2", "0.9005 ± 0.0007",
+        "1", "mlp", "0.1", "2", "0.90050 ± 0.00071",
     ]  # fmt: skip
     assert "interval" in seen.one("#comparison .remarks").text
     rows[0].find_element(By.TAG_NAME, "button").click()
@@ -583,7 +590,86 @@ def test_a_strangers_search_stays_text_and_inside_of_the_page(browser, searches_
     assert browser.get_log("browser") == []
 
 
-def test_numbers_that_cannot_be_counted_up_to_have_ticks(seen):
-    assert seen.js("return scale([1e16, 1e16 + 4], 0, 300).ticks.length") == 2
-    assert len(seen.js("return scale([-1e308, 1e308], 0, 300).ticks")) == 2
-    assert seen.js("return scale([1e-300, 1e300], 0, 300, { log: true }).ticks.length") > 2
+# -- the page and charts for a paper ----------------------------------------------------------------------------------
+
+
+AXES = [
+    ([0.12, 0.95], (0.0, 1.0), None, False),
+    ([0.9, 1.0], (0.0, 1.0), None, False),
+    ([0.02, 2.3], (0.0, math.inf), None, False),
+    ([0.0, 2.3], (0.0, math.inf), None, False),
+    ([-0.4, 0.31, math.nan], (-1.0, 1.0), None, False),
+    ([7850, 61_706, 3_000_000], (0.0, math.inf), None, False),
+    ([1, 12], (-math.inf, math.inf), False, True),
+    ([1, 2], (-math.inf, math.inf), False, True),
+    ([1e-5, 0.1], (-math.inf, math.inf), True, False),
+    ([3.0, 4.0], (-math.inf, math.inf), True, False),
+    ([5.0, 5.0], (-math.inf, math.inf), None, False),
+    ([], (-math.inf, math.inf), None, False),
+    ([1e16, 1e16 + 4], (-math.inf, math.inf), None, False),
+    ([-1e308, 1e308], (-math.inf, math.inf), None, False),
+    ([1e-300, 1e300], (-math.inf, math.inf), True, False),
+]
+
+
+@pytest.mark.parametrize("most", [3, 6])
+def test_the_page_has_the_rules_of_axes_that_charts_for_a_paper_have(seen, most):
+    for values, limits, log, whole in AXES:
+        low, high = (end if math.isfinite(end) else None for end in limits)
+        finite = [None if math.isnan(value) else value for value in values]
+        found = seen.js(
+            """const [values, low, high, log, whole, room] = arguments;
+            const place = scale(values.map((v) => v ?? NaN), 0, room, { of: { low, high }, log, whole });
+            return [place.log, place.low, place.high, place.ticks.map(([v]) => v), place.ticks.map(([, t]) => t)];""",
+            *(finite, low, high, log, whole, most * 44),
+        )
+        axis = axis_of(values, limits, log=log)
+        ticks = axis.ticks(most, whole)
+        assert found[0] is axis.log
+        assert found[1:3] == pytest.approx([axis.low, axis.high])
+        assert found[3] == pytest.approx(ticks)
+        assert found[4] == tick_texts(ticks, axis.log)
+
+
+def test_the_page_and_charts_for_a_paper_draw_the_same_runs_alike(browser, page, monkeypatch):
+    figures = []
+    monkeypatch.setattr(paper, "write", lambda figure, path: figures.append(figure))
+    outputs, out = page.parent / "outputs", page.parent / "chart.png"
+    for kind, metric in (("curves", "val_loss"), ("curves", "val_accuracy"), ("scatter", "test_accuracy")):
+        plot([outputs], kind, out, by="model.name", metric=metric)
+    report([outputs], page.parent / "models.html", by="model.name", metric="val_accuracy")
+    models = Page(browser, page.parent / "models.html")
+    loss, accuracy, cost = (figure.axes[0] for figure in figures)
+    for label, axes, log in (("validation loss", loss, True), ("validation accuracy", accuracy, False)):
+        pick(models, "curves", label)
+        assert models.one("#curves input[type=checkbox]").is_selected() is (axes.get_yscale() == "log") is log
+    parameters = models.js(
+        "return scale(columns.get('parameters').values, 0, 1, { of: columns.get('parameters') }).log"
+    )
+    assert parameters is (cost.get_xscale() == "log")
+
+    ink = (
+        "return [...document.querySelectorAll('#curves .means path:not(.tail)')].map((p) => getComputedStyle(p).stroke)"
+    )
+    on_page = [hexadecimal(colour) for colour in reversed(models.js(ink))]  # the best group lies on top
+    on_paper = [to_hex(line.get_color()) for line in accuracy.lines if line.get_gid() == "mean"]
+    assert on_page == on_paper == [colour.light for colour in palette.SERIES[:3]]
+
+
+def hexadecimal(colour: str) -> str:
+    """'rgb(11, 71, 129)' as '#0b4781'."""
+    return to_hex([int(part) / 255 for part in re.findall(r"\d+", colour)])
+
+
+def test_the_page_has_every_colour_of_the_palette(seen):
+    probe = """const probe = document.createElement("i");
+        document.body.append(probe);
+        const found = LOOKS.map(({ colour }) => {
+          probe.style.color = colour;
+          return getComputedStyle(probe).color;
+        });
+        probe.remove();
+        return found;"""
+    for scheme in ("light", "dark"):
+        seen.open(scheme=scheme)
+        assert [hexadecimal(colour) for colour in seen.js(probe)] == [getattr(each, scheme) for each in palette.SERIES]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fitbench.analysis.frame import load_runs
-from fitbench.analysis.search_record import FILE, read_search, window
+from fitbench.analysis.search_record import FILE, read_search
 from fitbench.errors import FitbenchError
 from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import collect
@@ -63,26 +63,6 @@ def collected(study: Path, *paths: Path) -> dict[str, Any]:
     content = collect(load_runs(*paths or [study]), [], quantities([of_schema_1()])["metrics.test_accuracy"], paths)
     json.dumps(content, allow_nan=False)
     return content
-
-
-# -- what an axis shows -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("values", "maximize", "others", "shown"),
-    [
-        ([0.90, 0.91, 0.92], True, [], (0.90, 0.92)),
-        ([0.1, 0.90, 0.91, 0.92, 0.93], True, [], (0.90, 0.93)),
-        ([0.1, 0.90, 0.91, 0.92, 0.93], True, [0.89, 0.5], (0.89, 0.93)),
-        ([0.3, 0.31, 0.32, 1e30], False, [], (0.3, 0.32)),
-        ([0.5, 0.5], True, [], (0.5, 0.5)),
-        ([0.1, 0.9, 0.9], True, [], (0.1, 0.9)),  # half of them are best: nothing says what is far
-        ([0.9], True, [0.2], (0.2, 0.9)),
-        ([-1e308, 0.0, 1e308], True, [], (-1e308, 1e308)),
-    ],
-)
-def test_few_values_far_off_do_not_stretch_an_axis(values, maximize, others, shown):
-    assert window(values, maximize, others) == shown
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
@@ -281,8 +261,8 @@ def test_costs_have_their_whole_range_and_several_objectives_their_own(study):
     write(study, content)
     (found,) = collected(study)["searches"]
     loss, size = found["objectives"]
-    assert (loss["low"], loss["high"], loss["log"]) == (0.3, 0.5, False)
-    assert (size["low"], size["high"], size["log"], size["kind"]) == (9_000, 2_000_000, True, "integer")
+    assert (loss["shown"], loss["low"], loss["high"]) == ((0.3, 0.5), 0.0, None)
+    assert (size["shown"], size["kind"]) == ((9_000, 2_000_000), "integer")
     assert found["importance"] == [[], []]
     assert "4 trials, the mean of 3 runs each: 4 finished" in found["summary"]
 

@@ -21,9 +21,9 @@ CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.l
 def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_seconds: float) -> None:
     import optuna
 
-    from fitbench.search import search, study
+    from fitbench.search import search, storage, study
 
-    study.DEAD_LOCK_SECONDS = dead_lock_seconds  # type: ignore[assignment]
+    storage.DEAD_LOCK_SECONDS = dead_lock_seconds  # type: ignore[assignment]
     study.WAIT_SECONDS = 0.05
     os.fsync = lambda descriptor: None  # what is written outlives a process, though not a computer
     if formula:
@@ -58,7 +58,8 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
         if command == "start":
             pid = os.fork()
             if pid == 0:
-                _work(replace(request, settings=replace(request.settings, trials=int(trials[0]))), int(number))
+                settings = request.settings.model_copy(update={"trials": int(trials[0])})
+                _work(replace(request, settings=settings), int(number))
             children.add(pid)
             print(pid, flush=True)
         else:

@@ -14,9 +14,11 @@ from fitbench.errors import RequestError
 from fitbench.tables import launching, measured, rendering
 from fitbench.tables.bootstrap import deviation
 from fitbench.tables.composing import configurations
-from fitbench.tables.outcome import remarks
 from fitbench.tables.reading import read
 from fitbench.tables.record import readme
+from fitbench.tables.remarks import remarks
+
+from .conftest import read_results
 
 COMMON = {"test_examples": 1000, "seeds": 3}
 KAPPA = "metrics.kappa={_target_: table_metric.kappa, direction: max, low: -1, high: 1, label: Cohen kappa}"
@@ -111,7 +113,7 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
         {"metric": "loss", "unit": "value"},
     ):
         table = table_of("0.5", **changed)
-        launching.train(table, configurations(table, tmp_path), None)
+        launching.train(table, configurations(table, tmp_path))
     own = ["data=digits", "training.epochs=2", "model=softmax"]
     assert [job["overrides"] for job in jobs] == [
         [*own, "metrics.macro_f1=null"],
@@ -125,11 +127,11 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
 def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, jobs):
     table = table_of("84", metric="macro_f1", unit="percent")
     folders = measure(table, "net", dict.fromkeys(range(3), 0.84), test=1000)
-    launching.train(table, composed(table), None)
+    launching.train(table, composed(table))
     assert jobs == []
     path = folders[2] / "result.json"
     path.write_text(path.read_text().replace("macro_f1", "something"))
-    launching.train(table, composed(table), None)
+    launching.train(table, composed(table))
     assert [job["seeds"] for job in jobs] == [[0, 1, 2]]
 
 
@@ -261,7 +263,7 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
         table, [outcome]
     )
     (tmp_path / "results.csv").write_text(measured.as_csv(outcome.records))
-    assert measured.read_csv(tmp_path / "results.csv") == outcome.records
+    assert read_results(tmp_path / "results.csv") == outcome.records
 
 
 def test_on_the_same_test_examples_there_is_no_bootstrap(table_of, predicted, look):

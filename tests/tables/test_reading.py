@@ -63,7 +63,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
     [
         (
             {"titel": "x"},
-            r"table.yaml: titel: there is no such key; did you mean title\? the top level has title",
+            r"table.yaml: titel: there is no such key. Did you mean title\?",
         ),
         ({"title": ...}, "table.yaml: title is missing; it must be a text"),
         ({"unit": "per cent"}, "unit is 'per cent'; it must be one of accuracy, error_percent, percent, value"),
@@ -75,7 +75,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"overrides": ["model"]}, r"overrides is \['model'\]; it must be a list of texts such as model=mlp"),
         ({"overrides": ["study=a"]}, "table.yaml: overrides: study=a: not here"),
         ({"rows": [row(measured="no")]}, "measured is 'no'; it must be true or false"),
-        ({"rows": [row(), row(label="b", label2=1)]}, r"row 2 \(b\): label2: there is no such key; did you mean label"),
+        ({"rows": [row(), row(label="b", label2=1)]}, r"row 2 \(b\): label2: there is no such key. Did you mean label"),
         ({"seeds": 0}, "seeds is 0; it must be a whole number of at least 1"),
         ({"seeds": True}, "seeds is true; it must be a whole number of at least 1"),
         ({"tolerance": -1}, "tolerance is -1; it must be a number of at least 0"),
@@ -88,7 +88,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"rows": [row(), 3]}, "row 2: it is 3; it must be a section with keys of its own"),
         (
             {"rows": [row(claim=3)]},
-            r"row 1 \(a\): claim: there is no such key; did you mean claimed\? a row has ",
+            r"row 1 \(a\): claim: there is no such key. Did you mean claimed\?",
         ),
         (
             {"rows": [row(claimed=8.4)]},

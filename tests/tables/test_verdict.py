@@ -237,29 +237,30 @@ def test_a_row_that_no_number_of_seeds_decides_names_what_remains(claim, values,
 # -- the error rate ---------------------------------------------------------------------------------------------------
 
 MOST = 0.06  # false verdicts, where 0.05 are claimed
+FEW_AND_MANY = (SEEDS[0], SEEDS[-1])
 
 
 @pytest.mark.parametrize("tolerance", [0.005, 1 / N])
-@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("seeds", FEW_AND_MANY)
 @pytest.mark.parametrize("cell", GRID, ids=lambda cell: f"{cell[0]}-{cell[1]}")
 def test_a_true_claim_is_called_better_or_worse_in_at_most_6_percent_of_all_cases(cell, seeds, tolerance):
     assert false_verdicts(simulate(*cell, seeds, repeats=2000, tolerance=tolerance)) <= MOST
 
 
-@pytest.mark.parametrize("trainings", [2, 3, 10, 30])
-@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("trainings", [2, 10])
+@pytest.mark.parametrize("seeds", FEW_AND_MANY)
 def test_the_same_holds_for_a_claim_with_a_deviation(seeds, trainings):
     assert false_verdicts(simulate(0.9, 0.01, seeds, repeats=2000, trainings=trainings, tolerance=1 / N)) <= MOST
 
 
-@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("seeds", FEW_AND_MANY)
 def test_the_same_holds_for_a_mean_without_a_deviation(seeds):
     shares = simulate(0.9, 0.01, seeds, repeats=2000, trainings=5, states_deviation=False, tolerance=1 / N)
     assert false_verdicts(shares) <= MOST
 
 
-@pytest.mark.parametrize("deviation", [0.0005, 0.002, 0.005])
-@pytest.mark.parametrize("seeds", SEEDS)
+@pytest.mark.parametrize("deviation", [0.0005, 0.005])
+@pytest.mark.parametrize("seeds", FEW_AND_MANY)
 def test_the_same_holds_on_other_test_examples(seeds, deviation):
     shares = simulate(0.97, deviation, seeds, repeats=2000, same=False, tolerance=1 / N)
     assert false_verdicts(shares) <= MOST

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from fitbench.training import fit as fitting
-from fitbench.training.fit import Examples, compile_loops, fit, order_of
+from fitbench.training import passes
+from fitbench.training.examples import Examples, order_of
+from fitbench.training.fit import fit
+from fitbench.training.loops import compile_loops, worth_xla
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, (530, 6, 6, 1), dtype=np.uint8)
@@ -54,13 +57,13 @@ class Outputs:
 
 
 def test_any_number_of_short_passes_is_possible():
-    passes = fitting._Pass(None, Examples(IMAGES, LABELS), 32, 1, None)
+    whole = passes.Pass(None, Examples(IMAGES, LABELS), 32, 1, None)
     for _ in range(1000):
-        passes._adapt(0.0)
-    assert 1e6 < passes.steps_per_slice < 2**31
+        whole._adapt(0.0)
+    assert 1e6 < whole.steps_per_slice < 2**31
     for _ in range(100):
-        passes._adapt(3600.0)
-    assert passes.steps_per_slice == 1
+        whole._adapt(3600.0)
+    assert whole.steps_per_slice == 1
 
 
 class Ordered(keras.utils.PyDataset):
@@ -100,7 +103,7 @@ def test_weights_and_history_are_those_of_plain_keras(batch_size):
 
 def test_slices_and_executions_do_not_change_a_bit(monkeypatch):
     whole = history_of(model(dropout=0.1))
-    monkeypatch.setattr(fitting, "SLICE_SECONDS", 0.0)  # one step at a time
+    monkeypatch.setattr(passes, "SLICE_SECONDS", 0.0)  # one step at a time
     assert history_of(model(dropout=0.1)) == whole
     assert history_of(model(dropout=0.1), steps_per_execution=5) == whole
 
@@ -116,7 +119,7 @@ def test_streamed_images_give_the_same_result(monkeypatch):
 
     outputs = Outputs()
     whole = history_of(model(), score=outputs)
-    monkeypatch.setattr(fitting, "BLOCK_BYTES", 36 * 100)
+    monkeypatch.setattr(passes, "BLOCK_BYTES", 36 * 100)
     training, validation = Lazy(IMAGES[:400]), Lazy(IMAGES[400:])
     streamed_outputs = Outputs()
     streamed = history_of(
@@ -186,15 +189,18 @@ def test_order_is_a_permutation_that_depends_on_seed_and_epoch_alone():
 
 
 def test_callbacks_see_every_execution_and_progress_every_slice(monkeypatch):
-    monkeypatch.setattr(fitting, "SLICE_SECONDS", 0.0)
-    batches, seen = [], []
-    counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+    monkeypatch.setattr(passes, "SLICE_SECONDS", 0.0)
+    begun, ended, seen = [], [], []
+    counter = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: begun.append(batch),
+        on_train_batch_end=lambda batch, logs: ended.append(batch),
+    )
     examples = Examples(IMAGES[:400], LABELS[:400])
     fit(
         compile_loops(model(), examples), examples, None, seed=0, batch_size=32, epochs=1,
         steps_per_execution=4, callbacks=[counter], progress=lambda done, logs: seen.append((done, logs)),
     )  # fmt: skip
-    assert len(batches) == 4  # 13 steps, 4 at a time
+    assert (begun, ended) == ([0, 4, 8, 12], [3, 7, 11, 12])  # 13 steps, 4 at a time, by their numbers as in Keras
     assert seen[-1][0] == 400
     assert len(seen) > 4
     assert set(seen[0][1]) == {"loss", "accuracy"}
@@ -259,4 +265,4 @@ def test_xla_is_for_long_runs_without_convolutions(layer, setting, steps, expect
     x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(x) if layer == "Conv2D" else x)
     inner = keras.Model(images, keras.layers.Dense(3)(x))
     nested = compiled(keras.Model(images, inner(images)))
-    assert fitting.worth_xla(nested, setting, steps) is expected
+    assert worth_xla(nested, setting, steps) is expected

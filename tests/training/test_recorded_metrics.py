@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import zipfile
 
 import keras
@@ -311,8 +310,7 @@ def test_run_is_not_evaluated_with_other_data(recorded, tmp_path):
     folder, _ = recorded(*options, outputs=tmp_path)
     content = (folder / "result.json").read_bytes()
     np.savez(tmp_path / "made.npz", **{**arrays, "y_train": arrays["y_train"][::-1]})
-    os.utime(tmp_path / "made.npz", (0, 0))  # so that only its content says that it has changed
-    with pytest.raises(RequestError, match=r"lacks macro_f1, and cannot be evaluated with other data"):
+    with pytest.raises(RequestError, match="is recorded with other data"):
         recorded(*options, "metrics=[macro_f1]", outputs=tmp_path)
     assert (folder / "result.json").read_bytes() == content
     assert state_of(folder) is State.finished
@@ -347,7 +345,6 @@ def test_sweep_evaluates_finished_runs_and_trains_the_others(tmp_path, capsys):
 
 
 STOPS = """
-import os
 import keras
 
 class Stops(keras.callbacks.Callback):

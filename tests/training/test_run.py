@@ -20,7 +20,7 @@ from fitbench.launch.job import run
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training import checkpoint, networks
+from fitbench.training import backend, checkpoint, environment, networks
 from fitbench.training.callbacks import Diverged
 from fitbench.training.run import train
 
@@ -73,7 +73,7 @@ def test_result_has_every_field_of_the_contract(dropout_run):
         "finished_at",
     }  # fmt: skip
     assert (result["task"], result["primary"], result["fold"]) == ("classification", "accuracy", None)
-    assert (result["code"], result["environment"]) == ({}, {})
+    assert result["code"] == {}
     assert result["threads"] == len(os.sched_getaffinity(0))
     assert result["metric_info"] == {name: metrics.get(name).info() for name in ("accuracy", "loss")}
     assert set(result["metrics"]) == {
@@ -160,15 +160,38 @@ def test_same_configuration_twice_is_the_same_to_the_last_bit(dropout_run, train
     assert_same_run(folder, trained(*DROPOUT_RUN)[0])
 
 
-def test_convolutions_and_distortions_are_repeatable_too(trained):
+def test_convolutions_and_distortions_are_repeatable_whatever_keras_is_set_to(trained):
+    """Keras's settings stand in keras.json and in the environment, or a module of the user's sets them."""
     options = ("data=digits", "model=convnet", "model.filters=[4,8]", "distortion=affine", "training.epochs=2")
-    (one, first), (other, _) = trained(*options), trained(*options)
-    assert_same_run(one, other)
-    assert trained(*options, "distortion=none")[1]["metrics"] != first["metrics"]
+    expected, _ = trained(*options)
+    networks.forget()
+    keras.config.set_floatx("float64")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_max_epochs(1)
+    try:
+        assert_same_run(expected, trained(*options)[0])
+    finally:
+        backend.reset_settings()
 
 
 def test_another_seed_is_another_run(dropout_run, trained):
     assert trained(*DROPOUT_RUN, "seed=1")[1]["metrics"] != dropout_run[1]["metrics"]
+
+
+def test_environment_variables_that_change_digits_are_recorded(trained, monkeypatch):
+    for name in list(environment.variables()):
+        monkeypatch.delenv(name)
+    for name in ("TF_ENABLE_ONEDNN_OPTS", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "OMP_NUM_THREADS", "TF_CUDNN_DETERMINISTIC"):
+        monkeypatch.setenv(name, f"of {name}")
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_VAR_password", "TF_TOKEN_example_com", "HOME", "KERAS_BACKEND"):
+        monkeypatch.setenv(name, "not recorded")
+    _, result = trained("data=digits", "model=nearest_mean")
+    assert result["environment"] == {
+        "DNNL_MAX_CPU_ISA": "of DNNL_MAX_CPU_ISA", "OMP_NUM_THREADS": "of OMP_NUM_THREADS",
+        "TF_CUDNN_DETERMINISTIC": "of TF_CUDNN_DETERMINISTIC", "TF_ENABLE_ONEDNN_OPTS": "of TF_ENABLE_ONEDNN_OPTS",
+        "XLA_FLAGS": "of XLA_FLAGS",
+    }  # fmt: skip
 
 
 # -- interruption
@@ -247,32 +270,16 @@ def test_finished_run_is_not_trained_again_unless_forced(trained, configure, tmp
     assert (folder / "model.keras").stat().st_mtime_ns > stamp
 
 
-def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
-    def state(epoch):
-        return checkpoint.Checkpoint(epoch, False, 1.0, 1.0, "sha", [], [], {"weights": np.full(50, epoch)})
-
-    for epoch in (1, 2, 3):
-        checkpoint.write(tmp_path, state(epoch))
-    paths = sorted((tmp_path / "checkpoint").iterdir())
-    assert len(paths) == 2
-    assert checkpoint.read(tmp_path).arrays["weights"].tolist() == [3] * 50
-    content = bytearray(paths[1].read_bytes())
-    content[len(content) // 2] ^= 1
-    paths[1].write_bytes(content)
-    assert checkpoint.read(tmp_path).epoch == 2
-    assert "is damaged and is left aside" in caplog.text
-    paths[0].write_bytes(paths[0].read_bytes()[:100])
-    assert checkpoint.read(tmp_path) is None
-    assert "starts anew" in caplog.text
-
-
 def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
     options = ("data=npz", f"data.path={tmp_path}/made.npz", "model=softmax", "training.epochs=1")
     digits = load(configure("data=digits").data)
     arrays = {name: getattr(digits, name) for name in ("x_train", "y_train", "x_test", "y_test")}
     np.savez(tmp_path / "made.npz", **arrays)
     folder = folder_of(configure(*options, f"outputs={tmp_path}"))
-    other = checkpoint.Checkpoint(1, False, 1.0, 1.0, "0" * 64, [])
+    other = checkpoint.Checkpoint(
+        run_id=folder.name, versions={}, epoch=1, stopped=False, seconds=1.0, fit_seconds=1.0, data_sha256="0" * 64,
+        history=[],
+    )  # fmt: skip
     folder.mkdir(parents=True)
     checkpoint.write(folder, other)
     with pytest.raises(RequestError, match="was interrupted with other data"):
@@ -285,14 +292,17 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        ("training.validation=stratified", "training.validation_split=0.3"),
-        ("training=full_batch",),
+        (
+            "training.validation=stratified",
+            "training.validation_split=0.3",
+            "optimizer/schedule=step",
+            "+optimizer.clipnorm=1.0",
+            "training.early_stopping.monitor=val_accuracy",
+        ),
+        ("training=full_batch", "training.jit_compile=true", "optimizer=adagrad"),
         ("training.dtype_policy=mixed_bfloat16",),
         ("training.validation_split=0", "training.early_stopping=null"),
-        ("training.early_stopping.monitor=val_accuracy",),
-        ("optimizer/schedule=step", "+optimizer.clipnorm=1.0"),
         ("+training.callbacks.stop={_target_: keras.callbacks.TerminateOnNaN}", "training.steps_per_execution=3"),
-        ("training.jit_compile=true", "optimizer=adagrad"),
     ],
     ids=lambda options: options[0],
 )
@@ -324,8 +334,8 @@ def test_losses_are_what_their_names_say(trained, configure, loss):
 def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatch, configure):
     from PIL import Image
 
-    from fitbench.data import image_folder
-    from fitbench.training import fit as fit_module
+    from fitbench.data import image_folder, loading
+    from fitbench.training import passes
 
     digits = load(configure("data=digits").data)
     for part, images, labels in (("train", digits.x_train, digits.y_train), ("test", digits.x_test, digits.y_test)):
@@ -340,7 +350,8 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     assert result["run_id"].startswith("images-mlp-adam-")
     assert result["data"]["classes"] == [f"class {digit}" for digit in range(10)]
     monkeypatch.setattr(image_folder, "memory_limit", lambda: 1000)
-    monkeypatch.setattr(fit_module, "BLOCK_BYTES", 64 * 130)
+    monkeypatch.setattr(loading, "_latest", {})  # else the images in memory are used again
+    monkeypatch.setattr(passes, "BLOCK_BYTES", 64 * 130)
     assert_same_run(whole, trained(*options)[0])
 
 
@@ -358,9 +369,11 @@ def test_diverging_run_fails_and_keeps_its_history(trained, configure, tmp_path)
     assert not (folder / "claim.json").exists()
 
 
-def test_model_that_does_not_fit_the_images_is_refused(trained):
+def test_model_that_does_not_fit_the_images_is_refused_and_no_attempt(trained, configure, tmp_path):
     with pytest.raises(RequestError, match="lenet5 takes images of 10x10 pixels or more; these are 8x8"):
-        trained("data=digits", "model=lenet5")
+        trained("data=digits", "model=lenet5", outputs=tmp_path)
+    folder = folder_of(configure("data=digits", "model=lenet5", f"outputs={tmp_path}"))
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "error.txt"}
 
 
 def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_path, monkeypatch):
@@ -428,19 +441,20 @@ def test_optimizers_and_callbacks_that_cannot_be_made_are_refused(trained, optio
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "end", ["Dense(classes, activation='softmax')(x)", "Softmax()(keras.layers.Dense(classes)(x))"]
-)
-def test_model_of_ones_own_that_ends_in_a_softmax_is_refused(trained, tmp_path, monkeypatch, end):
-    module = f"softmax_{len(end)}"
-    (tmp_path / f"{module}.py").write_text(
+def test_model_of_ones_own_that_ends_in_a_softmax_is_refused_before_it_trains(
+    trained, tmp_path, monkeypatch, configure
+):
+    (tmp_path / "hidden_softmax.py").write_text(
         "import keras\n\ndef net(input_shape, classes):\n    images = keras.Input(input_shape, dtype='uint8')\n"
         "    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))\n"
-        f"    return keras.Model(images, keras.layers.{end})\n"
+        "    inner = keras.Model(images, keras.ops.softmax(keras.layers.Dense(classes)(x)))\n"
+        "    outer = keras.Input(input_shape, dtype='uint8')\n    return keras.Model(outer, inner(outer))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(RequestError, match="ends in a softmax; the loss is computed from logits"):
-        trained("data=digits", "model=softmax", f"model._target_={module}.net", "~model.pixel_range")
+    options = ("data=digits", "model=softmax", "model._target_=hidden_softmax.net", "~model.pixel_range")
+    with pytest.raises(RequestError, match="model=softmax ends in a softmax"):
+        trained(*options, outputs=tmp_path)
+    assert not (folder_of(configure(*options, f"outputs={tmp_path}")) / "history.jsonl").exists()
 
 
 def test_convnet_learns_in_the_few_steps_of_a_small_data_set(trained):
@@ -523,7 +537,7 @@ def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
         train(config, folder)
     assert state_of(folder) is not State.finished
     assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt", "checkpoint"}
-    assert not list((folder / "checkpoint").iterdir())
+    assert [path.name for path in (folder / "checkpoint").iterdir()] == ["attempts.txt"]
     assert len(read_history(folder)) == 2
 
 

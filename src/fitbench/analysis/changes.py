@@ -30,12 +30,12 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     from omegaconf import OmegaConf
 
     conf = conf_folder()
-    entries = _plain(OmegaConf.load(conf / "config.yaml"))["defaults"]
+    entries = _read(conf / "config.yaml")["defaults"]
     usual = {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
     chosen = {group: _choice(conf, group, _section(config, group)) for group in GROUPS}
     choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     with initialize_config_dir(str(conf), version_base="1.3"):
-        default: dict[str, Any] = _plain(compose("config", overrides=choices))
+        default: Any = OmegaConf.to_container(compose("config", overrides=choices), resolve=False)
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
     config, usual_metrics = {key: value for key, value in config.items() if key != "metrics"}, default.pop("metrics")
     path = config["data"].get("path")
@@ -57,13 +57,12 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     return overrides + values
 
 
-def _plain(values: Any) -> dict[str, Any]:
-    """An OmegaConf section as plain dictionaries, its interpolations as they are written."""
-    from omegaconf import OmegaConf
+def _read(path: Path) -> dict[str, Any]:
+    """A file of conf/ as plain values."""
+    import yaml
 
-    container = OmegaConf.to_container(values, resolve=False)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    content: dict[str, Any] = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return content
 
 
 def _section(config: Mapping[str, Any], group: str) -> Any:
@@ -75,12 +74,10 @@ def _section(config: Mapping[str, Any], group: str) -> Any:
 
 def _choice(conf: Path, group: str, section: Mapping[str, Any]) -> str | None:
     """The file of the group that the section comes from: of its kind, and of its name where there are several."""
-    from omegaconf import OmegaConf
-
     kind = GROUPS[group][0]
     names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
     for name in sorted(names, key=lambda name: name != section.get("name")):
-        values = _plain(OmegaConf.load(conf / group / f"{name}.yaml"))
+        values = _read(conf / group / f"{name}.yaml")
         if values.get(group, values).get(kind) == section.get(kind):
             return name
     return None

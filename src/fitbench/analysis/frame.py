@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only where runs of one
     name differ in it); task, primary (the metric that names the best run); metrics.<part>_<metric> for every metric
     that a run records, metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters,
-    dataset.*, device, attempts, trial (its number in the search that it is of), git.*, versions.*; finished_at (UTC),
+    dataset.*, device, threads, code (the user's modules with the first digits of their SHA-256), attempts, trial (its
+    number in the search that it is of), git.*, versions.*; finished_at (UTC),
     error (the line that says what failed). Columns of numbers are int64 or float64, and float64 with NaN where a run
     lacks the value. Of runs that are not finished, only the pruned have metrics: those up to their last epoch.
 
@@ -82,8 +83,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
             f"no runs below {_named(paths)}; a run folder holds config.yaml or result.json (fitbench train makes one)"
         )
     rows.sort(key=lambda row: row["folder"])
-    recorded = _recorded(rows)
-    available = _available(recorded["infos"])
+    recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
+    available = _available(recorded.values())
     frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "attempts", "trial"})
     frame.attrs["left_out"] = sorted(left_out)
     frame.attrs[INFO] = recorded
@@ -151,11 +152,8 @@ def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
         columns = [str(name) for name in frame.columns if str(name).startswith("metrics.")]
         supplied = [metrics.supplied(metrics.split(name.removeprefix("metrics."))[1]) for name in columns]
         return quantities([{metric.name: metric.info() for metric in supplied if metric is not None}])
-    infos = recorded["infos"]
-    if len(infos) > 1:
-        places = {recorded["runs"].get(folder) for folder in frame["folder"]} - {None}
-        infos = [infos[place] for place in sorted(places)]
-    return _available(infos)
+    here = [recorded[folder] for folder in frame["folder"] if folder in recorded]
+    return _available(here or recorded.values())
 
 
 def primary_of(frame: pd.DataFrame) -> str:
@@ -174,8 +172,8 @@ def primary_of(frame: pd.DataFrame) -> str:
     return str(names[0]) if names else Classification.default_metrics[0]
 
 
-class _Recorded(dict[str, Any]):
-    """`metric_info` of the runs: 'infos' lists the different ones, 'runs' maps a folder to its place in the list.
+class _Recorded(dict[str, Mapping[str, Any]]):
+    """`metric_info` of the runs by folder. `rows.read_row` gives runs with the same one the same object.
 
     pandas copies attrs with every column that is taken. This is never changed, so that the copy may be itself.
     """
@@ -184,25 +182,11 @@ class _Recorded(dict[str, Any]):
         return self
 
 
-def _recorded(rows: Sequence[Row]) -> _Recorded:
-    """Takes `metric_info` out of the rows. `rows.read_row` gives runs with the same one the same object."""
-    infos: list[Mapping[str, Any]] = []
-    places: dict[int, int] = {}
-    runs: dict[str, int] = {}
-    for row in rows:
-        if INFO in row:
-            info = row.pop(INFO)
-            if id(info) not in places:
-                places[id(info)] = len(infos)
-                infos.append(info)
-            runs[row["folder"]] = places[id(info)]
-    return _Recorded(infos=infos, runs=runs if len(infos) > 1 else {})
-
-
-def _available(infos: Sequence[Mapping[str, Any]]) -> dict[str, Quantity]:
+def _available(infos: Iterable[Mapping[str, Any]]) -> dict[str, Quantity]:
     """The quantities of these runs; where none has recorded a metric, those of the default metrics."""
+    different = {id(info): info for info in infos}
     default = {name: metrics.get(name).info() for name in (*Classification.default_metrics, "loss")}
-    return quantities(infos or [default])
+    return quantities(different.values() or [default])
 
 
 def _metrics_in_order(available: Mapping[str, Quantity]) -> list[Quantity]:
@@ -223,13 +207,17 @@ def varying(frame: pd.DataFrame) -> list[str]:
 
 
 def column(frame: pd.DataFrame, name: str) -> str:
+    """The column of a frame that a person means; see `find_column`."""
+    return find_column([str(label) for label in frame.columns], name)
+
+
+def find_column(names: Sequence[str], name: str) -> str:
     """The column that a person means: its name; a metric without `metrics.`; the end of a name, as `hidden` of
     model.hidden; a section for its name or kind, as `model` of model.name; `duration` for timing.seconds.
 
     Raises:
         RequestError: no column fits, or several do; the message names the nearest, or those that fit.
     """
-    names = [str(label) for label in frame.columns]
     for exact in (name, f"metrics.{name}", "timing.seconds" if name == "duration" else name):
         if exact in names:
             return exact
@@ -253,6 +241,11 @@ def _nearest(name: str, names: Sequence[str]) -> list[str]:
         pool.setdefault(label.partition(".")[0], label)
     close = difflib.get_close_matches(name, pool, n=NEAREST, cutoff=0.6)
     return list(dict.fromkeys(pool[match] for match in close))
+
+
+def plain_values(column: pd.Series) -> list[Any]:
+    """The values of a column as Python's own, the missing as None."""
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
 def say_left_out(frame: pd.DataFrame) -> None:
@@ -312,10 +305,22 @@ def _tells(target: str, rows: Sequence[Row]) -> bool:
 
 def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) -> pd.DataFrame:
     """The rows under these columns. Those in `numbers` are of numbers even without any value."""
+    import numpy as np
     import pandas as pd
 
-    dtypes = {name: "float64" if name in numbers else _DTYPES.get(name) for name in names}
-    return pd.DataFrame({name: _array(name, [row.get(name) for row in rows], dtypes[name]) for name in names})
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        if name == "finished_at":
+            columns[name] = pd.DatetimeIndex(np.array(values, dtype="datetime64[us]"), tz="UTC")
+        elif name != "folder" and str in set(map(type, values)):  # a folder's name must still open the folder
+            columns[name] = [_encodable(value) for value in values]
+        else:
+            columns[name] = values
+    dtypes = {**_DTYPES, **dict.fromkeys(numbers, "float64")}
+    with pd.option_context("mode.string_storage", "python"):  # the other storage needs Arrow
+        frame = pd.DataFrame(columns)
+        return frame.astype({name: dtypes[name] for name in names if name in dtypes and frame[name].isna().all()})
 
 
 _DTYPES = {  # of columns without any value
@@ -324,41 +329,8 @@ _DTYPES = {  # of columns without any value
 }
 
 
-def _array(name: str, values: list[Any], default: str | None) -> Any:
-    """The values as an array of the dtype that they allow, of the default one without any value; see `load_runs`."""
-    import numpy as np
-    import pandas as pd
-
-    if name == "finished_at":
-        return pd.DatetimeIndex(np.array(values, dtype="datetime64[us]"), tz="UTC")
-    kinds = set(map(type, values))
-    present = kinds - {type(None)}
-    if not present:
-        return pd.array(values, dtype=_dtype(default)) if default else np.array(values, dtype=object)
-    if kinds == {bool}:
-        return np.array(values, dtype=bool)
-    if present <= {int, float}:
-        try:
-            return np.array(values, dtype=np.int64 if kinds == {int} else np.float64)
-        except OverflowError:  # a stranger's number of more than 64 bits
-            return np.array(values, dtype=object)
-    if present == {str}:
-        if name != "folder":  # a folder's name must still open the folder
-            values = [value if value is None or value.isascii() else _encodable(value) for value in values]
-        return pd.array(values, dtype=_dtype("str"))
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = values
-    return objects
-
-
-def _dtype(name: str) -> Any:
-    """A pandas dtype. Texts are kept as Python's: pandas's other way needs Arrow."""
-    import numpy as np
-    import pandas as pd
-
-    return pd.StringDtype("python", na_value=np.nan) if name == "str" else np.dtype(name)
-
-
-def _encodable(text: str) -> str:
-    """The text with half characters, which JSON can spell and no encoding can, as '?'."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
+def _encodable(value: Any) -> Any:
+    """A text with half characters, which JSON can spell and no encoding can, as '?'; any other value as it is."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", errors="replace").decode("utf-8")
+    return value

@@ -1,29 +1,23 @@
-"""Runs grouped by configuration, over their seeds: ranked, and compared with one of them. No row order matters."""
+"""Runs grouped by configuration over their seeds, the best group first. No row order matters."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fitbench.analysis import statistics
+from fitbench.analysis import mixtures, statistics
 from fitbench.analysis.frame import column as column_of
-from fitbench.analysis.frame import configuration, quantities_of
-from fitbench.analysis.statistics import Difference, Summary
-from fitbench.errors import RequestError
+from fitbench.analysis.frame import plain_values, quantities_of, varying
+from fitbench.analysis.statistics import Summary
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
 
 if TYPE_CHECKING:
     import pandas as pd
-
-NAMED = 10  # groups that a message names at most
 
 
 @dataclass(frozen=True)
@@ -59,17 +53,6 @@ class Group:
     mixed: dict[str, tuple[Any, ...]]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A group against the reference: the difference of the means (group minus reference), its p-value corrected
-    for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference.
-    """
-
-    difference: Difference
-    p_holm: float | None
-    probability: float
-
-
 # -- which columns ----------------------------------------------------------------------------------------------------
 
 
@@ -79,31 +62,17 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     Of columns that vary together, such as model.name and model.hidden, one is enough. Where nothing varies, they are
     model.name and optimizer.name.
     """
-    codes = {column: _codes(frame[column]) for column in configuration(frame)}
-    varying = [column for column in codes if codes[column].max(initial=0)]
-    by_name = sorted(varying, key=lambda column: (not column.endswith((".name", ".kind")), column.count(".")))
+    varies = varying(frame)
     chosen: list[str] = []
-    combined = np.zeros(len(frame), np.int64)
-    for column in by_name:
-        finer = _combined(combined, codes[column])
-        if finer.max(initial=0) > combined.max(initial=0):
-            chosen.append(column)
-            combined = finer
-    chosen = [column for column in codes if column in chosen]
-    return chosen or [column for column in ("model.name", "optimizer.name") if column in codes]
-
-
-def _codes(column: pd.Series) -> np.ndarray:
-    """Which of its distinct values each row has, int64 [rows], a missing value being one too."""
-    import pandas as pd
-
-    return pd.factorize(column, use_na_sentinel=False)[0].astype(np.int64)
-
-
-def _combined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Which of the distinct pairs each row has, int64 [rows]."""
-    pairs = first * (second.max(initial=0) + 1) + second
-    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+    configurations = 1
+    for name in sorted(varies, key=lambda name: (not name.endswith((".name", ".kind")), name.count("."))):
+        finer = len(frame[[*chosen, name]].drop_duplicates())
+        if finer > configurations:
+            chosen.append(name)
+            configurations = finer
+    if not chosen:
+        return [name for name in ("model.name", "optimizer.name") if name in frame]
+    return [name for name in varies if name in chosen]
 
 
 # -- groups -----------------------------------------------------------------------------------------------------------
@@ -124,11 +93,9 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> lis
     check_definition(metric)
     keys = list(dict.fromkeys(column_of(frame, name) for name in by))
     rows: dict[tuple[Any, ...], list[int]] = {}
-    for row, values in enumerate(zip(*(_plain(frame[key]) for key in keys), strict=True)):
+    columns = [plain_values(frame[key]) for key in keys]
+    for row, values in enumerate(zip(*columns, strict=True) if keys else [()] * len(frame)):
         rows.setdefault(values, []).append(row)
-    if not keys and len(frame):
-        rows[()] = list(range(len(frame)))
-
     recorded = _Recorded(frame, keys, metric)
     groups = [recorded.group(dict(zip(keys, values, strict=True)), members) for values, members in rows.items()]
     return _ranked(groups, metric)
@@ -164,11 +131,8 @@ class _Recorded:
     """The columns that groups are made of, as plain lists by row."""
 
     def __init__(self, frame: pd.DataFrame, keys: Sequence[str], metric: Quantity) -> None:
-        import pandas as pd
-
         def numbers(name: str) -> list[float]:
-            column = frame[name] if name in frame else pd.Series(math.nan, frame.index)
-            return pd.to_numeric(column, errors="coerce").astype(float).tolist()
+            return frame[name].astype(float).tolist()
 
         self.metric = metric
         self.values = numbers(metric.column)
@@ -177,13 +141,12 @@ class _Recorded:
         self.resolutions = resolutions(metric, {name: numbers(name) for name in EXAMPLES.values()})
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
-        data = frame["dataset.sha256"] if "dataset.sha256" in frame else pd.Series("", frame.index)
-        self.runs = list(zip(_plain(frame["config_id"]), self.seeds, _plain(data), strict=True))
-        finished = pd.to_datetime(frame["finished_at"], utc=True) if "finished_at" in frame else None
-        self.finished = [0] * len(frame) if finished is None else finished.astype("int64").tolist()
-        beyond = [*configuration(frame), *(["dataset.sha256"] if "dataset.sha256" in frame else [])]
-        codes = {column: _codes(frame[column]) for column in beyond if column not in keys}
-        self.varying = {column: (codes[column], frame[column]) for column in codes if codes[column].max(initial=0)}
+        data = plain_values(frame["dataset.sha256"])
+        self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, data, strict=True))
+        self.finished = frame["finished_at"].astype("int64").tolist()
+        beyond = [*varying(frame), "dataset.sha256"]
+        self.made_with = mixtures.varying(frame)
+        self.varying = {name: plain_values(frame[name]) for name in beyond if name not in keys}
 
     def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
         """The group of these rows, without its rank."""
@@ -229,19 +192,12 @@ class _Recorded:
         return None
 
     def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
-        if len(rows) < 2:
-            return {}
-        where = np.asarray(rows)
+        found = {name: {values[row] for row in rows} for name, values in self.varying.items()}
         return {
-            name: tuple(sorted(set(_plain(column.iloc[where])), key=lambda value: (value is None, text(value))))
-            for name, (codes, column) in self.varying.items()
-            if (codes[where] != codes[where[0]]).any()
-        }
-
-
-def _plain(column: pd.Series) -> list[Any]:
-    """The values as plain ones, the missing as None."""
-    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+            name: tuple(sorted(values, key=lambda value: (value is None, text(value))))
+            for name, values in found.items()
+            if len(values) > 1
+        } | mixtures.mixed(self.made_with, rows)
 
 
 def text(value: Any) -> str:
@@ -253,74 +209,3 @@ def text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)
-
-
-# -- a group against others -------------------------------------------------------------------------------------------
-
-
-def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[Comparison | None]:
-    """Each group against the one at position `reference`, in the order of `groups`.
-
-    A difference is paired over the common seeds where there are at least 5 of them and no group has a seed twice; it
-    is then that of the pairs alone. Else it is Welch's. None stands for the reference itself and where a group or
-    the reference has no values.
-    """
-    base = groups[reference]
-    differences = [
-        _difference(entry, base, metric) if entry is not base and entry.values and base.values else None
-        for entry in groups
-    ]
-    corrected = statistics.holm([difference.p if difference else None for difference in differences])
-    comparisons: list[Comparison | None] = []
-    for entry, difference, p_holm in zip(groups, differences, corrected, strict=True):
-        chance = statistics.probability_better(entry.values, base.values, metric.higher_is_better)
-        comparisons.append(None if difference is None or chance is None else Comparison(difference, p_holm, chance))
-    return comparisons
-
-
-def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
-    common = sorted(set(entry.seeds) & set(base.seeds))
-    once = all(len(set(side.seeds)) == len(side.seeds) for side in (entry, base))
-    if not once or len(common) < statistics.FEWEST_PAIRS:
-        return statistics.welch(entry.values, base.values, metric.low, metric.high)
-    by_seed = [dict(zip(side.seeds, side.values, strict=True)) for side in (entry, base)]
-    a, b = ([values[seed] for seed in common] for values in by_seed)
-    return statistics.paired(a, b, metric.low, metric.high)
-
-
-def find(groups: Sequence[Group], wanted: str) -> int:
-    """The position of the group that a person names.
-
-    It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with their names, as in
-    'model.name=mlp' or 'model=mlp'.
-
-    Raises:
-        RequestError: no group or several fit; the message names what there is.
-    """
-    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
-    fits = [i for i, entry in enumerate(groups) if _fits(entry, parts)]
-    if len(fits) == 1:
-        return fits[0]
-    labels = [groups[i].label for i in fits] if fits else [entry.label for entry in groups]
-    more = f"\n  and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
-    keys = ", ".join(groups[0].keys) if groups else "the keys"
-    raise RequestError(
-        f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
-        f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(labels[:NAMED]) + more
-    )
-
-
-def _fits(entry: Group, parts: Sequence[str]) -> bool:
-    values = {key: _bare(text(value)) for key, value in entry.keys.items()}
-    if not all("=" in part for part in parts):
-        return list(values.values()) == [_bare(part) for part in parts]
-    pairs = [part.split("=", 1) for part in parts]
-    return all(
-        any(key in (name, name.removesuffix(".name")) and value == _bare(wanted) for name, value in values.items())
-        for key, wanted in pairs
-    )
-
-
-def _bare(value: str) -> str:
-    """A value without the spaces and quotation marks that people write or leave out, as in '[300, 100]'."""
-    return re.sub(r"[\s'\"]", "", value)

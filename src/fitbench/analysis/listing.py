@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ import numpy as np
 
 from fitbench import metrics
 from fitbench.analysis.frame import column, configuration, load_runs, quantities_of, say_left_out, varying
-from fitbench.columns import Column, Note, Table, as_csv, as_markdown, escaped, latex, print_columns, records, width
+from fitbench.columns import FORMATS, Column, Note, Table, print_as, width
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 from fitbench.record.folder import State
@@ -26,13 +24,10 @@ from fitbench.text import check_format, clean, console, duration, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console
 
-FORMATS = ("table", "csv", "json", "markdown", "latex")
 FRACTIONS = ("metrics.train_", "metrics.val_", "metrics.test_", "timing.", "age")  # no counts, even where whole
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
-STUDIES = 10  # that a message names
 ERRORS = 5  # different errors that are listed
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
@@ -44,7 +39,6 @@ def list_runs(
     sort: str | None = None,
     columns: str | None = None,
     state: str | None = None,
-    study: str | None = None,
     limit: int | None = None,
     format: str = "table",
 ) -> None:
@@ -54,16 +48,13 @@ def list_runs(
         paths: as `load_runs` takes them.
         where: a filter; see `fitbench.analysis.filters`.
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
-            Else by study and name.
-        columns: the columns to print, with commas. Else, for people, state, run_id, what varies in the configuration
-            and some results, the primary metric first; in csv and json every column that `load_runs` gives.
+        columns: the columns to print, with commas; else `_usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
-        study: the study of the runs to print.
         limit: how many runs to print at most.
-        format: one of `FORMATS`; json is a list of objects.
+        format: one of `columns.FORMATS`.
 
     Raises:
-        RequestError: there are no runs, or a state, study, column, filter or the format does not exist.
+        RequestError: there are no runs, or a state, column, filter or the format does not exist.
     """
     check_format(format, FORMATS)
     states = _states(state)
@@ -73,35 +64,18 @@ def list_runs(
     frame["age"] = _ages(frame)
     by = _sort_keys(frame, sort)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    chosen = _sorted(_selected(frame, where, states, study), by)
+    chosen = _sorted(_selected(frame, where, states), by)
     runs = chosen.head(limit or len(chosen))
-    for_people = format not in ("csv", "json")
-    names = wanted or (_usual_columns(chosen) if for_people else every)
-    importance = _by_importance(chosen, names) if for_people and not wanted else names
-    listing = Listing(
-        runs=runs,
-        columns=_columns(frame, runs, names, importance, for_people),
-        common=_common(frame, chosen, names),
-        count=_count(frame, chosen, limit),
-    )
-    _print(console(), listing, format)
-
-
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """What is printed.
-
-    Attributes:
-        runs: the rows, as `load_runs` gives them.
-        columns: the columns of these rows; the ones that matter most have the lowest `spare`.
-        common: what all runs that fit have in common, with spaces that do not break inside of it.
-        count: how many runs fit, in which states.
-    """
-
-    runs: pd.DataFrame
-    columns: list[Column]
-    common: str
-    count: str
+    count = _count(frame, chosen, limit)
+    if format in ("csv", "json"):
+        print_as(format, [], _columns(frame, runs, wanted or every, for_people=False))
+    else:
+        names = wanted or _usual_columns(chosen)
+        cells = _columns(frame, runs, names, for_people=True) if len(runs) else []
+        in_table = [*_errors(runs), Note(count, "")] if format == "table" else []
+        print_as(format, [Table(_common(frame, chosen, names), _narrowed(cells, runs), in_table)], [])
+    if format != "table":
+        sys.stderr.write(f"{count}\n")
 
 
 # -- which runs, in which order ---------------------------------------------------------------------------------------
@@ -120,19 +94,14 @@ def _states(text: str | None) -> list[str]:
     return states
 
 
-def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str], study: str | None) -> pd.DataFrame:
-    if study is not None:
-        studies = frame["study"].unique().tolist()
-        if study not in studies:
-            others = ", ".join(map(clean, sorted(studies)[:STUDIES])) + (", ..." if len(studies) > STUDIES else "")
-            raise RequestError(f"--study is {study!r}; there are {others}")
+def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str]) -> pd.DataFrame:
     if where is not None:
         from fitbench.analysis.filters import select
 
         frame = select(frame, where)
     if states:
         frame = frame[frame["state"].isin(states)]
-    return frame if study is None else frame[frame["study"] == study]
+    return frame
 
 
 def _ages(frame: pd.DataFrame) -> np.ndarray:
@@ -201,25 +170,16 @@ def _results(runs: pd.DataFrame) -> list[str]:
 
 
 def _usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person sees without --columns: what varies, and the results that matter most."""
-    study = ["study"] if chosen["study"].nunique() > 1 else []
-    return ["state", *study, "run_id", *varying(chosen), *_results(chosen), "age"]
+    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
 
-
-def _by_importance(chosen: pd.DataFrame, usual: Sequence[str]) -> list[str]:
-    """The usual columns, those first that stay longest where a terminal is too narrow for all.
-
-    If all runs are in one state, the count names it. Of the configuration, what tells the runs apart stays longest: the
-    name of a model mostly implies its settings.
+    A terminal that is too narrow drops the last ones.
     """
     from fitbench.analysis.groups import default_keys
 
-    state = ["state"] if chosen["state"].nunique() > 1 else []
-    results = _results(chosen)
-    validation = [name for name in results if name.startswith("metrics.val_")]
-    first = [name for name in results if name.startswith("metrics.") and name not in (*validation, "metrics.test_loss")]
-    order = ["run_id", *state, *first, *default_keys(chosen), "study", *validation, "timing.seconds"]
-    return [name for name in dict.fromkeys((*order, "age", *results, "state", *usual)) if name in usual]
+    varies = varying(chosen)
+    keys = [name for name in default_keys(chosen) if name in varies]
+    study = ["study"] if chosen["study"].nunique() > 1 else []
+    return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
 
 
 def _head(frame: pd.DataFrame, name: str) -> str:
@@ -244,7 +204,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     same = [
-        clean(f"{_head(frame, name)} {shortened(_cell(name, first[name], None), CELLS[0])}").replace(" ", "\xa0")
+        f"{_head(frame, name)} {shortened(_cell(name, first[name], None), CELLS[0])}"
         for name in ("study", *configuration(frame))
         if name not in printed and chosen[name].nunique(dropna=False) == 1 and not _missing(first[name])
     ]
@@ -312,22 +272,20 @@ def _plain(name: str, value: Any) -> Any:
     return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _columns(
-    frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], importance: Sequence[str], for_people: bool
-) -> list[Column]:
+def _columns(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_people: bool) -> list[Column]:
     """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time."""
     quantities = quantities_of(frame)
     columns = []
-    for name in names:
+    for place, name in enumerate(names):
         values = runs[name].tolist()
-        place = importance.index(name)
+        is_number = runs[name].dtype.kind in "if"
         columns.append(
             Column(
                 clean(_head(frame, name)),
                 [_cell(name, value, quantities.get(name)) for value in values] if for_people else [],
-                right=runs[name].dtype.kind in "if",
+                right=is_number,
                 spare=place or None,
-                key=runs[name].dtype.kind not in "if",
+                key=not is_number,
                 values={} if for_people else {name: [_plain(name, value) for value in values]},
                 styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
             )
@@ -335,56 +293,21 @@ def _columns(
     return columns
 
 
-# -- the formats ------------------------------------------------------------------------------------------------------
-
-
-def _print(out: Console, listing: Listing, format: str) -> None:
-    common = listing.common.replace("\xa0", " ")
-    if format == "table":
-        _print_table(out, listing)
-        return
-    if format == "csv":
-        print(as_csv(listing.columns, clean if out.is_terminal else str), end="")  # a file holds what is there
-    elif format == "json":
-        print(json.dumps(records(listing.columns), indent=2, allow_nan=False))
-    elif format == "latex":
-        print(latex([Table("", listing.columns, [Note(common)] * bool(common))]), end="")
-    else:
-        print(f"{escaped(common)}\n\n" * bool(common) + as_markdown(listing.columns))
-    sys.stderr.write(f"{listing.count}\n")
-
-
-def _print_table(out: Console, listing: Listing) -> None:
-    most = out.width if out.is_terminal else 10_000
-    for line in textwrap.wrap(listing.common, most, break_on_hyphens=False):
-        out.print(line.replace("\xa0", " "), style="dim", soft_wrap=True)
-    if len(listing.runs):
-        columns = _narrowed(listing, out.width) if out.is_terminal else listing.columns
-        dropped = print_columns(out, columns)
-        if dropped:
-            more = f"{len(dropped)} column{'s'[: len(dropped) != 1]} more in a wider terminal or with --columns: "
-            names = [column.head for column in columns if column.head in dropped]
-            for line in textwrap.wrap(more + ", ".join(names), out.width, break_on_hyphens=False):
-                out.print(line, style="dim", soft_wrap=True)
-    if "error" not in [column.head for column in listing.columns]:
-        _print_errors(out, listing.runs)
-    out.print(listing.count, soft_wrap=True)
-
-
-def _narrowed(listing: Listing, room: int) -> list[Column]:
-    """The columns with run_ids and texts as short as it takes to have them all in so many columns of a terminal."""
-    columns = listing.columns
-    short = _short_run_ids(listing.runs["run_id"].tolist())
-    if short and width(columns) > room:
+def _narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
+    """The columns with run_ids and texts as short as it takes to have them all in a terminal."""
+    out = console()
+    if not out.is_terminal:
+        return columns
+    short = _short_run_ids(runs["run_id"].tolist())
+    if short and width(columns) > out.width:
         columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
     for most in CELLS:
-        if width(columns) > room:
-            columns = [_shortened(column, most) if column.key else column for column in columns]
+        if width(columns) > out.width:
+            columns = [
+                replace(column, cells=[shortened(cell, most) for cell in column.cells]) if column.key else column
+                for column in columns
+            ]
     return columns
-
-
-def _shortened(column: Column, most: int) -> Column:
-    return replace(column, cells=[shortened(cell, most) for cell in column.cells])
 
 
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
@@ -394,13 +317,9 @@ def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
     return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None
 
 
-def _print_errors(out: Console, runs: pd.DataFrame) -> None:
+def _errors(runs: pd.DataFrame) -> list[Note]:
     """What failed runs failed of, each error once."""
     errors = Counter(runs["error"].dropna().tolist())
-    for error, count in errors.most_common(ERRORS):
-        out.print(f"{count:,} failed: {clean(error)}", style="red", no_wrap=True, overflow="ellipsis")
-    if len(errors) > ERRORS:
-        out.print(
-            f"and {len(errors) - ERRORS:,} others; --columns run_id,error lists them",
-            soft_wrap=True,
-        )
+    notes = [Note(f"{count:,} failed: {error}", "red") for error, count in errors.most_common(ERRORS)]
+    more = len(errors) - ERRORS
+    return notes + [Note(f"and {more:,} others; --columns run_id,error lists them", "")] * (more > 0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from fitbench.analysis import scores, statistics
+from fitbench.analysis import statistics
 from fitbench.record.reading import Predictions
 from fitbench.tasks import Task
 
@@ -15,15 +14,13 @@ from fitbench.tasks import Task
 class PairedComparison:
     """McNemar's test of two runs on N examples.
 
-    `both`, `only_a`, `only_b` and `neither` count the examples that the runs classify correctly; `disagree` counts
-    those to which the runs give different classes.
+    `both`, `only_a`, `only_b` and `neither` count the examples that the runs classify correctly.
     """
 
     both: int
     only_a: int
     only_b: int
     neither: int
-    disagree: int
 
     @property
     def p(self) -> float:
@@ -37,16 +34,11 @@ class PairedComparison:
             f"correctly, A classifies {self.only_a:,} and B {self.only_b:,}; p = {self.p:.2g}."
         )
 
-    def content(self) -> dict[str, Any]:
-        """The test and its counts for JSON."""
-        return {"test": "mcnemar", **vars(self), "p": self.p}
-
 
 def _mcnemar(task: Task, a: Predictions, b: Predictions) -> PairedComparison:
     right_a, right_b = (task.paired_values(run.targets, run.outputs) for run in (a, b))
     parts = (right_a & right_b, right_a & ~right_b, ~right_a & right_b, ~right_a & ~right_b)
-    disagree = scores.predicted(a.outputs) != scores.predicted(b.outputs)
-    return PairedComparison(*(int(part.sum()) for part in (*parts, disagree)))
+    return PairedComparison(*(int(part.sum()) for part in parts))
 
 
 TESTS: dict[str, Callable[[Task, Predictions, Predictions], PairedComparison]] = {  # by `Task.paired_test`

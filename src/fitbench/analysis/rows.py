@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
+from fitbench.analysis import mixtures
 from fitbench.config import NOT_IDENTITY, with_current_names
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
@@ -31,7 +32,7 @@ IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
 TASK = ("task", "primary")
 FIXED = tuple(quantities([]))  # the numbers of every run that are no metrics
 DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test")
-ORIGIN = ("device", "attempts", "trial", "git.commit", "git.dirty")
+ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
 LAST = ("finished_at", "error")
 INFO = "metric_info"  # of a row, which is no column
 ERROR_BYTES = 65_536  # of error.txt that are read, from its end
@@ -150,6 +151,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
     row["trial"] = result.get("trial")
+    row["code"] = mixtures.code_text(result["code"])
     git = result.get("git") or {}
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
@@ -161,7 +163,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
 _PLACES = (  # of what is in every result: the column, and where it stands in result.json
     *((column, *column.rpartition(".")[::2]) for column in FIXED),
     *((column, "data", column.removeprefix("dataset.")) for column in DATASET),
-    *((column, "", column) for column in (*TASK, "device", "attempts")),
+    *((column, "", column) for column in (*TASK, "device", "threads", "attempts")),
 )
 
 
@@ -202,7 +204,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     }
     _flatten(config, "", row, "config.yaml: ")
     if state is State.failed:
-        row["error"] = _error(folder / "error.txt")
+        row["error"] = error_line(folder)
     elif state is State.pruned:
         pruned = reading.read_pruned(folder)
         row.update(_metric_values(pruned, ("train", "val")))
@@ -293,13 +295,16 @@ def _moment(text: str) -> datetime:
         raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None
 
 
-def _error(path: Path) -> str | None:
-    """The line of error.txt that says what failed: the first behind the last traceback, else the last line."""
+def error_line(folder: Path) -> str | None:
+    """The line of error.txt that says what failed: the first behind the last traceback, else the last line.
+
+    None where the file has gone, because the next attempt has begun.
+    """
     try:
-        with path.open("rb") as file:
+        with (folder / "error.txt").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
             text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:  # the next attempt has begun
+    except FileNotFoundError:
         return None
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]

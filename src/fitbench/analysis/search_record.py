@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -18,34 +17,16 @@ from fitbench import metrics
 from fitbench.errors import FitbenchError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record.files import read_object
-from fitbench.record.schemas import Direction, Search, TrialState, check
+from fitbench.record.schemas import Search, TrialState, check
 from fitbench.text import duration
 
 FILE = "search.json"
 SCHEMA = 1
 STATES = get_args(TrialState)
-DIRECTIONS = get_args(Direction)
 DIGITS = 4  # of an objective that nothing describes
-REACH = 3  # times the distance from the best value to the median: what an axis shows, if that is far less than all
 MOST_BYTES = 64 * 2**20  # of a file that is read
 
 Record = dict[str, Any]
-
-
-def window(values: Sequence[float], maximize: bool, others: Sequence[float] = ()) -> tuple[float, float]:
-    """The range that an axis shows of the values of finished trials, and of `others`: both ends among the values.
-
-    A few trials far below the rest would leave no room to tell the good ones apart. So the axis ends at `REACH` times
-    the distance from the best value to the median, if that is less than half of the whole range.
-    """
-    best = max(values) if maximize else min(values)
-    everything = [*values, *others]
-    worst = min(everything) if maximize else max(everything)
-    end = best + REACH * (median(values) - best)
-    if end != best and abs(worst - best) > 2 * abs(end - best):
-        inside = [value for value in everything if (value >= end if maximize else value <= end)]
-        worst = min(inside) if maximize else max(inside)
-    return min(worst, best), max(worst, best)
 
 
 def read_search(folder: Path) -> Record | None:
@@ -68,7 +49,7 @@ def read_search(folder: Path) -> Record | None:
 
 
 def parted(name: str) -> tuple[str, str]:
-    """A parameter's key, and the choices that it belongs to where the key has several parameters; else ''.
+    """A parameter's key, and the choice that it belongs to where the key has several parameters; else ''.
 
     'optimizer.learning_rate (optimizer=sgd)' becomes 'optimizer.learning_rate' and 'optimizer=sgd'.
     """
@@ -84,8 +65,8 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     last = {}
     for name in names:
         key, condition = parted(name)
-        chosen = [choice.partition("=")[2] for choice in condition.split(" and ") if choice]
-        last[name] = " ".join([key.replace("/", ".").rpartition(".")[2], *(f"({choice})" for choice in chosen)])
+        choice = condition.partition("=")[2]
+        last[name] = key.replace("/", ".").rpartition(".")[2] + (f" ({choice})" if choice else "")
     counts = Counter(last.values())
     return {name: short if counts[short] == 1 else name for name, short in last.items()}
 
@@ -126,6 +107,6 @@ def quantity_text(quantity: Quantity, value: float | None) -> str:
     return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
 
 
-def metric_text(name: str, value: float | None) -> str:
-    """The value of an objective of this name as people read it."""
-    return quantity_text(objective_quantity({"name": name, "direction": DIRECTIONS[0]}), value)
+def objective_text(objective: Mapping[str, Any], value: float | None) -> str:
+    """The value of an objective of search.json as people read it."""
+    return quantity_text(objective_quantity(objective), value)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
+from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.groups import EXAMPLES, resolutions
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
 from fitbench.tasks import TASKS
@@ -30,8 +32,6 @@ def resolutions_by_folder(frame: pd.DataFrame, quantity: Quantity) -> dict[str, 
     """The smallest step of a quantity in each run of a frame, by folder; see `groups.resolutions`."""
     import pandas as pd
 
-    from fitbench.analysis.groups import EXAMPLES, resolutions
-
     absent = pd.Series(math.nan, frame.index)
     counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}
     return dict(zip(frame["folder"].tolist(), resolutions(quantity, counts), strict=True))
@@ -45,6 +45,12 @@ def axis_label(of: Quantity | Metric) -> str:
 def metric_label(quantity: Quantity) -> str:
     """What a heading calls a metric without its part: 'macro F1' of 'test macro F1'."""
     return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
+
+
+def limits_of(name: str, described: Mapping[str, Metric]) -> Ends:
+    """The range of a metric that a run describes, or fitbench supplies; without ends for any other name."""
+    metric = described.get(name) or metrics.supplied(name)
+    return (metric.low, metric.high) if metric else UNLIMITED
 
 
 def with_capital(text: str) -> str:

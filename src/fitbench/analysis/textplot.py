@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from fitbench.analysis.axes import SMALLEST, UNLIMITED, Ends, axis_of, tick_texts
+from fitbench.analysis.palette import TERMINAL
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-TRAIN, VALIDATION, AXIS = "cyan", "yellow", "dim"
+AXIS = "dim"
+DASHES = {"train": (1, 0), "validation": (3, 3)}  # dots that are drawn and left out
 DOT_BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a braille character, by column and row
 MARGIN = 8  # characters left of a plot, for its numbers
+ROWS, COLUMNS = 2, 10  # for each tick, about
 
 Values = Sequence[float | None]
+Place = Callable[[float], int]  # the dot of a value, from 0
 
 
 def panel(
@@ -23,52 +29,73 @@ def panel(
     best_epoch: int | None,
     width: int,
     height: int,
+    limits: Ends = UNLIMITED,
 ) -> list[Text]:
     """One plot as lines of `width` characters: title, `height` rows, axis, epochs. Training is a full line,
-    validation a dashed one, and a mark on the axis is the best epoch. `epochs` are two or more.
+    validation a dashed one, and a mark on the axis is the best epoch. `epochs` are two or more; `limits` are the range
+    of the metric.
     """
     from rich.text import Text
 
     columns = width - MARGIN
-    low, high = _limits([value for value in (*train, *validation) if value is not None])
-    cells: dict[tuple[int, int], int] = {}
-    colours: dict[tuple[int, int], str] = {}
-    for values, colour, dash in ((train, TRAIN, (1, 0)), (validation, VALIDATION, (3, 3))):
-        points = [
-            None
-            if value is None
-            else (
-                round((epoch - epochs[0]) / (epochs[-1] - epochs[0]) * (2 * columns - 1)),
-                round((high - value) / (high - low) * (4 * height - 1)),
-            )
-            for epoch, value in zip(epochs, values, strict=True)
-        ]
-        for i, (x, y) in enumerate(_dots(points)):
-            if i % sum(dash) < dash[0]:
-                cell = (x // 2, y // 4)
-                cells[cell] = cells.get(cell, 0) | DOT_BITS[x % 2][y % 4]
-                colours[cell] = colour
+    across = axis_of(epochs, margin=0.0, log=False)
+    up = axis_of([value for value in (*train, *validation) if value is not None], limits, margin=0.0)
 
+    def x(epoch: float) -> int:
+        return round(across.place(epoch) * (2 * columns - 1))
+
+    def y(value: float) -> int:
+        return round((1 - up.place(value)) * (4 * height - 1))
+
+    cells = _cells(epochs, {"train": train, "validation": validation}, x, y, up.log)
+    ticks = up.ticks(height // ROWS)
+    numbers = dict(zip((y(tick) // 4 for tick in ticks), tick_texts(ticks, up.log), strict=True))
     lines = [Text(" " * MARGIN + title, style="bold")]
     for row in range(height):
-        number = {0: high, height // 2: high - (high - low) * (height // 2 * 4 + 2) / (4 * height - 1), height - 1: low}
-        label = _short(number[row]) if row in number else ""
-        line = Text(f"{label:>{MARGIN - 2}} ", style=AXIS).append("┤" if label else "│")
+        number = numbers.get(row, "").rjust(MARGIN - 2).ljust(MARGIN - 1)[: MARGIN - 1]
+        line = Text(number, style=AXIS).append("┤" if row in numbers else "│")
         for column in range(columns):
-            bits = cells.get((column, row), 0)
-            line.append(chr(0x2800 + bits) if bits else " ", style=f"not dim {colours[column, row]}" if bits else "")
+            bits, colour = cells.get((column, row), (0, ""))
+            line.append(chr(0x2800 + bits) if bits else " ", style=f"not dim {colour}" if bits else "")
         lines.append(line)
     axis = ["─"] * columns
     if best_epoch is not None:
-        axis[min(columns - 1, round((best_epoch - epochs[0]) / (epochs[-1] - epochs[0]) * (2 * columns - 1)) // 2)] = (
-            "▲"
-        )
+        axis[x(best_epoch) // 2] = "▲"
     lines.append(Text(" " * (MARGIN - 1) + "└" + "".join(axis), style=AXIS))
-    first, last = str(epochs[0]), str(epochs[-1])
-    lines.append(Text(" " * MARGIN + first + last.rjust(columns - len(first)), style=AXIS))
+    lines.append(Text(" " * MARGIN + _under(across.ticks(columns // COLUMNS, whole=True), x, columns), style=AXIS))
     for line in lines:
         line.pad_right(width - line.cell_len)
     return lines
+
+
+def _cells(
+    epochs: Sequence[int], series: Mapping[str, Values], x: Place, y: Place, log: bool
+) -> dict[tuple[int, int], tuple[int, str]]:
+    """The bits and the colour of each braille character, by its column and row."""
+    cells: dict[tuple[int, int], tuple[int, str]] = {}
+    for name, values in series.items():
+        on, off = DASHES[name]
+        points = [
+            None if value is None or (log and value <= SMALLEST) else (x(epoch), y(value))
+            for epoch, value in zip(epochs, values, strict=True)
+        ]
+        for i, (across, down) in enumerate(_dots(points)):
+            if i % (on + off) < on:
+                cell = (across // 2, down // 4)
+                bits, _ = cells.get(cell, (0, ""))
+                cells[cell] = (bits | DOT_BITS[across % 2][down % 4], TERMINAL[name])
+    return cells
+
+
+def _under(ticks: Sequence[float], x: Place, columns: int) -> str:
+    """The numbers of the epochs below their places."""
+    line = ""
+    for tick in ticks:
+        text = f"{tick:.0f}"
+        at = min(x(tick) // 2, columns - len(text))
+        if at >= len(line) + bool(line):
+            line = line.ljust(at) + text
+    return line
 
 
 def _dots(points: Sequence[tuple[int, int] | None]) -> Iterator[tuple[int, int]]:
@@ -85,24 +112,6 @@ def _dots(points: Sequence[tuple[int, int] | None]) -> Iterator[tuple[int, int]]
         before = point
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """The lowest and the highest value, a little apart where both are equal."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    apart = 0.0 if high > low else max(abs(high) * 0.05, 1e-3)
-    return low - apart, high + apart
-
-
-def _short(value: float) -> str:
-    """A number in at most six characters."""
-    if value and not 1e-3 <= abs(value) < 1e4:
-        return f"{value:.0e}"
-    for digits in (3, 2, 1):
-        text = f"{value:.{digits}f}"
-        if len(text) <= MARGIN - 2:
-            return text
-    return f"{value:.0f}"
-
-
 def beside(first: Sequence[Text], second: Sequence[Text], gap: int) -> list[Text]:
     """Two plots of equal height next to each other."""
     from rich.text import Text
@@ -116,9 +125,9 @@ def legend(has_train: bool, has_validation: bool, best_epoch: int | None) -> Tex
 
     entries = []
     if has_train:
-        entries.append(Text.assemble(("━━━ ", TRAIN), ("train", AXIS)))
+        entries.append(Text.assemble(("━━━ ", TERMINAL["train"]), ("train", AXIS)))
     if has_validation:
-        entries.append(Text.assemble(("╍╍╍ ", VALIDATION), ("validation", AXIS)))
+        entries.append(Text.assemble(("╍╍╍ ", TERMINAL["validation"]), ("validation", AXIS)))
     if best_epoch is not None:
         entries.append(Text(f"▲ best epoch, {best_epoch}", style=AXIS))
     return Text(" " * MARGIN).append(Text("   ").join(entries))

@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics, quantities
+from fitbench.analysis.axes import LARGEST
+from fitbench.analysis.filters import parse, select
+from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis.groups import Group, default_keys, group
 from fitbench.analysis.series import series
-from fitbench.charts import charts, paper
+from fitbench.charts import paper
+from fitbench.charts.bars import chart_of_bars
+from fitbench.charts.chart import Chart
+from fitbench.charts.curves import chart_of_curves
+from fitbench.charts.parallel import chart_of_parallel, varying_keys
+from fitbench.charts.scatter import chart_of_scatter
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity
 from fitbench.text import clean, console
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from fitbench.analysis.groups import Group
-    from fitbench.charts.charts import Chart
-
-KINDS = ("curves", "bars", "scatter", "parallel")
 
 
 def plot(
@@ -39,10 +44,10 @@ def plot(
 
     Args:
         paths: as `frame.load_runs` takes them; none: outputs/.
-        kind: curves, bars, scatter or parallel.
+        kind: one of `KINDS`.
         output: .png, .svg or .pdf, in a folder that exists.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`, and all columns
-            that vary for parallel coordinates (`charts.varying_keys`).
+            that vary for parallel coordinates (`parallel.varying_keys`).
         metric: None: the primary metric of the runs, on the test part; for curves on the validation part.
         x: of a scatter, the metric that is the cost; None: parameters.
         where: a filter, see `filters`.
@@ -53,50 +58,15 @@ def plot(
         FitbenchError: the file cannot be written.
     """
     _check(kind, output, x, width)
-    if where is not None:
-        from fitbench.analysis.filters import parse
-
-        parse(where)
-
-    from fitbench.analysis.frame import column, load_runs, quantities_of, say_left_out
-    from fitbench.analysis.groups import default_keys, group
-
-    frame = load_runs(*paths)
-    say_left_out(frame)
-    unread = len(frame.attrs["left_out"])
-    if where is not None:
-        from fitbench.analysis.filters import select
-
-        count = len(frame)
-        frame = select(frame, where)
-        if not len(frame):
-            raise RequestError(f"--where keeps none of the {count} runs")
-    available = quantities_of(frame)
-    measured = _measured_by_epoch(metric, frame) if kind == "curves" else _measured(metric, frame)
-    cost = quantities.find(x or "parameters", available)
-    columns = [measured.column, *([cost.column] if kind == "scatter" else [])]
-    too_large = (frame[columns].abs() > charts.LARGEST).any(axis=1)
+    frame = _read(paths, where)
+    asked = KINDS[kind]
+    measured, cost = asked.measured(metric, frame), quantities.find(x or "parameters", quantities_of(frame))
+    too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)
+    others = {"too large to draw": int(too_large.sum()), "unreadable": len(frame.attrs["left_out"])}
     frame = frame[~too_large]
-    if by is not None:
-        keys = [column(frame, name.strip()) for name in by.split(",")]
-    else:
-        keys = charts.varying_keys(frame) if kind == "parallel" else default_keys(frame)
-    groups = group(frame, keys, measured)
-    uncounted = _uncounted(groups) + Counter({"too large to draw": int(too_large.sum()), "unreadable": unread})
-    groups = [each for each in groups if each.values]
-    if not groups:
-        raise RequestError(f"none of the runs can be shown: {_counted(uncounted)}")
-    _warn_of_mixed(groups)
-
-    size = width or ("full" if kind == "parallel" else "column")
-    if kind == "curves":
-        chart = charts.chart_of_curves(groups, frame, measured, size)
-    elif kind == "bars":
-        chart = charts.chart_of_bars(groups, measured, size)
-    elif kind == "scatter":
-        chart = charts.chart_of_scatter(groups, frame, measured, cost, size)
-    else:
-        chart = charts.chart_of_parallel(groups, measured, size)
+    keys = asked.keys(frame) if by is None else [column(frame, name.strip()) for name in by.split(",")]
+    groups, uncounted = _groups(frame, keys, measured, others)
+    chart = asked.draw(Selected(groups, frame, measured, cost, width or asked.width))
     _write(chart, output)
     _print(chart, output, keys, uncounted + Counter(chart.left_out))
 
@@ -123,10 +93,59 @@ def _check(kind: str, output: Path, x: str | None, width: str | None) -> None:
         raise RequestError("--x goes with --kind scatter alone")
 
 
+# -- the runs ---------------------------------------------------------------------------------------------------------
+
+
+def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
+    """The runs below the paths that the filter keeps, one or more; what cannot be read is named on stderr."""
+    if where is not None:
+        parse(where)
+    frame = load_runs(*paths)
+    say_left_out(frame)
+    if where is None:
+        return frame
+    kept = select(frame, where)
+    if not len(kept):
+        raise RequestError(f"--where keeps none of the {len(frame)} runs")
+    return kept
+
+
+def _groups(
+    frame: pd.DataFrame, keys: Sequence[str], measured: Quantity, others: Mapping[str, int]
+) -> tuple[list[Group], Counter[str]]:
+    """The groups that have a value, and how many runs do not count by reason, with `others` among them."""
+    groups = group(frame, keys, measured)
+    uncounted: Counter[str] = Counter()
+    for each in groups:
+        uncounted.update(each.uncounted)
+        uncounted["recorded twice"] += len(each.repeated)
+    uncounted.update(others)
+    groups = [each for each in groups if each.values]
+    if not groups:
+        raise RequestError(f"none of the runs can be shown: {_counted(uncounted)}")
+    mixed = list(dict.fromkeys(key for each in groups for key in each.mixed))
+    if mixed:
+        text = f"runs of one group by {', '.join(groups[0].keys)} differ in {', '.join(mixed)}"
+        sys.stderr.write(f"fitbench: {clean(text)}; add that to --by, or choose with --where\n")
+    return groups, uncounted
+
+
+# -- the kinds --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What is drawn: groups, best first, of the runs of a frame, by a metric and its cost, in a width of a paper."""
+
+    groups: list[Group]
+    frame: pd.DataFrame
+    metric: Quantity
+    cost: Quantity
+    width: str
+
+
 def _measured(metric: str | None, frame: pd.DataFrame) -> Quantity:
     """The quantity that the runs are ranked by."""
-    from fitbench.analysis.frame import primary_of, quantities_of
-
     return quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
 
 
@@ -136,8 +155,6 @@ def _measured_by_epoch(metric: str | None, frame: pd.DataFrame) -> Quantity:
     Raises:
         RequestError: the runs do not record it, or epochs do not measure it.
     """
-    from fitbench.analysis.frame import primary_of, quantities_of
-
     available = quantities_of(frame)
     by_epoch = series(available)
     name = (metric or metrics.join("val", primary_of(frame))).removeprefix("metrics.")
@@ -148,20 +165,25 @@ def _measured_by_epoch(metric: str | None, frame: pd.DataFrame) -> Quantity:
     return quantity
 
 
-def _uncounted(groups: Sequence[Group]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for group in groups:
-        total.update(group.uncounted)
-        total["recorded twice"] += len(group.repeated)
-    return +total
+@dataclass(frozen=True)
+class Kind:
+    """A kind of chart: how it is drawn, and what it shows unless the request says otherwise."""
+
+    draw: Callable[[Selected], Chart]
+    measured: Callable[[str | None, pd.DataFrame], Quantity] = _measured
+    keys: Callable[[pd.DataFrame], list[str]] = default_keys
+    width: str = "column"
 
 
-def _warn_of_mixed(groups: Sequence[Group]) -> None:
-    mixed = list(dict.fromkeys(key for group in groups for key in group.mixed))
-    if mixed:
-        keys = ", ".join(groups[0].keys)
-        text = f"runs of one group by {keys} differ in {', '.join(mixed)}; add that to --by, or choose with --where"
-        sys.stderr.write(f"fitbench: {clean(text)}\n")
+KINDS = {
+    "curves": Kind(lambda of: chart_of_curves(of.groups, of.frame, of.metric, of.width), measured=_measured_by_epoch),
+    "bars": Kind(lambda of: chart_of_bars(of.groups, of.metric, of.width)),
+    "scatter": Kind(lambda of: chart_of_scatter(of.groups, of.frame, of.metric, of.cost, of.width)),
+    "parallel": Kind(lambda of: chart_of_parallel(of.groups, of.metric, of.width), keys=varying_keys, width="full"),
+}
+
+
+# -- what is written --------------------------------------------------------------------------------------------------
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

@@ -1,13 +1,13 @@
 """A model's settings, checked against its builder's signature before data are read and without importing Keras."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
 from fitbench.config.annotations import Requires
-from fitbench.config.errors import fields_of, validated
+from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import plain
 from fitbench.config.schema import Config
 from fitbench.config.signatures import signature_of
@@ -85,10 +85,20 @@ def _holds_target(value: Any) -> bool:
 
 def _check_requirements(config: Config, schema: type[BaseModel]) -> None:
     for name, field in fields_of(schema).items():
-        for item in field.metadata:
-            if isinstance(item, Requires) and config.model.get(name) == item.value:
-                value: Any = plain(config)
-                for part in item.key.split("."):
-                    value = value[part]
-                if value != item.needed:
-                    raise RequestError(f"model.{name}={item.value} goes with {item.key}={item.needed}: {item.reason}")
+        for item in _requirements(annotation_of(field)):
+            if config.model.get(name) != item.value:
+                continue
+            value: Any = plain(config)
+            for part in item.key.split("."):
+                value = value[part]
+            if value != item.needed:
+                raise RequestError(f"model.{name}={item.value} goes with {item.key}={item.needed}: {item.reason}")
+
+
+def _requirements(annotation: Any) -> Iterator[Requires]:
+    """What an annotated type requires, also where it is one of several."""
+    for part in get_args(annotation):
+        if isinstance(part, Requires):
+            yield part
+        else:
+            yield from _requirements(part)

@@ -80,7 +80,7 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
             parts = [part]
             break
     if detail["type"] == "extra_forbidden":
-        return _no_such_key(key, section, keys, top)
+        return no_such_key(key, section, keys, top)
     if detail["type"] == "missing":
         return f"{key} is missing; it must be {describe(annotation)}"
     if detail["type"] == "string_unicode":  # a key, as pydantic takes any other text
@@ -119,10 +119,23 @@ def _item(values: Any, part: Any) -> Any:
     return values.get(names.get(part))
 
 
-def _no_such_key(key: str, section: str, keys: list[str], top: str) -> str:
-    near = difflib.get_close_matches(key.removeprefix(f"{section}."), keys, n=1)
-    mean = f"did you mean {section and section + '.'}{near[0]}? " if near else ""
-    return f"{key}: there is no such key; {mean}{section or top} has {', '.join(keys)}"
+def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top level") -> str:
+    """The line about a key that does not exist: the nearest key, or all keys of its section.
+
+    Args:
+        key: the full key.
+        section: the key of the section that it is in; empty for the top level.
+        keys: what the section has.
+        top: what the message calls the top level.
+    """
+    near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
+    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys)}")
+
+
+def nearest(name: str, names: Sequence[str], prefix: str = "") -> str:
+    """The sentence that asks whether the name most like this one was meant; empty if none is like it."""
+    near = difflib.get_close_matches(name, names, n=1)
+    return f". Did you mean {prefix}{near[0]}?" if near else ""
 
 
 def _shown(value: Any) -> str:

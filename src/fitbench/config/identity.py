@@ -18,6 +18,7 @@ NOT_IDENTITY = (
     "device",
     "threads",
     "force",
+    "code",
     "retry_failed",
     "fail_fast",
     "workers",
@@ -33,6 +34,7 @@ NOT_IDENTITY = (
 # new key renames no run. Null and empty values are never hashed.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
+    "code": "recorded",
     "workers": 1,
     "metrics": ["accuracy"],
     "data.preprocess": None,

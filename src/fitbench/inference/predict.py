@@ -172,7 +172,7 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
     with writing(None):
         print_scores(_stderr() if rows_on_stdout else console(), tally.matrix, reader.classes)
     if options.confusion is not None:
-        from fitbench.charts.pictures import draw_confusion
+        from fitbench.charts.confusion import draw_confusion
 
         true, predicted = (np.repeat(side.ravel(), tally.matrix.ravel()) for side in np.indices(tally.matrix.shape))
         title = f"{reader.run_id}, {labelled:,} images"

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fitbench.data.builtin import SHA256
+from fitbench.data.builtin import BUILTIN
 from fitbench.data.image_files import fitted
 from fitbench.inference.photos import BOX, like_mnist
 
 Shape = tuple[int, int, int]  # height, width, channels
 
-MNIST = (SHA256["mnist"], SHA256["mnist_5k"])
+MNIST = (BUILTIN["mnist"].sha256, BUILTIN["mnist_5k"].sha256)
 
 
 class Prepare(Enum):

@@ -162,20 +162,23 @@ def _open(folder: Path, result: dict[str, Any], own_code: Sequence[Foreign], tru
     import fitbench.models.layers  # noqa: F401  # registers the layers
     from fitbench.training import backend
     from fitbench.training.evaluate import compiled
+    from fitbench.training.reasons import reason
 
     path = folder / "model.keras"
     objects = _import(own_code, result, path)
     try:
         model = keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=not trust)
     except Exception as error:  # a damaged or hostile file can make Keras raise anything
-        raise FitbenchError(f"{path}: Keras cannot load it: {_first_line(error)}") from error
+        raise FitbenchError(f"{path}: Keras cannot load it: {reason(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
     classes, shape = tuple(result["data"]["classes"]), _image_shape(model, path)
     predict = compiled(model, shape)
     try:
         with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
             outputs = predict(np.zeros((2, *shape), np.uint8))
     except Exception as error:
-        raise FitbenchError(f"{path}: does not take images, uint8 {shape}: {_first_line(error)}") from error
+        raise FitbenchError(f"{path}: does not take images, uint8 {shape}: {reason(error)}") from error
     if outputs.shape != (2, task_of(result["task"]).outputs(classes)):
         raise FitbenchError(
             f"{path}: the model has {outputs.shape[1:]} outputs per image; result.json has {len(classes)} classes"
@@ -183,7 +186,7 @@ def _open(folder: Path, result: dict[str, Any], own_code: Sequence[Foreign], tru
     return Reader(folder, result, model, shape, classes, predict)
 
 
-def _image_shape(model: object, path: Path) -> tuple[int, int, int]:
+def _image_shape(model: keras.Model, path: Path) -> tuple[int, int, int]:
     shape = getattr(model, "input_shape", None)
     if not (isinstance(shape, tuple) and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:])):
         raise FitbenchError(f"{path}: takes {shape}; expected images, [batch, height, width, channels]")
@@ -209,8 +212,3 @@ def _import(own_code: Sequence[Foreign], result: dict[str, Any], path: Path) -> 
             ) from error
     values = {each.registered_name: getattr(loaded.get(each.module), each.name, None) for each in own_code}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).rpartition("Exception encountered: ")[2].strip().splitlines()  # Keras puts the cause last
-    return (lines[0] if lines else type(error).__name__)[:300]

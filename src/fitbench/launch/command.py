@@ -148,7 +148,7 @@ class Task:
 
 def _remove_refused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
-    refusal = {".hydra", "config.yaml", "error.txt", "train.log"}
+    refusal = {"config.yaml", "error.txt", "train.log"}
     if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
         shutil.rmtree(folder)
 

@@ -1,16 +1,20 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fitbench.config import Config
+from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
+from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, read_result
+
+FingerprintOf = Callable[[Path], str | None]
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:
@@ -41,19 +45,22 @@ def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:
     return evaluate_lacking(config, folder_of(config))
 
 
-def recorded(config: Config) -> dict[str, Any] | None:
+def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dict[str, Any] | None:
     """Return the recorded result of a configuration, or None if the run has to be trained.
+
+    `fingerprint_of` looks at the files of a data set; the runs of a sweep share what it found.
 
     Raises:
         FitbenchError: result.json is damaged.
-        RequestError: the run was recorded with other data.
+        RequestError: the run was recorded with other data or other code of the user's.
     """
     folder = folder_of(config)
     if config.force or state_of(folder) is not State.finished:
         return None
     _remove_leftovers(folder)
     result = read_result(folder)
-    _check_data(config, result, folder)
+    check_recorded(config, result, folder)
+    _check_data(config, result, folder, fingerprint_of)
     return result
 
 
@@ -64,32 +71,34 @@ def _remove_leftovers(folder: Path) -> None:
             tidy(folder)
 
 
-def _check_data(config: Config, result: dict[str, Any], folder: Path) -> None:
+def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprint_of: FingerprintOf) -> None:
     """Refuse data that differ from the recorded ones: the path of a data set is not part of the run's identity.
 
+    The data are read only if their path or fingerprint is not the recorded one. A data set that is gone, which nobody
+    can have changed, is not missed.
+
     Raises:
-        RequestError: another path, or a changed file, holds other data.
+        RequestError: the files hold other images, or their classes have other names.
+        DataError: the files cannot be read.
     """
-    path = getattr(config.data, "path", None)
+    path, recorded = getattr(config.data, "path", None), result["data"]
     recorded_path = result["config"]["data"].get("path")
-    if path is None or (path == recorded_path and not _changed_since(Path(path), result["finished_at"])):
+    if path is None or (path == recorded_path and fingerprint_of(Path(path)) in (None, recorded.get("fingerprint"))):
         return
     from fitbench.data.loading import load
 
-    sha256 = load(config.data).sha256
-    if sha256 != result["data"]["sha256"]:
-        raise RequestError(
-            f"{folder.name} is recorded with other data: {recorded_path} had SHA-256 {result['data']['sha256'][:8]}, "
-            f"{path} has {sha256[:8]}; give this data set another name, such as data.name=other"
-        )
-
-
-def _changed_since(path: Path, finished_at: str) -> bool:
-    """Whether a file, or an entry of a folder, was written after a time (ISO 8601). False if the path is gone."""
-    if not path.exists():
-        return False
-    newest = max(entry.stat().st_mtime for entry in [path, *(path.iterdir() if path.is_dir() else ())])
-    return newest > datetime.fromisoformat(finished_at).timestamp()
+    data = load(config.data)
+    if data.sha256 != recorded["sha256"]:
+        difference = f"{recorded_path} had SHA-256 {recorded['sha256'][:8]}, {path} has {data.sha256[:8]}"
+    elif list(data.classes) != recorded["classes"]:
+        theirs, ours = (", ".join(names[:5]) for names in (recorded["classes"], data.classes))
+        difference = f"{recorded_path} had the classes {theirs}, {path} has {ours}"
+    else:
+        return
+    raise RequestError(
+        f"{folder.name} is recorded with other data: {difference}; give this data set another name, such as "
+        "data.name=other"
+    )
 
 
 def cannot_write(error: OSError) -> str:

@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
+from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import FitbenchError
 from fitbench.launch.job import recorded
 from fitbench.launch.progress import SweepProgress
@@ -71,9 +73,10 @@ def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
     skipped: set[Path] = set()
     errors: dict[Path, str] = {}
     to_evaluate = 0
+    fingerprint_of = cache(fingerprint)  # of files that may be many, looked at once for all jobs
     for job in jobs:
         try:
-            result = recorded(job.config)
+            result = recorded(job.config, fingerprint_of)
             if result is not None and not lacking(job.config, result):
                 skipped.add(job.folder)
             elif result is not None or job.config.retry_failed or state_of(job.folder) is not State.failed:

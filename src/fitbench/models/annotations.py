@@ -33,4 +33,7 @@ Activation = Literal[
     "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid",
     "hard_sigmoid", "softplus", "softsign", "linear", "scaled_tanh",
 ]  # fmt: skip
-OutputActivation = Literal["scaled_tanh", "tanh", "sigmoid"]
+OutputActivation = Annotated[
+    Literal["scaled_tanh", "tanh", "sigmoid"],
+    Requires("sigmoid", "training.loss", "mean_squared_error", "the other losses are computed from logits"),
+]

@@ -1,4 +1,4 @@
-"""The run folder: where it lies, which state its files say it is in, and what killed processes left in it."""
+"""The run folder: where it lies, and which state its files say it is in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fitbench.config import Config, run_id
 from fitbench.record.claims import claimed
-from fitbench.record.files import UNFINISHED
 
 
 class State(Enum):
@@ -40,11 +39,6 @@ def state_of(folder: Path) -> State:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what killed processes left: files that were not whole yet and, of a finished run, the checkpoints.
-
-    Only for the holder of the claim.
-    """
-    for path in [*folder.glob(UNFINISHED), *folder.glob(f"checkpoint/{UNFINISHED}")]:
-        path.unlink(missing_ok=True)
+    """Remove the checkpoints that a killed process has left of a finished run. Only for the holder of the claim."""
     if (folder / "result.json").exists() and (folder / "checkpoint").exists():
         shutil.rmtree(folder / "checkpoint")

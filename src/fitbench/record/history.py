@@ -7,13 +7,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fitbench.record.files import write_whole
+from fitbench.record.files import check_fence, write_whole
 
 
 def append_history(folder: Path, epoch: dict[str, Any]) -> None:
-    """Append one epoch to history.jsonl, on a line of its own even behind a torn one."""
+    """Append one epoch to history.jsonl, on a line of its own even behind a torn one.
+
+    Raises:
+        Claimed: this process had a claim on the folder and has lost it.
+    """
     path = folder / "history.jsonl"
     line = json.dumps(epoch, allow_nan=False).encode() + b"\n"
+    check_fence(path)
     with path.open("a+b") as file:
         end = file.seek(0, os.SEEK_END)
         if end:

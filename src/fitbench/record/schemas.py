@@ -182,6 +182,9 @@ class TrainedData(Record):
 
     name: str = Field(description="the name of the data set")
     sha256: str = Field(description="SHA-256 of the arrays, 64 hexadecimal digits")
+    fingerprint: str | None = Field(
+        None, description="SHA-256 of the names, sizes and times of the user's files; null for a built-in data set"
+    )
     train: Whole = Field(description="the number of training examples")
     validation: Whole = Field(description="the number of examples that were held back for validation")
     test: Whole = Field(description="the number of test examples")
@@ -322,7 +325,9 @@ class Claim(Record):
     """claim.json: the process that works on a run. The file's time of modification is the heartbeat."""
 
     host: InstanceOf[str] = Field(description="the name of the host; it may hold characters that UTF-8 does not have")
-    pid: Annotated[int, Ge(1), Lt(2**31)] = Field(description="the process's number on its host")
+    boot: str | None = Field(None, description="the identity of the host's boot; null: unknown")
+    namespace: str | None = Field(None, description="the process namespace in which `pid` counts; null: unknown")
+    pid: Annotated[int, Ge(1), Lt(2**31)] = Field(description="the process's number in its namespace")
     start: str = Field(description="when the process began, in clock ticks since the host's boot")
     job: str | None = Field(None, description="<cluster>:<number> of the Slurm job")
     restarts: Whole = Field(0, description="how often Slurm has requeued the job")

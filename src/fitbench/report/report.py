@@ -16,16 +16,23 @@ import string
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
+from fitbench.analysis import palette
+from fitbench.analysis.filters import parse, select
+from fitbench.analysis.frame import load_runs, primary_of, quantities_of, say_left_out
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
+from fitbench.report.content import collect
 from fitbench.text import clean
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCRIPTS = (  # in this order
-    "data.js", "state.js", "plane.js", "curves.js", "scatter.js", "parallel.js", "tables.js", "comparison.js",
-    "search.js", "filter.js", "detail.js", "main.js",
+    "elements.js", "data.js", "axes.js", "looks.js", "state.js", "chart.js", "curves.js", "scatter.js", "parallel.js",
+    "tables.js", "comparison.js", "trials.js", "search.js", "filter.js", "detail.js", "predictions.js", "main.js",
 )  # fmt: skip
 
 
@@ -54,23 +61,7 @@ def report(
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    if where is not None:
-        from fitbench.analysis.filters import parse
-
-        parse(where)
-
-    from fitbench.analysis.frame import load_runs, primary_of, quantities_of, say_left_out
-    from fitbench.report.content import collect
-
-    frame = load_runs(*paths)
-    count = len(frame)
-    if where is not None:
-        from fitbench.analysis.filters import select
-
-        frame = select(frame, where)
-    if not len(frame):
-        say_left_out(frame)
-        raise RequestError(f"--where keeps none of the {count} runs" if count else "none of the runs can be read")
+    frame = _read(paths, where)
     ranking = quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
     content = collect(frame, by.split(",") if by is not None else [], ranking, paths)
     frame.attrs["left_out"] = content["left_out"]
@@ -82,11 +73,25 @@ def report(
     print(clean(out))
 
 
+def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
+    """The runs below the paths that the filter keeps, one or more."""
+    if where is not None:
+        parse(where)
+    frame = load_runs(*paths)
+    kept = select(frame, where) if where is not None else frame
+    if not len(kept):
+        say_left_out(frame)
+        raise RequestError(
+            f"--where keeps none of the {len(frame)} runs" if len(frame) else "none of the runs can be read"
+        )
+    return kept
+
+
 def page(content: Mapping[str, Any]) -> str:
     """The HTML of what `collect` gives: one file with its styles, scripts and data, which may load nothing else."""
     folder = resources.files("fitbench.report") / "page"
     script = '"use strict";\n' + "".join((folder / name).read_text("utf-8") for name in SCRIPTS)
-    style = "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))
+    style = _colours() + "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))
     policy = (
         f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'"
@@ -94,6 +99,15 @@ def page(content: Mapping[str, Any]) -> str:
     return string.Template((folder / "report.html").read_text("utf-8")).substitute(
         policy=policy, title=html.escape(content["title"]), style=style, script=script, data=_embedded(content)
     )
+
+
+def _colours() -> str:
+    """The palette as variables of CSS: --c0 and so on, --others, and --ramp0 to the last one of --ramp."""
+    named = {f"c{i}": colour for i, colour in enumerate(palette.SERIES)} | {"others": palette.OTHERS}
+    named |= {f"ramp{i}": colour for i, colour in enumerate(palette.RAMP)}
+    variables = [f"--{name}: light-dark({colour.light}, {colour.dark});" for name, colour in named.items()]
+    ramp = ", ".join(f"var(--ramp{i})" for i in range(len(palette.RAMP)))
+    return ":root {\n  " + "\n  ".join([*variables, f"--ramp: {ramp};"]) + "\n}\n"
 
 
 def _source(text: str) -> str:

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fitbench.analysis.axes import window
 from fitbench.analysis.groups import text
-from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names, window
+from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names
 from fitbench.analysis.series import axis_label
 from fitbench.errors import FitbenchError
 from fitbench.quantities import Quantity
+from fitbench.report.curves import LeftOut
+from fitbench.report.measures import Recorded, about
 
 TRIALS = 5_000  # that a page shows
 BEST = 100  # of further ones
@@ -20,10 +23,7 @@ PARAMETERS = 40  # that a page shows
 
 
 def collect(
-    folders: Sequence[str],
-    paths: Sequence[str | Path],
-    left_out: list[tuple[str, str]],
-    recorded: Mapping[str, Quantity],
+    folders: Sequence[str], paths: Sequence[str | Path], left_out: LeftOut, recorded: Recorded
 ) -> list[dict[str, Any]]:
     """The searches of the studies that hold these run folders, as JSON holds them; damaged ones join `left_out`.
 
@@ -45,9 +45,7 @@ def collect(
     return collected
 
 
-def _collected(
-    record: Record, study: str, run_at: Mapping[str, int], recorded: Mapping[str, Quantity]
-) -> dict[str, Any]:
+def _collected(record: Record, study: str, run_at: Mapping[str, int], recorded: Recorded) -> dict[str, Any]:
     """A search for page/search.js: lists that are about trials are in their order, and so are positions of trials."""
     every = record["trials"]
     kept = sorted({*range(min(len(every), TRIALS)), *record["best"][:BEST]})
@@ -94,24 +92,15 @@ def _summary(record: Record) -> str:
 
 
 def _objective(record: Record, number: int, quantity: Quantity, trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """An objective as page/search.js takes it; `low` and `high` are the ends of its axis."""
+    """An objective as page/search.js takes it; `shown` are the ends of its axis."""
     finished = [trial["values"][number] for trial in record["trials"] if trial["state"] == "finished"]
     pruned = [trial["values"][number] for trial in record["trials"] if trial["state"] == "pruned" and trial["values"]]
-    is_cost = quantity.metric is None  # a size or a time, whose whole range matters
-    low, high = 0.0, 1.0
-    if is_cost and finished + pruned:
-        low, high = min(finished + pruned), max(finished + pruned)
-    elif finished + pruned:
-        low, high = window(finished or pruned, quantity.higher_is_better, pruned)
+    some = finished or pruned or [0.0, 1.0]
     return {
+        **about(quantity),
         "name": record["objectives"][number]["name"],
         "label": axis_label(quantity),
-        "kind": "seconds" if quantity.unit == "s" else "integer" if is_cost else "metric",
-        "digits": quantity.digits,
-        "better": "higher" if quantity.higher_is_better else "lower",
-        "low": low,
-        "high": high,
-        "log": is_cost and low > 0 and high >= 10 * low,
+        "shown": window(some, quantity.higher_is_better, pruned, whole=quantity.metric is None),
         "values": [_value_of(trial, number) for trial in trials],
     }
 

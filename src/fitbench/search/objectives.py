@@ -10,12 +10,11 @@ from fitbench import metrics, quantities, user_metrics
 from fitbench.config import TASK, Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.search.settings import DIRECTIONS, Pruner, Settings
+from fitbench.search.settings import Settings
 from fitbench.tasks import task_of
-from fitbench.text import duration
 
-COSTS = ("parameters", "fit_seconds", "seconds")  # objectives that are no metrics
-COLUMNS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
+# Objectives that are no metrics, with their columns.
+COSTS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,6 @@ class Objective:
             return None
         return epoch.get(metrics.history_key(self.part, self.metric.name))
 
-    def text(self, value: float) -> str:
-        """A value for people."""
-        if self.metric is not None:
-            return f"{value:.{self.metric.digits}f}"
-        return f"{value:,.0f}" if self.name == "parameters" else duration(value)
-
     def best(self, values: list[float]) -> float:
         """The best of these values."""
         return max(values) if self.direction == "maximize" else min(values)
@@ -78,18 +71,16 @@ def objectives(settings: Settings, config: Config) -> list[Objective]:
         config: the configuration of a trial, which defines the metrics.
 
     Raises:
-        RequestError: an objective does not exist, is of the test set, or does not fit the direction.
+        RequestError: an objective does not exist, is there twice or is of the test set, or there are more or fewer
+            directions than objectives.
     """
-    names = settings.objective if isinstance(settings.objective, list) else [settings.objective]
-    directions = settings.direction if isinstance(settings.direction, list) else [settings.direction] * len(names)
-    if not names or len(set(map(str, names))) < len(names):
-        raise RequestError(
-            f"search.objective is {settings.objective}; it must be one of {_available(config)}; or a list of them"
-        )
-    if len(directions) != len(names) or not all(direction in ("auto", *DIRECTIONS) for direction in directions):
-        each = f", one for each of {', '.join(map(str, names))}" if len(names) > 1 else ""
-        raise RequestError(f"search.direction is {settings.direction}; it must be auto, maximize or minimize{each}")
-    return [_objective(str(name), direction, config) for name, direction in zip(names, directions, strict=True)]
+    names = settings.objective
+    directions = settings.direction * len(names) if len(settings.direction) == 1 else settings.direction
+    if len(set(names)) < len(names):
+        raise RequestError(f"search.objective is {names}; one of them is there twice")
+    if len(directions) != len(names):
+        raise RequestError(f"search.direction is {directions}; it must have one for each of {', '.join(names)}")
+    return [_objective(name, direction, config) for name, direction in zip(names, directions, strict=True)]
 
 
 def _objective(name: str, direction: str, config: Config) -> Objective:
@@ -100,7 +91,7 @@ def _objective(name: str, direction: str, config: Config) -> Objective:
             "use val_accuracy, val_loss or another metric of the validation set"
         )
     if name in COSTS:
-        quantity = quantities.quantities([])[COLUMNS[name]]
+        quantity = quantities.quantities([])[COSTS[name]]
         return Objective(name, _direction(direction, quantity.direction), quantity.label)
     metric = _metric(metric_name, config) if part is not None else None
     if part is None or metric is None:
@@ -133,21 +124,6 @@ def with_objectives(selected: Mapping[str, Any], wanted: Sequence[Objective]) ->
     """`metrics` of a configuration and behind them the metrics of the objectives, so that the runs record them."""
     names = [objective.metric.name for objective in wanted if objective.metric is not None]
     return {**selected, **{name: None for name in names if name != "loss" and name not in selected}}
-
-
-def pruner(settings: Settings, wanted: Sequence[Objective]) -> Pruner:
-    """What ends trials early, with `auto` resolved.
-
-    Raises:
-        RequestError: there is to be a pruner, but no epoch measures the objective, or there are several objectives.
-    """
-    measured = len(wanted) == 1 and wanted[0].per_epoch
-    if settings.pruner is Pruner.auto:
-        return Pruner.median if measured else Pruner.none
-    if settings.pruner is not Pruner.none and not measured:
-        why = "several objectives" if len(wanted) > 1 else f"{wanted[0].name}, which no epoch measures"
-        raise RequestError(f"search.pruner={settings.pruner.value} cannot prune by {why}; search.pruner=none")
-    return settings.pruner
 
 
 def check_trial(config: Config, wanted: Sequence[Objective]) -> None:

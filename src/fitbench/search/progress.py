@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Self
 
+from fitbench.analysis.search_record import objective_text
 from fitbench.launch.display import Display
 from fitbench.record.history import read_history
 from fitbench.search.record import write_record
-from fitbench.search.study import StorageLost, Study
+from fitbench.search.storage import StorageLost
+from fitbench.search.study import Study
 from fitbench.search.summary import choices, outcome
 from fitbench.text import duration
 
@@ -54,7 +56,7 @@ class SearchProgress(Display):
         if finished:
             best = first.best([trial["values"][0] for trial in finished])
             number = next(trial["number"] for trial in finished if trial["values"][0] == best)
-            parts.append(f"best {first.name} {first.text(best)} (trial {number})")
+            parts.append(f"best {first.name} {objective_text(self.record['objectives'][0], best)} (trial {number})")
         for state in ("pruned", "failed"):
             if count := sum(trial["state"] == state for trial in trials):
                 parts.append(f"{count} {state}")

@@ -1,12 +1,14 @@
 """The state of a search as plain data, and the file search.json in the study's folder that holds it.
 
-Reports and plots read that file and need no Optuna. It is written again from the storage whenever a trial ends.
+Reports and plots read that file and need no Optuna. It is written again from the storage whenever a trial ends, and at
+the end of a launch with the importances of the parameters.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,24 +17,25 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fitbench.analysis.search_record import FILE, SCHEMA
 from fitbench.record.files import write_whole
-from fitbench.search.objectives import Objective, pruner
-from fitbench.search.study import Study, reaching
+from fitbench.search.objectives import Objective
+from fitbench.search.pruning import pruner
+from fitbench.search.study import Study
 
 FEWEST = 10  # finished trials from which importances are computed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
-def write_record(study: Study) -> dict[str, Any]:
-    """Write search.json; gives its content."""
-    record = described(study)
+def write_record(study: Study, importances: bool = False) -> dict[str, Any]:
+    """Write search.json, with or without the importances; gives its content."""
+    record = described(study, importances)
     write_whole(study.folder / FILE, json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
     return record
 
 
-def described(study: Study) -> dict[str, Any]:
+def described(study: Study, importances: bool) -> dict[str, Any]:
     """The search as JSON: objectives, space, trials by number, the best of them, importances by objective."""
-    wanted = study.objectives
-    trials = [_described(study, trial) for trial in study.trials()]
+    wanted, stored = study.objectives, study.trials()
+    finished = [trial for trial in stored if trial.state is TrialState.COMPLETE] if importances else []
     return {
         "schema": SCHEMA,
         "study": study.study.study_name,
@@ -43,24 +46,25 @@ def described(study: Study) -> dict[str, Any]:
         "seed": study.settings.seed,
         "seeds": study.settings.seeds,
         "versions": {"optuna": optuna.__version__},
-        "trials": trials,
-        "best": [trial["number"] for trial in best(trials, wanted)],
-        "importance": {objective.name: _importance(study, i) for i, objective in enumerate(wanted)},
+        "trials": [_described(study, trial) for trial in stored],
+        "best": _best(study, stored),
+        "importance": {objective.name: _importance(study, finished, i) for i, objective in enumerate(wanted)},
     }
 
 
-def best(trials: list[dict[str, Any]], wanted: list[Objective]) -> list[dict[str, Any]]:
-    """The finished trials, the best first; with several objectives those that no other surpasses in all of them."""
-    finished = [trial for trial in trials if trial["state"] == "finished"]
-    signs = [1 if objective.direction == "minimize" else -1 for objective in wanted]
-    keys = {trial["number"]: [s * v for s, v in zip(signs, trial["values"], strict=True)] for trial in finished}
+def _best(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
+    """The numbers of the finished trials, the best first; with several objectives those of the Pareto front alone."""
+    finished = {trial.number: trial.values for trial in trials if trial.state is TrialState.COMPLETE}
+    if len(study.objectives) > 1:
+        with study.reaching():
+            front = [trial.number for trial in study.study.best_trials]
+        finished = {number: finished[number] for number in front if number in finished}  # others may have just ended
+    signs = [1 if objective.direction == "minimize" else -1 for objective in study.objectives]
 
-    def surpassed(trial: dict[str, Any]) -> bool:
-        own = keys[trial["number"]]
-        return any(key != own and all(a <= b for a, b in zip(key, own, strict=True)) for key in keys.values())
+    def key(number: int) -> tuple[list[float], int]:
+        return [sign * value for sign, value in zip(signs, finished[number], strict=True)], number
 
-    kept = [trial for trial in finished if not surpassed(trial)] if len(wanted) > 1 else finished
-    return sorted(kept, key=lambda trial: (keys[trial["number"]], trial["number"]))
+    return sorted(finished, key=key)
 
 
 def _objective(study: Study, objective: Objective) -> dict[str, Any]:
@@ -80,11 +84,11 @@ def _objective(study: Study, objective: Objective) -> dict[str, Any]:
 
 
 def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
-    running = "running" if study.is_claimed(trial.number) else "interrupted"
+    state = STATES.get(trial.state) or ("running" if study.is_claimed(trial.number) else "interrupted")
     steps = sorted(trial.intermediate_values.items())
     return {
         "number": trial.number,
-        "state": STATES.get(trial.state, running),
+        "state": state,
         "values": trial.values,
         "params": trial.params,
         "run_ids": trial.user_attrs.get("run_ids", []),
@@ -96,26 +100,24 @@ def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     }
 
 
-def _importance(study: Study, index: int) -> dict[str, float]:
+def _importance(study: Study, finished: Sequence[FrozenTrial], index: int) -> dict[str, float]:
     """The importance of each parameter for an objective, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023).
 
     Of parameters that every finished trial has. Empty if there are too few trials.
     """
-    with reaching(study.settings):
-        finished = [trial for trial in study.study.get_trials(deepcopy=False) if trial.state is TrialState.COMPLETE]
-        shared = set.intersection(*(set(trial.params) for trial in finished)) if finished else set()
-        varying = [key for key in sorted(shared) if len({repr(trial.params[key]) for trial in finished}) > 1]
-        if len(finished) < FEWEST or not varying or len({trial.values[index] for trial in finished}) < 2:
-            return {}
-        # It imports scikit-learn, which takes a second and is not needed by small searches and refusals.
-        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    shared = set.intersection(*(set(trial.params) for trial in finished)) if finished else set()
+    varying = [key for key in sorted(shared) if len({repr(trial.params[key]) for trial in finished}) > 1]
+    if len(finished) < FEWEST or not varying or len({trial.values[index] for trial in finished}) < 2:
+        return {}
+    # It imports scikit-learn, which takes a second and is not needed by small searches and refusals.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns that it is experimental
-            shares = get_param_importances(
-                study.study,
-                evaluator=PedAnovaImportanceEvaluator(),
-                params=varying,
-                target=lambda trial: trial.values[index],
-            )
+    with study.reaching(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that it is experimental
+        shares = get_param_importances(
+            study.study,
+            evaluator=PedAnovaImportanceEvaluator(),
+            params=varying,
+            target=lambda trial: trial.values[index],
+        )
     return {key: float(value) for key, value in shares.items()}

@@ -23,12 +23,15 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.workers import Lost, share, threads_per_worker
-from fitbench.search.objectives import check_trial, objectives, pruner
+from fitbench.search.identity import identity
+from fitbench.search.objectives import check_trial, objectives
 from fitbench.search.progress import SearchProgress
+from fitbench.search.pruning import pruner
 from fitbench.search.record import write_record
 from fitbench.search.settings import Settings, read_settings
-from fitbench.search.space import Space, is_part_of_a_space, read_space
-from fitbench.search.study import Study, identity, open_study
+from fitbench.search.space import Space
+from fitbench.search.space_syntax import read_space
+from fitbench.search.study import Study, open_study
 from fitbench.search.summary import print_summary, train_command
 from fitbench.search.trial import Recipe, work
 
@@ -85,7 +88,7 @@ def read_request(arguments: Sequence[str]) -> Request:
             chosen.append(f"+{word}" if key == "search" and not word.startswith("+") else word)
         elif key.startswith(("hydra.", "hydra/")):
             raise RequestError(f"{word}: a search is not launched by Hydra; workers=N starts processes")
-        elif is_part_of_a_space(override):
+        elif override.is_sweep_override():
             varied.append(word)
         else:
             fixed.append(word)
@@ -157,7 +160,7 @@ def _digest(values: dict[str, Any]) -> str:
 
 def _conclude(study: Study, request: Request) -> None:
     """Write search.json and the plots, and print the summary."""
-    record = write_record(study)
+    record = write_record(study, importances=True)
     write_plots(record, study.folder)
     command = None
     if record["best"]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Len, Lt
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from pydantic import AfterValidator, BeforeValidator
 
-from fitbench.errors import RequestError
+from fitbench.config import Section, validated
+from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, Positive
+from fitbench.config.errors import Explained
 
 
-class Sampler(Enum):
+class Sampler(StrEnum):
     """What proposes the next trial."""
 
     tpe = "tpe"
@@ -21,7 +23,7 @@ class Sampler(Enum):
     grid = "grid"
 
 
-class Pruner(Enum):
+class Pruner(StrEnum):
     """What ends a trial early."""
 
     auto = "auto"
@@ -30,26 +32,48 @@ class Pruner(Enum):
     none = "none"
 
 
-@dataclass
-class Settings:
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _check_url(url: str) -> str:
+    """Refuse what cannot be the URL of a database. The message does not repeat it, since it may hold a password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url).get_dialect()
+    except (ArgumentError, ValueError) as error:  # ValueError: the port is no number
+        raise Explained("search.storage must be a URL such as postgresql://user@host/database") from error
+    return url
+
+
+Names = Annotated[list[str], BeforeValidator(_listed), Len(1), Allowed("the name of an objective, or a list of names")]
+Directions = Annotated[
+    list[Literal["auto", "maximize", "minimize"]],
+    BeforeValidator(_listed),
+    Len(1),
+    Allowed("auto, maximize or minimize, or a list of these"),
+]
+URL = Annotated[str, AfterValidator(_check_url)]
+
+
+class Settings(Section):
     """The keys of `search`, which conf/search/default.yaml explains."""
 
-    trials: int
-    timeout: float | None
+    trials: Count
+    timeout: Positive | None
     sampler: Sampler
-    seed: int
-    startup_trials: int
+    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER]
+    startup_trials: Annotated[int, Ge(0), WHOLE_NUMBER]
     pruner: Pruner
-    objective: Any  # a name, or a list of names
-    direction: Any  # likewise, or "auto"
-    seeds: int
-    max_failures: int
-    storage: str | None
+    objective: Names
+    direction: Directions
+    seeds: Count
+    max_failures: Count
+    storage: URL | None
     space: dict[str, Any]
     when: dict[str, Any]
-
-
-DIRECTIONS = ("maximize", "minimize")
 
 
 def read_settings(section: DictConfig) -> Settings:
@@ -58,30 +82,4 @@ def read_settings(section: DictConfig) -> Settings:
     Raises:
         RequestError: a key is unknown, or a value has the wrong type or is impossible.
     """
-    try:
-        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Settings), section))
-    except OmegaConfBaseException as error:
-        key = f"search.{error.full_key}" if error.full_key else "search"
-        raise RequestError(f"{key}: {str(error.msg or error).splitlines()[0]}") from error
-    assert isinstance(settings, Settings)
-    for key, least in (("trials", 1), ("seeds", 1), ("max_failures", 1), ("startup_trials", 0)):
-        if getattr(settings, key) < least:
-            raise RequestError(f"search.{key} is {getattr(settings, key)}; it must be at least {least}")
-    if not 0 <= settings.seed < 2**32:
-        raise RequestError(f"search.seed is {settings.seed}; it must be from 0 to 4294967295")
-    if settings.timeout is not None and settings.timeout <= 0:
-        raise RequestError(f"search.timeout is {settings.timeout}; it must be above 0 seconds, or null")
-    if settings.storage is not None:
-        _check_url(settings.storage)
-    return settings
-
-
-def _check_url(url: str) -> None:
-    """Refuse what cannot be the URL of a database. The message does not repeat it, since it may hold a password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        make_url(url).get_dialect()
-    except (ArgumentError, ValueError) as error:
-        raise RequestError("search.storage must be a URL such as postgresql://user@host/database") from error
+    return validated(Settings, OmegaConf.to_container(section, resolve=True), key="search")

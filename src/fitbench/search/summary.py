@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from fitbench.analysis.search_record import metric_text, parted, short_names
+from fitbench.analysis.search_record import objective_text, parted, short_names
 from fitbench.columns import Column, print_columns
 from fitbench.text import clean, console, duration
 
@@ -31,7 +31,7 @@ def outcome(trial: dict[str, Any], record: dict[str, Any]) -> str:
     if trial["state"] == "failed":
         return f"failed: {clean(trial['error'] or 'of an unknown cause')}"
     pairs = zip(record["objectives"], trial["values"] or [], strict=False)
-    values = "  ".join(f"{objective['name']} {_text(objective, value)}" for objective, value in pairs)
+    values = "  ".join(f"{objective['name']} {objective_text(objective, value)}" for objective, value in pairs)
     return values if trial["state"] == "finished" else f"pruned after epoch {trial['epochs']}, {values}"
 
 
@@ -65,7 +65,7 @@ def print_summary(record: dict[str, Any], command: str | None, drawn: str | None
 def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[Column]:
     columns = [Column("trial", [str(trial["number"]) for trial in trials])]
     for i, objective in enumerate(record["objectives"]):
-        columns.append(Column(objective["name"], [_text(objective, trial["values"][i]) for trial in trials]))
+        columns.append(Column(objective["name"], [objective_text(objective, trial["values"][i]) for trial in trials]))
     names: dict[str, list[str]] = {}
     for name in record["space"]:
         names.setdefault(parted(name)[0], []).append(name)
@@ -80,13 +80,6 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
     folders = [trial["run_ids"][0] if trial["run_ids"] else "-" for trial in trials]
     columns.append(Column("run", [clean(folder) for folder in folders], right=False, spare=4))
     return columns
-
-
-def _text(objective: dict[str, Any], value: float) -> str:
-    """The value of an objective for people, with the digits of its metric."""
-    if "info" in objective:
-        return f"{value:.{objective['info']['digits']}f}"
-    return metric_text(objective["name"], value)
 
 
 def train_command(overrides: Sequence[str], chosen: Sequence[str], study: str, seeds: int = 5) -> str:

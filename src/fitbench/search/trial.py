@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -24,12 +26,16 @@ from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
-from fitbench.search.objectives import Objective, check_trial, pruner, with_objectives
+from fitbench.search.objectives import Objective, check_trial, with_objectives
+from fitbench.search.pruning import pruner
 from fitbench.search.settings import Pruner
-from fitbench.search.study import StorageLost, Study, Turn, reaching
+from fitbench.search.storage import StorageLost
+from fitbench.search.study import Study, Turn
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 WAIT_SECONDS = 1.0  # between two checks of a run that another process works on
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+REFUSALS = (errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def work(study: Study, recipe: Recipe) -> None:
 
     Raises:
         FitbenchError: too many trials in a row have failed, or the storage does not answer.
-        OSError: run folders cannot be written. The current trial stays open.
+        OSError: run folders cannot be written. The current trial stays open and is continued by the next launch.
     """
     while (turn := study.next()) is not None:
         with turn.claim:
@@ -112,12 +118,25 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
             if result is None:
                 return Ended(TrialState.PRUNED, [wanted[0].best(judge.values)])
             values.append([_value(study, objective, result, config) for objective in wanted])
-    except (StorageLost, OSError):
+    except StorageLost:
         raise
-    except Exception as error:  # noqa: BLE001 - the error is the trial's; error.txt has the traceback
-        return Ended(TrialState.FAIL, None, first_line(error))
+    except Exception as error:
+        if isinstance(error, OSError) and _stops_recording(error, study.folder):
+            raise
+        return Ended(TrialState.FAIL, None, first_line(error))  # error.txt has the traceback
     means = [statistics.fmean(of_objective) for of_objective in zip(*values, strict=True)]
     return Ended(TrialState.COMPLETE, means)
+
+
+def _stops_recording(error: OSError, folder: Path) -> bool:
+    """Whether an error says that the study's folder cannot be written: its disk is full or broken, or it is read-only.
+
+    An error of `open` names its file, an error of `write` names none.
+    """
+    if isinstance(error.filename, str | bytes):
+        path = Path(os.fsdecode(error.filename)).absolute()
+        return error.errno in (*DISK_ERRORS, *REFUSALS) and path.is_relative_to(folder.absolute())
+    return error.errno in DISK_ERRORS
 
 
 class _Judge:
@@ -133,8 +152,7 @@ class _Judge:
         self.objective = study.objectives[0]
         self.reports = reports and len(study.objectives) == 1
         self.prunes = self.reports and pruner(study.settings, study.objectives) is not Pruner.none
-        with reaching(study.settings):
-            self.steps = set(study.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+        self.steps = set(study.trials()[trial.number].intermediate_values)
         self.last = max(self.steps, default=-1)
         self.values: list[float] = []
 
@@ -145,7 +163,7 @@ class _Judge:
             return False
         self.values.append(value)
         step = epoch["epoch"] - 1
-        with reaching(self.study.settings):
+        with self.study.reaching():
             if step not in self.steps:
                 self.trial.report(value, step)
             return self.prunes and step >= self.last and self.trial.should_prune()  # earlier epochs have survived

@@ -127,20 +127,21 @@ def part(table: Table, rows: str | None, seeds: int | None) -> Table:
     Raises:
         RequestError: no row fits a text, or there are not so many seeds.
     """
-    chosen = table.rows
-    if rows is not None:
-        texts = [text.strip().casefold() for text in rows.split(",") if text.strip()]
-        matches = [[row for row in table.rows if text in row.label.casefold()] for text in texts]
-        for text, rows_of_text in zip(texts, matches, strict=True):
-            if not rows_of_text:
-                labels = "\n  ".join(row.label for row in table.rows)
-                raise RequestError(f"--rows: {text!r} is in no label of {table.folder / FILE}; there are\n  {labels}")
-        chosen = tuple(row for row in table.rows if any(row in rows_of_text for rows_of_text in matches))
-        if not chosen:
-            raise RequestError("--rows is empty; give a part of a label, or several with commas between them")
+    chosen = table.rows if rows is None else _with_labels(table, rows)
     if seeds is not None:
         most = max(row.wanted for row in table.rows)
         if not 1 <= seeds <= most:
             raise RequestError(f"--seeds is {seeds}; {table.folder / FILE} has 1 to {most}")
         chosen = tuple(replace(row, seeds=row.seeds[:seeds], wanted=min(row.wanted, seeds)) for row in chosen)
     return replace(table, rows=chosen)
+
+
+def _with_labels(table: Table, rows: str) -> tuple[Row, ...]:
+    texts = [text.strip().casefold() for text in rows.split(",") if text.strip()]
+    if not texts:
+        raise RequestError("--rows is empty; give a part of a label, or several with commas between them")
+    for text in texts:
+        if not any(text in row.label.casefold() for row in table.rows):
+            labels = "\n  ".join(row.label for row in table.rows)
+            raise RequestError(f"--rows: {text!r} is in no label of {table.folder / FILE}; there are\n  {labels}")
+    return tuple(row for row in table.rows if any(text in row.label.casefold() for text in texts))

@@ -22,7 +22,6 @@ from fitbench.text import clean
 
 FILE = "results.csv"
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
-STATES = (*(state.value for state in State), MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED)
 EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # by a metric's part, the key in `data`
 ERROR_BYTES = 65_536  # of error.txt that are read, from its end
 
@@ -192,40 +191,3 @@ def as_csv(records: Sequence[Record]) -> str:
     for record in records:
         writer.writerow("" if value is None else clean(value) for value in asdict(record).values())
     return out.getvalue()
-
-
-def read_csv(path: Path) -> list[Record]:
-    """The records of a results.csv as `as_csv` writes it.
-
-    Raises:
-        RequestError: the file is absent, damaged or of an older version; the message names it and the line.
-    """
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"{path}: cannot be read ({error})") from error
-    names = [field.name for field in fields(Record)]
-    if not lines or lines[0] != names:
-        raise RequestError(
-            f"{path}: expected the columns {', '.join(names)}; write it again with fitbench table {path.parent} --write"
-        )
-    records = []
-    for number, line in enumerate(lines[1:], 2):
-        try:
-            records.append(_record(dict(zip(names, line, strict=True))))
-        except ValueError as error:
-            raise RequestError(f"{path}: line {number}: {error}") from error
-    return records
-
-
-def _record(line: Mapping[str, str]) -> Record:
-    whole = {
-        name: int(line[name]) if line[name] else None for name in ("fold", "test_examples", "parameters", "epochs")
-    }
-    real = {name: float(line[name]) if line[name] else None for name in ("value", "bootstrap_deviation", "seconds")}
-    if line["state"] not in STATES:
-        raise ValueError(f"state is {line['state']!r}; expected one of {', '.join(STATES)}")
-    if (line["state"] == State.finished.value) != (real["value"] is not None):
-        raise ValueError("a finished run has a value, and no other has one")
-    values: dict[str, Any] = {**line, **whole, **real, "seed": int(line["seed"])}
-    return Record(**values)

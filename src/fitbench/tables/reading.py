@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from fitbench import metrics
 from fitbench.config import validated
@@ -65,44 +67,33 @@ def _row_name(number: int, row: Any) -> str:
 # -- the text ---------------------------------------------------------------------------------------------------------
 
 
-def _content(path: Path) -> dict[str, Any]:
-    import yaml
+class _Repeated(ValueError):
+    """A key of a mapping is there twice; YAML itself would take the last value."""
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                line = key.start_mark.line + 1
+                raise _Repeated(f"{key.value} is there twice, again in line {line}; remove one of the two")
+            keys.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_bytes()
-        content = yaml.load(text, loader)
-        repeated = _repeated_key(yaml.compose(text, loader))
+        content = yaml.load(path.read_bytes(), _Loader)
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
+    except _Repeated as error:
+        raise RequestError(f"{path}: {error}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise RequestError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
-    if repeated is not None:
-        line = repeated.start_mark.line + 1
-        raise RequestError(f"{path}: {repeated.value} is there twice, again in line {line}; remove one of the two")
     if not isinstance(content, dict):
         raise RequestError(f"{path}: expected keys such as title, metric, unit, seeds and rows")
     return content
-
-
-def _repeated_key(node: Any) -> Any:
-    """A key that a mapping in this YAML node has a second time, where YAML itself would take the last value."""
-    visited, waiting = set(), [node]
-    while waiting:
-        node = waiting.pop(0)
-        if node is None or node.id == "scalar" or id(node) in visited:
-            continue
-        visited.add(id(node))  # by an alias, it may be part of itself
-        if node.id == "sequence":
-            waiting += node.value
-            continue
-        keys = set()
-        for key, value in node.value:
-            if key.value in keys:
-                return key
-            keys.add(key.value)
-            waiting.append(value)
-    return None
 
 
 # -- what depends on the metric ---------------------------------------------------------------------------------------

@@ -11,14 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fitbench.columns import escaped
+from fitbench.columns import as_markdown, escaped
 from fitbench.errors import FitbenchError
 from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
 from fitbench.tables.definition import FILE, Claim, Table
 from fitbench.tables.measured import Record
-from fitbench.tables.outcome import Outcome, counts, outcomes, remarks
+from fitbench.tables.outcome import Outcome, counts, outcomes
+from fitbench.tables.remarks import remarks
 
 README, PLOT = "README.md", "claimed_measured.png"
 NAMED = 3  # devices or sets of versions that are named at most
@@ -32,10 +33,11 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     """
     from fitbench.charts import paper
 
+    figure, text = chart(table, outcomes(table, records)), readme(table, records)
     try:
         write_whole(table.folder / measured.FILE, measured.as_csv(records))
-        paper.write(chart(table, outcomes(table, records)), table.folder / PLOT)
-        write_whole(table.folder / README, readme(table, records))
+        paper.write(figure, table.folder / PLOT)
+        write_whole(table.folder / README, text)
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
     sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, PLOT))} into {table.folder}\n")
@@ -49,7 +51,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
-        rendering.markdown_rows(table, results),
+        as_markdown(rendering.numbered(table, results)),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
         "\n".join(f"- {escaped(remark)}" for remark in remarks(table, results)),

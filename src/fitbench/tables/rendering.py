@@ -1,37 +1,48 @@
-"""A table as text: for a terminal, Markdown, LaTeX, HTML, CSV and JSON."""
+"""A table as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
 
 from __future__ import annotations
 
-import csv
-import html
-import io
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from fitbench.analysis.statistics import Interval
-from fitbench.columns import LATEX_PACKAGES, Column, as_markdown, escaped, latex_table, print_columns
+from fitbench.columns import Column, Note, as_csv, column, latex, markdown, print_tables, records
+from fitbench.columns import Table as Printed
 from fitbench.tables.definition import Claim, Table
-from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts, remarks
+from fitbench.tables.measured import Record
+from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
+from fitbench.tables.remarks import remarks
 from fitbench.tables.schema import NONE_STATED
 from fitbench.tables.units import Unit
 from fitbench.text import clean, console, number
 
 NARROWEST = 13  # characters of a label or a verdict in a terminal
 WIDE = 100  # characters of a terminal in which labels rather break than that intervals are left out
-FORMATS = ("table", "markdown", "latex", "html", "csv", "json")
+FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 
 def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
     """Print the table to stdout in one of `FORMATS`."""
+    out = console()
     if format == "table":
-        _print(table, results)
+        shown = columns(table, results)
+        print_tables(out, [_printed(table, results, _wrapped(shown, out.width) if out.is_terminal else shown)])
     else:
-        render = {"markdown": markdown, "latex": latex, "html": as_html, "csv": as_csv, "json": as_json}
-        console()  # so that stdout takes every character
-        print(render[format](table, results), end="")
+        print(text(table, results, format), end="")
+
+
+def text(table: Table, results: Sequence[Outcome], format: str) -> str:
+    """The table in one of `FORMATS` other than 'table', each with a line end behind the last line."""
+    if format == "csv":
+        return as_csv(columns(table, results), clean)
+    if format == "json":
+        return as_json(table, results)
+    if format == "markdown":
+        return markdown([_printed(table, results, numbered(table, results))]) + "\n"
+    return latex([_printed(table, results, columns(table, results))])
 
 
 # -- cells ------------------------------------------------------------------------------------------------------------
@@ -40,21 +51,6 @@ def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
 def claimed(claim: Claim | None) -> str:
     """A claim with the digits of its source: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
     return NONE_STATED if claim is None else claim.printed
-
-
-def _plain(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
-
-
-def span(interval: Interval | None, unit: Unit) -> str:
-    """An interval in the unit of the table, the lower number first."""
-    return "-" if interval is None else " to ".join(f"{value:.{unit.digits}f}" for value in ends(interval, unit))
-
-
-def ends(interval: Interval, unit: Unit) -> tuple[float, float]:
-    """An interval in the unit of the table, the lower number first."""
-    low, high = sorted(map(unit.number, interval))
-    return low, high
 
 
 def mean_sd(outcome: Outcome, unit: Unit) -> str:
@@ -72,13 +68,10 @@ def difference(outcome: Outcome, unit: Unit) -> str:
     return "-" if value is None else f"{unit.difference(value):+z.{unit.digits}f}"
 
 
-def difference_interval(outcome: Outcome, unit: Unit) -> str:
-    """The 95% interval of the difference, in the unit of the table, the lower number first."""
-    interval = outcome.judgement.interval
-    if interval is None:
-        return "-"
-    low, high = sorted(map(unit.difference, interval))
-    return f"{low:+z.{unit.digits}f} to {high:+z.{unit.digits}f}"
+def ends(interval: Interval, unit: Unit) -> tuple[float, float]:
+    """An interval in the unit of the table, the lower number first."""
+    low, high = sorted(map(unit.number, interval))
+    return low, high
 
 
 def seconds(value: float | None) -> str:
@@ -90,22 +83,88 @@ def seconds(value: float | None) -> str:
     return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
 
 
+# -- columns ----------------------------------------------------------------------------------------------------------
+
+Value = Callable[[Outcome], Any]
+
+
 def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
-    """The columns of the table, their texts clean."""
+    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table."""
+
+    def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
+        return column(head, results, cell, values, **options)
+
     unit = table.unit
+    measured = _interval_columns(unit, results)
     return [
-        Column("#", [str(i) for i in range(1, len(results) + 1)]),
-        Column("", [clean(outcome.row.label) for outcome in results], right=False, key=True),
-        Column("claimed", [claimed(outcome.row.claim) for outcome in results]),
-        Column("measured", [mean_sd(outcome, unit) for outcome in results]),
-        Column("95% interval", [span(outcome.judgement.measured.interval, unit) for outcome in results], spare=5),
-        Column("difference", [difference(outcome, unit) for outcome in results], spare=3),
-        Column("its 95% interval", [difference_interval(outcome, unit) for outcome in results], spare=1),
-        Column("seeds", [outcome.seeds for outcome in results]),
-        Column("verdict", [outcome.verdict for outcome in results], right=False),
-        Column("parameters", [number(outcome.parameters, 0) for outcome in results], spare=2),
-        Column("per run", [seconds(outcome.seconds) for outcome in results], spare=4),
-    ]
+        add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, key=True),
+        add("claimed", lambda one: claimed(one.row.claim), _claim_values(unit)),
+        add("measured", lambda one: mean_sd(one, unit), {
+            "mean": lambda one: _converted(one.judgement.measured.mean, unit.number),
+            "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: unit.scale * sd),
+        }),
+        measured[0],
+        add("difference", lambda one: difference(one, unit), {
+            "difference": lambda one: _converted(one.judgement.difference, unit.difference),
+        }, spare=3),
+        measured[1],
+        add("seeds", lambda one: one.seeds, {
+            "seeds": lambda one: len(one.values),
+            "seeds_wanted": lambda one: one.wanted,
+            "seeds_needed": lambda one: one.judgement.seeds_needed,
+        }),
+        add("verdict", lambda one: one.verdict, {
+            "verdict": lambda one: one.judgement.verdict.value,
+            "complete": lambda one: one.complete,
+        }, right=False),
+        add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
+        add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
+        add("source", lambda one: clean(one.row.source), {"source": lambda one: one.row.source}, visible=False),
+    ]  # fmt: skip
+
+
+def _claim_values(unit: Unit) -> dict[str, Value]:
+    """The values of a claim; None where the source states none."""
+
+    def of_claim(value: Callable[[Claim], Any]) -> Value:
+        return lambda one: None if one.row.claim is None else value(one.row.claim)
+
+    return {
+        "claimed": of_claim(lambda claim: claim.printed),
+        "claimed_low": of_claim(lambda claim: _rounded(ends((claim.low, claim.high), unit)[0])),
+        "claimed_high": of_claim(lambda claim: _rounded(ends((claim.low, claim.high), unit)[1])),
+        "claimed_deviation": of_claim(lambda claim: _converted(claim.deviation, lambda sd: _rounded(unit.scale * sd))),
+        "claimed_trainings": of_claim(lambda claim: claim.trainings),
+    }
+
+
+def _interval_columns(unit: Unit, results: Sequence[Outcome]) -> list[Column]:
+    """The 95% intervals of the mean and of the difference, the lower number first."""
+    means = [(one.judgement.measured.interval, unit.number) for one in results]
+    differences = [(one.judgement.interval, unit.difference) for one in results]
+    built = []
+    for head, name, sign, spare, intervals in (
+        ("95% interval", "mean", "", 5, means),
+        ("its 95% interval", "difference", "+z", 1, differences),
+    ):
+        pairs = [sorted(map(convert, interval)) if interval else None for interval, convert in intervals]
+        cells = [" to ".join(f"{end:{sign}.{unit.digits}f}" for end in pair) if pair else "-" for pair in pairs]
+        values = {
+            f"{name}_{side}": [pair[i] if pair else None for pair in pairs] for i, side in enumerate(("low", "high"))
+        }
+        built.append(Column(head, cells, spare=spare, values=values))
+    return built
+
+
+def _converted(value: float | None, convert: Callable[[float], float]) -> float | None:
+    return None if value is None else convert(value)
+
+
+def _rounded(value: float) -> float:
+    return round(value, 10)
+
+
+# -- title and notes --------------------------------------------------------------------------------------------------
 
 
 def caption(table: Table) -> str:
@@ -115,7 +174,7 @@ def caption(table: Table) -> str:
 
 def rule(table: Table, results: Sequence[Outcome]) -> str:
     """The rule of the verdict, and how many false verdicts to expect."""
-    tolerance = _plain(table.unit.scale * table.tolerance)
+    tolerance = f"{table.unit.scale * table.tolerance:.6f}".rstrip("0").rstrip(".")
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
         "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
@@ -133,161 +192,48 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
     return text
 
 
-# -- terminal ---------------------------------------------------------------------------------------------------------
+# -- formats ----------------------------------------------------------------------------------------------------------
 
 
-def _print(table: Table, results: Sequence[Outcome]) -> None:
-    out = console()
-    visible = columns(table, results)[1:]
-    out.print(clean(caption(table)), style="bold")
-    dropped = print_columns(out, _wrapped(visible, out.width) if out.is_terminal else visible)
-    out.print(clean(counts(results)), style="bold")
-    for remark in remarks(table, results):
-        out.print(clean(remark), style="yellow")
-    out.print(rule(table, results), style="dim")
-    if dropped:
-        out.print(f"Too narrow here for: {', '.join(dropped)}.", style="dim")
-
-
-def _wrapped(visible: Sequence[Column], width: int) -> list[Column]:
-    """The columns with labels and verdicts on several lines where the terminal is too narrow for them on one."""
-    needed = [column for column in visible if column.spare is None or (column.spare == 1 and width >= WIDE)]
-    rooms = [max(len(text) for text in (column.head, *column.cells)) for column in needed]
-    excess = sum(room + 3 for room in rooms) + 1 - width
-    cut = {}
-    for column, room in reversed(list(zip(needed, rooms, strict=True))):
-        if excess > 0 and not column.right:
-            cut[column.head] = max(NARROWEST, room - excess)
-            excess -= room - min(room, cut[column.head])
-    texts = [[textwrap.wrap(text, cut.get(column.head, 1000)) or [""] for text in column.cells] for column in visible]
-    heights = [max(len(cells[i]) for cells in texts) for i in range(len(visible[0].cells))]
-    return [
-        replace(
-            column,
-            cells=[
-                line
-                for cell, height in zip(cells, heights, strict=True)
-                for line in (*cell, *[""] * (height - len(cell)))
-            ],
-        )
-        for column, cells in zip(visible, texts, strict=True)
+def _printed(table: Table, results: Sequence[Outcome], shown: Sequence[Column]) -> Printed:
+    """These columns under the title; below them the counts, the remarks, and the rule of the verdict."""
+    notes = [
+        Note(f"{counts(results)}.", "bold"),
+        *(Note(f"{remark}.", "yellow") for remark in remarks(table, results)),
+        Note(rule(table, results)),
     ]
+    return Printed(caption(table), shown, notes)
 
 
-# -- Markdown ---------------------------------------------------------------------------------------------------------
+def _wrapped(columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns with labels and verdicts on several lines where the terminal is too narrow for them on one."""
+    needed = [each for each in columns if each.visible and (each.spare is None or (each.spare == 1 and width >= WIDE))]
+    longest = {each.head: max(map(len, (each.head, *each.cells))) for each in needed}
+    excess = sum(longest.values()) + 3 * len(needed) + 1 - width
+    rooms = {}
+    for each in reversed(needed):
+        if excess > 0 and not each.right:
+            rooms[each.head] = max(NARROWEST, longest[each.head] - excess)
+            excess -= max(longest[each.head] - rooms[each.head], 0)
+    lines = [[textwrap.wrap(cell, rooms.get(each.head, 1000)) or [""] for cell in each.cells] for each in columns]
+    heights = [max(map(len, row)) for row in zip(*lines, strict=True)]
+    return [
+        replace(each, cells=[line for cell, height in zip(cells, heights, strict=True)
+                             for line in (*cell, *[""] * (height - len(cell)))])
+        for each, cells in zip(columns, lines, strict=True)
+    ]  # fmt: skip
 
 
-def markdown(table: Table, results: Sequence[Outcome]) -> str:
-    """The table in GitHub's Markdown, with counts, remarks and the rule of the verdict below it."""
-    notes = "".join(f"- {escaped(remark)}\n" for remark in remarks(table, results))
-    parts = [f"**{escaped(caption(table))}**\n", markdown_rows(table, results) + "\n", f"{escaped(counts(results))}.\n"]
-    return "\n".join([*parts, *([notes] if notes else []), f"{escaped(rule(table, results))}\n"])
-
-
-def markdown_rows(table: Table, results: Sequence[Outcome]) -> str:
-    """The rows alone, with their heading."""
-    return as_markdown(columns(table, results))
-
-
-# -- LaTeX ------------------------------------------------------------------------------------------------------------
-
-
-def latex(table: Table, results: Sequence[Outcome]) -> str:
-    """The table as LaTeX with booktabs, to \\input into a document."""
-    visible = [column for column in columns(table, results) if column.head not in ("#", "95% interval")]
-    notes = [f"{remark}." for remark in [counts(results), *remarks(table, results)]]
-    return LATEX_PACKAGES + latex_table(visible, f"{caption(table)}. {rule(table, results)}", notes)
-
-
-# -- HTML, CSV, JSON --------------------------------------------------------------------------------------------------
-
-
-def as_html(table: Table, results: Sequence[Outcome]) -> str:
-    """The table as one HTML element, without scripts and styles."""
-    visible = columns(table, results)
-
-    def cell(tag: str, column: Column, text: str) -> str:
-        align = ' align="right"' if column.right else ""
-        return f"<{tag}{align}>{html.escape(clean(text))}</{tag}>"
-
-    head = "".join(cell("th", column, column.head) for column in visible)
-    body = "".join(
-        f"<tr>{''.join(cell('td', column, text) for column, text in zip(visible, row, strict=True))}</tr>\n"
-        for row in zip(*(column.cells for column in visible), strict=True)
-    )
-    texts = (counts(results), *remarks(table, results), rule(table, results))
-    notes = "".join(f"<p>{html.escape(clean(text))}</p>" for text in texts)
-    return (
-        f"<table>\n<caption>{html.escape(clean(caption(table)))}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f'<tbody>\n{body}</tbody>\n<tfoot><tr><td colspan="{len(visible)}">{notes}</td></tr></tfoot>\n</table>\n'
-    )
-
-
-def _flat(table: Table, outcome: Outcome) -> dict[str, Any]:
-    unit, judgement = table.unit, outcome.judgement
-    claim, summary = outcome.row.claim, judgement.measured
-    none = (None, None)
-    low, high = ends((claim.low, claim.high), unit) if claim else none
-    mean_low, mean_high = ends(summary.interval, unit) if summary.interval else none
-    least, most = sorted(map(unit.difference, judgement.interval)) if judgement.interval else none
-    return {
-        "label": outcome.row.label,
-        "claimed": claim.printed if claim else None,
-        "claimed_low": _rounded(low),
-        "claimed_high": _rounded(high),
-        "claimed_deviation": _rounded(unit.scale * claim.deviation) if claim and claim.deviation is not None else None,
-        "claimed_trainings": claim.trainings if claim else None,
-        "mean": None if summary.mean is None else unit.number(summary.mean),
-        "sd": None if summary.sd is None else unit.scale * summary.sd,
-        "mean_low": mean_low,
-        "mean_high": mean_high,
-        "difference": None if judgement.difference is None else unit.difference(judgement.difference),
-        "difference_low": least,
-        "difference_high": most,
-        "seeds": len(outcome.values),
-        "seeds_wanted": outcome.wanted,
-        "seeds_needed": judgement.seeds_needed,
-        "verdict": judgement.verdict.value,
-        "complete": outcome.complete,
-        "parameters": outcome.parameters,
-        "seconds": outcome.seconds,
-        "source": outcome.row.source,
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 10)
-
-
-def as_csv(table: Table, results: Sequence[Outcome]) -> str:
-    """One line for each row of the table, numbers in full and in the unit of the table."""
-    rows = [_flat(table, outcome) for outcome in results]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {key: clean(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows
-    )
-    return out.getvalue()
+def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
+    """The columns behind one with the numbers of the rows."""
+    return [Column("#", [str(i) for i in range(1, len(results) + 1)]), *columns(table, results)]
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:
-    """The same as JSON, with the seeds' own values."""
+    """The values of the columns as JSON, with notes and the seeds' own values."""
     rows = [
-        {
-            **_flat(table, outcome),
-            "notes": outcome.row.notes,
-            "runs": [
-                {
-                    "seed": record.seed,
-                    "state": record.state,
-                    "value": None if record.value is None else table.unit.number(record.value),
-                    "reason": record.reason or None,
-                }
-                for record in outcome.records
-            ],
-        }
-        for outcome in results
+        {**values, "notes": outcome.row.notes, "runs": [_run(record, table.unit) for record in outcome.records]}
+        for values, outcome in zip(records(columns(table, results)), results, strict=True)
     ]
     content = {
         "title": table.title,
@@ -299,3 +245,12 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
         "remarks": remarks(table, results),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _run(record: Record, unit: Unit) -> dict[str, Any]:
+    return {
+        "seed": record.seed,
+        "state": record.state,
+        "value": _converted(record.value, unit.number),
+        "reason": record.reason or None,
+    }

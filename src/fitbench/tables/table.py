@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.tables import definition, launching, measured, rendering
+from fitbench.tables import definition, launching, rendering
 from fitbench.tables.composing import configurations
+from fitbench.tables.definition import Table
+from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
@@ -47,23 +50,23 @@ def table(
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
     wanted = definition.part(read(definition.find(name)), rows, seeds)
     composed = configurations(wanted, outputs)
-    failure = None
     if run:
         try:
-            status = launching.train(wanted, composed, overrides)
+            if status := launching.train(wanted, composed, overrides):
+                return status
         except RequestError:
             raise
-        except FitbenchError as error:
-            failure = error
-        else:
-            if status:
-                return status
-    records = with_deviations(wanted, measured.read_runs(wanted, composed), composed)
-    rendering.print_table(wanted, outcomes(wanted, records), format)
+        except FitbenchError:  # runs have failed; the others count
+            _show(wanted, composed, format, write)
+            raise
+    _show(wanted, composed, format, write)
+    return 0
+
+
+def _show(table: Table, configurations: Mapping[str, Config], format: str, write: bool) -> None:
+    records = with_deviations(table, read_runs(table, configurations), configurations)
+    rendering.print_table(table, outcomes(table, records), format)
     if write:
         from fitbench.tables.record import write_record
 
-        write_record(wanted, records)
-    if failure is not None:
-        raise failure
-    return 0
+        write_record(table, records)

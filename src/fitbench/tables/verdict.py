@@ -160,11 +160,7 @@ def judge(
     if not (sets.same or metric.proportion or sets.bootstrap_variance is not None):
         return Judgement(Verdict.inconclusive, summary, difference)
     sampling = _sampling_variance(claim, summary.mean, sets, metric)
-    deviation = 0.0 if deterministic else summary.sd or 0.0
-
-    def half_width(seeds: int) -> float:
-        training = 0.0 if deterministic else _training_part(claim, deviation, seeds)
-        return max(resolution, math.sqrt(training + _sampling_part(sampling)))
+    half_width = _HalfWidth(claim, summary.sd or 0.0, deterministic, sampling, resolution)
 
     def verdict_with(seeds: int) -> Verdict:
         return _verdict(difference, half_width(seeds), tolerance, metric.higher_is_better)
@@ -173,13 +169,7 @@ def judge(
     if verdict is not Verdict.inconclusive:
         return Judgement(verdict, summary, difference, half_width(summary.n))
     needed = _seeds_needed(summary.n, verdict_with)
-    parts = {
-        "training": 0.0 if deterministic else _training_part(claim, deviation, MOST_SEEDS),
-        "sampling": _sampling_part(sampling),
-        "resolution": resolution**2,
-    }
-    limit = Limit(half_width(MOST_SEEDS), max(parts, key=parts.__getitem__))
-    return Judgement(verdict, summary, difference, half_width(summary.n), needed, limit)
+    return Judgement(verdict, summary, difference, half_width(summary.n), needed, half_width.limit())
 
 
 def _verdict(difference: float, half_width: float, tolerance: float, higher_is_better: bool) -> Verdict:
@@ -221,18 +211,50 @@ def _summary(values: Sequence[float], deterministic: bool, metric: Metric, resol
 # -- the half-width ---------------------------------------------------------------------------------------------------
 
 
-def _training_part(claim: Claim, deviation: float, seeds: int) -> float:
-    """The part of the squared half-width that comes from training, of the claim and of the mean over our seeds."""
-    ours = statistics.student_quantile(seeds - 1) ** 2
-    if claim.deviation is None:
-        return ours * deviation**2 * (1 / claim.trainings + 1 / seeds)
-    theirs = statistics.student_quantile(claim.trainings - 1) ** 2
-    return theirs * claim.deviation**2 / claim.trainings + ours * deviation**2 / seeds
+@dataclass(frozen=True)
+class _HalfWidth:
+    """The half-width of the interval of the difference, by the number of our seeds.
 
+    Attributes:
+        claim: of the row.
+        deviation: of our seeds. It stays as it is with more of them.
+        deterministic: neither our trainings nor the claim's have a variance.
+        sampling_variance: from the sampling of the test sets.
+        resolution: what one test example is worth; the half-width is never below it.
+    """
 
-def _sampling_part(variance: float) -> float:
-    """The part of the squared half-width that comes from the sampling of the test sets."""
-    return statistics.student_quantile(math.inf) ** 2 * variance
+    claim: Claim
+    deviation: float
+    deterministic: bool
+    sampling_variance: float
+    resolution: float
+
+    def __call__(self, seeds: int) -> float:
+        """The half-width with so many seeds."""
+        return max(self.resolution, math.sqrt(self._training(seeds) + self._sampling()))
+
+    def limit(self) -> Limit:
+        """What remains with any number of seeds."""
+        parts = {
+            "training": self._training(MOST_SEEDS),
+            "sampling": self._sampling(),
+            "resolution": self.resolution**2,
+        }
+        return Limit(self(MOST_SEEDS), max(parts, key=parts.__getitem__))
+
+    def _training(self, seeds: int) -> float:
+        """The part of the squared half-width that comes from training, of the claim and of the mean over our seeds."""
+        if self.deterministic:
+            return 0.0
+        ours, claim = statistics.student_quantile(seeds - 1) ** 2, self.claim
+        if claim.deviation is None:
+            return ours * self.deviation**2 * (1 / claim.trainings + 1 / seeds)
+        theirs = statistics.student_quantile(claim.trainings - 1) ** 2
+        return theirs * claim.deviation**2 / claim.trainings + ours * self.deviation**2 / seeds
+
+    def _sampling(self) -> float:
+        """The part of the squared half-width that comes from the sampling of the test sets."""
+        return statistics.student_quantile(math.inf) ** 2 * self.sampling_variance
 
 
 def _sampling_variance(claim: Claim, mean: float, sets: EvaluationSets, metric: Metric) -> float:

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.config import Config, run_id
+from fitbench.config.code import code_of
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.split import split
+from fitbench.data.split import training_rows
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
 from fitbench.record.reading import lacking, read_predictions, read_result
 from fitbench.record.result import write_result
-from fitbench.training import backend
+from fitbench.text import first_line
+from fitbench.training import backend, measures
 from fitbench.training.measures import Measures, arranged
-from fitbench.training.run import load_measures, seed, start_backend
+from fitbench.training.randomness import seed
 
 if TYPE_CHECKING:
     import keras
@@ -40,13 +42,14 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         RequestError: the data are not those of the run, or a metric of the user's cannot be imported.
         FitbenchError: a file of the run is damaged.
     """
-    with claim(folder):
+    with claim(folder, wait=True):
         result = read_result(folder)
         names = lacking(config, result)  # another process may have recorded some a moment ago
         if not names:
             return result
+        code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
-        measures = load_measures(config)
+        measured = measures.of(config)
         predictions = read_predictions(folder, result)
         data = load(config.data)
         if data.sha256 != result["data"]["sha256"]:
@@ -54,15 +57,16 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
                 f"{folder.name} lacks {', '.join(names)}, and cannot be evaluated with other data: it was trained with "
                 f"SHA-256 {result['data']['sha256'][:8]}, the data now have {data.sha256[:8]}"
             )
-        values = result["metrics"] | _values(config, folder, data, measures, result)
-        added = [measures.metrics[name] for name in names]
-        test = measures.task.score(added, predictions.targets, predictions.outputs)
+        values = result["metrics"] | _values(config, folder, data, measured, result)
+        added = [measured.metrics[name] for name in names]
+        test = measured.task.score(added, predictions.targets, predictions.outputs)
         values |= {join("test", name): value for name, value in test.items()}
-        info = {name: about for name, about in (result["metric_info"] | measures.info).items() if name != "loss"}
+        info = {name: about for name, about in (result["metric_info"] | measured.info).items() if name != "loss"}
         result |= {
             "primary": next(iter(config.metrics)),
             "metrics": arranged(values, info, PARTS),
             "metric_info": {**info, "loss": result["metric_info"]["loss"]},
+            "code": code | result["code"],
         }
         write_result(folder, result)
     text = f"{folder.name}: evaluated its saved model for {', '.join(names)}; its history has no such values"
@@ -73,17 +77,16 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def _values(
-    config: Config, folder: Path, data: Dataset, measures: Measures, result: dict[str, Any]
+    config: Config, folder: Path, data: Dataset, measured: Measures, result: dict[str, Any]
 ) -> dict[str, float | None]:
     """The values of the training and the validation part that the result does not have."""
-    start_backend(config)
+    backend.start(config)
     from fitbench.training.parts import Parts
 
-    settings = config.training
-    kept, held_back = split(data.y_train, settings.validation_split, settings.validation, config.seed)
+    kept, held_back = training_rows(data, config.training, config.seed)
     with backend.on(config.device):
         model = _saved_model(config, folder, data, len(kept))
-        return Parts(config, data, data, kept, held_back, measures).missing_values(model, result["metrics"])
+        return Parts(config, data, data, kept, held_back, measured).missing_values(model, result["metrics"])
 
 
 def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> keras.Model:
@@ -105,7 +108,7 @@ def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> 
         model.load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FitbenchError(
-            f"{path}: the weights of {run_id(config)} cannot be read: {str(error).splitlines()[0]:.200}; train the run "
+            f"{path}: the weights of {run_id(config)} cannot be read: {first_line(error):.200}; train the run "
             "again with force=true"
         ) from error
     return model

@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fitbench.config import Backend
+from fitbench.config import Backend, Config, run_id
 from fitbench.errors import RequestError
+from fitbench.training import gpus
+from fitbench.training.progress import notice
 
 
 def choose(backend: Backend) -> None:
@@ -30,7 +32,19 @@ def choose(backend: Backend) -> None:
                 "a process has one backend: launch the runs of each backend with a command of their own"
             )
     os.environ["KERAS_BACKEND"] = backend.value
+    os.environ["KERAS_NNX_ENABLED"] = "false"  # over keras.json; Keras reads it once
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+
+
+def start(config: Config) -> None:
+    """Import Keras with the backend, the device and the threads of the configuration, if that has not been done.
+
+    Raises:
+        RequestError: as `load`.
+    """
+    with notice(config.progress, f"{run_id(config)}: starting {config.backend.value}"):
+        gpus.take(config.device)
+        load(config.backend, config.threads)
 
 
 @functools.cache
@@ -60,6 +74,7 @@ def load(backend: Backend, threads: int | str = "auto") -> None:
         raise RequestError(
             f"backend is {backend.value}, which is not installed; pip install 'fitbench[{backend.value}]'"
         ) from error
+    reset_settings()
     if isinstance(threads, int):
         _limit_threads(backend, threads, loaded)
     gc.freeze()  # Keras collects garbage before each run; half a million objects of its own need no looking at
@@ -82,6 +97,20 @@ def _limit_threads(backend: Backend, threads: int, loaded: bool) -> None:
             f"threads is {threads}, but this process computes with another number; launch such runs with a command of "
             "their own"
         ) from error
+
+
+def reset_settings() -> None:
+    """Give Keras its own defaults, whatever keras.json, the environment, or a module of the user's has set.
+
+    So the results of a run depend on its configuration alone. The dtype policy is a part of it.
+    """
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 def cpu_threads() -> int:
@@ -129,20 +158,27 @@ def on(device: str) -> Iterator[str]:
     """
     import keras
 
-    gpus = [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
+    names = gpu_names()
     if device == "auto":
-        yield _gpu_name(0) if gpus else cpu_name()
+        yield _gpu_name(0) if names else cpu_name()
         return
     if device == "cpu":
         with keras.device("cpu:0"):
             yield cpu_name()
         return
     number = int(device.partition(":")[2] or 0)
-    if number >= len(gpus):
-        available = ", ".join(f"gpu:{index}" for index in range(len(gpus))) or "no GPU"
+    if number >= len(names):
+        available = ", ".join(f"gpu:{index}" for index in range(len(names))) or "no GPU"
         raise RequestError(f"device is {device}; Keras with {keras.config.backend()} sees {available} here")
     with keras.device(f"gpu:{number}"):
         yield _gpu_name(number)
+
+
+def gpu_names() -> list[str]:
+    """Keras's names of the GPUs that the loaded backend sees."""
+    import keras
+
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
 
 
 def cpu_name() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
@@ -15,7 +16,8 @@ from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
 from fitbench.tasks import task_of
-from fitbench.training import objective, optimizers
+from fitbench.training import backend, objective, optimizers, outputs
+from fitbench.training.reasons import reason
 
 
 def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
@@ -31,13 +33,8 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     target = config.model["_target_"]
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
     shape, classes = tuple(data.x_train.shape[1:]), task_of(TASK).outputs(data.classes)
-    try:
-        signature = inspect.signature(get_method(target))
-    except (ImportError, ValueError, InstantiationException) as error:
-        raise RequestError(
-            f"model._target_ is {target}, which cannot be loaded: {_first_line(error)}; "
-            "the folder of a module of your own must be on PYTHONPATH"
-        ) from error
+    signature = _signature(target)
+    backend.reset_settings()  # its module may have changed them, when it was imported
     supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
     try:
         signature.bind(**supplied, **settings)
@@ -51,14 +48,33 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     except InstantiationException as error:
         if not isinstance(error.__cause__, ValueError):
             raise
-        raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {error.__cause__}") from error
+        raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise RequestError(f"model._target_ is {target}, which gave {type(model).__name__}; it must give a keras.Model")
-    _check_shapes(model, config.model["name"], shape, classes, data.name)
+    _check_shape(model, config.model["name"], shape, data.name)
+    if not is_ours(target):
+        examples_of_data = np.asarray(data.x_train[np.arange(min(outputs.EXAMPLES, len(data.y_train)))])
+        outputs.check(model, examples_of_data, classes, config.training, config.model["name"])
     for layer in model.layers:
         if isinstance(layer, Standardize):
             layer.adapt(data.x_train)
     return model
+
+
+def _signature(target: str) -> inspect.Signature:
+    """The signature of a builder, whose module is imported."""
+    try:
+        return inspect.signature(get_method(target))
+    except (ImportError, ValueError, InstantiationException) as error:
+        raise RequestError(
+            f"model._target_ is {target}, which cannot be loaded: {reason(error)}; "
+            "the folder of a module of your own must be on PYTHONPATH"
+        ) from error
+
+
+def is_ours(target: str) -> bool:
+    """Whether a dotted name is that of a function of fitbench, about whose models more is known."""
+    return target.startswith("fitbench.")
 
 
 def _supplied(
@@ -79,7 +95,7 @@ def _supplied(
     return supplied
 
 
-def _check_shapes(model: keras.Model, name: str, shape: tuple, classes: int, data: str) -> None:
+def _check_shape(model: keras.Model, name: str, shape: tuple[int, ...], data: str) -> None:
     takes = getattr(model, "input_shape", None)
     if isinstance(takes, tuple) and any(
         side not in (None, actual) for side, actual in zip(takes[1:], shape, strict=False)
@@ -87,12 +103,6 @@ def _check_shapes(model: keras.Model, name: str, shape: tuple, classes: int, dat
         raise RequestError(
             f"model={name} takes images of {_sizes(takes[1:])}; those of data={data} are {_sizes(shape)}"
         )
-    gives = getattr(model, "output_shape", None)
-    if isinstance(gives, tuple) and gives[1:] != (classes,):
-        raise RequestError(f"model={name} gives outputs of shape {gives[1:]}; data={data} has {classes} classes")
-    last = model.layers[-1] if model.layers else None
-    if isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax:
-        raise RequestError(f"model={name} ends in a softmax; the loss is computed from logits: leave the softmax out")
 
 
 def _sizes(shape: tuple) -> str:
@@ -120,7 +130,7 @@ def compiled(
     try:
         optimizer = optimizers.build(config.optimizer, steps_per_epoch, settings.epochs)
     except InstantiationException as error:
-        raise RequestError(f"optimizer: {config.optimizer['_target_']}: {_first_line(error)}") from error
+        raise RequestError(f"optimizer: {config.optimizer['_target_']}: {reason(error)}") from error
     trained.compile(
         optimizer=optimizer,
         loss=objective.loss(settings),
@@ -133,24 +143,3 @@ def compiled(
 def _trains_itself(model: keras.Model) -> bool:
     own = ("train_step", "test_step", "compute_loss", "compute_metrics")
     return any(getattr(type(model), method) is not getattr(keras.Model, method) for method in own)
-
-
-def callbacks(settings: Mapping[str, Any]) -> list[keras.callbacks.Callback]:
-    """The extra Keras callbacks of the configuration.
-
-    Raises:
-        RequestError: one cannot be created, or is not a Keras callback.
-    """
-    objects = []
-    for name, callback in settings.items():
-        try:
-            objects.append(instantiate(callback, _convert_="all"))
-        except InstantiationException as error:
-            raise RequestError(f"training.callbacks.{name}: {callback['_target_']}: {_first_line(error)}") from error
-        if not isinstance(objects[-1], keras.callbacks.Callback):
-            raise RequestError(f"training.callbacks.{name}: {callback['_target_']} is no keras.callbacks.Callback")
-    return objects
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error.__cause__ or error).splitlines()[0]

@@ -1,5 +1,6 @@
 """The Keras callbacks of every run: early stopping, and the history that is recorded and shown."""
 
+import hashlib
 import logging
 import math
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from fitbench.config import EarlyStopping as Settings
 from fitbench.errors import FitbenchError
@@ -45,6 +47,38 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
 
     def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:
         return self.metric.is_better(monitor_value, reference_value, self.least_change)
+
+
+class Fingerprints(keras.callbacks.Callback):
+    """Keeps the SHA-256 of the weights that each epoch was validated with, or ended with where nothing is validated.
+
+    Callbacks of the user's may change the weights at any time after that. So it must stand before them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_epochs: dict[str, str] = {}  # by the number of the epoch, as text: it goes into checkpoints as JSON
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Note which epoch is validated next."""
+        self.epoch = str(epoch + 1)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """The validation of an epoch has ended."""
+        self.of_epochs[self.epoch] = fingerprint(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """An epoch has ended, perhaps without a validation."""
+        if self.epoch not in self.of_epochs:
+            self.of_epochs[self.epoch] = fingerprint(self.model)
+
+
+def fingerprint(model: keras.Model) -> str:
+    """The SHA-256 of the values of a model's weights."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
 
 
 class Pruning(keras.callbacks.Callback):

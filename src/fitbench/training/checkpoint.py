@@ -2,9 +2,10 @@
 
 A checkpoint is the state at the end of an epoch. It is copied in memory after every epoch and written from time to
 time, or at once when the run is asked to stop. A file's name carries the checksum of its content, so a damaged one is
-noticed; the one before is kept until the next is safely there.
+noticed. The one before is kept until the next is safely there.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -12,58 +13,108 @@ import logging
 import shutil
 import time
 import zipfile
-from dataclasses import dataclass, field
+import zlib
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
+from fitbench.config import Backend
 from fitbench.errors import FitbenchError
-from fitbench.record.files import replacing
+from fitbench.record.files import check_fence, replacing
+from fitbench.training.environment import versions
 
 log = logging.getLogger(__name__)
 
+# Attributes of callbacks that are set anew in each attempt: Keras turns the sign of `min_delta` in the first epoch of
+# every `fit`, looks whether a CSV has its header, and the run folder may lie elsewhere by now.
+SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 WHOLE = "[0-9]*.npz"  # <epoch>-<checksum>.npz
 
+# What NumPy, json and pydantic raise for a file with any content.
+_UNREADABLE = (ValueError, TypeError, KeyError, OSError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error)
 
-@dataclass
-class Checkpoint:
+
+class Checkpoint(BaseModel):
     """The state of a run after `epoch` epochs."""
 
+    model_config = ConfigDict(strict=True, extra="forbid", arbitrary_types_allowed=True)
+
+    run_id: str
+    versions: dict[str, str]  # of the packages that wrote it
     epoch: int
     stopped: bool  # training was over (early stopping) although epochs were left
     seconds: float  # that the run had taken, over all attempts
     fit_seconds: float  # of those, in `fit`
     data_sha256: str
     history: list[dict[str, Any]]
-    callbacks: list[dict[str, Any]] = field(default_factory=list)  # attributes, in the order of the callbacks
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    callbacks: list[dict[str, Any]] = []  # attributes, in the order of the callbacks
+    arrays: dict[str, np.ndarray] = {}
+
+
+class _Unusable(ValueError):
+    """A checkpoint cannot be used. The message says why."""
 
 
 def read(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint of a run, None if there is none."""
+    """The newest usable checkpoint of a run, None if there is none.
+
+    One that is damaged, of another run, or not of this version's fields is put aside with a warning.
+    """
     paths = sorted((folder / "checkpoint").glob(WHOLE), reverse=True)
     for path in paths:
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest()[:16] != path.stem.partition("-")[2]:
-            log.warning("%s is damaged and is left aside", path)
-            continue
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
-            log.warning("%s cannot be read (%s) and is left aside", path, error)
+            checkpoint = _load(path, folder.name)
+        except _Unusable as error:
+            aside = path.with_name(f"aside-{path.name}")
+            path.replace(aside)
+            log.warning("%s %s; it is put aside as %s", path, error, aside.name)
             continue
-        return Checkpoint(arrays=arrays, **json.loads(str(arrays.pop("state"))))
+        _warn_of_other_versions(path, checkpoint)
+        return checkpoint
     if paths:
-        log.warning("no whole checkpoint is left in %s: the run starts anew", folder)
+        log.warning("no usable checkpoint is left in %s: the run begins anew", folder)
     return None
+
+
+def _load(path: Path, run_id: str) -> Checkpoint:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest()[:16] != path.stem.partition("-")[2]:
+        raise _Unusable("is damaged")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        state = json.loads(str(arrays.pop("state")))
+        checkpoint = Checkpoint.model_validate({**state, "arrays": arrays})
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        raise _Unusable(f"cannot be read by this version of fitbench ({reason:.200})") from None
+    if checkpoint.run_id != run_id:
+        raise _Unusable(f"is of another run, {checkpoint.run_id:.200}")
+    return checkpoint
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return versions(Backend(keras.config.backend()))
+
+
+def _warn_of_other_versions(path: Path, checkpoint: Checkpoint) -> None:
+    changed = [
+        f"{name} {checkpoint.versions.get(name)} instead of {version}"
+        for name, version in _versions().items()
+        if checkpoint.versions.get(name) != version
+    ]
+    if changed:
+        log.warning("%s was written with %s; the run goes on with these", path, ", ".join(changed))
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint as a whole, then remove all but it and the one before."""
     target = folder / "checkpoint"
+    check_fence(target)
     target.mkdir(exist_ok=True)
     state = {key: value for key, value in vars(checkpoint).items() if key != "arrays"}
     buffer = io.BytesIO()
@@ -116,17 +167,18 @@ class Checkpoints(keras.callbacks.Callback):
         """Set everything to where the checkpoint left it.
 
         Raises:
-            FitbenchError: the model has changed since.
+            FitbenchError: the model or the callbacks have changed since.
         """
         if self.resumed is None:
             return
         arrays = self.resumed.arrays
         variables = _variables(self.model)
         shapes = [arrays[name].shape for name in arrays if name.startswith("variable-")]
-        if shapes != [tuple(variable.shape) for variable in variables]:
+        same_callbacks = len(self.callbacks) == len(self.resumed.callbacks)
+        if shapes != [tuple(variable.shape) for variable in variables] or not same_callbacks:
             raise FitbenchError(
-                f"{self.folder}/checkpoint is of a model with other weights than the one that is built now; "
-                "remove it to start anew"
+                f"{self.folder}/checkpoint is of a model with other weights, or of other callbacks, than those that "
+                "are built now; remove it to begin anew"
             )
         for index, variable in enumerate(variables):
             variable.assign(arrays[f"variable-{index}"])
@@ -147,7 +199,9 @@ class Checkpoints(keras.callbacks.Callback):
             for name, value in vars(callback).items():
                 if isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
                     arrays |= {f"callback-{number}-{name}-{index:04}": item for index, item in enumerate(value)}
-        self.latest = Checkpoint(
+        self.latest = Checkpoint.model_construct(  # checked when it is read
+            run_id=self.folder.name,
+            versions=_versions(),
             epoch=epoch + 1,
             stopped=bool(self.model.stop_training),
             seconds=time.perf_counter() - self.began,
@@ -184,11 +238,11 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
 def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
     """The attributes of a callback that JSON can hold: best so far, epochs waited, a list of losses.
 
-    `min_delta` is a setting, not state: Keras turns its sign in the first epoch of every `fit`.
+    Those of `SETTINGS` are not state.
     """
     attributes = {}
     for name, value in vars(callback).items():
-        if name in ("min_delta", "params") or value is None:
+        if name in SETTINGS or value is None:
             continue
         try:
             attributes[name] = json.loads(json.dumps(value, default=_number))  # a copy: a list may go on growing

@@ -1,4 +1,4 @@
-"""What a run records in `metrics` of its result: values of its epochs, and values of outputs. Free of Keras."""
+"""What a run records in `metrics` of its result: values of its epochs, and values of outputs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fitbench import metrics, selection, user_metrics
 from fitbench.config import TASK, Config, EarlyStopping, recorded_metrics
 from fitbench.metrics import Metric
 from fitbench.tasks import Task, task_of
+from fitbench.training import backend
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,10 @@ class Measures:
     monitored: Metric
     stopping: EarlyStopping | None
 
-    @staticmethod
-    def of(config: Config) -> Measures:
-        """Those of a configuration, with the user's metrics imported.
-
-        Raises:
-            RequestError: a metric of the user's cannot be imported.
-        """
-        task, stopping = task_of(TASK), config.training.early_stopping
-        part, monitored = "", metrics.get("loss")
-        if stopping is not None:
-            part, monitored = selection.monitored(stopping.monitor, config.metrics, task)
-        monitor = metrics.history_key(part, monitored.name) if part else None
-        loaded = recorded_metrics(config, user_metrics.load)
-        return Measures(loaded, task, config.training.loss.value, monitor, monitored, stopping)
+    @property
+    def primary(self) -> Metric:
+        """The first metric of the configuration, which names the best run."""
+        return next(iter(self.metrics.values()))
 
     @property
     def info(self) -> dict[str, Any]:
@@ -74,22 +65,25 @@ class Measures:
             values |= self.task.score(others, targets, self.task.recorded(raw, self.loss))
         return values
 
-    def of_epochs(self, history: list[dict[str, Any]]) -> dict[str, float | None]:
+    def of_epochs(self, history: list[dict[str, Any]], measured: bool = True) -> dict[str, float | None]:
         """The values, by their names in the result, that the history has of the weights that the model has.
 
-        These are the weights of the best epoch where early stopping restores them, else of the last epoch. Values of
-        the training part are only those that the step measures. Without epochs nothing is measured.
+        Values of the training part are only those that the step measures. If the weights are not `measured`, because
+        something has changed them since, or without epochs, there are none.
         """
         if not history:
             return {"best_epoch": None, "epochs": 0}
-        best = self.best(history)
-        line = best if self.stopping and self.stopping.restore_best_weights else history[-1]
-        values: dict[str, float | None] = {"best_epoch": best["epoch"], "epochs": history[-1]["epoch"]}
+        line = self.kept_epoch(history) if measured else {}
+        values = {"best_epoch": self.best(history)["epoch"], "epochs": history[-1]["epoch"]}
         for part, names in (("train", self.task.step_metrics), ("val", self.metrics)):
             for name in ("loss", *names):
                 if (key := metrics.history_key(part, name)) in line:
                     values[metrics.join(part, name)] = line[key]
         return values
+
+    def kept_epoch(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """The epoch whose weights the model has: the best where early stopping restores them, else the last."""
+        return self.best(history) if self.stopping and self.stopping.restore_best_weights else history[-1]
 
     def best(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """The best epoch as early stopping counts: a change of no more than `min_delta` is none."""
@@ -104,6 +98,23 @@ class Measures:
     def missing(self, part: str, values: Mapping[str, Any]) -> list[str]:
         """The metrics, with the loss, that have no entry for this part among the values."""
         return [name for name in ("loss", *self.metrics) if metrics.join(part, name) not in values]
+
+
+def of(config: Config) -> Measures:
+    """What a run of the configuration measures. If it has metrics of the user's, the backend is started for them.
+
+    Raises:
+        RequestError: a metric of the user's cannot be imported.
+    """
+    if any(entry is not None for entry in config.metrics.values()):
+        backend.start(config)  # the module may import Keras
+    task, stopping = task_of(TASK), config.training.early_stopping
+    part, monitored = "", metrics.get("loss")
+    if stopping is not None:
+        part, monitored = selection.monitored(stopping.monitor, config.metrics, task)
+    monitor = metrics.history_key(part, monitored.name) if part else None
+    loaded = recorded_metrics(config, user_metrics.load)
+    return Measures(loaded, task, config.training.loss.value, monitor, monitored, stopping)
 
 
 def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from fitbench.data.dataset import Dataset
 from fitbench.tasks import task_of
 from fitbench.training import objective
 from fitbench.training.building import build, compiled
-from fitbench.training.fit import Examples, Loops, compile_loops, worth_xla
+from fitbench.training.examples import Examples
+from fitbench.training.loops import Loops, compile_loops, worth_xla
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,11 @@ class Network:
     model: keras.Model
     loops: Loops | None
     key: tuple[str, ...] | None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no code of the user's takes part in the training."""
+        return self.key is not None
 
 
 _kept: list[Network] = []  # at most one

@@ -23,6 +23,11 @@ def loss(training: Training) -> keras.losses.Loss:
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+def takes_logits(training: Training) -> bool:
+    """Whether the loss is computed from logits; a squared error takes outputs of any range."""
+    return training.loss is not Loss.mean_squared_error
+
+
 def metric(training: Training) -> keras.metrics.Metric:
     """The accuracy, for the same targets."""
     of = keras.metrics.CategoricalAccuracy if _one_hot(training) else keras.metrics.SparseCategoricalAccuracy

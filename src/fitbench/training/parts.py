@@ -8,10 +8,11 @@ import numpy as np
 from fitbench.config import Config
 from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
+from fitbench.data.split import training_rows
 from fitbench.metrics import join
-from fitbench.training import objective
+from fitbench.training import deskew, objective
 from fitbench.training.evaluate import predict
-from fitbench.training.fit import Examples
+from fitbench.training.examples import Examples
 from fitbench.training.measures import Measures
 
 Values = dict[str, float | None]  # by their names in the result, such as 'val_macro_f1'
@@ -36,6 +37,12 @@ class Parts:
     kept: np.ndarray
     held_back: np.ndarray
     measures: Measures
+
+    @staticmethod
+    def of(config: Config, data: Dataset, measures: Measures) -> "Parts":
+        """The parts that the configuration makes of a data set, whose training images are prepared now."""
+        kept, held_back = training_rows(data, config.training, config.seed)
+        return Parts(config, data, deskew.prepared(data, config.data.preprocess), kept, held_back, measures)
 
     def examples(self) -> tuple[Examples, Examples | None]:
         """The examples to train on, and those to validate on."""

@@ -2,22 +2,32 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from fitbench import metrics
+from fitbench.metrics import Metric
 from fitbench.text import count, describe, duration
 
 
 class Display:
-    """Draws epochs as they pass. `examples` is the number of training images in one epoch."""
+    """Draws epochs as they pass: loss and primary metric, as far as they are measured, the speed, and the time left.
 
-    def __init__(self, shown: bool, epochs: int, examples: int) -> None:
+    Args:
+        shown: whether anything is drawn.
+        epochs: the largest number of epochs.
+        examples: the number of training examples in one epoch.
+        primary: the metric that names the best run.
+    """
+
+    def __init__(self, shown: bool, epochs: int, examples: int, primary: Metric) -> None:
         self.epochs = epochs
         self.examples = examples
+        self.metrics = (metrics.get("loss"), primary)
         self.console = Console(stderr=True, highlight=False)
         self.plain = shown and not self.console.is_terminal
         self.bar = shown and self.console.is_terminal
@@ -59,10 +69,9 @@ class Display:
         """So many examples of the epoch are done, with these running means of the metrics."""
         if not self.bar:
             return
-        if {"loss", "accuracy"} <= set(logs):
-            rate = examples / max(time.perf_counter() - self.epoch_started, 1e-9)
-            self.trained = f"loss {logs['loss']:.3f} acc {logs['accuracy']:.3f}"
-            self.rate = f"{count(rate)} img/s"
+        if logs:
+            self.trained = self._values("train", logs)
+            self.rate = _rate(examples, time.perf_counter() - self.epoch_started)
         parts = [self.trained, self.validated, self.rate, self._left(examples)]
         self.live.update(
             self.task,
@@ -73,13 +82,20 @@ class Display:
 
     def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
         """Epoch ended; `epoch` is its line of the history."""
-        if epoch.get("val_loss") is not None and epoch.get("val_accuracy") is not None:
-            self.validated = f"val {epoch['val_loss']:.3f} {epoch['val_accuracy']:.3f}"
+        if validated := self._values("val", epoch):
+            self.validated = f"val {validated}"
         if self.plain:
-            rate = self.examples / max(epoch["seconds"], 1e-9)
-            line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {count(rate)} img/s"
+            rate = _rate(self.examples, epoch["seconds"])
+            line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {rate}"
             sys.stderr.write(f"{line}{'  stopped early' if stopped else ''}\n")
             sys.stderr.flush()
+
+    def _values(self, part: str, values: Mapping[str, float | None]) -> str:
+        """The values of a part that a line of the history, or the logs of Keras, have of what is shown."""
+        shown = {metric.label: (values.get(metrics.history_key(part, metric.name)), metric) for metric in self.metrics}
+        return "  ".join(
+            f"{label} {value:.{metric.digits}f}" for label, (value, metric) in shown.items() if value is not None
+        )
 
     def _left(self, examples: int) -> str:
         """The time that the remaining epochs take at most, at the speed so far; early stopping may end it sooner."""
@@ -88,6 +104,10 @@ class Display:
             return ""
         seconds = (time.perf_counter() - self.started) / done * (self.epochs - self.done_at_start - done)
         return f"{duration(seconds)} left"
+
+
+def _rate(examples: int, seconds: float) -> str:
+    return f"{count(examples / max(seconds, 1e-9))} examples/s"
 
 
 @contextmanager

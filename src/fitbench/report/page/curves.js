@@ -45,28 +45,24 @@ function curvesChart() {
   marks.push(view.mark);
 }
 
-// Values that span much, and have no range with two ends, are drawn by their logarithm, unless the reader has chosen.
+// The vertical axis. The reader may choose whether it is logarithmic; the choice starts as the axis would be.
 function verticalScale(values, frame, options) {
-  const finite = values.filter(Number.isFinite);
-  const [low, high] = extent(finite);
-  const fits = low > 0 && !options.series.bounded && high / low > 30;
-  const log = options.log ?? fits;
-  options.shown?.(log);
-  return scale(finite, frame.bottom, frame.top, { log });
+  const y = scale(values, frame.bottom, frame.top, { of: options.series, log: options.log });
+  options.shown(y.log);
+  return y;
+}
+
+function epochScale(epochs, frame) {
+  return scale(epochs, frame.left, frame.right, { log: false, margin: 0.02, whole: true });
 }
 
 function runCurves(root, frame, options) {
   const shown = visible.filter((run) => seriesOf(run, options.series.name));
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No run to draw");
   const values = shown.flatMap((run) => seriesOf(run, options.series.name));
-  const x = scale(
-    shown.flatMap((run) => ends(epochsOf(run))),
-    frame.left,
-    frame.right,
-    { pad: 0, whole: true },
-  );
+  const x = epochScale(shown.flatMap((run) => ends(epochsOf(run))), frame);
   const y = verticalScale(values, frame, options);
-  axes(root, x, y, frame, { x: "epoch", y: options.series.label });
+  axes(root, x, y, frame, ["epoch", options.series.label]);
   const lines = shown.map((run) => ({
     run,
     points: pointsOf(epochsOf(run), seriesOf(run, options.series.name), x, y),
@@ -89,61 +85,43 @@ function groupCurves(root, frame, options) {
   const groups = new Set(visible.map((run) => data.groups.of[run]));
   const shown = (data.groups.curves[options.series.name] ?? []).filter((curve) => groups.has(curve.group));
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No group to draw");
-  const values = shown.flatMap((curve) => [
-    ...curve.mean,
-    ...curve.low,
-    ...curve.high,
-    ...curve.tails.flatMap(([, v]) => v),
-  ]);
+  const values = shown.flatMap(({ mean, low, high, tails }) => [mean, low, high, ...tails.map(([, v]) => v)].flat());
   const epochs = shown.flatMap((curve) => [...ends(curve.epochs), ...curve.tails.flatMap(([e]) => ends(e))]);
-  const x = scale(epochs, frame.left, frame.right, { pad: 0, whole: true });
-  const y = verticalScale(
-    values.filter((value) => value !== null),
-    frame,
-    options,
-  );
-  axes(root, x, y, frame, { x: "epoch", y: `${options.series.label}, mean and 95% interval` });
+  const x = epochScale(epochs, frame);
+  const y = verticalScale(values, frame, options);
+  axes(root, x, y, frame, ["epoch", `${options.series.label}, mean and 95% interval`]);
   const [bands, layer] = [svg("g", { class: "bands" }), svg("g", { class: "means" })];
-  const lines = [];
-  for (const curve of shown.toReversed()) {
-    const { colour, dash } = groupStyle(curve.group);
-    const place = (values) => pointsOf(curve.epochs, values, x, y);
-    for (const [from, to] of stretches(curve.low)) {
-      const [low, high] = [place(curve.low).slice(from, to), place(curve.high).slice(from, to).reverse()];
-      const outline = [...low, ...high].map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");
-      bands.append(svg("polygon", { points: outline, "--ink": colour }));
-    }
-    for (const [epochs, values] of curve.tails) {
-      layer.append(svg("path", { class: "tail", d: path(pointsOf(epochs, values, x, y)), "--ink": colour }));
-    }
-    const points = place(curve.mean);
-    layer.append(svg("path", { d: path(points), "--ink": colour, "stroke-dasharray": dash || null }));
-    lines.push({ curve, points });
-  }
   root.append(bands, layer);
+  const lines = shown.toReversed().map((curve) => ({ curve, points: groupCurve(bands, layer, curve, x, y) }));
   return {
     shapes: new Map(),
     nearest: (px, py) => {
       const found = nearestLine(lines, px, py);
       if (!found) return null;
-      const { curve } = found;
-      const i = closest(curve.epochs, x.back(px));
-      const interval =
-        curve.low[i] === null ? "" : `, ${write(options.series, curve.low[i])} to ${write(options.series, curve.high[i])}`;
-      return {
-        group: curve.group,
-        lines: [
-          data.groups.names[curve.group],
-          `epoch ${curve.epochs[i]}: mean ${write(options.series, curve.mean[i])}${interval}`,
-        ],
-      };
+      const { group, epochs, mean, low, high } = found.curve;
+      const i = closest(epochs, x.back(px));
+      const text = (value) => write(options.series, value);
+      const interval = low[i] === null ? "" : `, ${text(low[i])} to ${text(high[i])}`;
+      return { group, lines: [data.groups.names[group], `epoch ${epochs[i]}: mean ${text(mean[i])}${interval}`] };
     },
   };
 }
 
-function groupStyle(group) {
-  if (state.colour === "group") return style(group);
-  return coding.of(visible.find((run) => data.groups.of[run] === group) ?? data.groups.of.indexOf(group));
+// Draws the mean of a group with its band and the runs that continued; gives the points of the mean.
+function groupCurve(bands, layer, curve, x, y) {
+  const { colour, dash } = groupLook(curve.group);
+  const place = (values) => pointsOf(curve.epochs, values, x, y);
+  for (const [from, to] of stretches(curve.low)) {
+    const [low, high] = [place(curve.low).slice(from, to), place(curve.high).slice(from, to).reverse()];
+    const outline = [...low, ...high].filter(([, py]) => Number.isFinite(py));
+    const points = outline.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");
+    bands.append(svg("polygon", { points, "--ink": colour }));
+  }
+  for (const [epochs, values] of curve.tails)
+    layer.append(svg("path", { class: "tail", d: path(pointsOf(epochs, values, x, y)), "--ink": colour }));
+  const points = place(curve.mean);
+  layer.append(svg("path", { d: path(points), "--ink": colour, "stroke-dasharray": dash || null }));
+  return points;
 }
 
 // The beginnings and ends of what has no gap.
@@ -173,16 +151,6 @@ function ends(values) {
 
 function pointsOf(epochs, values, x, y) {
   return epochs.map((epoch, i) => [x(epoch), values[i] === null || (y.log && values[i] <= 0) ? NaN : y(values[i])]);
-}
-
-function nearestLine(lines, px, py) {
-  let best = null;
-  let distance = NEAR;
-  for (const line of lines) {
-    const away = Math.abs(heightAt(line.points, px) - py);
-    if (away < distance) [best, distance] = [line, away];
-  }
-  return best;
 }
 
 function closest(sorted, wanted) {

@@ -4,10 +4,9 @@ const FEW = 24; // values of a column that are offered as a choice
 const MANY = 300; // runs; with more, the filter waits until the reader has stopped typing
 
 function filterBar() {
-  const bar = document.getElementById("filter");
   const words = document.getElementById("words");
-  const clear = document.getElementById("clear");
-  const selects = new Map();
+  const line = document.querySelector("#filter .choices");
+  const chips = el("span", { class: "chips" });
   let waiting = null;
   const act = () => {
     state.words = words.value;
@@ -19,62 +18,60 @@ function filterBar() {
     if (data.count > MANY) waiting = setTimeout(act, 150);
     else act();
   });
-  clear.addEventListener("click", clearFilter);
-  const line = bar.querySelector(".choices");
-  for (const c of data.columns.filter(
-    (each) => (each.part === "config" && each.shown) || each.name === "state" || each.name === "study",
-  )) {
+  document.getElementById("clear").addEventListener("click", clearFilter);
+  line.append(...columnChoices(), colourChoice(), chips);
+  redraws.push(() => {
+    const all = plural(data.count, "run");
+    const some = `${visible.length.toLocaleString("en-US")} of ${all}`;
+    document.getElementById("count").textContent = visible.length === data.count ? all : some;
+    document.getElementById("clear").hidden = !isFiltered();
+    if (words.value !== state.words && document.activeElement !== words) words.value = state.words;
+    chips.replaceChildren(...rangeChips(), ...groupChips());
+  });
+}
+
+// A choice for each column of few values.
+function columnChoices() {
+  const offered = data.columns.filter((c) => (c.part === "config" && c.shown) || ["state", "study"].includes(c.name));
+  return offered.flatMap((c) => {
     const found = [...distinct(c), ...(c.values.includes(null) ? [null] : [])];
-    if (found.length < 2 || found.length > FEW) continue;
-    const options = [
-      ["", "any"],
-      ...found.map((value) => [JSON.stringify(value), value === null ? "none" : write(c, value)]),
-    ];
-    const label = choice(c.label, options, "", (value) => {
+    if (found.length < 2 || found.length > FEW) return [];
+    const texts = found.map((value) => [JSON.stringify(value), value === null ? "none" : write(c, value)]);
+    const label = choice(c.label, [["", "any"], ...texts], "", (value) => {
       if (value) state.choices.set(c.name, value);
       else state.choices.delete(c.name);
       redraw();
     });
-    selects.set(c.name, label.querySelector("select"));
-    line.append(label);
-  }
-  const codings = [
-    ["group", "group"],
-    ...data.columns
-      .filter((c) => (c.part === "config" || c.part === "metric" || c.part === "cost") && distinct(c).length > 1)
-      .map((c) => [c.name, c.label]),
-    ["state", "state"],
-  ];
+    redraws.push(() => {
+      label.querySelector("select").value = state.choices.get(c.name) ?? "";
+    });
+    return [label];
+  });
+}
+
+function colourChoice() {
+  const telling = data.columns.filter((c) => ["config", "metric", "cost"].includes(c.part) && distinct(c).length > 1);
+  const codings = [["group", "group"], ...telling.map((c) => [c.name, c.label]), ["state", "state"]];
   const colour = choice("Colour by", codings, state.colour, (name) => {
     state.colour = name;
     recolour();
   });
   colour.classList.add("colour");
-  line.append(colour);
-  const chips = el("span", { class: "chips" });
-  line.append(chips);
+  return colour;
+}
 
-  redraws.push(() => {
-    document.getElementById("count").textContent =
-      visible.length === data.count
-        ? plural(data.count, "run")
-        : `${visible.length.toLocaleString("en-US")} of ${plural(data.count, "run")}`;
-    clear.hidden = !isFiltered();
-    if (words.value !== state.words && document.activeElement !== words) words.value = state.words;
-    for (const [name, select] of selects) select.value = state.choices.get(name) ?? "";
-    chips.replaceChildren(
-      ...[...state.ranges].map(([name, { rangeText }]) =>
-        chip(`${columns.get(name).label}: ${rangeText}`, () => state.ranges.delete(name)),
-      ),
-      ...(state.group === null
-        ? []
-        : [
-            chip(data.groups.names[state.group], () => {
-              state.group = null;
-            }),
-          ]),
-    );
-  });
+function rangeChips() {
+  return [...state.ranges].map(([name, { rangeText }]) =>
+    chip(`${columns.get(name).label}: ${rangeText}`, () => state.ranges.delete(name)),
+  );
+}
+
+function groupChips() {
+  if (state.group === null) return [];
+  const drop = () => {
+    state.group = null;
+  };
+  return [chip(data.groups.names[state.group], drop)];
 }
 
 // A filter that the runs of this page have a meaning for, as in 'softmax test_accuracy>0.9'.
@@ -83,7 +80,8 @@ function example() {
   const ranked = columns.get(data.metric);
   if (!ranked) return word;
   const values = distinct(ranked);
-  return `${word} ${ranked.label}${ranked.better === "lower" ? "<" : ">"}${write(ranked, values[Math.floor(values.length / 2)])}`;
+  const middle = write(ranked, values[Math.floor(values.length / 2)]);
+  return `${word} ${ranked.label}${ranked.better === "lower" ? "<" : ">"}${middle}`;
 }
 
 function chip(text, drop) {
@@ -117,22 +115,13 @@ function legend() {
       );
       return;
     }
-    const named = entries.slice(0, COLOURS).map(({ name, style: drawn, group }) =>
-      group === undefined
-        ? el("span", { class: "entry" }, symbol(drawn), name)
-        : el(
-            "button",
-            {
-              type: "button",
-              class: "entry",
-              "aria-pressed": String(state.group === group),
-              onclick: () => focusGroup(group),
-            },
-            symbol(drawn),
-            name,
-          ),
-    );
-    const more = entries.length - COLOURS;
+    const named = entries.slice(0, LOOKS.length).map(({ name, look, group }) => {
+      if (group === undefined) return el("span", { class: "entry" }, symbol(look), name);
+      const pressed = String(state.group === group);
+      const attributes = { type: "button", class: "entry", "aria-pressed": pressed, onclick: () => focusGroup(group) };
+      return el("button", attributes, symbol(look), name);
+    });
+    const more = entries.length - LOOKS.length;
     if (more > 0) named.push(el("span", { class: "entry" }, symbol(OTHERS), `${more} more`));
     place.replaceChildren(...named);
   });

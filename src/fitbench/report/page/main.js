@@ -2,8 +2,9 @@
 
 function header() {
   const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
-  document.getElementById("summary").textContent =
-    `${plural(data.count, "run")}${states ? `: ${states}` : ""} · written ${moment(data.written)} by fitbench ${data.version}`;
+  const runs = `${plural(data.count, "run")}${states ? `: ${states}` : ""}`;
+  const written = `written ${moment(data.written)} by fitbench ${data.version}`;
+  document.getElementById("summary").textContent = `${runs} · ${written}`;
   document.getElementById("foot").textContent = `Runs below ${data.paths.join(", ")}`;
   if (data.left_out.length) {
     const list = el(

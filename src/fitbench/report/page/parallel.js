@@ -1,113 +1,89 @@
-// Parallel coordinates: a line for each run, through its configuration to its metric.
+// Parallel coordinates: a line for each run, or each trial of a search, through its configuration to its metric.
 
 const AXIS_ROOM = 104; // pixels between two axes at least
+const HEIGHT = { whole: 320, top: 40, bottom: 284 };
+const CATEGORY_TICKS = 16; // values of an axis that are named at most
 
 function parallelChart() {
   const section = document.getElementById("parallel");
   const shown = data.parallel.map((name) => columns.get(name));
   section.hidden = shown.length < 2;
   if (section.hidden) return;
-  const figure = section.querySelector("figure");
-  const view = chart(figure, "Parallel coordinates, one line per run", (root, width) => {
-    const whole = Math.max(width, AXIS_ROOM * shown.length);
-    size(root, whole, 320);
-    return parallel(root, whole, shown, view);
+  const view = chart(section.querySelector("figure"), "Parallel coordinates, one line per run", (root, width) => {
+    const lines = () => visible.map((run) => ({ run, item: run }));
+    const told = ({ run }) => [labelOf(run), ...shown.map((of) => `${of.label} ${write(of, of.values[run])}`)];
+    return parallel(root, width, shown, lines, told, brush);
   });
   redraws.push(view.render);
   marks.push(view.mark);
 }
 
-function parallel(root, width, shown) {
-  const frame = { left: 50, right: width - 50, top: 40, bottom: 284 };
+// `lines` gives the lines in the order in which they are drawn: `item` is the place of one in the values of columns,
+// `run` is its run. `told` gives what the tooltip says of a line, `over` what lies on top of an axis.
+function parallel(root, room, shown, lines, told, over = () => []) {
+  const width = Math.max(room, AXIS_ROOM * shown.length);
+  size(root, width, HEIGHT.whole);
+  const frame = { left: 62, right: width - 62, top: HEIGHT.top, bottom: HEIGHT.bottom };
   const gap = (frame.right - frame.left) / (shown.length - 1);
   const order = apart(shown.at(-1));
-  const axisList = shown.map((of, i) => ({ of, x: frame.left + i * gap, ...verticalAxis(of, frame, order) }));
-  const lines = visible.map((run) => ({ run, points: axisList.map(({ x, y }) => [x, y(run)]) }));
-  const shapes = drawLines(root, lines);
-  axisList.forEach((axis) => root.append(drawnAxis(axis, frame, 16, brush(axis, frame))));
+  const all = shown.map((of, i) => ({ of, x: frame.left + i * gap, ...verticalAxis(of, frame, order) }));
+  const drawn = lines().map((line) => ({ ...line, points: all.map(({ x, y }) => [x, y(line.item)]) }));
+  const shapes = drawLines(root, drawn);
+  for (const axis of all) root.append(drawnAxis(axis, frame, Math.min(gap / 7, 20), over(axis, frame)));
   return {
     shapes,
     nearest: (px, py) => {
-      const found = py > frame.top - 8 ? nearestLine(lines, px, py) : null;
-      if (!found) return null;
-      return {
-        run: found.run,
-        lines: [labelOf(found.run), ...shown.map((of) => `${of.label} ${write(of, of.values[found.run])}`)],
-      };
+      const found = py > frame.top - 8 ? nearestLine(drawn, px, py) : null;
+      return found && { run: found.run, lines: told(found) };
     },
   };
 }
 
-// The place of each run by the values of a column, from -0.5 to 0.5: it spreads lines that meet in a category.
+// The place of each item by the values of a column, from -0.5 to 0.5: it spreads lines that meet in a category.
 function apart(by) {
   const sorted = [...by.values.keys()].sort((a, b) => inOrder(by.values[a], by.values[b], false));
   const places = [];
-  sorted.forEach((run, i) => {
-    places[run] = sorted.length > 1 ? i / (sorted.length - 1) - 0.5 : 0;
+  sorted.forEach((item, i) => {
+    places[item] = sorted.length > 1 ? i / (sorted.length - 1) - 0.5 : 0;
   });
   return places;
 }
 
+// Where the items stand on an axis, its ticks as pairs of a place and a text, and what a range of it is called.
 function verticalAxis(of, frame, order) {
   const found = distinct(of);
   const absent = frame.bottom + 18;
   if (of.kind === "text" || typeof found[0] !== "number" || (of.part === "config" && found.length <= 4)) {
     const step = (frame.bottom - frame.top) / Math.max(found.length, 1);
     const places = new Map(found.map((value, i) => [value, frame.bottom - (i + 0.5) * step]));
-    const y = (run) =>
-      of.values[run] === null ? absent : places.get(of.values[run]) - order[run] * Math.min(step * 0.5, 60);
-    const every = Math.ceil(found.length / 16);
-    const ticks = found
-      .filter((_, i) => i % every === 0)
-      .map((value) => [places.get(value), write(of, value), value]);
-    const rangeText = (from, to) =>
-      found
-        .filter((value) => places.get(value) >= from && places.get(value) <= to)
-        .map(String)
-        .join(", ");
-    return { y, ticks, rangeText };
+    const every = Math.ceil(found.length / CATEGORY_TICKS);
+    const within = (from, to) => found.filter((value) => places.get(value) >= from && places.get(value) <= to);
+    return {
+      y: (item) =>
+        of.values[item] === null ? absent : places.get(of.values[item]) - order[item] * Math.min(step * 0.5, 60),
+      ticks: found.filter((_, i) => i % every === 0).map((value) => [places.get(value), write(of, value)]),
+      rangeText: (from, to) => within(from, to).map(String).join(", "),
+    };
   }
   const numbers = found.filter((value) => typeof value === "number");
-  const [low, high] = extent(numbers);
-  const log = of.log ?? (low > 0 && high / low > 50);
-  const place = scale(numbers, frame.bottom, frame.top, { log, pad: 0.02 });
-  const y = (run) => (typeof of.values[run] === "number" ? place(of.values[run]) : absent);
-  const rangeText = (from, to) => [to, from].map((at) => tickText(place.back(at), of.kind)).join(" to ");
-  return { y, ticks: place.ticks.map((value) => [place(value), tickText(value, of.kind)]), rangeText };
-}
-
-// The part of an axis that filters, and what the pointer drags along.
-function brush({ of, x, y, rangeText }, frame) {
-  const range = state.ranges.get(of.name);
-  const hit = svg("rect", {
-    class: "hit",
-    x: x - 14,
-    y: frame.top - 6,
-    width: 28,
-    height: frame.bottom - frame.top + 32,
-  });
-  const shown = svg("rect", {
-    class: "brush",
-    x: x - 7,
-    width: 14,
-    y: range?.from ?? 0,
-    height: range ? range.to - range.from : 0,
-  });
-  brushing(hit, shown, of, y, rangeText);
-  return [shown, hit];
+  const limits = of.better ? of : { kind: of.kind }; // the ends of a parameter's interval are no limits
+  const place = scale(numbers, frame.bottom, frame.top, { of: limits, log: of.log ?? null, margin: 0.02 });
+  const text = of.kind === "seconds" ? duration : tickText;
+  return {
+    y: (item) => (typeof of.values[item] === "number" ? place(of.values[item]) : absent),
+    ticks: place.ticks.map(([value, tick]) => [place(value), tick]),
+    rangeText: (from, to) => [to, from].map((at) => text(place.back(at))).join(" to "),
+  };
 }
 
 // An axis whose name has so many letters at most; `over` lies on top of it.
-function drawnAxis({ of, x, ticks }, frame, letters, over = []) {
+function drawnAxis({ of, x, ticks }, frame, letters, over) {
+  const name = svg("text", { class: "name", x, y: 14, "text-anchor": "middle" }, shortened(of.label, letters));
+  name.append(svg("title", {}, of.name));
   return svg(
     "g",
     { class: "axis vertical" },
-    svg(
-      "text",
-      { class: "name", x, y: 14, "text-anchor": "middle" },
-      shortened(of.label, letters),
-      svg("title", {}, of.name),
-    ),
+    name,
     svg("line", { class: "base", x1: x, x2: x, y1: frame.top, y2: frame.bottom }),
     ticks.map(([at, text]) => [
       svg("line", { class: "notch", x1: x - 3, x2: x + 3, y1: at, y2: at }),
@@ -118,7 +94,13 @@ function drawnAxis({ of, x, ticks }, frame, letters, over = []) {
   );
 }
 
-function brushing(hit, shown, of, y, rangeText) {
+// The part of an axis that filters, and what the pointer drags along.
+function brush({ of, x, y, rangeText }, frame) {
+  const range = state.ranges.get(of.name);
+  const box = { x: x - 14, y: frame.top - 6, width: 28, height: frame.bottom - frame.top + 32 };
+  const hit = svg("rect", { class: "hit", ...box });
+  const [top, height] = range ? [range.from, range.to - range.from] : [0, 0];
+  const shown = svg("rect", { class: "brush", x: x - 7, width: 14, y: top, height });
   let start = null;
   const place = (event) => event.clientY - hit.ownerSVGElement.getBoundingClientRect().top;
   const span = (event) => [start, place(event)].sort((a, b) => a - b);
@@ -136,14 +118,12 @@ function brushing(hit, shown, of, y, rangeText) {
     if (start === null) return;
     const [from, to] = span(event);
     start = null;
-    if (to - from > 4) {
-      const test = (run) => y(run) >= from && y(run) <= to;
-      state.ranges.set(of.name, Object.assign(test, { from, to, rangeText: rangeText(from, to) }));
-      dragged = true;
-      redraw();
-    } else if (state.ranges.delete(of.name)) {
-      dragged = true;
-      redraw();
-    }
+    const drawn = to - from > 4;
+    if (!drawn && !state.ranges.delete(of.name)) return;
+    const test = (run) => y(run) >= from && y(run) <= to;
+    if (drawn) state.ranges.set(of.name, Object.assign(test, { from, to, rangeText: rangeText(from, to) }));
+    dragged = true;
+    redraw();
   });
+  return [shown, hit];
 }

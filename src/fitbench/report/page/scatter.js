@@ -41,39 +41,25 @@ function scatter(root, frame, across, up) {
   );
   if (!shown.length) return nothing(root, frame.right, frame.bottom, "No run to draw");
   const at = (of) => shown.map((run) => of.values[run]);
-  const [low, high] = extent(at(across));
-  const x = scale(at(across), frame.left, frame.right, { log: low > 0 && high / low >= 10, pad: 0.06 });
-  const y = scale(at(up), frame.bottom, frame.top, { pad: 0.06 });
-  axes(root, x, y, frame, { x: across.title, y: up.title, xKind: across.kind, yKind: up.kind });
+  const x = scale(at(across), frame.left, frame.right, { of: across, margin: 0.1 });
+  const y = scale(at(up), frame.bottom, frame.top, { of: up, margin: 0.1 });
+  axes(root, x, y, frame, [across.title, up.title]);
   const front = across.better && up.better && across !== up ? paretoFront(shown, across, up) : [];
   if (front.length) root.append(frontLine(front, x, y, across, up, frame));
   const shapes = new Map();
   const layer = svg("g", { class: shown.length > THIN ? "dots small" : "dots" });
   const inFront = new Set(front);
   const points = shown.map((run) => ({ run, px: x(across.values[run]), py: y(up.values[run]) }));
-  for (const { run, px, py } of points) {
-    const { colour, shape } = coding.of(run);
-    const dot = svg("path", {
-      d: shape,
-      transform: `translate(${px.toFixed(1)},${py.toFixed(1)})`,
-      "--ink": colour,
-      class: inFront.has(run) ? "front" : null,
-    });
-    shapes.set(run, [dot]);
-    layer.append(dot);
-  }
+  for (const { run, px, py } of points)
+    shapes.set(run, [dot(layer, [px, py], coding.of(run), inFront.has(run) ? "front" : null)]);
   root.append(layer);
   return {
     shapes,
     nearest: (mx, my) => {
-      let [best, distance] = [null, NEAR];
-      for (const { run, px, py } of points) {
-        const away = Math.hypot(px - mx, py - my);
-        if (away < distance) [best, distance] = [run, away];
-      }
-      if (best === null) return null;
-      const lines = [up, across].map((of) => `${of.title} ${write(of, of.values[best])}`);
-      return { run: best, lines: [labelOf(best), ...lines, ...(inFront.has(best) ? ["on the Pareto front"] : [])] };
+      const run = nearestPoint(points, mx, my)?.run;
+      if (run === undefined) return null;
+      const lines = [up, across].map((of) => `${of.title} ${write(of, of.values[run])}`);
+      return { run, lines: [labelOf(run), ...lines, ...(inFront.has(run) ? ["on the Pareto front"] : [])] };
     },
   };
 }

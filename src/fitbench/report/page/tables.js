@@ -1,31 +1,62 @@
-// The table of runs, and how long tables are filled.
+// Tables that sort and are filled as the reader scrolls, and the table of runs.
 
-const PAGE = 100; // rows that are drawn at once; more come as the reader scrolls
+const PAGE = 100; // rows that are drawn at once
 
-// Fills a table body as the reader scrolls: `row(item)` makes the row of one of the sorted items.
-function paged(place, body, row) {
-  let sorted = [];
+// A table below `place`. A column is { key, label, title, class, descending, value }: `value(item)` is what it sorts by
+// and `descending` how it starts. `row(item, columns)` makes a row; `order` is the order of what is equal.
+function sortedTable(place, name, row, order) {
+  const body = el("tbody");
+  const table = el("table", { class: name }, el("thead"), body, el("tfoot"));
+  place.append(table);
+  let [parts, sorted] = [[], []];
+  let sorting = { key: null, descending: false };
   const rows = new Map();
+  const items = new WeakMap();
+
   function more(count = PAGE) {
     for (const item of sorted.slice(rows.size, rows.size + count)) {
-      const made = row(item);
+      const made = row(item, parts);
       rows.set(item, made);
+      items.set(made, item);
       body.append(made);
     }
     mark();
   }
+
+  function sortBy({ key, descending }) {
+    sorting = { key, descending: sorting.key === key ? !sorting.descending : Boolean(descending) };
+    show(parts, sorted);
+    table.querySelector('[aria-sort$="ending"] button')?.focus();
+  }
+
+  function show(columns, items) {
+    parts = columns;
+    const by = parts.find(({ key }) => key === sorting.key);
+    const compare = (a, b) => (by && inOrder(by.value(a), by.value(b), sorting.descending)) || order(a, b);
+    sorted = [...items].sort(compare);
+    const heads = parts.map((part) => {
+      const attributes = { class: part.class, title: part.title };
+      return head(part.label, attributes, part === by ? sorting.descending : null, () => sortBy(part));
+    });
+    table.tHead.replaceChildren(el("tr", {}, heads));
+    rows.clear();
+    body.replaceChildren();
+    place.scrollTop = 0;
+    more();
+  }
+
   place.addEventListener("scroll", () => {
     if (rows.size < sorted.length && place.scrollTop + 2 * place.clientHeight > place.scrollHeight) more();
   });
   addEventListener("beforeprint", () => more(Infinity));
   return {
+    table,
+    body,
     rows,
-    show: (items) => {
-      sorted = items;
-      rows.clear();
-      body.replaceChildren();
-      place.scrollTop = 0;
-      more();
+    itemAt: (event) => items.get(event.target.closest("tr")),
+    show,
+    start: (key, descending) => {
+      sorting = { key, descending };
     },
     reveal: (item) => {
       while (!rows.has(item) && rows.size < sorted.length) more();
@@ -35,89 +66,80 @@ function paged(place, body, row) {
   };
 }
 
+// A head cell with a button that sorts.
+function head(label, attributes, descending, click) {
+  const arrow = descending === null ? "" : descending ? "↓" : "↑";
+  const sort = descending === null ? "none" : descending ? "descending" : "ascending";
+  const button = el("button", { type: "button", onclick: click }, label);
+  button.append(el("span", { class: "arrow", "aria-hidden": "true" }, arrow));
+  return el("th", { scope: "col", "aria-sort": sort, ...attributes }, button);
+}
+
+// Lets the rows of a table point at the runs that they are about; `runOf(item)` is the run of a row, null without one.
+function linkRows({ body, rows, itemAt }, runOf) {
+  const at = (event) => {
+    const item = itemAt(event);
+    return item === undefined ? null : runOf(item);
+  };
+  body.addEventListener("pointerover", (event) => hover(at(event)));
+  body.addEventListener("pointerleave", () => hover(null));
+  body.addEventListener("click", (event) => {
+    const run = at(event);
+    if (run !== null) select(run);
+  });
+  marks.push(() => {
+    for (const [item, row] of rows) {
+      const run = runOf(item);
+      row.classList.toggle("selected", run !== null && run === state.selected);
+      row.classList.toggle("hovered", run !== null && run === state.hovered);
+    }
+  });
+}
+
 // -- runs -------------------------------------------------------------------------------------------------------------
 
 function runsTable() {
   const section = document.getElementById("runs");
-  const place = section.querySelector(".scroll");
   const shown = new Set(data.columns.filter((c) => c.shown).map((c) => c.name));
-  const sorting = { name: data.metric && shown.has(data.metric) ? data.metric : "run_id", descending: false };
-  sorting.descending = startsDescending(columns.get(sorting.name));
-  const body = el("tbody");
-  const table = el("table", { class: "runs" }, el("thead"), body);
-  place.append(table);
-  const listed = () => data.columns.filter((c) => shown.has(c.name));
-  const pages = paged(place, body, (run) => runRow(run, listed()));
+  const pages = sortedTable(section.querySelector(".scroll"), "runs", runRow, (a, b) => a - b);
+  const first = columns.get(data.metric && shown.has(data.metric) ? data.metric : "run_id");
+  pages.start(first.name, first.better === "higher");
 
   function render() {
-    const heads = listed().map((c) =>
-      head(
-        c.label,
-        { class: c.kind === "text" ? (c.name === "run_id" ? "text fixed" : "text") : "", title: c.name },
-        sorting.name === c.name ? sorting.descending : null,
-        () => {
-          sorting.descending = sorting.name === c.name ? !sorting.descending : startsDescending(c);
-          sorting.name = c.name;
-          render();
-          focusSorted(table);
-        },
-      ),
-    );
-    table.tHead.replaceChildren(el("tr", {}, heads));
-    const { values } = columns.get(sorting.name);
-    pages.show([...visible].sort((a, b) => inOrder(values[a], values[b], sorting.descending) || a - b));
+    const parts = data.columns
+      .filter((c) => shown.has(c.name))
+      .map((of) => ({
+        of,
+        key: of.name,
+        label: of.label,
+        title: of.name,
+        class: [of.kind === "text" ? "text" : "", of.name === "run_id" ? "fixed" : ""].join(" "),
+        descending: of.better === "higher" || of.kind === "moment",
+        value: (run) => of.values[run],
+      }));
+    pages.show(parts, visible);
     if (!visible.length)
-      body.append(el("tr", {}, el("td", { class: "empty", colspan: heads.length }, "No run passes the filter.")));
+      pages.body.append(el("tr", {}, el("td", { class: "empty", colspan: parts.length }, "No run passes the filter.")));
   }
 
-  function showMarks() {
-    for (const [run, row] of pages.rows) {
-      row.classList.toggle("selected", run === state.selected);
-      row.classList.toggle("hovered", run === state.hovered);
-    }
-  }
-
-  body.addEventListener("pointerover", (event) => hover(runOf(event)));
-  body.addEventListener("pointerleave", () => hover(null));
-  body.addEventListener("click", (event) => {
-    const run = runOf(event);
-    if (run !== null) select(run);
-  });
+  linkRows(pages, (run) => run);
   section.querySelector(".controls").append(columnPicker(shown, render));
   redraws.push(render);
-  marks.push(showMarks);
   return pages;
 }
 
-function focusSorted(table) {
-  table.querySelector('[aria-sort="ascending"] button, [aria-sort="descending"] button')?.focus();
-}
-
-function startsDescending(of) {
-  return of.better === "higher" || of.kind === "moment";
-}
-
-function runOf(event) {
-  const row = event.target.closest("tr[data-run]");
-  return row ? Number(row.dataset.run) : null;
-}
-
-function runRow(run, listed) {
-  const cells = listed.map((c) => {
-    const found = c.values[run];
-    const text = write(c, found);
-    if (c.name === "run_id") {
-      const { colour } = coding.of(run);
-      return el(
-        "th",
-        { scope: "row", class: "text fixed" },
-        el("span", { class: "swatch", "--ink": colour }),
-        el("button", { type: "button", class: "link", title: text }, text),
-      );
+function runRow(run, parts) {
+  const cells = parts.map(({ of, class: name }) => {
+    const found = of.values[run];
+    const text = write(of, found);
+    if (of.name === "run_id") {
+      const swatch = el("span", { class: "swatch", "--ink": coding.of(run).colour });
+      const button = el("button", { type: "button", class: "link", title: text }, text);
+      return el("th", { scope: "row", class: name }, swatch, button);
     }
-    if (c.name === "state") return el("td", { class: "text" }, badge(found));
-    const title = c.kind === "moment" && found !== null ? moment(found) : text.length > 24 ? text : null;
-    return el("td", { class: c.kind === "text" ? "text" : "", title }, text);
+    if (of.name === "state") return el("td", { class: name }, badge(found));
+    const title = of.kind === "moment" && found !== null ? moment(found) : text.length > 24 ? text : null;
+    return el("td", { class: name, title }, text);
   });
   return el("tr", { "data-run": run }, cells);
 }

@@ -1,4 +1,4 @@
-// A chart: scales, axes, and what the pointer does over it. Drawn anew whenever the width or the runs change.
+// A chart: its axes, its lines, and what the pointer does over it. Drawn anew whenever the width or the runs change.
 
 const MARGIN = { left: 52, right: 14, top: 26, bottom: 36 };
 const NEAR = 30; // pixels from the pointer within which a run is meant
@@ -78,81 +78,29 @@ function showTooltip(found, event) {
   tooltip.style.top = `${Math.max(4, top)}px`;
 }
 
-// -- scales -----------------------------------------------------------------------------------------------------------
+// -- what charts are made of ------------------------------------------------------------------------------------------
 
-// From values to pixels, with the ticks of the axis. A logarithmic one leaves out what is not positive.
-function scale(values, from, to, { log = false, pad = 0.04, whole = false } = {}) {
-  const finite = values.filter((value) => Number.isFinite(value) && (!log || value > 0));
-  let [low, high] = finite.length ? extent(finite) : [0, 1];
-  const forward = log ? Math.log10 : (value) => value;
-  let [a, b] = [forward(low), forward(high)];
-  if (a === b) [a, b] = log ? [a - 0.3, b + 0.3] : [a - (Math.abs(a) * 0.05 || 0.5), b + (Math.abs(b) * 0.05 || 0.5)];
-  else [a, b] = [a - (b - a) * pad, b + (b - a) * pad];
-  const place = (value) => from + ((forward(value) - a) / (b - a)) * (to - from);
-  place.log = log;
-  place.back = (pixel) => {
-    const position = a + ((pixel - from) / (to - from)) * (b - a);
-    return log ? 10 ** position : position;
-  };
-  const room = Math.max(2, Math.floor(Math.abs(to - from) / (from > to ? 32 : 44)));
-  place.ticks = log ? logTicks(a, b, room) : linearTicks(a, b, room, whole);
-  return place;
-}
-
-function linearTicks(low, high, count, whole) {
-  const rough = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = Math.max([1, 2, 5, 10].find((factor) => factor * power >= rough) * power, whole ? 1 : 0);
-  if (!(Math.max(-low, high) / step < 2 ** 50)) return [low, high]; // numbers that are too large to be counted up to
-  const ticks = [];
-  for (let i = Math.ceil(low / step); i * step <= high + step * 1e-9; i += 1)
-    ticks.push(Number((i * step).toPrecision(12)));
-  return ticks;
-}
-
-function logTicks(low, high, count) {
-  for (const factors of [[1, 2, 5], [1, 3], [1]]) {
-    const ticks = [];
-    for (let power = Math.floor(low); power <= high; power += 1) {
-      ticks.push(...factors.map((factor) => factor * 10 ** power));
-    }
-    const inside = ticks.filter((value) => Math.log10(value) >= low - 1e-9 && Math.log10(value) <= high + 1e-9);
-    if (inside.length <= count + 1) return inside.length > 1 ? inside : [10 ** low, 10 ** high];
-    if (factors.length === 1) return inside.filter((_, i) => i % Math.ceil(inside.length / count) === 0);
-  }
-  return [];
-}
-
-function tickText(value, kind) {
-  if (kind === "seconds") return value < 60 ? `${Number(value.toPrecision(4))} s` : duration(value);
-  const size = Math.abs(value);
-  if (size >= 1e12) return value.toExponential(0);
-  if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
-  if (size >= 1e3) return `${Number((value / 1e3).toPrecision(3))}k`;
-  if (size > 0 && size < 0.001) return value.toExponential(0);
-  return String(Number(value.toPrecision(4)));
-}
-
-function axes(root, x, y, { left, right, top, bottom }, labels) {
+// Draws the axes of two scales; `names` are what they are called, across and up.
+function axes(root, x, y, { left, right, top, bottom }, [across, up]) {
   const lines = svg("g", { class: "axis" });
-  for (const value of y.ticks) {
+  for (const [value, text] of y.ticks) {
     const at = y(value);
     lines.append(
       svg("line", { class: "grid", x1: left, x2: right, y1: at, y2: at }),
-      svg("text", { x: left - 7, y: at, dy: "0.32em", "text-anchor": "end" }, tickText(value, labels.yKind)),
+      svg("text", { x: left - 7, y: at, dy: "0.32em", "text-anchor": "end" }, text),
     );
   }
-  for (const value of x.ticks) {
+  for (const [value, text] of x.ticks) {
     const at = x(value);
     lines.append(
       svg("line", { class: "notch", x1: at, x2: at, y1: bottom, y2: bottom + 4 }),
-      svg("text", { x: at, y: bottom + 16, "text-anchor": "middle" }, tickText(value, labels.xKind)),
+      svg("text", { x: at, y: bottom + 16, "text-anchor": "middle" }, text),
     );
   }
   lines.append(
     svg("line", { class: "base", x1: left, x2: right, y1: bottom, y2: bottom }),
-    svg("text", { class: "name", x: right, y: bottom + 31, "text-anchor": "end" }, labels.x),
-    labels.y ? svg("text", { class: "name", x: 2, y: 11 }, labels.y) : "",
+    svg("text", { class: "name", x: right, y: bottom + 31, "text-anchor": "end" }, across),
+    up ? svg("text", { class: "name", x: 2, y: 11 }, up) : "",
   );
   root.append(lines);
 }
@@ -205,6 +153,37 @@ function drawLines(root, lines) {
   }
   root.append(layer);
   return shapes;
+}
+
+// Draws a mark at a place.
+function dot(layer, [x, y], { colour, shape }, name = null) {
+  const drawn = svg("path", {
+    d: shape,
+    transform: `translate(${x.toFixed(1)},${y.toFixed(1)})`,
+    "--ink": colour,
+    class: name,
+  });
+  layer.append(drawn);
+  return drawn;
+}
+
+// The point that is nearest to the pointer, null without any nearby.
+function nearestPoint(points, mx, my) {
+  let [best, distance] = [null, NEAR];
+  for (const point of points) {
+    const away = Math.hypot(point.px - mx, point.py - my);
+    if (away < distance) [best, distance] = [point, away];
+  }
+  return best;
+}
+
+function nearestLine(lines, px, py) {
+  let [best, distance] = [null, NEAR];
+  for (const line of lines) {
+    const away = Math.abs(heightAt(line.points, px) - py);
+    if (away < distance) [best, distance] = [line, away];
+  }
+  return best;
 }
 
 function labelOf(run) {

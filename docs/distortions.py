@@ -1,4 +1,4 @@
-"""A picture of what distortions and deskewing make of images: `python -m fitbench.training.contact_sheet FILE.png`.
+"""The picture distortions.png of what distortions and deskewing make of images: `python docs/distortions.py FILE.png`.
 
 The rows are the images as they are, each distortion of conf/distortion, and the deskewed images; the columns one image
 of each class. Arguments after the file are overrides of the configuration, such as data=fashion_mnist or seed=1.
@@ -6,15 +6,16 @@ of each class. Arguments after the file are overrides of the configuration, such
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hydra import compose, initialize_config_dir
 
+from fitbench.charts import paper
 from fitbench.composition import conf_folder
 from fitbench.config import Config, Preprocess, from_hydra
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
-from fitbench.record.files import beside
 from fitbench.training import backend
 
 ROWS = ("lecun", "affine", "elastic")
@@ -50,25 +51,24 @@ def _configuration(*overrides: str) -> Config:
 
 
 def _draw(rows: dict[str, np.ndarray], path: Path) -> None:
-    from matplotlib.figure import Figure
-
     columns = max(map(len, rows.values()))
-    figure = Figure(figsize=(1.1 + 0.8 * columns, 0.85 * len(rows)), dpi=120, layout="constrained")
-    places = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (name, images) in zip(places, rows.items(), strict=True):
-        for place, image in zip(line, images, strict=True):
-            place.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-            place.set(xticks=[], yticks=[])
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    with beside(path) as new:
-        figure.savefig(new, format="png")
+    with paper.style():
+        figure = paper.empty(0.7 * (columns + 1), 0.7 * len(rows))
+        places: Any = figure.subplots(len(rows), columns, squeeze=False)
+        for line, (name, images) in zip(places, rows.items(), strict=True):
+            for place, image in zip(line, images, strict=True):
+                place.imshow(image, cmap="gray_r", vmin=0, vmax=255)
+                place.set(xticks=[], yticks=[])
+                place.spines[:].set_visible(True)
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    paper.write(figure, path, paper.SCREEN_DPI)
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        sys.exit(f"usage: python -m fitbench.training.contact_sheet FILE.png [OVERRIDE ...]\n\n{__doc__}")
+        sys.exit(f"usage: python docs/distortions.py FILE.png [OVERRIDE ...]\n\n{__doc__}")
     try:
         main(*sys.argv[1:])
     except FitbenchError as error:
-        print(f"contact_sheet: {error}", file=sys.stderr)
+        print(f"distortions: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

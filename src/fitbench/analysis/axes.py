@@ -1,0 +1,165 @@
+"""The rules of every axis: when it is logarithmic, which range it shows, and where its ticks are.
+
+Charts for a paper and the curves in a terminal call these functions. The page of a report has the same rules in
+page/axes.js, with the constants of `CONSTANTS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+DECADE = 10.0  # an axis whose values span this factor or more is logarithmic
+MARGIN = 0.04  # of the range, beyond the first and the last value
+SMALLEST = 1e-100  # number on a logarithmic axis
+LARGEST = 1e100  # number on any axis; a training that diverged can record larger ones
+STEPS = (1, 2, 5, 10, 20)  # between two ticks, times a power of ten
+LOG_STEPS = ((1, 2, 5), (1, 3), (1,))  # ticks in a decade: the most that there is room for
+COUNTABLE = 2.0**50  # steps from zero; with more, floats cannot tell two ticks apart
+DIGITS = 4  # significant ones of a tick that stands for itself
+UNITS = ((1e12, "", 1.0), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e4, "k", 1e3))  # from which number on, suffix, divisor
+DECIMALS = 5  # of ticks that have the same ones, at most
+REACH = 3  # times the distance from the best value to the median: see `window`
+UNLIMITED = (-math.inf, math.inf)
+
+CONSTANTS: dict[str, Any] = {
+    "decade": DECADE,
+    "margin": MARGIN,
+    "smallest": SMALLEST,
+    "largest": LARGEST,
+    "steps": STEPS,
+    "log_steps": LOG_STEPS,
+    "countable": COUNTABLE,
+    "digits": DIGITS,
+    "units": UNITS,
+    "decimals": DECIMALS,
+}
+
+Ends = tuple[float, float]
+
+
+def is_logarithmic(values: Iterable[float], limits: Ends = UNLIMITED) -> bool:
+    """Whether the axis of these values is logarithmic: all are positive, and they span a factor of `DECADE` or more.
+
+    A quantity whose range has two ends, as an accuracy has, keeps a linear axis. `limits` are these ends.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite or all(map(math.isfinite, limits)):
+        return False
+    return min(finite) > SMALLEST and max(finite) >= DECADE * min(finite)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What an axis shows: from `low` to `high`, which differ, by the logarithm or not."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value stands, from 0 at the low end to 1 at the high end."""
+        low, high, at = (math.log10(number) if self.log else number for number in (self.low, self.high, value))
+        return (at - low) / (high - low)
+
+    def ticks(self, most: int, whole: bool = False) -> list[float]:
+        """As many round numbers from the low end to the high end as there is room for, `most`; `whole`: integers."""
+        if self.log:
+            ticks = _log_ticks(math.log10(self.low), math.log10(self.high), most)
+            if len(ticks) > 1:
+                return ticks
+        return _linear_ticks(self.low, self.high, most, whole)
+
+
+def axis_of(values: Iterable[float], limits: Ends = UNLIMITED, margin: float = MARGIN, log: bool | None = None) -> Axis:
+    """The axis that shows all of these values.
+
+    Args:
+        values: the numbers that are drawn. NaN and infinity are ignored.
+        limits: the range of the quantity. The margin does not go beyond it, unless a value does.
+        margin: the part of the range that stays empty at both ends.
+        log: None: as `is_logarithmic` says. True: values that are not positive are ignored.
+    """
+    finite = [min(max(value, -LARGEST), LARGEST) for value in values if math.isfinite(value)]
+    log = is_logarithmic(finite, limits) if log is None else log
+    if log:
+        finite = [value for value in finite if value > SMALLEST]
+    low, high = (min(finite), max(finite)) if finite else (1.0, 10.0) if log else (0.0, 1.0)
+    a, b = (math.log10(low), math.log10(high)) if log else (low, high)
+    apart = margin * (b - a) if b > a else 0.3 if log else 0.05 * abs(a) or 0.5
+    ends = (10 ** (a - apart), 10 ** (b + apart)) if log else (a - apart, b + apart)
+    if limits[0] <= low <= high <= limits[1]:
+        cut = max(ends[0], limits[0]), min(ends[1], limits[1])
+        ends = cut if cut[0] < cut[1] else ends
+    return Axis(*ends, log)
+
+
+def _linear_ticks(low: float, high: float, most: int, whole: bool) -> list[float]:
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for factor in STEPS:
+        step = max(factor * power, 1.0) if whole else factor * power
+        if max(-low, high) / step >= COUNTABLE:
+            return [low, high]
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
+    return [_rounded(place * step) for place in range(first, last + 1)]
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    """`low` and `high` are logarithms to the base 10."""
+    ticks: list[float] = []
+    for factors in LOG_STEPS:
+        powers = range(math.floor(low), math.floor(high) + 1)
+        every = [_rounded(factor * 10.0**power) for power in powers for factor in factors]
+        ticks = [value for value in every if low - 1e-9 <= math.log10(value) <= high + 1e-9]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.12g}")
+
+
+def tick_texts(ticks: Sequence[float], log: bool = False) -> list[str]:
+    """What stands beside the ticks: evenly spaced numbers have the same decimals (0.900, 0.925) or the same unit."""
+    largest = max(map(abs, ticks), default=0.0)
+    if log:
+        return [number(tick) for tick in ticks]
+    if largest >= UNITS[-1][0]:
+        return [number(tick, largest) if tick else "0" for tick in ticks]
+    for decimals in range(DECIMALS + 1):
+        if all(abs(tick - round(tick, decimals)) <= 1e-9 * largest for tick in ticks):
+            return [f"{tick + 0.0:.{decimals}f}" for tick in ticks]
+    return [number(tick) for tick in ticks]
+
+
+def number(value: float, largest: float | None = None) -> str:
+    """A number on an axis, to four digits: 0.001, 128, 61.71k, 1.2M, 1e-07. Its unit is that of `largest`, if given."""
+    for least, suffix, divisor in UNITS:
+        if abs(value if largest is None else largest) >= least:
+            return f"{value / divisor:.{DIGITS}g}{suffix}"
+    return f"{value:.{DIGITS}g}"
+
+
+def window(values: Sequence[float], maximize: bool, others: Sequence[float] = (), whole: bool = False) -> Ends:
+    """The range that an axis shows of the values of finished trials, and of `others`: both ends are among the values.
+
+    A few trials far below the rest would leave no room to tell the good ones apart. So the axis ends at `REACH` times
+    the distance from the best value to the median, if that is less than half of the whole range. With `whole` it shows
+    the whole range, as of a size or a time.
+    """
+    best = max(values) if maximize else min(values)
+    everything = [*values, *others]
+    worst = min(everything) if maximize else max(everything)
+    end = best + REACH * (median(values) - best)
+    if whole:
+        return min(everything), max(everything)
+    if end != best and abs(worst - best) > 2 * abs(end - best):
+        inside = [value for value in everything if (value >= end if maximize else value <= end)]
+        worst = min(inside) if maximize else max(inside)
+    return min(worst, best), max(worst, best)

@@ -1,0 +1,181 @@
+"""Groups of runs compared with one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitbench import metrics
+from fitbench.analysis import statistics
+from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis.groups import Group, default_keys, group, text
+from fitbench.analysis.statistics import Difference
+from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
+from fitbench.quantities import find as find_quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMED = 10  # groups that a message names at most
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A group against the reference: the difference of the means (group minus reference), its p-value corrected
+    for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference.
+    """
+
+    difference: Difference
+    p_holm: float | None
+    probability: float
+
+
+def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[Comparison | None]:
+    """Each group against the one at position `reference`, in the order of `groups`.
+
+    A difference is paired over the common seeds where there are at least 5 of them and no group has a seed twice; it
+    is then that of the pairs alone. Else it is Welch's. None stands for the reference itself and where a group or
+    the reference has no values.
+    """
+    base = groups[reference]
+    differences = [
+        _difference(entry, base, metric) if entry is not base and entry.values and base.values else None
+        for entry in groups
+    ]
+    corrected = statistics.holm([difference.p if difference else None for difference in differences])
+    comparisons: list[Comparison | None] = []
+    for entry, difference, p_holm in zip(groups, differences, corrected, strict=True):
+        chance = statistics.probability_better(entry.values, base.values, metric.higher_is_better)
+        comparisons.append(None if difference is None or chance is None else Comparison(difference, p_holm, chance))
+    return comparisons
+
+
+def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
+    common = sorted(set(entry.seeds) & set(base.seeds))
+    once = all(len(set(side.seeds)) == len(side.seeds) for side in (entry, base))
+    if not once or len(common) < statistics.FEWEST_PAIRS:
+        return statistics.welch(entry.values, base.values, metric.low, metric.high)
+    by_seed = [dict(zip(side.seeds, side.values, strict=True)) for side in (entry, base)]
+    a, b = ([values[seed] for seed in common] for values in by_seed)
+    return statistics.paired(a, b, metric.low, metric.high)
+
+
+def find(groups: Sequence[Group], wanted: str) -> int:
+    """The position of the group that a person names.
+
+    It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with their names, as in
+    'model.name=mlp' or 'model=mlp'.
+
+    Raises:
+        RequestError: no group or several fit; the message names what there is.
+    """
+    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
+    fits = [i for i, entry in enumerate(groups) if _fits(entry, parts)]
+    if len(fits) == 1:
+        return fits[0]
+    labels = [groups[i].label for i in fits] if fits else [entry.label for entry in groups]
+    more = f"\n  and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+    keys = ", ".join(groups[0].keys) if groups else "the keys"
+    raise RequestError(
+        f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
+        f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(labels[:NAMED]) + more
+    )
+
+
+def _fits(entry: Group, parts: Sequence[str]) -> bool:
+    values = {key: _bare(text(value)) for key, value in entry.keys.items()}
+    if not all("=" in part for part in parts):
+        return list(values.values()) == [_bare(part) for part in parts]
+    pairs = [part.split("=", 1) for part in parts]
+    return all(
+        any(key in (name, name.removesuffix(".name")) and value == _bare(wanted) for name, value in values.items())
+        for key, wanted in pairs
+    )
+
+
+def _bare(value: str) -> str:
+    """A value without the spaces and quotation marks that people write or leave out, as in '[300, 100]'."""
+    return re.sub(r"[\s'\"]", "", value)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Groups, best first, and what each came to against `groups[reference]`.
+
+    Attributes:
+        metric: the quantity that the groups are ranked by.
+        keys: the columns that make a group.
+        groups: the groups, best first.
+        comparisons: of each group with the reference; None for the reference itself, and for a group without values.
+        reference: the position of the reference, None where no group has a value.
+        chosen: whether the reference is the best, because the user named no baseline.
+        runs: the number of runs.
+        other_data: whether the runs were tested on different data, which no key tells apart.
+        left_out: folders that could not be read, with the reason.
+    """
+
+    metric: Quantity
+    keys: list[str]
+    groups: list[Group]
+    comparisons: list[Comparison | None]
+    reference: int | None
+    chosen: bool
+    runs: int
+    other_data: bool
+    left_out: list[tuple[str, str]]
+
+    @property
+    def heads(self) -> list[str]:
+        """The keys as short as `--by` takes them: model for model.name, learning_rate where no other key ends so."""
+        ends = [key.rpartition(".")[2] for key in self.keys]
+        return [
+            key.removesuffix(".name") if end == "name" else end if ends.count(end) == 1 else key
+            for key, end in zip(self.keys, ends, strict=True)
+        ]
+
+
+def compare_groups(
+    folders: Sequence[Path], by: str | None, metric: str | None, baseline: str | None, where: str | None
+) -> Compared:
+    """The groups of the runs below the folders, compared with the baseline; the arguments are those of `compare`.
+
+    Raises:
+        RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
+    """
+    frame = _runs(folders, where)
+    quantity = find_quantity(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
+    names = [name.strip() for name in by.split(",")] if by is not None else default_keys(frame)
+    keys = list(dict.fromkeys(column(frame, name) for name in names))
+    groups = group(frame, keys, quantity)
+    reference = find(groups, baseline) if baseline is not None else 0 if groups[0].values else None
+    if reference is not None and not groups[reference].values:
+        raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {quantity.name}")
+    finished = frame[frame["state"] == "finished"]
+    return Compared(
+        metric=quantity,
+        keys=keys,
+        groups=groups,
+        comparisons=[None] * len(groups) if reference is None else against(groups, reference, quantity),
+        reference=reference,
+        chosen=baseline is None,
+        runs=len(frame),
+        other_data=finished["dataset.sha256"].nunique() > 1 and not any(key.startswith("data") for key in keys),
+        left_out=frame.attrs["left_out"],
+    )
+
+
+def _runs(folders: Sequence[Path], where: str | None) -> pd.DataFrame:
+    """The runs below the folders that the filter keeps, one or more."""
+    from fitbench.analysis.filters import select
+
+    frame = load_runs(*folders)
+    say_left_out(frame)
+    kept = select(frame, where) if where is not None else frame
+    if not len(kept):
+        because = f" with --where {where!r}" if where is not None else ""
+        raise RequestError(f"none of the {len(frame)} runs is left to compare{because}")
+    return kept

@@ -1,0 +1,137 @@
+"""The columns of `fitbench compare` for groups of runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from fitbench.analysis import statistics
+from fitbench.analysis.comparison import Compared, Comparison
+from fitbench.analysis.groups import Group, text
+from fitbench.columns import Column, column
+from fitbench.quantities import Quantity
+from fitbench.text import clean, number, span
+
+Value = str | Callable[[Any], Any]  # a value of an item: the name of an attribute, or a function
+
+
+def decimals(metric: Quantity, groups: Sequence[Group]) -> int:
+    """Digits behind the point for a metric of these groups.
+
+    There are two digits of the standard deviation; of a metric whose range has two ends, as accuracies have, at least
+    the digits that it states.
+    """
+    spreads = sorted(group.summary.sd for group in groups if group.summary.sd)
+    fewest = metric.digits if math.isfinite(metric.low) and math.isfinite(metric.high) else 0
+    if spreads:
+        return min(6, max(fewest, 1 - math.floor(math.log10(spreads[len(spreads) // 2]))))
+    values = [value for group in groups for value in group.values]
+    return fewest if all(value.is_integer() for value in values) else metric.digits
+
+
+def p_text(p: float | None) -> str:
+    """A p-value with three digits behind the point, '-' for None."""
+    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def ranking(compared: Compared) -> list[Column]:
+    """The columns about the groups themselves."""
+    metric, groups = compared.metric, compared.groups
+    digits = decimals(metric, groups)
+
+    def of(
+        head: str, cell: Callable[[Group], str], spare: int | None = None, visible: bool = True, **values: Value
+    ) -> Column:
+        return column(head, groups, cell, _getters(values), spare=spare, visible=visible)
+
+    def mean(group: Group) -> str:
+        spread = "" if group.summary.sd is None else f" ± {number(group.summary.sd, digits)}"
+        return number(group.summary.mean, digits) + spread
+
+    def interval(group: Group) -> str:
+        few = group.summary.interval is None and group.summary.n < statistics.FEWEST
+        return f"n < {statistics.FEWEST}" if few else span(group.summary.interval, digits)
+
+    def seconds(group: Group) -> str:
+        value = group.seconds
+        return number(value, 0 if value is None or value >= 100 else 1 if value >= 10 else 2)
+
+    return [
+        of("#", _rank, rank="rank"),
+        *_keys(compared),
+        of("metric", lambda _: metric.name, visible=False, metric=lambda _: metric.column),
+        of("n", lambda group: str(group.summary.n), n="summary.n"),
+        of("mean ± sd", mean, mean="summary.mean", sd="summary.sd"),
+        of("95% interval", interval, spare=0, low=_end("summary", 0), high=_end("summary", 1)),
+        of("best", lambda group: number(group.best, digits), spare=3, best="best"),
+        of("worst", lambda group: number(group.worst, digits), spare=4, worst="worst"),
+        of(
+            "parameters",
+            lambda group: number(group.parameters, 0),
+            2,
+            metric.name != "parameters",
+            parameters="parameters",
+        ),
+        of("fit s", seconds, 1, metric.name != "fit_seconds", fit_seconds="seconds"),
+        of("uncounted", str, visible=False, uncounted=lambda group: sum(group.uncounted.values())),
+        of("repeated", str, visible=False, repeated=lambda group: len(group.repeated)),
+        of("mixed", str, visible=False, mixed=lambda group: " ".join(group.mixed)),
+    ]
+
+
+def differences(compared: Compared) -> list[Column]:
+    """The columns about each group against the reference; all but the first two are empty for the reference itself."""
+    digits = decimals(compared.metric, compared.groups)
+
+    def of(
+        head: str, cell: Callable[[Comparison], str], spare: int | None = None, right: bool = True, **values: Value
+    ) -> Column:
+        getters = {name: _unless_none(getter, None) for name, getter in _getters(values).items()}
+        return column(head, compared.comparisons, _unless_none(cell, ""), getters, spare=spare, right=right)
+
+    def difference(entry: Comparison) -> str:
+        return f"{entry.difference.estimate:+,.{digits}f}"
+
+    def interval(entry: Comparison) -> str:
+        return span(entry.difference.interval, digits)
+
+    def test(entry: Comparison) -> str:
+        return f"{entry.difference.test}, n = {' and '.join(map(str, entry.difference.n))}"
+
+    return [
+        column("#", compared.groups, _rank),
+        column("group", compared.groups, lambda group: clean(group.label), right=False, key=True),
+        of("difference", difference, difference="difference.estimate"),
+        of("95% interval", interval, 1, difference_low=_end("difference", 0), difference_high=_end("difference", 1)),
+        of("p", lambda entry: p_text(entry.difference.p), 2, p="difference.p"),
+        of("p Holm", lambda entry: p_text(entry.p_holm), p_holm="p_holm", test="difference.test"),
+        of("P(better)", lambda entry: f"{entry.probability:.2f}", 0, probability_better="probability"),
+        of("test", test, 3, right=False),
+    ]
+
+
+def _keys(compared: Compared) -> list[Column]:
+    columns = []
+    for head, key in zip(compared.heads, compared.keys, strict=True):
+        values = [group.keys[key] for group in compared.groups]
+        columns.append(Column(head, [clean(text(value)) for value in values], False, key=True, values={key: values}))
+    return columns
+
+
+def _rank(group: Group) -> str:
+    return "-" if group.rank is None else str(group.rank)
+
+
+def _end(of: str, place: int) -> Callable[[Any], float | None]:
+    """The getter of an end of the interval of this attribute."""
+    return lambda item: (interval := getattr(item, of).interval) and interval[place]
+
+
+def _getters(values: dict[str, Value]) -> dict[str, Callable[[Any], Any]]:
+    return {name: attrgetter(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _unless_none(value: Callable[[Any], Any], otherwise: Any) -> Callable[[Any], Any]:
+    return lambda entry: otherwise if entry is None else value(entry)

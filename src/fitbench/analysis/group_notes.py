@@ -1,0 +1,101 @@
+"""The sentences below a comparison of groups: what is not as it seems, and how the numbers were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fitbench import metrics
+from fitbench.analysis import statistics
+from fitbench.analysis.comparison import Compared
+from fitbench.analysis.groups import Group, text
+from fitbench.text import clean
+
+NAMED = 10  # folders or groups that a line names at most
+VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed groups names at most
+
+
+def notes(compared: Compared) -> list[str]:
+    """What is not as it seems: runs that do not count, groups that mix configurations, intervals that are missing."""
+    return [clean(note) for note in (*_notes_on_runs(compared), *_notes_on_tests(compared))]
+
+
+def _notes_on_runs(compared: Compared) -> list[str]:
+    groups, lines = compared.groups, []
+    uncounted = [
+        f"{group.label} ({', '.join(f'{count} {what}' for what, count in group.uncounted.items())})"
+        for group in groups
+        if group.uncounted
+    ]
+    if uncounted:
+        lines.append(f"Not counted: {_several(uncounted)}.")
+    for columns, labels in _by_reason((tuple(group.mixed), group) for group in groups):
+        members = [group for group in groups if tuple(group.mixed) == columns]
+        differ = "; ".join(f"{name}: {_several(_values(members, name), VALUES, ', ')}" for name in columns[:COLUMNS])
+        more = f"; and {len(columns) - COLUMNS} more columns" if len(columns) > COLUMNS else ""
+        lines.append(f"Mixed, as the runs differ in more than the keys ({differ}{more}): {labels}.")
+    repeated = [folder for group in groups for folder in group.repeated]
+    if repeated:
+        lines.append(
+            "Recorded more than once, with the same configuration, seed and data; the latest counts, not "
+            f"{_several(repeated, 2, ', ')}."
+        )
+    if compared.other_data:
+        lines.append("The runs were not all tested on the same data: dataset.sha256 varies.")
+    return lines
+
+
+def _notes_on_tests(compared: Compared) -> list[str]:
+    groups = compared.groups
+    constant = [group.label for group in groups if group.summary.interval and len(set(group.summary.interval)) == 1]
+    tested = [(comparison.difference.note, group)
+              for group, comparison in zip(groups, compared.comparisons, strict=True) if comparison]  # fmt: skip
+    return [
+        *(
+            f"No interval, {reason}: {labels}."
+            for reason, labels in _by_reason((group.summary.no_interval, group) for group in groups)
+        ),
+        *[f"Every run has the same value, so the interval has no width: {_several(constant)}."] * bool(constant),
+        *(f"No p-value, {reason}: {labels}." for reason, labels in _by_reason(tested)),
+    ]
+
+
+def _by_reason(groups: Iterable[tuple[Any, Group]]) -> list[tuple[Any, str]]:
+    """Each reason, and the labels of its groups; groups without a reason are left out."""
+    reasons: dict[Any, list[str]] = {}
+    for reason, group in groups:
+        if reason:
+            reasons.setdefault(reason, []).append(group.label)
+    return [(reason, _several(labels)) for reason, labels in reasons.items()]
+
+
+def _values(groups: Sequence[Group], name: str) -> list[str]:
+    values = dict.fromkeys(text(value) for group in groups for value in group.mixed[name])
+    return [value if len(value) <= 30 else value[:29] + "…" for value in values]
+
+
+def _several(names: Sequence[str], most: int = NAMED, between: str = "; ") -> str:
+    return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def footnotes(compared: Compared) -> list[str]:
+    """How the numbers were computed, and what they do not say."""
+    metric = compared.metric
+    lines = [f"95% interval of the mean over seeds: {statistics.interval_method(metric)}."]
+    if any(compared.comparisons):
+        tested = [comparison for comparison in compared.comparisons if comparison and comparison.p_holm is not None]
+        if tested:
+            lines.append(
+                "p: t-test paired over the common seeds where there are 5 or more, else Welch's; p Holm: corrected for "
+                f"{len(tested)} comparison{'s'[: len(tested) != 1]}."
+            )
+        lines.append("P(better): how often a run of the group beats one of the reference, ties counting half.")
+        if compared.chosen:
+            lines.append(
+                "The reference was chosen as the best of these very means, which flatters it; Holm's correction does "
+                "not undo that."
+            )
+    if metric.metric is not None and metric.part == "test" and len(compared.groups) > 1:
+        validation = metrics.join("val", metric.metric)
+        lines.append(f"To choose a configuration rank by --metric {validation}: the test set is for reporting.")
+    return lines

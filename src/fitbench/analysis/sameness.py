@@ -1,0 +1,92 @@
+"""What of two runs is the same to the last bit: metrics, history, predictions, weights."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from fitbench.analysis.side import Side
+from fitbench.errors import FitbenchError
+from fitbench.record import reading
+from fitbench.text import clean
+
+WEIGHTS = "model.weights.h5"  # in model.keras
+CHUNK = 1 << 20  # bytes of weights that are compared at once
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """What of two runs is the same to the last bit; None where that cannot be said.
+
+    `epochs` counts how many epochs agree from the first on.
+    """
+
+    metrics: bool | None
+    history: bool | None
+    predictions: bool | None
+    weights: bool | None
+    epochs: int
+
+
+def sameness(a: Side, b: Side) -> Sameness:
+    """Compare the files of two runs. Predictions or weights that cannot be read are named on stderr, and left out."""
+    ours, theirs = _without_seconds(a.history), _without_seconds(b.history)
+    agreeing = 0
+    while agreeing < min(len(ours), len(theirs)) and ours[agreeing] == theirs[agreeing]:
+        agreeing += 1
+    if a.result is None or b.result is None:
+        return Sameness(None, None, None, None, agreeing)
+    return Sameness(
+        metrics=a.result["metrics"] == b.result["metrics"],
+        history=ours == theirs,
+        predictions=_same_predictions(a, b),
+        weights=_same_weights(a.folder / "model.keras", b.folder / "model.keras"),
+        epochs=agreeing,
+    )
+
+
+def _without_seconds(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in history]
+
+
+def _same_predictions(a: Side, b: Side) -> bool | None:
+    """Are the outputs for the test examples the same bytes? None where the examples differ, or a file is damaged."""
+    try:
+        ours, theirs = (reading.read_predictions(side.folder, side.result or {}) for side in (a, b))
+    except FitbenchError as error:
+        _warn(error)
+        return None
+    if ours.data_sha256 != theirs.data_sha256 or ours.outputs.shape != theirs.outputs.shape:
+        return None
+    return ours.outputs.dtype == theirs.outputs.dtype and ours.outputs.tobytes() == theirs.outputs.tobytes()
+
+
+def _same_weights(a: Path, b: Path) -> bool | None:
+    """Are the weights in two .keras files the same bytes? None where a file is absent or damaged; nothing is loaded."""
+    if not a.exists() or not b.exists():
+        return None
+    try:
+        return all(ours == theirs for ours, theirs in zip_longest(_weights(a), _weights(b)))
+    except FitbenchError as error:
+        _warn(error)
+        return None
+
+
+def _weights(path: Path) -> Iterator[bytes]:
+    damages = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except damages as error:
+        raise FitbenchError(f"{path}: its weights cannot be read ({error})") from None
+
+
+def _warn(error: FitbenchError) -> None:
+    sys.stderr.write(f"fitbench: {clean(error)}\n")

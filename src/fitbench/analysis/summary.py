@@ -1,0 +1,87 @@
+"""The result of a run in a few lines, as training prints it at the end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fitbench import metrics
+from fitbench.analysis.series import axis_label, metrics_of
+from fitbench.columns import Column, print_columns
+from fitbench.metrics import Metric
+from fitbench.record import reading
+from fitbench.tasks import Task, task_of
+from fitbench.text import clean, console, duration, number
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PARTS = {"test": "test", "validation": "val", "train": "train"}  # key of `data`: prefix of a recorded value
+
+
+def print_summary(folder: Path, reused: bool) -> None:
+    """Print the result of a finished run, where it is recorded and what to do next.
+
+    Raises:
+        FitbenchError: result.json is damaged.
+    """
+    result = reading.read_result(folder)
+    out = console()
+    print_result(out, result)
+    out.print(clean(folder), soft_wrap=True)
+    if reused:
+        out.print("It was finished before, so nothing was trained; force=true trains it again.", soft_wrap=True)
+    drawn = _pictures(folder, task_of(result["task"]))
+    name = folder.name if folder.parent.parent == Path("outputs") else str(folder)
+    if drawn:
+        out.print(f"Drawn there: {', '.join(drawn)}", soft_wrap=True)
+    out.print(f"More: fitbench show {clean(shlex.quote(name))}", soft_wrap=True)
+
+
+def _pictures(folder: Path, task: Task) -> list[str]:
+    """The pictures in the folder that are not older than the result."""
+    recorded = (folder / "result.json").stat().st_mtime
+    names = [f"{name}.png" for name in ("curves", *task.drawings)]
+    return [name for name in names if (folder / name).exists() and (folder / name).stat().st_mtime >= recorded]
+
+
+def print_result(out: Console, result: Mapping[str, Any]) -> None:
+    """Print every recorded metric on the three parts of the data, and what the run took."""
+    values, timing = result["metrics"], result["timing"]
+    print_columns(out, metric_columns(values, metrics_of(result, result["primary"]), result["data"]))
+    fit, speed = timing["fit_seconds"], timing["examples_per_second"]
+    epochs = "" if fit is None else f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
+    facts = {
+        "best epoch": None if values["best_epoch"] is None else f"{values['best_epoch']} of {values['epochs']}",
+        "time": duration(timing["seconds"]) + epochs,
+        "speed": None if speed is None else f"{speed:,.0f} examples/s",
+        "parameters": f"{result['parameters']:,}",
+        "device": clean(result["device"]),
+    }
+    for name, fact in facts.items():
+        if fact is not None:
+            out.print(f"{' ' * out.is_terminal}{name:<10}  {fact}", soft_wrap=True)
+
+
+def metric_columns(
+    values: Mapping[str, Any], described: Mapping[str, Metric], counts: Mapping[str, int]
+) -> list[Column]:
+    """A row for each metric, the first one bold, and a column for each part that has a value.
+
+    Args:
+        values: `metrics` of a result or pruned.json.
+        described: the metrics by name.
+        counts: the numbers of examples by part; empty if they are not recorded.
+    """
+    styles = ["" if place else "bold" for place in range(len(described))] + [""] * bool(counts)
+    columns = [
+        Column("", [*map(axis_label, described.values()), *["examples"] * bool(counts)], right=False, styles=styles)
+    ]
+    for title, part in PARTS.items():
+        found = {name: values.get(metrics.join(part, name)) for name in described}
+        if any(value is not None for value in found.values()):
+            cells = [number(value, described[name].digits) for name, value in found.items()]
+            columns.append(Column(title, cells + ([f"{counts[title]:,}"] if counts else []), styles=styles))
+    return columns

@@ -1,0 +1,93 @@
+"""The mean of each group with its interval and its runs, a row for each group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fitbench.analysis import statistics
+from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.groups import Group
+from fitbench.analysis.palette import ACCENT, MAIN, PALE
+from fitbench.analysis.series import axis_label, with_capital
+from fitbench.charts import paper
+from fitbench.charts.chart import Chart, best, heading, label, mean_and_ends, mean_over
+from fitbench.quantities import Quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ROWS = 40  # groups that are shown at most
+
+
+@dataclass(frozen=True)
+class Row:
+    """A metric of a group: the mean, the ends of its interval (NaN: there is none), and the runs' own values."""
+
+    label: str
+    mean: float
+    low: float
+    high: float
+    singles: Sequence[float] = field(default=())
+
+
+def chart_of_bars(groups: Sequence[Group], metric: Quantity, width: str) -> Chart:
+    """Mean, interval and runs of each group, the best on top; the best 40 of more."""
+    drawn, left_out = best(groups, ROWS)
+    rows = [Row(label(group), *mean_and_ends(group.summary), group.values) for group in drawn]
+    sizes = [group.summary.n for group in drawn]
+    caption = f"{with_capital(axis_label(metric))}, {mean_over(sizes)}"
+    caption += " (bars)" if begin_at_zero(rows) else " (large dots)"
+    if any(group.summary.interval for group in drawn):
+        caption += ", with 95% intervals of the mean"
+    caption += "; small dots are single runs." if max(sizes) > 1 else "."
+    if min(sizes) < statistics.FEWEST:
+        caption += f" An interval needs {statistics.FEWEST} runs."
+    figure = draw_rows(rows, axis_label(metric), heading(drawn), (metric.low, metric.high), width)
+    return Chart(figure, sum(sizes), len(rows), caption, left_out)
+
+
+def draw_rows(
+    rows: Sequence[Row], metric: str, title: str = "", limits: Ends = UNLIMITED, width: str = "column"
+) -> Figure:
+    """Means with their intervals, the first row on top, and below each mean the runs' own values.
+
+    Bars where `begin_at_zero`. Else dots, on an axis that begins where the data do, since bars that do not begin at
+    zero mislead. `metric` names that axis, which stays within `limits`; `title` stands above the labels.
+    """
+    means = np.array([row.mean for row in rows])
+    bars = begin_at_zero(rows)
+    numbers = [value for row in rows for value in (row.mean, row.low, row.high, *row.singles)]
+    with paper.style():
+        figure = paper.empty(paper.WIDTHS[width], 0.55 + (0.24 if len(rows) <= 15 else 0.18) * max(len(rows), 2))
+        axes = figure.add_subplot()
+        places = np.arange(len(rows))
+        if bars:
+            axes.barh(places, means, height=0.7, color=PALE, edgecolor=MAIN, linewidth=0.6)
+        else:
+            axes.plot(means, places, "o", color=MAIN, markersize=4.5, gid="mean", zorder=2.2, clip_on=False)
+        for place, row in enumerate(rows):
+            if np.isfinite([row.low, row.high]).all():
+                axes.plot([row.low, row.high], [place, place], color=MAIN, linewidth=1.6, gid="interval")
+            if len(row.singles) > 1:
+                axes.plot(
+                    row.singles, [place + 0.25] * len(row.singles), "o", color=ACCENT, markersize=2.4, alpha=0.7,
+                    markeredgewidth=0, gid="run", clip_on=False,
+                )  # fmt: skip
+        paper.name_rows(axes, [row.label for row in rows], 0.45 * paper.WIDTHS[width])
+        axes.spines["left"].set_visible(bars)
+        paper.fit(
+            axes.xaxis, [0.0, *numbers] if bars else numbers, (max(limits[0], 0.0), limits[1]) if bars else limits
+        )
+        axes.set_xlabel(metric)
+        paper.head(figure, title)
+    return figure
+
+
+def begin_at_zero(rows: Sequence[Row]) -> bool:
+    """Whether an axis from zero shows the differences: the longest bar would be twice the shortest or more."""
+    means = [row.mean for row in rows]
+    return 0 <= min(means) <= max(means) / 2 and max(means) > 0

@@ -1,0 +1,65 @@
+"""A chart of groups of runs with its caption, and what the charts of every kind say of groups."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fitbench.analysis.groups import Group, text
+from fitbench.analysis.statistics import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure, how many runs and groups it shows, its caption, and how many runs it leaves out by reason."""
+
+    figure: Figure
+    runs: int
+    groups: int
+    caption: str
+    left_out: Mapping[str, int]
+
+
+def label(group: Group) -> str:
+    """The values of the group's keys, fractions to four digits."""
+    values = group.keys.values()
+    texts = [f"{v:.4g}" if isinstance(v, float) and not v.is_integer() else text(v) for v in values]
+    return ", ".join(texts) or group.label
+
+
+def heading(groups: Sequence[Group]) -> str:
+    """The names of the keys, unless the values explain themselves as names of models do."""
+    names = [key.removesuffix(".name").removesuffix(".kind").rpartition(".")[2] for key in groups[0].keys]
+    explain = all(key.endswith((".name", ".kind")) or "." not in key for key in groups[0].keys)
+    return "" if explain else ", ".join(names)
+
+
+def mean_over(sizes: Sequence[int]) -> str:
+    """Of how many runs each mean is: 'mean over 2 to 5 runs each'."""
+    if max(sizes) == 1:
+        return "one run each"
+    least, most = min(sizes), max(sizes)
+    return f"mean over {most if least == most else f'{least} to {most}'} runs each"
+
+
+def mean_and_ends(summary: Summary) -> tuple[float, float, float]:
+    """The mean and the ends of its interval, NaN where there is none."""
+    assert summary.mean is not None  # groups without values are not drawn
+    low, high = summary.interval or (math.nan, math.nan)
+    return summary.mean, low, high
+
+
+def best(groups: Sequence[Group], most: int) -> tuple[Sequence[Group], Counter[str]]:
+    """The first groups, which are the best, and how many runs the others have."""
+    if len(groups) <= most:
+        return groups, Counter()
+    sys.stderr.write(f"fitbench: of {len(groups)} groups the best {most} are drawn; --where chooses others\n")
+    rest = sum(len(group.values) for group in groups[most:])
+    return groups[:most], Counter({f"beyond the best {most} groups": rest})

@@ -1,0 +1,101 @@
+"""Claimed against measured values of a published table: a line for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.analysis.axes import Ends
+from fitbench.analysis.palette import ACCENT, FAINT, GREY, MAIN
+from fitbench.charts import paper
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROW_INCHES = 0.3
+LABEL_INCHES = 0.4 * paper.WIDTHS["full"]
+APART = 0.17  # of the claim above and the measurement below the middle of a row, in rows
+# What is drawn of a row: its gid, its text in the legend, and its look.
+CLAIM: dict[str, Any] = {"color": GREY, "marker": "D", "linestyle": "", "markersize": 4}
+TOLERANCE: dict[str, Any] = {"color": GREY, "alpha": 0.13, "linewidth": 0}
+MEAN: dict[str, Any] = {"color": MAIN, "marker": "o", "linestyle": "", "markersize": 4}
+SEED: dict[str, Any] = {"color": ACCENT, "marker": "o", "linestyle": "", "markersize": 2.2, "markeredgewidth": 0}
+INTERVAL: dict[str, Any] = {"color": MAIN, "linewidth": 1.0}
+LEGEND = ("claimed", "tolerance", "mean over the seeds", "one seed", "95% interval of the difference")
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A row of a table, in the table's unit. What is None does not exist.
+
+    Attributes:
+        label: what stands beside the row.
+        claim: the ends of what is claimed, equal for a single number.
+        tolerance: the ends of what agrees with the claim.
+        mean: the mean over the seeds.
+        interval: around the mean, as wide as the 95% interval of the difference.
+        seeds: the value of each seed.
+    """
+
+    label: str
+    claim: Ends | None
+    tolerance: Ends | None
+    mean: float | None
+    interval: Ends | None
+    seeds: Sequence[float]
+
+
+def draw_claims(rows: Sequence[ClaimRow], heading: str) -> Figure:
+    """The rows from the top: the claim (a diamond, a bar for a range), and below it the mean and the single seeds.
+
+    The grey band around a claim is the tolerance, which may be cut off at the edge. A printed claim stands for all that
+    rounds to it, so a diamond may lie just beyond the line. `heading` names the axis.
+    """
+    numbers = [value for row in rows for value in (*row.seeds, *(row.interval or ()), *(row.claim or ()))]
+    with paper.style():
+        figure = paper.empty(paper.WIDTHS["full"], 0.6 + ROW_INCHES * max(len(rows), 2))
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            _draw_claim(axes, place - APART, row)
+            _draw_measured(axes, place + APART, row)
+        paper.name_rows(axes, [row.label for row in rows], LABEL_INCHES)
+        paper.fit(axes.xaxis, numbers)
+        axes.set_xlabel(heading)
+        axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, lw=0.5)
+        paper.legend_above(figure, _handles(), LEGEND)
+    return figure
+
+
+def _draw_claim(axes: Axes, place: float, row: ClaimRow) -> None:
+    if row.claim is None:
+        return
+    if row.tolerance is not None:
+        middle = place + APART
+        axes.fill_betweenx([middle - 0.42, middle + 0.42], *row.tolerance, gid="tolerance", **TOLERANCE)
+    low, high = row.claim
+    if low < high:
+        axes.plot([low, high], [place, place], color=GREY, linewidth=4, solid_capstyle="butt", gid="claim")
+    else:
+        axes.plot([low], [place], gid="claim", **CLAIM)
+
+
+def _draw_measured(axes: Axes, place: float, row: ClaimRow) -> None:
+    if row.mean is None:
+        return
+    if row.interval is not None:
+        axes.plot(row.interval, [place, place], gid="interval", **INTERVAL)
+    if len(row.seeds) > 1:
+        axes.plot(row.seeds, [place + 0.16] * len(row.seeds), alpha=0.7, gid="seed", **SEED)
+    axes.plot([row.mean], [place], gid="mean", **MEAN)
+
+
+def _handles() -> list[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    claim, mean, seed, interval = (Line2D([], [], **look) for look in (CLAIM, MEAN, SEED, INTERVAL))
+    return [claim, Patch(**TOLERANCE), mean, seed, interval]

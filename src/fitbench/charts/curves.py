@@ -1,0 +1,166 @@
+"""Learning curves of groups of runs: means over the epochs with their intervals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.analysis import statistics
+from fitbench.analysis.axes import LARGEST, UNLIMITED, Ends
+from fitbench.analysis.frame import histories
+from fitbench.analysis.groups import Group
+from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
+from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
+from fitbench.charts import paper
+from fitbench.charts.chart import Chart, best, heading, label, mean_over
+from fitbench.charts.looks import MOST, Look, grid_of, looks
+from fitbench.errors import RequestError
+from fitbench.metrics import history_key
+from fitbench.quantities import Quantity
+from fitbench.text import clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quantity, width: str) -> Chart:
+    """Learning curves of the groups, the best 10 of more; `metric` is one of `series.series`.
+
+    The mean of a group and its interval stand only at epochs that all its runs recorded: where some stopped early, a
+    mean over the others would be of another, chosen, set of runs. What the others did is drawn as it is.
+
+    Raises:
+        RequestError: no run has the metric in its history.
+    """
+    drawn, left_out = best(groups, MOST)
+    folders = {folder for group in drawn for folder in group.folders}
+    name = _series_name(metric)
+    recorded = _recorded(frame[frame["folder"].isin(folders)], name)
+    steps = resolutions_by_folder(frame, metric)
+    members = [[folder for folder in group.folders if folder in recorded] for group in drawn]
+    limits = (metric.low, metric.high)
+    curves = []
+    for group, runs in zip(drawn, members, strict=True):
+        if runs:
+            resolution = max(steps[folder] for folder in runs)
+            of = mean_curve([recorded[folder] for folder in runs], limits, resolution)
+            curves.append(Curve(label(group), tuple(group.keys.values()), of))
+    missing = len(folders) - sum(map(len, members))
+    left_out["without epochs"] = missing
+    if not curves:
+        raise RequestError(f"none of the runs has {name} in its history.jsonl")
+    sizes = [len(runs) for runs in members if runs]
+    caption = f"{with_capital(axis_label(metric))} by epoch, {mean_over(sizes)}." + _about(curves, sizes)
+    if missing:
+        lacking = "1 run has" if missing == 1 else f"{missing:,} runs have"
+        caption += f" {lacking} no history of {name}."
+    figure = draw_curves(curves, axis_label(metric), heading(drawn), limits, width)
+    return Chart(figure, sum(sizes), len(curves), caption, left_out)
+
+
+def _series_name(metric: Quantity) -> str:
+    """The column of history.jsonl that holds the metric."""
+    assert metric.part is not None and metric.metric is not None
+    return history_key(metric.part, metric.metric)
+
+
+def _recorded(frame: pd.DataFrame, name: str) -> dict[str, Run]:
+    """The epochs and values of a series by folder; runs without any are left out."""
+    before = len(frame.attrs.get("left_out", []))
+    epochs = histories(frame)
+    for folder, reason in epochs.attrs["left_out"][before:]:
+        sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(reason)}\n")
+    if name not in epochs:
+        return {}
+    drawable = epochs[epochs[name].abs() <= LARGEST].sort_values("epoch")
+    return {
+        str(folder): (rows["epoch"].to_numpy(int), rows[name].to_numpy(float))
+        for folder, rows in drawable.groupby("folder", sort=False)
+    }
+
+
+def _about(curves: Sequence[Curve], sizes: Sequence[int]) -> str:
+    """What the caption says of bands, and of runs that stopped early."""
+    text = ""
+    if any(np.isfinite(curve.of.low).any() for curve in curves):
+        text += " Bands are 95% intervals of the mean."
+    if min(sizes) < statistics.FEWEST and max(sizes) > 1:
+        text += f" Groups of fewer than {statistics.FEWEST} runs have no band."
+    if any(curve.of.tails for curve in curves):
+        text += (
+            " Some runs stopped early: a mean ends at the last epoch that all runs of its group reached, "
+            "and thin lines are the single runs that continued."
+        )
+    return text
+
+
+# -- the figure -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The mean curve of a group: what the legend calls it, and the values of its keys in their order."""
+
+    label: str
+    values: tuple[Any, ...]
+    of: MeanCurve
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Every epoch that is drawn, int."""
+        return np.concatenate([self.of.epochs, *(epochs for epochs, _ in self.of.tails)])
+
+    @property
+    def heights(self) -> np.ndarray:
+        """Every value that is drawn, float; NaN among them."""
+        return np.concatenate([self.of.mean, self.of.low, self.of.high, *(values for _, values in self.of.tails)])
+
+
+def draw_curves(
+    curves: Sequence[Curve], metric: str, title: str = "", limits: Ends = UNLIMITED, width: str = "column"
+) -> Figure:
+    """Learning curves: a line per group, a band where it has an interval, thin lines for runs that went on alone.
+
+    There are at most `MOST` curves. `metric` names the axis, which stays within `limits`; `title` stands above the
+    legend.
+    """
+    grid = grid_of([curve.values for curve in curves])
+    if grid:
+        curves = sorted(curves, key=lambda curve: tuple(map(list.index, grid, curve.values)))
+    with paper.style():
+        figure = paper.empty(paper.WIDTHS[width], 2.3 if width == "column" else 3.3)
+        axes = figure.add_subplot()
+        epochs = np.concatenate([curve.reached for curve in curves])
+        first, last = int(epochs.min()), int(epochs.max())
+        every = max(1, (last - first) // 8)
+        handles = []
+        for i, (curve, look) in enumerate(zip(curves, looks([curve.values for curve in curves]), strict=True)):
+            start = i * every // len(curves) % max(len(curve.of.epochs), 1)
+            handles.append(_draw(axes, curve, look, (start, every)))
+        paper.over_epochs(axes, first, last)
+        paper.fit(axes.yaxis, np.concatenate([curve.heights for curve in curves]).tolist(), limits)
+        axes.set_ylabel(metric)
+        columns = len(grid[1]) if grid and len(curves) == len(grid[0]) * len(grid[1]) else 0
+        paper.legend_above(figure, handles, [curve.label for curve in curves], title, columns)
+    return figure
+
+
+def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int]) -> Artist:
+    """Draw one curve with markers at every n-th epoch from the first one on; gives its line."""
+    if np.isfinite(curve.of.low).any():
+        axes.fill_between(curve.of.epochs, curve.of.low, curve.of.high, color=look.color, alpha=0.18, linewidth=0)
+    for epochs, values in curve.of.tails:
+        axes.plot(epochs, values, color=look.color, linewidth=0.6, gid="tail")
+    (line,) = axes.plot(
+        curve.of.epochs, curve.of.mean, color=look.color, linestyle=look.line, marker=look.marker, markeredgewidth=0.8,
+        markerfacecolor=look.color if look.filled else "white", markevery=marked, gid="mean",
+        clip_on=not len(curve.of.epochs),
+    )  # fmt: skip
+    return line

@@ -1,0 +1,50 @@
+"""Texts of charts: as long as there is room for them, and apart from each other."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+
+from fitbench.text import clean
+
+FONT = "DejaVu Sans"  # comes with Matplotlib, so it is the same everywhere
+SIZE = 8.0  # points
+LONGEST = 150  # characters of a text that are looked at
+
+
+def shortened(text: object, inches: float, size: float = SIZE) -> str:
+    """The text without control characters, as long as fits into so many inches in a font of `size` points.
+
+    Of a longer one the middle is left out, since names differ at their ends.
+    """
+    text = clean(text)
+    if len(text) <= LONGEST and length(text, size) <= inches:
+        return text
+
+    def cut(kept: int) -> str:
+        return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+
+    most = min(LONGEST, len(text) - 1)
+    return cut(max(0, bisect_right(range(most + 1), inches, key=lambda kept: length(cut(kept), size)) - 1))
+
+
+def length(text: str, size: float) -> float:
+    """How long a line of text is in a font of `size` points, in inches."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont(FONT))
+    font.set_size(size, 72)
+    font.set_text(text, 0.0)
+    return font.get_width_height()[0] / 64 / 72
+
+
+def labels(texts: Sequence[object], inches: float, size: float = SIZE) -> list[str]:
+    """The texts, shortened; those that would then be the same are numbered."""
+    short = [shortened(text, inches, size) for text in texts]
+    count, seen = Counter(short), Counter[str]()
+    for i, text in enumerate(short):
+        if count[text] > 1:
+            seen[text] += 1
+            short[i] = f"{shortened(text, inches - 0.25, size)} ({seen[text]})"
+    return short

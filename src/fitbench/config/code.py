@@ -1,0 +1,118 @@
+"""The user's code that a configuration runs: its modules, and the SHA-256 of their source. None of them is imported."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+from fitbench.config.sources import spec_of
+
+TARGETS = ("_target_", "solver", "path")  # keys that name a function or class; `path` is that of hydra.utils.get_method
+INSTALLED = ("site-packages", "dist-packages")  # folders of packages that pip or a system has installed
+
+
+def code_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 (hex) of the source of each of the user's modules that a configuration runs, by module name.
+
+    They are the modules of the functions and classes that the configuration names, and all modules that they import,
+    wherever the import stands in the source. Modules that belong to Python, to fitbench or to an installed package do
+    not count. A module that this process has imported counts as it was when this function first read it.
+
+    Args:
+        values: a configuration, or sections of one, as nested plain values.
+    """
+    code: dict[str, str] = {}
+    visited = set(_targets(values))
+    pending = list(visited)
+    while pending:
+        name = pending.pop()
+        spec = _users_module(name)
+        if spec is not None:
+            module = _read(name, spec)
+            code[name] = module.sha256
+            new = module.imports - visited
+            visited |= new
+            pending.extend(new)
+    return dict(sorted(code.items()))
+
+
+def _targets(value: Any) -> Iterator[str]:
+    """Yield the dotted names of functions and classes in nested values, and of the packages that they lie in."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key in TARGETS and "_target_" in value and isinstance(item, str):
+                yield from _with_packages(item)
+            yield from _targets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _targets(item)
+
+
+def _with_packages(name: str) -> Iterator[str]:
+    """Yield a dotted name and all that it begins with: Python imports a package before the modules in it."""
+    parts = name.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _users_module(name: str) -> ModuleSpec | None:
+    """Return where a module of the user's is; None if there is no such module, or it is not the user's."""
+    top = name.partition(".")[0]
+    if top == "fitbench" or top in sys.stdlib_module_names or not all(map(str.isidentifier, name.split("."))):
+        return None
+    spec = spec_of(name)
+    if spec is None or spec.origin is None or not spec.has_location or set(INSTALLED) & set(Path(spec.origin).parts):
+        return None
+    return spec
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module's source: its checksum, the dotted names that it may import, and when the file was last changed."""
+
+    sha256: str
+    imports: frozenset[str]
+    changed: tuple[int, int, int]
+
+
+_modules: dict[str, _Module] = {}  # by file
+
+
+def _read(name: str, spec: ModuleSpec) -> _Module:
+    assert spec.origin is not None
+    path = Path(spec.origin)
+    status = path.stat()
+    changed = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    module = _modules.get(spec.origin)
+    if module is not None and (module.changed == changed or name in sys.modules):
+        return module
+    source = path.read_bytes()
+    package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+    imports = frozenset(_imports(source, package)) if path.suffix == ".py" else frozenset()
+    _modules[spec.origin] = _Module(hashlib.sha256(source).hexdigest(), imports, changed)
+    return _modules[spec.origin]
+
+
+def _imports(source: bytes, package: str) -> Iterator[str]:
+    """Yield the dotted names that the source of a module imports, with their packages."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # Python itself will say so when the module is imported
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _with_packages(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            try:
+                base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            except ImportError:  # it leads out of its package
+                continue
+            for alias in node.names:
+                yield from _with_packages(f"{base}.{alias.name}")

@@ -1,0 +1,84 @@
+"""Whether the user's code is still the code that a run was recorded or interrupted with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from fitbench.config import Config, plain
+from fitbench.config.code import code_of
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.record.files import write_whole
+
+NOTE = "code.json"
+CODE = TypeAdapter(dict[str, str])
+
+
+def check_recorded(config: Config, result: Mapping[str, Any], folder: Path) -> None:
+    """Refuse the result of a finished run if the user's code has changed since, unless `code=any` accepts it.
+
+    Code of metrics that the run has not recorded does not matter: they are evaluated with the code as it is now.
+
+    Raises:
+        RequestError: with the modules that have changed.
+    """
+    if config.code == "any" or not result["code"]:
+        return
+    values = plain(config)
+    values["metrics"] = {name: entry for name, entry in values["metrics"].items() if name in result["metric_info"]}
+    changed = _changes(result["code"], code_of(values))
+    if changed:
+        raise RequestError(
+            f"{folder.name} is recorded with other code: {changed}; force=true trains it again, code=any takes the "
+            "recorded result"
+        )
+
+
+def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
+    """Return the code that an attempt runs, as `code_of` does. It must be that of the checkpoints.
+
+    It must be called before any module of the user's is imported. If the checkpoints are of other code, `force=true`
+    removes them, so that the run begins anew, and `code=any` lets the run continue from them.
+
+    Raises:
+        RequestError: the code has changed, and the configuration says neither.
+        FitbenchError: the note of the code is damaged.
+    """
+    code = code_of(plain(config))
+    checkpoints = folder / "checkpoint"
+    if config.code == "any" or not (checkpoints / NOTE).exists() or not any(checkpoints.glob("*.npz")):
+        return code
+    changed = _changes(_read(checkpoints / NOTE), code)
+    if changed and not config.force:
+        raise RequestError(
+            f"{folder.name} was interrupted with other code: {changed}; force=true begins it anew, code=any continues "
+            "it with the code as it is now"
+        )
+    if changed:
+        shutil.rmtree(checkpoints)
+    return code
+
+
+def note(folder: Path, code: Mapping[str, str]) -> None:
+    """Note the code of the checkpoints that an attempt is about to write."""
+    if code:
+        (folder / "checkpoint").mkdir(exist_ok=True)
+        write_whole(folder / "checkpoint" / NOTE, json.dumps(code))
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        return CODE.validate_json(path.read_bytes())
+    except ValueError:
+        raise FitbenchError(f"{path}: damaged; without {path.parent} the run begins anew") from None
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Name the modules whose source has changed, with the beginnings of both checksums."""
+    names = [name for name, sha256 in now.items() if before.get(name, sha256) != sha256]
+    return ", ".join(f"{name} had SHA-256 {before[name][:8]} and now has {now[name][:8]}" for name in names)

@@ -1,0 +1,93 @@
+"""The comparison of groups on the page: the columns of `fitbench compare`, for each metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fitbench.analysis.comparison import Compared, against
+from fitbench.analysis.group_columns import differences, ranking
+from fitbench.analysis.group_notes import footnotes, notes
+from fitbench.analysis.groups import Group, group
+from fitbench.analysis.series import axis_label
+from fitbench.columns import Column
+from fitbench.quantities import Quantity
+from fitbench.report.measures import Recorded, about, is_comparable
+from fitbench.report.values import digits, fitting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COSTS = ("timing.fit_seconds", "metrics.best_epoch")  # that groups are compared in, besides metrics
+FILTERED = "All runs count, whatever the filter."
+
+
+def comparisons(
+    frame: pd.DataFrame, ranked: Sequence[Group], metric: Quantity, recorded: Recorded
+) -> list[dict[str, Any]]:
+    """The comparison of the groups by each quantity that some run has, `metric` first.
+
+    Groups are named by their position in `ranked`, the ranking by `metric`, runs by their position in the frame.
+    """
+    keys = list(ranked[0].keys) if ranked else []
+    run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
+    place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
+    offered = [metric, *(each for each in recorded.values() if each.metric), *(recorded[name] for name in COSTS)]
+    found = []
+    for quantity in filter(is_comparable, dict.fromkeys(offered)):
+        groups = list(ranked) if quantity == metric else group(frame, keys, quantity)
+        if groups and groups[0].values:
+            compared = _compared(frame, keys, groups, quantity)
+            places = [place[tuple(each.keys.values())] for each in groups]
+            found.append(_comparison(compared, places, run_at))
+    return found
+
+
+def _compared(frame: pd.DataFrame, keys: list[str], groups: list[Group], quantity: Quantity) -> Compared:
+    """The groups against the best of them."""
+    finished = frame[frame["state"] == "finished"]
+    other_data = finished["dataset.sha256"].nunique() > 1 and not any(key.startswith("data") for key in keys)
+    return Compared(quantity, keys, groups, against(groups, 0, quantity), 0, True, len(frame), other_data, [])
+
+
+def _comparison(compared: Compared, places: Sequence[int], run_at: Mapping[str, int]) -> dict[str, Any]:
+    about_groups = ranking(compared)
+    about_differences = [column for column in differences(compared) if column.values]
+    return {
+        "name": compared.metric.column,
+        "label": axis_label(compared.metric),
+        **about(compared.metric),
+        "columns": [_column(column, "") for column in about_groups if column.visible]
+        + [_column(column, f"against {compared.groups[0].label}") for column in about_differences],
+        "groups": places,
+        "runs": [[run_at[folder] for folder in each.folders] for each in compared.groups],
+        "answer": _answer(compared, [*about_groups, *about_differences]),
+        "method": " ".join([*footnotes(compared), FILTERED]),
+        "remarks": notes(compared),
+    }
+
+
+def _column(column: Column, title: str) -> dict[str, Any]:
+    """A column with its cells, and the values that it is sorted by."""
+    values = {name: [digits(value) for value in values] for name, values in column.values.items()}
+    return {"head": column.head, "title": title, "key": column.key, "right": column.right, "cells": column.cells,
+            "values": values}  # fmt: skip
+
+
+def _answer(compared: Compared, columns: Sequence[Column]) -> str:
+    """What the comparison comes to, in a sentence or two."""
+    cells = {name: column.cells for column in columns for name in column.values}
+    groups, metric = compared.groups, compared.metric
+    which = "Highest" if metric.higher_is_better else "Lowest"
+    runs = f"over {groups[0].summary.n} runs" if groups[0].summary.n > 1 else "(one run)"
+    first = f"{which} {axis_label(metric)}: {groups[0].label}, {cells['mean'][0]} {runs}."
+    if len(groups) == 1 or not groups[1].values:
+        return first
+    p = cells["p_holm"][1]
+    tested = "" if p == "-" else f", p {p}" if p.startswith("<") else f", p = {p}"
+    return f"{first} Next: {groups[1].label}, {cells['difference'][1]}{tested}."
+
+
+def keys_of(groups: Sequence[Group]) -> list[list[Any]]:
+    """The values of the keys of each group, as JSON holds them."""
+    return [[fitting(value) for value in each.keys.values()] for each in groups]

@@ -1,0 +1,109 @@
+"""The learning curves on the page: of each run, and the means of groups.
+
+So that 1,000 runs stay under 15 MB, a curve has 150 epochs at most (evenly spaced, and the best one) in 4 significant
+digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.analysis.mean_curves import Run, mean_curve, thinned
+from fitbench.analysis.series import axis_label, resolutions_by_folder
+from fitbench.analysis.series import series as series_of
+from fitbench.quantities import Quantity
+from fitbench.record import reading
+from fitbench.report.measures import Recorded, about, is_comparable
+from fitbench.report.values import DIGITS, rounded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS = 150  # epochs of a curve at most
+SERIES = 60  # columns of histories at most
+NOT_SERIES = ("epoch", "seconds")  # of a history
+LEARNING_RATE = "learning_rate"
+
+Curve = dict[str, np.ndarray]  # 'epoch' int [E], and every column that is recorded, float [E] with NaN
+LeftOut = list[tuple[str, str]]  # what cannot be read, and why
+
+
+def read_curve(folder: str, left_out: LeftOut) -> Curve | None:
+    """The epochs of a run, None without any. A learning rate that does not change is left out."""
+    try:
+        epochs = reading.read_history(Path(folder))
+    except FileNotFoundError:  # it was there a moment ago
+        return None
+    except (OSError, RecursionError) as error:
+        left_out.append((folder, f"history.jsonl: cannot be read ({error})"))
+        return None
+    if not epochs:
+        return None
+    names = dict.fromkeys(name for epoch in epochs for name in epoch if name not in NOT_SERIES)
+    columns = {name: np.array([epoch.get(name) for epoch in epochs], dtype=float) for name in names}
+    finite = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+    if LEARNING_RATE in finite and np.ptp(finite[LEARNING_RATE]) == 0:
+        del finite[LEARNING_RATE]
+    return {"epoch": np.array([epoch["epoch"] for epoch in epochs])} | finite
+
+
+def series(curves: Sequence[Curve | None], recorded: Recorded) -> list[dict[str, Any]]:
+    """The columns of the histories: those of recorded metrics, validation first, then any others."""
+    present = {name for curve in curves if curve for name in curve} - {"epoch"}
+    by_epoch = series_of(recorded)
+    described = [{"name": name, "label": axis_label(by_epoch[name]), **about(by_epoch[name])} for name in by_epoch]
+    others = dict.fromkeys((LEARNING_RATE, *sorted(present - set(by_epoch))))
+    plain = [{"name": name, "label": name.replace("_", " "), "kind": "metric", "digits": DIGITS} for name in others]
+    return [each for each in (*described, *plain) if each["name"] in present]
+
+
+def compact(curve: Curve, best_epoch: int | None, names: Sequence[str]) -> dict[str, Any]:
+    """These series of a curve: the number of epochs where they are 1, 2, 3, ..., else the epochs themselves."""
+    epochs = curve["epoch"]
+    kept = thinned(len(epochs), POINTS)
+    if best_epoch is not None:
+        kept = np.union1d(kept, np.flatnonzero(epochs == best_epoch))
+    whole = np.array_equal(epochs[kept], np.arange(1, len(kept) + 1))
+    values = {name: rounded(curve[name][kept]) for name in names if name in curve}
+    return {"epochs": len(kept) if whole else epochs[kept].tolist(), "series": values}
+
+
+def group_curves(
+    frame: pd.DataFrame, members: Sequence[Sequence[int]], curves: Sequence[Curve | None], recorded: Recorded
+) -> dict[str, list[dict[str, Any]]]:
+    """By series: the mean curve of each group that has common epochs.
+
+    `members` are the runs of each group, by their positions in the frame.
+    """
+    folders = [str(folder) for folder in frame["folder"].tolist()]
+    quantities: dict[str, Quantity | None] = {**series_of(recorded), LEARNING_RATE: None}
+    by_series: dict[str, list[dict[str, Any]]] = {}
+    for name, quantity in quantities.items():
+        if quantity is not None and not is_comparable(quantity):
+            continue
+        limits = (quantity.low, quantity.high) if quantity else (0.0, math.inf)
+        steps = resolutions_by_folder(frame, quantity) if quantity else {}
+        for place, runs in enumerate(members):
+            having = [run for run in runs if name in (curves[run] or ())]
+            if not having:
+                continue
+            resolution = max(steps.get(folders[run], 0.0) for run in having)
+            mean = mean_curve([_finite(curves[run], name) for run in having], limits, resolution, POINTS)
+            if len(mean.epochs):
+                numbers = {key: rounded(getattr(mean, key)) for key in ("mean", "low", "high")}
+                tails = [(epochs.tolist(), rounded(values)) for epochs, values in mean.tails]
+                curve = {"group": place, "epochs": mean.epochs.tolist(), **numbers, "tails": tails}
+                by_series.setdefault(name, []).append(curve)
+    return by_series
+
+
+def _finite(curve: Mapping[str, np.ndarray] | None, name: str) -> Run:
+    """The epochs that have a value of the series, and these values."""
+    assert curve is not None
+    finite = np.isfinite(curve[name])
+    return curve["epoch"][finite], curve[name][finite]

@@ -1,0 +1,119 @@
+// The rules of every axis, the same as in analysis/axes.py: when it is logarithmic, its range, its ticks.
+
+const RULES = data.axes;
+const ROOM = { across: 44, up: 32 }; // pixels for each tick
+
+// From values to pixels, with the ticks of the axis as pairs of a value and its text. `of` is the column, series or
+// objective that the values are of. A logarithmic axis leaves out what is not positive.
+function scale(values, from, to, { of = {}, log = null, margin = RULES.margin, whole = false } = {}) {
+  const axis = axisOf(values, limitsOf(of), margin, log);
+  const forward = axis.log ? Math.log10 : (value) => value;
+  const [a, b] = [forward(axis.low), forward(axis.high)];
+  const place = (value) => from + ((forward(value) - a) / (b - a)) * (to - from);
+  place.back = (pixel) => {
+    const position = a + ((pixel - from) / (to - from)) * (b - a);
+    return axis.log ? 10 ** position : position;
+  };
+  const most = Math.max(2, Math.floor(Math.abs(to - from) / (from > to ? ROOM.up : ROOM.across)));
+  const ticks = ticksOf(axis, most, whole);
+  const texts = of.kind === "seconds" ? secondsTexts(ticks, axis.log) : tickTexts(ticks, axis.log);
+  return Object.assign(place, axis, { ticks: ticks.map((value, i) => [value, texts[i]]) });
+}
+
+function limitsOf(of) {
+  return [of.low ?? -Infinity, of.high ?? Infinity];
+}
+
+function isLogarithmic(values, limits) {
+  if (!values.length || limits.every(Number.isFinite)) return false;
+  const [low, high] = extent(values);
+  return low > RULES.smallest && high >= RULES.decade * low;
+}
+
+function axisOf(values, limits, margin, wanted) {
+  let finite = values
+    .filter(Number.isFinite)
+    .map((value) => Math.min(Math.max(value, -RULES.largest), RULES.largest));
+  const log = wanted ?? isLogarithmic(finite, limits);
+  if (log) finite = finite.filter((value) => value > RULES.smallest);
+  const [low, high] = finite.length ? extent(finite) : log ? [1, 10] : [0, 1];
+  const [a, b] = log ? [Math.log10(low), Math.log10(high)] : [low, high];
+  const apart = b > a ? margin * (b - a) : log ? 0.3 : 0.05 * Math.abs(a) || 0.5;
+  let ends = log ? [10 ** (a - apart), 10 ** (b + apart)] : [a - apart, b + apart];
+  if (limits[0] <= low && high <= limits[1]) {
+    const cut = [Math.max(ends[0], limits[0]), Math.min(ends[1], limits[1])];
+    if (cut[0] < cut[1]) ends = cut;
+  }
+  return { low: ends[0], high: ends[1], log };
+}
+
+function ticksOf({ low, high, log }, most, whole) {
+  const ticks = log ? logTicks(Math.log10(low), Math.log10(high), most) : [];
+  return ticks.length > 1 ? ticks : linearTicks(low, high, most, whole);
+}
+
+function linearTicks(low, high, most, whole) {
+  const power = 10 ** Math.floor(Math.log10((high - low) / most));
+  let ticks = [];
+  for (const factor of RULES.steps) {
+    const step = whole ? Math.max(factor * power, 1) : factor * power;
+    if (Math.max(-low, high) / step >= RULES.countable) return [low, high];
+    const [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
+    ticks = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => rounded((first + i) * step));
+    if (last - first < most) break;
+  }
+  return ticks;
+}
+
+function logTicks(low, high, most) {
+  let ticks = [];
+  for (const factors of RULES.log_steps) {
+    ticks = [];
+    for (let power = Math.floor(low); power <= Math.floor(high); power += 1)
+      ticks.push(...factors.map((factor) => rounded(factor * 10 ** power)));
+    ticks = ticks.filter((value) => Math.log10(value) >= low - 1e-9 && Math.log10(value) <= high + 1e-9);
+    if (ticks.length <= most) return ticks;
+  }
+  return ticks.filter((_, i) => i % Math.ceil(ticks.length / most) === 0);
+}
+
+function rounded(value) {
+  return Number(value.toPrecision(12));
+}
+
+// Evenly spaced numbers have the same decimals or the same unit.
+function tickTexts(ticks, log) {
+  const largest = Math.max(0, ...ticks.map(Math.abs));
+  if (log) return ticks.map((tick) => tickText(tick));
+  if (largest >= RULES.units.at(-1)[0]) return ticks.map((tick) => (tick ? tickText(tick, largest) : "0"));
+  for (let decimals = 0; decimals <= RULES.decimals; decimals += 1) {
+    if (ticks.every((tick) => Math.abs(tick - Number(tick.toFixed(decimals))) <= 1e-9 * largest))
+      return ticks.map((tick) => (tick || 0).toFixed(decimals));
+  }
+  return ticks.map((tick) => tickText(tick));
+}
+
+function secondsTexts(ticks, log) {
+  return Math.max(...ticks) < 60 ? tickTexts(ticks, log).map((text) => `${text} s`) : ticks.map(duration);
+}
+
+function tickText(value, largest = value) {
+  const [, suffix, divisor] = RULES.units.find(([least]) => Math.abs(largest) >= least) ?? [0, "", 1];
+  return `${general(value / divisor)}${suffix}`;
+}
+
+// A number in four significant digits, as Python's format .4g has it.
+function general(value) {
+  const [digits, power] = value.toExponential(RULES.digits - 1).split("e");
+  if (power >= -4 && power < RULES.digits) return String(Number(value.toPrecision(RULES.digits)));
+  return `${Number(digits)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
+}
+
+function extent(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return [low, high];
+}

@@ -1,0 +1,52 @@
+"""Values as JSON and JavaScript can hold them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAFE_INTEGER = 2**53  # JavaScript has no larger ones
+DIGITS = 4  # significant ones of a curve
+
+
+def plain(column: pd.Series) -> list[Any]:
+    """The values as JSON and JavaScript can hold them: the missing as None, times as seconds since 1970."""
+    if column.dtype.kind == "M":
+        return [None if moment is None else round(moment.timestamp()) for moment in or_none(column)]
+    return [fitting(value) for value in or_none(column)]
+
+
+def or_none(column: pd.Series) -> list[Any]:
+    """The values, the missing as None."""
+    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+
+
+def fitting(value: Any) -> Any:
+    """A value without infinities, NaN and integers that JavaScript would round."""
+    if isinstance(value, float):
+        return (
+            int(value) if value.is_integer() and abs(value) < SAFE_INTEGER else value if math.isfinite(value) else None
+        )
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if abs(value) <= SAFE_INTEGER else str(value)
+    return value if value is None or isinstance(value, (bool, str)) else str(value)
+
+
+def encodable(text: str) -> str:
+    """A name from the file system, with what is no text in it as '?'."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def rounded(values: np.ndarray) -> list[float | None]:
+    """The values of a curve, float [E], in 4 significant digits."""
+    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def digits(value: Any) -> Any:
+    """A number in 7 significant digits; what is no float stays as it is."""
+    return float(f"{value:.7g}") if isinstance(value, float) and math.isfinite(value) else fitting(value)

@@ -1,0 +1,68 @@
+"""What makes two searches the same search: space, objectives, seeds, and the configuration of their trials."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
+from fitbench.search.objectives import objectives
+from fitbench.search.settings import Settings
+from fitbench.search.space import Space
+
+NAMED = 6  # differences that a message names at most
+
+
+def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]:
+    """The identity of a search as JSON. For an objective of the user's own it has the metric's entry, too.
+
+    Args:
+        settings: `objective`, `direction` and `seeds` of them.
+        space: of the search.
+        config: what its trials have in common.
+    """
+    wanted = objectives(settings, config)
+    names = [objective.metric.name for objective in wanted if objective.metric is not None]
+    own = {name: config.metrics[name] for name in names if config.metrics.get(name) is not None}
+    parts = {
+        "space": space.described(),
+        "objective": {objective.name: objective.direction for objective in wanted},
+        "seeds": settings.seeds,
+        "configuration": _common(config, space),
+        **({"metrics": own} if own else {}),
+    }
+    return json.loads(json.dumps(parts))
+
+
+def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Where the recorded identity and this one differ, as 'KEY is A there and B here'."""
+    old, new = _flat(recorded), _flat(now)
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+
+    def text(values: dict[str, Any], key: str) -> str:
+        return json.dumps(values[key]) if key in values else "absent"
+
+    texts = [f"{key} is {text(old, key)} there and {text(new, key)} here" for key in changed[:NAMED]]
+    return texts + [f"and {len(changed) - NAMED} more"] * (len(changed) > NAMED)
+
+
+def _common(config: Config, space: Space) -> dict[str, Any]:
+    """The configuration that the trials have in common, by dotted key, without what the space decides."""
+    keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
+    excluded = [*keys, *(key for key in NOT_IDENTITY if key != "seed")]
+    values = plain(config)
+    values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
+    return {
+        key: value
+        for key, value in _flat(values).items()
+        if not any(key == other or key.startswith(f"{other}.") for other in excluded)
+    }
+
+
+def _flat(values: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {key: values}
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{key}.{name}" if key else str(name))
+    return flat

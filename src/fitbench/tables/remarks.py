@@ -1,0 +1,130 @@
+"""Remarks on the rows of a table: missing seeds, inconclusive verdicts, and data that are not what they seem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fitbench.metrics import Metric
+from fitbench.record.folder import State
+from fitbench.tables.bootstrap import resamples
+from fitbench.tables.definition import Table
+from fitbench.tables.measured import DAMAGED, MISSING, Record
+from fitbench.tables.outcome import Outcome, evaluation_sets
+from fitbench.tables.verdict import Verdict
+
+MANY_SEEDS = 1_000  # a larger number of seeds is no advice
+NAMED = 10  # seeds that a remark names at most
+
+
+def remarks(table: Table, results: Sequence[Outcome]) -> list[str]:
+    """The remarks on single rows, each behind the label of its row, and which rows have not been run yet."""
+    untouched = [
+        outcome for outcome in results if outcome.records and all(record.state == MISSING for record in outcome.records)
+    ]
+    texts = [f"not run yet: {'; '.join(outcome.row.label for outcome in untouched)}"] if untouched else []
+    for outcome in results:
+        if outcome not in untouched:
+            remarks_on_row = (
+                *_about_states(outcome),
+                *_about_seeds(outcome, table),
+                *_about_data(outcome, table.metric),
+            )
+            texts += [f"{outcome.row.label}: {remark}" for remark in remarks_on_row]
+    return texts
+
+
+def _about_states(outcome: Outcome) -> list[str]:
+    """Which seeds have not finished, and why."""
+    states: dict[str, list[Record]] = {}
+    for record in outcome.records:
+        if record.state != State.finished.value:
+            states.setdefault(record.state, []).append(record)
+    texts = []
+    for state, records in states.items():
+        reasons = "; ".join(dict.fromkeys(record.reason for record in records[:NAMED] if record.reason))
+        word = "not run yet" if state == MISSING else "cannot be read" if state == DAMAGED else state
+        texts.append(f"{_seeds(records)} {word}" + (f" ({reasons})" if reasons else ""))
+    if outcome.row.measured and len(outcome.row.seeds) < outcome.wanted:
+        texts.append(f"only {len(outcome.row.seeds)} of the {outcome.wanted} seeds of this table are planned for it")
+    return texts
+
+
+def _seeds(records: Sequence[Record]) -> str:
+    """The seeds of some records, as 'seeds 0, 3'."""
+    numbers = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
+    return f"seed{'s' * (len(records) > 1)} {numbers}"
+
+
+def _about_seeds(outcome: Outcome, table: Table) -> list[str]:
+    """What the number and the scatter of the seeds mean for the verdict."""
+    values, judgement = outcome.values, outcome.judgement
+    width = "reaches one test example to each side" if table.metric.proportion else "has no width"
+    texts = []
+    if outcome.row.deterministic and values:
+        texts.append(f"deterministic, so one run is enough; the interval of the mean {width}")
+    elif len(values) > 1 and min(values) == max(values):
+        texts.append(f"all {len(values)} seeds gave the same result; the interval of the mean {width}")
+    if judgement.verdict is not Verdict.inconclusive:
+        return texts
+    needed = judgement.seeds_needed
+    if needed is not None and judgement.half_width is None:
+        texts.append(f"a verdict needs at least {needed} seeds")
+    elif judgement.half_width is None:
+        texts.append("inconclusive, because the sampling of the test examples is unknown")
+    elif needed is not None:
+        number = f"about {needed}" if needed <= MANY_SEEDS else f"more than {MANY_SEEDS:,}"
+        texts.append(f"inconclusive; {number} seeds would decide")
+    else:
+        texts.append(f"inconclusive, and no number of seeds can decide: {_undecidable(outcome, table)}")
+    return texts
+
+
+def _undecidable(outcome: Outcome, table: Table) -> str:
+    """Why more seeds do not help: what remains of the half-width with any number of them."""
+    claim, limit = outcome.row.claim, outcome.judgement.limit
+    assert claim is not None and limit is not None
+    width = f"{table.unit.scale * limit.half_width:.{table.unit.digits}f}"
+    if limit.cause == "resolution":
+        return f"one test example is worth {width}, more than the tolerance"
+    if limit.cause == "sampling":
+        return f"the sampling of the test examples leaves ± {width}, more than the tolerance"
+    if claim.trainings == 1:
+        return f"the claim is one training, and 95% of trainings scatter by ± {width}, more than the tolerance"
+    return f"the mean of the claim's {claim.trainings} trainings is uncertain by ± {width}, more than the tolerance"
+
+
+def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
+    """Where the data of the runs differ among themselves or from those of the claim."""
+    claim, finished = outcome.row.claim, outcome.finished
+    texts = []
+    if len({record.data_sha256 for record in finished}) > 1:
+        texts.append("the seeds were trained on different data")
+    if claim is None or not finished or evaluation_sets(claim, outcome.records).same:
+        return texts
+    numbers = sorted({record.test_examples for record in finished if record.test_examples})
+    if numbers != [claim.test_examples]:
+        ours = " and ".join(f"{number:,}" for number in numbers)
+        texts.append(f"tested on {ours} examples, claimed on {claim.test_examples:,}")
+    texts.append("claimed on other test examples; the verdict takes both test sets for samples")
+    if not metric.proportion:
+        texts += _about_bootstrap(finished)
+    return texts
+
+
+def _about_bootstrap(finished: Sequence[Record]) -> list[str]:
+    """How the variance over samples of the test examples was computed, and for which seeds it could not be."""
+    texts = [
+        f"the variance between test sets is that of a bootstrap with {count:,} resamples of ours"
+        for count in sorted(
+            {
+                resamples(record.test_examples)
+                for record in finished
+                if record.test_examples and record.bootstrap_deviation is not None
+            }
+        )
+    ]
+    reasons: dict[str, list[Record]] = {}
+    for record in finished:
+        if record.bootstrap_deviation is None:
+            reasons.setdefault(record.reason or "no bootstrap", []).append(record)
+    return texts + [f"{_seeds(records)}: {reason}" for reason, records in reasons.items()]

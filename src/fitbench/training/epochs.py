@@ -1,0 +1,137 @@
+"""The epochs of a run: fitted from its checkpoint on, with its callbacks, its history and its display."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+from hydra.errors import InstantiationException
+from hydra.utils import get_method
+
+from fitbench.data.memory import take
+from fitbench.errors import RequestError
+from fitbench.record.history import write_history
+from fitbench.training import checkpoint
+from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
+from fitbench.training.checkpoint import Checkpoint, Checkpoints
+from fitbench.training.fit import fit
+from fitbench.training.networks import Network
+from fitbench.training.parts import Parts
+from fitbench.training.progress import Display
+from fitbench.training.reasons import reason
+from fitbench.training.trial import Trial
+from fitbench.training.user_callbacks import user_callbacks
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave. A model that is computed by its solver has no epochs and no seconds.
+
+    Attributes:
+        history: a line for each epoch.
+        fit_seconds: in `fit`, over all attempts.
+        pruned: whether a search ended the run.
+        measured: whether the history has the values of the weights that the model has, in the line of `kept_epoch`.
+            A callback of the user's may have changed them.
+    """
+
+    history: list[dict[str, Any]]
+    fit_seconds: float | None
+    pruned: bool
+    measured: bool
+
+
+def resumable(folder: Path, sha256: str) -> Checkpoint | None:
+    """The checkpoint that the run goes on from, None if it begins anew.
+
+    Raises:
+        RequestError: the checkpoint is of other data.
+    """
+    resumed = checkpoint.read(folder)
+    if resumed and resumed.data_sha256 != sha256:
+        raise RequestError(
+            f"{folder.name} was interrupted with other data (SHA-256 {resumed.data_sha256[:8]}, now {sha256[:8]}); "
+            f"data.name=other makes another run, and without {folder}/checkpoint it begins anew"
+        )
+    return resumed
+
+
+def train(
+    parts: Parts, network: Network, folder: Path, resumed: Checkpoint | None, began: float, trial: Trial | None
+) -> Trained:
+    """Fit the network, and record its epochs and its checkpoints.
+
+    Args:
+        parts: of the data.
+        network: what is trained.
+        folder: of the run.
+        resumed: what it goes on from.
+        began: the `time.perf_counter()` at which this attempt began.
+        trial: of a search, which may end the run early.
+    """
+    settings, measures = parts.config.training, parts.measures
+    history = resumed.history if resumed else []
+    stopping = settings.early_stopping
+    fingerprints = None if network.is_ours else Fingerprints()
+    states: list[keras.callbacks.Callback] = [] if fingerprints is None else [fingerprints]
+    states += [EarlyStopping(measures.monitor or "", measures.monitored, stopping)] if stopping else []
+    states += user_callbacks(settings.callbacks, folder, len(history))
+    if resumed:
+        log.info("going on after epoch %d", resumed.epoch)
+    write_history(folder, history)
+    checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256)
+    pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
+    over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
+    if pruning is not None:
+        over = pruning.look_back(over) or over
+    first = settings.epochs if over else len(history)
+    with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
+        recorder = Recorder(folder, history, display, {"loss", measures.monitor or "loss"})
+        try:
+            _fit(parts, network, first, [*states, recorder, checkpoints, *([pruning] if pruning else [])], display)
+        finally:  # also when it has ended: what comes after may be interrupted too
+            checkpoints.write()
+    assert network.loops is not None
+    measured = fingerprints is None or fingerprints.of_epochs.get(
+        str(measures.kept_epoch(history)["epoch"])
+    ) == fingerprint(network.loops.model)
+    return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned, measured)
+
+
+def solve(parts: Parts, network: Network) -> Trained:
+    """Compute the weights of a model that has a solver, from all training examples.
+
+    Raises:
+        RequestError: there is no such solver.
+    """
+    target = parts.config.model["solver"]
+    try:
+        solver = get_method(target)
+    except (ImportError, ValueError, InstantiationException) as error:
+        raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
+    solver(network.model, take(parts.prepared.x_train, parts.kept), parts.prepared.y_train[parts.kept])
+    return Trained([], None, False, measured=True)
+
+
+def _fit(
+    parts: Parts, network: Network, first: int, callbacks: list[keras.callbacks.Callback], display: Display
+) -> None:
+    assert network.loops is not None
+    settings = parts.config.training
+    training, validation = parts.examples()
+    fit(
+        network.loops,
+        training,
+        validation,
+        seed=parts.config.seed,
+        batch_size=settings.batch_size or len(parts.kept),
+        epochs=settings.epochs,
+        initial_epoch=first,
+        steps_per_execution=None if settings.steps_per_execution == "auto" else settings.steps_per_execution,
+        callbacks=callbacks,
+        progress=display.advance,
+        score=parts.score_of_epochs(),
+    )

@@ -1,0 +1,134 @@
+"""What a run records at its end: model.keras, predictions.npz, and result.json or pruned.json."""
+
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fitbench.config import config_id, plain, run_id
+from fitbench.metrics import PARTS, join
+from fitbench.record.files import beside, replacing
+from fitbench.record.result import SCHEMA, utc_now
+from fitbench.training import backend
+from fitbench.training.checkpoint import Checkpoint
+from fitbench.training.environment import git_state, variables, versions
+from fitbench.training.epochs import Trained
+from fitbench.training.evaluate import predict
+from fitbench.training.fit import evaluate
+from fitbench.training.measures import arranged
+from fitbench.training.networks import Network
+from fitbench.training.parts import Parts, Values
+from fitbench.training.trial import Trial
+
+log = logging.getLogger(__name__)
+
+
+def write_model(model: keras.Model, folder: Path) -> None:
+    """Write model.keras."""
+    with beside(folder / "model.keras") as new, backend.quiet():  # on JAX, saving makes Keras look for TensorFlow
+        model.save(new)
+
+
+def values_of_training(parts: Parts, network: Network, trained: Trained) -> Values:
+    """The values of the training and the validation part that training has measured.
+
+    If something has changed the weights since, the network is evaluated on both parts as they are now.
+    """
+    measures = parts.measures
+    values = measures.of_epochs(trained.history, trained.measured)
+    if trained.measured or network.loops is None:
+        return values
+    log.info("the weights have changed since their validation, so they are evaluated again")
+    for part, examples in zip(("train", "val"), parts.examples(), strict=True):
+        if examples is not None:
+            logs = evaluate(network.loops, examples)
+            values |= {join(part, name): logs[name] for name in ("loss", *measures.task.step_metrics) if name in logs}
+    return values
+
+
+def values(parts: Parts, network: Network, model: keras.Model, trained: Trained, folder: Path) -> Values:
+    """The values of every part; the test part is read for them, and its predictions are written.
+
+    Args:
+        parts: of the data.
+        network: what was trained; it takes prepared images.
+        model: the same from raw images.
+        trained: how it was trained.
+        folder: of the run.
+    """
+    data, measures = parts.data, parts.measures
+    values = values_of_training(parts, network, trained)
+    values |= parts.missing_values(network.model, values)
+    outputs = predict(model, data.x_test)
+    values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs)
+    arrays: dict[str, Any] = {
+        measures.task.targets_name: data.y_test,
+        measures.task.outputs_name: measures.task.recorded(outputs, measures.loss),
+        "data_sha256": np.array(data.sha256),
+    }
+    with replacing(folder / "predictions.npz") as file:
+        np.savez(file, **arrays)
+    return values
+
+
+def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, float | None]) -> dict[str, Any]:
+    """What result.json holds, but for what only the attempt knows."""
+    config, data, measures = parts.config, parts.data, parts.measures
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id(config),
+        "config_id": config_id(config),
+        "seed": config.seed,
+        "fold": None,
+        "study": config.study,
+        "config": plain(config),
+        "task": measures.task.name,
+        "primary": measures.primary.name,
+        "metrics": arranged(values, measures.metrics, PARTS),
+        "metric_info": measures.info,
+        "timing": timing,
+        "parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+        "data": {
+            "name": data.name,
+            "sha256": data.sha256,
+            "fingerprint": data.fingerprint,
+            "train": len(parts.kept),
+            "validation": len(parts.held_back),
+            "test": len(data.y_test),
+            "classes": list(data.classes),
+            "skipped": len(data.skipped),
+        },
+        "versions": versions(config.backend),
+        "git": git_state(),
+        "environment": variables(),
+        "threads": backend.cpu_threads(),
+        "finished_at": utc_now(),
+    }
+
+
+def timing(parts: Parts, trained: Trained, began: float, resumed: Checkpoint | None) -> dict[str, float | None]:
+    """How long the run took, over all attempts; `began` is the `time.perf_counter()` at which this one began."""
+    speeds = [len(parts.kept) / epoch["seconds"] for epoch in trained.history]
+    return {
+        "fit_seconds": trained.fit_seconds,
+        "seconds": time.perf_counter() - began + (resumed.seconds if resumed else 0.0),
+        "examples_per_second": float(np.median(speeds)) if speeds else None,
+    }
+
+
+def pruned(parts: Parts, trial: Trial, network: Network, trained: Trained) -> dict[str, Any]:
+    """What pruned.json holds: the metrics are those that training has measured up to now."""
+    measures = parts.measures
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id(parts.config),
+        "trial": trial.number,
+        "metrics": arranged(values_of_training(parts, network, trained), measures.metrics, ("train", "val")),
+        "metric_info": measures.info,
+        "timing": {"fit_seconds": trained.fit_seconds},
+        "pruned_at": utc_now(),
+    }

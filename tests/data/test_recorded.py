@@ -1,0 +1,124 @@
+"""A finished run is reported again only for the data that it was trained on."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fitbench.config import Config
+from fitbench.data import loading
+from fitbench.data.fingerprint import fingerprint
+from fitbench.errors import DataError, RequestError
+from fitbench.launch.job import recorded
+
+
+def write_photos(folder: Path) -> Path:
+    random = np.random.default_rng(0)
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            for i in range(3):
+                path = folder / part / name / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(random.integers(0, 256, (6, 6), np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture
+def finished(composed, make_run, tmp_path):
+    """Record a finished run on an image folder; gives its configuration and the folder of images."""
+    photos = write_photos(tmp_path / "photos")
+    overrides = ("data=image_folder", f"data.path={photos}", "data.image_size=[6,6]")
+    folder = make_run(*overrides, classes=("cat", "dog"))
+    config = composed("model=mlp", *overrides).model_copy(update={"outputs": str(tmp_path / "outputs")})
+    record_data(config, folder)
+    return config, photos
+
+
+def record_data(config: Config, folder: Path) -> None:
+    """Write into a result what training writes about its data."""
+    data = loading.load(config.data)
+    result = json.loads((folder / "result.json").read_text())
+    result["data"] |= {"sha256": data.sha256, "fingerprint": data.fingerprint, "classes": list(data.classes)}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+def another_image(path: Path) -> None:
+    Image.fromarray(np.full((6, 6), 200, np.uint8)).save(path)
+
+
+def test_run_on_unchanged_files_is_reported_without_reading_them(finished, monkeypatch):
+    config, _ = finished
+    monkeypatch.setattr(loading, "load", None)
+    assert recorded(config) is not None
+
+
+@pytest.mark.parametrize("name", ["train/dog/deep/new.png", "train/dog/1.png", "test/cat/new.png"])
+def test_images_that_were_added_or_overwritten_below_are_noticed(finished, name):
+    config, photos = finished
+    (photos / name).parent.mkdir(exist_ok=True)
+    another_image(photos / name)
+    with pytest.raises(RequestError, match=r"is recorded with other data: .*photos had SHA-256 .*data\.name=other"):
+        recorded(config)
+
+
+def test_touched_files_with_the_same_images_are_the_recorded_data(finished):
+    config, photos = finished
+    for path in photos.rglob("*.png"):
+        path.touch()
+    assert recorded(config) is not None
+
+
+def test_class_that_was_renamed_is_noticed_although_the_images_are_the_same(finished):
+    config, photos = finished
+    for part in ("train", "test"):
+        (photos / part / "dog").rename(photos / part / "emu")
+    with pytest.raises(RequestError, match=r"had the classes cat, dog, .*photos has cat, emu"):
+        recorded(config)
+
+
+def test_result_without_a_fingerprint_is_compared_by_its_checksum(finished, tmp_path):
+    config, photos = finished
+    path = next((tmp_path / "outputs").glob("*/*/result.json"))
+    result = json.loads(path.read_text())
+    del result["data"]["fingerprint"]
+    path.write_text(json.dumps(result))
+    assert recorded(config) is not None
+    another_image(photos / "train" / "cat" / "deep.png")
+    with pytest.raises(RequestError, match="is recorded with other data"):
+        recorded(config)
+
+
+def test_data_are_read_again_only_after_a_change(finished):
+    config, photos = finished
+    first = loading.load(config.data)
+    assert loading.load(config.data) is first
+    another_image(photos / "train" / "cat" / "0.png")
+    assert loading.load(config.data).sha256 != first.sha256
+
+
+def test_files_that_change_while_they_are_read_are_noticed_at_the_end(finished, monkeypatch):
+    config, photos = finished
+    in_memory = loading.load(config.data)
+    monkeypatch.setattr("fitbench.data.image_folder.memory_limit", lambda: 1)
+    monkeypatch.setattr(loading, "_latest", {})
+    streamed = loading.load(config.data)
+    streamed.check_unchanged()
+    another_image(photos / "train" / "cat" / "0.png")
+    in_memory.check_unchanged()  # the images of the training are not those of the files any more
+    with pytest.raises(DataError, match="photos: its files have changed while the run read them"):
+        streamed.check_unchanged()
+    replace(streamed, fingerprint=None).check_unchanged()
+
+
+def test_files_are_looked_at_once_for_all_jobs_of_a_sweep(finished):
+    config, photos = finished
+    fingerprint_of = cache(fingerprint)
+    assert recorded(config, fingerprint_of) is not None
+    another_image(photos / "train" / "cat" / "0.png")
+    assert recorded(config, fingerprint_of) is not None
+    with pytest.raises(RequestError, match="is recorded with other data"):
+        recorded(config)

@@ -1,0 +1,174 @@
+"""Checkpoints: which are used, and what is recorded when something else has touched the run folder."""
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.history import read_history
+from fitbench.record.reading import read_result
+from fitbench.training import checkpoint
+from fitbench.training.run import Trial, train
+
+SMALL = ("data=digits", "model=mlp", "model.dropout=0.2", "training.epochs=4", "training.checkpoint_seconds=0")
+
+
+def state(folder, epoch, **others):
+    """A checkpoint of the run in this folder."""
+    return checkpoint.Checkpoint(
+        run_id=folder.name, versions=checkpoint._versions(), epoch=epoch, stopped=False, seconds=1.0, fit_seconds=1.0,
+        data_sha256="sha", history=[], arrays={"weights": np.full(50, epoch)}, **others,
+    )  # fmt: skip
+
+
+def write_file(folder, epoch, content):
+    """A file that has the right checksum, whatever it holds."""
+    (folder / "checkpoint").mkdir(exist_ok=True)
+    path = folder / "checkpoint" / f"{epoch:06}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
+    path.write_bytes(content)
+    return path
+
+
+def npz(**arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def fields_of(folder):
+    """The fields in the newest file of a checkpoint."""
+    with np.load(max((folder / "checkpoint").glob("*.npz"))) as file:
+        return json.loads(str(file["state"]))
+
+
+# -- which checkpoint is used -----------------------------------------------------------------------------------------
+
+
+def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
+    for epoch in (1, 2, 3):
+        checkpoint.write(tmp_path, state(tmp_path, epoch))
+    paths = sorted((tmp_path / "checkpoint").iterdir())
+    assert len(paths) == 2
+    assert checkpoint.read(tmp_path).arrays["weights"].tolist() == [3] * 50
+    assert not caplog.text
+    content = bytearray(paths[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    paths[1].write_bytes(content)
+    assert checkpoint.read(tmp_path).epoch == 2
+    assert f"{paths[1]} is damaged; it is put aside as aside-{paths[1].name}" in caplog.text
+    paths[0].write_bytes(paths[0].read_bytes()[:100])
+    assert checkpoint.read(tmp_path) is None
+    assert "begins anew" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda fields: npz(state=np.array(json.dumps({**fields, "later": 1}))),
+        lambda fields: npz(state=np.array(json.dumps({key: fields[key] for key in fields if key != "stopped"}))),
+        lambda fields: npz(state=np.array(json.dumps({**fields, "epoch": "9"}))),
+        lambda fields: npz(state=np.array(json.dumps({**fields, "arrays": {}, "history": None}))),
+        lambda fields: npz(state=np.array("[]")),
+        lambda fields: npz(state=np.array("no JSON")),
+        lambda fields: npz(weights=np.zeros(3)),
+        lambda fields: npz(state=np.array([{}], dtype=object)),
+        lambda fields: npz(state=np.array(json.dumps(fields)))[:-30],
+        lambda fields: b"",
+        lambda fields: b"garbage",
+        lambda fields: npz(state=np.array("[" * 100_000)),
+    ],
+    ids=[
+        "more",
+        "fewer",
+        "text",
+        "null",
+        "list",
+        "no JSON",
+        "no state",
+        "pickle",
+        "cut short",
+        "empty",
+        "garbage",
+        "nested",
+    ],
+)
+def test_checkpoint_with_other_content_is_put_aside(tmp_path, caplog, content):
+    checkpoint.write(tmp_path, state(tmp_path, 8))
+    path = write_file(tmp_path, 9, content(fields_of(tmp_path)))
+    assert checkpoint.read(tmp_path).epoch == 8
+    assert f"{path} cannot be read by this version of fitbench (" in caplog.text
+    assert path.with_name(f"aside-{path.name}").exists()
+    checkpoint.write(tmp_path, state(tmp_path, 1))  # of the two newest: what was put aside does not count
+    assert sorted(path.name[:6] for path in (tmp_path / "checkpoint").glob(checkpoint.WHOLE)) == ["000001", "000008"]
+
+
+def test_checkpoint_names_the_versions_that_wrote_it(tmp_path, caplog):
+    written = state(tmp_path, 1)
+    checkpoint.write(tmp_path, written)
+    assert checkpoint.read(tmp_path).versions == checkpoint._versions()
+    assert {"fitbench", "keras", "tensorflow", "numpy"} <= set(checkpoint._versions())
+    written.versions = {**checkpoint._versions(), "keras": "3.0.0"}
+    shutil.rmtree(tmp_path / "checkpoint")
+    checkpoint.write(tmp_path, written)
+    assert checkpoint.read(tmp_path).epoch == 1
+    assert "was written with keras 3.0.0 instead of " in caplog.text
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trained):
+    """The run of seed 1."""
+    return trained(*SMALL, "seed=1")[0]
+
+
+def interrupt(config):
+    """Train two epochs of a run; gives its folder."""
+
+    def stop(epoch):
+        if epoch["epoch"] == 2:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, folder_of(config), Trial(0, stop))
+    return folder_of(config)
+
+
+def record(folder):
+    with zipfile.ZipFile(folder / "model.keras") as model:
+        weights = model.read("model.weights.h5")
+    return [{**epoch, "seconds": 0} for epoch in read_history(folder)], weights, read_result(folder)["metrics"]
+
+
+def test_checkpoint_of_another_run_is_put_aside_and_the_run_begins_anew(
+    trained, configure, undisturbed, tmp_path, caplog
+):
+    other = interrupt(configure(*SMALL, "seed=0", f"outputs={tmp_path}", "progress=false"))
+    folder = folder_of(configure(*SMALL, "seed=1", f"outputs={tmp_path}"))
+    shutil.copytree(other / "checkpoint", folder / "checkpoint")
+    trained(*SMALL, "seed=1", outputs=tmp_path)
+    assert f"is of another run, {other.name}; it is put aside" in caplog.text
+    assert record(folder) == record(undisturbed)
+
+
+def test_files_that_others_touched_in_a_run_do_not_matter(configure, undisturbed, tmp_path):
+    config = configure(*SMALL, "seed=1", f"outputs={tmp_path}", "progress=false")
+    folder = interrupt(config)
+    (folder / "train.log").write_bytes(b"\xff 12:00 INFO attempt 1 of this\n")
+
+    def remove_history(epoch):
+        if epoch["epoch"] == 3:
+            (folder / "history.jsonl").unlink()
+        return False
+
+    train(config, folder, Trial(0, remove_history))
+    assert state_of(folder) is State.finished
+    assert read_result(folder)["attempts"] == 2
+    assert record(folder) == record(undisturbed)
