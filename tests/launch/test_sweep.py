@@ -374,7 +374,7 @@ def test_study_with_the_time_in_its_name_is_one_study_for_all_workers(tmp_path, 
 
 @pytest.mark.parametrize("mode", [("-m",), ()])
 def test_run_does_not_change_the_folder(mode, tmp_path):
-    with pytest.raises(FitbenchError, match=r"^hydra.job.chdir=true: .* \$\{run_dir:\}"):
+    with pytest.raises(FitbenchError, match=r"^hydra\.job\.chdir=true: .* \$\{run_dir:\}"):
         launch([*mode, *QUICK, "model=softmax", "hydra.job.chdir=true", f"outputs={tmp_path}"])
     assert not list(tmp_path.glob("*/*"))
 
@@ -382,7 +382,7 @@ def test_run_does_not_change_the_folder(mode, tmp_path):
 EXITING = """
 import sys
 
-def net(shape, classes):
+def net(input_shape, outputs):
     sys.exit(0)
 """
 
@@ -403,6 +403,6 @@ def test_forced_run_that_fails_before_it_begins_does_not_count_as_finished(grid,
     shutil.copytree(grid, tmp_path / "whole")
     of_run = ("data=digits", "model=mlp", "seed=0", *GRID[4:], f"outputs={tmp_path}", "study=whole", "force=true")
     job = Job.of([], configure(*of_run))
-    with pytest.raises(FitbenchError, match="^1 of 1 runs failed"):
-        run_sweep([job], lambda jobs, report: iter([(each, Failure("its worker was lost")) for each in jobs]), print)
+    with pytest.raises(FitbenchError, match=r"^1 of 1 runs failed"):
+        run_sweep([job], lambda jobs, report: ((each, Failure("its worker was lost")) for each in jobs), print)
     assert f"failed: {job.folder}: its worker was lost\n" in capsys.readouterr().out

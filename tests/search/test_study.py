@@ -751,7 +751,7 @@ def test_trial_of_a_dead_process_can_be_failed_and_then_nobody_works_on_it(opene
     study, _ = opened(*SPACE)
     pid = os.fork()
     if pid == 0:
-        study.next()
+        _turn = study.next()  # whose claim is held until it is collected
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
     trial = study.trial_of(pid)
