@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.data.image_files import THREADS
+from fitbench.data.image_files import THREADS, read_image
 from fitbench.errors import DataError
-from fitbench.inference import decoding
+from fitbench.inference import arrays, decoding
 from fitbench.inference.decoding import BATCHES_AHEAD, TASK_IMAGES, decode, decode_images, decoded
 from fitbench.inference.prepare import Prepare
+from fitbench.inference.reader import white_of
 from fitbench.inference.sources import Batch
 
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
@@ -205,3 +206,19 @@ def test_other_sizes_colours_and_alpha_are_converted_for_the_model():
     assert decode_images(clear, (4, 5, 3), Prepare.none)[0].min() == 255
     red = np.full((1, 4, 5, 3), (255, 0, 0), np.uint8)
     assert decode_images(red, SHAPE, Prepare.none)[0].max() == 76
+
+
+def test_files_and_arrays_have_the_scale_of_the_data_that_the_model_was_trained_on(tmp_path):
+    twelve_bits = (NOISE.astype(np.uint16) * 16)[:28, :28]
+    path = tmp_path / "12_bits.png"
+    Image.fromarray(twelve_bits).save(path)
+    expected = read_image(path, (28, 28, 1), max_value=4095)
+    images, errors = decode_images([str(path)], (28, 28, 1), Prepare.none, max_value=4095)
+    assert not errors
+    assert np.array_equal(images[0], expected)
+    assert images.max() > 250
+    np.save(tmp_path / "12_bits.npy", twelve_bits[np.newaxis])
+    rows = arrays.read_images(tmp_path / "12_bits.npy", None, max_value=4095)
+    assert np.array_equal(rows[0], expected)
+    assert white_of({"config": {"data": {"max_value": 4095}}}) == 4095
+    assert white_of({"config": {"data": {}}}) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fitbench.data.files import map_member
+from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean
 
@@ -16,12 +17,13 @@ SUFFIXES = (".npy", ".npz")
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
-def read_images(path: Path, array_name: str | None) -> np.ndarray:
+def read_images(path: Path, array_name: str | None, max_value: float | None = None) -> np.ndarray:
     """Read the images of an array file: uint8 [N, height, width, channels].
 
     Args:
         path: a file whose suffix is one of `SUFFIXES`.
         array_name: the array of an .npz. By default x_test, or the only array.
+        max_value: the value of white, to which the pixels are scaled from any dtype. None: they must be uint8.
 
     Raises:
         DataError: the file is damaged, or its array does not hold images; the message names the file.
@@ -36,6 +38,8 @@ def read_images(path: Path, array_name: str | None) -> np.ndarray:
         array = array[np.newaxis]
     if array.ndim == 3:
         array = array[..., np.newaxis]
+    if max_value is not None:
+        array = as_bytes(array, max_value, clean(path))
     if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape[1:] or array.shape[3] > 4:
         raise DataError(
             f"{clean(path)}: an array of {array.dtype} {array.shape}; expected images of uint8, [N, height, width] or "

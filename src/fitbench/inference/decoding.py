@@ -34,7 +34,10 @@ Decoded = tuple[np.ndarray, dict[int, str]]  # images, uint8 [N, height, width, 
 
 
 def decoded(
-    batches: Iterable[Batch], shape: Shape, choose_prepare: Callable[[np.ndarray | None], Prepare]
+    batches: Iterable[Batch],
+    shape: Shape,
+    choose_prepare: Callable[[np.ndarray | None], Prepare],
+    max_value: float | None = None,
 ) -> Generator[tuple[Batch, np.ndarray, dict[int, str]], None, None]:
     """Yield each batch in order with its images, uint8 [N, *shape], and error messages by position.
 
@@ -45,12 +48,14 @@ def decoded(
         batches: the batches.
         shape: [height, width, channels] of the model's images.
         choose_prepare: returns how to prepare the rows of an array, or image files for None.
+        max_value: the value of white in image files; see `image_files.displayed`.
     """
     waiting: deque[tuple[Batch, Iterator[Decoded]]] = deque()
     pool = ThreadPoolExecutor(THREADS)
     try:
         for batch in batches:
-            task = partial(decode_images, shape=shape, prepare=choose_prepare(batch.pixels))
+            prepare = choose_prepare(batch.pixels)
+            task = partial(decode_images, shape=shape, prepare=prepare, max_value=max_value)
             content = batch.names if batch.pixels is None else batch.pixels
             pieces = [content[start : start + TASK_IMAGES] for start in range(0, len(content), TASK_IMAGES)]
             waiting.append((batch, pool.map(task, pieces)))
@@ -69,13 +74,16 @@ def _finish(batch: Batch, pieces: Iterable[Decoded]) -> tuple[Batch, np.ndarray,
     return batch, np.concatenate(images), texts
 
 
-def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Prepare) -> Decoded:
+def decode_images(
+    content: Sequence[str] | np.ndarray, shape: Shape, prepare: Prepare, max_value: float | None = None
+) -> Decoded:
     """Decode and prepare images for a model.
 
     Args:
         content: paths of image files, or images, uint8 [N, height, width, channels].
         shape: [height, width, channels] of the model's images.
         prepare: how to prepare the images.
+        max_value: the value of white in image files; see `image_files.displayed`.
 
     Returns:
         The images, uint8 [N, *shape], and error messages by position. The image of an error is black.
@@ -86,7 +94,7 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
     of_model_size = []  # these are prepared together, which is faster
     for i, item in enumerate(content):
         try:
-            image = decode(item, "image" if isinstance(item, np.ndarray) else item)
+            image = decode(item, "image" if isinstance(item, np.ndarray) else item, max_value=max_value)
             if image.size == (shape[1], shape[0]):
                 images[i] = fitted(image, shape)
                 of_model_size.append(i)
@@ -100,13 +108,19 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
     return images, errors
 
 
-def decode(source: str | Path | BinaryIO | np.ndarray, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(
+    source: str | Path | BinaryIO | np.ndarray,
+    name: str,
+    max_pixels: int = MAX_PIXELS,
+    max_value: float | None = None,
+) -> Image.Image:
     """Decode an image as a viewer displays it: see `image_files.displayed`.
 
     Args:
         source: the path of a file, an open file, or pixels, uint8 [height, width, channels].
         name: the name of the image in messages.
         max_pixels: the largest number of pixels of a file. It is checked in the header, before memory is allocated.
+        max_value: the value of white in a file; see `image_files.displayed`.
 
     Raises:
         DataError: the file is not an image of a known format, or is damaged or too large; the message begins with the
@@ -121,7 +135,7 @@ def decode(source: str | Path | BinaryIO | np.ndarray, name: str, max_pixels: in
         with Image.open(source, formats=IMAGE_FORMATS) as file:
             if file.width * file.height > max_pixels:
                 raise ValueError(f"{file.width:,} x {file.height:,} pixels; at most {max_pixels:,} in all are read")
-            return displayed(file)
+            return displayed(file, max_value)
     except Image.DecompressionBombError:  # raised before the size is known
         raise DataError(f"{clean(name)}: not a readable image (more than {max_pixels:,} pixels)") from None
     except IMAGE_ERRORS as error:

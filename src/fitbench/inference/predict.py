@@ -18,7 +18,7 @@ from fitbench.inference import labels, sources
 from fitbench.inference.decoding import decoded
 from fitbench.inference.outputs import check_new, open_output, writing
 from fitbench.inference.prepare import Prepare, default_prepare
-from fitbench.inference.reader import Reader, finished, open_run
+from fitbench.inference.reader import Reader, finished, open_run, white_of
 from fitbench.inference.rows import Row, classify, columns
 from fitbench.inference.score import print_scores
 from fitbench.record import reading
@@ -81,7 +81,7 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
     folder = reading.find_run(run, options.outputs)
     result = finished(folder)
     truth = None if options.labels_from is None else labels.read(options.labels_from, result["data"]["classes"])
-    arrays = sources.open_arrays(images, options.array)
+    arrays = sources.open_arrays(images, options.array, white_of(result))
     with open_output(options.format, options.output, columns(truth is not None), options.force) as write:
         with notice(True, f"{result['run_id']}: loading the model"):
             reader = open_run(folder, options.trust)
@@ -90,7 +90,8 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
             _write_notice(f"--prepare {method.value}: {PREPARATIONS[method]}")
         batches = sources.batches(images, arrays, options.batch_size or reader.batch_size, options.null)
         tally = Tally(reader.classes)
-        with _stderr().status("") as status, closing(decoded(batches, reader.shape, choose)) as ready:
+        ready = decoded(batches, reader.shape, choose, reader.max_value)
+        with _stderr().status("") as status, closing(ready):
             for batch, pixels, errors in ready:
                 rows = classify(reader, batch, pixels, errors, truth)
                 write(rows)

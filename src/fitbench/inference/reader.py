@@ -57,6 +57,11 @@ class Reader:
 
         return batch_size(self.shape)
 
+    @property
+    def max_value(self) -> float | None:
+        """The value of white in the files of the run's data; see `white_of`."""
+        return white_of(self.result)
+
     def logits(self, images: Any) -> np.ndarray:
         """Compute the outputs of the model, float32 [N, classes], for images, uint8 [N, height, width, channels].
 
@@ -97,6 +102,12 @@ def finished(folder: Path) -> dict[str, Any]:
             f"{folder}/result.json: has no data.classes, because its task is {task.name}; expected classes"
         )
     return result
+
+
+def white_of(result: dict[str, Any]) -> float | None:
+    """Return the value of white in the files of a run's data, `data.max_value`; None for that of the format."""
+    value = result["config"]["data"].get("max_value")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def configuration(result: dict[str, Any], folder: Path) -> Config:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import numpy as np
+from PIL import Image
 from starlette.exceptions import HTTPException
 
 from fitbench.errors import DataError, FitbenchError
@@ -89,25 +90,33 @@ class Service:
         self, images: Sequence[NamedImage], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
         """Return the images as each model takes them: uint8 [N, *shape] by model."""
-        forms = {name: (reader.shape, prepare or default_prepare(reader.result)) for name, reader in models.items()}
+        forms = {
+            name: (reader.shape, prepare or default_prepare(reader.result), reader.max_value)
+            for name, reader in models.items()
+        }
         prepared = {form: np.empty((len(images), *form[0]), np.uint8) for form in forms.values()}
         count = 0
         for number, (name, content) in enumerate(images):
-            try:
-                image = decode(BytesIO(content) if isinstance(content, bytes) else content, name, self.limits.pixels)
-            except DataError as error:
-                raise HTTPException(422, str(error)) from None
+            decoded = {white: self._decode(name, content, white) for _, _, white in prepared}
+            image = next(iter(decoded.values()))
             count += image.width * image.height
             if count > self.limits.pixels:
                 text = f"{name}: up to this image, the request has {count:,} pixels; the limit is "
                 raise HTTPException(413, f"{text}{self.limits.pixels:,}")
-            for (shape, method), rows in prepared.items():
+            for (shape, method, white), rows in prepared.items():
                 if isinstance(content, np.ndarray) and prepare in (None, Prepare.none):
                     _check_shape(name, content, shape)
                     rows[number] = content
                 else:
-                    rows[number] = prepare_image(image, shape, method)
+                    rows[number] = prepare_image(decoded[white], shape, method)
         return {name: prepared[form] for name, form in forms.items()}
+
+    def _decode(self, name: str, content: bytes | np.ndarray, max_value: float | None) -> Image.Image:
+        source = BytesIO(content) if isinstance(content, bytes) else content
+        try:
+            return decode(source, name, self.limits.pixels, max_value)
+        except DataError as error:
+            raise HTTPException(422, str(error)) from None
 
     def _classify(self, name: str, reader: Reader, pixels: np.ndarray) -> np.ndarray:
         """Compute probabilities, float32 [N, classes]."""

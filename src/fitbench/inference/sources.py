@@ -37,12 +37,15 @@ class Batch:
     pixels: np.ndarray | None = None
 
 
-def open_arrays(arguments: Iterable[str], array_name: str | None) -> dict[str, np.ndarray]:
+def open_arrays(
+    arguments: Iterable[str], array_name: str | None, max_value: float | None = None
+) -> dict[str, np.ndarray]:
     """Open the array files among the arguments, and check that the other arguments name images.
 
     Args:
         arguments: files, folders, or `-` for paths on stdin.
         array_name: the array of an .npz that holds the images.
+        max_value: the value of white; see `arrays.read_images`.
 
     Returns:
         The images by argument, uint8 [N, height, width, channels].
@@ -62,7 +65,7 @@ def open_arrays(arguments: Iterable[str], array_name: str | None) -> dict[str, n
         elif not os.path.lexists(argument):
             raise RequestError(f"{clean(argument)}: there is no such file or folder")
         elif Path(argument).suffix.lower() in SUFFIXES:
-            arrays[argument] = read_images(Path(argument), array_name)
+            arrays[argument] = read_images(Path(argument), array_name, max_value)
     return arrays
 
 
