@@ -365,8 +365,8 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
     ]
 
 
-def test_study_with_the_time_in_its_name_is_one_study_for_all_workers(tmp_path, capsys):
-    jobs = ("data=digits", "model=softmax", "training.epochs=1", "seed=range(3)", "workers=2")
+def test_study_with_the_time_in_its_name_is_one_study_for_all_jobs(tmp_path, capsys):
+    jobs = ("data=digits", "model=softmax", "training.epochs=1", "seed=range(3)")
     assert launch(["-m", *jobs, f"outputs={tmp_path}", "study=at-${now:%H-%M-%S-%f}"]) == 0
     [study] = tmp_path.iterdir()
     assert summary(capsys.readouterr().out) == {"finished": 3, f"in all; results in {study}": 3}

@@ -584,7 +584,7 @@ root = Path(sys.argv[1])
 y = np.arange(260) % 10
 x = (np.random.default_rng(0).integers(0, 20, (260, 28, 28, 1)) + 25 * y[:, None, None, None]).astype(np.uint8)
 np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
-for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
+for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
     epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
     overrides = ["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
