@@ -44,7 +44,7 @@ def train_elsewhere(
             try:
                 results = launcher.launch([job.launched(threads) for job in batch], initial_job_idx=number)
             except Exception as error:
-                ended = [job for job in batch if job.finished() or job.failed()]
+                ended = [job for job in batch if job.ended()]
                 if not ended and _epochs(batch) <= epochs:
                     raise _failed(error) from error
                 yield from ((job, _recorded_failure(job)) for job in ended)

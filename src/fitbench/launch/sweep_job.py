@@ -52,6 +52,10 @@ class Job:
         done = state_of(self.folder) is State.finished and not ended_before
         return done and not lacking(self.config, read_result(self.folder))
 
+    def ended(self) -> bool:
+        """Whether the run has finished or failed since the sweep began."""
+        return any(now not in (None, before) for now, before in zip(_ends(self.folder), self.ends, strict=True))
+
     def failed(self) -> bool:
         """Whether the run has failed since the sweep began."""
         return state_of(self.folder) is State.failed and _ends(self.folder)[1] != self.ends[1]
