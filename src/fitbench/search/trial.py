@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
-from fitbench.composition import Composer, explain
+from fitbench.composition import Composer
 from fitbench.config import Config
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 from fitbench.launch.job import completed, recorded
 from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
@@ -62,10 +60,7 @@ class Recipe:
         Raises:
             RequestError: it does not compose.
         """
-        try:
-            config = self.composer.configuration([*self.overrides, *of_trial, f"study={self.study}"])
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise RequestError(explain(error)) from error
+        config = self.composer.configuration([*self.overrides, *of_trial, f"study={self.study}"])
         threads = self.threads if self.threads is not None and config.threads == "auto" else config.threads
         selected = with_objectives(config.metrics, self.objectives)
         return config.model_copy(update={"threads": threads, "progress": False, "metrics": selected})

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from fitbench import metrics, user_metrics
-from fitbench.composition import Composer, explain
+from fitbench.composition import Composer
 from fitbench.config import Config
 from fitbench.errors import RequestError
 from fitbench.tables.definition import FILE, Row, Table
@@ -26,8 +23,8 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
         if row.measured:
             try:
                 config = composer.configuration([*table.overrides_of(row), f"study={table.study}"])
-            except (HydraException, OmegaConfBaseException, RequestError, ValueError) as error:
-                raise RequestError(f"{table.folder / FILE}: row {row.label!r}: {explain(error)}") from error
+            except RequestError as error:
+                raise RequestError(f"{table.folder / FILE}: row {row.label!r}: {error}") from error
             _check_metric(table, row, config)
             composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     return composed
