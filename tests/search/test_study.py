@@ -24,7 +24,7 @@ from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 from fitbench.search import study as studies
-from fitbench.search.search import Request, read_request
+from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
 
 from . import formula
