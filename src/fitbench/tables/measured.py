@@ -16,7 +16,6 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.record.folder import State, folder_of, state_of
-from fitbench.record.reading import is_number
 from fitbench.tables.definition import Table
 from fitbench.text import clean
 
@@ -145,7 +144,7 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
     value = result["metrics"][name]
     if value is None and not metric.proportion:
         return replace(about, state=UNDEFINED, reason=f"{name} is null in result.json")
-    if not is_number(value) or not metric.low <= value <= metric.high:
+    if value is None or not metric.low <= value <= metric.high:
         expected = f"a number from {metric.low:g} to {metric.high:g}"
         raise FitbenchError(f"result.json: metrics.{name} is {value!r:.80}; expected {expected}")
     part = EXAMPLES[table.part]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf._utils import get_yaml_loader
 
 from fitbench import metrics
 from fitbench.config import validated
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.tables import units
 from fitbench.tables.definition import FILE, Claim, Row, Table
 from fitbench.tables.metric import find_metric
 from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
-from fitbench.tables.units import Unit
+from fitbench.tables.units import Unit, units_of
 
 ROUNDING = 1e-9  # of a tolerance that is one example, relative
 TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
@@ -67,28 +67,15 @@ def _row_name(number: int, row: Any) -> str:
 # -- the text ---------------------------------------------------------------------------------------------------------
 
 
-class _Repeated(ValueError):
-    """A key of a mapping is there twice; YAML itself would take the last value."""
-
-
-class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                line = key.start_mark.line + 1
-                raise _Repeated(f"{key.value} is there twice, again in line {line}; remove one of the two")
-            keys.add(key.value if isinstance(key, yaml.ScalarNode) else None)
-        return super().construct_mapping(node, deep)
-
-
 def _content(path: Path) -> dict[str, Any]:
+    """What the file holds. OmegaConf's loader refuses a key that stands in a section twice."""
     try:
-        content = yaml.load(path.read_bytes(), _Loader)
+        content = yaml.load(path.read_bytes(), get_yaml_loader())
     except OSError as error:
         raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
-    except _Repeated as error:
-        raise RequestError(f"{path}: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise RequestError(f"{path}: {line}{error.problem}; expected YAML") from error
     except (yaml.YAMLError, ValueError) as error:
         raise RequestError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
@@ -100,11 +87,11 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _unit(file: TableFile, metric: Metric, part: str, path: Path) -> Unit:
-    fitting = [name for name in units.NAMES if units.fits(name, metric)]
-    if file.unit not in fitting:
-        choices = f"{'one of ' * (len(fitting) > 1)}{', '.join(fitting)}"
+    units = units_of(metric)
+    if file.unit not in units:
+        choices = f"{'one of ' * (len(units) > 1)}{', '.join(units)}"
         raise RequestError(f"{path}: unit is {file.unit!r}; it must be {choices} for {part} {metric.label}")
-    return units.unit_of(file.unit, metric)
+    return units[file.unit]
 
 
 def _tolerance(file: TableFile, metric: Metric, unit: Unit, path: Path) -> float:
