@@ -198,6 +198,11 @@ class _Loader(Loader):
         return replace(loaded, config=copy.deepcopy(loaded.config))  # the loader writes overrides into it
 
 
+def quoted(text: str) -> str:
+    """Return a text in Hydra's grammar: in quotation marks, with those inside of it escaped."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + "\\'" * bool(found[2]), text) + "'"
+
+
 def _parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
     parser = OverridesParser.create(config_loader=loader)
     parsed = []

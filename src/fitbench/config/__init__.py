@@ -1,9 +1,7 @@
 """The configuration: its schema, its checks, and a run's identity."""
 
-from fitbench.config.errors import explain, validated
+from fitbench.config.errors import validated
 from fitbench.config.identity import (
-    FORMER,
-    NEUTRAL,
     NOT_IDENTITY,
     config_id,
     plain,
@@ -13,7 +11,6 @@ from fitbench.config.identity import (
 )
 from fitbench.config.reading import from_hydra, from_values
 from fitbench.config.schema import (
-    NAME,
     SECTIONS,
     TASK,
     TOP_LEVEL,
@@ -22,7 +19,6 @@ from fitbench.config.schema import (
     Config,
     Data,
     Distortion,
-    DtypePolicy,
     EarlyStopping,
     Elastic,
     FileData,
@@ -39,9 +35,6 @@ from fitbench.config.schema import (
 )
 
 __all__ = [
-    "FORMER",
-    "NAME",
-    "NEUTRAL",
     "NOT_IDENTITY",
     "SECTIONS",
     "TASK",
@@ -51,7 +44,6 @@ __all__ = [
     "Config",
     "Data",
     "Distortion",
-    "DtypePolicy",
     "EarlyStopping",
     "Elastic",
     "FileData",
@@ -65,7 +57,6 @@ __all__ = [
     "Training",
     "Validation",
     "config_id",
-    "explain",
     "from_hydra",
     "from_values",
     "plain",

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import open_dict
 
-from fitbench.composition import Composer
+from fitbench.composition import Composer, quoted
 from fitbench.config import Config, from_hydra
 from fitbench.errors import RequestError
 from fitbench.launch.workers import threads_per_worker
@@ -84,7 +84,7 @@ def _sorted(words: Sequence[str], composer: Composer) -> tuple[list[str], list[s
         RequestError: one is not in Hydra's syntax, or is for Hydra itself.
     """
     fixed, varied, of_search = [], [], []
-    for word in map(_quoted, words):
+    for word in map(_with_quoted_url, words):
         override = composer.parse(word)
         key = override.get_key_element().lstrip("+~")
         if key == "search":
@@ -102,13 +102,10 @@ def _sorted(words: Sequence[str], composer: Composer) -> tuple[list[str], list[s
     return fixed, varied, of_search
 
 
-def _quoted(word: str) -> str:
+def _with_quoted_url(word: str) -> str:
     """search.storage=URL as Hydra reads it: quoted, whatever characters the URL has."""
     key, _, url = word.partition("=")
-    if key != "search.storage" or "://" not in url or url[0] in "'\"":
-        return word
-    escaped = url.replace("'", "\\'")
-    return f"{key}='{escaped}'"
+    return f"{key}={quoted(url)}" if key == "search.storage" and "://" in url and url[0] not in "'\"" else word
 
 
 def _try_out(space: Space, recipe: Recipe) -> None:

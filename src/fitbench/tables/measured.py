@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fitbench import quantities
+from fitbench import columns, quantities
+from fitbench.columns import Column
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
@@ -95,9 +94,7 @@ def has_value(folder: Path, name: str) -> bool:
 
 def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
     """Where the runs of a configuration with these seeds are recorded."""
-    folder = folder_of(config)
-    stem = folder.name.removesuffix(f"s{config.seed}")
-    return [folder.with_name(f"{stem}s{seed}") for seed in seeds]
+    return [folder_of(config.model_copy(update={"seed": seed})) for seed in seeds]
 
 
 def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None]:
@@ -184,9 +181,5 @@ def _last_line(path: Path) -> str:
 
 def as_csv(records: Sequence[Record]) -> str:
     """The records as CSV, one line each; numbers in full."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Record))
-    for record in records:
-        writer.writerow("" if value is None else clean(value) for value in asdict(record).values())
-    return out.getvalue()
+    values = {field.name: [getattr(record, field.name) for record in records] for field in fields(Record)}
+    return columns.as_csv([Column("", [], values=values)], clean)
