@@ -1,5 +1,7 @@
 """The configuration: its schema, its checks, and a run's identity."""
 
+# ruff: noqa: F401 - other packages import these names from here
+
 from fitbench.config.errors import validated
 from fitbench.config.identity import (
     NOT_IDENTITY,
@@ -33,36 +35,3 @@ from fitbench.config.schema import (
     Validation,
     recorded_metrics,
 )
-
-__all__ = [
-    "NOT_IDENTITY",
-    "SECTIONS",
-    "TASK",
-    "TOP_LEVEL",
-    "Affine",
-    "Backend",
-    "Config",
-    "Data",
-    "Distortion",
-    "EarlyStopping",
-    "Elastic",
-    "FileData",
-    "ImageFolder",
-    "LeCun",
-    "Loss",
-    "NoDistortion",
-    "Preprocess",
-    "Section",
-    "Source",
-    "Training",
-    "Validation",
-    "config_id",
-    "from_hydra",
-    "from_values",
-    "plain",
-    "recorded_metrics",
-    "run_id",
-    "validated",
-    "with_current_names",
-    "with_former_names",
-]
