@@ -49,11 +49,7 @@ def validated(schema: type[Schema], values: Any, key: str = "", top: str = "the 
 
 
 def explain(
-    error: ValidationError,
-    schema: type[BaseModel],
-    values: Any,
-    key: str = "",
-    top: str = "the top level",
+    error: ValidationError, schema: type[BaseModel], values: Any, key: str = "", top: str = "the top level"
 ) -> str:
     """The first thing that is wrong with `values`: its key, the value, what is allowed, and the nearest known key.
 

@@ -25,8 +25,6 @@ from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.search.objectives import Objective, check_trial, with_objectives
-from fitbench.search.pruning import pruner
-from fitbench.search.settings import Pruner
 from fitbench.search.storage import StorageLost
 from fitbench.search.study import Study, Turn
 
@@ -146,7 +144,6 @@ class _Judge:
         self.trial = trial
         self.objective = study.objectives[0]
         self.reports = reports and len(study.objectives) == 1
-        self.prunes = self.reports and pruner(study.settings, study.objectives) is not Pruner.none
         self.steps = set(study.trials()[trial.number].intermediate_values)
         self.last = max(self.steps, default=-1)
         self.values: list[float] = []
@@ -161,7 +158,7 @@ class _Judge:
         with self.study.reaching():
             if step not in self.steps:
                 self.trial.report(value, step)
-            return self.prunes and step >= self.last and self.trial.should_prune()  # earlier epochs have survived
+            return step >= self.last and self.trial.should_prune()  # earlier epochs have survived
 
 
 def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None:
