@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal import hydra as hydra_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
@@ -216,14 +218,18 @@ def _parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
 
 @contextmanager
 def explained_errors() -> Iterator[None]:
-    """In this block what Hydra and OmegaConf raise becomes a `RequestError`.
+    """In this block what Hydra, OmegaConf and YAML's parser raise becomes a `RequestError`.
 
-    Hydra raises a ValueError about some wrong requests. A ValueError of other code stays one.
+    Hydra raises a ValueError about some wrong requests, and where a file is no text. A ValueError of other code stays
+    one.
     """
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise RequestError(explain(error)) from error
+    except yaml.MarkedYAMLError as error:
+        place = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise RequestError(f"{place}{error.problem}; expected YAML") from error
     except ValueError as error:
         if _raised_by_hydra(error):
             raise RequestError(explain(error)) from error
@@ -231,8 +237,9 @@ def explained_errors() -> Iterator[None]:
 
 
 def _raised_by_hydra(error: ValueError) -> bool:
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return modules[-1].startswith(("hydra.", "omegaconf."))
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in names]
+    return [name for name in packages if name not in sys.stdlib_module_names][-1] in ("hydra", "omegaconf")
 
 
 def explain(error: BaseException) -> str:
@@ -253,11 +260,14 @@ def explain(error: BaseException) -> str:
         if isinstance(link, ConfigAttributeError | ConfigKeyError) and isinstance(link.parent_node, DictConfig):
             section = str(link.full_key).rpartition(".")[0]
             return no_such_key(str(link.full_key), section, [str(key) for key in link.parent_node if key not in HIDDEN])
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file of the configuration is no UTF-8 text: {error}"
     if "Could not override 'experiment'" in str(error):
         return "add an experiment with a plus sign: +experiment=NAME"
     if str(error).startswith("Ambiguous value for argument"):
         return f"{first_line(error)}; add -m to train each of the values, or write a list as [a,b]"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    texts = [str(link).strip() for link in chain]  # Hydra raises an error without a text about what it cannot parse
+    lines = [line.strip() for line in next(filter(None, texts), "").splitlines() if line.strip()]
     if lines and lines[0].startswith("Error merging override") and error.__cause__ is not None:
         lines = [f"{lines[0].removeprefix('Error merging override ')}: {first_line(error.__cause__)}"]
     return "\n".join(lines[:2])
