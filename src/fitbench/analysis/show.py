@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
-from fitbench.analysis.rows import error_line
 from fitbench.analysis.run_files import RunFiles, label_of, read_run
 from fitbench.analysis.series import limits_of
 from fitbench.analysis.summary import metric_columns, print_result
 from fitbench.columns import Column, print_columns
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
+from fitbench.record.failure import error_line
 from fitbench.record.folder import State
 from fitbench.text import check_format, clean, console, describe, number, span
 

@@ -1,16 +1,14 @@
-"""Prints and draws how well labelled images were classified, given their confusion matrix."""
+"""Prints how well labelled images were classified, given their confusion matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fitbench.analysis.drawings import per_class_section
 from fitbench.analysis.statistics import wilson
-from fitbench.inference.outputs import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,16 +28,3 @@ def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str]) -> No
     out.print(text, style="bold", soft_wrap=True)
     _, rows = per_class_section(out, matrix, classes)
     out.print(rows)
-
-
-def draw_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
-    """Write the confusion matrix as a PNG.
-
-    Raises:
-        FitbenchError: it cannot be written.
-    """
-    from fitbench.charts.confusion import draw_confusion
-
-    labels, predicted = (np.repeat(side.ravel(), matrix.ravel()) for side in np.indices(matrix.shape))
-    with writing(path):
-        draw_confusion(labels, predicted, classes, path, title)
