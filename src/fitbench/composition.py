@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,10 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal import hydra as hydra_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -28,7 +32,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from fitbench import selection
 from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
@@ -88,7 +92,7 @@ class Composer:
         """Return the configuration of `fitbench train OVERRIDES`.
 
         Raises:
-            RequestError, HydraException, OmegaConfBaseException, ValueError: it cannot be composed, or is wrong.
+            RequestError: it cannot be composed, or is wrong.
         """
         return from_hydra(self.composed_with(overrides))
 
@@ -96,21 +100,30 @@ class Composer:
         """Return the composed configuration before it is checked, without Hydra's own section.
 
         Raises:
-            RequestError, HydraException, OmegaConfBaseException, ValueError: it cannot be composed.
+            RequestError: it cannot be composed.
         """
         values = [override for override in overrides if VALUE.match(override)]
         choices = tuple(override for override in overrides if not VALUE.match(override))
-        if choices not in self.composed:
-            self.composed[choices] = self._compose(choices)
-        config = copy.deepcopy(self.composed[choices])
-        for value in values:
-            if value not in self.parsed:
-                [self.parsed[value]] = _parse([value])
-            override = self.parsed[value]
-            if override.is_sweep_override():
-                raise RequestError(f"{value}: these are several configurations; write a list as [a,b]")
-            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+        with explained_errors():
+            if choices not in self.composed:
+                self.composed[choices] = self._compose(choices)
+            config = copy.deepcopy(self.composed[choices])
+            for value in values:
+                override = self.parse(value)
+                if override.is_sweep_override():
+                    raise RequestError(f"{value}: these are several configurations; write a list as [a,b]")
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
         return config
+
+    def parse(self, override: str) -> Override:
+        """Return an override as Hydra reads it.
+
+        Raises:
+            RequestError: it is not in Hydra's syntax.
+        """
+        if override not in self.parsed:
+            [self.parsed[override]] = _parse([override], self.loader)
+        return self.parsed[override]
 
     def _compose(self, choices: Sequence[str]) -> DictConfig:
         composed = self.loader.load_configuration(self.name, list(choices), RunMode.RUN, from_shell=False)
@@ -180,15 +193,20 @@ class _Loader(Loader):
     ) -> tuple[list[Override], CachingConfigRepository]:
         if not hasattr(self, "repo"):
             _, self.repo = super()._parse_overrides_and_create_caching_repo(config_name, [])
-        return [_of_metrics(override) for override in _parse(overrides)], self.repo
+        return [_of_metrics(override) for override in _parse(overrides, self)], self.repo
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
         loaded = super()._load_single_config(default, repo)
         return replace(loaded, config=copy.deepcopy(loaded.config))  # the loader writes overrides into it
 
 
-def _parse(overrides: Sequence[str]) -> list[Override]:
-    parser = OverridesParser.create()
+def quoted(text: str) -> str:
+    """Return a text in Hydra's grammar: in quotation marks, with those inside of it escaped."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + "\\'" * bool(found[2]), text) + "'"
+
+
+def _parse(overrides: Sequence[str], loader: ConfigLoader) -> list[Override]:
+    parser = OverridesParser.create(config_loader=loader)
     parsed = []
     for override in overrides:
         try:
@@ -196,6 +214,32 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
         except HydraException as error:
             raise RequestError(f"{override}: {first_line(error)}") from error
     return parsed
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """In this block what Hydra, OmegaConf and YAML's parser raise becomes a `RequestError`.
+
+    Hydra raises a ValueError about some wrong requests, and where a file is no text. A ValueError of other code stays
+    one.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise RequestError(explain(error)) from error
+    except yaml.MarkedYAMLError as error:
+        place = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise RequestError(f"{place}{error.problem}; expected YAML") from error
+    except ValueError as error:
+        if _raised_by_hydra(error):
+            raise RequestError(explain(error)) from error
+        raise
+
+
+def _raised_by_hydra(error: ValueError) -> bool:
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in names]
+    return [name for name in packages if name not in sys.stdlib_module_names][-1] in ("hydra", "omegaconf")
 
 
 def explain(error: BaseException) -> str:
@@ -216,11 +260,14 @@ def explain(error: BaseException) -> str:
         if isinstance(link, ConfigAttributeError | ConfigKeyError) and isinstance(link.parent_node, DictConfig):
             section = str(link.full_key).rpartition(".")[0]
             return no_such_key(str(link.full_key), section, [str(key) for key in link.parent_node if key not in HIDDEN])
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file of the configuration is no UTF-8 text: {error}"
     if "Could not override 'experiment'" in str(error):
         return "add an experiment with a plus sign: +experiment=NAME"
     if str(error).startswith("Ambiguous value for argument"):
         return f"{first_line(error)}; add -m to train each of the values, or write a list as [a,b]"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    texts = [str(link).strip() for link in chain]  # Hydra raises an error without a text about what it cannot parse
+    lines = [line.strip() for line in next(filter(None, texts), "").splitlines() if line.strip()]
     if lines and lines[0].startswith("Error merging override") and error.__cause__ is not None:
         lines = [f"{lines[0].removeprefix('Error merging override ')}: {first_line(error.__cause__)}"]
     return "\n".join(lines[:2])

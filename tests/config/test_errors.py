@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from fitbench.config import Section, validated
 from fitbench.config.annotations import Fraction, Interval, Real
 from fitbench.config.describe import describe
+from fitbench.config.errors import located
 from fitbench.errors import RequestError
 
 
@@ -46,11 +47,10 @@ def message(changed: dict[str, Any], **changes: Any) -> str:
         "rows": [ROW, {key: item for key, item in (ROW | changed).items() if item is not ...}],
     } | changes
     with pytest.raises(RequestError) as caught:
-        validated(File, values, where="table.yaml: ")
+        validated(File, values)
     text = str(caught.value)
     assert "\n" not in text
-    assert text.startswith("table.yaml: ")
-    return text.removeprefix("table.yaml: ")
+    return text
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,9 @@ def test_message_names_key_value_and_what_is_allowed(row, expected):
 def test_message_about_the_content_of_a_whole_file():
     assert message({}, rows=3) == "rows is 3; it must be a list, each item a section with keys of its own"
     assert message({}, row=3).startswith("row: there is no such key. Did you mean rows?")
-    with pytest.raises(RequestError, match=r"^table\.yaml: it is \[1\]; it must be a section with keys of its own$"):
-        validated(File, [1], where="table.yaml: ")
+    expected = r"^table\.yaml: it is \[1\]; it must be a section with keys of its own$"
+    with pytest.raises(RequestError, match=expected), located("table.yaml"):
+        validated(File, [1])
 
 
 @pytest.mark.parametrize(

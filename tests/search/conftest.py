@@ -59,7 +59,7 @@ def composed_once(tmp_path, monkeypatch):
 
 @contextmanager
 def sharing(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    from fitbench.search import search as module
+    from fitbench.search import request as module
 
     patch.chdir(folder)
     patch.setattr(module, "Composer", lambda folders: composer(*folders))

@@ -10,7 +10,8 @@ import pytest
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.search import samplers
-from fitbench.search.search import read_request, search
+from fitbench.search.request import read_request
+from fitbench.search.search import search
 from fitbench.search.study import open_study
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"

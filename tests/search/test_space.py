@@ -10,7 +10,7 @@ from optuna.trial import FixedTrial
 from fitbench.analysis.search_record import short_names
 from fitbench.composition import Composer
 from fitbench.errors import RequestError
-from fitbench.search.search import Request, read_request
+from fitbench.search.request import Request, read_request
 from fitbench.search.space import Params, Space
 from fitbench.search.space_syntax import read_space
 from fitbench.search.summary import choices
@@ -24,7 +24,7 @@ def composer():
 def space_of(
     composer: Composer, *texts: str, listed: dict[str, Any] | None = None, when: dict[str, Any] | None = None
 ) -> Space:
-    return read_space(texts, listed or {}, when or {}, composer.loader)
+    return read_space(texts, listed or {}, when or {}, composer)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 from fitbench.search import study as studies
-from fitbench.search.search import Request, read_request
+from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
 
 from . import formula
@@ -142,9 +142,7 @@ def test_search_that_is_over_is_reported_and_not_touched(search, capsys):
 
 
 def test_trial_that_was_stopped_between_two_choices_makes_the_other_as_it_would_have(search, undisturbed, monkeypatch):
-    from fitbench.search import space
-
-    suggest, asked = space._suggest, []
+    suggest, asked = optuna.Trial._suggest, []
 
     def stop_before_the_second_of_trial_3(trial, key, of):
         asked.append(key)
@@ -153,7 +151,7 @@ def test_trial_that_was_stopped_between_two_choices_makes_the_other_as_it_would_
             raise KeyboardInterrupt
         return suggest(trial, key, of)
 
-    monkeypatch.setattr(space, "_suggest", stop_before_the_second_of_trial_3)
+    monkeypatch.setattr(optuna.Trial, "_suggest", stop_before_the_second_of_trial_3)
     assert search(*SPACE, "search.trials=8").status == 130
     assert search(*SPACE, "search.trials=8").trials == undisturbed(8)
 

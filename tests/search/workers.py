@@ -21,7 +21,8 @@ CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.l
 def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_seconds: float) -> None:
     import optuna
 
-    from fitbench.search import search, storage, study
+    from fitbench.search import request as requests
+    from fitbench.search import storage, study
 
     storage.DEAD_LOCK_SECONDS = dead_lock_seconds  # type: ignore[assignment]
     study.WAIT_SECONDS = 0.05
@@ -42,7 +43,7 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
         import fitbench.training.checkpoint
         import fitbench.training.fit
         import fitbench.training.run
-    request = search.read_request(arguments)
+    request = requests.read_request(arguments)
     if request.settings.storage is not None:
         import alembic.command  # noqa: F401
         import psycopg  # noqa: F401

@@ -11,7 +11,7 @@ def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
     monkeypatch.chdir(folder.parents[1])
     for name in ("small", "experiments/small", "experiments/small/table.yaml", str(folder)):
         assert find(name).resolve() == folder
-    with pytest.raises(RequestError, match="did you mean experiments/small"):
+    with pytest.raises(RequestError, match=r"Did you mean experiments/small\?"):
         find("smal")
 
 

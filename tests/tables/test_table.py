@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from fitbench.composition import quoted
 from fitbench.errors import RequestError
 from fitbench.launch.sweep import SweepFailed
 from fitbench.tables import launching
@@ -104,7 +105,7 @@ def test_quoted_paths_survive_hydras_grammar():
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     for path in ("/tmp/a b", "/tmp/it's", "/tmp/a,b=[c]", "back\\slash", "back\\'s", "end\\", "end\\\\"):
-        [override] = OverridesParser.create().parse_overrides([f"outputs={launching._quoted(path)}"])
+        [override] = OverridesParser.create().parse_overrides([f"outputs={quoted(path)}"])
         assert override.value() == path
 
 

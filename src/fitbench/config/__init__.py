@@ -1,9 +1,9 @@
 """The configuration: its schema, its checks, and a run's identity."""
 
-from fitbench.config.errors import explain, validated
+# ruff: noqa: F401 - other packages import these names from here
+
+from fitbench.config.errors import validated
 from fitbench.config.identity import (
-    FORMER,
-    NEUTRAL,
     NOT_IDENTITY,
     config_id,
     plain,
@@ -13,7 +13,6 @@ from fitbench.config.identity import (
 )
 from fitbench.config.reading import from_hydra, from_values
 from fitbench.config.schema import (
-    NAME,
     SECTIONS,
     TASK,
     TOP_LEVEL,
@@ -22,7 +21,6 @@ from fitbench.config.schema import (
     Config,
     Data,
     Distortion,
-    DtypePolicy,
     EarlyStopping,
     Elastic,
     FileData,
@@ -37,41 +35,3 @@ from fitbench.config.schema import (
     Validation,
     recorded_metrics,
 )
-
-__all__ = [
-    "FORMER",
-    "NAME",
-    "NEUTRAL",
-    "NOT_IDENTITY",
-    "SECTIONS",
-    "TASK",
-    "TOP_LEVEL",
-    "Affine",
-    "Backend",
-    "Config",
-    "Data",
-    "Distortion",
-    "DtypePolicy",
-    "EarlyStopping",
-    "Elastic",
-    "FileData",
-    "ImageFolder",
-    "LeCun",
-    "Loss",
-    "NoDistortion",
-    "Preprocess",
-    "Section",
-    "Source",
-    "Training",
-    "Validation",
-    "config_id",
-    "explain",
-    "from_hydra",
-    "from_values",
-    "plain",
-    "recorded_metrics",
-    "run_id",
-    "validated",
-    "with_current_names",
-    "with_former_names",
-]

@@ -1,7 +1,8 @@
 """One line for a person from what pydantic found wrong."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -20,14 +21,22 @@ class Explained(ValueError):
     """What a validator raises whose message names its key, and so stands as it is."""
 
 
-def validated(schema: type[Schema], values: Any, key: str = "", where: str = "", top: str = "the top level") -> Schema:
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """In this block the message of a `RequestError` begins with `where`, such as `table.yaml`."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(f"{where}: {error}") from error
+
+
+def validated(schema: type[Schema], values: Any, key: str = "", top: str = "the top level") -> Schema:
     """The values as an instance of a schema.
 
     Args:
         schema: what to check them against.
         values: nested dictionaries.
         key: the key that has these values, such as `model`; empty for the top level.
-        where: what the message begins with, such as `table.yaml: `.
         top: what the message calls the values where `key` is empty.
 
     Raises:
@@ -36,16 +45,11 @@ def validated(schema: type[Schema], values: Any, key: str = "", where: str = "",
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        raise RequestError(explain(error, schema, values, key, where, top)) from error
+        raise RequestError(explain(error, schema, values, key, top)) from error
 
 
 def explain(
-    error: ValidationError,
-    schema: type[BaseModel],
-    values: Any,
-    key: str = "",
-    where: str = "",
-    top: str = "the top level",
+    error: ValidationError, schema: type[BaseModel], values: Any, key: str = "", top: str = "the top level"
 ) -> str:
     """The first thing that is wrong with `values`: its key, the value, what is allowed, and the nearest known key.
 
@@ -54,7 +58,7 @@ def explain(
     """
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
-    return where + _line(first, schema, values, key, top)
+    return _line(first, schema, values, key, top)
 
 
 def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:

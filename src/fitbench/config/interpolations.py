@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from fitbench.config.identity import NOT_IDENTITY
+from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
 
 RUN_DIR = "${run_dir:}"
@@ -29,7 +29,9 @@ def check_constant(composed: DictConfig) -> None:
     Raises:
         RequestError: with the key and the name of the resolver.
     """
-    for key, text in _texts(OmegaConf.to_container(composed, resolve=False)):
+    for key, text in leaves(OmegaConf.to_container(composed, resolve=False)):
+        if not isinstance(text, str):
+            continue
         changing = _CHANGING.search(text)
         if changing and (key != "study" or changing[1] != "now"):
             raise RequestError(
@@ -50,15 +52,3 @@ def with_run_dir(value: Any, folder: str) -> Any:
     if isinstance(value, list):
         return [with_run_dir(item, folder) for item in value]
     return value.replace(RUN_DIR, folder) if isinstance(value, str) else value
-
-
-def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a nested configuration, with its full key."""
-    if isinstance(value, str):
-        yield key, value
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _texts(item, f"{key}.{i}")

@@ -9,6 +9,7 @@ that must be given and `${..}` for one that is taken from elsewhere. The schema 
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter
 from fitbench.config import schema
 from fitbench.config.builders import settings_schema
 
+DRAFT = "http://json-schema.org/draft-07/schema#"
 FILE = "config.schema.json"
 SECTIONS = {
     "Data": schema.AnyData,
@@ -46,35 +48,46 @@ def json_schema(conf: Path) -> dict[str, Any]:
     for part in (whole, *definitions.values(), *(rule["then"] for rule in definitions["Model"]["allOf"])):
         if "properties" in part:
             part["properties"]["defaults"] = {"type": "array"}
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **whole, "definitions": definitions}
+    return {"$schema": DRAFT, **whole, "definitions": definitions}
 
 
 def main(folder: str = "conf") -> None:
     """Write the schema into a folder of configurations."""
-    text = json.dumps(json_schema(Path(folder)), indent=2, ensure_ascii=False)
-    (Path(folder) / FILE).write_text(f"{text}\n", encoding="utf-8")
+    write(json_schema(Path(folder)), Path(folder) / FILE)
+
+
+def write(content: dict[str, Any], file: Path) -> None:
+    """Write a JSON schema into a file."""
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def cleaned(node: Any, dropped: Sequence[str], of_property: Callable[[Any], Any] = lambda schema: schema) -> Any:
+    """A JSON schema as editors get it.
+
+    Args:
+        node: the schema, or a part of it.
+        dropped: keys that are left out, where they are no names of properties.
+        of_property: what the schema of each property becomes.
+    """
+    if isinstance(node, list):
+        return [cleaned(item, dropped, of_property) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {}
+    for key, value in node.items():
+        if key == "properties":
+            result[key] = {name: of_property(cleaned(item, dropped, of_property)) for name, item in value.items()}
+        elif key not in dropped:
+            result["anyOf" if key == "oneOf" else key] = cleaned(value, dropped, of_property)
+    return result
 
 
 def _of_files(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of a type as files have it. The definitions that it refers to are added to `definitions`."""
     whole = TypeAdapter(kind).json_schema(ref_template="#/definitions/{model}")
     for name, definition in whole.pop("$defs", {}).items():
-        definitions.setdefault(name, _relaxed(definition))
-    return _relaxed(whole)
-
-
-def _relaxed(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_relaxed(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    relaxed = {}
-    for key, value in node.items():
-        if key == "properties":
-            relaxed[key] = {name: _or_interpolation(_relaxed(item)) for name, item in value.items()}
-        elif key not in DROPPED:
-            relaxed["anyOf" if key == "oneOf" else key] = _relaxed(value)
-    return relaxed
+        definitions.setdefault(name, cleaned(definition, DROPPED, _or_interpolation))
+    return cleaned(whole, DROPPED, _or_interpolation)
 
 
 def _or_interpolation(property_schema: dict[str, Any]) -> dict[str, Any]:

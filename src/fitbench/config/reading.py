@@ -1,7 +1,7 @@
 """A checked `Config` from what Hydra composed, or from what a run recorded."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +11,7 @@ from fitbench.config import builders
 from fitbench.config.errors import validated
 from fitbench.config.identity import NEUTRAL, plain, with_current_names
 from fitbench.config.interpolations import check_constant
+from fitbench.config.nested import leaves
 from fitbench.config.schema import Config
 from fitbench.errors import RequestError
 
@@ -23,12 +24,24 @@ def from_hydra(composed: DictConfig) -> Config:
     """
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     check_constant(own)
+    return _finite(builders.checked(validated(Config, _brought_up_to_date(resolved(own)))))
+
+
+def resolved(section: DictConfig) -> dict[Any, Any]:
+    """The section as plain nested values.
+
+    Raises:
+        RequestError: a mandatory value is missing, or an interpolation has no value.
+    """
     try:
-        values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        values = OmegaConf.to_container(section, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise RequestError(_explain(error)) from error
+        key = error.full_key or "configuration"
+        if "Missing mandatory value" in str(error):
+            raise RequestError(f"{key} has no default; give it as {key}=VALUE") from error
+        raise RequestError(f"{key}: {str(error.msg or error).splitlines()[0]}") from error
     assert isinstance(values, dict)
-    return _finite(builders.checked(validated(Config, _brought_up_to_date(values))))
+    return values
 
 
 def from_values(values: Mapping[Any, Any]) -> Config:
@@ -57,27 +70,7 @@ def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def _finite(config: Config) -> Config:
     """The configuration, none of whose numbers is NaN or infinite, also where keys are free."""
-    for key, value in _floats(plain(config)):
-        if not math.isfinite(value):
+    for key, value in leaves(plain(config)):
+        if isinstance(value, float) and not math.isfinite(value):
             raise RequestError(f"{key} is {value}; it must be a finite number")
     return config
-
-
-def _floats(value: Any, key: str = "") -> Iterator[tuple[str, float]]:
-    """Every float in a nested configuration with its full key; some sections have free keys."""
-    if isinstance(value, float):
-        yield key, value
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _floats(item, f"{key}.{name}" if key else name)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _floats(item, key)
-
-
-def _explain(error: OmegaConfBaseException) -> str:
-    """The first line of OmegaConf's message, behind the full key."""
-    key = error.full_key or "configuration"
-    if "Missing mandatory value" in str(error):
-        return f"{key} has no default; give it as {key}=VALUE"
-    return f"{key}: {str(error.msg or error).splitlines()[0]}"

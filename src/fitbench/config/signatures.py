@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import operator
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -97,37 +99,47 @@ def _signature(node: ast.FunctionDef, source: Source, skip: int) -> Signature:
 # -- annotations ------------------------------------------------------------------------------------------------------
 
 
-class _UnresolvedError(Exception):
-    """An expression is built of something that is not known without running the module."""
+_NOT_KNOWN = (TypeError, ValueError, SyntaxError)  # where an expression is not known without running the module
 
 
 def _type(node: ast.expr, source: Source, depth: int = 0) -> Any:
     """The type that an annotation stands for; `Any` where that is not known."""
     try:
-        return _evaluated(node, source, depth)
-    except _UnresolvedError:
+        value = _value(node, source, depth)
+        return _type(ast.parse(value, mode="eval").body, source, depth + 1) if isinstance(value, str) else value
+    except _NOT_KNOWN:
         return Any
 
 
-def _evaluated(node: ast.expr, source: Source, depth: int) -> Any:
+def _metadata(node: ast.expr, source: Source, depth: int) -> Any:
+    """An item of metadata such as `Ge(0)`; None where it is not known."""
+    try:
+        return _value(node, source, depth)
+    except _NOT_KNOWN:
+        return None
+
+
+def _value(node: ast.expr, source: Source, depth: int) -> Any:
+    """What an expression stands for.
+
+    Raises:
+        TypeError, ValueError, SyntaxError: it is wrong, or built of something that is not known.
+    """
+    depth += 1
     if depth > DEPTH:
-        raise _UnresolvedError
+        raise ValueError("too many names that stand for each other")
     match node:
-        case ast.Constant(value=None):
-            return None
-        case ast.Constant(value=str(text)):
-            try:
-                return _evaluated(ast.parse(text, mode="eval").body, source, depth + 1)
-            except SyntaxError:
-                raise _UnresolvedError from None
         case ast.Name() | ast.Attribute():
             return _named(ast.unparse(node).split("."), source, depth)
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _union(_type(left, source, depth + 1), _type(right, source, depth + 1))
+            return _union(_type(left, source, depth), _type(right, source, depth))
         case ast.Subscript(value=value, slice=index):
             items = index.elts if isinstance(index, ast.Tuple) else [index]
-            return _subscripted(_evaluated(value, source, depth + 1), items, source, depth)
-    raise _UnresolvedError
+            return _subscripted(_value(value, source, depth), items, source, depth)
+        case ast.Call(func=function, args=positional, keywords=keywords):
+            named = {keyword.arg: _value(keyword.value, source, depth) for keyword in keywords if keyword.arg}
+            return _value(function, source, depth)(*(_value(item, source, depth) for item in positional), **named)
+    return ast.literal_eval(node)
 
 
 def _union(left: Any, right: Any) -> Any:
@@ -141,17 +153,14 @@ def _named(parts: list[str], source: Source, depth: int) -> Any:
         if not others and first in BUILTINS:
             return BUILTINS[first]
         for star in source.stars:
-            try:
+            with suppress(*_NOT_KNOWN):
                 return _imported([*star.split("."), *parts], depth)
-            except _UnresolvedError:
-                continue
-        raise _UnresolvedError
-    match source.bound[first]:
+    match source.bound.get(first):
         case Import(module=module, name=name):
             return _imported([*module.split("."), *filter(None, [name]), *others], depth)
         case ast.expr() as value if not others:
-            return _evaluated(value, source, depth + 1)
-    raise _UnresolvedError
+            return _value(value, source, depth)
+    raise ValueError(f"{first} is not known")
 
 
 def _imported(parts: list[str], depth: int) -> Any:
@@ -159,35 +168,26 @@ def _imported(parts: list[str], depth: int) -> Any:
     for count in range(len(parts) - 1, 0, -1):
         module, names = ".".join(parts[:count]), parts[count:]
         if module in SAFE:
-            value: Any = importlib.import_module(module)
-            for name in names:
-                if not hasattr(value, name):
-                    raise _UnresolvedError
-                value = getattr(value, name)
-            return value
+            try:
+                return operator.attrgetter(".".join(names))(importlib.import_module(module))
+            except AttributeError as error:
+                raise ValueError(str(error)) from None
     source = source_of(".".join(parts[:-1]))
     if source is None or depth > DEPTH or (parts[-1] not in source.bound and not source.stars):
-        raise _UnresolvedError
+        raise ValueError(f"{'.'.join(parts)} is not known")
     return _named(parts[-1:], source, depth + 1)
 
 
 def _subscripted(origin: Any, items: list[ast.expr], source: Source, depth: int) -> Any:
     if origin is Literal:
-        return Literal[tuple(_constant(item, source) for item in items)]
+        return Literal[tuple(_value(item, source, depth) for item in items)]
     if origin is Annotated:
         metadata = [_metadata(item, source, depth) for item in items[1:]]
-        return _annotated(_type(items[0], source, depth + 1), [item for item in metadata if item is not None])
+        return _annotated(_type(items[0], source, depth), [item for item in metadata if item is not None])
     if get_origin(origin) is Callable or origin is Callable:
         return Any  # a file cannot hold a function
-    arguments = tuple(... if _is_ellipsis(item) else _type(item, source, depth + 1) for item in items)
-    try:
-        return origin[arguments if len(arguments) > 1 else arguments[0]]
-    except TypeError:
-        raise _UnresolvedError from None
-
-
-def _is_ellipsis(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is ...
+    arguments = tuple(_type(item, source, depth) for item in items)
+    return origin[arguments if len(arguments) > 1 else arguments[0]]
 
 
 def _annotated(kind: Any, metadata: list[Any]) -> Any:
@@ -197,30 +197,3 @@ def _annotated(kind: Any, metadata: list[Any]) -> Any:
     last = [item for item in metadata if item in (NUMBER, WHOLE_NUMBER)]  # they run before the constraints
     both = (*(item for item in metadata if item not in last), *last)
     return Annotated[(kind, *both)] if both else kind
-
-
-def _metadata(node: ast.expr, source: Source, depth: int) -> Any:
-    """An item of metadata such as `Ge(0)`; None where it is not known, or says nothing of the value."""
-    if depth > DEPTH:
-        return None
-    if isinstance(node, ast.Name) and isinstance(value := source.bound.get(node.id), ast.expr):
-        return _metadata(value, source, depth + 1)
-    try:
-        if not isinstance(node, ast.Call):
-            return _evaluated(node, source, depth + 1)
-        function = _evaluated(node.func, source, depth + 1)
-        positional = [_constant(item, source) for item in node.args]
-        named = {keyword.arg: _constant(keyword.value, source) for keyword in node.keywords if keyword.arg}
-        return function(*positional, **named)
-    except (_UnresolvedError, TypeError, ValueError):
-        return None
-
-
-def _constant(node: ast.expr, source: Source) -> Any:
-    """A constant, or a name for one."""
-    if isinstance(node, ast.Name) and isinstance(value := source.bound.get(node.id), ast.expr):
-        node = value
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError):
-        raise _UnresolvedError from None

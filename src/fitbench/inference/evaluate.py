@@ -85,15 +85,9 @@ def _compose(data: str, overrides: Sequence[str]) -> Data:
             raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
         if override.startswith("data.preprocess="):
             raise RequestError(f"{override}: not allowed here; the model preprocesses its images itself")
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    from fitbench.composition import Composer
 
-    from fitbench.composition import Composer, explain
-
-    try:
-        return Composer().configuration([f"data={data}", *overrides]).data
-    except (HydraException, OmegaConfBaseException, RequestError, ValueError) as error:
-        raise RequestError(explain(error)) from error
+    return Composer().configuration([f"data={data}", *overrides]).data
 
 
 def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tuple[np.ndarray, str]:

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +11,10 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from fitbench.composition import conf_folder, explain, hydra_with_metrics
+from fitbench.composition import conf_folder, explained_errors, hydra_with_metrics
 from fitbench.config import Config, from_hydra
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
@@ -87,21 +84,10 @@ def _explained_errors() -> Iterator[None]:
         return
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
     try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise RequestError(explain(error)) from error
-    except ValueError as error:
-        if _raised_by_hydra(error):
-            raise RequestError(explain(error)) from error
-        raise
+        with explained_errors():
+            yield
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
-
-
-def _raised_by_hydra(error: ValueError) -> bool:
-    """Whether Hydra raised the error. It raises ValueErrors about some wrong requests."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return modules[-1].startswith(("hydra.", "omegaconf."))
 
 
 class Task:

@@ -49,7 +49,7 @@ def check(schema: type[Schema], values: Any, where: str = "", advice: str = "") 
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        raise FitbenchError(explain(error, schema, values, where=where) + advice) from None
+        raise FitbenchError(where + explain(error, schema, values) + advice) from None
 
 
 class Record(BaseModel):

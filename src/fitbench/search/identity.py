@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
+from fitbench.config.nested import leaves
 from fitbench.search.objectives import objectives
 from fitbench.search.settings import Settings
 from fitbench.search.space import Space
@@ -36,7 +37,7 @@ def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]
 
 def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Where the recorded identity and this one differ, as 'KEY is A there and B here'."""
-    old, new = _flat(recorded), _flat(now)
+    old, new = dict(leaves(recorded, lists=False)), dict(leaves(now, lists=False))
     changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
 
     def text(values: dict[str, Any], key: str) -> str:
@@ -54,15 +55,6 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
         key: value
-        for key, value in _flat(values).items()
+        for key, value in leaves(values, lists=False)
         if not any(key == other or key.startswith(f"{other}.") for other in excluded)
     }
-
-
-def _flat(values: Any, key: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {key: values}
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= _flat(value, f"{key}.{name}" if key else str(name))
-    return flat

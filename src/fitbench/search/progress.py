@@ -51,12 +51,10 @@ class SearchProgress(Display):
         trials = self.record["trials"]
         wanted = self.study.wanted()
         parts = [f"{len(self.printed)}/{wanted} trials"]
-        first = self.study.objectives[0]
-        finished = [trial for trial in trials if trial["state"] == "finished"]
-        if finished:
-            best = first.best([trial["values"][0] for trial in finished])
-            number = next(trial["number"] for trial in finished if trial["values"][0] == best)
-            parts.append(f"best {first.name} {objective_text(self.record['objectives'][0], best)} (trial {number})")
+        if self.record["best"]:
+            best, first = trials[self.record["best"][0]], self.record["objectives"][0]
+            value = objective_text(first, best["values"][0])
+            parts.append(f"best {first['name']} {value} (trial {best['number']})")
         for state in ("pruned", "failed"):
             if count := sum(trial["state"] == state for trial in trials):
                 parts.append(f"{count} {state}")

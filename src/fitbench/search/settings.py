@@ -6,12 +6,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len, Lt
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import AfterValidator, BeforeValidator
 
 from fitbench.config import Section, validated
 from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, Positive
 from fitbench.config.errors import Explained
+from fitbench.config.reading import resolved
 
 
 class Sampler(StrEnum):
@@ -82,4 +83,4 @@ def read_settings(section: DictConfig) -> Settings:
     Raises:
         RequestError: a key is unknown, or a value has the wrong type or is impossible.
     """
-    return validated(Settings, OmegaConf.to_container(section, resolve=True), key="search")
+    return validated(Settings, resolved(section), key="search")

@@ -85,7 +85,7 @@ class Space:
         for index, parameter in enumerate(self.parameters):
             if self.belongs(parameter, chosen):
                 before(index)
-                chosen[parameter.name] = _suggest(trial, parameter.name, parameter.distribution)
+                chosen[parameter.name] = trial._suggest(parameter.name, parameter.distribution)
         return chosen
 
     def overrides(self, chosen: Params) -> list[str]:
@@ -149,12 +149,3 @@ def _values(distribution: BaseDistribution) -> list[CategoricalChoiceType] | Non
         return None
     count = round((distribution.high - distribution.low) / distribution.step) + 1
     return [min(distribution.low + i * distribution.step, distribution.high) for i in range(count)]
-
-
-def _suggest(trial: Trial, key: str, of: BaseDistribution) -> CategoricalChoiceType:
-    if isinstance(of, CategoricalDistribution):
-        return trial.suggest_categorical(key, of.choices)
-    if isinstance(of, IntDistribution):
-        return trial.suggest_int(key, of.low, of.high, step=of.step, log=of.log)
-    assert isinstance(of, FloatDistribution)
-    return trial.suggest_float(key, of.low, of.high, step=of.step, log=of.log)

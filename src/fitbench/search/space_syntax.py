@@ -7,10 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from hydra.errors import HydraException
 from optuna.distributions import (
     BaseDistribution,
     CategoricalChoiceType,
@@ -19,16 +16,18 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from fitbench.composition import Composer
 from fitbench.config import NOT_IDENTITY
 from fitbench.errors import RequestError
 from fitbench.search.space import Condition, Parameter, Space
+from fitbench.text import first_line
 
 
 def read_space(
     texts: Sequence[str],
     listed: Mapping[str, Any],
     when: Mapping[str, Any],
-    loader: ConfigLoader | None,
+    composer: Composer,
     fixed: Sequence[str] = (),
 ) -> Space:
     """The space of the overrides of a command, and of `space` and `when` in a file under conf/search/.
@@ -41,20 +40,19 @@ def read_space(
         texts: overrides with several values.
         listed: `space` of the file, by key.
         when: `when` of the file: spaces by key, by condition.
-        loader: finds the choices of `glob`.
+        composer: reads overrides, and finds the choices of `glob`.
         fixed: overrides with one value.
 
     Raises:
         RequestError: a part of it is empty, impossible, or no space.
     """
-    parser = OverridesParser.create(config_loader=loader)
-    given = [_parameter(parser, text) for text in texts]
-    of_file = [_parameter(parser, f"{key}={space}") for key, space in listed.items()]
+    given = [_parameter(composer.parse(text)) for text in texts]
+    of_file = [_parameter(composer.parse(f"{key}={space}")) for key, space in listed.items()]
     varied = {parameter.key for parameter in given}
     left_out = _choices([parameter for parameter in of_file if parameter.key in varied]) - _choices(given)
     for text, spaces in when.items():
         only = _condition(text, spaces)
-        of_file += [_parameter(parser, f"{key}={space}", only) for key, space in spaces.items()]
+        of_file += [_parameter(composer.parse(f"{key}={space}"), only) for key, space in spaces.items()]
     values = {key: value for key, _, value in (word.partition("=") for word in fixed)}
     possible = _possible([parameter for parameter in of_file if parameter.key not in varied], values, left_out)
     parameters = [*given, *(parameter for parameter in possible if parameter.key not in values)]
@@ -144,43 +142,36 @@ def _exclude(first: Condition | None, second: Condition | None) -> bool:
 
 
 def _in_order(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
-    """The parameters, each behind those that it depends on, else in their order.
+    """The parameters, each behind those that it depends on.
 
     Raises:
         RequestError: two keys depend on each other.
     """
-    sorter: TopologicalSorter[int] = TopologicalSorter()
+    sorter = TopologicalSorter(dict.fromkeys(range(len(parameters)), ()))
     for i, parameter in enumerate(parameters):
         needed = parameter.only.key if parameter.only else None
         sorter.add(i, *(j for j, other in enumerate(parameters) if other.key == needed))
     try:
-        sorter.prepare()
+        return tuple(parameters[i] for i in sorter.static_order())
     except CycleError as error:
         keys = dict.fromkeys(parameters[i].key for i in error.args[1])
         raise RequestError(f"search.when: {' and '.join(keys)} depend on each other") from error
-    ordered: list[Parameter] = []
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        ordered += [parameters[i] for i in ready]
-        sorter.done(*ready)
-    return tuple(ordered)
 
 
 # -- one parameter ----------------------------------------------------------------------------------------------------
 
 
-def _parameter(parser: OverridesParser, text: str, only: Condition | None = None) -> Parameter:
+def _parameter(override: Override, only: Condition | None = None) -> Parameter:
     """The parameter that an override with several values states.
 
     Raises:
         RequestError: it is no such override, or nothing can be chosen.
     """
     try:
-        [override] = parser.parse_overrides([text])
         _check_key(override)
         distribution, choices = _allowed(override)
-    except (HydraException, ValueError) as error:  # Optuna's distributions raise ValueErrors, too
-        raise RequestError(f"{text}: {str(error).splitlines()[0]}") from error
+    except ValueError as error:  # Optuna's distributions raise ValueErrors, too
+        raise RequestError(f"{override.input_line}: {first_line(error)}") from error
     return Parameter(override.get_key_element(), distribution, choices, only)
 
 

@@ -29,7 +29,7 @@ from fitbench.record.files import write_whole
 from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
 from fitbench.search.objectives import Objective, objectives
-from fitbench.search.pruning import create_pruner, pruner
+from fitbench.search.pruning import create_pruner
 from fitbench.search.samplers import create_sampler
 from fitbench.search.settings import Sampler, Settings
 from fitbench.search.space import Params, Space
@@ -279,16 +279,8 @@ def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Stu
                 f"study {config.study} is another search already: {'; '.join(changed)}. "
                 "Nothing was changed; study=NAME makes a search of its own"
             )
-        attributes = {
-            IDENTITY: now,
-            "sampler": settings.sampler.value,
-            "seed": settings.seed,
-            "pruner": pruner(settings, wanted).value,
-            "optuna": optuna.__version__,
-        }
-        for key, value in attributes.items():
-            if study.user_attrs.get(key) != value:
-                study.set_user_attr(key, value)
+        if IDENTITY not in study.user_attrs:
+            study.set_user_attr(IDENTITY, now)
         where = _where(folder / CLAIMS)
     return Study(study, folder, settings, space, wanted, where)
 

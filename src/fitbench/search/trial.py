@@ -14,21 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
-from fitbench.composition import Composer, explain
+from fitbench.composition import Composer
 from fitbench.config import Config
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 from fitbench.launch.job import completed, recorded
 from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.search.objectives import Objective, check_trial, with_objectives
-from fitbench.search.pruning import pruner
-from fitbench.search.settings import Pruner
 from fitbench.search.storage import StorageLost
 from fitbench.search.study import Study, Turn
 
@@ -62,10 +58,7 @@ class Recipe:
         Raises:
             RequestError: it does not compose.
         """
-        try:
-            config = self.composer.configuration([*self.overrides, *of_trial, f"study={self.study}"])
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise RequestError(explain(error)) from error
+        config = self.composer.configuration([*self.overrides, *of_trial, f"study={self.study}"])
         threads = self.threads if self.threads is not None and config.threads == "auto" else config.threads
         selected = with_objectives(config.metrics, self.objectives)
         return config.model_copy(update={"threads": threads, "progress": False, "metrics": selected})
@@ -151,7 +144,6 @@ class _Judge:
         self.trial = trial
         self.objective = study.objectives[0]
         self.reports = reports and len(study.objectives) == 1
-        self.prunes = self.reports and pruner(study.settings, study.objectives) is not Pruner.none
         self.steps = set(study.trials()[trial.number].intermediate_values)
         self.last = max(self.steps, default=-1)
         self.values: list[float] = []
@@ -166,7 +158,7 @@ class _Judge:
         with self.study.reaching():
             if step not in self.steps:
                 self.trial.report(value, step)
-            return self.prunes and step >= self.last and self.trial.should_prune()  # earlier epochs have survived
+            return step >= self.last and self.trial.should_prune()  # earlier epochs have survived
 
 
 def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 
 import numpy as np
 
@@ -41,5 +41,4 @@ def deviation(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float
     values = [value for draw in draws if (value := metric.evaluate(targets[draw], outputs[draw])) is not None]
     if len(values) < count / 2:
         raise FitbenchError(f"{metric.label} is undefined on {count - len(values):,} of {count:,} resamples")
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return statistics.stdev(values)

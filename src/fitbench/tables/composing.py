@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from fitbench import metrics, user_metrics
-from fitbench.composition import Composer, explain
+from fitbench.composition import Composer
 from fitbench.config import Config
+from fitbench.config.errors import located
 from fitbench.errors import RequestError
-from fitbench.tables.definition import FILE, Row, Table
+from fitbench.tables.definition import FILE, Table
 
 
 def configurations(table: Table, outputs: Path) -> dict[str, Config]:
@@ -24,25 +22,16 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     composed: dict[str, Config] = {}
     for row in table.rows:
         if row.measured:
-            try:
+            with located(f"{table.folder / FILE}: row {row.label!r}"):
                 config = composer.configuration([*table.overrides_of(row), f"study={table.study}"])
-            except (HydraException, OmegaConfBaseException, RequestError, ValueError) as error:
-                raise RequestError(f"{table.folder / FILE}: row {row.label!r}: {explain(error)}") from error
-            _check_metric(table, row, config)
+                _check_metric(table, config)
             composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     return composed
 
 
-def _check_metric(table: Table, row: Row, config: Config) -> None:
-    """Refuse a row in which a metric of the user's is not as the table defines it.
-
-    Raises:
-        RequestError: the message names the file, the row and the metric.
-    """
+def _check_metric(table: Table, config: Config) -> None:
+    """Refuse the configuration of a row in which a metric of the user's is not as the table defines it."""
     name, is_supplied = table.metric.name, metrics.supplied(table.metric.name) is not None
     entry = config.metrics.get(name)
     if not is_supplied and (entry is None or user_metrics.from_config(name, entry) != table.metric):
-        raise RequestError(
-            f"{table.folder / FILE}: row {row.label!r}: overrides: metrics.{name} is not as the table defines it; "
-            "leave it out of the row"
-        )
+        raise RequestError(f"overrides: metrics.{name} is not as the table defines it; leave it out of the row")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fitbench import metrics
+from fitbench.config.errors import nearest
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tables.units import Unit
@@ -116,9 +116,8 @@ def find(name: str) -> Path:
         if (folder / FILE).is_file():
             return folder
     names = sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
-    near = difflib.get_close_matches(Path(name).name, names, n=1)
-    hint = f"did you mean {FOLDER / near[0]}?" if near else f"there are {', '.join(names) or 'none'} in {FOLDER}"
-    raise RequestError(f"{name}: no {FILE} there; {hint}")
+    near = nearest(Path(name).name, names, f"{FOLDER}/")
+    raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))
 
 
 def part(table: Table, rows: str | None, seeds: int | None) -> Table:

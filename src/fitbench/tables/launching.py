@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fitbench.composition import quoted
 from fitbench.config import NOT_IDENTITY, Config
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
@@ -44,9 +44,9 @@ def train(table: Table, configurations: Mapping[str, Config], overrides: Sequenc
         arguments = [
             "-m",
             *overrides,
-            f"hydra.sweeper.jobs={_quoted(str(path))}",
+            f"hydra.sweeper.jobs={quoted(str(path))}",
             f"study={table.study}",
-            f"outputs={_quoted(first.outputs)}",
+            f"outputs={quoted(first.outputs)}",
         ]
         with contextlib.redirect_stdout(sys.stderr):
             return launch(arguments)
@@ -75,8 +75,3 @@ def _overrides(table: Table, row: Row, config: Config) -> list[str]:
 
 def _finished(config: Config, seeds: Sequence[int], name: str) -> bool:
     return all(state_of(folder) is State.finished and has_value(folder, name) for folder in folders(config, seeds))
-
-
-def _quoted(text: str) -> str:
-    """A text for Hydra's grammar: in quotation marks, with those inside of it escaped."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + "\\'" * bool(found[2]), text) + "'"

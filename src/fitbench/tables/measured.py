@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from fitbench import quantities
+from fitbench import columns, quantities
+from fitbench.columns import Column
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
-from fitbench.record.reading import is_number
 from fitbench.tables.definition import Table
 from fitbench.text import clean
 
@@ -96,9 +94,7 @@ def has_value(folder: Path, name: str) -> bool:
 
 def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
     """Where the runs of a configuration with these seeds are recorded."""
-    folder = folder_of(config)
-    stem = folder.name.removesuffix(f"s{config.seed}")
-    return [folder.with_name(f"{stem}s{seed}") for seed in seeds]
+    return [folder_of(config.model_copy(update={"seed": seed})) for seed in seeds]
 
 
 def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None]:
@@ -145,7 +141,7 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
     value = result["metrics"][name]
     if value is None and not metric.proportion:
         return replace(about, state=UNDEFINED, reason=f"{name} is null in result.json")
-    if not is_number(value) or not metric.low <= value <= metric.high:
+    if value is None or not metric.low <= value <= metric.high:
         expected = f"a number from {metric.low:g} to {metric.high:g}"
         raise FitbenchError(f"result.json: metrics.{name} is {value!r:.80}; expected {expected}")
     part = EXAMPLES[table.part]
@@ -174,9 +170,5 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
 
 def as_csv(records: Sequence[Record]) -> str:
     """The records as CSV, one line each; numbers in full."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(field.name for field in fields(Record))
-    for record in records:
-        writer.writerow("" if value is None else clean(value) for value in asdict(record).values())
-    return out.getvalue()
+    values = {field.name: [getattr(record, field.name) for record in records] for field in fields(Record)}
+    return columns.as_csv([Column("", [], values=values)], clean)

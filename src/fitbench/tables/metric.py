@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from fitbench import metrics, user_metrics
-from fitbench.composition import Composer, explain
+from fitbench.composition import Composer
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 
@@ -44,8 +41,5 @@ def _defined(overrides: Sequence[str]) -> dict[str, Metric]:
     chosen = [override for override in overrides if override.lstrip("+").startswith(("metrics.", "metrics="))]
     if not chosen:
         return {}
-    try:
-        entries = Composer().configuration(chosen).metrics
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise RequestError(explain(error)) from error
+    entries = Composer().configuration(chosen).metrics
     return {name: user_metrics.from_config(name, entry) for name, entry in entries.items() if entry is not None}

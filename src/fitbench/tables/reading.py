@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf._utils import get_yaml_loader
 
 from fitbench import metrics
 from fitbench.config import validated
+from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.tables import units
 from fitbench.tables.definition import FILE, Claim, Row, Table
 from fitbench.tables.metric import find_metric
 from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
-from fitbench.tables.units import Unit
+from fitbench.tables.units import Unit, units_of
 
 ROUNDING = 1e-9  # of a tolerance that is one example, relative
 TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
@@ -30,17 +31,23 @@ def read(folder: Path) -> Table:
         RequestError: the file cannot be read, or a value is missing, misspelt or impossible; the message names the
             file, the row and the key.
     """
-    path = folder / FILE
-    content = _content(path)
-    if isinstance(content.get("rows"), list):
-        for number, row in enumerate(content["rows"], 1):
-            validated(RowFile, row, where=f"{path}: {_row_name(number, row)}: ", top="a row")
-    file = validated(TableFile, content, where=f"{path}: ")
-    try:
+    with located(str(folder / FILE)):
+        content = _content(folder / FILE)
+        if isinstance(content.get("rows"), list):
+            for number, row in enumerate(content["rows"], 1):
+                with located(_row_name(number, row)):
+                    validated(RowFile, row, top="a row")
+        return _table(folder, validated(TableFile, content))
+
+
+def _table(folder: Path, file: TableFile) -> Table:
+    with located("metric"):
         part, metric = find_metric(file.metric, file.overrides)
-    except RequestError as error:
-        raise RequestError(f"{path}: metric: {error}") from error
-    unit = _unit(file, metric, metrics.PARTS[part], path)
+    unit = _unit(file, metric, metrics.PARTS[part])
+    rows = []
+    for number, row in enumerate(file.rows, 1):
+        with located(_row_name(number, row.model_dump())):
+            rows.append(_row(file, row, metric, unit))
     return Table(
         folder=folder,
         title=file.title,
@@ -49,12 +56,9 @@ def read(folder: Path) -> Table:
         part=part,
         metric=metric,
         unit=unit,
-        tolerance=_tolerance(file, metric, unit, path),
+        tolerance=_tolerance(file, metric, unit),
         overrides=tuple(file.overrides),
-        rows=tuple(
-            _row(file, row, metric, unit, f"{path}: {_row_name(number, row.model_dump())}")
-            for number, row in enumerate(file.rows, 1)
-        ),
+        rows=tuple(rows),
     )
 
 
@@ -67,47 +71,34 @@ def _row_name(number: int, row: Any) -> str:
 # -- the text ---------------------------------------------------------------------------------------------------------
 
 
-class _Repeated(ValueError):
-    """A key of a mapping is there twice; YAML itself would take the last value."""
-
-
-class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                line = key.start_mark.line + 1
-                raise _Repeated(f"{key.value} is there twice, again in line {line}; remove one of the two")
-            keys.add(key.value if isinstance(key, yaml.ScalarNode) else None)
-        return super().construct_mapping(node, deep)
-
-
 def _content(path: Path) -> dict[str, Any]:
+    """What the file holds. OmegaConf's loader refuses a key that stands in a section twice."""
     try:
-        content = yaml.load(path.read_bytes(), _Loader)
+        content = yaml.load(path.read_bytes(), get_yaml_loader())
     except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror})") from error
-    except _Repeated as error:
-        raise RequestError(f"{path}: {error}") from error
+        raise RequestError(f"cannot be read ({error.strerror})") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise RequestError(f"{line}{error.problem}; expected YAML") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise RequestError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+        raise RequestError(f"not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
-        raise RequestError(f"{path}: expected keys such as title, metric, unit, seeds and rows")
+        raise RequestError("expected keys such as title, metric, unit, seeds and rows")
     return content
 
 
 # -- what depends on the metric ---------------------------------------------------------------------------------------
 
 
-def _unit(file: TableFile, metric: Metric, part: str, path: Path) -> Unit:
-    fitting = [name for name in units.NAMES if units.fits(name, metric)]
-    if file.unit not in fitting:
-        choices = f"{'one of ' * (len(fitting) > 1)}{', '.join(fitting)}"
-        raise RequestError(f"{path}: unit is {file.unit!r}; it must be {choices} for {part} {metric.label}")
-    return units.unit_of(file.unit, metric)
+def _unit(file: TableFile, metric: Metric, part: str) -> Unit:
+    units = units_of(metric)
+    if file.unit not in units:
+        choices = f"{'one of ' * (len(units) > 1)}{', '.join(units)}"
+        raise RequestError(f"unit is {file.unit!r}; it must be {choices} for {part} {metric.label}")
+    return units[file.unit]
 
 
-def _tolerance(file: TableFile, metric: Metric, unit: Unit, path: Path) -> float:
+def _tolerance(file: TableFile, metric: Metric, unit: Unit) -> float:
     """The tolerance in the metric's own values; of a proportion half a percentage point, or 1/N where that is more.
 
     Raises:
@@ -118,26 +109,26 @@ def _tolerance(file: TableFile, metric: Metric, unit: Unit, path: Path) -> float
         tolerance = file.tolerance / unit.scale
         if metric.proportion and tolerance < example * (1 - ROUNDING):
             raise RequestError(
-                f"{path}: tolerance is {file.tolerance:g}; it must be at least {unit.scale * example:.4g}, one of the "
+                f"tolerance is {file.tolerance:g}; it must be at least {unit.scale * example:.4g}, one of the "
                 f"{file.test_examples:,} test examples"
             )
         return tolerance
     if metric.proportion:
         return max(TOLERANCE, example)
     raise RequestError(
-        f"{path}: tolerance is missing; it must be the difference in {unit.heading} that does not matter: "
+        f"tolerance is missing; it must be the difference in {unit.heading} that does not matter: "
         f"{metric.label} has no default, because it is not a share of the examples"
     )
 
 
-def _row(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str) -> Row:
+def _row(file: TableFile, row: RowFile, metric: Metric, unit: Unit) -> Row:
     if not (source := row.source or file.source):
-        raise RequestError(f"{where}: source is missing; it must be a citation, here or at the top")
+        raise RequestError("source is missing; it must be a citation, here or at the top")
     seeds = row.seeds or (1 if row.deterministic else file.seeds)
     experiment = " ".join(row.experiment.split())
     return Row(
         label=row.label,
-        claim=_claim(file, row, metric, unit, where),
+        claim=_claim(file, row, metric, unit),
         source=source,
         notes=" ".join(row.notes.split()),
         overrides=(*((f"+experiment={experiment}",) if experiment else ()), *row.overrides),
@@ -148,7 +139,7 @@ def _row(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str) 
     )
 
 
-def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str) -> Claim | None:
+def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit) -> Claim | None:
     """The claim of a row. A number that is printed as 0.92 stands for every value from 0.915 to 0.925."""
     if row.claimed == NONE_STATED:
         return None
@@ -157,16 +148,12 @@ def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit, where: str
     low, high = sorted(unit.value(end) for end in (ends[0], ends[-1]))
     if not metric.low <= low <= high <= metric.high or ends[0] > ends[-1]:
         expected = f"{unit.heading}{_range(metric, unit)}, the low end first"
-        raise RequestError(f"{where}: claimed is {row.claimed!r}; it must be {expected}")
+        raise RequestError(f"claimed is {row.claimed!r}; it must be {expected}")
     if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in texts):
-        raise RequestError(
-            f"{where}: claimed is {row.claimed!r}; it must have the decimals of its source, such as '0.98'"
-        )
+        raise RequestError(f"claimed is {row.claimed!r}; it must have the decimals of its source, such as '0.98'")
     deviation = None if row.deviation is None else float(row.deviation) / unit.scale
     if deviation is not None and deviation > metric.high - metric.low:
-        raise RequestError(
-            f"{where}: deviation is {row.deviation!r}; it must be in the unit of the table, {unit.heading}"
-        )
+        raise RequestError(f"deviation is {row.deviation!r}; it must be in the unit of the table, {unit.heading}")
     lowest, highest = sorted(
         unit.value(end) for end in (ends[0] - _rounding(texts[0]), ends[-1] + _rounding(texts[-1]))
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,8 +18,7 @@ from fitbench.tables.schema import NONE_STATED
 from fitbench.tables.units import Unit
 from fitbench.text import clean, console, number
 
-NARROWEST = 13  # characters of a label or a verdict in a terminal
-WIDE = 100  # characters of a terminal in which labels rather break than that intervals are left out
+WIDE = 100  # characters of a terminal in which labels are broken before the interval of the difference is left out
 FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 
@@ -28,8 +26,7 @@ def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
     """Print the table to stdout in one of `FORMATS`."""
     out = console()
     if format == "table":
-        shown = columns(table, results)
-        print_tables(out, [_printed(table, results, _wrapped(shown, out.width) if out.is_terminal else shown)])
+        print_tables(out, [_printed(table, results, columns(table, results, out.is_terminal and out.width >= WIDE))])
     else:
         print(text(table, results, format), end="")
 
@@ -88,26 +85,29 @@ def seconds(value: float | None) -> str:
 Value = Callable[[Outcome], Any]
 
 
-def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
-    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table."""
+def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> list[Column]:
+    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table.
+
+    A `wide` terminal always has the interval of the difference.
+    """
 
     def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
         return column(head, results, cell, values, **options)
 
     unit = table.unit
-    measured = _interval_columns(unit, results)
+    of_mean, of_difference = _interval_columns(unit, results)
     return [
-        add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, key=True),
+        add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, folded=True),
         add("claimed", lambda one: claimed(one.row.claim), _claim_values(unit)),
         add("measured", lambda one: mean_sd(one, unit), {
             "mean": lambda one: _converted(one.judgement.measured.mean, unit.number),
             "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: unit.scale * sd),
         }),
-        measured[0],
+        of_mean,
         add("difference", lambda one: difference(one, unit), {
             "difference": lambda one: _converted(one.judgement.difference, unit.difference),
         }, spare=3),
-        measured[1],
+        replace(of_difference, spare=None) if wide else of_difference,
         add("seeds", lambda one: one.seeds, {
             "seeds": lambda one: len(one.values),
             "seeds_wanted": lambda one: one.wanted,
@@ -116,7 +116,7 @@ def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
         add("verdict", lambda one: one.verdict, {
             "verdict": lambda one: one.judgement.verdict.value,
             "complete": lambda one: one.complete,
-        }, right=False),
+        }, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
         add("source", lambda one: clean(one.row.source), {"source": lambda one: one.row.source}, visible=False),
@@ -203,25 +203,6 @@ def _printed(table: Table, results: Sequence[Outcome], shown: Sequence[Column]) 
         Note(rule(table, results)),
     ]
     return Printed(caption(table), shown, notes)
-
-
-def _wrapped(columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns with labels and verdicts on several lines where the terminal is too narrow for them on one."""
-    needed = [each for each in columns if each.visible and (each.spare is None or (each.spare == 1 and width >= WIDE))]
-    longest = {each.head: max(map(len, (each.head, *each.cells))) for each in needed}
-    excess = sum(longest.values()) + 3 * len(needed) + 1 - width
-    rooms = {}
-    for each in reversed(needed):
-        if excess > 0 and not each.right:
-            rooms[each.head] = max(NARROWEST, longest[each.head] - excess)
-            excess -= max(longest[each.head] - rooms[each.head], 0)
-    lines = [[textwrap.wrap(cell, rooms.get(each.head, 1000)) or [""] for cell in each.cells] for each in columns]
-    heights = [max(map(len, row)) for row in zip(*lines, strict=True)]
-    return [
-        replace(each, cells=[line for cell, height in zip(cells, heights, strict=True)
-                             for line in (*cell, *[""] * (height - len(cell)))])
-        for each, cells in zip(columns, lines, strict=True)
-    ]  # fmt: skip
 
 
 def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:

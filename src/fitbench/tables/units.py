@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from fitbench.metrics import Metric
 
@@ -42,45 +41,21 @@ class Unit:
         return self.scale * (-difference if self.of_errors else difference)
 
 
-def _percent(name: str, metric: Metric, label: str, of_errors: bool) -> Unit:
-    return Unit(name, f"{label}, %", 100, of_errors, max(metric.digits - 2, 0))
+def units_of(metric: Metric) -> dict[str, Unit]:
+    """The units in which a metric can be stated, by name.
 
-
-def _accuracy(metric: Metric) -> Unit:
-    return Unit("accuracy", metric.label, 1, False, metric.digits)
-
-
-def _error_percent(metric: Metric) -> Unit:
-    label = metric.label.replace("accuracy", "error") if "accuracy" in metric.label else f"1 - {metric.label}"
-    return _percent("error_percent", metric, label, True)
-
-
-def _value(metric: Metric) -> Unit:
-    return Unit("value", f"{metric.label}, {metric.unit}" if metric.unit else metric.label, 1, False, metric.digits)
-
-
-_UNITS: dict[UnitName, Callable[[Metric], Unit]] = {
-    "accuracy": _accuracy,
-    "error_percent": _error_percent,
-    "percent": lambda metric: _percent("percent", metric, metric.label, False),
-    "value": _value,
-}
-NAMES: tuple[UnitName, ...] = get_args(UnitName)
-
-
-def fits(name: UnitName, metric: Metric) -> bool:
-    """Whether a metric can be stated in the unit of this name.
-
-    'accuracy' and 'error_percent' are for proportions, the second for those of which a larger one is better. 'percent'
-    is for every metric from 0 to 1. 'value' is for metrics that are no proportions.
+    A proportion can be stated as 'accuracy' and, where a larger one is better, as 'error_percent'. Another metric can
+    be stated as 'value', and every metric from 0 to 1 as 'percent'.
     """
-    if name == "percent":
-        return (metric.low, metric.high) == (0, 1)
-    if name == "value":
-        return not metric.proportion
-    return metric.proportion and (name == "accuracy" or metric.higher_is_better)
-
-
-def unit_of(name: UnitName, metric: Metric) -> Unit:
-    """The unit of this name for a metric that it fits."""
-    return _UNITS[name](metric)
+    label, digits, digits_of_percent = metric.label, metric.digits, max(metric.digits - 2, 0)
+    units = []
+    if metric.proportion:
+        units.append(Unit("accuracy", label, 1, False, digits))
+    if metric.proportion and metric.higher_is_better:
+        error = label.replace("accuracy", "error") if "accuracy" in label else f"1 - {label}"
+        units.append(Unit("error_percent", f"{error}, %", 100, True, digits_of_percent))
+    if (metric.low, metric.high) == (0, 1):
+        units.append(Unit("percent", f"{label}, %", 100, False, digits_of_percent))
+    if not metric.proportion:
+        units.append(Unit("value", f"{label}, {metric.unit}" if metric.unit else label, 1, False, digits))
+    return {unit.name: unit for unit in units}

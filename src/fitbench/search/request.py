@@ -1,0 +1,128 @@
+"""The request of `fitbench search`: its words become settings, a space, and the configuration of the trials."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import open_dict
+
+from fitbench.composition import Composer, quoted
+from fitbench.config import Config, from_hydra
+from fitbench.errors import RequestError
+from fitbench.launch.workers import threads_per_worker
+from fitbench.search.identity import identity
+from fitbench.search.objectives import check_trial, objectives
+from fitbench.search.pruning import pruner
+from fitbench.search.settings import Settings, read_settings
+from fitbench.search.space import Space
+from fitbench.search.space_syntax import read_space
+from fitbench.search.trial import Recipe
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked request. `config` is what the trials have in common, with the study's name."""
+
+    settings: Settings
+    space: Space
+    config: Config
+    recipe: Recipe
+    config_dirs: list[str]
+
+
+def read_request(arguments: Sequence[str]) -> Request:
+    """The request of these arguments, with every choice of the space composed and checked once.
+
+    Raises:
+        RequestError: an argument is wrong; no trial has begun.
+    """
+    folders, words = _config_dirs(arguments)
+    composer = Composer(folders)
+    fixed, varied, of_search = _sorted(words, composer)
+    composed = composer.composed_with([*fixed, *of_search])
+    settings = read_settings(composed.search)
+    with open_dict(composed):
+        del composed["search"]
+    common = from_hydra(composed)
+    if common.force:
+        raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
+    wanted = objectives(settings, common)
+    pruner(settings, wanted)
+    space = read_space(varied, settings.space, settings.when, composer, fixed)
+    own = [word for word in fixed if not word.startswith("study=")]
+    named = len(own) < len(fixed)
+    study = common.study if named else f"search-{_digest(identity(settings, space, common))}"
+    recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
+    _try_out(space, recipe)
+    return Request(settings, space, common.model_copy(update={"study": study}), recipe, folders)
+
+
+def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The folders of --config-dir, and the other words."""
+    folders, words, remaining = [], [], list(arguments)
+    while remaining:
+        word = remaining.pop(0)
+        if word in ("--config-dir", "-cd") and remaining:
+            folders.append(remaining.pop(0))
+        elif word.startswith("--config-dir="):
+            folders.append(word.partition("=")[2])
+        elif word.startswith("-"):
+            raise RequestError(f"{word}: fitbench search has no such option; it takes overrides, and --config-dir DIR")
+        else:
+            words.append(word)
+    return folders, words
+
+
+def _sorted(words: Sequence[str], composer: Composer) -> tuple[list[str], list[str], list[str]]:
+    """The overrides with one value, those with several, and those of the search's settings.
+
+    Raises:
+        RequestError: one is not in Hydra's syntax, or is for Hydra itself.
+    """
+    fixed, varied, of_search = [], [], []
+    for word in map(_with_quoted_url, words):
+        override = composer.parse(word)
+        key = override.get_key_element().lstrip("+~")
+        if key == "search":
+            of_search.append(f"+{word.lstrip('+')}")
+        elif key.startswith("search."):
+            of_search.append(word)
+        elif key.startswith(("hydra.", "hydra/")):
+            raise RequestError(f"{word}: a search is not launched by Hydra; workers=N starts processes")
+        elif override.is_sweep_override():
+            varied.append(word)
+        else:
+            fixed.append(word)
+    if not any(word.startswith("+search=") for word in of_search):
+        of_search.insert(0, "+search=default")
+    return fixed, varied, of_search
+
+
+def _with_quoted_url(word: str) -> str:
+    """search.storage=URL as Hydra reads it: quoted, whatever characters the URL has."""
+    key, _, url = word.partition("=")
+    return f"{key}={quoted(url)}" if key == "search.storage" and "://" in url and url[0] not in "'\"" else word
+
+
+def _try_out(space: Space, recipe: Recipe) -> None:
+    """Compose and check a few trials that have every choice and every end of an interval.
+
+    Raises:
+        RequestError: a configuration is wrong; the message has the choices.
+    """
+    for probe in space.probes():
+        overrides = space.overrides(probe)
+        try:
+            check_trial(recipe.configuration(overrides), recipe.objectives)
+        except RequestError as error:
+            broken = "a whole number" in str(error) and any(isinstance(value, float) for value in probe.values())
+            hint = "; an interval of whole numbers is tag(int,interval(a,b))" if broken else ""
+            raise RequestError(f"with {' '.join(overrides)}: {error}{hint}") from error
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
