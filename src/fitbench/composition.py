@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ def conf_folder() -> Path:
 def _run_id(root: Any) -> str:
     """Resolve `${run_id:}`. This checks the whole configuration before a folder is created."""
     return run_id(from_hydra(root))
+
+
+def stop_clock() -> None:
+    """Let `${now:..}` stand for the time of this call, whenever a configuration is composed."""
+    OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)
 
 
 class Composer:

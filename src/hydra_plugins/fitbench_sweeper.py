@@ -1,7 +1,6 @@
 """The sweeper, in the package where Hydra searches for plugins. `fitbench.launch` implements the sweep."""
 
 import json
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 
 class FitbenchSweeper(BasicSweeper):
@@ -41,6 +40,7 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: the configuration of a job is wrong, or does not suit the launcher. Nothing was launched.
             SweepFailed: some of the runs failed.
         """
+        from fitbench.composition import stop_clock
         from fitbench.errors import RequestError
         from fitbench.launch.command import NO_CHDIR
         from fitbench.launch.sweep import run_sweep
@@ -48,7 +48,7 @@ class FitbenchSweeper(BasicSweeper):
         assert self.config is not None
         if self.config.hydra.job.chdir:
             raise RequestError(NO_CHDIR)
-        OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)  # the same time for all jobs
+        stop_clock()  # so that all jobs have the same study
         jobs = self._compose_jobs(arguments)
         self.config.study = jobs[0].config.study
         train = self._training(jobs[0].config, len(jobs))

@@ -7,6 +7,7 @@ from collections import deque
 from functools import partial
 
 from fitbench.charts.search import write_plots
+from fitbench.composition import stop_clock
 from fitbench.errors import FitbenchError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
@@ -26,6 +27,7 @@ def search(arguments: list[str]) -> int:
         FitbenchError: the request was wrong, the storage does not answer, or trial after trial has failed.
     """
     try:
+        stop_clock()
         request = read_request(arguments)
         study = open_study(request.settings, request.space, request.config)
         sys.stderr.write(f"fitbench: study {request.config.study} in {study.folder}\n")
@@ -34,7 +36,7 @@ def search(arguments: list[str]) -> int:
                 if request.config.workers == 1:
                     work(study, request.recipe)
                 else:
-                    _share(study, arguments, request.config.workers)
+                    _share(study, [*arguments, f"study={study.folder.name}"], request.config.workers)
         finally:
             _conclude(study, request)
     except (KeyboardInterrupt, Terminated) as stop:
