@@ -369,7 +369,7 @@ def test_models_without_epochs(make_run, said, tmp_path):
     assert "to the last bit: metrics and the predictions" in text
     assert "best_epoch" not in text
     (b / "predictions.npz").unlink()
-    assert "\nThe same results, to the last bit: metrics.\n" in said(a, b, err="there is no such file")
+    assert "\nThe same results, to the last bit: metrics.\n" in said(a, b)
 
 
 # -- bad input --------------------------------------------------------------------------------------------------------

@@ -461,7 +461,7 @@ def test_a_trial_that_is_no_number_is_left_out(make_run, outputs, trial):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "config.yaml: empty"),
+        ("", "config.yaml: it is null"),
         ("data: {name: x", "config.yaml: cannot be read"),
         ("- 1\n- 2\n", "config.yaml: it is [1, 2]; it must be a section with keys of its own"),
         ("defaults: [x]\n", "config.yaml: data is missing; it must be a section"),
@@ -549,7 +549,7 @@ def test_what_is_left_out_is_said_on_stderr_cleanly_and_briefly(make_run, output
     printed = capsys.readouterr()
     assert printed.out == ""
     lines = printed.err.splitlines()
-    assert lines[0] == f"fitbench: left out {outputs}/bad\\x1b[31m-00: config.yaml: empty"
+    assert lines[0] == f"fitbench: left out {outputs}/bad\\x1b[31m-00: config.yaml: it is null; it must be a section with keys of its own"
     assert lines[20:] == ["fitbench: left out 5 more"]
 
 

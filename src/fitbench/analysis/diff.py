@@ -15,7 +15,6 @@ from fitbench.analysis.series import series
 from fitbench.analysis.side import TIMING, Flat, Side, read_side
 from fitbench.columns import Column, Note, Table, column, print_tables, records
 from fitbench.config import NOT_IDENTITY
-from fitbench.errors import FitbenchError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
 from fitbench.record.folder import State
@@ -43,7 +42,7 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
     """
     check_format(format, ("table", "json"))
     a, b = (read_side(reading.find_run(run, outputs)) for run in (run_a, run_b))
-    same = sameness(a, b)
+    same = sameness(a.run, b.run)
     if format == "json":
         print(json.dumps(_content(a, b, same), indent=2, allow_nan=False))
     else:
@@ -142,19 +141,17 @@ def _epoch_rows(a: Side, b: Side, both: tuple[Flat, Flat]) -> list[Row]:
 
 
 def _last_common_epoch(a: Side, b: Side) -> tuple[Flat, Flat] | None:
-    epochs = {epoch["epoch"]: epoch for epoch in a.history}
-    both = [(epochs[epoch["epoch"]], epoch) for epoch in b.history if epoch["epoch"] in epochs]
+    epochs = {epoch["epoch"]: epoch for epoch in a.run.history}
+    both = [(epochs[epoch["epoch"]], epoch) for epoch in b.run.history if epoch["epoch"] in epochs]
     return both[-1] if both else None
 
 
 def _quantities(a: Side, b: Side) -> dict[str, Quantity]:
     """The quantities of both runs. Metrics that only an unfinished run has are those that fitbench supplies."""
-    names = {metrics.split(key)[1] for side in (a, b) for epoch in side.history for key in epoch}
-    supplied = [metrics.supplied(name) for name in sorted(names - a.info.keys() - b.info.keys())]
-    try:
-        return quantities([a.info, b.info, {metric.name: metric.info() for metric in supplied if metric is not None}])
-    except FitbenchError as error:
-        raise FitbenchError(f"{a.folder} or {b.folder}: {error}") from None
+    names = {metrics.split(key)[1] for side in (a, b) for epoch in side.run.history for key in epoch}
+    supplied = [metrics.supplied(name) for name in sorted(names - a.run.metric_info.keys() - b.run.metric_info.keys())]
+    described = {metric.name: metric.info() for metric in supplied if metric is not None}
+    return quantities([a.run.metric_info, b.run.metric_info, described])
 
 
 def _numbers(rows: Sequence[Row]) -> list[Column]:
@@ -208,16 +205,16 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
         return [record | more for record, more in zip(records(_numbers(rows)), definitions, strict=True)]
 
     def about(side: Side) -> dict[str, Any]:
-        finished_at = side.result["finished_at"] if side.result else None
-        named = {"run_id": side.run_id, "folder": str(side.folder), "state": side.state.value}
-        return named | {"epochs": len(side.history), "finished_at": finished_at}
+        finished_at = side.run.result["finished_at"] if side.run.result else None
+        named = {"run_id": side.run.name, "folder": str(side.run.folder), "state": side.run.state.value}
+        return named | {"epochs": len(side.run.history), "finished_at": finished_at}
 
     both = _last_common_epoch(a, b)
     return {
         "a": about(a),
         "b": about(b),
         "config": [row | {"identity": _is_identity(row["key"])} for row in settings(a.config, b.config)],
-        "environment": settings(a.environment, b.environment) if a.result and b.result else None,
+        "environment": settings(a.environment, b.environment) if a.run.result and b.run.result else None,
         "results": compared(_result_rows(a, b)),
         "last_common_epoch": both and {"epoch": both[0]["epoch"], "results": compared(_epoch_rows(a, b, both))},
         "same": vars(same),
@@ -229,20 +226,20 @@ def _content(a: Side, b: Side, same: Sameness) -> dict[str, Any]:
 
 def _print(a: Side, b: Side, same: Sameness) -> None:
     out = console()
-    if a.folder.resolve() == b.folder.resolve():
-        out.print(f"Both are the run {clean(a.folder)}: nothing can differ.", soft_wrap=True)
+    if a.run.folder.resolve() == b.run.folder.resolve():
+        out.print(f"Both are the run {clean(a.run.folder)}: nothing can differ.", soft_wrap=True)
         return
     for name, side in (("A", a), ("B", b)):
-        out.print(f"{name}  {clean(side.run_id)}", style="bold", soft_wrap=True)
-        out.print(f"   {clean(side.folder)}", style="dim", soft_wrap=True)
+        out.print(f"{name}  {clean(side.run.name)}", style="bold", soft_wrap=True)
+        out.print(f"   {clean(side.run.folder)}", style="dim", soft_wrap=True)
         out.print(f"   {_came_to(side)}", soft_wrap=True)
     out.print()
     tables = _tables_of_settings(a, b)
     print_tables(out, tables)
     for line in _remarks(a, b, [table.title for table in tables]):
         out.print(line)
-    results = [_table_of_numbers("Results", _result_rows(a, b))] if a.result or b.result else []
-    both = None if a.result and b.result else _last_common_epoch(a, b)
+    results = [_table_of_numbers("Results", _result_rows(a, b))] if a.run.result or b.run.result else []
+    both = None if a.run.result and b.run.result else _last_common_epoch(a, b)
     if both:
         title = f"Epoch {both[0]['epoch']}, the last that both have"
         results.append(_table_of_numbers(title, _epoch_rows(a, b, both)))
@@ -257,16 +254,16 @@ def _print(a: Side, b: Side, same: Sameness) -> None:
 
 
 def _came_to(side: Side) -> str:
-    if side.result:
-        return f"finished {clean(side.result['finished_at'])}"
-    epochs = f"{len(side.history)} of {clean(side.config.get('training.epochs'))} epochs"
-    why = "; error.txt says why" if side.state is State.failed else ""
-    return f"{side.state.value} after {epochs}{why}"
+    if side.run.result:
+        return f"finished {clean(side.run.result['finished_at'])}"
+    epochs = f"{len(side.run.history)} of {clean(side.config.get('training.epochs'))} epochs"
+    why = "; error.txt says why" if side.run.state is State.failed else ""
+    return f"{side.run.state.value} after {epochs}{why}"
 
 
 def _tables_of_settings(a: Side, b: Side) -> list[Table]:
     config = sorted(_differing(a.config, b.config), key=lambda key: not _is_identity(key))
-    environment = _differing(a.environment, b.environment) if a.result and b.result else []
+    environment = _differing(a.environment, b.environment) if a.run.result and b.run.result else []
     mark = Note(" * no part of a run's identity: it should not change the result")
     tables = [
         Table("Configuration", _settings(config, a.config, b.config), [mark] * (not all(map(_is_identity, config)))),
@@ -277,11 +274,11 @@ def _tables_of_settings(a: Side, b: Side) -> list[Table]:
 
 def _remarks(a: Side, b: Side, differing: Sequence[str]) -> list[str]:
     """What does not differ, and what is not known of the environment."""
-    finished = bool(a.result and b.result)
+    finished = bool(a.run.result and b.run.result)
     same = [name for name in ("Configuration", *["Environment"] * finished) if name not in differing]
     remarks = [f"Nothing differs in the {' or the '.join(same).lower()}."] if same else []
     if not finished:
-        unfinished = "A and B have" if not (a.result or b.result) else "B has" if a.result else "A has"
+        unfinished = "A and B have" if not (a.run.result or b.run.result) else "B has" if a.run.result else "A has"
         remarks.append(f"Versions, git state, device and data are recorded when a run finishes; {unfinished} not.")
     elif a.environment.get("git.dirty") is b.environment.get("git.dirty") is True:
         remarks.append("Both come from a source tree with changes that no commit records.")
@@ -300,14 +297,14 @@ def _table_of_numbers(title: str, rows: Sequence[Row]) -> Table:
 
 def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
     """In sentences: what is the same to the last bit, and from which epoch the runs differ."""
-    epochs = max(len(a.history), len(b.history))
+    epochs = max(len(a.run.history), len(b.run.history))
     through = f"The histories agree to the last bit through epoch {same.epochs} of {epochs}."
-    if a.result is None or b.result is None:
+    if a.run.result is None or b.run.result is None:
         return [through] if same.epochs else []
     parts = {
         "metrics": same.metrics,
         f"the history of {epochs} epoch{'s' * (epochs != 1)}": same.history if epochs else None,
-        f"the predictions for {a.result['data']['test']:,} test examples": same.predictions,
+        f"the predictions for {a.run.result['data']['test']:,} test examples": same.predictions,
         "the weights": same.weights,
     }
     if False not in parts.values():

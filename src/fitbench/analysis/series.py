@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics, quantities
-from fitbench.analysis.axes import UNLIMITED, Ends
 from fitbench.analysis.groups import EXAMPLES, resolutions
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
-from fitbench.tasks import TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,32 +45,17 @@ def metric_label(quantity: Quantity) -> str:
     return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
 
 
-def limits_of(name: str, described: Mapping[str, Metric]) -> Ends:
-    """The range of a metric that a run describes, or fitbench supplies; without ends for any other name."""
-    metric = described.get(name) or metrics.supplied(name)
-    return (metric.low, metric.high) if metric else UNLIMITED
-
-
 def with_capital(text: str) -> str:
     """The text with a capital at its beginning; str.capitalize would change 'ROC AUC'."""
     return text[:1].upper() + text[1:]
 
 
-def primary_of(config: Mapping[str, Any]) -> str:
-    """The primary metric of a run that has no result yet, from its configuration; 0.1 recorded no such key."""
-    selected = config.get("metrics")
-    if isinstance(selected, Mapping) and selected:
-        return str(next(iter(selected)))
-    task = TASKS.get(config.get("task") or metrics.CLASSIFICATION)
-    return task.default_metrics[0] if task else "loss"
-
-
-def metrics_of(content: Mapping[str, Any], primary: str) -> dict[str, Metric]:
-    """The metrics that a result or pruned.json records, by name, the primary one first and the loss last.
+def metrics_of(infos: Mapping[str, Any], primary: str) -> dict[str, Metric]:
+    """The metrics of the `metric_info` of a run by name, the primary one first and the loss last.
 
     Raises:
         FitbenchError: an entry of `metric_info` is damaged; the message names the key.
     """
-    described = {name: quantities.from_info(name, info) for name, info in content["metric_info"].items()}
+    described = {name: quantities.from_info(name, info) for name, info in infos.items()}
     order = sorted(described, key=lambda name: (name != primary, name == "loss"))
     return {name: described[name] for name in order}
