@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis import mixtures, statistics
+from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
 from fitbench.analysis.statistics import Summary
@@ -18,6 +18,12 @@ from fitbench.quantities import find as find_quantity
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What can change the results of runs with one configuration. A value that a run has not recorded is no difference.
+MADE_WITH = (
+    *("code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
+    *("device", "threads"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Group:
 
     `uncounted` counts the other runs, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the folders of
     runs that are recorded more than once (the same configuration, seed and data, in two studies); the one that was
-    finished last counts. `mixed` maps the configuration columns that are no keys and yet vary to their values; with
-    'dataset.sha256' among them, the runs were not even tested on the same data.
+    finished last counts. `mixed` maps the columns of the configuration and of `MADE_WITH` that are no keys and yet vary
+    to their values; with 'dataset.sha256' among them, the runs were not even tested on the same data.
     """
 
     keys: dict[str, Any]
@@ -144,9 +150,10 @@ class _Recorded:
         data = plain_values(frame["dataset.sha256"])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
-        beyond = [*varying(frame), "dataset.sha256"]
-        self.made_with = mixtures.varying(frame)
-        self.varying = {name: plain_values(frame[name]) for name in beyond if name not in keys}
+        beyond = [
+            name for name in (*varying(frame), "dataset.sha256", *MADE_WITH) if name in frame and name not in keys
+        ]
+        self.beyond = {name: plain_values(frame[name]) for name in beyond}
 
     def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
         """The group of these rows, without its rank."""
@@ -192,12 +199,17 @@ class _Recorded:
         return None
 
     def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
-        found = {name: {values[row] for row in rows} for name, values in self.varying.items()}
-        return {
-            name: tuple(sorted(values, key=lambda value: (value is None, text(value))))
-            for name, values in found.items()
-            if len(values) > 1
-        } | mixtures.mixed(self.made_with, rows)
+        mixed = {}
+        for name, column in self.beyond.items():
+            values = {column[row] for row in rows} - ({None} if name in MADE_WITH else set())
+            if len(values) > 1:
+                mixed[name] = tuple(sorted(values, key=_order))
+        return mixed
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers first, in their order, then texts; a missing value comes last."""
+    return value is None, value if isinstance(value, (int, float)) else math.inf, text(value)
 
 
 def text(value: Any) -> str:

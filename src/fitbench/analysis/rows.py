@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.analysis import mixtures
 from fitbench.config import NOT_IDENTITY
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
@@ -149,7 +148,8 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
     row["trial"] = result.get("trial")
-    row["code"] = mixtures.code_text(result["code"])
+    code = [f"{name} {sha256[:8]}" for name, sha256 in sorted(result["code"].items())]
+    row["code"] = ", ".join(code) or None
     git = result.get("git") or {}
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():

@@ -13,7 +13,7 @@ from fitbench.analysis.drawings import ABSENT, DRAWINGS
 from fitbench.analysis.rows import error_line
 from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.analysis.summary import metric_columns, print_result
-from fitbench.columns import Column, print_columns
+from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.folder import State
@@ -115,9 +115,8 @@ def _print(run: RunFiles, metric: str | None, plots: Sequence[Path]) -> None:
     _print_curves(out, run, metric)
     if predictions is not None:
         for name in run.drawings:
-            for heading, content in DRAWINGS[name].sections(out, predictions, run.classes):
-                _heading(out, heading)
-                out.print(content)
+            out.print()
+            print_tables(out, DRAWINGS[name].tables(predictions, run.classes))
     elif run.result:
         out.print(f"\n{clean(run.folder)} has no predictions.npz, which its task draws from.", soft_wrap=True)
     if evaluated:
@@ -219,5 +218,5 @@ def _print_evaluations(out: Console, run: RunFiles) -> None:
             intervals = [span(record.get(f"{name}_interval"), digits) for record in records]
             columns.append(Column("95% interval", intervals))
     columns.append(Column("examples", [f"{record['data']['count']:,}" for record in records]))
-    _heading(out, "Evaluated on")
-    print_columns(out, columns)
+    out.print()
+    print_tables(out, [Table("Evaluated on", columns)])
