@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fitbench.record.folder import State
 from fitbench.text import check_format, clean, console
 
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
+PARTS = ("test", "val", "train")  # in the order of the results
 HASHES = ("git.commit", "dataset.sha256")
 DIGITS = 4  # of numbers that no quantity describes
 LONGEST = 200  # characters of a definition that are shown
@@ -54,15 +55,7 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
 
 def _differing(a: Flat, b: Flat) -> list[str]:
     """The keys whose values differ, in the order of `a`."""
-    return [key for key in dict.fromkeys([*a, *b]) if key not in a or key not in b or not _equal(a[key], b[key])]
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return isinstance(a, str) == isinstance(b, str) and _text(a) == _text(b)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return [key for key in dict.fromkeys([*a, *b]) if json.dumps(a.get(key)) != json.dumps(b.get(key))]
 
 
 def _is_identity(key: str) -> bool:
@@ -72,15 +65,16 @@ def _is_identity(key: str) -> bool:
 def _settings(keys: Sequence[str], a: Flat, b: Flat) -> list[Column]:
     """The values of these keys. A key that is no part of a run's identity is marked with *."""
 
-    def of(side: str, values: Flat, other: Flat) -> Column:
+    def of(side: str, values: Flat) -> Column:
         def cell(key: str) -> str:
-            text, other_text = ("-" if each.get(key) is None else clean(_text(each[key])) for each in (values, other))
-            return text[:HEX] if key in HASHES and text[:HEX] != other_text[:HEX] else text
+            value = values.get(key, "-")
+            text = clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+            return text[:HEX] if key in HASHES else text
 
         return column(side.upper(), keys, cell, {side: values.get}, right=False, folded=True)
 
     names = column("", keys, lambda key: clean(key) + " *" * (not _is_identity(key)), {"key": str}, right=False)
-    return [names, of("a", a, b), of("b", b, a)]
+    return [names, of("a", a), of("b", b)]
 
 
 # -- results ----------------------------------------------------------------------------------------------------------
@@ -120,24 +114,21 @@ class Row:
         return "b" if (self.difference > 0) == self.quantity.higher_is_better else "a"
 
 
-def _rows(names: Iterable[str], a: Flat, b: Flat, quantities_by_name: Mapping[str, Quantity]) -> list[Row]:
-    return [Row(name, a.get(name), b.get(name), quantities_by_name.get(name)) for name in names]
-
-
 def _result_rows(a: Side, b: Side) -> list[Row]:
     """The metrics of either run, those of the test part first, and all other results of the two."""
     by_name = {quantity.name: quantity for quantity in _quantities(a, b).values()}
     recorded = dict.fromkeys([*a.results, *b.results])
-    measured = [name for part in ("test", "val", "train") for name in by_name if by_name[name].part == part]
-    names = dict.fromkeys([*(name for name in measured if name in recorded), *recorded])
-    return _rows(names, a.results, b.results, by_name)
+    measured = [name for part in PARTS for name in by_name if by_name[name].part == part and name in recorded]
+    names = dict.fromkeys([*measured, *recorded])
+    return [Row(name, a.results.get(name), b.results.get(name), by_name.get(name)) for name in names]
 
 
 def _epoch_rows(a: Side, b: Side, both: tuple[Flat, Flat]) -> list[Row]:
     """What both runs recorded of one epoch; the learning rate comes last."""
+    by_name = series(_quantities(a, b))
     names = [name for name in dict.fromkeys([*both[0], *both[1]]) if name not in ("epoch", "seconds")]
     names.sort(key=lambda name: name == "learning_rate")
-    return _rows(names, *both, series(_quantities(a, b)))
+    return [Row(name, both[0].get(name), both[1].get(name), by_name.get(name)) for name in names]
 
 
 def _last_common_epoch(a: Side, b: Side) -> tuple[Flat, Flat] | None:

@@ -232,6 +232,22 @@ def find_column(names: Sequence[str], name: str) -> str:
     raise RequestError(f"there is no column {name!r}; {clean(hint)}")
 
 
+def short_name(names: Sequence[str], name: str) -> str:
+    """The shortest text by which `find_column` finds a column among these, as 'model' for model.name."""
+    if name == "timing.seconds":
+        return "duration"
+    parts = name.split(".")
+    if parts[-1] in ("name", "kind"):
+        del parts[-1]
+    for short in filter(None, (parts[-1] if parts else "", ".".join(parts))):
+        try:
+            if find_column(names, short) == name:
+                return short
+        except RequestError:  # it fits several columns
+            continue
+    return name
+
+
 def _nearest(name: str, names: Sequence[str]) -> list[str]:
     """The columns that look most like the name, by their whole name or by its end."""
     pool: dict[str, str] = {}
@@ -248,9 +264,8 @@ def plain_values(column: pd.Series) -> list[Any]:
     return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
-def say_left_out(frame: pd.DataFrame) -> None:
-    """Name on stderr what the frame had to leave out, and why."""
-    left_out = frame.attrs.get("left_out", [])
+def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:
+    """Name on stderr what could not be read, and why."""
     for folder, why in left_out[:NAMED]:
         sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(why)}\n")
     if len(left_out) > NAMED:

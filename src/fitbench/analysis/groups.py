@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -124,13 +124,13 @@ def _ranked(groups: Sequence[Group], metric: Quantity) -> list[Group]:
 EXAMPLES = {"train": "dataset.train", "val": "dataset.validation", "test": "dataset.test"}  # their numbers, by part
 
 
-def resolutions(metric: Quantity, examples: Mapping[str, Sequence[float]]) -> list[float]:
-    """The smallest step of a metric in each run: 1/N of a proportion of N examples, 0 of anything else.
-
-    `examples` maps the columns of `EXAMPLES` to their values in each run, NaN where a run lacks one.
-    """
-    counts = examples[EXAMPLES.get(metric.part or "", "dataset.test")]
-    return [1 / count if metric.proportion and count >= 1 else 0.0 for count in counts]
+def resolutions(frame: pd.DataFrame, metric: Quantity) -> dict[str, float]:
+    """The smallest step of a metric in each run of a frame, by folder: 1/N of a proportion of N examples, else 0."""
+    column = EXAMPLES[metric.part or "test"]
+    if not metric.proportion or column not in frame:
+        return dict.fromkeys(frame["folder"].tolist(), 0.0)
+    runs = zip(frame["folder"].tolist(), frame[column].tolist(), strict=True)
+    return {folder: 1 / count if count >= 1 else 0.0 for folder, count in runs}
 
 
 class _Recorded:
@@ -144,7 +144,7 @@ class _Recorded:
         self.values = numbers(metric.column)
         self.parameters, self.seconds = numbers("parameters"), numbers("timing.seconds")
         self.fit_seconds = numbers("timing.fit_seconds")
-        self.resolutions = resolutions(metric, {name: numbers(name) for name in EXAMPLES.values()})
+        self.resolutions = resolutions(frame, metric)
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         data = plain_values(frame["dataset.sha256"])
@@ -172,13 +172,12 @@ class _Recorded:
         extremes = sorted((min(values), max(values)), reverse=self.metric.higher_is_better) if kept else (None, None)
         parameters = {self.parameters[row] for row in kept}
         common = parameters.pop() if len(parameters) == 1 else math.nan
+        resolution = max((self.resolutions[self.folders[row]] for row in kept), default=0.0)
         return Group(
             keys=keys,
             label=", ".join(text(value) for value in keys.values()) or "all runs",
             rank=None,
-            summary=statistics.summarise(
-                values, self.metric.low, self.metric.high, max((self.resolutions[row] for row in kept), default=0.0)
-            ),
+            summary=statistics.summarise(values, self.metric.low, self.metric.high, resolution),
             values=values,
             seeds=tuple(int(self.seeds[row]) for row in kept),
             folders=tuple(self.folders[row] for row in kept),

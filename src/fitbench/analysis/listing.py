@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench import metrics
-from fitbench.analysis.frame import column, configuration, load_runs, quantities_of, say_left_out, varying
+from fitbench.analysis.frame import column, configuration, load_runs, quantities_of, say_left_out, short_name, varying
+from fitbench.analysis.series import quantity_text
 from fitbench.columns import FORMATS, Column, Note, Table, print_as, width
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 from fitbench.record.folder import State
-from fitbench.text import check_format, clean, console, duration, shortened
+from fitbench.text import check_format, clean, console, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FRACTIONS = ("metrics.train_", "metrics.val_", "metrics.test_", "timing.", "age")  # no counts, even where whole
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
 ERRORS = 5  # different errors that are listed
@@ -59,7 +59,7 @@ def list_runs(
     check_format(format, FORMATS)
     states = _states(state)
     frame = load_runs(*paths)
-    say_left_out(frame)
+    say_left_out(frame.attrs["left_out"])
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     by = _sort_keys(frame, sort)
@@ -124,28 +124,23 @@ def _last_change(folder: str) -> float:
         return float("nan")
 
 
-def _sort_keys(frame: pd.DataFrame, sort: str | None) -> list[tuple[str, bool]]:
-    """Columns and whether their values fall; the study, the run's name and its folder decide between equal ones."""
-    keys = [(column(frame, name.removeprefix("-")), name.startswith("-")) for name in _split(sort)]
-    return [*keys, ("study", False), ("run_id", False)]
+def _sort_keys(frame: pd.DataFrame, sort: str | None) -> dict[str, bool]:
+    """Columns and whether their values rise; the study, the run's name and its folder decide between equal ones."""
+    keys: dict[str, bool] = {}
+    for name in (*_split(sort), "study", "run_id"):
+        keys.setdefault(column(frame, name.removeprefix("-")), not name.startswith("-"))
+    return keys
 
 
-def _sorted(frame: pd.DataFrame, by: Sequence[tuple[str, bool]]) -> pd.DataFrame:
-    keys = [_ranks(frame[name], falling) for name, falling in by]
-    return frame.iloc[np.lexsort(keys[::-1])]  # stable, and the frame is sorted by folder
+def _sorted(frame: pd.DataFrame, by: Mapping[str, bool]) -> pd.DataFrame:
+    """The runs in this order; missing values come last, either way. The frame is sorted by folder."""
+    return frame.sort_values(list(by), ascending=list(by.values()), key=_ranks, kind="stable", na_position="last")
 
 
-def _ranks(values: pd.Series, falling: bool) -> np.ndarray:
-    """The place of each value among those that occur, int64 [rows]; a missing value comes last, either way."""
-    import pandas as pd
-
-    codes, occurring = pd.factorize(values)
-    places = np.empty(len(occurring) + 1, np.int64)
-    places[sorted(range(len(occurring)), key=lambda i: _order(occurring[i]))] = np.arange(len(occurring))
-    if falling:
-        places = -places
-    places[-1] = len(occurring)  # code -1 is a missing value
-    return places[codes]
+def _ranks(values: pd.Series) -> pd.Series:
+    """The place of each value among those that occur, NaN for a missing one."""
+    ranks = {value: rank for rank, value in enumerate(sorted(values.dropna().unique(), key=_order))}
+    return values.map(ranks)
 
 
 def _order(value: Any) -> tuple[int, Any]:
@@ -182,29 +177,13 @@ def _usual_columns(chosen: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
 
 
-def _head(frame: pd.DataFrame, name: str) -> str:
-    """The shortest text that means this column here: what heads it, and what --sort, --columns and --where take."""
-    if name == "timing.seconds":
-        return "duration"
-    parts = name.split(".")
-    if parts[-1] in ("name", "kind"):
-        del parts[-1]
-    for short in (parts[-1], ".".join(parts)):
-        try:
-            if short and column(frame, short) == name:
-                return short
-        except RequestError:  # it fits several columns
-            continue
-    return name
-
-
 def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -> str:
     """What all runs have in common and no column holds; '' where that is nothing or there are fewer than two runs."""
     if len(chosen) < 2:
         return ""
     first = chosen.iloc[0]
     same = [
-        f"{_head(frame, name)} {shortened(_cell(name, first[name], None), CELLS[0])}"
+        f"{short_name(list(frame), name)} {shortened(_cell(name, first[name], None), CELLS[0])}"
         for name in ("study", *configuration(frame))
         if name not in printed and chosen[name].nunique(dropna=False) == 1 and not _missing(first[name])
     ]
@@ -238,20 +217,12 @@ def _cell(name: str, value: Any, quantity: Quantity | None) -> str:
         return _age(value)
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
-    if isinstance(value, (int, float, np.number)):
-        return _number(name, float(value), quantity)
-    return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
-
-
-def _number(name: str, value: float, quantity: Quantity | None) -> str:
-    if quantity is not None and quantity.metric is not None:
-        return f"{value:.{quantity.digits}f}"
-    if quantity is not None and quantity.unit == "s":
-        return duration(value)
-    if name == "timing.examples_per_second":
-        return f"{value:,.0f}"
-    if value.is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}" if name == "parameters" or name.startswith("dataset.") else str(int(value))
+    if not isinstance(value, (int, float, np.number)):
+        return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
+    if quantity is not None:
+        return quantity_text(quantity, value)
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
     return f"{value:.6g}"
 
 
@@ -263,12 +234,13 @@ def _age(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(value: Any, quantity: Quantity | None) -> Any:
     """A value in JSON's own types: counts without a point, times as result.json has them."""
     if _missing(value):
         return None
     if isinstance(value, float):
-        return int(value) if value.is_integer() and not name.startswith(FRACTIONS) else value
+        is_count = value.is_integer() and (quantity is None or not quantity.digits)
+        return int(value) if is_count else value
     return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -281,12 +253,12 @@ def _columns(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_
         is_number = runs[name].dtype.kind in "if"
         columns.append(
             Column(
-                clean(_head(frame, name)),
+                clean(short_name(list(frame), name)),
                 [_cell(name, value, quantities.get(name)) for value in values] if for_people else [],
                 right=is_number,
                 spare=place or None,
                 key=not is_number,
-                values={} if for_people else {name: [_plain(name, value) for value in values]},
+                values={} if for_people else {name: [_plain(value, quantities.get(name)) for value in values]},
                 styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
             )
         )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fitbench import metrics, quantities
-from fitbench.analysis.groups import EXAMPLES, resolutions
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fitbench.text import duration
 
 EPOCH_PARTS = ("val", "train")  # what epochs measure
 
@@ -26,15 +22,6 @@ def series(available: Mapping[str, Quantity]) -> dict[str, Quantity]:
     }
 
 
-def resolutions_by_folder(frame: pd.DataFrame, quantity: Quantity) -> dict[str, float]:
-    """The smallest step of a quantity in each run of a frame, by folder; see `groups.resolutions`."""
-    import pandas as pd
-
-    absent = pd.Series(math.nan, frame.index)
-    counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}
-    return dict(zip(frame["folder"].tolist(), resolutions(quantity, counts), strict=True))
-
-
 def axis_label(of: Quantity | Metric) -> str:
     """What an axis or a heading calls it, with its unit: 'training time (s)'."""
     return f"{of.label} ({of.unit})" if of.unit else of.label
@@ -43,6 +30,13 @@ def axis_label(of: Quantity | Metric) -> str:
 def metric_label(quantity: Quantity) -> str:
     """What a heading calls a metric without its part: 'macro F1' of 'test macro F1'."""
     return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
+
+
+def quantity_text(quantity: Quantity, value: float | None) -> str:
+    """A value as people read it, '-' for None."""
+    if value is None:
+        return "-"
+    return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
 
 
 def with_capital(text: str) -> str:

@@ -167,6 +167,8 @@ def _print_pruned(out: Console, run: RunFiles, pruned: Mapping[str, Any], epochs
 
 
 def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:
+    from rich.text import Text
+
     from fitbench.analysis import textplot
 
     if not run.history:
@@ -196,7 +198,7 @@ def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:
         else:
             out.print(f"  the history has no {clean(label)}", soft_wrap=True)
     if side_by_side and len(panels) == 2:
-        panels = [textplot.beside(panels[0], panels[1], GAP)]
+        panels = [[Text.assemble(a, " " * GAP, b) for a, b in zip(*panels, strict=True)]]
     for line in (line for panel in panels for line in panel):
         out.print(line, no_wrap=True)
     out.print(textplot.legend(has_train, has_validation, run.best_epoch))
