@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench.analysis import request, statistics
-from fitbench.analysis.frame import short_name
 from fitbench.analysis.groups import Group, group, text
+from fitbench.analysis.names import short_name
 from fitbench.analysis.statistics import Difference
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity

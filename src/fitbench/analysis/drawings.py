@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ def _confusion_tables(predictions: Predictions, names: Sequence[str]) -> list[Ta
     return [per_class_table(content["per_class"]), *[Table("Most confused", confused)] * bool(pairs)]
 
 
-def per_class_table(classes: Sequence[Mapping[str, Any]]) -> Table:
+def per_class_table(classes: Sequence[dict[str, Any]]) -> Table:
     """Precision, recall, F1 and number of examples of each class, as `scores.per_class` gives them, and the means."""
     heading, listed = "Per class", list(classes)
     if len(classes) > CLASSES:

@@ -5,7 +5,6 @@ What cannot be read is left out, with its reason, and never stops the rest.
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
+from fitbench.analysis.names import find_column
 from fitbench.analysis.rows import (
     DATASET,
     FIXED,
@@ -41,7 +41,6 @@ RUN = ("folder", "study", "run_id", "seed")  # what a history says of the run of
 EPOCH = ("epoch", "seconds", "learning_rate")  # what it says of every epoch, beside metrics
 MOST_VALUES = 500  # of an epoch; the history of a run with more is left out
 NAMED = 20  # folders that are left out and named
-NEAREST = 3  # columns that a message suggests at most
 
 
 def load_runs(*paths: str | Path) -> pd.DataFrame:
@@ -69,6 +68,7 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     left_out: list[tuple[str, str]] = []
     rows: list[Row] = []
     folders = 0
+    paths = paths or ("outputs",)
     for folder in run_folders(_checked(paths), left_out):
         folders += 1
         try:
@@ -80,7 +80,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
                 rows.append(row)
     if not folders and not left_out:
         raise RequestError(
-            f"no runs below {_named(paths)}; a run folder holds config.yaml or result.json (fitbench train makes one)"
+            f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
+            "(fitbench train makes one)"
         )
     rows.sort(key=lambda row: row["folder"])
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
@@ -211,54 +212,6 @@ def column(frame: pd.DataFrame, name: str) -> str:
     return find_column([str(label) for label in frame.columns], name)
 
 
-def find_column(names: Sequence[str], name: str) -> str:
-    """The column that a person means: its name; a metric without `metrics.`; the end of a name, as `hidden` of
-    model.hidden; a section for its name or kind, as `model` of model.name; `duration` for timing.seconds.
-
-    Raises:
-        RequestError: no column fits, or several do; the message names the nearest, or those that fit.
-    """
-    for exact in (name, f"metrics.{name}", "timing.seconds" if name == "duration" else name):
-        if exact in names:
-            return exact
-    for ends in ((name,), (f"{name}.name", f"{name}.kind")):
-        fits = [label for label in names if label in ends or label.endswith(tuple(f".{end}" for end in ends))]
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            raise RequestError(f"{name!r} fits {len(fits)} columns: {clean(', '.join(fits))}")
-    nearest = _nearest(name, names)
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names)}"
-    raise RequestError(f"there is no column {name!r}; {clean(hint)}")
-
-
-def short_name(names: Sequence[str], name: str) -> str:
-    """The shortest text by which `find_column` finds a column among these, as 'model' for model.name."""
-    if name == "timing.seconds":
-        return "duration"
-    parts = name.split(".")
-    if parts[-1] in ("name", "kind"):
-        del parts[-1]
-    for short in filter(None, (parts[-1] if parts else "", ".".join(parts))):
-        try:
-            if find_column(names, short) == name:
-                return short
-        except RequestError:  # it fits several columns
-            continue
-    return name
-
-
-def _nearest(name: str, names: Sequence[str]) -> list[str]:
-    """The columns that look most like the name, by their whole name or by its end."""
-    pool: dict[str, str] = {}
-    for label in names:
-        pool.setdefault(label, label)
-        pool.setdefault(label.rpartition(".")[2], label)
-        pool.setdefault(label.partition(".")[0], label)
-    close = difflib.get_close_matches(name, pool, n=NEAREST, cutoff=0.6)
-    return list(dict.fromkeys(pool[match] for match in close))
-
-
 def plain_values(column: pd.Series) -> list[Any]:
     """The values of a column as Python's own, the missing as None."""
     return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
@@ -273,16 +226,12 @@ def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:
 
 
 def _checked(paths: Sequence[str | Path]) -> list[str]:
-    """The paths as text, outputs/ if there are none; each is a folder."""
-    for path in paths or ("outputs",):
+    """The paths as text; each is a folder."""
+    for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name with a null character
             problem = "is no folder" if os.path.lexists(path) else "does not exist"
             raise RequestError(f"{path} {problem}; give an outputs folder, a study or a run folder")
-    return [os.fspath(Path(path)) for path in paths or ("outputs",)]
-
-
-def _named(paths: Sequence[str | Path]) -> str:
-    return ", ".join(map(str, paths or ("outputs",)))
+    return [os.fspath(Path(path)) for path in paths]
 
 
 # -- from rows to columns ---------------------------------------------------------------------------------------------

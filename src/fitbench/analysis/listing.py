@@ -8,28 +8,23 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench import metrics
-from fitbench.analysis.frame import column, configuration, load_runs, quantities_of, say_left_out, short_name, varying
-from fitbench.analysis.series import quantity_text
-from fitbench.columns import FORMATS, Column, Note, Table, print_as, width
+from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
+from fitbench.analysis.names import short_name
+from fitbench.analysis.run_columns import CELLS, cell, columns_of, is_missing, narrowed, usual_columns
+from fitbench.columns import FORMATS, Note, Table, print_as
 from fitbench.errors import RequestError
-from fitbench.quantities import Quantity
 from fitbench.record.folder import State
-from fitbench.text import check_format, clean, console, shortened
+from fitbench.text import check_format, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
-CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
 ERRORS = 5  # different errors that are listed
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
 def list_runs(
@@ -48,7 +43,7 @@ def list_runs(
         paths: as `load_runs` takes them.
         where: a filter; see `fitbench.analysis.filters`.
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
-        columns: the columns to print, with commas; else `_usual_columns`, in csv and json those of `load_runs`.
+        columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
         limit: how many runs to print at most.
         format: one of `columns.FORMATS`.
@@ -68,12 +63,12 @@ def list_runs(
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
     if format in ("csv", "json"):
-        print_as(format, [], _columns(frame, runs, wanted or every, for_people=False))
+        print_as(format, [], columns_of(frame, runs, wanted or every, for_people=False))
     else:
-        names = wanted or _usual_columns(chosen)
-        cells = _columns(frame, runs, names, for_people=True) if len(runs) else []
+        names = wanted or usual_columns(chosen)
+        cells = columns_of(frame, runs, names, for_people=True) if len(runs) else []
         in_table = [*_errors(runs), Note(count, "")] if format == "table" else []
-        print_as(format, [Table(_common(frame, chosen, names), _narrowed(cells, runs), in_table)], [])
+        print_as(format, [Table(_common(frame, chosen, names), narrowed(cells, runs), in_table)], [])
     if format != "table":
         sys.stderr.write(f"{count}\n")
 
@@ -153,28 +148,7 @@ def _order(value: Any) -> tuple[int, Any]:
     return 2, [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts)]
 
 
-# -- which columns, and what stands beside them -----------------------------------------------------------------------
-
-
-def _results(runs: pd.DataFrame) -> list[str]:
-    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
-    primary = runs["primary"].dropna().unique().tolist()
-    names = [metrics.join(part, metric) for metric in primary for part in ("test", "val")]
-    results = [*(f"metrics.{name}" for name in names), "metrics.test_loss", "timing.seconds"]
-    return [name for name in dict.fromkeys(results) if name in runs and runs[name].notna().any()]
-
-
-def _usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
-
-    A terminal that is too narrow drops the last ones.
-    """
-    from fitbench.analysis.groups import default_keys
-
-    varies = varying(chosen)
-    keys = [name for name in default_keys(chosen) if name in varies]
-    study = ["study"] if chosen["study"].nunique() > 1 else []
-    return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
+# -- what stands beside them -----------------------------------------------------------------------------------------
 
 
 def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -> str:
@@ -183,9 +157,9 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     same = [
-        f"{short_name(list(frame), name)} {shortened(_cell(name, first[name], None), CELLS[0])}"
+        f"{short_name(list(frame), name)} {shortened(cell(name, first[name], None), CELLS[0])}"
         for name in ("study", *configuration(frame))
-        if name not in printed and chosen[name].nunique(dropna=False) == 1 and not _missing(first[name])
+        if name not in printed and chosen[name].nunique(dropna=False) == 1 and not is_missing(first[name])
     ]
     return f"The same in all {len(chosen):,} runs: {', '.join(same)}" if same else ""
 
@@ -200,93 +174,6 @@ def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
     by_state = ", ".join(f"{states[state.value]:,} {state.value}" for state in State if states[state.value])
     left_out = len(frame.attrs["left_out"])
     return text + (f": {by_state}" if by_state else "") + (f"; {left_out:,} left out" if left_out else "")
-
-
-# -- values as text ---------------------------------------------------------------------------------------------------
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value  # noqa: PLR0124 - NaN and NaT differ from themselves
-
-
-def _cell(name: str, value: Any, quantity: Quantity | None) -> str:
-    """A value as people read it. `quantity` is what the column holds, None if that is no quantity."""
-    if _missing(value):
-        return "-"
-    if name == "age":
-        return _age(value)
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value)).lower()
-    if not isinstance(value, (int, float, np.number)):
-        return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
-    if quantity is not None:
-        return quantity_text(quantity, value)
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
-    return f"{value:.6g}"
-
-
-def _age(seconds: float) -> str:
-    """As 12 s, 5 min, 3 h or 2 d."""
-    for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= unit:
-            return f"{seconds / unit:.0f} {text}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def _plain(value: Any, quantity: Quantity | None) -> Any:
-    """A value in JSON's own types: counts without a point, times as result.json has them."""
-    if _missing(value):
-        return None
-    if isinstance(value, float):
-        is_count = value.is_integer() and (quantity is None or not quantity.digits)
-        return int(value) if is_count else value
-    return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _columns(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_people: bool) -> list[Column]:
-    """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time."""
-    quantities = quantities_of(frame)
-    columns = []
-    for place, name in enumerate(names):
-        values = runs[name].tolist()
-        is_number = runs[name].dtype.kind in "if"
-        columns.append(
-            Column(
-                clean(short_name(list(frame), name)),
-                [_cell(name, value, quantities.get(name)) for value in values] if for_people else [],
-                right=is_number,
-                spare=place or None,
-                key=not is_number,
-                values={} if for_people else {name: [_plain(value, quantities.get(name)) for value in values]},
-                styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
-            )
-        )
-    return columns
-
-
-def _narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
-    """The columns with run_ids and texts as short as it takes to have them all in a terminal."""
-    out = console()
-    if not out.is_terminal:
-        return columns
-    short = _short_run_ids(runs["run_id"].tolist())
-    if short and width(columns) > out.width:
-        columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
-    for most in CELLS:
-        if width(columns) > out.width:
-            columns = [
-                replace(column, cells=[shortened(cell, most) for cell in column.cells]) if column.key else column
-                for column in columns
-            ]
-    return columns
-
-
-def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
-    """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
-    ends = [re.search(r"[0-9a-f]{8}-s[0-9]+$", run_id) for run_id in run_ids]
-    short = [f"…{end[0]}" for end in ends if end]
-    return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None
 
 
 def _errors(runs: pd.DataFrame) -> list[Note]:

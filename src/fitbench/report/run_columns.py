@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fitbench.analysis.frame import short_name
 from fitbench.analysis.groups import text
+from fitbench.analysis.names import short_name
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about
 
