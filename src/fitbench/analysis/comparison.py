@@ -157,7 +157,7 @@ def compared(
     return Compared(
         metric=metric,
         keys=keys,
-        heads=[short_name(list(frame), key) for key in keys],
+        heads=[short_name(frame, key) for key in keys],
         groups=groups,
         comparisons=[None] * len(groups) if reference is None else against(groups, reference, metric),
         reference=reference,

@@ -125,9 +125,7 @@ def _tables_of_settings(a: Side, b: Side) -> list[Table]:
     mark = Note(" * no part of a run's identity: it should not change the result")
     marks = [] if all(map(is_identity, config)) else [mark]
     tables = [
-        Table(
-            "Configuration", setting_columns(config, a.config, b.config), [mark] * (not all(map(is_identity, config)))
-        ),
+        Table("Configuration", setting_columns(config, a.config, b.config), marks),
         Table("Environment", setting_columns(environment, a.environment, b.environment)),
     ]
     return [table for table in tables if table.columns[0].cells]

@@ -157,7 +157,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     same = [
-        f"{short_name(list(frame), name)} {shortened(cell(name, first[name], None), CELLS[0])}"
+        f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
         for name in ("study", *configuration(frame))
         if name not in printed and chosen[name].nunique(dropna=False) == 1 and not is_missing(first[name])
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from fitbench.errors import RequestError
 from fitbench.text import clean
@@ -32,8 +32,9 @@ def find_column(names: Sequence[str], name: str) -> str:
     raise RequestError(f"there is no column {name!r}; {clean(hint)}")
 
 
-def short_name(names: Sequence[str], name: str) -> str:
+def short_name(columns: Iterable[Hashable], name: str) -> str:
     """The shortest text by which `find_column` finds a column among these, as 'model' for model.name."""
+    names = list(map(str, columns))
     if name == "timing.seconds":
         return "duration"
     parts = name.split(".")

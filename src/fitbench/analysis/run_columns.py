@@ -60,9 +60,10 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
         return str(bool(value)).lower()
     if not isinstance(value, (int, float, np.number)):
         return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
+    value = float(value)
     if quantity is not None:
         return quantity_text(quantity, value)
-    if float(value).is_integer() and abs(value) < 1e15:
+    if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
     return f"{value:.6g}"
 
@@ -94,7 +95,7 @@ def columns_of(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], fo
         is_number = runs[name].dtype.kind in "if"
         columns.append(
             Column(
-                clean(short_name(list(frame), name)),
+                clean(short_name(frame, name)),
                 [cell(name, value, quantities.get(name)) for value in values] if for_people else [],
                 right=is_number,
                 spare=place or None,

@@ -37,15 +37,15 @@ def read_curves(frame: pd.DataFrame, left_out: LeftOut) -> list[Curve | None]:
     """The epochs of each run of a frame, None without any. A learning rate that does not change is left out."""
     epochs = histories(frame)
     left_out += epochs.attrs["left_out"][len(frame.attrs.get("left_out", [])) :]
-    names = [name for name in epochs if name not in NOT_SERIES]
-    curves = {}
+    names = [str(name) for name in epochs if name not in NOT_SERIES]
+    curves: dict[str, Curve] = {}
     for folder, rows in epochs.groupby("folder", sort=False):
         columns = {name: rows[name].to_numpy(float) for name in names}
-        curve = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+        curve: Curve = {name: values for name, values in columns.items() if np.isfinite(values).any()}
         if LEARNING_RATE in curve and np.ptp(curve[LEARNING_RATE]) == 0:
             del curve[LEARNING_RATE]
-        curves[folder] = {"epoch": rows["epoch"].to_numpy(int)} | curve
-    return [curves.get(folder) for folder in frame["folder"].tolist()]
+        curves[str(folder)] = {"epoch": rows["epoch"].to_numpy(int)} | curve
+    return [curves.get(str(folder)) for folder in frame["folder"].tolist()]
 
 
 def series(curves: Sequence[Curve | None], recorded: Recorded) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def run_columns(
         **{name: "cost" if quantity.metric is None else "metric" for name, quantity in recorded.items()},
         "finished_at": "time",
     }  # fmt: skip
-    labels = {name: OWN.get(name) or short_name(list(columns), name) for name in parts}
+    labels = {name: OWN.get(name) or short_name(columns, name) for name in parts}
     visible = {*ALWAYS, *chosen, *(name for name in IF_VARYING if len(set(columns[name])) > 1)}
     for name, quantity in recorded.items():
         if quantity.part == "test" or (quantity.part == "val" and quantity.metric in primary):
