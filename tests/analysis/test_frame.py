@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fitbench
-from fitbench.analysis.frame import column, configuration, histories, load_history, load_runs, say_left_out, varying
+from fitbench.analysis.frame import configuration, histories, load_history, load_runs, say_left_out, varying
 from fitbench.errors import RequestError
 from fitbench.record import reading
 from fitbench.record.claims import claim
@@ -608,54 +608,6 @@ def test_histories_of_a_part_of_the_runs(make_run, outputs):
     make_run("seed=1")
     frame = load_runs(outputs)
     assert histories(frame[frame["seed"] == 1])["seed"].unique().tolist() == [1]
-
-
-# -- names of columns -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def one(make_run, outputs) -> pd.DataFrame:
-    make_run()
-    return load_runs(outputs)
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("metrics.test_accuracy", "metrics.test_accuracy"),
-        ("test_accuracy", "metrics.test_accuracy"),
-        ("epochs", "metrics.epochs"),  # the metric, though training.epochs ends so too
-        ("seed", "seed"),
-        ("hidden", "model.hidden"),
-        ("model", "model.name"),
-        ("schedule", "optimizer.schedule.kind"),
-        ("early_stopping.monitor", "training.early_stopping.monitor"),
-        ("duration", "timing.seconds"),
-    ],
-)
-def test_a_column_is_found_by_what_people_call_it(one, name, meant):
-    assert column(one, name) == meant
-
-
-def test_a_name_that_fits_several_columns_is_refused_with_them(one):
-    with pytest.raises(RequestError, match=r"'name' fits 3 columns: data\.name, model\.name, optimizer\.name"):
-        column(one, "name")
-
-
-@pytest.mark.parametrize(
-    ("name", "nearest"),
-    [
-        ("test_acuracy", "metrics.test_accuracy"),
-        ("model.nam", "model.name"),
-        ("lerning_rate", "optimizer.learning_rate"),
-        ("hiden", "model.hidden"),
-    ],
-)
-def test_an_unknown_column_is_refused_with_the_nearest(one, name, nearest):
-    with pytest.raises(RequestError, match=rf"there is no column '{name}'; did you mean .*{nearest}"):
-        column(one, name)
-    with pytest.raises(RequestError, match="there are folder, study"):
-        column(one, "zzzzzzzzzz")
 
 
 # -- the package ------------------------------------------------------------------------------------------------------

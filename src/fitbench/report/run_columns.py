@@ -8,6 +8,7 @@ from typing import Any
 from fitbench.analysis.groups import text
 from fitbench.analysis.names import short_name
 from fitbench.quantities import Quantity
+from fitbench.record.reading import is_number
 from fitbench.report.measures import Recorded, about
 
 AXES = 10  # of the parallel coordinates at most
@@ -53,7 +54,7 @@ def _written(quantity: Quantity | None, part: str, values: list[Any]) -> dict[st
         return {**about(quantity), "values": values}
     if part == "time":
         return {"kind": "moment", "values": values}
-    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+    if all(value is None or is_number(value) for value in values):
         return {"kind": "number", "values": values}
     return {"kind": "text", "values": [None if value is None else text(value) for value in values]}
 
