@@ -235,9 +235,7 @@ def predict(
     run: Run,
     images: Annotated[
         list[str],
-        typer.Argument(
-            metavar="IMAGE", help="image files, folders, quoted globs, .npy .npz IDX arrays; - for paths on stdin"
-        ),
+        typer.Argument(metavar="IMAGE", help="image files, folders, .npy .npz arrays; - for paths on stdin"),
     ],
     prepare: Annotated[
         str | None,
@@ -245,7 +243,9 @@ def predict(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="the true classes: a CSV of paths and labels, or 'folder' for the names of the folders"),
+        typer.Option(
+            help="the true classes: a CSV with the columns path and label, or 'folder' for the names of the folders"
+        ),
     ] = None,
     confusion: Annotated[
         Path | None, typer.Option(help="with --labels: draw the confusion matrix into this .png file")
@@ -263,11 +263,12 @@ def predict(
 ) -> None:
     """Classify images: path, label, probability, and the next two classes of each image.
 
-    --prepare auto accepts dark digits on light ground and the reverse. It evens out
-    the lighting, removes noise and ruled lines, crops the digit, scales it into 20x20
-    pixels and centres it by its mass in 28x28 pixels, as MNIST was made. It is the
-    default for models of MNIST's digits, except for arrays that have the image size of
-    the model. Other models default to none. Models of colour images have no auto.
+    --prepare auto accepts dark digits on light ground and the reverse. It
+    evens out the lighting, removes noise, crops the digit, scales it into
+    20x20 pixels and centres it by its mass in 28x28 pixels, as MNIST was
+    made. It is the default for models of MNIST's digits, except for arrays
+    that have the image size of the model. Other models default to none.
+    Models of colour images have no auto.
     """
     from fitbench.inference.predict import Options
     from fitbench.inference.predict import predict as predict_images
@@ -308,16 +309,13 @@ def export(
     run: Run,
     format: Annotated[str, typer.Option(help="saved_model, onnx, litert or keras")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="a new folder")],
-    check: Annotated[
-        str, typer.Option(help="test: check on the test images; random: check on noise, if these are not here")
-    ] = "test",
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Export a model for another runtime, check it there on the test images, and add a self-contained predict.py."""
     from fitbench.inference.export import export as export_run
 
-    export_run(run, outputs, format, output, check, trust)
+    export_run(run, outputs, format, output, trust)
 
 
 @app.command(context_settings={"allow_extra_args": True})

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from fitbench.data.builtin import read_builtin
-from fitbench.inference.images import decode
+from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, prepare_image
 from fitbench.inference.reader import open_run
 from fitbench.record.reading import find_run

@@ -1,7 +1,7 @@
 """Fixtures: a typical run, LeNet-5 trained for a few epochs on digits that need no download, and a server."""
 
-import subprocess
-import sys
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,20 +24,33 @@ def trained(configure, tmp_path_factory) -> Path:
     return folder
 
 
+class Server:
+    """`fitbench serve` in a thread of this process."""
+
+    def __init__(self, service) -> None:
+        from fitbench.inference.serve import make_server
+        from fitbench.inference.server import make_app
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        self.server = make_server(make_app(service))
+        self.thread = threading.Thread(target=self.server.run, args=([listener],))
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+
+
 @pytest.fixture(scope="module")
-def serving() -> Iterator:
-    """Return a function that starts `fitbench serve` in a new process, and returns the process and its address."""
+def start_server() -> Iterator:
+    """Return a function that serves a `Service` until the tests of the module end."""
     started = []
 
-    def serve(*arguments: object) -> tuple[subprocess.Popen, str]:
-        command = [sys.executable, "-m", "fitbench", "serve", *map(str, arguments), "--port", "0"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        started.append(process)
-        address = process.stdout.readline().strip()
-        assert address, process.communicate()[1]
-        return process, address
+    def start(service) -> Server:
+        started.append(Server(service))
+        return started[-1]
 
-    yield serve
-    for process in started:
-        process.kill()
-        process.communicate()
+    yield start
+    for server in started:
+        server.stop()

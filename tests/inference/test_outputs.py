@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference import outputs
 from fitbench.inference.outputs import open_output
 from fitbench.inference.rows import columns
 
@@ -24,8 +26,8 @@ ROWS = [
 
 
 def write(path: Path | None, format: str | None = None, force: bool = False, rows=ROWS) -> None:
-    with open_output(format, path, NAMES, force) as output:
-        output.write(rows)
+    with open_output(format, path, NAMES, force) as write_rows:
+        write_rows(rows)
 
 
 def test_csv_is_readable_by_other_programs(tmp_path):
@@ -49,8 +51,8 @@ def test_json_has_one_object_per_line(tmp_path):
 
 
 def test_rows_reach_stdout_at_once(capfdbinary):
-    with open_output("json", None, NAMES, False) as output:
-        output.write(ROWS[:1])
+    with open_output("json", None, NAMES, False) as write_rows:
+        write_rows(ROWS[:1])
         assert json.loads(capfdbinary.readouterr().out) == ROWS[0]
 
 
@@ -60,8 +62,8 @@ def test_existing_file_is_only_replaced_with_force_and_only_by_a_complete_one(tm
     before = path.read_bytes()
     with pytest.raises(RequestError, match=r"x\.csv already exists; --force replaces it"):
         write(path)
-    with pytest.raises(KeyboardInterrupt), open_output(None, path, NAMES, True) as output:
-        output.write(ROWS[:1])
+    with pytest.raises(KeyboardInterrupt), open_output(None, path, NAMES, True) as write_rows:
+        write_rows(ROWS[:1])
         raise KeyboardInterrupt
     assert path.read_bytes() == before
     write(path, force=True, rows=ROWS[:1])
@@ -69,17 +71,18 @@ def test_existing_file_is_only_replaced_with_force_and_only_by_a_complete_one(tm
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_error_names_an_output_that_cannot_be_written(tmp_path):
-    with pytest.raises(FitbenchError, match=r"none/x\.csv: cannot be written \(no such file or directory\)"):
+def test_error_names_an_output_that_cannot_be_written(tmp_path, monkeypatch):
+    with pytest.raises(RequestError, match=r"-o .*none/x\.csv: its folder does not exist; create it"):
         write(tmp_path / "none" / "x.csv")
-    output = open_output(None, tmp_path / "x.csv", NAMES, False)
-    with (
-        Path("/dev/full").open("wb", buffering=0) as output.file,
-        pytest.raises(FitbenchError, match=r"x\.csv: cannot be written \(no space left on device\)"),
-        output,
-    ):
-        output.write(ROWS)
-    assert list(tmp_path.iterdir()) == []
+
+    @contextlib.contextmanager
+    def full(path: Path):
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            yield file
+
+    monkeypatch.setattr(outputs, "replacing", full)
+    with pytest.raises(FitbenchError, match=r"x\.csv: cannot be written \(no space left on device\)"):
+        write(tmp_path / "x.csv")
 
 
 @pytest.mark.parametrize("format", ["csv", "table"])
@@ -87,7 +90,7 @@ def test_error_names_stdout_if_it_cannot_be_written(format):
     program = (
         "from fitbench import cli; from fitbench.inference.outputs import open_output\n"
         "def app():\n"
-        f"    with open_output({format!r}, None, {NAMES!r}, False) as output: output.write({ROWS[:1]!r})\n"
+        f"    with open_output({format!r}, None, {NAMES!r}, False) as write: write({ROWS[:1]!r})\n"
         "cli.app = app; cli.main()"
     )
     with Path("/dev/full").open("wb") as full:

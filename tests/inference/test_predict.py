@@ -1,5 +1,4 @@
 import csv
-import errno
 import io
 import json
 import os
@@ -12,12 +11,10 @@ import pytest
 from PIL import Image
 
 from fitbench import cli
-from fitbench.charts import pictures
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
 from fitbench.inference.rows import classify
-from fitbench.inference.score import draw_matrix
 from fitbench.inference.sources import Batch
 from fitbench.record.reading import read_result
 
@@ -166,14 +163,16 @@ def test_table_has_the_first_rows_and_then_the_errors(call, digits, tmp_path):
 
 def test_confusion_is_drawn_without_unlabelled_images(call, digits, tmp_path):
     three, four = (sorted((digits / name).iterdir())[:5] for name in "34")
-    (tmp_path / "labels.csv").write_text("".join(f"{path},{path.parent.name}\n" for path in three + four[:2]))
+    (tmp_path / "labels.csv").write_text(
+        "path,label\n" + "".join(f"{path},{path.parent.name}\n" for path in three + four[:2])
+    )
     arguments = (*three, *four, "--labels", "labels.csv", "--confusion", "x.png")
     status, out, err = call(*arguments)
     assert status == 0
     assert "of 7 images" in out
     assert "3 images have no label" in err
     assert Image.open(tmp_path / "x.png").width > 300
-    (tmp_path / "labels.csv").write_text("other.png,3\n")
+    (tmp_path / "labels.csv").write_text("path,label\nother.png,3\n")
     status, _, err = call(*arguments, "--force")
     assert status == 1
     assert "none of the readable images has a label" in err
@@ -232,7 +231,7 @@ def test_rows_reach_stdout_while_paths_still_arrive(opened, digits, monkeypatch,
     ("arguments", "message"),
     [
         (["none.png"], "none.png: there is no such file or folder"),
-        (["../none/*.png"], r"../none/*.png: no file matches"),
+        (["none.png", "-o", "x.csv"], "none.png: there is no such file"),
         (["{digits}", "--prepare", "some"], "--prepare is 'some'; it must be auto or none"),
         (["{digits}", "--format", "xml"], "--format is 'xml'; it must be one of table, csv, json"),
         (["{digits}", "--format", "table", "-o", "x"], "--format table is for the terminal"),
@@ -242,8 +241,7 @@ def test_rows_reach_stdout_while_paths_still_arrive(opened, digits, monkeypatch,
         ),
         (["{digits}", "--confusion", "x.png"], "--confusion needs the name of a .png file, and --labels"),
         (["{digits}", "--labels", "folder", "--confusion", "x.pdf"], "--confusion needs the name of a .png file"),
-        (["{digits}", "-o", "/dev/null"], "-o /dev/null is not a file; omit -o to write to stdout"),
-        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is not a file"),
+        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is not a file; expected"),
         (["{digits}", "--labels", "none.csv"], "--labels is 'none.csv'; expected a CSV file"),
     ],
 )
@@ -270,15 +268,6 @@ def test_confusion_that_cannot_be_written_is_refused_before_images_are_read(call
     assert chart.read_bytes().startswith(b"\x89PNG")
 
 
-def test_error_while_drawing_the_confusion_names_the_file(monkeypatch):
-    def fails(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(pictures, "draw_confusion", fails)
-    with pytest.raises(FitbenchError, match=r"^x\.png: cannot be written \(no space left on device\)$"):
-        draw_matrix(np.eye(2, dtype=int), ["a", "b"], Path("x.png"), "")
-
-
 def test_run_that_cannot_be_used_changes_no_file(call, opened, digits, tmp_path, monkeypatch):
     assert call(digits / "3", "-o", "x.csv")[0] == 0
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -301,12 +290,11 @@ def test_empty_list_on_stdin_is_refused(call, tmp_path, monkeypatch):
 
 
 def test_wrong_request_is_refused_without_slow_libraries(trained, tmp_path):
-    command = [sys.executable, "-X", "importtime", "-m", "fitbench", "predict", str(trained)]
-    for arguments, status in ((["none.png"], 2), (["--help"], 0)):
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == status
-        imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
-        assert not imported & {"keras", "tensorflow", "jax", "pandas", "matplotlib", "scipy"}
+    command = [sys.executable, "-X", "importtime", "-m", "fitbench", "predict", str(trained), "none.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line}
+    assert not imported & {"keras", "tensorflow", "jax", "pandas", "matplotlib", "scipy"}
 
 
 def test_unfinished_run_is_refused(call, digits, tmp_path):

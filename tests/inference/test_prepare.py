@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from fitbench.data.image_files import fitted
 from fitbench.data.loading import load
-from fitbench.inference.images import decode
+from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, default_prepare, prepare_image, prepare_images
 
 SHAPE = (28, 28, 1)
@@ -128,31 +128,6 @@ def test_stroke_that_fills_its_crop_is_ink(noise):
     assert not result[:, [*range(10), *range(18, 28)]].any()
 
 
-@pytest.mark.parametrize("tilt", [0, 1.5])
-@pytest.mark.parametrize("margin", [0, 6])
-def test_box_of_a_form_is_removed(digits, margin, tilt):
-    for digit in digits:
-        image = Image.fromarray(photographed(enlarged(digit, (260, 260), 180, (44, 36)), slope=20))
-        ImageDraw.Draw(image).rectangle([margin, margin, 259 - margin, 259 - margin], outline=70, width=3)
-        if tilt:
-            image = image.rotate(tilt, Image.Resampling.BICUBIC, fillcolor=200)
-        assert similarity(auto(image), digit) > 0.75
-
-
-def test_small_box_around_the_digit_is_removed(digits):
-    for digit in digits:
-        image = Image.fromarray(photographed(enlarged(digit, (260, 260), 120, (70, 70)), slope=20))
-        ImageDraw.Draw(image).rounded_rectangle([45, 45, 214, 214], 12, outline=70, width=3)
-        assert similarity(auto(image), digit) > 0.75
-
-
-def test_line_that_crosses_the_digit_is_removed(digits):
-    for digit in digits:
-        pixels = photographed(enlarged(digit, (260, 260), 180, (44, 36)), slope=20)
-        pixels[180:183] = 70
-        assert similarity(auto(Image.fromarray(pixels)), digit) > 0.8
-
-
 def test_specks_are_removed(digits):
     for digit in digits:
         pixels = photographed(enlarged(digit), slope=20)
@@ -174,12 +149,6 @@ def test_strokes_of_a_fine_pen_are_widened():
 def test_image_without_ink_becomes_black(level, noise, size):
     grain = np.random.default_rng(0).normal(0, noise, size[::-1])
     assert not auto(Image.fromarray(np.clip(level + grain, 0, 255).astype(np.uint8))).any()
-
-
-def test_empty_box_of_a_form_becomes_black():
-    image = Image.new("L", (200, 200), 255)
-    ImageDraw.Draw(image).rectangle([5, 5, 194, 194], outline=0, width=3)
-    assert not auto(image).any()
 
 
 def test_any_pixels_give_an_image():

@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 import sys
 import zipfile
@@ -14,7 +13,6 @@ from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import configuration, open_run, open_runs
 from fitbench.record import reading
-from fitbench.record.folder import State, state_of
 
 
 @pytest.fixture
@@ -82,7 +80,10 @@ def test_reader_reproduces_the_recorded_predictions(trained):
 
 
 def test_unfinished_run_is_refused(copied):
-    (copied / "result.json").unlink()
+    (copied / "result.json").rename(copied / "pruned.json")
+    with pytest.raises(FitbenchError, match="the run is pruned; only a finished run has a model"):
+        open_run(copied)
+    (copied / "pruned.json").unlink()
     with pytest.raises(FitbenchError, match="the run is interrupted; only a finished run has a model"):
         open_run(copied)
 
@@ -90,6 +91,13 @@ def test_unfinished_run_is_refused(copied):
 def test_unknown_task_is_refused(copied):
     edit(copied / "result.json", lambda result: result.update(task="regresion"))
     with pytest.raises(FitbenchError, match=r"result\.json: there is no task 'regresion'; there are classification"):
+        open_run(copied)
+
+
+@pytest.mark.parametrize("classes", [None, []])
+def test_run_without_class_names_is_refused(copied, classes):
+    edit(copied / "result.json", lambda result: result["data"].update(classes=classes))
+    with pytest.raises((RequestError, FitbenchError), match=r"result\.json: .*classes"):
         open_run(copied)
 
 
@@ -143,17 +151,6 @@ def test_lambda_is_refused_and_not_called(save, marker):
     assert not marker.exists()
     open_run(folder, trust=True)
     assert marker.exists()
-
-
-def test_lambda_as_an_activation_is_refused_and_not_called(copied, marker):
-    from keras.src.utils.python_utils import func_dump
-
-    code = func_dump(lambda x: [__import__("pathlib").Path(__import__("os").environ["FITBENCH_MARKER"]).touch(), x][1])
-    activation = {"class_name": "__lambda__", "config": {"value": code}}
-    repack(copied / "model.keras", config=lambda data: layers(data, with_activation(activation)))
-    with pytest.raises(FitbenchError, match=r"needs __lambda__, .* add --trust"):
-        open_run(copied)
-    assert not marker.exists()
 
 
 def with_activation(activation: object) -> Callable[[list], None]:
@@ -216,16 +213,9 @@ def test_weights_in_another_file_are_not_read(copied, tmp_path):
         open_run(copied)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda data: data[: len(data) // 2], "Keras cannot load it"),
-        (lambda data: b"", "Keras cannot load it"),
-    ],
-)
-def test_damaged_weights_are_refused(copied, change, message):
-    repack(copied / "model.keras", weights=change)
-    with pytest.raises(FitbenchError, match=message):
+def test_damaged_weights_are_refused(copied):
+    repack(copied / "model.keras", weights=lambda data: data[: len(data) // 2])
+    with pytest.raises(FitbenchError, match="Keras cannot load it"):
         open_run(copied)
 
 
@@ -252,18 +242,6 @@ def test_configuration_file_is_never_instantiated(copied, tmp_path):
     assert open_run(copied).shape == (28, 28, 1)
     assert open_run(copied, trust=True).shape == (28, 28, 1)
     assert not marker.exists()
-
-
-def test_pickled_predictions_are_not_unpickled(copied, tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "marker"),)
-
-    np.savez(copied / "predictions.npz", labels=np.array([Evil()]), probabilities=np.zeros(1), data_sha256=np.array(""))
-    assert open_run(copied).run_id
-    with pytest.raises(FitbenchError, match=r"predictions\.npz: damaged"):
-        reading.read_predictions(copied, reading.read_result(copied))
-    assert not (tmp_path / "marker").exists()
 
 
 # -- trusted ----------------------------------------------------------------------------------------------------------
@@ -327,10 +305,3 @@ def test_own_function_of_plain_layers_needs_no_trust(mine, save):
     forget()
     assert open_run(folder).logits(np.zeros((3, 28, 28, 1), np.uint8)).shape == (3, 10)
     assert "mine" not in sys.modules
-
-
-def test_pruned_run_is_refused(copied):
-    (copied / "result.json").rename(copied / "pruned.json")
-    assert state_of(copied) is State.pruned
-    with pytest.raises(FitbenchError, match="the run is pruned; only a finished run has a model"):
-        open_run(copied)

@@ -51,22 +51,14 @@ IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
         (["a/deep/.."], ["a/deep/../10.PNG", "a/deep/../2.png", "a/deep/../deep/x.jpg"]),
         (["."], ["b.png", *IN_A, "b/1.tif"]),
         (["b.png", "a"], ["b.png", *IN_A]),
-        (["a/*.png"], ["a/2.png"]),
-        (["**/*.jpg"], ["a/deep/x.jpg", "a/loop/deep/x.jpg"]),
-        (["a/[0-9]*"], ["a/10.PNG", "a/2.png"]),
         (["notes.txt"], ["notes.txt"]),
         (["../" + "{parent}" + "/b.png"], ["../{parent}/b.png"]),
     ],
 )
-def test_files_folders_and_globs_are_listed_in_order(folder, arguments, expected):
+def test_files_and_folders_are_listed_in_order(folder, arguments, expected):
     arguments, expected = ([text.format(parent=folder.name) for text in texts] for texts in (arguments, expected))
     assert open_arrays(arguments, None) == {}
-    assert [path for path in names(*arguments) if not path.startswith("a/loop/loop")] == expected
-
-
-def test_file_whose_name_looks_like_a_glob_is_read(folder):
-    Image.new("L", (2, 2)).save("[a].png")
-    assert names("[a].png") == ["[a].png"]
+    assert names(*arguments) == expected
 
 
 def test_folder_with_several_links_is_listed_once(folder):
@@ -102,7 +94,6 @@ def test_empty_stdin_is_refused(folder, monkeypatch, content):
     [
         ("none.png", "none.png: there is no such file or folder"),
         ("a/../none", "a/../none: there is no such file or folder"),
-        ("*.jpg", r"\*.jpg: no file matches"),
         ("empty", "empty: no image in this folder; expected files with .bmp .gif"),
     ],
 )
@@ -128,7 +119,7 @@ def test_arrays_are_opened(folder):
     np.save("x.npy", np.zeros((5, 4, 4), np.uint8))
     arrays = open_arrays(["b.png", "x.npy", "a"], None)
     assert list(arrays) == ["x.npy"]
-    assert arrays["x.npy"].pixels.shape == (5, 4, 4, 1)
+    assert arrays["x.npy"].shape == (5, 4, 4, 1)
     (folder / "bad.npy").write_bytes(b"\x93NUMPY broken")
     with pytest.raises(DataError, match=r"^bad\.npy: damaged"):
         open_arrays(["b.png", "bad.npy"], None)
@@ -146,4 +137,4 @@ def test_batches_end_where_files_end_and_arrays_begin(folder):
         ["x.npy[4]"],
         ["b.png"],
     ]
-    assert all_batches[3].rows[0, 0, 0, 0] == 32
+    assert all_batches[3].pixels[0, 0, 0, 0] == 32

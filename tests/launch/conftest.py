@@ -3,8 +3,6 @@ import sys
 
 import pytest
 
-from .sweeps import start, wait_until_ended
-
 
 @pytest.fixture
 def process_state_restored(monkeypatch):
@@ -19,12 +17,3 @@ def process_state_restored(monkeypatch):
         handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
-
-
-@pytest.fixture(scope="session")
-def basic_sweep(tmp_path_factory):
-    """Return the study of the sweep of `sweeps`, trained in one process without interruption."""
-    outputs = tmp_path_factory.mktemp("basic") / "outputs"
-    status, counts, _, _ = wait_until_ended(start(outputs), outputs)
-    assert (status, counts["finished"], counts["failed"]) == (1, 4, 2)
-    return outputs / "default"

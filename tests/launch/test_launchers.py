@@ -1,9 +1,6 @@
-"""Launchers for several machines: Ray, launchers that fail, and launchers that are not installed."""
+"""Launchers for several machines: their cores, launchers that fail, and launchers that are not installed."""
 
 import os
-import re
-import shutil
-import signal
 import site
 import subprocess
 import sys
@@ -22,58 +19,9 @@ from fitbench.launch.cluster import threads_per_job, train_elsewhere
 from fitbench.launch.command import launch
 from fitbench.launch.sweep import run_sweep
 from fitbench.launch.sweep_job import Job
-from fitbench.record.claims import claim
-from fitbench.record.folder import State, folder_of, state_of
-from fitbench.record.history import append_history, read_history, write_history
+from fitbench.record.folder import folder_of
+from fitbench.record.history import append_history, write_history
 from fitbench.record.result import write_result
-
-from .recorded import holders, record
-from .sweeps import is_gone, start, wait_for, wait_until_ended
-
-RAY = ("hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2")
-QUIET = r"fitbench: |\[\d/6\] "  # the lines that stderr may have
-
-
-@pytest.mark.skipif(find_spec("hydra_plugins.hydra_ray_launcher") is None, reason="needs pip install 'fitbench[ray]'")
-def test_sweep_on_ray_that_is_resumed_has_the_results_of_an_undisturbed_one(basic_sweep, tmp_path):
-    outputs = tmp_path / "outputs"
-    study = outputs / "default"
-    finished, theirs = (
-        study / run.name for pattern in ("*-mlp*-s0", "*-softmax*-s1") for run in basic_sweep.glob(pattern)
-    )
-    shutil.copytree(basic_sweep / finished.name, finished)
-    stamp = (finished / "result.json").stat().st_mtime_ns
-    theirs.mkdir()
-    with claim(theirs):  # by this process
-        process = start(outputs, *RAY)
-        wait_for(lambda: holders(study), process)
-        workers = set(holders(study))
-        assert process.pid not in workers
-        process.terminate()
-        status, counts, _, err = wait_until_ended(process, outputs)
-        assert status == 128 + signal.SIGTERM
-        assert counts["skipped, finished before"] == counts["running elsewhere"] == 1
-        assert counts["interrupted"] >= 1
-        assert counts["in all"] == 6
-        assert err[-1] == "fitbench: interrupted; run the same command again to resume"
-        assert [line for line in err if not re.match(QUIET, line)] == []
-        wait_for(lambda: all(is_gone(pid) for pid in workers), None, 20)
-        assert not (theirs / "config.yaml").exists()
-    ended_before = {run for run in study.glob("*-s?") if (run / "result.json").exists()}
-
-    process = start(outputs, *RAY)
-    wait_for(lambda: any(read_history(run) for run in holders(study).values()), process)
-    os.kill(next(iter(holders(study))), signal.SIGKILL)  # Ray starts the run again
-    status, counts, failed, _ = wait_until_ended(process, outputs)
-    assert status == 1
-    assert (counts["finished"], counts["failed"]) == (4 - len(ended_before), 2)
-    assert counts["skipped, finished before"] == len(ended_before)
-    assert all("lenet5 takes images of 10x10 pixels or more" in line for line in failed)
-    assert (finished / "result.json").stat().st_mtime_ns == stamp
-    for folder in basic_sweep.glob("*-s?"):
-        assert state_of(study / folder.name) is state_of(folder)
-        if state_of(folder) is State.finished:
-            assert record(study / folder.name) == record(folder), folder.name
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from fitbench.config import Backend
 from fitbench.errors import FitbenchError
 from fitbench.launch import command
 from fitbench.launch.progress import SweepProgress
+from fitbench.launch.sweep import run_sweep
+from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.claims import claim
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
@@ -363,8 +365,8 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
     ]
 
 
-def test_study_with_the_time_in_its_name_is_one_study_for_all_workers(tmp_path, capsys):
-    jobs = ("data=digits", "model=softmax", "training.epochs=1", "seed=range(3)", "workers=2")
+def test_study_with_the_time_in_its_name_is_one_study_for_all_jobs(tmp_path, capsys):
+    jobs = ("data=digits", "model=softmax", "training.epochs=1", "seed=range(3)")
     assert launch(["-m", *jobs, f"outputs={tmp_path}", "study=at-${now:%H-%M-%S-%f}"]) == 0
     [study] = tmp_path.iterdir()
     assert summary(capsys.readouterr().out) == {"finished": 3, f"in all; results in {study}": 3}
@@ -372,6 +374,35 @@ def test_study_with_the_time_in_its_name_is_one_study_for_all_workers(tmp_path, 
 
 @pytest.mark.parametrize("mode", [("-m",), ()])
 def test_run_does_not_change_the_folder(mode, tmp_path):
-    with pytest.raises(FitbenchError, match=r"^hydra.job.chdir=true: .* \$\{run_dir:\}"):
+    with pytest.raises(FitbenchError, match=r"^hydra\.job\.chdir=true: .* \$\{run_dir:\}"):
         launch([*mode, *QUICK, "model=softmax", "hydra.job.chdir=true", f"outputs={tmp_path}"])
     assert not list(tmp_path.glob("*/*"))
+
+
+EXITING = """
+import sys
+
+def net(input_shape, outputs):
+    sys.exit(0)
+"""
+
+
+def test_run_whose_code_exits_has_failed_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "exiting.yaml").write_text("_target_: exiting.net\nname: exiting\n")
+    (tmp_path / "exiting.py").write_text(EXITING)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs failed; run the same command again to train them$"):
+        launch(["-m", "--config-dir", str(tmp_path / "conf"), *QUICK, "model=exiting,softmax", f"outputs={tmp_path}"])
+    [failed, finished] = folders_of(tmp_path / "default")
+    assert (state_of(failed), state_of(finished)) == (State.failed, State.finished)
+    assert "the code of the run called sys.exit(0)" in capsys.readouterr().out
+
+
+def test_forced_run_that_fails_before_it_begins_does_not_count_as_finished(grid, configure, tmp_path, capsys):
+    shutil.copytree(grid, tmp_path / "whole")
+    of_run = ("data=digits", "model=mlp", "seed=0", *GRID[4:], f"outputs={tmp_path}", "study=whole", "force=true")
+    job = Job.of([], configure(*of_run))
+    with pytest.raises(FitbenchError, match=r"^1 of 1 runs failed"):
+        run_sweep([job], lambda jobs, report: ((each, Failure("its worker was lost")) for each in jobs), print)
+    assert f"failed: {job.folder}: its worker was lost\n" in capsys.readouterr().out

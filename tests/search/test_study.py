@@ -745,3 +745,22 @@ def test_trial_waits_for_its_run_where_another_process_trains_it(search, monkeyp
     monkeypatch.setattr("fitbench.search.trial.time.sleep", wait)
     assert search(*SPACE, "search.trials=2").states() == ["finished"] * 2
     assert len(waited) == 2
+
+
+def test_trial_of_a_dead_process_can_be_failed_and_then_nobody_works_on_it(opened):
+    study, _ = opened(*SPACE)
+    pid = os.fork()
+    if pid == 0:
+        _turn = study.next()  # whose claim is held until it is collected
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    trial = study.trial_of(pid)
+    assert trial is not None
+    assert study.epochs_of(trial) == 0
+    study.fail(trial, "its worker was killed twice")
+    [ended] = study.trials()
+    assert (ended.state, ended.user_attrs["error"]) == (TrialState.FAIL, "its worker was killed twice")
+    turn = study.next()
+    assert turn is not None
+    with turn.claim:
+        assert turn.trial.number == 1

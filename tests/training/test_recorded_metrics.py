@@ -280,7 +280,8 @@ def test_finished_run_gains_what_a_run_trained_with_it_records(evaluated_run, se
 def test_evaluation_changes_nothing_else_of_the_result(evaluated_run):
     before, after, _ = evaluated_run
     changed = {key for key in after if after[key] != before[key]}
-    assert changed == {"metrics", "metric_info", "primary"}
+    assert changed == {"metrics", "metric_info", "primary", "code"}
+    assert list(after["code"]) == ["users_metrics"]
     assert {key: after["metrics"][key] for key in before["metrics"]} == before["metrics"]
 
 
@@ -345,6 +346,7 @@ def test_sweep_evaluates_finished_runs_and_trains_the_others(tmp_path, capsys):
 
 
 STOPS = """
+import os
 import keras
 
 class Stops(keras.callbacks.Callback):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from hydra.errors import InstantiationException
 
 from fitbench import metrics
 from fitbench.data.loading import load
@@ -457,6 +458,22 @@ def test_model_of_ones_own_that_ends_in_a_softmax_is_refused_before_it_trains(
     assert not (folder_of(configure(*options, f"outputs={tmp_path}")) / "history.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    "option", ["model._target_=failing_code.net", "+training.callbacks.x={_target_: failing_code.Callback}"]
+)
+def test_error_in_code_of_ones_own_is_a_failure_with_a_traceback(trained, configure, tmp_path, monkeypatch, option):
+    (tmp_path / "failing_code.py").write_text(
+        "import keras\n\ndef net(input_shape, outputs, pixel_range):\n    return int('five')\n\n"
+        "class Callback(keras.callbacks.Callback):\n    def __init__(self):\n        int('five')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    options = ("data=digits", "model=softmax", option)
+    with pytest.raises(InstantiationException, match="invalid literal for int"):
+        trained(*options, outputs=tmp_path)
+    folder = folder_of(configure(*options, f"outputs={tmp_path}"))
+    assert "in net\n" in (text := (folder / "error.txt").read_text()) or "in __init__\n" in text
+
+
 def test_convnet_learns_in_the_few_steps_of_a_small_data_set(trained):
     _, result = trained(
         "data=digits", "model=convnet", "model.filters=[8,16]", "training.epochs=8", "training.batch_size=64",
@@ -567,7 +584,7 @@ root = Path(sys.argv[1])
 y = np.arange(260) % 10
 x = (np.random.default_rng(0).integers(0, 20, (260, 28, 28, 1)) + 25 * y[:, None, None, None]).astype(np.uint8)
 np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
-for model in ("softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean"):
+for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
     small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
     epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
     overrides = ["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",

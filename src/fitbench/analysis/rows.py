@@ -23,6 +23,7 @@ from fitbench.config import NOT_IDENTITY
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import reading
+from fitbench.record.failure import error_line
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
 from fitbench.tasks import TASKS
@@ -34,7 +35,6 @@ DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.tes
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
 LAST = ("finished_at", "error")
 INFO = "metric_info"  # of a row, which is no column
-ERROR_BYTES = 65_536  # of error.txt that are read, from its end
 
 Row = dict[str, Any]
 
@@ -272,20 +272,3 @@ def _moment(text: str) -> datetime:
         return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     except (ValueError, OverflowError):
         raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None
-
-
-def error_line(folder: Path) -> str | None:
-    """The line of error.txt that says what failed: the first behind the last traceback, else the last line.
-
-    None where the file has gone, because the next attempt has begun.
-    """
-    try:
-        with (folder / "error.txt").open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
-            text = file.read().decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    messages = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
-    return (messages[0] if messages else lines[-1].strip()) if lines else "error.txt is empty"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
-from fitbench.analysis.rows import error_line
 from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.analysis.summary import metric_columns, print_result
 from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
+from fitbench.record.failure import error_line
 from fitbench.record.folder import State
 from fitbench.text import check_format, clean, console, describe, number, span
 

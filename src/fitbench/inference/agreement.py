@@ -1,4 +1,4 @@
-"""Compares an exported model with the original on the same images."""
+"""Compares an exported model with the original on the test images of the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,24 +19,11 @@ from fitbench.inference import run_exported
 from fitbench.inference.reader import Reader, configuration
 from fitbench.text import clean
 
+if TYPE_CHECKING:
+    from fitbench.data.dataset import Dataset
+
 TOLERANCE = 1e-4
-RANDOM_IMAGES = 1000
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # both models run on the CPU, because a GPU rounds differently
-
-
-@dataclass(frozen=True)
-class Images:
-    """The images that an exported model is checked on.
-
-    Attributes:
-        pixels: uint8 [N, height, width, channels].
-        labels: int [N], or None.
-        description: how messages describe the images.
-    """
-
-    pixels: Any
-    labels: np.ndarray | None
-    description: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +36,7 @@ class Agreement:
         logits: the largest difference of a logit, divided by the largest logit of its image if that exceeds 1.
         probabilities: the largest difference of a probability.
         classified_differently: the number of images with another predicted class.
-        value: the run's primary metric of the exported model; None without labels, and for a user's metric.
+        value: the run's primary metric of the exported model; None for a user's metric.
     """
 
     images: int
@@ -65,95 +52,84 @@ class Agreement:
         return self.logits <= TOLERANCE and self.probabilities <= TOLERANCE
 
 
-def test_images(result: dict[str, Any], folder: Path) -> Images:
-    """Load the test images of a run.
+def load_data(result: dict[str, Any], folder: Path) -> Dataset:
+    """Load the data of a run.
 
     Raises:
         FitbenchError: they are not here, or are not those of the run.
     """
     from fitbench.data.loading import load
 
-    recorded = result["data"]["sha256"]
-    alternative = "--check random checks on random images instead"
-    config = configuration(result, folder)
+    advice = "an export is checked on the test images of the run"
     try:
-        data = load(config.data)
+        data = load(configuration(result, folder).data)
     except (DataError, RequestError) as error:
-        listing = "fitbench data lists the data sets that are here"
-        raise FitbenchError(f"{str(error).splitlines()[0]}\n{listing}; {alternative}") from error
-    if data.sha256 != recorded:
-        raise FitbenchError(
-            f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with {recorded:.8}; "
-            f"{alternative}"
-        )
-    return Images(data.x_test, data.y_test, f"all {len(data.y_test):,} test images of {clean(data.name)}")
+        raise FitbenchError(f"{str(error).splitlines()[0]}\n{advice}, which must be here") from error
+    if data.sha256 != (recorded := result["data"]["sha256"]):
+        text = f"these data have SHA-256 {data.sha256[:8]}, the run was tested with {recorded:.8}"
+        raise FitbenchError(f"{data.source}: {text}; {advice}")
+    return data
 
 
-def random_images(shape: tuple[int, int, int]) -> Images:
-    """Generate noise of varying brightness and contrast, always the same."""
-    random = np.random.default_rng(0)
-    low, high = np.sort(random.integers(0, 256, (2, RANDOM_IMAGES, 1, 1, 1)), axis=0)
-    pixels = np.rint(low + random.random((RANDOM_IMAGES, *shape)) * (high - low)).astype(np.uint8)
-    return Images(pixels, None, f"{RANDOM_IMAGES:,} images of noise")
-
-
-def check(reader: Reader, images: Images, folder: Path, forbidden: Sequence[str]) -> Agreement:
+def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str]) -> Agreement:
     """Run the exported model in `folder` in a new process, in which some modules cannot be imported, and compare.
 
     Raises:
         FitbenchError: the exported model cannot be run or does not agree with the original, or the outputs of the
             original are not finite.
     """
-    count, size = images.pixels.shape[0], reader.batch_size
-    with tempfile.TemporaryDirectory(prefix="fitbench-") as name:
-        pixels_path, logits_path = Path(name) / "images.npy", Path(name) / "logits.npy"
-        pixels = np.lib.format.open_memmap(pixels_path, "w+", np.uint8, (count, *reader.shape))
-        original = np.empty((count, len(reader.classes)), np.float32)
-        for start in range(0, count, size):
-            batch = slice(start, start + size)
-            pixels[batch] = images.pixels[batch]
-            original[batch] = reader.logits(pixels[batch])
-        pixels.flush()
-        if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
-            raise FitbenchError(
-                f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of "
-                f"{images.description}; an export cannot be checked against it"
-            )
-        _run(folder, pixels_path, logits_path, str(size), *forbidden)
-        exported = np.load(logits_path, allow_pickle=False)
+    description = f"all {len(data.y_test):,} test images of {clean(data.name)}"
+    original = reader.logits(data.x_test)
+    if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
+        raise FitbenchError(
+            f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of {description}; "
+            "an export cannot be checked against it"
+        )
+    exported = _run(folder, data.x_test, reader.batch_size, forbidden)
     if exported.shape != original.shape:
         raise FitbenchError(f"the exported model gives outputs of {exported.shape}; expected {original.shape}")
-    agreement = compare(reader, images, original, exported)
+    agreement = compare(reader, description, data.y_test, original, exported)
     if not agreement.passed:
         raise FitbenchError(
-            f"{reader.run_id}: the exported model does not agree with the original on {images.description}: "
-            f"probabilities differ by {agreement.probabilities:.1e}, logits by {agreement.logits:.1e}; allowed is "
-            f"{TOLERANCE:.0e}. Nothing was written; --format saved_model reproduces rounding inside the model"
+            f"{reader.run_id}: the exported model does not agree with the original on {description}: probabilities "
+            f"differ by {agreement.probabilities:.1e}, logits by {agreement.logits:.1e}; allowed is {TOLERANCE:.0e}. "
+            "Nothing was written; --format saved_model reproduces rounding inside the model"
         )
     return agreement
 
 
-def _run(*arguments: str | Path) -> None:
-    # -P: import no files beside the program; -B: write no __pycache__ into the folder
-    command = [sys.executable, "-P", "-B", run_exported.__file__, *map(str, arguments)]
-    environment = {**os.environ, **NO_GPU}
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise FitbenchError(f"the exported model cannot be run: {clean(lines[-1]):.300}")
+def _run(folder: Path, images: Any, size: int, forbidden: Sequence[str]) -> np.ndarray:
+    """Compute logits, float32 [N, classes], in a new process, `size` images at a time."""
+    with tempfile.TemporaryDirectory(prefix="fitbench-") as name:
+        pixels_path, logits_path = f"{name}/images.npy", f"{name}/logits.npy"
+        pixels = np.lib.format.open_memmap(pixels_path, "w+", np.uint8, images.shape)
+        for start in range(0, len(images), size):
+            pixels[start : start + size] = images[start : start + size]
+        pixels.flush()
+        # -P: import no files beside the program; -B: write no __pycache__ into the folder
+        command = [sys.executable, "-P", "-B", run_exported.__file__, str(folder), pixels_path, logits_path, str(size)]
+        environment = {**os.environ, **NO_GPU}
+        done = subprocess.run(
+            [*command, *forbidden], capture_output=True, text=True, errors="replace", check=False, env=environment
+        )
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise FitbenchError(f"the exported model cannot be run: {clean(lines[-1]):.300}")
+        return np.load(logits_path, allow_pickle=False)
 
 
-def compare(reader: Reader, images: Images, original: np.ndarray, exported: np.ndarray) -> Agreement:
-    """Compare the logits of two models for the images, float32 [N, classes]."""
+def compare(
+    reader: Reader, description: str, labels: np.ndarray, original: np.ndarray, exported: np.ndarray
+) -> Agreement:
+    """Compare the logits of two models, float32 [N, classes], for images with labels, int [N]."""
     scale = np.maximum(np.abs(original).max(axis=1, keepdims=True), 1)
     probabilities = reader.recorded(exported)
-    metric = metrics.supplied(reader.result["primary"])
-    value = None
-    if images.labels is not None and metric is not None and metric.score is not None:
-        value = reader.task.score([metric], images.labels, probabilities)[metric.name]
+    metric, value = metrics.supplied(reader.result["primary"]), None
+    if metric is not None and metric.score is not None:
+        value = reader.task.score([metric], labels, probabilities)[metric.name]
     return Agreement(
         len(original),
-        images.description,
+        description,
         float((np.abs(exported - original) / scale).max()),
         float(np.abs(probabilities - reader.recorded(original)).max()),
         int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),

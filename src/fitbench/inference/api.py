@@ -1,8 +1,8 @@
-"""The schemas of the JSON API for OpenAPI: requests, responses and errors."""
+"""The schemas of the JSON API: requests, responses and errors. FastAPI makes openapi.json of them."""
 
-from typing import Any
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fitbench.inference.prepare import Prepare
 
@@ -19,6 +19,27 @@ class PredictQuery(BaseModel):
         "must have the model's shape. Default: auto for files if the model was trained on MNIST, otherwise none",
     )
     seen: bool = Field(False, description="also return the pixels that the model saw")
+
+
+Item = TypeVar("Item")
+List = Annotated[list[Item], Field(fail_fast=True)]  # one error is enough, and a large body could have millions
+Level = Annotated[int, Field(ge=0, le=255)]
+Pixel = Annotated[Level | List[Level], Field(union_mode="left_to_right")]
+
+
+class Arrays(BaseModel):
+    """The body of /predict as JSON: an image or several. An image has rows of pixels; a pixel may be a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: List[List[Pixel]] | None = None
+    images: Annotated[List[List[List[Pixel]]], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if (self.image is None) == (self.images is None):
+            raise ValueError('expected {"image": rows of numbers} or {"images": [one or more such images]}')
+        return self
 
 
 class Prediction(BaseModel):
@@ -87,39 +108,21 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "malformed JSON or form"},
     404: {"model": Problem, "description": "no such model; the error lists the models"},
+    411: {"model": Problem, "description": "the request has no Content-Length"},
     413: {"model": Problem, "description": "the request exceeds the limits that /models gives"},
     415: {"model": Problem, "description": "unsupported content type"},
     422: {"model": Problem, "description": "an image cannot be read, an array is invalid, or a parameter is unknown"},
     503: {"description": "too many connections; the body is plain text"},
 }
-FILE = {"type": "string", "format": "binary"}
+# FastAPI cannot derive the body, because it has one of three types.
 BODY = {
     "required": True,
     "content": {
-        "multipart/form-data": {
-            "schema": {"type": "object", "additionalProperties": {"type": "array", "items": FILE}},
-            "example": "curl -F image=@seven.png -F image=@two.jpg http://127.0.0.1:8000/predict",
-        },
+        "multipart/form-data": {"example": "curl -F image=@seven.png -F image=@two.jpg http://127.0.0.1:8000/predict"},
         "application/json": {
-            "schema": {"type": "object", "properties": {"image": {"type": "array"}, "images": {"type": "array"}}},
+            "schema": Arrays.model_json_schema(),
             "example": {"image": [[0, 0, 0, 84], [0, 0, 185, 159], [0, 38, 254, 109], [0, 57, 137, 39]]},
         },
-        "image/*": {"schema": FILE, "example": "curl -H 'Content-Type: image/png' --data-binary @seven.png ..."},
+        "image/*": {"example": "curl -H 'Content-Type: image/png' --data-binary @seven.png ..."},
     },
 }
-SEVEN = {
-    "image": "seven.png",
-    "model": "mnist-lenet5-adam-7ba5fe16-s0",
-    "label": "7",
-    "probability": 0.9999,
-    "probabilities": {"0": 0.0, "1": 0.0001, "7": 0.9999},
-}
-PREDICT_RESPONSE = {"content": {"application/json": {"example": {"predictions": [SEVEN]}}}}
-PREDICT = """Classify images: files of a form, one file as the whole body, or arrays of numbers as JSON.
-
-A file is PNG, JPEG, BMP, TIFF, GIF or WebP, of any size within the limits. The JSON is {"image": array} or
-{"images": [array, ...]}. An array has rows of pixels from 0 (black) to 255; a pixel of a colour image is
-[red, green, blue]. It must have the shape that /models gives and, for digits, be light on dark. If one image of a
-request cannot be read, the whole request is refused.
-
-The array in the example has only 4 x 4 pixels. A model of another shape accepts it only with ?prepare=auto."""

@@ -1,77 +1,51 @@
-"""Reads images from array files: .npy, .npz and IDX, memory-mapped where possible."""
+"""Reads images from array files, .npy and .npz, memory-mapped where possible."""
 
 from __future__ import annotations
 
-import gzip
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.files import map_member, read_idx
+from fitbench.data.files import map_member
+from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean
 
-NUMPY_SUFFIXES = (".npy", ".npz")
-GZIP_MAGIC, IDX_MAGIC = b"\x1f\x8b", b"\0\0\x08"  # the first bytes of the files
+SUFFIXES = (".npy", ".npz")
 _ERRORS = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
-@dataclass(frozen=True, eq=False)
-class ArrayFile:
-    """The images of an array file.
-
-    Attributes:
-        name: the path of the file.
-        pixels: uint8 [N, height, width, channels].
-    """
-
-    name: str
-    pixels: np.ndarray
-
-
-def is_array_file(path: Path) -> bool:
-    """Whether a file is an array file: by its suffix .npy or .npz, or by the first bytes of IDX, also gzipped."""
-    if path.suffix.lower() in NUMPY_SUFFIXES:
-        return True
-    try:
-        return path.is_file() and _head(path)[:3] == IDX_MAGIC
-    except (OSError, EOFError, zlib.error):
-        return False
-
-
-def read_images(name: str, array_name: str | None) -> ArrayFile:
-    """Read the images of an array file.
+def read_images(path: Path, array_name: str | None, max_value: float | None = None) -> np.ndarray:
+    """Read the images of an array file: uint8 [N, height, width, channels].
 
     Args:
-        name: the path of an array file.
+        path: a file whose suffix is one of `SUFFIXES`.
         array_name: the array of an .npz. By default x_test, or the only array.
+        max_value: the value of white, to which the pixels are scaled from any dtype. None: they must be uint8.
 
     Raises:
         DataError: the file is damaged, or its array does not hold images; the message names the file.
         RequestError: there is no array of this name, or there are several arrays.
     """
-    path = Path(name)
     try:
-        if path.suffix.lower() not in NUMPY_SUFFIXES:
-            array = read_idx(path, _head(path)[3])
-        else:
-            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-            array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
     except _ERRORS as error:
         raise DataError(f"{clean(path)}: damaged, or not an array of plain numbers ({clean(error)})") from error
     if array.ndim == 2:
         array = array[np.newaxis]
     if array.ndim == 3:
         array = array[..., np.newaxis]
+    if max_value is not None:
+        array = as_bytes(array, max_value, clean(path))
     if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape[1:] or array.shape[3] > 4:
         raise DataError(
-            f"{clean(name)}: an array of {array.dtype} {array.shape}; expected images of uint8, [N, height, width] or "
+            f"{clean(path)}: an array of {array.dtype} {array.shape}; expected images of uint8, [N, height, width] or "
             "[N, height, width, channels]"
         )
-    return ArrayFile(name, array)
+    return array
 
 
 def _read_member(path: Path, archive: np.lib.npyio.NpzFile, array_name: str | None) -> np.ndarray:
@@ -84,14 +58,3 @@ def _read_member(path: Path, archive: np.lib.npyio.NpzFile, array_name: str | No
             raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
         mapped = map_member(path, members, f"{key}.npy")
         return archive[key] if mapped is None else mapped
-
-
-def _head(path: Path) -> bytes:
-    """Read the first 4 bytes of a file, unpacked if it is gzipped."""
-    with path.open("rb") as file:
-        head = file.read(4)
-        if head[:2] != GZIP_MAGIC:
-            return head
-        file.seek(0)
-        with gzip.open(file) as unpacked:
-            return unpacked.read(4)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Receive
 
-from fitbench.inference.api import RequestLimits
+from fitbench.inference.api import Arrays, RequestLimits
 from fitbench.text import clean
 
 # The name of an image in responses, and its file or its pixels, uint8 [height, width, 1 or 3].
@@ -24,12 +22,13 @@ async def read(request: Request, limits: RequestLimits) -> list[NamedImage]:
     """Read the images of a request in order, without decoding files.
 
     Raises:
-        HTTPException: 400, 413, 415 or 422.
+        HTTPException: 400, 411, 413, 415 or 422.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if int(request.headers.get("content-length", 0)) > limits.bytes:
-        raise _too_large(limits)
-    request = Request(request.scope, _counted(request.receive, limits))
+    if "content-length" not in request.headers:
+        raise HTTPException(411, "the request has no Content-Length", {"connection": "close"})
+    if int(request.headers["content-length"]) > limits.bytes:  # the server reads no more bytes than this
+        raise HTTPException(413, f"the request is larger than {limits.bytes:,} bytes", {"connection": "close"})
     if kind == "multipart/form-data":
         return await _files(request, limits)
     if kind == "application/json":
@@ -41,25 +40,6 @@ async def read(request: Request, limits: RequestLimits) -> list[NamedImage]:
         f"the content type is {kind!r:.80}; expected application/json, multipart/form-data, an image type such as "
         "image/png, or application/octet-stream",
     )
-
-
-def _counted(receive: Receive, limits: RequestLimits) -> Receive:
-    """Wrap `receive` so that a body that is too large raises HTTPException 413 while it arrives."""
-    count = 0
-
-    async def counted() -> Message:
-        nonlocal count
-        message = await receive()
-        count += len(message.get("body", b""))
-        if count > limits.bytes:
-            raise _too_large(limits)
-        return message
-
-    return counted
-
-
-def _too_large(limits: RequestLimits) -> HTTPException:
-    return HTTPException(413, f"the request is larger than {limits.bytes:,} bytes", {"connection": "close"})
 
 
 async def _files(request: Request, limits: RequestLimits) -> list[NamedImage]:
@@ -80,41 +60,28 @@ async def _files(request: Request, limits: RequestLimits) -> list[NamedImage]:
 
 def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
     try:
-        content = json.loads(body)
-    except RecursionError:
-        raise HTTPException(400, "the JSON is nested too deeply") from None
-    except ValueError as error:
-        raise HTTPException(400, f"not valid JSON: {clean(error)!s:.200}") from None
-    match content:
-        case {"image": rows, **others} if not others:
-            return [("image", _pixels(rows, "image"))]
-        case {"images": [_, *_] as images, **others} if not others:
-            if len(images) > limits.images:
-                text = f"images: {len(images):,} images; a request may have at most {limits.images:,}"
-                raise HTTPException(413, text)
-            return [(name := f"images[{i}]", _pixels(rows, name)) for i, rows in enumerate(images)]
-    text = 'expected {"image": rows of numbers} or {"images": [one or more such images]}, without other keys'
-    raise HTTPException(422, text)
+        content = Arrays.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in Arrays.model_fields)
+        status = 400 if first["type"] == "json_invalid" else 422
+        raise HTTPException(status, f"{place or 'the body'}: {clean(first['msg']):.200}; /docs has examples") from None
+    if content.image is not None:
+        return [("image", _pixels(content.image, "image"))]
+    images = content.images or []
+    if len(images) > limits.images:
+        raise HTTPException(413, f"{len(images):,} images; a request may have at most {limits.images:,}")
+    return [(name := f"images[{i}]", _pixels(rows, name)) for i, rows in enumerate(images)]
 
 
-def _pixels(rows: Any, name: str) -> np.ndarray:
-    """Convert nested lists of whole numbers from 0 to 255 to pixels, uint8 [height, width, 1 or 3].
-
-    The types are checked in an array of Python objects, because np.array(rows) accepts strings as numbers, and takes
-    the memory of the longest string per element.
-    """
+def _pixels(rows: list, name: str) -> np.ndarray:
+    """Convert nested lists of numbers from 0 to 255 to pixels, uint8 [height, width, 1 or 3]."""
     try:
-        objects = np.array(rows, object)
-        numbers = objects.ndim in (2, 3) and set(map(type, objects.flat)) <= {int, float}
-        values = objects.astype(np.float64) if numbers else np.empty(0)
-    except (ValueError, OverflowError):
-        values = np.empty(0)
-    pixels = values[..., np.newaxis] if values.ndim == 2 else values
-    is_image = pixels.ndim == 3 and pixels.shape[2] in (1, 3) and pixels.size > 0
-    if not is_image or not ((pixels >= 0) & (pixels <= 255) & (pixels == np.rint(pixels))).all():
-        raise HTTPException(
-            422,
-            f"{name}: expected whole numbers from 0 to 255 in rows of equal length, [height][width], or "
-            "[height][width][channels] with 1 or 3 channels",
-        )
-    return pixels.astype(np.uint8)
+        pixels: np.ndarray = np.array(rows, np.uint8)
+    except ValueError:
+        pixels = np.empty(0)
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or not pixels.size:
+        expected = "rows of equal length, [height][width], or [height][width][channels] with 1 or 3 channels"
+        raise HTTPException(422, f"{name}: expected {expected}")
+    return pixels

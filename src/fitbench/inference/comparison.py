@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fitbench.analysis.statistics import Interval, wilson
-from fitbench.metrics import Metric
+from fitbench.metrics import Metric, join
 from fitbench.text import clean, number, span
 
 
 def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric) -> dict[str, Any] | None:
-    """Return the run's own test value of a metric and the difference from it, for the JSON output.
+    """Return the run's own test value of a metric and the difference from it.
 
     A metric that is a proportion of the examples has intervals.
 
@@ -24,37 +24,29 @@ def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric
     Returns:
         None if the run or the evaluation has no value, or if both are of the same images.
     """
-    own, data = result["data"], record["data"]
-    recorded, value = result["metrics"].get(f"test_{metric.name}"), record["metrics"][metric.name]
-    if recorded is None or value is None or _is_own_test(result, record):
+    own, data, key = result["data"], record["data"], join("test", metric.name)
+    recorded, value = result["metrics"].get(key), record["metrics"][metric.name]
+    is_own_test = (data["sha256"], data["part"]) == (own["sha256"], "test")
+    if recorded is None or value is None or is_own_test:
         return None
-    compared = {f"test_{metric.name}": recorded, "difference": value - recorded}
+    compared = {key: recorded, "difference": value - recorded}
     if metric.proportion and own["test"]:
         own_correct = round(recorded * own["test"])
         _, interval = difference(round(value * data["count"]), data["count"], own_correct, own["test"])
-        compared[f"test_{metric.name}_interval"] = list(wilson(own_correct, own["test"]))
-        compared["difference_interval"] = list(interval)
+        compared |= {f"{key}_interval": list(wilson(own_correct, own["test"])), "difference_interval": list(interval)}
     return compared
 
 
-def describe(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric) -> list[str]:
+def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Metric) -> list[str]:
     """Describe what `compare` returns in lines of text."""
-    if _is_own_test(result, record):
-        return ["these are the run's own test images"]
-    own, compared = result["data"], compare(result, record, metric)
-    if compared is None:
-        return []
-    text = f"{metric.label} {number(compared[f'test_{metric.name}'], metric.digits)}"
+    own, key = result["data"], join("test", metric.name)
+    text = f"{metric.label} {number(compared[key], metric.digits)}"
     change = f"difference {compared['difference']:+.{metric.digits}f}"
     if interval := compared.get("difference_interval"):
-        text += f", 95% interval {span(compared[f'test_{metric.name}_interval'], metric.digits)}"
+        text += f", 95% interval {span(compared[f'{key}_interval'], metric.digits)}"
         significance = "not significant" if interval[0] <= 0 <= interval[1] else "significant"
         change += f", 95% interval {interval[0]:+.4f} to {interval[1]:+.4f}: {significance}"
     return [f"on its own {own['test']:,} test images ({clean(own['name'])}): {text}", change]
-
-
-def _is_own_test(result: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    return (record["data"]["sha256"], record["data"]["part"]) == (result["data"]["sha256"], "test")
 
 
 def difference(correct: int, images: int, other_correct: int, other_images: int) -> tuple[float, Interval]:

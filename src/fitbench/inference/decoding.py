@@ -1,34 +1,43 @@
-"""Decodes batches of images in threads, a few batches ahead of the one that the model computes.
+"""Decodes untrusted images: only of known formats, and not larger than the memory allows.
 
-Pillow releases Python's lock while it decodes, and TensorFlow while it computes.
+Batches are decoded in threads, a few batches ahead of the one that the model computes. Pillow releases Python's lock
+while it decodes, and TensorFlow while it computes.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from fitbench.data.image_files import THREADS, displayed, fitted
+from fitbench.data.image_files import IMAGE_ERRORS, IMAGE_FORMATS, THREADS, displayed, fitted, why_unreadable
 from fitbench.errors import DataError
-from fitbench.inference.arrays import ArrayFile
-from fitbench.inference.images import decode
-from fitbench.inference.prepare import Prepare, prepare_image, prepare_images
+from fitbench.inference.prepare import Prepare, Shape, prepare_image, prepare_images
 from fitbench.inference.sources import Batch
 from fitbench.text import clean
 
+MAX_PIXELS = 100_000_000  # an A3 page at 600 dots per inch has 70 million
 BATCHES_AHEAD = 2  # batches that are decoded while the model computes
 TASK_IMAGES = 32  # images that a thread decodes at a time
 
-Shape = tuple[int, int, int]
+# Pillow warns about large images, which are limited here, and about invalid metadata, which are not used.
+warnings.filterwarnings("ignore", module=r"PIL\b")
+
 Decoded = tuple[np.ndarray, dict[int, str]]  # images, uint8 [N, height, width, channels]; error messages by position
 
 
 def decoded(
-    batches: Iterable[Batch], shape: Shape, choose_prepare: Callable[[ArrayFile | None], Prepare]
+    batches: Iterable[Batch],
+    shape: Shape,
+    choose_prepare: Callable[[np.ndarray | None], Prepare],
+    max_value: float | None = None,
 ) -> Generator[tuple[Batch, np.ndarray, dict[int, str]], None, None]:
     """Yield each batch in order with its images, uint8 [N, *shape], and error messages by position.
 
@@ -38,16 +47,18 @@ def decoded(
     Args:
         batches: the batches.
         shape: [height, width, channels] of the model's images.
-        choose_prepare: returns how to prepare the images of an array file, or image files for None.
+        choose_prepare: returns how to prepare the rows of an array, or image files for None.
+        max_value: the value of white in image files; see `image_files.displayed`.
     """
-    waiting: deque[tuple[Batch, list[Future[Decoded]]]] = deque()
+    waiting: deque[tuple[Batch, Iterator[Decoded]]] = deque()
     pool = ThreadPoolExecutor(THREADS)
     try:
         for batch in batches:
-            prepare = choose_prepare(batch.array)
-            content = batch.names if batch.array is None else batch.rows
+            prepare = choose_prepare(batch.pixels)
+            task = partial(decode_images, shape=shape, prepare=prepare, max_value=max_value)
+            content = batch.names if batch.pixels is None else batch.pixels
             pieces = [content[start : start + TASK_IMAGES] for start in range(0, len(content), TASK_IMAGES)]
-            waiting.append((batch, [pool.submit(decode_images, piece, shape, prepare) for piece in pieces]))
+            waiting.append((batch, pool.map(task, pieces)))
             if len(waiting) > BATCHES_AHEAD:
                 yield _finish(*waiting.popleft())
         while waiting:
@@ -56,21 +67,23 @@ def decoded(
         pool.shutdown(cancel_futures=True)
 
 
-def _finish(batch: Batch, tasks: Sequence[Future[Decoded]]) -> tuple[Batch, np.ndarray, dict[int, str]]:
-    results = [task.result() for task in tasks]
-    errors = {
-        number * TASK_IMAGES + i: text for number, (_, messages) in enumerate(results) for i, text in messages.items()
-    }
-    return batch, np.concatenate([images for images, _ in results]), errors
+def _finish(batch: Batch, pieces: Iterable[Decoded]) -> tuple[Batch, np.ndarray, dict[int, str]]:
+    images, errors = zip(*pieces, strict=True)
+    starts = range(0, len(batch.names), TASK_IMAGES)
+    texts = {start + i: text for start, piece in zip(starts, errors, strict=True) for i, text in piece.items()}
+    return batch, np.concatenate(images), texts
 
 
-def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Prepare) -> Decoded:
+def decode_images(
+    content: Sequence[str] | np.ndarray, shape: Shape, prepare: Prepare, max_value: float | None = None
+) -> Decoded:
     """Decode and prepare images for a model.
 
     Args:
         content: paths of image files, or images, uint8 [N, height, width, channels].
         shape: [height, width, channels] of the model's images.
         prepare: how to prepare the images.
+        max_value: the value of white in image files; see `image_files.displayed`.
 
     Returns:
         The images, uint8 [N, *shape], and error messages by position. The image of an error is black.
@@ -81,7 +94,7 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
     of_model_size = []  # these are prepared together, which is faster
     for i, item in enumerate(content):
         try:
-            image = decode(item, item) if isinstance(item, str) else _to_image(item)
+            image = decode(item, "image" if isinstance(item, np.ndarray) else item, max_value=max_value)
             if image.size == (shape[1], shape[0]):
                 images[i] = fitted(image, shape)
                 of_model_size.append(i)
@@ -95,5 +108,35 @@ def decode_images(content: Sequence[str] | np.ndarray, shape: Shape, prepare: Pr
     return images, errors
 
 
-def _to_image(pixels: np.ndarray) -> Image.Image:
-    return displayed(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+def decode(
+    source: str | Path | BinaryIO | np.ndarray,
+    name: str,
+    max_pixels: int = MAX_PIXELS,
+    max_value: float | None = None,
+) -> Image.Image:
+    """Decode an image as a viewer displays it: see `image_files.displayed`.
+
+    Args:
+        source: the path of a file, an open file, or pixels, uint8 [height, width, channels].
+        name: the name of the image in messages.
+        max_pixels: the largest number of pixels of a file. It is checked in the header, before memory is allocated.
+        max_value: the value of white in a file; see `image_files.displayed`.
+
+    Raises:
+        DataError: the file is not an image of a known format, or is damaged or too large; the message begins with the
+            name.
+    """
+    if isinstance(source, np.ndarray):
+        return displayed(Image.fromarray(source[..., 0] if source.shape[2] == 1 else source))
+    if isinstance(source, str | Path) and Path(source).exists() and not Path(source).is_file():
+        kind = "a folder that cannot be listed" if Path(source).is_dir() else "not a file"
+        raise DataError(f"{clean(name)}: {kind}")  # reading a pipe could wait for ever
+    try:
+        with Image.open(source, formats=IMAGE_FORMATS) as file:
+            if file.width * file.height > max_pixels:
+                raise ValueError(f"{file.width:,} x {file.height:,} pixels; at most {max_pixels:,} in all are read")
+            return displayed(file, max_value)
+    except Image.DecompressionBombError:  # raised before the size is known
+        raise DataError(f"{clean(name)}: not a readable image (more than {max_pixels:,} pixels)") from None
+    except IMAGE_ERRORS as error:
+        raise DataError(f"{clean(name)}: not a readable image ({clean(why_unreadable(error))})") from error

@@ -6,7 +6,6 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,25 +31,6 @@ if TYPE_CHECKING:
 PARTS = ("test", "train")
 
 
-@dataclass(frozen=True)
-class Part:
-    """One part of a data set, with the classes of a run.
-
-    Attributes:
-        data: the data set.
-        name: 'test' or 'train'.
-        images: uint8 [N, height, width, channels].
-        labels: int32 [N], positions in the classes of the run.
-        matched: how classes of the data set were matched with those of the run: by 'name' or by 'position'.
-    """
-
-    data: Dataset
-    name: str
-    images: Any
-    labels: np.ndarray
-    matched: str
-
-
 def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part: str, format: str, trust: bool) -> None:
     """Evaluate the model of a run on one part of a data set, and record and print the metrics of the run.
 
@@ -73,29 +53,29 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
     folder = reading.find_run(run, outputs)
     result = finished(folder)
-    config = configuration(result, folder)
-    data_config = _compose(data, overrides)
+    config, data_config = configuration(result, folder), _compose(data, overrides)
     from fitbench.data.loading import load
     from fitbench.training import backend
+    from fitbench.training.evaluate import predict
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
     with notice(True, f"reading {data_config.name}"):
-        chosen = _choose_part(load(data_config), part, result)
+        dataset = load(data_config)
+    images, labels = (dataset.x_test, dataset.y_test) if part == "test" else (dataset.x_train, dataset.y_train)
+    labels, matched = _match_classes(dataset, labels, result["data"]["classes"])
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
-    _check_shape(reader, chosen, data_config)
+    _check_shape(reader, images.shape[1:], dataset, data_config)
     metrics = _load_metrics(reader, config, trust)
-    with notice(True, f"reading {len(chosen.labels):,} images"):
-        logits, device = _logits(reader, chosen.images)
-    record = _record(reader, config, data_config, chosen, metrics, logits) | {"device": device}
-    path = _write(reader, record, chosen.labels, logits)
-    matrix = scores.confusion(chosen.labels, logits.argmax(axis=1), len(reader.classes))
-    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
-    if format == "json":
-        _print_json(reader, primary, record, path, matrix)
-    else:
-        _print(reader, metrics, primary, record, path, matrix)
+    with notice(True, f"reading {len(labels):,} images"), backend.on("auto") as device:
+        logits = predict(reader.model, images)
+    origin, measured = _origin(reader, dataset, data_config), _measure(reader, config, metrics, labels, logits)
+    record = {**origin, **measured, "device": device}
+    record["data"] |= {"part": part, "count": len(labels), "matched": matched}
+    path = _write(reader, record, labels, logits)
+    matrix = scores.confusion(labels, logits.argmax(axis=1), len(reader.classes))
+    _report(format, reader, metrics, record, path, matrix)
 
 
 def _compose(data: str, overrides: Sequence[str]) -> Data:
@@ -116,8 +96,8 @@ def _compose(data: str, overrides: Sequence[str]) -> Data:
         raise RequestError(explain(error)) from error
 
 
-def _choose_part(data: Dataset, name: str, result: dict[str, Any]) -> Part:
-    """Return a part of a data set, with labels as positions in the classes of the run.
+def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tuple[np.ndarray, str]:
+    """Return labels, int32 [N], as positions in the classes of the run, and whether they match by 'name' or 'position'.
 
     Classes are matched by name, in any order. If the names on one side are only the numbers 0, 1, 2, .., classes are
     matched by position, and a notice says so.
@@ -125,17 +105,15 @@ def _choose_part(data: Dataset, name: str, result: dict[str, Any]) -> Part:
     Raises:
         RequestError: the data set has other classes than the run.
     """
-    images, labels = (data.x_test, data.y_test) if name == "test" else (data.x_train, data.y_train)
-    own, theirs = tuple(result["data"]["classes"]), data.classes
+    theirs, numbers = data.classes, [str(i) for i in range(len(own))]
     if len(own) != len(theirs):
         raise RequestError(
             f"{data.source}: has {len(theirs)} classes ({_shorten(theirs)}); the run has {len(own)} ({_shorten(own)})"
         )
     if set(own) == set(theirs):
         positions = np.array([own.index(class_name) for class_name in theirs], np.int32)
-        return Part(data, name, images, positions[labels], "name")
-    numbers = tuple(map(str, range(len(own))))
-    if numbers not in (own, theirs):
+        return positions[labels], "name"
+    if numbers not in (list(own), list(theirs)):
         unknown = [class_name for class_name in theirs if class_name not in own]
         raise RequestError(
             f"{data.source}: its classes {_shorten(unknown)} are not classes of the run ({_shorten(own)}); rename them"
@@ -143,7 +121,7 @@ def _choose_part(data: Dataset, name: str, result: dict[str, Any]) -> Part:
     sys.stderr.write(
         f"fitbench: classes are matched by position: {data.name} has {_shorten(theirs)}; the run has {_shorten(own)}\n"
     )
-    return Part(data, name, images, labels, "position")
+    return labels, "position"
 
 
 def _shorten(names: Sequence[str]) -> str:
@@ -151,24 +129,14 @@ def _shorten(names: Sequence[str]) -> str:
     return ", ".join(map(clean, names[: 3 if more else 4])) + more
 
 
-def _check_shape(reader: Reader, part: Part, config: Data) -> None:
-    shape = part.images.shape[1:]
+def _check_shape(reader: Reader, shape: tuple[int, ...], data: Dataset, config: Data) -> None:
     if shape == reader.shape:
         return
     (height, width, channels), advice = reader.shape, ""
     if isinstance(config, ImageFolder):
         advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
-    sizes = ["x".join(map(str, sides)) for sides in (shape, reader.shape)]
-    raise RequestError(f"{part.data.source}: images are {sizes[0]}; the model of the run takes {sizes[1]}{advice}")
-
-
-def _logits(reader: Reader, images: Any) -> tuple[np.ndarray, str]:
-    """Compute the outputs of the model as training does, float32 [N, classes]. Also return the name of the device."""
-    from fitbench.training import backend
-    from fitbench.training.evaluate import predict
-
-    with backend.on("auto") as device:
-        return predict(reader.model, images), device
+    theirs, own = ("x".join(map(str, sides)) for sides in (shape, reader.shape))
+    raise RequestError(f"{data.source}: images are {theirs}; the model of the run takes {own}{advice}")
 
 
 def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metric]:
@@ -183,43 +151,46 @@ def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metr
 # -- the record -------------------------------------------------------------------------------------------------------
 
 
-def _record(
-    reader: Reader, config: Config, data_config: Data, part: Part, metrics: Mapping[str, Metric], logits: np.ndarray
-) -> dict[str, Any]:
-    """Return the content of the record, without the device."""
-    from fitbench.training import objective
+def _origin(reader: Reader, data: Dataset, config: Data) -> dict[str, Any]:
+    """Return what the record says of the run, the data and the program."""
     from fitbench.training.environment import git_state, versions
-    from fitbench.training.measures import Measures
 
-    data, count, training = part.data, len(part.labels), config.training
-    targets = objective.targets(part.labels, reader.task.outputs(reader.classes), training)
-    loss = float(objective.loss(training)(targets, logits))
-    measures = Measures(dict(metrics), reader.task, training.loss.value, None, get("loss"), None)
-    values = measures.score(metrics, part.labels, logits)
     return {
         "schema": evaluations.SCHEMA,
         "run_id": reader.run_id,
         "run_finished_at": reader.result["finished_at"],
         "data": {
             "name": data.name,
-            "source": data_config.source.value,
-            "path": getattr(data_config, "path", None),
+            "source": config.source.value,
+            "path": getattr(config, "path", None),
             "sha256": data.sha256,
-            "part": part.name,
-            "count": count,
             "classes": list(data.classes),
-            "matched": part.matched,
             "skipped": len(data.skipped),
         },
+        "versions": versions(backend_of(reader.result, reader.folder)),
+        "git": git_state(),
+        "evaluated_at": utc_now(),
+    }
+
+
+def _measure(
+    reader: Reader, config: Config, metrics: Mapping[str, Metric], labels: np.ndarray, logits: np.ndarray
+) -> dict[str, Any]:
+    """Return the loss and the metrics, and the 95% intervals of those that are proportions of the examples."""
+    from fitbench.training import objective
+    from fitbench.training.measures import Measures
+
+    targets = objective.targets(labels, reader.task.outputs(reader.classes), config.training)
+    loss = float(objective.loss(config.training)(targets, logits))
+    measures = Measures(dict(metrics), reader.task, config.training.loss.value, None, get("loss"), None)
+    values, count = measures.score(metrics, labels, logits), len(labels)
+    return {
         "metrics": {"loss": loss if math.isfinite(loss) else None, **values},
         **{
             f"{name}_interval": list(wilson(round(value * count), count))
             for name, value in values.items()
             if metrics[name].proportion and value is not None
         },
-        "versions": versions(config.backend),
-        "git": git_state(),
-        "evaluated_at": utc_now(),
     }
 
 
@@ -244,36 +215,28 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
     return path
 
 
-# -- output -----------------------------------------------------------------------------------------------------------
-
-
-def _print_json(reader: Reader, primary: Metric, record: dict[str, Any], path: Path, matrix: np.ndarray) -> None:
-    content = {
-        **record,
-        "path": str(path),
-        "compared": compare(reader.result, record, primary),
-        "per_class": scores.per_class(matrix, reader.classes),
-        "confusion": matrix.tolist(),
-    }
-    print(json.dumps(content, indent=2, allow_nan=False))
-
-
-def _print(
-    reader: Reader,
-    metrics: Mapping[str, Metric],
-    primary: Metric,
-    record: dict[str, Any],
-    path: Path,
-    matrix: np.ndarray,
+def _report(
+    format: str, reader: Reader, metrics: Mapping[str, Metric], record: dict[str, Any], path: Path, matrix: np.ndarray
 ) -> None:
+    """Print the record as JSON, or the metrics as text. Both compare with the run's own test images."""
+    result, data = reader.result, record["data"]
+    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
+    compared = compare(result, record, primary)
+    if format == "json":
+        per_class = scores.per_class(matrix, reader.classes)
+        derived = {"path": str(path), "compared": compared, "per_class": per_class, "confusion": matrix.tolist()}
+        print(json.dumps(record | derived, indent=2, allow_nan=False))
+        return
     out = console()
-    data, own = record["data"], reader.result["data"]
     out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
     print_scores(out, matrix, reader.classes)
     described = {"loss": get("loss")} | {name: metric for name, metric in metrics.items() if name != "accuracy"}
     lines = [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
-    lines += describe(reader.result, record, primary)
-    if data["sha256"] == own["sha256"] and data["part"] == "train":
+    if compared:
+        lines += describe(compared, result, primary)
+    if data["sha256"] == result["data"]["sha256"] and data["part"] == "test":
+        lines.append("these are the run's own test images")
+    elif data["sha256"] == result["data"]["sha256"]:
         lines.append("the model was trained on these images; the metrics do not apply to new images")
     if data["skipped"]:
         lines.append(f"{data['skipped']:,} unreadable images are left out")

@@ -7,13 +7,13 @@ no longer needed. TensorFlow writes SavedModel and, with its converter, LiteRT. 
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import logging
 import platform
-import re
 import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ class Format:
         name: the value of --format.
         model: the name of the model's file or folder.
         runtime: the packages that run the model, the runtime first, without NumPy and Pillow.
-        needs: the packages, besides TensorFlow, that write and check the format, by the module that each provides.
+        needs: the packages, besides TensorFlow, that write and check the format.
         write: writes the model of a reader to a path.
     """
 
     name: str
     model: str
     runtime: tuple[str, ...]
-    needs: dict[str, str]
+    needs: tuple[str, ...]
     write: Callable[[Reader, Path], None]
 
     def check_installed(self) -> None:
@@ -47,50 +47,42 @@ class Format:
         Raises:
             RequestError: a package is missing; the message says how to install it.
         """
-        missing = [package for module, package in self.needs.items() if importlib.util.find_spec(module) is None]
+        missing = [package for package in self.needs if find_spec(package.replace("-", "_")) is None]
         if missing:
-            raise RequestError(
-                f"--format {self.name} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
-                f"installed; pip install 'fitbench[{self.name}]'"
-            )
+            raise RequestError(f"--format {self.name} needs {', '.join(missing)}: pip install 'fitbench[{self.name}]'")
 
     def versions(self) -> dict[str, str]:
         """Return the versions of Python and of the packages that write and run the format."""
-        packages = dict.fromkeys(("fitbench", "keras", "tensorflow", "numpy", *self.needs.values(), *self.runtime))
+        packages = dict.fromkeys(("fitbench", "keras", "tensorflow", "numpy", *self.needs, *self.runtime))
         return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
 
 
-def _serve(model: Any, reader: Reader) -> Any:
+def _serve(reader: Reader) -> Any:
     """Return a TensorFlow function from images, uint8 [N, height, width, channels], to {'logits': float32}."""
     import tensorflow as tf
 
     def serve(images: Any) -> dict[str, Any]:
-        return {"logits": tf.cast(model(images, training=False), tf.float32)}
+        return {"logits": tf.cast(reader.model(images, training=False), tf.float32)}
 
     signature = [tf.TensorSpec((None, *reader.shape), tf.uint8, name="images")]
     return tf.function(serve, input_signature=signature, autograph=False)
 
 
-def _save(model: Any, reader: Reader, path: Path) -> None:
+def _write_saved_model(reader: Reader, path: Path) -> None:
     """Write a SavedModel with one function, `serve`, and without Keras."""
     import tensorflow as tf
 
     module = tf.Module()
-    module.weights = [weight.value for weight in model.weights]
-    module.serve = _serve(model, reader)
+    module.weights = [weight.value for weight in reader.model.weights]
+    module.serve = _serve(reader)
     tf.saved_model.save(module, str(path), signatures={"serving_default": module.serve})
-
-
-def _write_saved_model(reader: Reader, path: Path) -> None:
-    _save(reader.model, reader, path)
 
 
 def _write_onnx(reader: Reader, path: Path) -> None:
     import tf2onnx
 
-    _check_float32(reader, "onnx")
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    serve = _serve(reader.model, reader)
+    serve = _serve(reader)
     tf2onnx.convert.from_function(serve, serve.input_signature, opset=ONNX_OPSET, output_path=str(path))
 
 
@@ -98,26 +90,15 @@ def _write_litert(reader: Reader, path: Path) -> None:
     import tensorflow as tf
     from tensorflow.lite.tools import flatbuffer_utils
 
-    _check_float32(reader, "litert")
-    source = path.with_name("saved_model")
-    _save(_with_float_inputs(reader), reader, source)
-    try:
-        content = tf.lite.TFLiteConverter.from_saved_model(str(source)).convert()
-    except Exception as error:
-        missing = re.search(r"^TF Select ops: (.+)$", str(error), re.MULTILINE)
-        if missing is None:
-            raise
-        raise FitbenchError(
-            f"{reader.run_id}: cannot be converted to litert, whose runtime lacks TensorFlow's {missing[1]:.100} for "
-            "this data type; use --format saved_model"
-        ) from error
-    shutil.rmtree(source)
-    model = flatbuffer_utils.convert_bytearray_to_object(content)
-    for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
+    with tempfile.TemporaryDirectory(prefix="fitbench-") as source:
+        _write_saved_model(replace(reader, model=_with_float_inputs(reader)), Path(source))
+        content = tf.lite.TFLiteConverter.from_saved_model(source).convert()
+    converted = flatbuffer_utils.convert_bytearray_to_object(content)
+    for tensor in (tensor for graph in converted.subgraphs for tensor in graph.tensors):
         # For einsum, the converter writes -1 for the unknown side of a shape. The runtime expects 1.
         if tensor.shape is not None and min(tensor.shape, default=0) < 0:
             tensor.shapeSignature, tensor.shape = tensor.shape, [max(side, 1) for side in tensor.shape]
-    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(converted))
 
 
 def _with_float_inputs(reader: Reader) -> Any:
@@ -133,15 +114,6 @@ def _with_float_inputs(reader: Reader) -> Any:
     return keras.Model(images, model(keras.ops.cast(images, "float32")))
 
 
-def _check_float32(reader: Reader, name: str) -> None:
-    policy = reader.result["config"]["training"].get("dtype_policy")
-    if policy != "float32":
-        raise FitbenchError(
-            f"{reader.run_id}: computes in {policy}, whose rounding --format {name} does not reproduce; use "
-            "saved_model or keras"
-        )
-
-
 def _write_keras(reader: Reader, path: Path) -> None:
     from fitbench.inference import safety
     from fitbench.models import layers
@@ -153,22 +125,13 @@ def _write_keras(reader: Reader, path: Path) -> None:
             f"--format keras: the model has code of its own ({safety.names(own_code)}), which a model.keras does not "
             "contain; use another format"
         )
-    if safety.has_own_layers(path):
-        shutil.copyfile(layers.__file__, path.with_name("fitbench_layers.py"))
+    shutil.copyfile(layers.__file__, path.with_name("fitbench_layers.py"))
 
 
-FORMATS = {
-    format.name: format
-    for format in (
-        Format("saved_model", "saved_model", ("tensorflow",), {}, _write_saved_model),
-        Format(
-            "onnx",
-            "model.onnx",
-            ("onnxruntime",),
-            {"tf2onnx": "tf2onnx", "onnx": "onnx", "onnxruntime": "onnxruntime"},
-            _write_onnx,
-        ),
-        Format("litert", "model.tflite", ("ai-edge-litert",), {"ai_edge_litert": "ai-edge-litert"}, _write_litert),
-        Format("keras", "model.keras", ("keras", "tensorflow"), {}, _write_keras),
-    )
-}
+_FORMATS = (
+    Format("saved_model", "saved_model", ("tensorflow",), (), _write_saved_model),
+    Format("onnx", "model.onnx", ("onnxruntime",), ("tf2onnx", "onnx", "onnxruntime"), _write_onnx),
+    Format("litert", "model.tflite", ("ai-edge-litert",), ("ai-edge-litert",), _write_litert),
+    Format("keras", "model.keras", ("keras", "tensorflow"), (), _write_keras),
+)
+FORMATS = {format.name: format for format in _FORMATS}

@@ -7,10 +7,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from fitbench.columns import Column, column, print_columns
 from fitbench.errors import FitbenchError, RequestError
@@ -24,9 +23,28 @@ MAX_ROWS = 100  # of the table
 MAX_ERRORS = 20  # below the table
 CLASS_WIDTH = 16  # characters
 
+Write = Callable[[Sequence[Row]], None]
 
-def open_output(format: str | None, path: Path | None, names: Sequence[str], force: bool) -> RowFile | Table:
-    """Open the destination of the rows. It is complete when its `with` block ends without an error.
+
+def check_new(option: str, path: Path, force: bool) -> None:
+    """Check that an option names a file that may be written.
+
+    Raises:
+        RequestError: it exists and must not be replaced, is not a file, or its folder does not exist.
+    """
+    if path.exists() and (not path.is_file() or path.parent == Path("/dev")):
+        raise RequestError(f"{option} {clean(path)} is not a file; expected the name of a file")
+    if path.exists() and not force:
+        raise RequestError(f"{option} {clean(path)} already exists; --force replaces it")
+    if not path.parent.is_dir():
+        raise RequestError(f"{option} {clean(path)}: its folder does not exist; create it")
+
+
+@contextmanager
+def open_output(format: str | None, path: Path | None, names: Sequence[str], force: bool) -> Iterator[Write]:
+    """Yield a function that writes rows. The output is complete when the block ends without an error.
+
+    CSV and JSON are written as the rows come. A file is written beside its name and gets its name when it is complete.
 
     Args:
         format: table, csv or json (one object per line). By default, the suffix of `path` decides, or table.
@@ -35,26 +53,46 @@ def open_output(format: str | None, path: Path | None, names: Sequence[str], for
         force: replace an existing file.
 
     Raises:
-        RequestError: the format does not exist or does not suit the file, or the file must not be replaced.
+        RequestError: the format does not exist or does not suit the file, or the file must not be written.
         FitbenchError: the file cannot be written.
     """
+    format = _choose_format(format, path)
+    if format == "table":
+        table = _Table()
+        yield table.add
+        table.print()
+        return
+    if path is not None:
+        check_new("-o", path, force)
+    encode = _to_csv if format == "csv" else _to_json
+    with ExitStack() as stack:
+        with writing(path):
+            file = sys.stdout.buffer if path is None else stack.enter_context(replacing(path))
+
+        def write(rows: Sequence[Row]) -> None:
+            with writing(path):
+                file.write(encode(rows))
+                file.flush()
+
+        if format == "csv":
+            write([dict(zip(names, names, strict=True))])
+        yield write
+        with writing(path):
+            stack.close()
+
+
+def _choose_format(format: str | None, path: Path | None) -> str:
     if format is not None:
         check_format(format, FORMATS)
     if path is None:
-        return Table() if format in (None, "table") else RowFile(names, format, None)
+        return format or "table"
     if format == "table":
         raise RequestError("--format table is for the terminal; -o needs csv or json")
-    if path.exists() and (not path.is_file() or path.parent == Path("/dev")):
-        raise RequestError(f"-o {clean(path)} is not a file; omit -o to write to stdout")
-    if path.exists() and not force:
-        raise RequestError(f"{clean(path)} already exists; --force replaces it")
     format = format or SUFFIXES.get(path.suffix.lower())
     if format is None:
-        raise RequestError(
-            f"-o {clean(path)}: its suffix does not determine a format; expected one of {', '.join(SUFFIXES)}, or "
-            "--format"
-        )
-    return RowFile(names, format, path)
+        expected = f"expected one of {', '.join(SUFFIXES)}, or --format"
+        raise RequestError(f"-o {clean(path)}: its suffix does not determine a format; {expected}")
+    return format
 
 
 @contextmanager
@@ -77,47 +115,6 @@ def writing(path: Path | None) -> Iterator[None]:
         raise FitbenchError(f"{'stdout' if path is None else clean(path)}: cannot be written ({reason})") from error
 
 
-class RowFile:
-    """Rows as CSV or as JSON lines, written as they come.
-
-    A file is written beside its name and gets its name when it is complete.
-
-    Args:
-        names: the columns.
-        format: csv or json.
-        path: the file, or None for stdout.
-
-    Raises:
-        FitbenchError: the file cannot be written.
-    """
-
-    def __init__(self, names: Sequence[str], format: str, path: Path | None) -> None:
-        self.path = path
-        self.encode = _to_csv if format == "csv" else _to_json
-        self.stack = ExitStack()
-        with writing(path):
-            self.file: Any = sys.stdout.buffer if path is None else self.stack.enter_context(replacing(path))
-        if format == "csv":
-            self.write([dict(zip(names, names, strict=True))])
-
-    def __enter__(self) -> RowFile:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        with writing(self.path):
-            self.stack.__exit__(*error)
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Append rows.
-
-        Raises:
-            FitbenchError: the file cannot be written.
-        """
-        with writing(self.path):
-            self.file.write(self.encode(rows))
-            self.file.flush()
-
-
 def _to_csv(rows: Sequence[Row]) -> bytes:
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
@@ -133,19 +130,15 @@ def _to_json(rows: Sequence[Row]) -> bytes:
     return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
 
 
-class Table:
-    """Rows as a table on stdout at the end: the first rows, and below it the first errors."""
+class _Table:
+    """The first rows, as a table on stdout, and below it the first errors."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.errors: list[Row] = []
         self.omitted = 0
 
-    def __enter__(self) -> Table:
-        return self
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Keep the first rows and the first errors."""
+    def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
             kept, limit = (self.rows, MAX_ROWS) if row["error"] is None else (self.errors, MAX_ERRORS)
             if len(kept) < limit:
@@ -153,9 +146,7 @@ class Table:
             else:
                 self.omitted += 1
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            return
+    def print(self) -> None:
         out = console()
         with writing(None):
             if self.rows:
@@ -168,16 +159,18 @@ class Table:
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:
-    def class_of(row: Row, rank: str, probability: str = "") -> str:
-        name = shortened(clean(row[rank] or ""), CLASS_WIDTH)
-        return f"{name} {row[probability]:.4f}" if probability and row[rank] is not None else name
+    def class_of(row: Row, rank: str) -> str:
+        return shortened(clean(row[rank] or ""), CLASS_WIDTH)
+
+    def with_probability(row: Row, rank: str) -> str:
+        return "" if row[rank] is None else f"{class_of(row, rank)} {row[f'{rank}_probability']:.4f}"
 
     columns = [
         column("image", rows, lambda row: clean(row["path"]), right=False, key=True),
         column("label", rows, lambda row: class_of(row, "label"), right=False),
         column("probability", rows, lambda row: f"{row['probability']:.4f}"),
-        column("second", rows, lambda row: class_of(row, "second", "second_probability"), right=False),
-        column("third", rows, lambda row: class_of(row, "third", "third_probability"), right=False),
+        column("second", rows, lambda row: with_probability(row, "second"), right=False),
+        column("third", rows, lambda row: with_probability(row, "third"), right=False),
     ]
     if "true" in rows[0]:
         styles = ["yellow" if row["correct"] is False else "" for row in rows]

@@ -14,10 +14,9 @@ from PIL import Image
 MAX_SIDE = 256  # pixels; larger images are reduced first, since a digit gets only 20
 SURFACE_POINTS = 3000  # pixels that a surface is fitted to
 BOX = 20 / 28  # size of the digit, as a fraction of the sides
+EDGE = 0.08  # pieces of ink that lie along the edge are removed; its width as a fraction of the sides
 MIN_CONTRAST = 20  # grey levels between paper and ink
 MIN_STROKE = 2.0  # pixels, width of a stroke in the box; half of MNIST's strokes are wider
-MAX_LINE_THICKNESS = 0.05  # of a ruled line, as a fraction of the side of the image
-MIN_LINE_LENGTH = 0.85  # of a ruled line, as a fraction of the side of the image
 SPECK = 0.03  # smaller pieces, relative to the largest piece of ink, are removed
 
 NEIGHBOURS = np.ones((3, 3))
@@ -42,7 +41,7 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
 
     Ink is dark on light paper, or light on dark paper. Most of the border of the image is paper.
     """
-    counts = np.bincount(_border(grey, 0.12), minlength=256)
+    counts = np.bincount(_border(grey), minlength=256)
     level = int(counts.argmax())
     if counts[level] > 0.6 * counts.sum():  # a drawing or a clean scan
         deviation, noise = grey.astype(np.float32) - level, 0.0
@@ -55,63 +54,36 @@ def _ink(grey: np.ndarray) -> tuple[np.ndarray, float]:
 def _deviation(grey: np.ndarray) -> tuple[np.ndarray, float, bool]:
     """Return the deviation of each pixel of a photo from the paper, the noise of the paper, and whether ink is lighter.
 
-    Paper is lit unevenly, so it is modelled as a quadratic surface. The first guess is one level, or a plane through
-    the border with the least absolute deviations, which ink on less than half of the border does not move. The guess
-    that separates ink and paper better is used.
+    Paper is lit unevenly, so it is modelled as a quadratic surface. The first guess is a plane through the outermost
+    pixels with the least absolute deviations, which ink on less than half of them does not move.
     """
     step = max(1, round(np.sqrt(grey.size / SURFACE_POINTS)))
     y, x = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    sample, values = terms[::step, ::step], grey[::step, ::step]
-    border_terms, border = _border(sample[..., :3], 0.12), _border(values, 0.12)
+    border_terms, border = _border(terms[..., :3]), _border(grey)
     weights = np.ones_like(border)
     for _ in range(8):
         plane = _fit(border_terms, border, weights)
         weights = 1 / (np.abs(border - border_terms @ plane) + 1)
-    papers = [_paper(sample, values, deviation) for deviation in (values, values - sample[..., :3] @ plane)]
-    _, surface, noise, is_light = max(papers, key=lambda paper: paper[0])
-    return grey - terms @ surface, noise, is_light
-
-
-def _paper(terms: np.ndarray, values: np.ndarray, deviation: np.ndarray) -> tuple[float, np.ndarray, float, bool]:
-    """Fit the surface of the paper.
-
-    Args:
-        terms: the terms of the surface, [height, width, K].
-        values: grey levels, [height, width].
-        deviation: the deviation from a first guess, [height, width]. It is divided into two classes: paper and ink.
-
-    Returns:
-        The distance of ink from paper in standard deviations of the paper, the coefficients of the surface [K], the
-        standard deviation of the paper in grey levels, and whether ink is lighter than paper.
-    """
-    for _ in range(2):
+    sample, values = terms[::step, ::step], grey[::step, ::step]
+    deviation = values - sample[..., :3] @ plane
+    for _ in range(2):  # two classes: paper and ink
         above = deviation > _threshold(deviation)
-        is_light = _share(above) < 0.5
+        is_light = _border(above).mean() < 0.5
         paper = ~above if is_light else above
-        surface = _fit(terms[paper], values[paper], np.ones(int(paper.sum()), np.float32))
-        deviation = values - terms @ surface
+        surface = _fit(sample[paper], values[paper], np.ones(int(paper.sum()), np.float32))
+        deviation = values - sample @ surface
     noise = max(1.0, float(deviation[paper].std()))
-    distance = abs(float(deviation[~paper].mean())) / noise if not paper.all() else 0.0
-    if distance < 4:  # both classes are paper
+    if paper.all() or abs(float(deviation[~paper].mean())) < 4 * noise:  # both classes are paper
         noise = max(1.0, float(deviation.std()))
-    return distance, surface, noise, is_light
+    return grey - terms @ surface, noise, bool(is_light)
 
 
-def _share(above: np.ndarray) -> float:
-    """Return the share of a class in the border. If it is ambiguous, as in a tight crop, use the outermost pixels."""
-    share = float(_border(above, 0.12).mean())
-    return share if not 0.25 < share < 0.75 else float(_border(above, 0).mean())
-
-
-def _border(pixels: np.ndarray, width: float) -> np.ndarray:
-    """Return the pixels of the border, [N, ..]. Its width is a fraction of the smaller side, at least one pixel."""
-    ring = max(1, round(width * min(pixels.shape[:2])))
-    inside = slice(ring, -ring)
-    return np.concatenate([
-        part.reshape(-1, *pixels.shape[2:])
-        for part in (pixels[:ring], pixels[ring:][-ring:], pixels[inside, :ring], pixels[inside, ring:][:, -ring:])
-    ])  # fmt: skip
+def _border(pixels: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels, [N, ..], of pixels [height, width, ..]."""
+    is_border = np.ones(pixels.shape[:2], bool)
+    is_border[1:-1, 1:-1] = False
+    return pixels[is_border]
 
 
 def _threshold(values: np.ndarray) -> float:
@@ -135,70 +107,26 @@ def _fit(terms: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarr
 
 
 def _clean(ink: np.ndarray, noise: float) -> np.ndarray:
-    """Remove noise, specks and ruled lines from ink, and scale its maximum to 255."""
+    """Remove noise, specks and pieces along the edge from ink, and scale its maximum to 255."""
     from scipy import ndimage
 
     smooth = ndimage.gaussian_filter(ink, 0.7) if noise else ink
     peak = float(smooth.max())
     if peak < max(MIN_CONTRAST, 5 * noise):
         return np.zeros_like(ink)
-    marks = _without_lines(smooth > max(0.25 * peak, 3 * noise))
-    pieces, count = ndimage.label(marks, NEIGHBOURS)
+    pieces, count = ndimage.label(smooth > max(0.25 * peak, 3 * noise), NEIGHBOURS)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)
     sizes[0] = 0
     sizes[np.setdiff1d(np.arange(count + 1), pieces[smooth > max(0.4 * peak, 4 * noise)])] = 0
-    inside = _inner(pieces, ink.shape, 0.08)
-    sizes[np.bincount(inside.ravel(), minlength=count + 1) < 0.1 * sizes] = 0  # pieces along the edge of the image
-    for number, bounds in enumerate(ndimage.find_objects(pieces), 1):
-        if sizes[number] and _is_box(pieces[bounds] == number, ink.shape):
-            sizes[number] = 0
+    rows, columns = (max(1, round(EDGE * side)) for side in ink.shape)
+    inside = np.bincount(pieces[rows:-rows, columns:-columns].ravel(), minlength=count + 1)
+    sizes[inside < 0.1 * sizes] = 0  # such as the edge of the paper
     if not sizes.any():
         return np.zeros_like(ink)
     digit = (sizes >= max(1, SPECK * sizes.max()))[pieces]
     level = float(np.percentile(smooth[digit], 80))
     antialiased = np.where(ndimage.binary_dilation(digit, NEIGHBOURS), smooth, 0)
     return np.minimum(antialiased * (255 / level), 255)
-
-
-def _without_lines(marks: np.ndarray) -> np.ndarray:
-    """Remove lines that cross the whole image from marks, bool [height, width], except where strokes cross them.
-
-    A line is a chain of straight runs, thin and almost as long as the image, so it may be slightly tilted.
-    """
-    from scipy import ndimage
-
-    for axis in (0, 1):
-        along = marks if axis == 1 else marks.T
-        height, width = along.shape
-        if np.count_nonzero(along.any(axis=0)) <= MIN_LINE_LENGTH * width:
-            continue
-        runs = ndimage.binary_opening(along, np.ones((1, max(3, width // 4))))
-        pieces, _ = ndimage.label(runs, NEIGHBOURS)
-        for number, bounds in enumerate(ndimage.find_objects(pieces), 1):
-            piece = pieces[bounds] == number
-            thickness = piece.sum() / width
-            if piece.shape[1] > MIN_LINE_LENGTH * width and thickness < max(2, MAX_LINE_THICKNESS * height):
-                line = ndimage.binary_dilation(pieces == number, NEIGHBOURS)
-                thicker = ndimage.binary_opening(along, np.ones((round(thickness) + 3, 1)))
-                along = along & ~(line & ~thicker)
-        marks = along if axis == 1 else along.T
-    return marks
-
-
-def _is_box(piece: np.ndarray, shape: tuple[int, ...]) -> bool:
-    """Whether a piece of ink is the box of a form: large, and only along the sides of a rectangle."""
-    if any(size < 0.5 * side for size, side in zip(piece.shape, shape, strict=True)):
-        return False
-    return bool(_inner(piece, shape, 0.06).sum() < 0.1 * piece.sum())
-
-
-def _inner(pixels: np.ndarray, shape: tuple[int, ...], rim: float) -> np.ndarray:
-    """Return the pixels that are further from the edge than a fraction `rim` of the sides of `shape`."""
-    rows, columns = (max(1, round(rim * side)) for side in shape)
-    return pixels[rows:-rows, columns:-columns]
-
-
-# -- its size and place -----------------------------------------------------------------------------------------------
 
 
 def _scale(ink: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -5,30 +5,25 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.console import Console
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import labels, sources
-from fitbench.inference.arrays import ArrayFile
 from fitbench.inference.decoding import decoded
-from fitbench.inference.outputs import open_output, writing
+from fitbench.inference.outputs import check_new, open_output, writing
 from fitbench.inference.prepare import Prepare, default_prepare
-from fitbench.inference.reader import Reader, finished, open_run
+from fitbench.inference.reader import Reader, finished, open_run, white_of
 from fitbench.inference.rows import Row, classify, columns
-from fitbench.inference.score import draw_matrix, print_scores
+from fitbench.inference.score import print_scores
 from fitbench.record import reading
 from fitbench.text import clean, console, duration
 from fitbench.training.progress import notice
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
 
 PREPARATIONS = {
     Prepare.auto: "each digit is turned into an image like MNIST's",
@@ -48,7 +43,7 @@ class Options:
         format: table, csv or json (one object per line). By default, the suffix of `output` decides, or table.
         output: the file to write; None for stdout.
         force: replace `output` and `confusion`.
-        batch_size: images that the model computes at a time.
+        batch_size: images that are decoded and written at a time.
         null: paths on stdin end with null characters.
         trust: load a model that has code of its own.
         outputs: the folder that is searched for the run.
@@ -72,7 +67,7 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
-        images: files, folders, globs, or `-` for paths on stdin.
+        images: files, folders, or `-` for paths on stdin.
         options: see `Options`.
 
     Returns:
@@ -82,63 +77,52 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
         RequestError: the request is wrong.
         FitbenchError: the run cannot be used, or the output cannot be written.
     """
-    asked = _parse_prepare(options.prepare)
-    _check_confusion(options)
+    _check(options)
     folder = reading.find_run(run, options.outputs)
     result = finished(folder)
     truth = None if options.labels_from is None else labels.read(options.labels_from, result["data"]["classes"])
-    arrays = sources.open_arrays(images, options.array)
-    output = open_output(options.format, options.output, columns(truth is not None), options.force)
-    with output as out, ExitStack() as stack:
+    arrays = sources.open_arrays(images, options.array, white_of(result))
+    with open_output(options.format, options.output, columns(truth is not None), options.force) as write:
         with notice(True, f"{result['run_id']}: loading the model"):
             reader = open_run(folder, options.trust)
-        choose = partial(_choose_prepare, asked, reader)
+        choose = partial(_choose_prepare, options.prepare, reader)
         for method in dict.fromkeys(choose(arrays.get(argument)) for argument in images):
             _write_notice(f"--prepare {method.value}: {PREPARATIONS[method]}")
         batches = sources.batches(images, arrays, options.batch_size or reader.batch_size, options.null)
-        bar = stack.enter_context(_progress())
-        tally, task = Tally(reader.classes), bar.add_task("", total=None)
-        for batch, pixels, errors in stack.enter_context(closing(decoded(batches, reader.shape, choose))):
-            rows = classify(reader, batch, pixels, errors, truth)
-            out.write(rows)
-            tally.add(rows)
-            bar.update(task, completed=tally.images)
+        tally = Tally(reader.classes)
+        ready = decoded(batches, reader.shape, choose, reader.max_value)
+        with _stderr().status("") as status, closing(ready):
+            for batch, pixels, errors in ready:
+                rows = classify(reader, batch, pixels, errors, truth)
+                write(rows)
+                tally.add(rows)
+                status.update(f"{tally.images:,} images")
     _write_notice(str(tally))
     if truth is not None:
-        to_stdout = options.output is not None or options.format in (None, "table")
-        _report_scores(tally, reader, options.confusion, console() if to_stdout else _stderr())
+        _report_scores(tally, reader, options)
     return 1 if tally.errors else 0
 
 
-def _check_confusion(options: Options) -> None:
-    """Check the file of the chart before the images are classified.
+def _check(options: Options) -> None:
+    """Check the options that no other function checks.
 
     Raises:
-        RequestError: it is not a .png file, exists and must not be replaced, or its folder does not exist.
+        RequestError: an option is wrong.
     """
-    path = options.confusion
-    if path is None:
-        return
-    if options.labels_from is None or path.suffix.lower() != ".png":
-        raise RequestError("--confusion needs the name of a .png file, and --labels")
-    if path.exists() and not options.force:
-        raise RequestError(f"--confusion {clean(path)} already exists; --force replaces it")
-    if not path.parent.is_dir():
-        raise RequestError(f"--confusion {clean(path)}: its folder does not exist; create it")
+    if options.prepare is not None and options.prepare not in Prepare.__members__:
+        raise RequestError(f"--prepare is {options.prepare!r}; it must be {' or '.join(Prepare.__members__)}")
+    if options.confusion is not None:
+        if options.labels_from is None or options.confusion.suffix.lower() != ".png":
+            raise RequestError("--confusion needs the name of a .png file, and --labels")
+        check_new("--confusion", options.confusion, options.force)
 
 
-def _parse_prepare(text: str | None) -> Prepare | None:
-    if text is not None and text not in Prepare.__members__:
-        raise RequestError(f"--prepare is {text!r}; it must be {' or '.join(Prepare.__members__)}")
-    return None if text is None else Prepare(text)
-
-
-def _choose_prepare(asked: Prepare | None, reader: Reader, array: ArrayFile | None) -> Prepare:
-    """Choose how to prepare the images of an array file, or image files for None. `asked` is the user's choice."""
-    has_model_shape = array is not None and array.pixels.shape[1:] == reader.shape
+def _choose_prepare(asked: str | None, reader: Reader, pixels: np.ndarray | None) -> Prepare:
+    """Choose how to prepare the rows of an array, or image files for None. `asked` is the user's choice."""
+    has_model_shape = pixels is not None and pixels.shape[1:] == reader.shape
     if reader.shape[2] != 1 or (asked is None and has_model_shape):
         return Prepare.none
-    return asked or default_prepare(reader.result)
+    return default_prepare(reader.result) if asked is None else Prepare(asked)
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
@@ -174,35 +158,31 @@ class Tally:
         return f"{text}; {self.errors:,} could not be read" if self.errors else text
 
 
-def _progress() -> Progress:
-    """A live line on stderr, if it is a terminal: the number of images, and the time."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,} images"), TimeElapsedColumn())
-    return Progress(*columns, console=_stderr(), transient=True, disable=not sys.stderr.isatty())
-
-
-def _report_scores(tally: Tally, reader: Reader, confusion: Path | None, out: Console) -> None:
+def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
     """Print the accuracy and the metrics per class, and draw the confusion matrix.
 
     Raises:
-        FitbenchError: no readable image has a label.
+        FitbenchError: no readable image has a label, or the chart cannot be written.
     """
     labelled = int(tally.matrix.sum())
     if not labelled:
         raise FitbenchError("--labels: none of the readable images has a label; compare the paths")
     if labelled < tally.images:
         _write_notice(f"{tally.images - labelled:,} images have no label or could not be read; they do not count")
+    rows_on_stdout = options.output is None and options.format not in (None, "table")
     with writing(None):
-        print_scores(out, tally.matrix, reader.classes)
-    if confusion is not None:
-        draw_matrix(tally.matrix, reader.classes, confusion, f"{reader.run_id}, {labelled:,} images")
-        _write_notice(f"drew {clean(confusion)}")
+        print_scores(_stderr() if rows_on_stdout else console(), tally.matrix, reader.classes)
+    if options.confusion is not None:
+        from fitbench.charts.confusion import draw_confusion
+
+        true, predicted = (np.repeat(side.ravel(), tally.matrix.ravel()) for side in np.indices(tally.matrix.shape))
+        title = f"{reader.run_id}, {labelled:,} images"
+        with writing(options.confusion):
+            draw_confusion(true, predicted, reader.classes, options.confusion, title)
+        _write_notice(f"drew {clean(options.confusion)}")
 
 
 def _stderr() -> Console:
-    from rich.console import Console
-
     return Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 

@@ -13,6 +13,8 @@ from fitbench.data.builtin import BUILTIN
 from fitbench.data.image_files import fitted
 from fitbench.inference.photos import BOX, like_mnist
 
+Shape = tuple[int, int, int]  # height, width, channels
+
 MNIST = (BUILTIN["mnist"].sha256, BUILTIN["mnist_5k"].sha256)
 
 
@@ -31,7 +33,7 @@ def default_prepare(result: Mapping[str, Any]) -> Prepare:
     return Prepare.auto if result["data"]["sha256"] in MNIST else Prepare.none
 
 
-def prepare_image(image: Image.Image, shape: tuple[int, int, int], prepare: Prepare) -> np.ndarray:
+def prepare_image(image: Image.Image, shape: Shape, prepare: Prepare) -> np.ndarray:
     """Prepare an image for a model: uint8 [height, width, channels], `shape`.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fitbench.config import Backend, Config, from_values
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.safety import Foreign, foreign, names
+from fitbench.inference.safety import Foreign, check
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.tasks import Task, task_of
@@ -45,21 +45,6 @@ class Reader:
         """The run_id."""
         return self.result["run_id"]
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Compute the outputs of the model, float32 [N, classes], for images, uint8 [N, height, width, channels].
-
-        All images are computed at once, so pass at most `batch_size` of them. Only one thread may call it at a time.
-        """
-        return self._compiled(images)
-
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """Compute probabilities, float32 [N, classes]. Otherwise like `logits`."""
-        return self.recorded(self.logits(images))
-
-    def recorded(self, outputs: np.ndarray) -> np.ndarray:
-        """What is recorded of the model's outputs, as in predictions.npz: probabilities, float32 [N, classes]."""
-        return self.task.recorded(outputs, str(self.result["config"]["training"].get("loss")))
-
     @property
     def task(self) -> Task:
         """The task of the run."""
@@ -72,54 +57,57 @@ class Reader:
 
         return batch_size(self.shape)
 
+    @property
+    def max_value(self) -> float | None:
+        """The value of white in the files of the run's data; see `white_of`."""
+        return white_of(self.result)
 
-def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Reader:
-    """Load the model of a finished run, on the backend of the run. A process uses the backend of its first run.
+    def logits(self, images: Any) -> np.ndarray:
+        """Compute the outputs of the model, float32 [N, classes], for images, uint8 [N, height, width, channels].
 
-    The model is compiled, so the first images take no longer than others.
+        They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
+        """
+        starts = range(0, len(images), self.batch_size)
+        return np.concatenate([self._compiled(np.asarray(images[i : i + self.batch_size])) for i in starts])
 
-    Args:
-        folder: a run folder.
-        trust: also load a model that has code of its own, in modules on PYTHONPATH or in the file itself.
-        on: use this backend instead. A saved model does not depend on the backend.
+    def probabilities(self, images: Any) -> np.ndarray:
+        """Compute probabilities, float32 [N, classes]. Otherwise like `logits`."""
+        return self.recorded(self.logits(images))
 
-    Raises:
-        RequestError: the backend of the run is not installed.
-        FitbenchError: the run is not finished, a file of it is damaged, or its model does not classify images. Without
-            `trust`, also if the model needs code that belongs neither to Keras nor to fitbench.
-    """
-    return open_runs([folder], trust, on)[0]
+    def recorded(self, outputs: np.ndarray) -> np.ndarray:
+        """What is recorded of the model's outputs, as in predictions.npz: probabilities, float32 [N, classes]."""
+        return self.task.recorded(outputs, str(self.result["config"]["training"].get("loss")))
 
 
-def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None = None) -> list[Reader]:
-    """Load the models of several runs, all on the backend of the first. All files are checked first."""
-    results = [finished(folder) for folder in folders]
-    paths = [folder / "model.keras" for folder in folders]
-    own_code = [_check_code(path, trust) for path in paths]
-    from fitbench.training import backend
-
-    backend.load(on or backend_of(results[0], folders[0]))
-    return [
-        _open(folder, result, path, code, trust)
-        for folder, result, path, code in zip(folders, results, paths, own_code, strict=True)
-    ]
+# -- result.json ------------------------------------------------------------------------------------------------------
 
 
 def finished(folder: Path) -> dict[str, Any]:
-    """Read the result of a run, which must be finished.
+    """Read the result of a run, which must be finished and classify.
 
     Raises:
         FitbenchError: the run is not finished, result.json is damaged, or there is no task of the recorded name.
+        RequestError: the run has no class names.
     """
     state = state_of(folder)
     if state is not State.finished:
         raise FitbenchError(f"{folder}: the run is {state.value}; only a finished run has a model")
     result = reading.read_result(folder)
     try:
-        task_of(result["task"])
+        task = task_of(result["task"])
     except RequestError as error:
         raise FitbenchError(f"{folder}/result.json: {error}") from None
+    if not result["data"].get("classes"):
+        raise RequestError(
+            f"{folder}/result.json: has no data.classes, because its task is {task.name}; expected classes"
+        )
     return result
+
+
+def white_of(result: dict[str, Any]) -> float | None:
+    """Return the value of white in the files of a run's data, `data.max_value`; None for that of the format."""
+    value = result["config"]["data"].get("max_value")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def configuration(result: dict[str, Any], folder: Path) -> Config:
@@ -148,18 +136,38 @@ def backend_of(result: dict[str, Any], folder: Path) -> Backend:
         raise FitbenchError(f"{folder}/result.json: config.backend is {name!r:.40}; expected {allowed}") from None
 
 
-def _check_code(path: Path, trust: bool) -> list[Foreign]:
-    """Return the classes and functions that a model needs besides those of Keras and fitbench; without trust, none."""
-    own_code = foreign(path)
-    if own_code and not trust:
-        raise FitbenchError(
-            f"{path}: needs {names(own_code)}, which is not a layer of Keras or fitbench that only computes. Such code "
-            "could do anything on this computer. If you trust the origin of the run, add --trust"
-        )
-    return own_code
+# -- model.keras ------------------------------------------------------------------------------------------------------
 
 
-def _open(folder: Path, result: dict[str, Any], path: Path, own_code: list[Foreign], trust: bool) -> Reader:
+def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Reader:
+    """Load the model of a finished run, on the backend of the run. A process uses the backend of its first run.
+
+    The model is compiled, so the first images take no longer than others.
+
+    Args:
+        folder: a run folder.
+        trust: also load a model that has code of its own, in modules on PYTHONPATH or in the file itself.
+        on: use this backend instead. A saved model does not depend on the backend.
+
+    Raises:
+        RequestError: the backend of the run is not installed.
+        FitbenchError: the run is not finished, a file of it is damaged, or its model does not classify images. Without
+            `trust`, also if the model needs code that belongs neither to Keras nor to fitbench.
+    """
+    return open_runs([folder], trust, on)[0]
+
+
+def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None = None) -> list[Reader]:
+    """Load the models of several runs, all on the backend of the first. All files are checked first."""
+    results = [finished(folder) for folder in folders]
+    own_code = [check(folder / "model.keras", trust) for folder in folders]
+    from fitbench.training import backend
+
+    backend.load(on or backend_of(results[0], folders[0]))
+    return [_open(*run, trust) for run in zip(folders, results, own_code, strict=True)]
+
+
+def _open(folder: Path, result: dict[str, Any], own_code: Sequence[Foreign], trust: bool) -> Reader:
     import keras
 
     import fitbench.models.layers  # noqa: F401  # registers the layers
@@ -167,15 +175,15 @@ def _open(folder: Path, result: dict[str, Any], path: Path, own_code: list[Forei
     from fitbench.training.evaluate import compiled
     from fitbench.training.reasons import reason
 
-    objects = _import(own_code, result, path) if trust else {}
+    path = folder / "model.keras"
+    objects = _import(own_code, result, path)
     try:
         model = keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=not trust)
     except Exception as error:  # a damaged or hostile file can make Keras raise anything
         raise FitbenchError(f"{path}: Keras cannot load it: {reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
-    classes = tuple(result["data"]["classes"])
-    shape = _image_shape(model, path)
+    classes, shape = tuple(result["data"]["classes"]), _image_shape(model, path)
     predict = compiled(model, shape)
     try:
         with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
@@ -198,7 +206,7 @@ def _image_shape(model: keras.Model, path: Path) -> tuple[int, int, int]:
     return shape[1:]
 
 
-def _import(own_code: list[Foreign], result: dict[str, Any], path: Path) -> dict[str, Any]:
+def _import(own_code: Sequence[Foreign], result: dict[str, Any], path: Path) -> dict[str, Any]:
     """Import the user's code that the model needs. Return it by the names under which Keras looks it up."""
     target = str(result["config"]["model"].get("_target_") or "")
     modules = {each.module for each in own_code if each.module and each.module.partition(".")[0] != "keras"}
@@ -213,5 +221,5 @@ def _import(own_code: list[Foreign], result: dict[str, Any], path: Path) -> dict
             raise FitbenchError(
                 f"{path}: needs the module {module}, which cannot be imported ({error}); add its folder to PYTHONPATH"
             ) from error
-    values = {each: getattr(loaded.get(each.module), each.name, None) for each in own_code}
-    return {each.registered_name: value for each, value in values.items() if value is not None}
+    values = {each.registered_name: getattr(loaded.get(each.module), each.name, None) for each in own_code}
+    return {name: value for name, value in values.items() if value is not None}

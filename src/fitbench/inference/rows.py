@@ -44,7 +44,7 @@ def classify(
         labels: returns the true classes of a batch. Without it, rows have no columns `true` and `correct`.
     """
     readable = [i for i in range(len(images)) if i not in errors]
-    predictions = dict(zip(readable, _predict(reader, images[readable]), strict=True))
+    predictions = dict(zip(readable, _predict(reader, images[readable]), strict=True)) if readable else {}
     true = labels(batch) if labels else None
     rows = []
     for i, name in enumerate(batch.names):
@@ -60,8 +60,6 @@ def classify(
 
 def _predict(reader: Reader, images: np.ndarray) -> list[Row | None]:
     """Return the best classes of each image, as cells by column; None if the outputs of the model are not finite."""
-    if not len(images):
-        return []
     logits = reader.logits(images)
     order = np.argsort(-logits, axis=1, kind="stable")[:, : len(PREDICTION) // 2]
     with np.errstate(invalid="ignore"):

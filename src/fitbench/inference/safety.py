@@ -46,6 +46,21 @@ class Foreign:
     registered_name: str
 
 
+def check(path: Path, trust: bool) -> list[Foreign]:
+    """Check a model file, and return what `foreign` lists.
+
+    Raises:
+        FitbenchError: as `foreign`, and without `trust` if there is anything in the list.
+    """
+    own_code = foreign(path)
+    if own_code and not trust:
+        raise FitbenchError(
+            f"{path}: needs {names(own_code)}, which is not a layer of Keras or fitbench that only computes. Such code "
+            "could do anything on this computer. If you trust the origin of the run, add --trust"
+        )
+    return own_code
+
+
 def foreign(path: Path) -> list[Foreign]:
     """List what a model file needs besides layers of Keras and fitbench that only compute, without duplicates.
 
@@ -70,11 +85,6 @@ def names(items: Sequence[Foreign]) -> str:
     """Return the names of classes and functions for a message."""
     text = ", ".join(f"{item.module}.{item.name}".strip(".") for item in items[:3])
     return f"{clean(text):.200}" + (f" and {len(items) - 3} more" if len(items) > 3 else "")
-
-
-def has_own_layers(path: Path) -> bool:
-    """Whether a model file needs layers or functions of fitbench."""
-    return any(_registered_name(item).startswith("fitbench>") for item in _objects(_read_config(path), path))
 
 
 def _registered_name(item: dict[str, Any]) -> str:

@@ -1,9 +1,8 @@
-"""Prints and draws how well labelled images were classified, given their confusion matrix."""
+"""Prints how well labelled images were classified, given their confusion matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,6 @@ from fitbench.analysis import scores
 from fitbench.analysis.drawings import per_class_table
 from fitbench.analysis.statistics import wilson
 from fitbench.columns import print_columns
-from fitbench.inference.outputs import writing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,16 +29,3 @@ def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str]) -> No
     text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {correct:,} of {images:,} images"
     out.print(text, style="bold", soft_wrap=True)
     print_columns(out, per_class_table(scores.per_class(matrix, classes)).columns)
-
-
-def draw_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
-    """Write the confusion matrix as a PNG.
-
-    Raises:
-        FitbenchError: it cannot be written.
-    """
-    from fitbench.charts.confusion import draw_confusion
-
-    labels, predicted = (np.repeat(side.ravel(), matrix.ravel()) for side in np.indices(matrix.shape))
-    with writing(path):
-        draw_confusion(labels, predicted, classes, path, title)

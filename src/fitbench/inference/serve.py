@@ -9,24 +9,22 @@ import signal
 import socket
 import sys
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import RequestError
 from fitbench.inference.api import RequestLimits
-from fitbench.inference.classes import class_names
-from fitbench.inference.prepare import Prepare
 from fitbench.inference.reader import Reader, finished, open_runs
 from fitbench.record.reading import find_run
 from fitbench.text import clean
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
+PACKAGES = ("fastapi", "starlette", "uvicorn", "python_multipart")
 MAX_CONNECTIONS = 256
 GRACE_SECONDS = 3  # for answering open requests when the server ends
 
@@ -49,31 +47,40 @@ def serve(
         The exit status after Ctrl-C, 130. SIGTERM ends the process with status 0.
 
     Raises:
-        RequestError: a run does not exist or has no classes, the address cannot be used, or the extra `serve` is not
-            installed.
+        RequestError: a run does not exist or has no classes, two runs have the same run_id, the address cannot be used,
+            or the extra `serve` is not installed.
         FitbenchError: a model cannot be loaded, or its outputs are not finite.
     """
-    folders = [find_run(run, outputs) for run in runs]
-    for folder in folders:
-        class_names(finished(folder), "fitbench serve")
-    missing = [name for name in ("fastapi", "starlette", "uvicorn", "python_multipart") if find_spec(name) is None]
-    if missing:
-        raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
+    folders = _find_runs(runs, outputs)
+    from fitbench.inference.server import make_app
+    from fitbench.inference.service import Service
+
     with _listen(host, port) as listener:
-        readers = _by_name(open_runs(folders, trust))
+        service = Service(open_runs(folders, trust), limits)
+        service.warm_up()
         address, port = listener.getsockname()[:2]
         loopback = ipaddress.ip_address(address).is_loopback
-        app = _make_app(readers, limits, ("localhost", "127.0.0.1", "[::1]", host.lower()) if loopback else ("*",))
+        app = make_app(service, ("localhost", "127.0.0.1", "[::1]", host.lower()) if loopback else ("*",))
         url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/"
-        _announce(readers, url, loopback)
+        _announce(service.readers.values(), url, loopback)
         if open_browser:
             webbrowser.open(url)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
-            _run(app, listener)
+            make_server(app).run(sockets=[listener])
         except KeyboardInterrupt:
             return 130
     return 0
+
+
+def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
+    folders = [find_run(run, outputs) for run in runs]
+    names = [finished(folder)["run_id"] for folder in folders]
+    if len(set(names)) < len(names):
+        raise RequestError(f"two of the runs are called the same: {', '.join(map(clean, names))}; serve one of them")
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
+    return folders
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -90,55 +97,19 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _by_name(readers: Sequence[Reader]) -> dict[str, Reader]:
-    """Return the readers by run_id. If several have the same run_id, their study precedes it.
-
-    Raises:
-        RequestError: a run was given twice.
-    """
-    names = [reader.run_id for reader in readers]
-    by_name = {
-        name if names.count(name) == 1 else f"{reader.folder.parent.name}/{name}": reader
-        for name, reader in zip(names, readers, strict=True)
-    }
-    if len(by_name) < len(readers):
-        raise RequestError(f"a run was given twice, among {', '.join(map(clean, names))}; give each run once")
-    return by_name
-
-
-def _make_app(readers: Mapping[str, Reader], limits: RequestLimits, hosts: Sequence[str]) -> FastAPI:
-    """Create the application, and classify an image so that the first client waits no longer than others.
-
-    Raises:
-        FitbenchError: the outputs of a model are not finite.
-    """
-    from starlette.exceptions import HTTPException
-
-    from fitbench.inference.server import make_app
-    from fitbench.inference.service import Service
-
-    service = Service(readers, limits)
-    try:
-        service.predict([("blank", np.zeros((84, 84, 1), np.uint8))], readers, Prepare.auto, False)
-    except HTTPException as error:
-        raise FitbenchError(error.detail) from None
-    service.images = 0
-    return make_app(service, hosts)
-
-
-def _announce(readers: Mapping[str, Reader], url: str, loopback: bool) -> None:
-    for name, reader in readers.items():
+def _announce(readers: Iterable[Reader], url: str, loopback: bool) -> None:
+    for reader in readers:
         height, width, channels = reader.shape
         images = f"{height} x {width} {'grey' if channels == 1 else 'colour'}"
-        print(f"{clean(name)}: {images}, {len(reader.classes)} classes", file=sys.stderr)
+        print(f"{clean(reader.run_id)}: {images}, {len(reader.classes)} classes", file=sys.stderr)
     if not loopback:
         print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
     print(url, flush=True)
     print("Open this address to draw; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
 
 
-def _run(app: FastAPI, listener: socket.socket) -> None:
-    """Answer requests until a signal arrives."""
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """Create the server of an application; `run(sockets=[listener])` answers requests until a signal arrives."""
     import uvicorn
 
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
@@ -152,4 +123,4 @@ def _run(app: FastAPI, listener: socket.socket) -> None:
         limit_concurrency=MAX_CONNECTIONS + 1,  # uvicorn refuses the connection that reaches the limit
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)

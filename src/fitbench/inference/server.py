@@ -17,7 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
-from fitbench import quantities, report
+from fitbench import quantities
 from fitbench.inference import api, bodies
 from fitbench.inference.reader import Reader
 from fitbench.inference.service import Service
@@ -26,7 +26,6 @@ from fitbench.text import clean
 from fitbench.version import __version__
 
 PAGE = Path(__file__).parent / "page"
-BASE_CSS = Path(report.__file__).parent / "page" / "base.css"  # shared with the report
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -69,10 +68,19 @@ async def _add_headers(request: Request, answer: Callable[[Request], Awaitable[R
 
 def _add_api(app: FastAPI, service: Service) -> None:
     @app.post(
-        "/predict", summary="Classify images", description=api.PREDICT, openapi_extra={"requestBody": api.BODY},
-        response_model=api.Predictions, responses={200: api.PREDICT_RESPONSE, **api.PROBLEMS},
+        "/predict", summary="Classify images", openapi_extra={"requestBody": api.BODY},
+        response_model=api.Predictions, responses=api.PROBLEMS,
     )  # fmt: skip
     async def predict(request: Request, query: Annotated[api.PredictQuery, Query()]) -> Response:
+        """Classify images: files of a form, one file as the whole body, or arrays of numbers as JSON.
+
+        A file is PNG, JPEG, BMP, TIFF, GIF or WebP, of any size within the limits. The JSON is {"image": array} or
+        {"images": [array, ...]}. An array has rows of pixels from 0 (black) to 255; a pixel of a colour image is
+        [red, green, blue]. It must have the shape that /models gives and, for digits, be light on dark. If one image of
+        a request cannot be read, the whole request is refused.
+
+        The array in the example has only 4 x 4 pixels. A model of another shape accepts it only with ?prepare=auto.
+        """
         models = service.choose(query.model)
         images = await bodies.read(request, service.limits)
         predictions = await asyncio.to_thread(service.predict, images, models, query.prepare, query.seen)
@@ -81,7 +89,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     @app.get("/models", summary="The models")
     async def models() -> api.Models:
         """List the models, the shapes of their images, and the limits of a request."""
-        described = [_describe(name, reader) for name, reader in service.readers.items()]
+        described = [_describe(reader) for reader in service.readers.values()]
         return api.Models(models=described, limits=service.limits, version=__version__)
 
     @app.get("/health", summary="The state of the server")
@@ -91,11 +99,10 @@ def _add_api(app: FastAPI, service: Service) -> None:
         return api.Health(models=len(service.readers), images=service.images, seconds=seconds)
 
 
-def _describe(name: str, reader: Reader) -> api.Model:
-    result = reader.result
-    primary = result["primary"]
+def _describe(reader: Reader) -> api.Model:
+    result, primary = reader.result, reader.result["primary"]
     return api.Model(
-        model=name,
+        model=reader.run_id,
         name=str(result["config"]["model"].get("name", "model")),
         data=result["data"]["name"],
         classes=list(reader.classes),
@@ -107,16 +114,16 @@ def _describe(name: str, reader: Reader) -> api.Model:
 
 
 def _add_pages(app: FastAPI) -> None:
-    for path, file in {"/": PAGE / "index.html", "/docs": PAGE / "docs.html", "/page/base.css": BASE_CSS}.items():
-        app.router.add_route(path, _sender(file), include_in_schema=False)
-    app.mount("/page", StaticFiles(directory=PAGE))
+    @app.get("/", include_in_schema=False)
+    async def draw() -> Response:
+        return FileResponse(PAGE / "index.html")
 
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> Response:
+        return FileResponse(PAGE / "docs.html")
 
-def _sender(file: Path) -> Callable[[Request], Awaitable[Response]]:
-    async def send(_: Request) -> Response:
-        return FileResponse(file)
-
-    return send
+    # base.css is shared with the report.
+    app.mount("/page", StaticFiles(directory=PAGE, packages=[("fitbench.report", "page")]))
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -135,10 +142,12 @@ def _add_errors(app: FastAPI) -> None:
         text = "there is no such parameter" if first["type"] == "extra_forbidden" else first["msg"]
         return JSONResponse({"error": f"{clean(first['loc'][-1])[:80]}: {text}; /docs describes the API"}, 422)
 
-    @app.exception_handler(ClientDisconnect)
-    async def disconnected(_: Request, error: ClientDisconnect) -> Response:
-        return JSONResponse({"error": "the client has disconnected"}, 400)  # nobody reads it
+    app.add_exception_handler(ClientDisconnect, _answer(400, "the client has disconnected"))
+    app.add_exception_handler(Exception, _answer(500, "the server failed; see its log"))
 
-    @app.exception_handler(Exception)
-    async def unexpected_error(_: Request, error: Exception) -> Response:
-        return JSONResponse({"error": "the server failed; see its log"}, 500)
+
+def _answer(status: int, text: str) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": text}, status)
+
+    return answer

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from io import BytesIO
 
 import numpy as np
 from PIL import Image
 from starlette.exceptions import HTTPException
 
-from fitbench.errors import DataError
-from fitbench.inference.api import RequestLimits
+from fitbench.errors import DataError, FitbenchError
+from fitbench.inference.api import Prediction, Predictions, RequestLimits
 from fitbench.inference.bodies import NamedImage
-from fitbench.inference.images import decode
-from fitbench.inference.prepare import Prepare, default_prepare, prepare_image
+from fitbench.inference.decoding import decode
+from fitbench.inference.prepare import Prepare, Shape, default_prepare, prepare_image
 from fitbench.inference.reader import Reader
 
 
@@ -25,18 +23,30 @@ class Service:
     """The served models. Several threads may call `predict` at a time; one of them runs a model.
 
     Attributes:
-        readers: the models by name.
+        readers: the models by run_id.
         limits: the limits of a request.
         started: when the service was created (`time.monotonic`).
         images: the number of images that were classified.
     """
 
-    def __init__(self, readers: Mapping[str, Reader], limits: RequestLimits) -> None:
-        self.readers = dict(readers)
+    def __init__(self, readers: Sequence[Reader], limits: RequestLimits) -> None:
+        self.readers = {reader.run_id: reader for reader in readers}
         self.limits = limits
         self.started = time.monotonic()
         self.images = 0
         self._running = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Classify an image, so that the first client waits no longer than others.
+
+        Raises:
+            FitbenchError: the outputs of a model are not finite.
+        """
+        try:
+            self.predict([("blank", np.zeros((84, 84, 1), np.uint8))], self.readers, Prepare.auto, False)
+        except HTTPException as error:
+            raise FitbenchError(error.detail) from None
+        self.images = 0
 
     def choose(self, names: Sequence[str]) -> dict[str, Reader]:
         """Return the models with these names, without duplicates; all models if there are no names.
@@ -61,57 +71,63 @@ class Service:
             seen: also return the pixels that each model saw.
 
         Returns:
-            JSON, as `api.Predictions`.
+            `api.Predictions` as JSON.
 
         Raises:
             HTTPException: 413, 422 or 500.
         """
         pixels = self._prepare(images, models, prepare)
-        probabilities = {name: self._compute(name, reader, pixels[name]) for name, reader in models.items()}
+        by_model = {name: self._classify(name, reader, pixels[name]) for name, reader in models.items()}
         self.images += len(images)
-        return _to_json([name for name, _ in images], models, probabilities, pixels if seen else None)
+        predictions = [
+            _describe(image, model, reader.classes, by_model[model][i], pixels[model][i] if seen else None)
+            for i, (image, _) in enumerate(images)
+            for model, reader in models.items()
+        ]
+        return Predictions(predictions=predictions).model_dump_json(exclude_none=True).encode()
 
     def _prepare(
         self, images: Sequence[NamedImage], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
         """Return the images as each model takes them: uint8 [N, *shape] by model."""
-        forms = {name: (reader.shape, prepare or default_prepare(reader.result)) for name, reader in models.items()}
+        forms = {
+            name: (reader.shape, prepare or default_prepare(reader.result), reader.max_value)
+            for name, reader in models.items()
+        }
         prepared = {form: np.empty((len(images), *form[0]), np.uint8) for form in forms.values()}
         count = 0
         for number, (name, content) in enumerate(images):
-            image = self._open(name, content)
+            decoded = {white: self._decode(name, content, white) for _, _, white in prepared}
+            image = next(iter(decoded.values()))
             count += image.width * image.height
             if count > self.limits.pixels:
                 text = f"{name}: up to this image, the request has {count:,} pixels; the limit is "
                 raise HTTPException(413, f"{text}{self.limits.pixels:,}")
-            for (shape, method), rows in prepared.items():
+            for (shape, method, white), rows in prepared.items():
                 if isinstance(content, np.ndarray) and prepare in (None, Prepare.none):
                     _check_shape(name, content, shape)
                     rows[number] = content
                 else:
-                    rows[number] = prepare_image(image, shape, method)
+                    rows[number] = prepare_image(decoded[white], shape, method)
         return {name: prepared[form] for name, form in forms.items()}
 
-    def _open(self, name: str, content: bytes | np.ndarray) -> Image.Image:
-        if isinstance(content, np.ndarray):
-            return Image.fromarray(content[..., 0] if content.shape[2] == 1 else content)
+    def _decode(self, name: str, content: bytes | np.ndarray, max_value: float | None) -> Image.Image:
+        source = BytesIO(content) if isinstance(content, bytes) else content
         try:
-            return decode(io.BytesIO(content), name, self.limits.pixels)
+            return decode(source, name, self.limits.pixels, max_value)
         except DataError as error:
             raise HTTPException(422, str(error)) from None
 
-    def _compute(self, name: str, reader: Reader, pixels: np.ndarray) -> np.ndarray:
-        """Compute probabilities, float32 [N, classes], in batches of the size that `fitbench predict` uses."""
-        starts = range(0, len(pixels), reader.batch_size)
+    def _classify(self, name: str, reader: Reader, pixels: np.ndarray) -> np.ndarray:
+        """Compute probabilities, float32 [N, classes]."""
         with self._running:
-            parts = [reader.probabilities(pixels[start : start + reader.batch_size]) for start in starts]
-        probabilities = np.concatenate(parts)
+            probabilities = reader.probabilities(pixels)
         if not np.isfinite(probabilities).all():
             raise HTTPException(500, f"the outputs of {name} are not finite; this model cannot be used")
         return probabilities
 
 
-def _check_shape(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> None:
+def _check_shape(name: str, array: np.ndarray, shape: Shape) -> None:
     if array.shape != shape:
         actual, expected = (" x ".join(map(str, sides)) for sides in (array.shape, shape))
         raise HTTPException(
@@ -120,26 +136,15 @@ def _check_shape(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> N
         )
 
 
-def _to_json(
-    names: Sequence[str],
-    models: Mapping[str, Reader],
-    probabilities: Mapping[str, np.ndarray],
-    seen: Mapping[str, np.ndarray] | None,
-) -> bytes:
-    predictions = []
-    for number, name in enumerate(names):
-        for model, reader in models.items():
-            row = [round(share, 7) for share in probabilities[model][number].tolist()]
-            best = int(probabilities[model][number].argmax())
-            prediction: dict[str, Any] = {
-                "image": name,
-                "model": model,
-                "label": reader.classes[best],
-                "probability": row[best],
-                "probabilities": dict(zip(reader.classes, row, strict=True)),
-            }
-            if seen is not None:
-                image = seen[model][number]
-                prediction["seen"] = (image[..., 0] if reader.shape[2] == 1 else image).tolist()
-            predictions.append(prediction)
-    return json.dumps({"predictions": predictions}, separators=(",", ":")).encode()
+def _describe(
+    image: str, model: str, classes: Sequence[str], probabilities: np.ndarray, seen: np.ndarray | None
+) -> Prediction:
+    best, shares = int(probabilities.argmax()), [round(share, 7) for share in probabilities.tolist()]
+    return Prediction(
+        image=image,
+        model=model,
+        label=classes[best],
+        probability=shares[best],
+        probabilities=dict(zip(classes, shares, strict=True)),
+        seen=None if seen is None else (seen[..., 0] if seen.shape[2] == 1 else seen).tolist(),
+    )

@@ -1,11 +1,10 @@
-"""Turns the arguments of a command into batches of images: files, folders, globs, lists on stdin and arrays.
+"""Turns the arguments of a command into batches of images: files, folders, lists on stdin and arrays.
 
 There may be millions of images, so files are listed lazily and nothing is kept.
 """
 
 from __future__ import annotations
 
-import glob
 import io
 import os
 import sys
@@ -19,7 +18,7 @@ import numpy as np
 
 from fitbench.data.image_files import IMAGE_SUFFIXES
 from fitbench.errors import RequestError
-from fitbench.inference.arrays import ArrayFile, is_array_file, read_images
+from fitbench.inference.arrays import SUFFIXES, read_images
 from fitbench.text import clean
 
 STDIN = "-"
@@ -31,33 +30,28 @@ class Batch:
 
     Attributes:
         names: the names of the images: paths of files, or `path[17]` for a row of an array.
-        array: the array file of the images; None for image files.
-        start: the first row of the array.
+        pixels: rows of an array file, uint8 [N, height, width, channels]; None for image files.
     """
 
     names: Sequence[str]
-    array: ArrayFile | None = None
-    start: int = 0
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The images of the batch, [N, height, width, channels], if they are from an array."""
-        assert self.array is not None
-        return self.array.pixels[self.start : self.start + len(self.names)]
+    pixels: np.ndarray | None = None
 
 
-def open_arrays(arguments: Iterable[str], array_name: str | None) -> dict[str, ArrayFile]:
+def open_arrays(
+    arguments: Iterable[str], array_name: str | None, max_value: float | None = None
+) -> dict[str, np.ndarray]:
     """Open the array files among the arguments, and check that the other arguments name images.
 
     Args:
-        arguments: files, folders, globs, or `-` for paths on stdin.
+        arguments: files, folders, or `-` for paths on stdin.
         array_name: the array of an .npz that holds the images.
+        max_value: the value of white; see `arrays.read_images`.
 
     Returns:
-        The array files by argument.
+        The images by argument, uint8 [N, height, width, channels].
 
     Raises:
-        RequestError: a file does not exist, a folder has no image, a glob matches nothing, or an array is missing.
+        RequestError: a file does not exist, a folder has no image, or an array is missing.
         DataError: an array file is damaged or does not hold images.
     """
     arrays = {}
@@ -68,23 +62,20 @@ def open_arrays(arguments: Iterable[str], array_name: str | None) -> dict[str, A
             if next(_expand(argument), None) is None:
                 suffixes = " ".join(sorted(IMAGE_SUFFIXES))
                 raise RequestError(f"{clean(argument)}: no image in this folder; expected files with {suffixes}")
-        elif _is_glob(argument):
-            if next(_matches(argument), None) is None:
-                raise RequestError(f"{clean(argument)}: no file matches")
         elif not os.path.lexists(argument):
             raise RequestError(f"{clean(argument)}: there is no such file or folder")
-        elif is_array_file(Path(argument)):
-            arrays[argument] = read_images(argument, array_name)
+        elif Path(argument).suffix.lower() in SUFFIXES:
+            arrays[argument] = read_images(Path(argument), array_name, max_value)
     return arrays
 
 
-def batches(arguments: Iterable[str], arrays: Mapping[str, ArrayFile], size: int, null: bool) -> Iterator[Batch]:
+def batches(arguments: Iterable[str], arrays: Mapping[str, np.ndarray], size: int, null: bool) -> Iterator[Batch]:
     """Yield the images in the order of the arguments, `size` at a time.
 
     The last batch of an array, and of the files before an array, may be smaller.
 
     Args:
-        arguments: as in `open_arrays`. Folders and globs are sorted.
+        arguments: as in `open_arrays`. Folders are sorted.
         arrays: the result of `open_arrays`.
         size: the largest number of images in a batch.
         null: whether paths on stdin end with null characters instead of line ends.
@@ -94,30 +85,27 @@ def batches(arguments: Iterable[str], arrays: Mapping[str, ArrayFile], size: int
     """
     for is_array, group in groupby(arguments, arrays.__contains__):
         if is_array:
-            for array in map(arrays.__getitem__, group):
-                yield from _row_batches(array, size)
+            yield from chain.from_iterable(_row_batches(name, arrays[name], size) for name in group)
             continue
         paths = chain.from_iterable(_paths(argument, null) for argument in group)
         while names := list(islice(paths, size)):
             yield Batch(names)
 
 
-def _row_batches(array: ArrayFile, size: int) -> Iterator[Batch]:
-    for start in range(0, len(array.pixels), size):
-        rows = range(start, min(start + size, len(array.pixels)))
-        yield Batch([f"{array.name}[{row}]" for row in rows], array, start)
+def _row_batches(name: str, pixels: np.ndarray, size: int) -> Iterator[Batch]:
+    for start in range(0, len(pixels), size):
+        rows = pixels[start : start + size]
+        yield Batch([f"{name}[{start + i}]" for i in range(len(rows))], rows)
 
 
 def _paths(argument: str, null: bool) -> Iterator[str]:
     """Yield the paths of the image files that an argument names."""
     if argument == STDIN:
         path = None
-        for path in _read_stdin(null):
+        for path in _read_stdin(b"\0" if null else b"\n"):
             yield from _expand(path)
         if path is None:
             raise RequestError("stdin has no paths of images")
-    elif _is_glob(argument):
-        yield from _matches(argument)
     else:
         yield from _expand(argument)
 
@@ -131,9 +119,8 @@ def _expand(path: str) -> Iterator[str]:
         yield path
         return
     visited, unlisted = {os.path.realpath(path)}, list[str]()
-    for parent, folders, names in os.walk(
-        path, followlinks=True, onerror=lambda error: unlisted.append(error.filename)
-    ):
+    walk = os.walk(path, followlinks=True, onerror=lambda error: unlisted.append(error.filename))
+    for parent, folders, names in walk:
         for name in sorted(names):
             if name[0] != "." and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
                 yield str(Path(parent, name))
@@ -146,25 +133,12 @@ def _expand(path: str) -> Iterator[str]:
     yield from unlisted
 
 
-def _is_glob(argument: str) -> bool:
-    return glob.has_magic(argument) and not os.path.lexists(argument)
-
-
-def _matches(pattern: str) -> Iterator[str]:
-    for path in sorted(glob.iglob(os.path.expanduser(pattern), recursive=True)):  # noqa: PTH111, PTH207
-        if not os.path.isdir(path):  # noqa: PTH112
-            yield path
-
-
-def _read_stdin(null: bool) -> Iterator[str]:
-    """Yield the paths on stdin, one per line, or one before each null character. Windows line ends are accepted."""
-    end, rest = (b"\0" if null else b"\n"), b""
-    stdin = cast(io.BufferedReader, sys.stdin.buffer)
-    while chunk := stdin.read1(1 << 16):  # what has arrived, so that these images are classified at once
-        *paths, rest = (rest + chunk).split(end)
-        yield from _decoded(paths, null)
-    yield from _decoded([rest], null)
-
-
-def _decoded(paths: Iterable[bytes], null: bool) -> Iterator[str]:
-    return (os.fsdecode(path) for path in (path if null else path.removesuffix(b"\r") for path in paths) if path)
+def _read_stdin(end: bytes) -> Iterator[str]:
+    """Yield the paths on stdin, without empty ones. Windows line ends are accepted."""
+    stdin, rest, chunk = cast(io.BufferedReader, sys.stdin.buffer), b"", b"-"
+    while chunk:
+        chunk = stdin.read1(1 << 16)  # what has arrived, so that these images are classified at once
+        *paths, rest = (rest + (chunk or end)).split(end)
+        for path in paths:
+            if name := path.removesuffix(b"\r") if end == b"\n" else path:
+                yield os.fsdecode(name)

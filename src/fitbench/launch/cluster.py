@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
 from fitbench.errors import FitbenchError
-from fitbench.launch.summary import recorded_error
 from fitbench.launch.sweep_job import Failure, Job, first_line
-from fitbench.record.folder import State, state_of
+from fitbench.record.failure import error_line
 from fitbench.record.history import read_history
 
 
@@ -39,7 +36,6 @@ def train_elsewhere(
     Raises:
         FitbenchError: the launcher failed without progress.
     """
-    began = time.time()
     number = 0
     for start in range(0, len(jobs), size):
         batch = list(jobs[start : start + size])
@@ -48,7 +44,7 @@ def train_elsewhere(
             try:
                 results = launcher.launch([job.launched(threads) for job in batch], initial_job_idx=number)
             except Exception as error:
-                ended = [job for job in batch if _ended(job.folder, began)]
+                ended = [job for job in batch if job.ended()]
                 if not ended and _epochs(batch) <= epochs:
                     raise _failed(error) from error
                 yield from ((job, _recorded_failure(job)) for job in ended)
@@ -73,10 +69,4 @@ def _epochs(jobs: Sequence[Job]) -> int:
 
 
 def _recorded_failure(job: Job) -> Failure | None:
-    return Failure(recorded_error(job.folder)) if state_of(job.folder) is State.failed else None
-
-
-def _ended(folder: Path, began: float) -> bool:
-    """Whether the run has finished or failed since `began` (seconds since the epoch)."""
-    ends = [path for path in (folder / "result.json", folder / "error.txt") if path.exists()]
-    return any(path.stat().st_mtime >= began for path in ends)
+    return Failure(error_line(job.folder) or "it failed") if job.failed() else None

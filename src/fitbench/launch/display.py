@@ -8,7 +8,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Self
+
+from fitbench.errors import FitbenchError
 
 POLL_SECONDS = 0.5  # at least, between two looks
 POLL_SHARE = 0.05  # of the time is spent on looking, at most
@@ -57,6 +60,12 @@ class Display(ABC):
             _write("\r\x1b[K")
 
     def _update(self) -> None:
+        try:
+            self._show()
+        except (FitbenchError, OSError):  # the command reports what is wrong, when it needs it
+            return
+
+    def _show(self) -> None:
         lines = self.ended()
         if self.visible:
             for line in lines:
@@ -78,5 +87,6 @@ class Display(ABC):
 
 
 def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # the terminal, or the process that reads stderr, may be closed
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from hydra.version import setbase
 
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.launch.workers import Lost, share, threads_per_worker
-from fitbench.record.history import read_history
+from fitbench.record.claims import Claimed, claim
+from fitbench.record.failure import error_line
+from fitbench.record.files import write_whole
 
 
 def train_here(
@@ -20,13 +23,13 @@ def train_here(
 ) -> Iterator[tuple[Job, Failure | None]]:
     """Train the runs of jobs, and yield each job with its failure when it ends.
 
-    A run whose worker was killed is resumed. It fails if its worker is killed again before it has recorded an epoch.
+    A run whose worker was lost is launched again. It fails if its worker is lost once more before it records an epoch.
 
     Args:
         launcher: Hydra's basic launcher, which does a job in the calling process.
         workers: the number of worker processes; with 1 the jobs are done in this process.
         jobs: the jobs.
-        report: called with a line about each killed worker.
+        report: called with a line about each lost worker.
     """
     numbered = list(enumerate(jobs))
     if workers == 1:
@@ -34,23 +37,44 @@ def train_here(
             yield job, _do(launcher, None, (number, job))
         return
     tasks = deque(numbered)
-    recorded: dict[Path, int] = {}  # the epochs of runs whose worker was killed
+    seen: dict[Path, tuple[int, int]] = {}  # the histories of runs whose worker was lost
     for (number, job), outcome in share(partial(_do, launcher, threads_per_worker(workers)), tasks, workers):
         if not isinstance(outcome, Lost):
             yield job, outcome
             continue
-        epochs = len(read_history(job.folder))
-        if epochs > recorded.get(job.folder, -1):
-            recorded[job.folder] = epochs
+        history = _history(job.folder)
+        if seen.get(job.folder) != history:
+            seen[job.folder] = history
             tasks.append((number, job))
-            report(f"fitbench: a worker was {outcome.reason}; {job.folder.name} is resumed")
+            report(f"fitbench: a worker {outcome.reason}; its run {job.folder.name} is launched again")
         else:
-            yield job, Failure(f"its worker was {outcome.reason}, twice without an epoch between")
+            error = f"its worker {outcome.reason}, twice without an epoch between"
+            _record_failure(job.folder, error)
+            yield job, Failure(error)
 
 
 def _do(launcher: Launcher, threads: int | None, task: tuple[int, Job]) -> Failure | None:
-    """Do a job in this process, with so many CPU threads."""
+    """Do a job in this process, with so many CPU threads, unless another process has done it since the sweep began."""
     number, job = task
+    if job.failed():
+        return Failure(error_line(job.folder) or "it failed in another process")
+    if job.finished():
+        return None
     setbase("1.3")  # as `hydra.main` does; a worker process has not called it
     [result] = launcher.launch([job.launched(threads)], initial_job_idx=number)
     return Failure.of(result)
+
+
+def _history(folder: Path) -> tuple[int, int]:
+    """What changes with every epoch that a run records."""
+    try:
+        status = (folder / "history.jsonl").stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _record_failure(folder: Path, error: str) -> None:
+    """Write error.txt for a run whose process could not."""
+    with suppress(Claimed, OSError), claim(folder):
+        write_whole(folder / "error.txt", f"{error}\n")

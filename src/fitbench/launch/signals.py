@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm and clouds send these before SIGKILL
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # of clouds, a closed terminal, and Slurm
 ENDING_SECONDS = 20  # further signals are ignored for this time after the first one
 
 
@@ -19,7 +19,8 @@ class Terminated(SystemExit):
 
 def status_of(stop: KeyboardInterrupt | Terminated) -> int:
     """Write that the command was interrupted, and return its exit status."""
-    sys.stderr.write("fitbench: interrupted; run the same command again to resume\n")
+    with suppress(OSError):  # the terminal may have been closed
+        sys.stderr.write("fitbench: interrupted; run the same command again to resume\n")
     return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
 
 
@@ -47,7 +48,9 @@ class _TerminationHandler:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """In this block, SIGTERM, SIGUSR1 and SIGUSR2 raise `Terminated`, so that the state of the run is written.
+    """In this block, the signals of `SIGNALS` raise `Terminated`, so that the state of the run is written.
+
+    A signal that is ignored, as `nohup` ignores SIGHUP, stays ignored.
 
     Afterwards, a previous handler of SIGUSR1 or SIGUSR2 is called: that of submitit requeues a job whose time is nearly
     up. The block has no effect inside another such block, and outside the main thread, which cannot handle signals.
@@ -57,14 +60,15 @@ def terminable() -> Iterator[None]:
         yield
         return
     termination = _TerminationHandler()
-    previous = {number: signal.signal(number, termination) for number in SIGNALS}
+    handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, termination) for number in handled}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         received = termination.signal
-        if received not in (None, signal.SIGTERM) and callable(handler := previous[received]):
+        if received in (signal.SIGUSR1, signal.SIGUSR2) and callable(handler := previous[received]):
             handler(received, None)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fitbench.record.failure import error_line
 from fitbench.record.folder import State, state_of
 
 
@@ -46,7 +47,7 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
     """
     states = {folder: state_of(folder) for folder in folders}
     failures = {
-        folder: errors.get(folder) or recorded_error(folder)
+        folder: errors.get(folder) or error_line(folder) or "error.txt has gone"
         for folder in folders
         if folder in errors or states[folder] is State.failed
     }
@@ -60,9 +61,3 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
         "not begun": sum(not folder.exists() for folder in others),
     }
     return SweepSummary(counts, failures, len(folders), folders[0].parent)
-
-
-def recorded_error(folder: Path) -> str:
-    """Return the last line of a run's error.txt."""
-    lines = (folder / "error.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "error.txt is empty"

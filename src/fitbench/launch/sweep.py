@@ -20,7 +20,7 @@ from fitbench.launch.progress import SweepProgress
 from fitbench.launch.summary import SweepSummary, summarize
 from fitbench.launch.sweep_job import Failure, Job, first_line
 from fitbench.record.folder import State, state_of
-from fitbench.record.reading import lacking, read_result
+from fitbench.record.reading import lacking
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
 Train = Callable[[Sequence[Job], Callable[[str], None]], Iterator[tuple[Job, Failure | None]]]
@@ -57,14 +57,16 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
     finally:
         summary = summarize([job.folder for job in jobs], skipped, errors)
         report(summary)
-    if summary.failures:
-        raise SweepFailed(
-            f"{len(summary.failures)} of {len(jobs)} runs failed; run the same command again to retry them"
-        )
-    if summary.unfinished:
-        raise SweepFailed(
-            f"{summary.unfinished} of {len(jobs)} runs are not finished; run the same command again to finish them"
-        )
+    if summary.failures or summary.unfinished:
+        raise SweepFailed(f"{_count(summary)}; run the same command again to train them")
+
+
+def _count(summary: SweepSummary) -> str:
+    """Such as '1 of 4 runs failed, 2 are not finished'."""
+    failed, unfinished = len(summary.failures), summary.unfinished
+    if not failed:
+        return f"{unfinished} of {summary.total} runs are not finished"
+    return f"{failed} of {summary.total} runs failed" + (f", {unfinished} are not finished" if unfinished else "")
 
 
 def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
@@ -80,7 +82,7 @@ def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
             if result is not None and not lacking(job.config, result):
                 skipped.add(job.folder)
             elif result is not None or job.config.retry_failed or state_of(job.folder) is not State.failed:
-                remaining.append(job)
+                remaining.append(job.found())
                 to_evaluate += result is not None
         except FitbenchError as error:  # the record is damaged, or belongs to other data
             errors[job.folder] = first_line(error)
@@ -98,7 +100,7 @@ def _launch(
         for job, failure in ended:
             if failure is not None and failure.claimed:
                 elsewhere.append(job)
-            elif failure is not None and not _complete(job):  # else it was lost after it had finished
+            elif failure is not None and not job.finished():  # else it was lost after it had finished
                 errors[job.folder] = failure.error
                 if fail_fast:
                     break
@@ -108,10 +110,6 @@ def _launch(
 def _abandoned(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs that another process worked on and has abandoned."""
     abandoned = [job for job in jobs if state_of(job.folder) is State.interrupted]
-    time.sleep(bool(abandoned))  # another process may be taking one of them over now
+    if abandoned:
+        time.sleep(1)  # another process may be taking one of them over now
     return abandoned
-
-
-def _complete(job: Job) -> bool:
-    """Whether the run is finished and has every metric of its configuration."""
-    return state_of(job.folder) is State.finished and not lacking(job.config, read_result(job.folder))

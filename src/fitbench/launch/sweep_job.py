@@ -1,8 +1,8 @@
-"""One job of a sweep: what is launched, and how it failed."""
+"""One job of a sweep: what is launched, how its run has ended, and why it failed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -11,16 +11,26 @@ from hydra.errors import InstantiationException
 from fitbench.config import Config
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import Claimed
-from fitbench.record.folder import folder_of
+from fitbench.record.folder import State, folder_of, state_of
+from fitbench.record.reading import lacking, read_result
+
+Ends = tuple[int | None, int | None]  # when result.json and error.txt were written (ns), None for a missing one
 
 
 @dataclass(frozen=True)
 class Job:
-    """One combination of a sweep: its overrides, its configuration, and the folder of its run."""
+    """One combination of a sweep.
+
+    Attributes:
+        overrides, config: of the combination.
+        folder: of its run.
+        ends: what had ended the run before the sweep began.
+    """
 
     overrides: list[str]
     config: Config
     folder: Path
+    ends: Ends = (None, None)
 
     @staticmethod
     def of(overrides: list[str], config: Config) -> Job:
@@ -32,6 +42,24 @@ class Job:
         config = self.config.model_copy(update={"seed": seed})
         return Job([*self.overrides, f"seed={seed}"], config, folder_of(config))
 
+    def found(self) -> Job:
+        """Return the job with the ends of its run as they are now."""
+        return replace(self, ends=_ends(self.folder))
+
+    def finished(self) -> bool:
+        """Whether the run is finished with every metric of its configuration; with `force` since the sweep began."""
+        ended_before = self.config.force and _ends(self.folder)[0] == self.ends[0]
+        done = state_of(self.folder) is State.finished and not ended_before
+        return done and not lacking(self.config, read_result(self.folder))
+
+    def ended(self) -> bool:
+        """Whether the run has finished or failed since the sweep began."""
+        return any(now not in (None, before) for now, before in zip(_ends(self.folder), self.ends, strict=True))
+
+    def failed(self) -> bool:
+        """Whether the run has failed since the sweep began."""
+        return state_of(self.folder) is State.failed and _ends(self.folder)[1] != self.ends[1]
+
     def launched(self, threads: int | None) -> list[str]:
         """Return the overrides for another process: with the study's name as it is here, which may hold the time.
 
@@ -40,6 +68,17 @@ class Job:
         """
         own_threads = [f"threads={threads}"] if threads is not None and self.config.threads == "auto" else []
         return [*self.overrides, f"study='{self.config.study}'", *own_threads]
+
+
+def _ends(folder: Path) -> Ends:
+    return _written(folder / "result.json"), _written(folder / "error.txt")
+
+
+def _written(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 @dataclass(frozen=True)

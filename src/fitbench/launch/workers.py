@@ -13,23 +13,34 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from fitbench.errors import FitbenchError
 from fitbench.launch.signals import ENDING_SECONDS, terminable
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+POLL_SECONDS = 1.0  # between two looks whether the workers exist
+STATUS = 128 + signal.SIGTERM  # the exit status of a worker that ends with its parent
+
+
 @dataclass(frozen=True)
 class Lost:
-    """The outcome of a task whose worker ended without a result, for a reason such as 'killed by SIGKILL'."""
+    """The outcome of a task whose worker ended without a result.
+
+    Attributes:
+        reason: such as 'was killed by SIGKILL' or 'ended with status 3'.
+        pid: the process id of the worker.
+    """
 
     reason: str
+    pid: int
 
 
 def threads_per_worker(workers: int) -> int | None:
@@ -48,6 +59,9 @@ def share(do: Callable[[Task], Result], tasks: deque[Task], workers: int) -> Ite
         do: does one task in a worker. It is pickled, as are tasks and results.
         tasks: the tasks, which are removed as they begin. The caller may append tasks while it iterates.
         workers: the number of processes.
+
+    Raises:
+        FitbenchError: a worker could not start.
     """
     busy: dict[Connection, tuple[_Worker[Task, Result], Task]] = {}
     idle: list[_Worker[Task, Result]] = []
@@ -58,9 +72,11 @@ def share(do: Callable[[Task], Result], tasks: deque[Task], workers: int) -> Ite
                 task = tasks.popleft()
                 busy[worker.connection] = worker, task
                 worker.begin(task)
-            for connection in wait(list(busy)):
-                assert isinstance(connection, Connection)
-                worker, task = busy.pop(connection)
+            wait(list(busy), POLL_SECONDS)
+            for connection, (worker, task) in list(busy.items()):
+                if not worker.has_outcome():
+                    continue
+                del busy[connection]
                 outcome = worker.outcome()
                 if not isinstance(outcome, Lost):
                     idle.append(worker)
@@ -75,7 +91,8 @@ class _Worker(Generic[Task, Result]):
     def __init__(self, do: Callable[[Task], Result]) -> None:
         context = multiprocessing.get_context("spawn")  # a process in which TensorFlow runs cannot be forked
         self.connection, end = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(end, do), name="fitbench-worker", daemon=True)
+        self.ready = False
+        self.process: BaseProcess = context.Process(target=_serve, args=(end, do), name="fitbench-worker")
         with _without_interrupts():
             self.process.start()
         end.close()
@@ -87,17 +104,34 @@ class _Worker(Generic[Task, Result]):
         except ConnectionError:
             return
 
+    def has_outcome(self) -> bool:
+        """Whether there is a result, or the worker has ended. A process that it has left behind may hold the pipe."""
+        if not self.ready and self.connection.poll():
+            with suppress(EOFError, ConnectionError):
+                self.ready = self.connection.recv()
+        return (self.ready and self.connection.poll()) or not self.process.is_alive()
+
     def outcome(self) -> Result | Lost:
-        """Wait for the result of the task."""
-        try:
-            return self.connection.recv()
-        except (EOFError, ConnectionError):
-            self.process.join()
-        status = self.process.exitcode or 0
+        """The result of the task.
+
+        Raises:
+            FitbenchError: the worker has ended by itself before it was ready.
+        """
+        if self.ready and self.connection.poll():
+            with suppress(EOFError, ConnectionError):
+                return self.connection.recv()
+        self.process.join()
+        self.connection.close()
+        status, pid = self.process.exitcode or 0, self.process.pid or 0
+        if status >= 0 and not self.ready:
+            raise FitbenchError(
+                f"a worker ended with status {status} before it was ready; a script that starts workers must do so "
+                'below if __name__ == "__main__":'
+            )
         if status >= 0:
-            return Lost(f"ended with status {status}")
+            return Lost(f"ended with status {status}", pid)
         perhaps = ", perhaps because memory ran out" if status == -signal.SIGKILL else ""
-        return Lost(f"killed by {signal.Signals(-status).name}{perhaps}")
+        return Lost(f"was killed by {signal.Signals(-status).name}{perhaps}", pid)
 
 
 @contextmanager
@@ -120,17 +154,22 @@ def _end(idle: list[_Worker[Any, Any]], busy: list[_Worker[Any, Any]]) -> None:
     for worker in busy:
         worker.process.terminate()
     deadline = time.monotonic() + ENDING_SECONDS
-    for worker in [*idle, *busy]:
-        worker.process.join(max(deadline - time.monotonic(), 0))
-        if worker.process.is_alive():
+    try:
+        for worker in [*idle, *busy]:
+            worker.process.join(max(deadline - time.monotonic(), 0))
+    finally:  # also if this process is interrupted once more
+        for worker in [*idle, *busy]:
             worker.process.kill()
+            worker.process.join()
 
 
 def _serve(connection: Connection, do: Callable[[Any], Any]) -> None:
     """Do the tasks that arrive until the pipe is closed. This is the main function of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_inheritable(connection.fileno(), False)
     threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()
     with terminable():
+        connection.send(True)  # ready
         while True:
             try:
                 task = connection.recv()
@@ -144,3 +183,5 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ENDING_SECONDS)
+    os._exit(STATUS)  # the code of the user keeps the process from ending

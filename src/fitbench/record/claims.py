@@ -92,6 +92,13 @@ def claimed(folder: Path) -> bool:
     return age is None or age < _timeout(beat)
 
 
+def holder(folder: Path) -> int | None:
+    """The process id in a claim; None if there is none. The process may be dead, and on another machine."""
+    beat = heartbeats.read(folder / "claim.json")
+    claim = None if beat is None else _parsed(beat)
+    return None if claim is None else claim.pid
+
+
 def _self() -> dict[str, Any]:
     """Who makes a claim. A Slurm job that is requeued has the same number again, perhaps on another host."""
     claim = processes.this_process()

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -175,32 +176,46 @@ def _conclude(study: Study, request: Request) -> None:
 
 
 def _share(study: Study, arguments: list[str], workers: int) -> None:
-    """Let worker processes work on the search until it is over. A worker that is killed is replaced.
+    """Let worker processes work on the search until it is over. A worker that is lost is replaced.
+
+    A trial fails if its worker is lost twice and its runs have recorded no epoch between.
 
     Raises:
-        FitbenchError: a worker gave up, or `search.max_failures` workers were killed and no trial has ended meanwhile.
+        FitbenchError: a worker gave up, or `search.max_failures` workers were lost and no trial has ended meanwhile.
     """
     tasks = deque([arguments] * workers)
-    killed, ended = 0, study.ended()
-    for _, outcome in share(_work, tasks, workers):
+    lost, ended = 0, study.ended()
+    epochs: dict[int, int] = {}  # of trials whose worker was lost
+    for _, outcome in share(partial(_work, study.began), tasks, workers):
         if isinstance(outcome, Lost):
+            sys.stderr.write(f"fitbench: a worker {outcome.reason}\n")
+            trial = study.trial_of(outcome.pid)
+            if trial is not None:
+                before = epochs.get(trial.number)
+                epochs[trial.number] = study.epochs_of(trial)
+                if before == epochs[trial.number]:
+                    study.fail(trial, f"its worker {outcome.reason}, twice without an epoch between")
             before, ended = ended, study.ended()
-            killed = killed + 1 if ended == before else 1
-            if killed >= study.settings.max_failures:
-                raise FitbenchError(
-                    f"a worker was {outcome.reason}; no trial has ended since {killed} workers were lost"
-                )
-            sys.stderr.write(f"fitbench: a worker was {outcome.reason}; another one continues its trial\n")
+            lost = lost + 1 if ended == before else 1
+            if lost >= study.settings.max_failures:
+                raise FitbenchError(f"a worker {outcome.reason}; no trial has ended since {lost} workers were lost")
             tasks.append(arguments)
         elif outcome is not None:
             raise FitbenchError(outcome)
 
 
-def _work(arguments: list[str]) -> str | None:
-    """Work on the search of these arguments in a worker process; gives the error for which the worker gave up."""
+def _work(began: float, arguments: list[str]) -> str | None:
+    """Work on a search in a worker process; gives the error for which the worker gave up.
+
+    Args:
+        began: when the search was launched (seconds since the epoch).
+        arguments: of the command.
+    """
     try:
         request = read_request(arguments)
-        work(open_study(request.settings, request.space, request.config), request.recipe)
+        study = open_study(request.settings, request.space, request.config)
+        study.began = began
+        work(study, request.recipe)
     except FitbenchError as error:
         return str(error)
     except OSError as error:

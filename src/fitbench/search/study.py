@@ -24,8 +24,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.claims import Claimed, claim, claimed
+from fitbench.record.claims import Claimed, claim, claimed, holder
 from fitbench.record.files import write_whole
+from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
 from fitbench.search.objectives import Objective, objectives
 from fitbench.search.pruning import create_pruner, pruner
@@ -173,6 +174,24 @@ class Study:
     def is_claimed(self, number: int) -> bool:
         """Whether a process works on a running trial."""
         return claimed(self.claims / str(number))
+
+    def trial_of(self, pid: int) -> FrozenTrial | None:
+        """The trial that a process of this machine has claimed; None if there is none."""
+        running = (trial for trial in self.trials() if trial.state is TrialState.RUNNING)
+        return next((trial for trial in running if holder(self.claims / str(trial.number)) == pid), None)
+
+    def epochs_of(self, trial: FrozenTrial) -> int:
+        """How many epochs the runs of a trial have recorded."""
+        return sum(len(read_history(self.folder / name)) for name in trial.user_attrs.get("run_ids", []))
+
+    def fail(self, begun: FrozenTrial, error: str) -> None:
+        """End a trial whose process is dead, unless another process works on it by now."""
+        held = self._claimed(begun.number)
+        if held is not None:
+            with held:
+                trial = optuna.Trial(self.study, begun._trial_id)
+                self.note(trial, error=error)
+                self.tell(trial, TrialState.FAIL, None)
 
     # -- one trial ----------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.record import reading
+from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.reading import is_number
 from fitbench.tables.definition import Table
@@ -23,7 +24,6 @@ from fitbench.text import clean
 FILE = "results.csv"
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
 EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # by a metric's part, the key in `data`
-ERROR_BYTES = 65_536  # of error.txt that are read, from its end
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None
             return about, None
         state = state_of(folder)
         if state is State.failed:
-            return replace(about, state=state.value, reason=_last_line(folder / "error.txt")), None
+            return replace(about, state=state.value, reason=error_line(folder) or ""), None
         if state is not State.finished:
             return replace(about, state=state.value), None
         result = reading.read_result(folder)
@@ -167,17 +167,6 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
         commit=f"{commit:.12}{' and changes' if dirty else ''}" if commit is not None else "",
         finished_at=result["finished_at"],
     )
-
-
-def _last_line(path: Path) -> str:
-    """The last line of error.txt, which names the error; '' where the file has just been removed."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - ERROR_BYTES))
-            lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    except FileNotFoundError:
-        return ""
-    return lines[-1].strip() if lines else ""
 
 
 # -- results.csv ------------------------------------------------------------------------------------------------------

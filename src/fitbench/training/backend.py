@@ -140,7 +140,7 @@ def quiet() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(stderr, held.read())
             raise

@@ -17,7 +17,7 @@ from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
 from fitbench.tasks import task_of
 from fitbench.training import backend, objective, optimizers, outputs
-from fitbench.training.reasons import reason
+from fitbench.training.reasons import is_wrong_request, reason
 
 
 def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
@@ -46,8 +46,8 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     try:
         model = instantiate({"_target_": target, **settings}, **supplied, _convert_="all")
     except InstantiationException as error:
-        if not isinstance(error.__cause__, ValueError):
-            raise
+        if not (is_ours(target) and isinstance(error.__cause__, ValueError)):
+            raise  # the settings fit the signature, so this is a failure of the user's code
         raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise RequestError(f"model._target_ is {target}, which gave {type(model).__name__}; it must give a keras.Model")
@@ -130,6 +130,8 @@ def compiled(
     try:
         optimizer = optimizers.build(config.optimizer, steps_per_epoch, settings.epochs)
     except InstantiationException as error:
+        if not is_wrong_request(error, config.optimizer["_target_"]):
+            raise
         raise RequestError(f"optimizer: {config.optimizer['_target_']}: {reason(error)}") from error
     trained.compile(
         optimizer=optimizer,

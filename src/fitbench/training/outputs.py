@@ -47,12 +47,15 @@ def check(model: keras.Model, inputs: np.ndarray, outputs: int, training: Traini
             f"model={name} gives outputs of shape {tuple(given.shape)} for {len(inputs)} examples; "
             f"they must have the shape [batch, {outputs}]"
         )
-    if _add_up_to_one(_array(given)) and _add_up_to_one(_with_other_weights(model, inputs, _near)):
+    if _add_up_to_one(_array(given)) and _outputs_if_all(_add_up_to_one, model, inputs, _near).size:
         raise RequestError(
             f"model={name} ends in a softmax: the outputs of an example add up to 1; leave it out, because the loss "
             "and the recorded probabilities are computed from logits"
         )
-    if objective.takes_logits(training) and _between_0_and_1(_with_other_weights(model, inputs, _large)):
+    if not objective.takes_logits(training):
+        return
+    between = _outputs_if_all(_between_0_and_1, model, inputs, _large)
+    if between.size and np.ptp(between) > 0:  # outputs that are all the same, as of units that are off, tell nothing
         raise RequestError(
             f"model={name} gives outputs between 0 and 1, as a sigmoid does; training.loss={training.loss.value} is "
             "computed from logits: leave the last activation out, or set training.loss=mean_squared_error"
@@ -64,12 +67,16 @@ def _add_up_to_one(outputs: np.ndarray) -> bool:
 
 
 def _between_0_and_1(outputs: np.ndarray) -> bool:
-    """Outputs that are all the same, as of units that are all off, tell nothing."""
-    return bool((outputs >= 0).all() and (outputs <= 1).all() and np.ptp(outputs) > 0)
+    return bool((outputs >= 0).all() and (outputs <= 1).all())
 
 
-def _with_other_weights(model: keras.Model, inputs: np.ndarray, other: Weights) -> np.ndarray:
-    """The outputs with some other weights, float64 [draws * batch, outputs]. The model's own are put back."""
+def _outputs_if_all(
+    holds: Callable[[np.ndarray], bool], model: keras.Model, inputs: np.ndarray, other: Weights
+) -> np.ndarray:
+    """The outputs with some other weights, float64 [draws * batch, outputs], if something holds for each draw.
+
+    Else they are empty: most models are done after the first draw. The model's own weights are put back.
+    """
     random = np.random.default_rng(0)
     own = [(variable, keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     weights = [variable for variable in model.trainable_variables if "float" in str(variable.dtype)]
@@ -80,6 +87,8 @@ def _with_other_weights(model: keras.Model, inputs: np.ndarray, other: Weights) 
             for weight, value in zip(weights, trained, strict=True):
                 weight.assign(other(value, random))
             outputs.append(_array(model(inputs, training=False)))
+            if not holds(outputs[-1]):
+                return np.empty(0)
     finally:
         for variable, value in own:
             variable.assign(value)

@@ -1,6 +1,8 @@
-"""What Keras says went wrong, as whole sentences on one line."""
+"""Why an object that the configuration names could not be created or used."""
 
 import re
+
+from hydra.errors import InstantiationException
 
 from fitbench.text import clean
 
@@ -24,3 +26,14 @@ def reason(error: BaseException) -> str:
         return type(error).__name__
     text = clean(paragraphs[0])
     return text if len(text) <= MOST else f"{text[:MOST]}..."
+
+
+def is_wrong_request(error: InstantiationException, target: str) -> bool:
+    """Whether the configuration is wrong where Hydra could not create what it names.
+
+    That is known if there is no such target, if it does not take the settings, and if Keras or fitbench refuses a
+    value. Any other error of a function or class of the user's is a failure of that code.
+    """
+    ours = target.startswith(("keras.", "fitbench."))
+    refused = (TypeError, ValueError) if ours else TypeError
+    return str(error).startswith("Error locating target") or isinstance(error.__cause__, refused)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from fitbench.config import Config, plain
 from fitbench.data.loading import load
-from fitbench.errors import RequestError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.code import check_interrupted, note
 from fitbench.record.files import check_fence, write_whole
@@ -64,6 +64,10 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
                     attempts.withdraw(folder)
             raise
         except BaseException as error:
+            if type(error) is SystemExit:  # of the user's code; a signal raises a subclass
+                log.info("failed: sys.exit(%s)", error.code)
+                write_whole(folder / "error.txt", traceback.format_exc())
+                raise FitbenchError(f"the code of the run called sys.exit({error.code!r})") from error
             log.info("interrupted by %s", type(error).__name__)
             raise
         log.info("pruned" if result is None else "finished: %s", *([] if result is None else [result["metrics"]]))

@@ -12,7 +12,7 @@ from fitbench.config.interpolations import with_run_dir
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.training import backend
-from fitbench.training.reasons import reason
+from fitbench.training.reasons import is_wrong_request, reason
 
 # The attribute of each of Keras's callbacks that names its file or folder.
 PATHS = {
@@ -57,6 +57,8 @@ def _created(key: str, callback: Mapping[str, Any]) -> keras.callbacks.Callback:
     try:
         created = instantiate(callback, _convert_="all")
     except InstantiationException as error:
+        if not is_wrong_request(error, target):
+            raise
         raise RequestError(f"{key}: {target}: {reason(error)}") from error
     if not isinstance(created, keras.callbacks.Callback):
         raise RequestError(f"{key}: {target} is no keras.callbacks.Callback")

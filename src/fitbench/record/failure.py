@@ -1,0 +1,26 @@
+"""error.txt: the traceback of a failed attempt."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FILE = "error.txt"
+READ_BYTES = 65_536  # from its end
+
+
+def error_line(folder: Path) -> str | None:
+    """The line of error.txt that says what failed: the first behind the last traceback, else the last line.
+
+    None where the file has gone, because the next attempt has begun.
+    """
+    try:
+        with (folder / FILE).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - READ_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    messages = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
+    return (messages[0] if messages else lines[-1].strip()) if lines else f"{FILE} is empty"
