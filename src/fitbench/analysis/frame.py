@@ -66,24 +66,19 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
         RequestError: a path is no folder, or there is no run folder below any of them.
     """
     left_out: list[tuple[str, str]] = []
-    rows: list[Row] = []
-    folders = 0
+    found: list[Row | None] = []
     paths = paths or ("outputs",)
     for folder in run_folders(_checked(paths), left_out):
-        folders += 1
         try:
-            row = read_row(folder)
+            found.append(read_row(folder))
         except FitbenchError as error:
             left_out.append((folder, str(error).removeprefix(f"{Path(folder)}{os.sep}")))
-        else:
-            if row is not None:
-                rows.append(row)
-    if not folders and not left_out:
+    if not found and not left_out:
         raise RequestError(
             f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
             "(fitbench train makes one)"
         )
-    rows.sort(key=lambda row: row["folder"])
+    rows = sorted((row for row in found if row is not None), key=lambda row: row["folder"])
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
     available = _available(recorded.values())
     frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "attempts", "trial"})
