@@ -248,7 +248,7 @@ def test_names_of_strangers_stay_text(record, fitbench):
         (["--by", "optimizer.nam"], r"did you mean optimizer\.name"),
         (["--baseline", "mlp,rmsprop"], "fits none of the 3 groups"),
         (["--baseline", "mlp,adam", "--metric", "val_loss"], "none of its runs has finished with val_loss"),
-        (["--where", "seed > 99"], "none of the 12 runs is left to compare with --where 'seed > 99'"),
+        (["--where", "seed > 99"], "--where 'seed > 99' keeps none of the 12 runs"),
         (["--where", "seed >"], "seed >"),
         (["no-such-run"], "fits none of the 12 runs"),
     ],

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fitbench
-from fitbench.analysis.frame import column, configuration, histories, load_history, load_runs, say_left_out, varying
+from fitbench.analysis.frame import configuration, histories, load_history, load_runs, say_left_out, varying
 from fitbench.errors import RequestError
 from fitbench.record import reading
 from fitbench.record.claims import claim
@@ -461,7 +461,7 @@ def test_a_trial_that_is_no_number_is_left_out(make_run, outputs, trial):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "config.yaml: empty"),
+        ("", "config.yaml: it is null"),
         ("data: {name: x", "config.yaml: cannot be read"),
         ("- 1\n- 2\n", "config.yaml: it is [1, 2]; it must be a section with keys of its own"),
         ("defaults: [x]\n", "config.yaml: data is missing; it must be a section"),
@@ -545,11 +545,11 @@ def test_what_is_left_out_is_said_on_stderr_cleanly_and_briefly(make_run, output
     for number in range(25):
         (outputs / f"bad\x1b[31m-{number:02}").mkdir()
         (outputs / f"bad\x1b[31m-{number:02}" / "config.yaml").write_text("")
-    say_left_out(load_runs(outputs))
+    say_left_out(load_runs(outputs).attrs["left_out"])
     printed = capsys.readouterr()
     assert printed.out == ""
     lines = printed.err.splitlines()
-    assert lines[0] == f"fitbench: left out {outputs}/bad\\x1b[31m-00: config.yaml: empty"
+    assert lines[0].startswith(f"fitbench: left out {outputs}/bad\\x1b[31m-00: config.yaml: it is null; ")
     assert lines[20:] == ["fitbench: left out 5 more"]
 
 
@@ -608,54 +608,6 @@ def test_histories_of_a_part_of_the_runs(make_run, outputs):
     make_run("seed=1")
     frame = load_runs(outputs)
     assert histories(frame[frame["seed"] == 1])["seed"].unique().tolist() == [1]
-
-
-# -- names of columns -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def one(make_run, outputs) -> pd.DataFrame:
-    make_run()
-    return load_runs(outputs)
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("metrics.test_accuracy", "metrics.test_accuracy"),
-        ("test_accuracy", "metrics.test_accuracy"),
-        ("epochs", "metrics.epochs"),  # the metric, though training.epochs ends so too
-        ("seed", "seed"),
-        ("hidden", "model.hidden"),
-        ("model", "model.name"),
-        ("schedule", "optimizer.schedule.kind"),
-        ("early_stopping.monitor", "training.early_stopping.monitor"),
-        ("duration", "timing.seconds"),
-    ],
-)
-def test_a_column_is_found_by_what_people_call_it(one, name, meant):
-    assert column(one, name) == meant
-
-
-def test_a_name_that_fits_several_columns_is_refused_with_them(one):
-    with pytest.raises(RequestError, match=r"'name' fits 3 columns: data\.name, model\.name, optimizer\.name"):
-        column(one, "name")
-
-
-@pytest.mark.parametrize(
-    ("name", "nearest"),
-    [
-        ("test_acuracy", "metrics.test_accuracy"),
-        ("model.nam", "model.name"),
-        ("lerning_rate", "optimizer.learning_rate"),
-        ("hiden", "model.hidden"),
-    ],
-)
-def test_an_unknown_column_is_refused_with_the_nearest(one, name, nearest):
-    with pytest.raises(RequestError, match=rf"there is no column '{name}'; did you mean .*{nearest}"):
-        column(one, name)
-    with pytest.raises(RequestError, match="there are folder, study"):
-        column(one, "zzzzzzzzzz")
 
 
 # -- the package ------------------------------------------------------------------------------------------------------

@@ -282,7 +282,8 @@ def test_the_primary_metric_comes_first_and_its_curves_beside_the_loss(make_run,
     curves = text[text.index("Learning curves") :]
     assert curves.splitlines()[1].split() == ["loss", "Cohen's", "kappa"]
     assert "-0.8 " in curves
-    assert read_run(folder).panels() == [("loss", "loss"), ("kappa", "Cohen's kappa")]  # of curves.png too
+    panels = read_run(folder).panels()  # of curves.png too
+    assert [(panel.name, panel.label) for panel in panels] == [("loss", "loss"), ("kappa", "Cohen's kappa")]
 
 
 def test_the_curves_of_another_metric_are_shown_on_request(make_run, capsys):

@@ -644,7 +644,7 @@ def test_nothing_to_draw_is_refused_and_an_old_chart_kept(record, tmp_path):
     out.write_bytes(b"old")
     for change, message in (
         ({}, "none of the runs can be shown: 1 without test_accuracy"),
-        ({"where": "seed == 7"}, "--where keeps none of the 1 runs"),
+        ({"where": "seed == 7"}, "--where 'seed == 7' keeps none of the 1 runs"),
         ({"by": "model.nam"}, "model.name"),
     ):
         with pytest.raises(RequestError, match=message):

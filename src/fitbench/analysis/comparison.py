@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fitbench import metrics
-from fitbench.analysis import statistics
-from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
-from fitbench.analysis.groups import Group, default_keys, group, text
+from fitbench.analysis import request, statistics
+from fitbench.analysis.groups import Group, group, text
+from fitbench.analysis.names import short_name
 from fitbench.analysis.statistics import Difference
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
-from fitbench.quantities import find as find_quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +107,7 @@ class Compared:
     Attributes:
         metric: the quantity that the groups are ranked by.
         keys: the columns that make a group.
+        heads: the same as short as `--by` takes them.
         groups: the groups, best first.
         comparisons: of each group with the reference; None for the reference itself, and for a group without values.
         reference: the position of the reference, None where no group has a value.
@@ -120,6 +119,7 @@ class Compared:
 
     metric: Quantity
     keys: list[str]
+    heads: list[str]
     groups: list[Group]
     comparisons: list[Comparison | None]
     reference: int | None
@@ -127,15 +127,6 @@ class Compared:
     runs: int
     other_data: bool
     left_out: list[tuple[str, str]]
-
-    @property
-    def heads(self) -> list[str]:
-        """The keys as short as `--by` takes them: model for model.name, learning_rate where no other key ends so."""
-        ends = [key.rpartition(".")[2] for key in self.keys]
-        return [
-            key.removesuffix(".name") if end == "name" else end if ends.count(end) == 1 else key
-            for key, end in zip(self.keys, ends, strict=True)
-        ]
 
 
 def compare_groups(
@@ -146,36 +137,32 @@ def compare_groups(
     Raises:
         RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
     """
-    frame = _runs(folders, where)
-    quantity = find_quantity(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
-    names = [name.strip() for name in by.split(",")] if by is not None else default_keys(frame)
-    keys = list(dict.fromkeys(column(frame, name) for name in names))
-    groups = group(frame, keys, quantity)
+    frame = request.selected_runs(folders, where)
+    quantity, keys = request.measured(frame, metric), request.keys(frame, by)
+    return compared(frame, group(frame, keys, quantity), quantity, keys, baseline)
+
+
+def compared(
+    frame: pd.DataFrame, groups: list[Group], metric: Quantity, keys: list[str], baseline: str | None = None
+) -> Compared:
+    """The groups of the runs of a frame by these keys, compared with the baseline, or with the best.
+
+    Raises:
+        RequestError: no group or several are the baseline, or none of its runs has the metric.
+    """
     reference = find(groups, baseline) if baseline is not None else 0 if groups[0].values else None
     if reference is not None and not groups[reference].values:
-        raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {quantity.name}")
+        raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
     finished = frame[frame["state"] == "finished"]
     return Compared(
-        metric=quantity,
+        metric=metric,
         keys=keys,
+        heads=[short_name(frame, key) for key in keys],
         groups=groups,
-        comparisons=[None] * len(groups) if reference is None else against(groups, reference, quantity),
+        comparisons=[None] * len(groups) if reference is None else against(groups, reference, metric),
         reference=reference,
         chosen=baseline is None,
         runs=len(frame),
         other_data=finished["dataset.sha256"].nunique() > 1 and not any(key.startswith("data") for key in keys),
         left_out=frame.attrs["left_out"],
     )
-
-
-def _runs(folders: Sequence[Path], where: str | None) -> pd.DataFrame:
-    """The runs below the folders that the filter keeps, one or more."""
-    from fitbench.analysis.filters import select
-
-    frame = load_runs(*folders)
-    say_left_out(frame)
-    kept = select(frame, where) if where is not None else frame
-    if not len(kept):
-        because = f" with --where {where!r}" if where is not None else ""
-        raise RequestError(f"none of the {len(frame)} runs is left to compare{because}")
-    return kept

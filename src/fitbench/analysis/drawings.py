@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fitbench.analysis import scores
+from fitbench.columns import Table, column
 from fitbench.record.reading import Predictions
-from fitbench.text import clean, number, table
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from fitbench.text import clean, number
 
 PAIRS = 10  # confused pairs that are listed
 MISTAKES = 10  # mistakes that are listed
 CLASSES = 40  # with more, the classes with the lowest F1 are listed
 DIGITS = 4
 
-Section = tuple[str, "Table | str"]  # a heading, and a table or a sentence below it
-
 
 @dataclass(frozen=True)
 class Drawing:
     """One drawing of a task. Both functions take the predictions and the names of the classes or targets.
 
-    `content` gives keys and values of the JSON, `sections` what a terminal shows.
+    `content` gives keys and values of the JSON, `tables` what a terminal shows.
     """
 
     content: Callable[[Predictions, Sequence[str]], dict[str, Any]]
-    sections: Callable[[Console, Predictions, Sequence[str]], list[Section]]
+    tables: Callable[[Predictions, Sequence[str]], list[Table]]
 
 
 # -- the confusion matrix ---------------------------------------------------------------------------------------------
 
 
-def _matrix(predictions: Predictions, names: Sequence[str]) -> np.ndarray:
-    return scores.confusion(predictions.targets, scores.predicted(predictions.outputs), len(names))
-
-
-def _confusion_content(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
-    matrix = _matrix(predictions, names)
+def _confusion(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
+    matrix = scores.confusion(predictions.targets, scores.predicted(predictions.outputs), len(names))
     return {
         "per_class": scores.per_class(matrix, names),
         "confusion": matrix.tolist(),
@@ -51,47 +42,43 @@ def _confusion_content(predictions: Predictions, names: Sequence[str]) -> dict[s
     }
 
 
-def _confusion_sections(out: Console, predictions: Predictions, names: Sequence[str]) -> list[Section]:
-    matrix = _matrix(predictions, names)
-    sections = [per_class_section(out, matrix, names)]
-    confused = scores.confused_pairs(matrix, names, PAIRS)
-    if confused:
-        pairs = table(out, "true", "read as", "times", "share", right=("times", "share"), flexible=("true", "read as"))
-        for pair in confused:
-            share = f"{100 * pair['share']:.1f} %"
-            pairs.add_row(clean(pair["true"]), clean(pair["predicted"]), str(pair["count"]), share)
-        sections.append(("Most confused", pairs))
-    return sections
+def _confusion_tables(predictions: Predictions, names: Sequence[str]) -> list[Table]:
+    content = _confusion(predictions, names)
+    pairs = content["confused"]
+    confused = [
+        column("true", pairs, lambda pair: clean(pair["true"]), right=False, key=True),
+        column("read as", pairs, lambda pair: clean(pair["predicted"]), right=False, key=True),
+        column("times", pairs, lambda pair: str(pair["count"])),
+        column("share", pairs, lambda pair: f"{100 * pair['share']:.1f} %"),
+    ]
+    return [per_class_table(content["per_class"]), *[Table("Most confused", confused)] * bool(pairs)]
 
 
-def per_class_section(out: Console, matrix: np.ndarray, names: Sequence[str]) -> Section:
-    """Precision, recall and F1 of each class of a confusion matrix, int [true classes, predicted classes]."""
-    classes = scores.per_class(matrix, names)
-    heading, listed = "Per class", classes
+def per_class_table(classes: Sequence[dict[str, Any]]) -> Table:
+    """Precision, recall, F1 and number of examples of each class, as `scores.per_class` gives them, and the means."""
+    heading, listed = "Per class", list(classes)
     if len(classes) > CLASSES:
         heading = f"Per class, the {CLASSES} of {len(classes)} with the lowest F1"
         listed = sorted(classes, key=lambda score: -1.0 if score["f1"] is None else score["f1"])[:CLASSES]
-    columns = ("precision", "recall", "F1", "examples")
-    rows = table(out, "class", *columns, right=columns, flexible=("class",))
-    for score in listed:
-        rows.add_row(clean(score["class"]), *_texts(score), f"{score['support']:,}")
-    rows.add_section()
-    rows.add_row("mean of classes", *_texts(scores.macro_average(classes)), f"{matrix.sum():,}", style="bold")
-    return heading, rows
-
-
-def _texts(score: Mapping[str, float | None]) -> list[str]:
-    return [number(score[key], DIGITS) for key in ("precision", "recall", "f1")]
+    examples = sum(score["support"] for score in classes)
+    rows = [*listed, {"class": "mean of classes", "support": examples, **scores.macro_average(classes)}]
+    styles = [""] * len(listed) + ["bold"]
+    columns = [column("class", rows, lambda row: clean(row["class"]), right=False, key=True, styles=styles)]
+    for head, key in (("precision", "precision"), ("recall", "recall"), ("F1", "f1")):
+        values = [row[key] for row in rows]
+        columns.append(column(head, values, lambda value: number(value, DIGITS), styles=styles))
+    columns.append(column("examples", rows, lambda row: f"{row['support']:,}", styles=styles))
+    return Table(heading, columns)
 
 
 # -- the mistakes -----------------------------------------------------------------------------------------------------
 
 
-def _mistakes(predictions: Predictions, names: Sequence[str]) -> list[dict[str, Any]]:
+def _mistakes(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
     """The most confident mistakes: position in the test part, true and predicted class, probability or None."""
     targets, outputs = predictions.targets, predictions.outputs
     predicted = scores.predicted(outputs)
-    return [
+    mistakes = [
         {
             "image": int(i),
             "true": names[targets[i]],
@@ -100,26 +87,24 @@ def _mistakes(predictions: Predictions, names: Sequence[str]) -> list[dict[str, 
         }
         for i in scores.mistakes(targets, outputs)[:MISTAKES]
     ]
+    return {"mistakes": mistakes}
 
 
-def _mistakes_content(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
-    return {"mistakes": _mistakes(predictions, names)}
-
-
-def _mistakes_sections(out: Console, predictions: Predictions, names: Sequence[str]) -> list[Section]:
-    mistakes = _mistakes(predictions, names)
+def _mistakes_tables(predictions: Predictions, names: Sequence[str]) -> list[Table]:
+    mistakes = _mistakes(predictions, names)["mistakes"]
     if not mistakes:
-        return [("Mistakes", "No test example is misclassified.")]
-    columns = ("example", "true", "read as", "probability")
-    rows = table(out, *columns, right=("example", "probability"), flexible=("true", "read as"))
-    for mistake in mistakes:
-        probability = number(mistake["probability"], DIGITS)
-        rows.add_row(str(mistake["image"]), clean(mistake["true"]), clean(mistake["predicted"]), probability)
-    return [("Most confident mistakes", rows)]
+        return [Table("No test example is misclassified.", [])]
+    columns = [
+        column("example", mistakes, lambda mistake: str(mistake["image"])),
+        column("true", mistakes, lambda mistake: clean(mistake["true"]), right=False, key=True),
+        column("read as", mistakes, lambda mistake: clean(mistake["predicted"]), right=False, key=True),
+        column("probability", mistakes, lambda mistake: number(mistake["probability"], DIGITS)),
+    ]
+    return [Table("Most confident mistakes", columns)]
 
 
 DRAWINGS = {  # by the names in `Task.drawings`
-    "confusion": Drawing(_confusion_content, _confusion_sections),
-    "mistakes": Drawing(_mistakes_content, _mistakes_sections),
+    "confusion": Drawing(_confusion, _confusion_tables),
+    "mistakes": Drawing(_mistakes, _mistakes_tables),
 }
 ABSENT = dict.fromkeys(("per_class", "confusion", "confused", "mistakes"))  # what the JSON holds without predictions

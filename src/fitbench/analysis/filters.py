@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.frame import find_column, plain_values
+from fitbench.analysis.frame import plain_values
+from fitbench.analysis.names import find_column
 from fitbench.errors import RequestError
 from fitbench.text import clean
 
@@ -152,7 +153,8 @@ class _Rows:
         if isinstance(op, ast.In) and isinstance(right, (ast.List, ast.Tuple)):
             equal = [self.compared(left, ast.Eq(), item) for item in right.elts]
             return reduce(np.logical_or, equal, np.zeros(len(self.frame), dtype=bool))
-        a, b = self.operands(left, right)
+        a, b = self.operand(left), self.operand(right)
+        a, b = self.dated(a, b), self.dated(b, a)
         related = self.containing(a, b) if isinstance(op, ast.In) else self.relation(a, b, ORDERS.get(type(op)))
         return np.array([related(x, y) for x, y in zip(a.values, b.values, strict=True)], dtype=bool)
 
@@ -174,11 +176,6 @@ class _Rows:
             raise self.wrong(b.node, f"{a} cannot be in {b}")
         return lambda x, y: isinstance(y, (list, str) if isinstance(x, str) else list) and x in y
 
-    def operands(self, left: ast.expr, right: ast.expr) -> tuple[_Operand, _Operand]:
-        """Both sides of a comparison."""
-        a, b = self.operand(left), self.operand(right)
-        return self.dated(a, b), self.dated(b, a)
-
     def dated(self, operand: _Operand, other: _Operand) -> _Operand:
         """The operand, where a text beside a column of dates is a date."""
         if other.kinds != {"date"} or operand.kinds != {"text"} or not isinstance(operand.node, ast.Constant):
@@ -195,7 +192,8 @@ class _Rows:
         if isinstance(node, (ast.Name, ast.Attribute)):
             label = self.label(node)
             if label not in self.columns:
-                values = [_cell(value) for value in plain_values(self.frame[label])]
+                values = plain_values(self.frame[label])
+                values = [_listed(value) if isinstance(value, str) else value for value in values]
                 self.columns[label] = _Operand(node, values, set(map(_kind, values)) - {"None"})
             return replace(self.columns[label], node=node)
         try:
@@ -227,16 +225,12 @@ def _kind(value: Any) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _list(text: str) -> Any:
+def _listed(text: str) -> Any:
+    """The list that a text of a column stands for, which is recorded as JSON; else the text."""
     try:
-        return json.loads(text)
+        return json.loads(text) if text.startswith("[") else text
     except (ValueError, RecursionError):
         return text
-
-
-def _cell(value: Any) -> Any:
-    """A value of a column. Lists are recorded as JSON."""
-    return _list(value) if isinstance(value, str) and value.startswith("[") else value
 
 
 def _wrong_at(text: str, node: Any, what: str) -> RequestError:

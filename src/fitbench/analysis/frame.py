@@ -5,7 +5,6 @@ What cannot be read is left out, with its reason, and never stops the rest.
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
+from fitbench.analysis.names import find_column
 from fitbench.analysis.rows import (
     DATASET,
     FIXED,
@@ -41,7 +41,6 @@ RUN = ("folder", "study", "run_id", "seed")  # what a history says of the run of
 EPOCH = ("epoch", "seconds", "learning_rate")  # what it says of every epoch, beside metrics
 MOST_VALUES = 500  # of an epoch; the history of a run with more is left out
 NAMED = 20  # folders that are left out and named
-NEAREST = 3  # columns that a message suggests at most
 
 
 def load_runs(*paths: str | Path) -> pd.DataFrame:
@@ -67,22 +66,19 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
         RequestError: a path is no folder, or there is no run folder below any of them.
     """
     left_out: list[tuple[str, str]] = []
-    rows: list[Row] = []
-    folders = 0
+    found: list[Row | None] = []
+    paths = paths or ("outputs",)
     for folder in run_folders(_checked(paths), left_out):
-        folders += 1
         try:
-            row = read_row(folder)
+            found.append(read_row(folder))
         except FitbenchError as error:
             left_out.append((folder, str(error).removeprefix(f"{Path(folder)}{os.sep}")))
-        else:
-            if row is not None:
-                rows.append(row)
-    if not folders and not left_out:
+    if not found and not left_out:
         raise RequestError(
-            f"no runs below {_named(paths)}; a run folder holds config.yaml or result.json (fitbench train makes one)"
+            f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
+            "(fitbench train makes one)"
         )
-    rows.sort(key=lambda row: row["folder"])
+    rows = sorted((row for row in found if row is not None), key=lambda row: row["folder"])
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
     available = _available(recorded.values())
     frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "attempts", "trial"})
@@ -211,46 +207,13 @@ def column(frame: pd.DataFrame, name: str) -> str:
     return find_column([str(label) for label in frame.columns], name)
 
 
-def find_column(names: Sequence[str], name: str) -> str:
-    """The column that a person means: its name; a metric without `metrics.`; the end of a name, as `hidden` of
-    model.hidden; a section for its name or kind, as `model` of model.name; `duration` for timing.seconds.
-
-    Raises:
-        RequestError: no column fits, or several do; the message names the nearest, or those that fit.
-    """
-    for exact in (name, f"metrics.{name}", "timing.seconds" if name == "duration" else name):
-        if exact in names:
-            return exact
-    for ends in ((name,), (f"{name}.name", f"{name}.kind")):
-        fits = [label for label in names if label in ends or label.endswith(tuple(f".{end}" for end in ends))]
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            raise RequestError(f"{name!r} fits {len(fits)} columns: {clean(', '.join(fits))}")
-    nearest = _nearest(name, names)
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names)}"
-    raise RequestError(f"there is no column {name!r}; {clean(hint)}")
-
-
-def _nearest(name: str, names: Sequence[str]) -> list[str]:
-    """The columns that look most like the name, by their whole name or by its end."""
-    pool: dict[str, str] = {}
-    for label in names:
-        pool.setdefault(label, label)
-        pool.setdefault(label.rpartition(".")[2], label)
-        pool.setdefault(label.partition(".")[0], label)
-    close = difflib.get_close_matches(name, pool, n=NEAREST, cutoff=0.6)
-    return list(dict.fromkeys(pool[match] for match in close))
-
-
 def plain_values(column: pd.Series) -> list[Any]:
     """The values of a column as Python's own, the missing as None."""
     return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
-def say_left_out(frame: pd.DataFrame) -> None:
-    """Name on stderr what the frame had to leave out, and why."""
-    left_out = frame.attrs.get("left_out", [])
+def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:
+    """Name on stderr what could not be read, and why."""
     for folder, why in left_out[:NAMED]:
         sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(why)}\n")
     if len(left_out) > NAMED:
@@ -258,16 +221,12 @@ def say_left_out(frame: pd.DataFrame) -> None:
 
 
 def _checked(paths: Sequence[str | Path]) -> list[str]:
-    """The paths as text, outputs/ if there are none; each is a folder."""
-    for path in paths or ("outputs",):
+    """The paths as text; each is a folder."""
+    for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name with a null character
             problem = "is no folder" if os.path.lexists(path) else "does not exist"
             raise RequestError(f"{path} {problem}; give an outputs folder, a study or a run folder")
-    return [os.fspath(Path(path)) for path in paths or ("outputs",)]
-
-
-def _named(paths: Sequence[str | Path]) -> str:
-    return ", ".join(map(str, paths or ("outputs",)))
+    return [os.fspath(Path(path)) for path in paths]
 
 
 # -- from rows to columns ---------------------------------------------------------------------------------------------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis import mixtures, statistics
+from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
 from fitbench.analysis.statistics import Summary
@@ -18,6 +18,12 @@ from fitbench.quantities import find as find_quantity
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What can change the results of runs with one configuration. A value that a run has not recorded is no difference.
+MADE_WITH = (
+    *("code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
+    *("device", "threads"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,8 @@ class Group:
 
     `uncounted` counts the other runs, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the folders of
     runs that are recorded more than once (the same configuration, seed and data, in two studies); the one that was
-    finished last counts. `mixed` maps the configuration columns that are no keys and yet vary to their values; with
-    'dataset.sha256' among them, the runs were not even tested on the same data.
+    finished last counts. `mixed` maps the columns of the configuration and of `MADE_WITH` that are no keys and yet vary
+    to their values; with 'dataset.sha256' among them, the runs were not even tested on the same data.
     """
 
     keys: dict[str, Any]
@@ -118,13 +124,13 @@ def _ranked(groups: Sequence[Group], metric: Quantity) -> list[Group]:
 EXAMPLES = {"train": "dataset.train", "val": "dataset.validation", "test": "dataset.test"}  # their numbers, by part
 
 
-def resolutions(metric: Quantity, examples: Mapping[str, Sequence[float]]) -> list[float]:
-    """The smallest step of a metric in each run: 1/N of a proportion of N examples, 0 of anything else.
-
-    `examples` maps the columns of `EXAMPLES` to their values in each run, NaN where a run lacks one.
-    """
-    counts = examples[EXAMPLES.get(metric.part or "", "dataset.test")]
-    return [1 / count if metric.proportion and count >= 1 else 0.0 for count in counts]
+def resolutions(frame: pd.DataFrame, metric: Quantity) -> dict[str, float]:
+    """The smallest step of a metric in each run of a frame, by folder: 1/N of a proportion of N examples, else 0."""
+    column = EXAMPLES[metric.part or "test"]
+    if not metric.proportion or column not in frame:
+        return dict.fromkeys(frame["folder"].tolist(), 0.0)
+    runs = zip(frame["folder"].tolist(), frame[column].tolist(), strict=True)
+    return {folder: 1 / count if count >= 1 else 0.0 for folder, count in runs}
 
 
 class _Recorded:
@@ -138,15 +144,16 @@ class _Recorded:
         self.values = numbers(metric.column)
         self.parameters, self.seconds = numbers("parameters"), numbers("timing.seconds")
         self.fit_seconds = numbers("timing.fit_seconds")
-        self.resolutions = resolutions(metric, {name: numbers(name) for name in EXAMPLES.values()})
+        self.resolutions = resolutions(frame, metric)
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         data = plain_values(frame["dataset.sha256"])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
-        beyond = [*varying(frame), "dataset.sha256"]
-        self.made_with = mixtures.varying(frame)
-        self.varying = {name: plain_values(frame[name]) for name in beyond if name not in keys}
+        beyond = [
+            name for name in (*varying(frame), "dataset.sha256", *MADE_WITH) if name in frame and name not in keys
+        ]
+        self.beyond = {name: plain_values(frame[name]) for name in beyond}
 
     def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
         """The group of these rows, without its rank."""
@@ -165,13 +172,12 @@ class _Recorded:
         extremes = sorted((min(values), max(values)), reverse=self.metric.higher_is_better) if kept else (None, None)
         parameters = {self.parameters[row] for row in kept}
         common = parameters.pop() if len(parameters) == 1 else math.nan
+        resolution = max((self.resolutions[self.folders[row]] for row in kept), default=0.0)
         return Group(
             keys=keys,
             label=", ".join(text(value) for value in keys.values()) or "all runs",
             rank=None,
-            summary=statistics.summarise(
-                values, self.metric.low, self.metric.high, max((self.resolutions[row] for row in kept), default=0.0)
-            ),
+            summary=statistics.summarise(values, self.metric.low, self.metric.high, resolution),
             values=values,
             seeds=tuple(int(self.seeds[row]) for row in kept),
             folders=tuple(self.folders[row] for row in kept),
@@ -192,12 +198,17 @@ class _Recorded:
         return None
 
     def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
-        found = {name: {values[row] for row in rows} for name, values in self.varying.items()}
-        return {
-            name: tuple(sorted(values, key=lambda value: (value is None, text(value))))
-            for name, values in found.items()
-            if len(values) > 1
-        } | mixtures.mixed(self.made_with, rows)
+        mixed = {}
+        for name, column in self.beyond.items():
+            values = {column[row] for row in rows} - ({None} if name in MADE_WITH else set())
+            if len(values) > 1:
+                mixed[name] = tuple(sorted(values, key=_order))
+        return mixed
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Numbers first, in their order, then texts; a missing value comes last."""
+    return value is None, value if isinstance(value, (int, float)) else math.inf, text(value)
 
 
 def text(value: Any) -> str:

@@ -7,29 +7,24 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench import metrics
-from fitbench.analysis.frame import column, configuration, load_runs, quantities_of, say_left_out, varying
-from fitbench.columns import FORMATS, Column, Note, Table, print_as, width
+from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
+from fitbench.analysis.names import short_name
+from fitbench.analysis.run_columns import CELLS, cell, columns_of, is_missing, narrowed, usual_columns
+from fitbench.columns import FORMATS, Note, Table, print_as
 from fitbench.errors import RequestError
-from fitbench.quantities import Quantity
 from fitbench.record.folder import State
-from fitbench.text import check_format, clean, console, duration, shortened
+from fitbench.text import check_format, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FRACTIONS = ("metrics.train_", "metrics.val_", "metrics.test_", "timing.", "age")  # no counts, even where whole
-STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
-CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
 ERRORS = 5  # different errors that are listed
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
 def list_runs(
@@ -48,7 +43,7 @@ def list_runs(
         paths: as `load_runs` takes them.
         where: a filter; see `fitbench.analysis.filters`.
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
-        columns: the columns to print, with commas; else `_usual_columns`, in csv and json those of `load_runs`.
+        columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
         limit: how many runs to print at most.
         format: one of `columns.FORMATS`.
@@ -59,7 +54,7 @@ def list_runs(
     check_format(format, FORMATS)
     states = _states(state)
     frame = load_runs(*paths)
-    say_left_out(frame)
+    say_left_out(frame.attrs["left_out"])
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     by = _sort_keys(frame, sort)
@@ -68,12 +63,12 @@ def list_runs(
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
     if format in ("csv", "json"):
-        print_as(format, [], _columns(frame, runs, wanted or every, for_people=False))
+        print_as(format, [], columns_of(frame, runs, wanted or every, for_people=False))
     else:
-        names = wanted or _usual_columns(chosen)
-        cells = _columns(frame, runs, names, for_people=True) if len(runs) else []
+        names = wanted or usual_columns(chosen)
+        cells = columns_of(frame, runs, names, for_people=True) if len(runs) else []
         in_table = [*_errors(runs), Note(count, "")] if format == "table" else []
-        print_as(format, [Table(_common(frame, chosen, names), _narrowed(cells, runs), in_table)], [])
+        print_as(format, [Table(_common(frame, chosen, names), narrowed(cells, runs), in_table)], [])
     if format != "table":
         sys.stderr.write(f"{count}\n")
 
@@ -124,28 +119,23 @@ def _last_change(folder: str) -> float:
         return float("nan")
 
 
-def _sort_keys(frame: pd.DataFrame, sort: str | None) -> list[tuple[str, bool]]:
-    """Columns and whether their values fall; the study, the run's name and its folder decide between equal ones."""
-    keys = [(column(frame, name.removeprefix("-")), name.startswith("-")) for name in _split(sort)]
-    return [*keys, ("study", False), ("run_id", False)]
+def _sort_keys(frame: pd.DataFrame, sort: str | None) -> dict[str, bool]:
+    """Columns and whether their values rise; the study, the run's name and its folder decide between equal ones."""
+    keys: dict[str, bool] = {}
+    for name in (*_split(sort), "study", "run_id"):
+        keys.setdefault(column(frame, name.removeprefix("-")), not name.startswith("-"))
+    return keys
 
 
-def _sorted(frame: pd.DataFrame, by: Sequence[tuple[str, bool]]) -> pd.DataFrame:
-    keys = [_ranks(frame[name], falling) for name, falling in by]
-    return frame.iloc[np.lexsort(keys[::-1])]  # stable, and the frame is sorted by folder
+def _sorted(frame: pd.DataFrame, by: Mapping[str, bool]) -> pd.DataFrame:
+    """The runs in this order; missing values come last, either way. The frame is sorted by folder."""
+    return frame.sort_values(list(by), ascending=list(by.values()), key=_ranks, kind="stable", na_position="last")
 
 
-def _ranks(values: pd.Series, falling: bool) -> np.ndarray:
-    """The place of each value among those that occur, int64 [rows]; a missing value comes last, either way."""
-    import pandas as pd
-
-    codes, occurring = pd.factorize(values)
-    places = np.empty(len(occurring) + 1, np.int64)
-    places[sorted(range(len(occurring)), key=lambda i: _order(occurring[i]))] = np.arange(len(occurring))
-    if falling:
-        places = -places
-    places[-1] = len(occurring)  # code -1 is a missing value
-    return places[codes]
+def _ranks(values: pd.Series) -> pd.Series:
+    """The place of each value among those that occur, NaN for a missing one."""
+    ranks = {value: rank for rank, value in enumerate(sorted(values.dropna().unique(), key=_order))}
+    return values.map(ranks)
 
 
 def _order(value: Any) -> tuple[int, Any]:
@@ -158,44 +148,7 @@ def _order(value: Any) -> tuple[int, Any]:
     return 2, [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts)]
 
 
-# -- which columns, and what stands beside them -----------------------------------------------------------------------
-
-
-def _results(runs: pd.DataFrame) -> list[str]:
-    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
-    primary = runs["primary"].dropna().unique().tolist()
-    names = [metrics.join(part, metric) for metric in primary for part in ("test", "val")]
-    results = [*(f"metrics.{name}" for name in names), "metrics.test_loss", "timing.seconds"]
-    return [name for name in dict.fromkeys(results) if name in runs and runs[name].notna().any()]
-
-
-def _usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
-
-    A terminal that is too narrow drops the last ones.
-    """
-    from fitbench.analysis.groups import default_keys
-
-    varies = varying(chosen)
-    keys = [name for name in default_keys(chosen) if name in varies]
-    study = ["study"] if chosen["study"].nunique() > 1 else []
-    return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
-
-
-def _head(frame: pd.DataFrame, name: str) -> str:
-    """The shortest text that means this column here: what heads it, and what --sort, --columns and --where take."""
-    if name == "timing.seconds":
-        return "duration"
-    parts = name.split(".")
-    if parts[-1] in ("name", "kind"):
-        del parts[-1]
-    for short in (parts[-1], ".".join(parts)):
-        try:
-            if short and column(frame, short) == name:
-                return short
-        except RequestError:  # it fits several columns
-            continue
-    return name
+# -- what stands beside them -----------------------------------------------------------------------------------------
 
 
 def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -> str:
@@ -204,9 +157,9 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     same = [
-        f"{_head(frame, name)} {shortened(_cell(name, first[name], None), CELLS[0])}"
+        f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
         for name in ("study", *configuration(frame))
-        if name not in printed and chosen[name].nunique(dropna=False) == 1 and not _missing(first[name])
+        if name not in printed and chosen[name].nunique(dropna=False) == 1 and not is_missing(first[name])
     ]
     return f"The same in all {len(chosen):,} runs: {', '.join(same)}" if same else ""
 
@@ -221,100 +174,6 @@ def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
     by_state = ", ".join(f"{states[state.value]:,} {state.value}" for state in State if states[state.value])
     left_out = len(frame.attrs["left_out"])
     return text + (f": {by_state}" if by_state else "") + (f"; {left_out:,} left out" if left_out else "")
-
-
-# -- values as text ---------------------------------------------------------------------------------------------------
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value != value  # noqa: PLR0124 - NaN and NaT differ from themselves
-
-
-def _cell(name: str, value: Any, quantity: Quantity | None) -> str:
-    """A value as people read it. `quantity` is what the column holds, None if that is no quantity."""
-    if _missing(value):
-        return "-"
-    if name == "age":
-        return _age(value)
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value)).lower()
-    if isinstance(value, (int, float, np.number)):
-        return _number(name, float(value), quantity)
-    return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
-
-
-def _number(name: str, value: float, quantity: Quantity | None) -> str:
-    if quantity is not None and quantity.metric is not None:
-        return f"{value:.{quantity.digits}f}"
-    if quantity is not None and quantity.unit == "s":
-        return duration(value)
-    if name == "timing.examples_per_second":
-        return f"{value:,.0f}"
-    if value.is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}" if name == "parameters" or name.startswith("dataset.") else str(int(value))
-    return f"{value:.6g}"
-
-
-def _age(seconds: float) -> str:
-    """As 12 s, 5 min, 3 h or 2 d."""
-    for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= unit:
-            return f"{seconds / unit:.0f} {text}"
-    return f"{max(seconds, 0):.0f} s"
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A value in JSON's own types: counts without a point, times as result.json has them."""
-    if _missing(value):
-        return None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and not name.startswith(FRACTIONS) else value
-    return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _columns(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_people: bool) -> list[Column]:
-    """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time."""
-    quantities = quantities_of(frame)
-    columns = []
-    for place, name in enumerate(names):
-        values = runs[name].tolist()
-        is_number = runs[name].dtype.kind in "if"
-        columns.append(
-            Column(
-                clean(_head(frame, name)),
-                [_cell(name, value, quantities.get(name)) for value in values] if for_people else [],
-                right=is_number,
-                spare=place or None,
-                key=not is_number,
-                values={} if for_people else {name: [_plain(name, value) for value in values]},
-                styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
-            )
-        )
-    return columns
-
-
-def _narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
-    """The columns with run_ids and texts as short as it takes to have them all in a terminal."""
-    out = console()
-    if not out.is_terminal:
-        return columns
-    short = _short_run_ids(runs["run_id"].tolist())
-    if short and width(columns) > out.width:
-        columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
-    for most in CELLS:
-        if width(columns) > out.width:
-            columns = [
-                replace(column, cells=[shortened(cell, most) for cell in column.cells]) if column.key else column
-                for column in columns
-            ]
-    return columns
-
-
-def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
-    """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
-    ends = [re.search(r"[0-9a-f]{8}-s[0-9]+$", run_id) for run_id in run_ids]
-    short = [f"…{end[0]}" for end in ends if end]
-    return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None
 
 
 def _errors(runs: pd.DataFrame) -> list[Note]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import math
 import os
 import re
 import sys
@@ -18,15 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.analysis import mixtures
-from fitbench.config import NOT_IDENTITY, with_current_names
+from fitbench.config import NOT_IDENTITY
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
-from fitbench.record.schemas import RunConfiguration, check
 from fitbench.tasks import TASKS
 
 IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
@@ -123,11 +122,9 @@ def read_row(folder: str) -> Row | None:
         except FitbenchError:
             if state is State.pruned and not _exists(f"{folder}/pruned.json"):  # it continues
                 return read_row(folder)
+            if not path.exists():
+                return None
             raise
-    except FileNotFoundError:
-        if path.exists():
-            raise FitbenchError("config.yaml is missing") from None
-        return None
     except RecursionError:
         raise FitbenchError("nested too deeply") from None
     except OSError as error:
@@ -151,7 +148,8 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
     row["trial"] = result.get("trial")
-    row["code"] = mixtures.code_text(result["code"])
+    code = [f"{name} {sha256[:8]}" for name, sha256 in sorted(result["code"].items())]
+    row["code"] = ", ".join(code) or None
     git = result.get("git") or {}
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
@@ -191,7 +189,7 @@ def _metric_places(info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, An
 
 
 def _unfinished_row(folder: Path, state: State) -> Row:
-    config = _config(folder)
+    config = reading.read_config(folder)
     identity = re.search(r"-([0-9a-f]{8})-s\d+$", folder.name)
     row: Row = {
         "folder": str(folder),
@@ -200,7 +198,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
         "config_id": identity[1] if identity else None,
         "seed": config["seed"],
         "state": state.value,
-        **dict(zip(TASK, _task_and_primary(config), strict=True)),
+        **dict(zip(TASK, task_and_primary(config), strict=True)),
     }
     _flatten(config, "", row, "config.yaml: ")
     if state is State.failed:
@@ -214,32 +212,13 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     return row
 
 
-def _task_and_primary(config: Mapping[str, Any]) -> tuple[str, str | None]:
+def task_and_primary(config: Mapping[str, Any]) -> tuple[str, str | None]:
     """The task of a configuration and the first of its metrics; where it states none, the task's default."""
     task = str(config.get("task") or metrics.CLASSIFICATION)
     default = TASKS[task].default_metrics if task in TASKS else ()
     selected = config.get("metrics")
     names = [str(name) for name in selected] if isinstance(selected, (dict, list)) else []
     return task, next(iter([*names, *default]), None)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """config.yaml as plain values. An alias is refused: a few of them can stand for more than any memory holds."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        content = (folder / "config.yaml").read_bytes()
-        if b"*" in content and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
-            raise FitbenchError("config.yaml: holds a YAML alias, which fitbench never writes")
-        config = yaml.load(content, loader)
-    except (ValueError, yaml.YAMLError) as error:
-        raise FitbenchError(f"config.yaml: cannot be read ({str(error).splitlines()[0]})") from None
-    if config is None:
-        raise FitbenchError("config.yaml: empty")
-    check(RunConfiguration, config, "config.yaml: ")
-    config["model"] = with_current_names(config["model"])
-    return config
 
 
 def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:
@@ -254,7 +233,7 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         if isinstance(value, list):
             if not value:
                 continue
-            value = json.dumps(_plain(value), ensure_ascii=False)  # noqa: PLW2901
+            value = json.dumps(plain(value), ensure_ascii=False)  # noqa: PLW2901
         elif isinstance(value, (int, float)):
             if not reading.is_finite(value):
                 raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
@@ -272,15 +251,15 @@ def _names(prefix: str, key: Any) -> tuple[str, str | None]:
     return name, name if is_configuration(name) else f"config.{name}"
 
 
-def _plain(value: Any) -> Any:
-    """A list as identity counts it: 1.0 is 1."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+def plain(value: Any) -> Any:
+    """A value as a run's identity counts it: 1.0 is 1, but neither '1' nor true is. NaN and dates become text."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value if math.isfinite(value) else str(value)
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value if value is None or isinstance(value, (str, int, float)) else str(value)
+        return {str(key): plain(item) for key, item in value.items()}
+    return value if value is None or isinstance(value, (str, int)) else str(value)
 
 
 # -- single values, checked -------------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fitbench import metrics
-from fitbench.analysis.series import axis_label, metrics_of, primary_of
+from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.rows import task_and_primary
+from fitbench.analysis.series import axis_label, metrics_of
 from fitbench.errors import FitbenchError
 from fitbench.metrics import Metric
 from fitbench.record import evaluations, reading
@@ -16,24 +19,24 @@ from fitbench.record.folder import State, state_of
 from fitbench.tasks import task_of
 
 
+class Panel(NamedTuple):
+    """A metric over the epochs: its name in the history, its label, and the range that it can have."""
+
+    name: str
+    label: str
+    limits: Ends = UNLIMITED
+
+
 @dataclass
 class RunFiles:
-    """What the files of a run hold. `predictions` is None without predictions.npz.
-
-    `metrics` are those that the result, or pruned.json, describes; the primary one comes first.
-    """
+    """What the files of a run hold. Those that only some commands need are read when they are asked for."""
 
     folder: Path
     state: State
     config: dict[str, Any]
     history: list[dict[str, Any]]
-    changed: list[str]
     result: dict[str, Any] | None = None
     pruned: dict[str, Any] | None = None
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    predictions: reading.Predictions | None = None
-    plots: list[Path] = field(default_factory=list)
-    evaluations: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -43,13 +46,19 @@ class RunFiles:
     @property
     def primary(self) -> str:
         """The name of the primary metric."""
-        return self.result["primary"] if self.result else primary_of(self.config)
+        return self.result["primary"] if self.result else task_and_primary(self.config)[1] or "loss"
 
     @property
     def best_epoch(self) -> int | None:
         """The best epoch of a finished or pruned run, if it has one."""
         ended = self.result or self.pruned
         return ended["metrics"]["best_epoch"] if ended else None
+
+    @property
+    def metric_info(self) -> Mapping[str, Any]:
+        """The description of the metrics of a finished or pruned run."""
+        ended = self.result or self.pruned
+        return ended["metric_info"] if ended else {}
 
     @property
     def drawings(self) -> tuple[str, ...]:
@@ -61,37 +70,63 @@ class RunFiles:
         """The names of the classes of a finished run."""
         return self.result["data"]["classes"] if self.result else []
 
-    def panels(self, metric: str | None = None) -> list[tuple[str, str]]:
-        """What learning curves show: the loss, and a metric (None: the primary one), as pairs of name and label."""
-        names = dict.fromkeys(("loss", metric or self.primary))
-        return [(name, label_of(name, self.metrics)) for name in names]
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics that the run describes; the primary one comes first."""
+        return metrics_of(self.metric_info, self.primary)
 
+    @cached_property
+    def changed(self) -> list[str]:
+        """The arguments with which `fitbench train` composes the run's configuration."""
+        from fitbench.analysis.changes import changes
 
-def label_of(name: str, described: Mapping[str, Metric]) -> str:
-    """What an axis calls a metric that the run describes, or fitbench supplies; else its name."""
-    metric = described.get(name) or metrics.supplied(name)
-    return axis_label(metric) if metric else name.replace("_", " ")
+        return changes(self.config)
+
+    @cached_property
+    def predictions(self) -> reading.Predictions | None:
+        """The predictions of a finished run; None without predictions.npz.
+
+        Raises:
+            FitbenchError: predictions.npz is damaged.
+        """
+        if self.result is None or not (self.folder / "predictions.npz").exists():
+            return None
+        return reading.read_predictions(self.folder, self.result)
+
+    @cached_property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """What is recorded of a finished run on other data.
+
+        Raises:
+            FitbenchError: a file of an evaluation is damaged.
+        """
+        return evaluations.read(self.folder, self.result) if self.result else []
+
+    def panels(self, metric: str | None = None) -> list[Panel]:
+        """What learning curves show: the loss, and a metric (None: the primary one)."""
+        return [self.panel(name) for name in dict.fromkeys(("loss", metric or self.primary))]
+
+    def panel(self, name: str) -> Panel:
+        """How a metric is drawn that the run describes, or fitbench supplies; of any other only the name is known."""
+        metric = self.metrics.get(name) or metrics.supplied(name)
+        return (
+            Panel(name, axis_label(metric), (metric.low, metric.high))
+            if metric
+            else Panel(name, name.replace("_", " "))
+        )
 
 
 def read_run(folder: Path) -> RunFiles:
-    """Read all that the folder holds of a run.
+    """The run in this folder.
 
     Raises:
-        FitbenchError: a file of the run is damaged.
+        FitbenchError: a file of the run cannot be read; the message names it.
     """
-    from fitbench.analysis.changes import changes
-
-    state = state_of(folder)
+    try:
+        state, history = state_of(folder), reading.read_history(folder)
+    except (OSError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else "nested too deeply"
+        raise FitbenchError(f"{folder / 'history.jsonl'}: cannot be read ({why})") from None
     result = reading.read_result(folder) if state is State.finished else None
     pruned = reading.read_pruned(folder) if state is State.pruned else None
-    config = result["config"] if result else reading.read_config(folder)
-    run = RunFiles(folder, state, config, reading.read_history(folder), changes(config), result, pruned)
-    try:
-        run.metrics = metrics_of(result or pruned or {"metric_info": {}}, run.primary)
-    except FitbenchError as error:
-        raise FitbenchError(f"{folder / ('result.json' if result else 'pruned.json')}: {error}") from None
-    if result:
-        run.evaluations = evaluations.read(folder, result)
-        if (folder / "predictions.npz").exists():
-            run.predictions = reading.read_predictions(folder, result)
-    return run
+    return RunFiles(folder, state, result["config"] if result else reading.read_config(folder), history, result, pruned)

@@ -11,9 +11,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from fitbench.analysis.side import Side
+from fitbench.analysis.run_files import RunFiles
 from fitbench.errors import FitbenchError
-from fitbench.record import reading
 from fitbench.text import clean
 
 WEIGHTS = "model.weights.h5"  # in model.keras
@@ -34,7 +33,7 @@ class Sameness:
     epochs: int
 
 
-def sameness(a: Side, b: Side) -> Sameness:
+def sameness(a: RunFiles, b: RunFiles) -> Sameness:
     """Compare the files of two runs. Predictions or weights that cannot be read are named on stderr, and left out."""
     ours, theirs = _without_seconds(a.history), _without_seconds(b.history)
     agreeing = 0
@@ -55,20 +54,28 @@ def _without_seconds(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in epoch.items() if key != "seconds"} for epoch in history]
 
 
-def _same_predictions(a: Side, b: Side) -> bool | None:
-    """Are the outputs for the test examples the same bytes? None where the examples differ, or a file is damaged."""
+def _same_predictions(a: RunFiles, b: RunFiles) -> bool | None:
+    """Whether the outputs for the test examples are the same bytes.
+
+    None where the examples differ, or a file is absent or damaged.
+    """
     try:
-        ours, theirs = (reading.read_predictions(side.folder, side.result or {}) for side in (a, b))
+        ours, theirs = a.predictions, b.predictions
     except FitbenchError as error:
         _warn(error)
         return None
-    if ours.data_sha256 != theirs.data_sha256 or ours.outputs.shape != theirs.outputs.shape:
+    if (
+        ours is None
+        or theirs is None
+        or ours.data_sha256 != theirs.data_sha256
+        or ours.outputs.shape != theirs.outputs.shape
+    ):
         return None
     return ours.outputs.dtype == theirs.outputs.dtype and ours.outputs.tobytes() == theirs.outputs.tobytes()
 
 
 def _same_weights(a: Path, b: Path) -> bool | None:
-    """Are the weights in two .keras files the same bytes? None where a file is absent or damaged; nothing is loaded."""
+    """Whether the weights in two .keras files are the same bytes. None where a file is absent or damaged."""
     if not a.exists() or not b.exists():
         return None
     try:

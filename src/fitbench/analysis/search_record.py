@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from fitbench import metrics
+from fitbench.analysis.series import quantity_text
 from fitbench.errors import FitbenchError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record.files import read_object
 from fitbench.record.schemas import Search, TrialState, check
-from fitbench.text import duration
 
 FILE = "search.json"
 SCHEMA = 1
@@ -98,13 +98,6 @@ def objective_quantity(
         label = f"{metrics.PARTS[part]} {metric_name.replace('_', ' ')}"
         quantity = Quantity(name, label, direction, -math.inf, digits=DIGITS, metric=metric_name, part=part)
     return replace(quantity, direction=direction)
-
-
-def quantity_text(quantity: Quantity, value: float | None) -> str:
-    """A value as people read it."""
-    if value is None:
-        return "-"
-    return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
 
 
 def objective_text(objective: Mapping[str, Any], value: float | None) -> str:

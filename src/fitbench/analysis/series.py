@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fitbench import metrics, quantities
-from fitbench.analysis.axes import UNLIMITED, Ends
-from fitbench.analysis.groups import EXAMPLES, resolutions
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
-from fitbench.tasks import TASKS
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fitbench.text import duration
 
 EPOCH_PARTS = ("val", "train")  # what epochs measure
 
@@ -28,15 +22,6 @@ def series(available: Mapping[str, Quantity]) -> dict[str, Quantity]:
     }
 
 
-def resolutions_by_folder(frame: pd.DataFrame, quantity: Quantity) -> dict[str, float]:
-    """The smallest step of a quantity in each run of a frame, by folder; see `groups.resolutions`."""
-    import pandas as pd
-
-    absent = pd.Series(math.nan, frame.index)
-    counts = {column: frame.get(column, absent).astype(float).tolist() for column in EXAMPLES.values()}
-    return dict(zip(frame["folder"].tolist(), resolutions(quantity, counts), strict=True))
-
-
 def axis_label(of: Quantity | Metric) -> str:
     """What an axis or a heading calls it, with its unit: 'training time (s)'."""
     return f"{of.label} ({of.unit})" if of.unit else of.label
@@ -47,10 +32,11 @@ def metric_label(quantity: Quantity) -> str:
     return axis_label(quantity).removeprefix(f"{metrics.PARTS[quantity.part or 'test']} ")
 
 
-def limits_of(name: str, described: Mapping[str, Metric]) -> Ends:
-    """The range of a metric that a run describes, or fitbench supplies; without ends for any other name."""
-    metric = described.get(name) or metrics.supplied(name)
-    return (metric.low, metric.high) if metric else UNLIMITED
+def quantity_text(quantity: Quantity, value: float | None) -> str:
+    """A value as people read it, '-' for None."""
+    if value is None:
+        return "-"
+    return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
 
 
 def with_capital(text: str) -> str:
@@ -58,21 +44,12 @@ def with_capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def primary_of(config: Mapping[str, Any]) -> str:
-    """The primary metric of a run that has no result yet, from its configuration; 0.1 recorded no such key."""
-    selected = config.get("metrics")
-    if isinstance(selected, Mapping) and selected:
-        return str(next(iter(selected)))
-    task = TASKS.get(config.get("task") or metrics.CLASSIFICATION)
-    return task.default_metrics[0] if task else "loss"
-
-
-def metrics_of(content: Mapping[str, Any], primary: str) -> dict[str, Metric]:
-    """The metrics that a result or pruned.json records, by name, the primary one first and the loss last.
+def metrics_of(infos: Mapping[str, Any], primary: str) -> dict[str, Metric]:
+    """The metrics of the `metric_info` of a run by name, the primary one first and the loss last.
 
     Raises:
         FitbenchError: an entry of `metric_info` is damaged; the message names the key.
     """
-    described = {name: quantities.from_info(name, info) for name, info in content["metric_info"].items()}
+    described = {name: quantities.from_info(name, info) for name, info in infos.items()}
     order = sorted(described, key=lambda name: (name != primary, name == "loss"))
     return {name: described[name] for name in order}

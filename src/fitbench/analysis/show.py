@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
-from fitbench.analysis.run_files import RunFiles, label_of, read_run
-from fitbench.analysis.series import limits_of
+from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.analysis.summary import metric_columns, print_result
-from fitbench.columns import Column, print_columns
+from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
 from fitbench.record.failure import error_line
@@ -50,12 +49,11 @@ def show(
     content = read_run(reading.find_run(run, outputs))
     if metric is not None:
         metric = _in_history(metric, content.history)
-    if draw is not None:
-        content.plots = draw(content)
+    plots = draw(content) if draw is not None else []
     if format == "json":
-        _print_json(content)
+        _print_json(content, plots)
     else:
-        _print(content, metric)
+        _print(content, metric, plots)
 
 
 def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
@@ -70,7 +68,7 @@ def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def _print_json(run: RunFiles) -> None:
+def _print_json(run: RunFiles, plots: Sequence[Path]) -> None:
     content: dict[str, Any] = {
         "run_id": run.name,
         "folder": str(run.folder),
@@ -82,7 +80,7 @@ def _print_json(run: RunFiles) -> None:
         **ABSENT,
         "error": error_line(run.folder) if run.state is State.failed else None,
         "evaluations": run.evaluations,
-        "plots": [str(path) for path in run.plots],
+        "plots": [str(path) for path in plots],
     }
     for name in run.drawings:
         assert run.predictions is not None
@@ -97,8 +95,9 @@ def _print_json(run: RunFiles) -> None:
 # -- the terminal -----------------------------------------------------------------------------------------------------
 
 
-def _print(run: RunFiles, metric: str | None) -> None:
+def _print(run: RunFiles, metric: str | None, plots: Sequence[Path]) -> None:
     out = console()
+    predictions, evaluated = run.predictions, run.evaluations  # a damaged file is named before anything is printed
     out.print(clean(run.name), style="bold", soft_wrap=True)
     out.print(clean(run.folder), style="dim", soft_wrap=True)
     if run.result:
@@ -114,18 +113,17 @@ def _print(run: RunFiles, metric: str | None) -> None:
     for change in run.changed:
         out.print(f"  {clean(change)}", soft_wrap=True)
     _print_curves(out, run, metric)
-    if run.predictions is not None:
+    if predictions is not None:
         for name in run.drawings:
-            for heading, content in DRAWINGS[name].sections(out, run.predictions, run.classes):
-                _heading(out, heading)
-                out.print(content)
+            out.print()
+            print_tables(out, DRAWINGS[name].tables(predictions, run.classes))
     elif run.result:
         out.print(f"\n{clean(run.folder)} has no predictions.npz, which its task draws from.", soft_wrap=True)
-    if run.evaluations:
+    if evaluated:
         _print_evaluations(out, run)
-    if run.plots:
+    if plots:
         out.print()
-    for path in run.plots:
+    for path in plots:
         out.print(f"drew {clean(path)}", soft_wrap=True)
 
 
@@ -169,6 +167,8 @@ def _print_pruned(out: Console, run: RunFiles, pruned: Mapping[str, Any], epochs
 
 
 def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:
+    from rich.text import Text
+
     from fitbench.analysis import textplot
 
     if not run.history:
@@ -185,19 +185,20 @@ def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:
     width = min((room - GAP) // 2 if side_by_side else room, PANEL_WIDTH[1])
     epochs = [epoch["epoch"] for epoch in run.history]
     panels, has_train, has_validation = [], False, False
-    for name, label in run.panels(metric):
+    for name, label, limits in run.panels(metric):
         train, validation = ([epoch.get(metrics.history_key(part, name)) for epoch in run.history]
                              for part in ("train", "val"))  # fmt: skip
         has = [any(value is not None for value in values) for values in (train, validation)]
         has_train, has_validation = has_train or has[0], has_validation or has[1]
         if any(has):
             height = PANEL_HEIGHT[room >= 120]
-            best, limits = run.best_epoch, limits_of(name, run.metrics)
-            panels.append(textplot.panel(clean(label), epochs, train, validation, best, width, height, limits))
+            panels.append(
+                textplot.panel(clean(label), epochs, train, validation, run.best_epoch, width, height, limits)
+            )
         else:
             out.print(f"  the history has no {clean(label)}", soft_wrap=True)
     if side_by_side and len(panels) == 2:
-        panels = [textplot.beside(panels[0], panels[1], GAP)]
+        panels = [[Text.assemble(a, " " * GAP, b) for a, b in zip(*panels, strict=True)]]
     for line in (line for panel in panels for line in panel):
         out.print(line, no_wrap=True)
     out.print(textplot.legend(has_train, has_validation, run.best_epoch))
@@ -214,10 +215,10 @@ def _print_evaluations(out: Console, run: RunFiles) -> None:
     for name in sorted(names, key=lambda name: (name != run.primary, name == "loss")):
         digits = run.metrics[name].digits if name in run.metrics else DIGITS
         values = [number(record["metrics"].get(name), digits) for record in records]
-        columns.append(Column(label_of(name, run.metrics), values))
+        columns.append(Column(run.panel(name).label, values))
         if any(f"{name}_interval" in record for record in records):
             intervals = [span(record.get(f"{name}_interval"), digits) for record in records]
             columns.append(Column("95% interval", intervals))
     columns.append(Column("examples", [f"{record['data']['count']:,}" for record in records]))
-    _heading(out, "Evaluated on")
-    print_columns(out, columns)
+    out.print()
+    print_tables(out, [Table("Evaluated on", columns)])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fitbench.analysis.rows import plain
+from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.errors import FitbenchError
-from fitbench.record import reading
-from fitbench.record.folder import State, state_of
 
 LAUNCH_ONLY = ("force", "progress", "retry_failed", "fail_fast", "outputs")  # how a run was launched, not what it is
+ENVIRONMENT = ("versions", "git", "device", "threads", "environment", "code")  # keys of result.json
 DATASET = ("sha256", "train", "validation", "test", "classes", "skipped")
 TIMING = ("fit_seconds", "seconds", "examples_per_second")
 
@@ -21,20 +21,12 @@ Flat = dict[str, Any]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs. Keys are dotted; null and empty values are left out. Unfinished, it has no `result`.
+    """One of the two runs. Keys are dotted; null and empty values are left out. Unfinished, it has no results."""
 
-    `info` is the `metric_info` of a finished or pruned run.
-    """
-
-    folder: Path
-    state: State
-    run_id: str
+    run: RunFiles
     config: Flat
-    history: list[dict[str, Any]]
-    environment: Flat = field(default_factory=dict)
-    results: Flat = field(default_factory=dict)
-    result: dict[str, Any] | None = None
-    info: Mapping[str, Any] = field(default_factory=dict)
+    environment: Flat
+    results: Flat
 
 
 def read_side(folder: Path) -> Side:
@@ -43,50 +35,19 @@ def read_side(folder: Path) -> Side:
     Raises:
         FitbenchError: a file of it cannot be read; the message names it.
     """
+    run = read_run(folder)
+    config = {name: value for name, value in run.config.items() if name not in (*LAUNCH_ONLY, "metrics")}
+    environment, results = {}, {}
+    if run.result:
+        environment = {name: run.result.get(name) for name in ENVIRONMENT}
+        environment["dataset"] = {name: run.result["data"].get(name) for name in DATASET}
+        recorded = run.result["metrics"] | run.result["timing"] | run.result
+        names = (*run.result["metrics"], *TIMING, "parameters", "attempts")
+        results = {name: recorded[name] for name in names if recorded[name] is not None}
     try:
-        state = state_of(folder)
-        history = reading.read_history(folder)
-        if state is State.finished:
-            return _finished(folder, history)
-        info = reading.read_pruned(folder)["metric_info"] if state is State.pruned else {}
-        return Side(folder, state, folder.name, _config(reading.read_config(folder)), history, info=info)
+        return Side(run, dict(_flat(config)), dict(_flat(environment)), results)
     except RecursionError:
         raise FitbenchError(f"{folder}: its configuration or result is nested too deeply") from None
-    except OSError as error:
-        raise FitbenchError(f"{error.filename}: cannot be read ({error.strerror})") from None
-
-
-def _finished(folder: Path, history: list[dict[str, Any]]) -> Side:
-    result = reading.read_result(folder)
-    environment = {
-        "versions": result.get("versions"),
-        "git": result.get("git"),
-        "device": result["device"],
-        "threads": result["threads"],
-        "environment": result["environment"],
-        "code": result["code"],
-        "dataset": {name: result["data"].get(name) for name in DATASET},
-    }
-    results = {
-        **result["metrics"],
-        **{name: result["timing"][name] for name in TIMING},
-        **{name: result[name] for name in ("parameters", "attempts")},
-    }
-    return Side(
-        folder=folder,
-        state=State.finished,
-        run_id=result["run_id"],
-        config=_config(result["config"]),
-        history=history,
-        environment=dict(_flat(environment)),
-        results={name: value for name, value in results.items() if value is not None},
-        result=result,
-        info=result["metric_info"],
-    )
-
-
-def _config(config: Mapping[str, Any]) -> Flat:
-    return dict(_flat({name: value for name, value in config.items() if name not in (*LAUNCH_ONLY, "metrics")}))
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -95,13 +56,4 @@ def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         elif value not in (None, []):
-            yield f"{prefix}{key}", _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    """A value as identity counts it: 1.0 is 1, but neither '1' nor true is. A stranger's NaN becomes text."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value if math.isfinite(value) else str(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+            yield f"{prefix}{key}", plain(value)

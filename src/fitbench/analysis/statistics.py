@@ -54,15 +54,11 @@ def summarise(
         return Summary(n, mean, sd, None, f"fewer than {FEWEST} values")
     if min(values) < low or max(values) > high:
         return Summary(n, mean, sd, None, f"a value outside of the range of the metric, {low:g} to {high:g}")
-    return Summary(n, mean, sd, mean_interval(values, low, high, resolution=resolution))
+    return Summary(n, mean, sd, mean_interval(values, low, high, resolution))
 
 
 def mean_interval(
-    values: Sequence[float],
-    low: float = -math.inf,
-    high: float = math.inf,
-    confidence: float = CONFIDENCE,
-    resolution: float = 0.0,
+    values: Sequence[float], low: float = -math.inf, high: float = math.inf, resolution: float = 0.0
 ) -> Interval:
     """An interval for the mean over seeds that never leaves the range of the metric. `values` are two or more.
 
@@ -86,7 +82,7 @@ def mean_interval(
     """
     n = len(values)
     mean, sd = _mean(values), _sd(values)
-    error = student_quantile(n - 1, confidence) * sd / math.sqrt(n)
+    error = student_quantile(n - 1) * sd / math.sqrt(n)
     if error == 0 or mean in (low, high):
         below, above = mean, mean
     elif (low, high) == (0.0, 1.0):
@@ -108,8 +104,8 @@ def interval_method(metric: Quantity) -> str:
     return "Student's t interval of the mean, cut at the range of the metric"
 
 
-def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
-    """The score interval of a proportion, such as the accuracy of one run on `trials` test images.
+def wilson(successes: int, trials: int) -> Interval:
+    """The 95% score interval of a proportion, such as the accuracy of one run on `trials` test images.
 
     E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, J. American Statistical
     Association 22, 209-212. It is SciPy's binomtest(successes, trials).proportion_ci(method="wilson").
@@ -119,7 +115,7 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Inter
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials")
-    return _wilson(successes / trials, _normal_quantile(confidence) ** 2 / trials)
+    return _wilson(successes / trials, student_quantile(math.inf) ** 2 / trials)
 
 
 def _wilson(p: float, a: float) -> Interval:
@@ -144,17 +140,11 @@ def _sd(values: Sequence[float], scale: float | None = None) -> float:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def student_quantile(freedom: float, confidence: float = CONFIDENCE) -> float:
-    """The two-sided quantile of Student's t distribution; with infinite degrees of freedom that of the normal one."""
+def student_quantile(freedom: float) -> float:
+    """The two-sided 95% quantile of Student's t distribution; with infinite degrees of freedom the normal one's."""
     from scipy.special import stdtrit
 
-    return _normal_quantile(confidence) if math.isinf(freedom) else float(stdtrit(freedom, (1 + confidence) / 2))
-
-
-def _normal_quantile(confidence: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri((1 + confidence) / 2))
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
 # -- two groups -------------------------------------------------------------------------------------------------------

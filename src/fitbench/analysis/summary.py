@@ -50,7 +50,7 @@ def _pictures(folder: Path, task: Task) -> list[str]:
 def print_result(out: Console, result: Mapping[str, Any]) -> None:
     """Print every recorded metric on the three parts of the data, and what the run took."""
     values, timing = result["metrics"], result["timing"]
-    print_columns(out, metric_columns(values, metrics_of(result, result["primary"]), result["data"]))
+    print_columns(out, metric_columns(values, metrics_of(result["metric_info"], result["primary"]), result["data"]))
     fit, speed = timing["fit_seconds"], timing["examples_per_second"]
     epochs = "" if fit is None else f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
     facts = {

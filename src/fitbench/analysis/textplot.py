@@ -112,13 +112,6 @@ def _dots(points: Sequence[tuple[int, int] | None]) -> Iterator[tuple[int, int]]
         before = point
 
 
-def beside(first: Sequence[Text], second: Sequence[Text], gap: int) -> list[Text]:
-    """Two plots of equal height next to each other."""
-    from rich.text import Text
-
-    return [Text.assemble(a, " " * gap, b) for a, b in zip(first, second, strict=True)]
-
-
 def legend(has_train: bool, has_validation: bool, best_epoch: int | None) -> Text:
     """What the lines of the plots mean."""
     from rich.text import Text

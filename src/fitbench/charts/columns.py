@@ -11,6 +11,7 @@ import numpy as np
 
 from fitbench.analysis.axes import LARGEST, axis_of, number, tick_texts
 from fitbench.analysis.groups import text
+from fitbench.record.reading import is_number
 
 DISTINCT = 12  # numbers of a column that get a tick of their own
 TICKS = 6  # about, where they do not
@@ -41,7 +42,7 @@ def scale(name: str, values: Sequence[Any], metric: np.ndarray) -> Scale:
     they are spread around it in the order of the metric, unless the numbers are many.
     """
     present = [value for value in values if not _is_absent(value)]
-    if present and all(_is_number(value) for value in present):
+    if present and all(is_number(value) and abs(value) <= LARGEST for value in present):
         numbers = np.array([math.nan if _is_absent(value) else value for value in values], float)
         return _of_numbers(name, numbers, metric)
     texts = [ABSENT if _is_absent(value) else text(value) for value in values]
@@ -84,10 +85,6 @@ def _spread(places: np.ndarray, metric: np.ndarray) -> tuple[np.ndarray, list[tu
             moved[inside] += room * (ranks / (len(inside) - 1) - 0.5)
             slots.append((float(centre - room / 2), float(centre + room / 2)))
     return moved, slots
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _is_absent(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,16 @@ import numpy as np
 
 from fitbench.analysis import statistics
 from fitbench.analysis.axes import LARGEST, UNLIMITED, Ends
-from fitbench.analysis.frame import histories
-from fitbench.analysis.groups import Group
+from fitbench.analysis.frame import histories, say_left_out
+from fitbench.analysis.groups import Group, resolutions
 from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
-from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
+from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart, best, heading, label, mean_over
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
 from fitbench.metrics import history_key
 from fitbench.quantities import Quantity
-from fitbench.text import clean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +41,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     folders = {folder for group in drawn for folder in group.folders}
     name = _series_name(metric)
     recorded = _recorded(frame[frame["folder"].isin(folders)], name)
-    steps = resolutions_by_folder(frame, metric)
+    steps = resolutions(frame, metric)
     members = [[folder for folder in group.folders if folder in recorded] for group in drawn]
     limits = (metric.low, metric.high)
     curves = []
@@ -73,10 +71,8 @@ def _series_name(metric: Quantity) -> str:
 
 def _recorded(frame: pd.DataFrame, name: str) -> dict[str, Run]:
     """The epochs and values of a series by folder; runs without any are left out."""
-    before = len(frame.attrs.get("left_out", []))
     epochs = histories(frame)
-    for folder, reason in epochs.attrs["left_out"][before:]:
-        sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(reason)}\n")
+    say_left_out(epochs.attrs["left_out"][len(frame.attrs.get("left_out", [])) :])
     if name not in epochs:
         return {}
     drawable = epochs[epochs[name].abs() <= LARGEST].sort_values("epoch")

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fitbench.analysis import scores
-from fitbench.analysis.run_files import read_run
-from fitbench.analysis.series import limits_of
+from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.charts.confusion import draw_confusion
 from fitbench.charts.mistakes import GRID, draw_mistakes
-from fitbench.charts.run_curves import Panel, draw_run_curves
+from fitbench.charts.run_curves import draw_run_curves
 from fitbench.errors import FitbenchError
 from fitbench.record import reading
-
-if TYPE_CHECKING:
-    from fitbench.analysis.run_files import RunFiles
 
 
 def write_plots(folder: Path) -> list[Path]:
@@ -51,8 +46,7 @@ def _draw_curves(run: RunFiles) -> list[Path]:
     if not run.history:
         return []
     path = run.folder / "curves.png"
-    panels = [Panel(name, label, limits_of(name, run.metrics)) for name, label in run.panels()]
-    draw_run_curves(run.history, panels, path, run.name, run.best_epoch)
+    draw_run_curves(run.history, run.panels(), path, run.name, run.best_epoch)
     return [path]
 
 

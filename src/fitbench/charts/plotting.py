@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics, quantities
+from fitbench.analysis import request
 from fitbench.analysis.axes import LARGEST
-from fitbench.analysis.filters import parse, select
-from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis.frame import primary_of, quantities_of
 from fitbench.analysis.groups import Group, default_keys, group
 from fitbench.analysis.series import series
 from fitbench.charts import paper
@@ -58,13 +58,13 @@ def plot(
         FitbenchError: the file cannot be written.
     """
     _check(kind, output, x, width)
-    frame = _read(paths, where)
+    frame = request.selected_runs(paths, where)
     asked = KINDS[kind]
-    measured, cost = asked.measured(metric, frame), quantities.find(x or "parameters", quantities_of(frame))
+    measured, cost = asked.measured(frame, metric), quantities.find(x or "parameters", quantities_of(frame))
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)
     others = {"too large to draw": int(too_large.sum()), "unreadable": len(frame.attrs["left_out"])}
     frame = frame[~too_large]
-    keys = asked.keys(frame) if by is None else [column(frame, name.strip()) for name in by.split(",")]
+    keys = asked.keys(frame) if by is None else request.keys(frame, by)
     groups, uncounted = _groups(frame, keys, measured, others)
     chart = asked.draw(Selected(groups, frame, measured, cost, width or asked.width))
     _write(chart, output)
@@ -94,20 +94,6 @@ def _check(kind: str, output: Path, x: str | None, width: str | None) -> None:
 
 
 # -- the runs ---------------------------------------------------------------------------------------------------------
-
-
-def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
-    """The runs below the paths that the filter keeps, one or more; what cannot be read is named on stderr."""
-    if where is not None:
-        parse(where)
-    frame = load_runs(*paths)
-    say_left_out(frame)
-    if where is None:
-        return frame
-    kept = select(frame, where)
-    if not len(kept):
-        raise RequestError(f"--where keeps none of the {len(frame)} runs")
-    return kept
 
 
 def _groups(
@@ -144,12 +130,7 @@ class Selected:
     width: str
 
 
-def _measured(metric: str | None, frame: pd.DataFrame) -> Quantity:
-    """The quantity that the runs are ranked by."""
-    return quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
-
-
-def _measured_by_epoch(metric: str | None, frame: pd.DataFrame) -> Quantity:
+def _measured_by_epoch(frame: pd.DataFrame, metric: str | None) -> Quantity:
     """The quantity of learning curves, named as in history.jsonl or as in `metrics` of result.json.
 
     Raises:
@@ -170,7 +151,7 @@ class Kind:
     """A kind of chart: how it is drawn, and what it shows unless the request says otherwise."""
 
     draw: Callable[[Selected], Chart]
-    measured: Callable[[str | None, pd.DataFrame], Quantity] = _measured
+    measured: Callable[[pd.DataFrame, str | None], Quantity] = request.measured
     keys: Callable[[pd.DataFrame], list[str]] = default_keys
     width: str = "column"
 

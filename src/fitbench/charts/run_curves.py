@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.axes import UNLIMITED, Ends
 from fitbench.analysis.palette import GREY, TRAIN, VALIDATION
+from fitbench.analysis.run_files import Panel
 from fitbench.analysis.series import with_capital
 from fitbench.charts import paper
 from fitbench.metrics import history_key
@@ -22,14 +22,6 @@ HEIGHT = 2.8  # inches
 TICKS = 6  # of each axis, about
 MARKED_EPOCHS = 30  # with more, single epochs get no marker
 PARTS = (("train", "train", TRAIN, "-", "o"), ("val", "validation", VALIDATION, "--", "s"))
-
-
-class Panel(NamedTuple):
-    """A metric over the epochs: its name in the history, its label, and the range that it can have."""
-
-    name: str
-    label: str
-    limits: Ends = UNLIMITED
 
 
 def draw_run_curves(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis import statistics
-from fitbench.analysis.groups import Group
+from fitbench.analysis.groups import Group, resolutions
 from fitbench.analysis.palette import ACCENT, GREY
-from fitbench.analysis.series import axis_label, resolutions_by_folder, with_capital
+from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart, label, mean_and_ends, mean_over
 from fitbench.charts.placing import Point, write_labels
@@ -36,7 +36,7 @@ def chart_of_scatter(
         RequestError: no run has the cost.
     """
     costs = dict(zip(frame["folder"].tolist(), frame[cost.column].tolist(), strict=True))
-    steps = {of.column: resolutions_by_folder(frame, of) for of in (metric, cost)}
+    steps = {of.column: resolutions(frame, of) for of in (metric, cost)}
 
     def mean(of: Quantity, values: Mapping[str, float], folders: Sequence[str]) -> tuple[float, float, float]:
         resolution = max(steps[of.column][folder] for folder in folders)

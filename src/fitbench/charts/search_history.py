@@ -8,7 +8,7 @@ import numpy as np
 
 from fitbench.analysis.axes import number
 from fitbench.analysis.palette import ACCENT
-from fitbench.analysis.search_record import quantity_text
+from fitbench.analysis.series import quantity_text
 from fitbench.charts import paper
 from fitbench.charts.trials import WIDTH, Trials, draw_trials, objective_axis
 

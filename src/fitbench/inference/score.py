@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fitbench.analysis.drawings import per_class_section
+from fitbench.analysis import scores
+from fitbench.analysis.drawings import per_class_table
 from fitbench.analysis.statistics import wilson
+from fitbench.columns import print_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,5 +28,4 @@ def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str]) -> No
     low, high = wilson(correct, images)
     text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {correct:,} of {images:,} images"
     out.print(text, style="bold", soft_wrap=True)
-    _, rows = per_class_section(out, matrix, classes)
-    out.print(rows)
+    print_columns(out, per_class_table(scores.per_class(matrix, classes)).columns)

@@ -23,6 +23,7 @@ from fitbench.record.files import read_object
 from fitbench.record.folder import state_of
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
+from fitbench.text import first_line
 
 NAMED = 10  # candidates that a message names at most
 
@@ -126,19 +127,23 @@ def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration in config.yaml, as nested plain values; nothing in it is resolved or instantiated.
 
+    An alias is refused: a few of them can stand for more than any memory holds.
+
     Raises:
         FitbenchError: config.yaml is absent or damaged; the message names it.
     """
     import yaml
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     path = folder / "config.yaml"
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        config: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except (OSError, ValueError, yaml.YAMLError, OmegaConfBaseException) as error:
-        raise FitbenchError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
-    check(schemas.Configuration, config, f"{path}: ")
+        content = path.read_bytes()
+        if b"*" in content and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
+            raise FitbenchError(f"{path}: holds a YAML alias, which fitbench never writes")
+        config = yaml.load(content, loader)
+    except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
+        raise FitbenchError(f"{path}: cannot be read ({first_line(error)})") from None
+    check(schemas.RunConfiguration, config, f"{path}: ")
     config["model"] = with_current_names(config["model"])
     return {str(key): value for key, value in config.items()}
 

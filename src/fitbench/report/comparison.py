@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis.comparison import Compared, against
+from fitbench.analysis.comparison import Compared, compared
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
@@ -37,33 +37,25 @@ def comparisons(
     for quantity in filter(is_comparable, dict.fromkeys(offered)):
         groups = list(ranked) if quantity == metric else group(frame, keys, quantity)
         if groups and groups[0].values:
-            compared = _compared(frame, keys, groups, quantity)
             places = [place[tuple(each.keys.values())] for each in groups]
-            found.append(_comparison(compared, places, run_at))
+            found.append(_comparison(compared(frame, groups, quantity, keys), places, run_at))
     return found
 
 
-def _compared(frame: pd.DataFrame, keys: list[str], groups: list[Group], quantity: Quantity) -> Compared:
-    """The groups against the best of them."""
-    finished = frame[frame["state"] == "finished"]
-    other_data = finished["dataset.sha256"].nunique() > 1 and not any(key.startswith("data") for key in keys)
-    return Compared(quantity, keys, groups, against(groups, 0, quantity), 0, True, len(frame), other_data, [])
-
-
-def _comparison(compared: Compared, places: Sequence[int], run_at: Mapping[str, int]) -> dict[str, Any]:
-    about_groups = ranking(compared)
-    about_differences = [column for column in differences(compared) if column.values]
+def _comparison(of: Compared, places: Sequence[int], run_at: Mapping[str, int]) -> dict[str, Any]:
+    about_groups = ranking(of)
+    about_differences = [column for column in differences(of) if column.values]
     return {
-        "name": compared.metric.column,
-        "label": axis_label(compared.metric),
-        **about(compared.metric),
+        "name": of.metric.column,
+        "label": axis_label(of.metric),
+        **about(of.metric),
         "columns": [_column(column, "") for column in about_groups if column.visible]
-        + [_column(column, f"against {compared.groups[0].label}") for column in about_differences],
+        + [_column(column, f"against {of.groups[0].label}") for column in about_differences],
         "groups": places,
-        "runs": [[run_at[folder] for folder in each.folders] for each in compared.groups],
-        "answer": _answer(compared, [*about_groups, *about_differences]),
-        "method": " ".join([*footnotes(compared), FILTERED]),
-        "remarks": notes(compared),
+        "runs": [[run_at[folder] for folder in each.folders] for each in of.groups],
+        "answer": _answer(of, [*about_groups, *about_differences]),
+        "method": " ".join([*footnotes(of), FILTERED]),
+        "remarks": notes(of),
     }
 
 
@@ -74,10 +66,10 @@ def _column(column: Column, title: str) -> dict[str, Any]:
             "values": values}  # fmt: skip
 
 
-def _answer(compared: Compared, columns: Sequence[Column]) -> str:
+def _answer(of: Compared, columns: Sequence[Column]) -> str:
     """What the comparison comes to, in a sentence or two."""
     cells = {name: column.cells for column in columns for name in column.values}
-    groups, metric = compared.groups, compared.metric
+    groups, metric = of.groups, of.metric
     which = "Highest" if metric.higher_is_better else "Lowest"
     runs = f"over {groups[0].summary.n} runs" if groups[0].summary.n > 1 else "(one run)"
     first = f"{which} {axis_label(metric)}: {groups[0].label}, {cells['mean'][0]} {runs}."

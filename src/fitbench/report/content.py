@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import axes, palette
-from fitbench.analysis.frame import column, configuration, quantities_of, varying
+from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
 from fitbench.analysis.groups import default_keys, group, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of
-from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves, read_curve, series
+from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves, read_curves, series
 from fitbench.report.measures import Recorded, in_order, metrics, mixed
 from fitbench.report.predictions import predictions
 from fitbench.report.run_columns import environment, parallel_axes, run_columns
-from fitbench.report.values import encodable, or_none, plain
+from fitbench.report.values import encodable, plain
 from fitbench.version import __version__
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def collect(
     recorded = in_order(quantities_of(frame), primary)
     vary, defaults = varying(frame), default_keys(frame)
     telling = [name for name in vary if name in defaults or len(set(columns[name]) - {None}) > 1]
-    curves = [read_curve(folder, left_out) for folder in folders]
+    curves = read_curves(frame, left_out)
     constant = [name for name in configuration(frame) if name not in vary and folders]
     return {
         **_about_runs(columns, paths),
@@ -99,11 +99,11 @@ def _groups(
 
     `of` is the group of each run; groups are named by their position, runs by their position in the frame.
     """
-    keys = list(dict.fromkeys(column(frame, name.strip()) for name in by))
-    ranked = group(frame, keys, metric)
+    ranked = group(frame, by, metric)
+    keys = list(ranked[0].keys) if ranked else []
     run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
     place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
-    values = zip(*(or_none(frame[key]) for key in keys), strict=True) if keys else [()] * len(frame)
+    values = zip(*(plain_values(frame[key]) for key in keys), strict=True) if keys else [()] * len(frame)
     return {
         "by": keys,
         "keys": keys_of(ranked),

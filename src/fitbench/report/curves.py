@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.analysis.frame import RUN, histories
+from fitbench.analysis.groups import resolutions
 from fitbench.analysis.mean_curves import Run, mean_curve, thinned
-from fitbench.analysis.series import axis_label, resolutions_by_folder
+from fitbench.analysis.series import axis_label
 from fitbench.analysis.series import series as series_of
 from fitbench.quantities import Quantity
-from fitbench.record import reading
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import DIGITS, rounded
 
@@ -26,30 +26,26 @@ if TYPE_CHECKING:
 
 POINTS = 150  # epochs of a curve at most
 SERIES = 60  # columns of histories at most
-NOT_SERIES = ("epoch", "seconds")  # of a history
+NOT_SERIES = (*RUN, "epoch", "seconds")  # of a history
 LEARNING_RATE = "learning_rate"
 
 Curve = dict[str, np.ndarray]  # 'epoch' int [E], and every column that is recorded, float [E] with NaN
 LeftOut = list[tuple[str, str]]  # what cannot be read, and why
 
 
-def read_curve(folder: str, left_out: LeftOut) -> Curve | None:
-    """The epochs of a run, None without any. A learning rate that does not change is left out."""
-    try:
-        epochs = reading.read_history(Path(folder))
-    except FileNotFoundError:  # it was there a moment ago
-        return None
-    except (OSError, RecursionError) as error:
-        left_out.append((folder, f"history.jsonl: cannot be read ({error})"))
-        return None
-    if not epochs:
-        return None
-    names = dict.fromkeys(name for epoch in epochs for name in epoch if name not in NOT_SERIES)
-    columns = {name: np.array([epoch.get(name) for epoch in epochs], dtype=float) for name in names}
-    finite = {name: values for name, values in columns.items() if np.isfinite(values).any()}
-    if LEARNING_RATE in finite and np.ptp(finite[LEARNING_RATE]) == 0:
-        del finite[LEARNING_RATE]
-    return {"epoch": np.array([epoch["epoch"] for epoch in epochs])} | finite
+def read_curves(frame: pd.DataFrame, left_out: LeftOut) -> list[Curve | None]:
+    """The epochs of each run of a frame, None without any. A learning rate that does not change is left out."""
+    epochs = histories(frame)
+    left_out += epochs.attrs["left_out"][len(frame.attrs.get("left_out", [])) :]
+    names = [str(name) for name in epochs if name not in NOT_SERIES]
+    curves: dict[str, Curve] = {}
+    for folder, rows in epochs.groupby("folder", sort=False):
+        columns = {name: rows[name].to_numpy(float) for name in names}
+        curve: Curve = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+        if LEARNING_RATE in curve and np.ptp(curve[LEARNING_RATE]) == 0:
+            del curve[LEARNING_RATE]
+        curves[str(folder)] = {"epoch": rows["epoch"].to_numpy(int)} | curve
+    return [curves.get(str(folder)) for folder in frame["folder"].tolist()]
 
 
 def series(curves: Sequence[Curve | None], recorded: Recorded) -> list[dict[str, Any]]:
@@ -87,7 +83,7 @@ def group_curves(
         if quantity is not None and not is_comparable(quantity):
             continue
         limits = (quantity.low, quantity.high) if quantity else (0.0, math.inf)
-        steps = resolutions_by_folder(frame, quantity) if quantity else {}
+        steps = resolutions(frame, quantity) if quantity else {}
         for place, runs in enumerate(members):
             having = [run for run in runs if name in (curves[run] or ())]
             if not having:

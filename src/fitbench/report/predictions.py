@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fitbench.analysis import scores
 from fitbench.errors import FitbenchError
 from fitbench.record import reading
@@ -66,8 +64,8 @@ def _worst(found: reading.Predictions) -> dict[str, Any]:
     """How many mistakes there are, and the most confident: position, label, predicted class, probability."""
     labels, probabilities = found.targets, found.outputs
     predicted = scores.predicted(probabilities)
-    wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[scores.mistakes(labels[wrong], probabilities[wrong])][:MISTAKES]
+    wrong = scores.mistakes(labels, probabilities)
+    worst = wrong[:MISTAKES]
     sure = [round(p, 4) if math.isfinite(p) else None for p in probabilities[worst].max(axis=1).tolist()]
     rows = zip(worst.tolist(), labels[worst].tolist(), predicted[worst].tolist(), sure, strict=True)
     return {"count": len(wrong), "examples": len(labels), "worst": list(rows)}

@@ -16,19 +16,14 @@ import string
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fitbench import metrics, quantities
-from fitbench.analysis import palette
-from fitbench.analysis.filters import parse, select
-from fitbench.analysis.frame import load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis import palette, request
+from fitbench.analysis.frame import say_left_out
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
 from fitbench.report.content import collect
 from fitbench.text import clean
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCRIPTS = (  # in this order
     "elements.js", "data.js", "axes.js", "looks.js", "state.js", "chart.js", "curves.js", "scatter.js", "parallel.js",
@@ -61,30 +56,14 @@ def report(
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    frame = _read(paths, where)
-    ranking = quantities.find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
-    content = collect(frame, by.split(",") if by is not None else [], ranking, paths)
-    frame.attrs["left_out"] = content["left_out"]
-    say_left_out(frame)
+    frame = request.selected_runs(paths, where)
+    content = collect(frame, request.keys(frame, by), request.measured(frame, metric), paths)
+    say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:
         write_whole(out, page(content))
     except OSError as error:
         raise FitbenchError(f"{out}: cannot be written ({error.strerror or error})") from None
     print(clean(out))
-
-
-def _read(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
-    """The runs below the paths that the filter keeps, one or more."""
-    if where is not None:
-        parse(where)
-    frame = load_runs(*paths)
-    kept = select(frame, where) if where is not None else frame
-    if not len(kept):
-        say_left_out(frame)
-        raise RequestError(
-            f"--where keeps none of the {len(frame)} runs" if len(frame) else "none of the runs can be read"
-        )
-    return kept
 
 
 def page(content: Mapping[str, Any]) -> str:

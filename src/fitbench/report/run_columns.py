@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fitbench.analysis.groups import text
+from fitbench.analysis.names import short_name
 from fitbench.quantities import Quantity
+from fitbench.record.reading import is_number
 from fitbench.report.measures import Recorded, about
 
 AXES = 10  # of the parallel coordinates at most
@@ -33,7 +34,7 @@ def run_columns(
         **{name: "cost" if quantity.metric is None else "metric" for name, quantity in recorded.items()},
         "finished_at": "time",
     }  # fmt: skip
-    labels = _labels(list(parts))
+    labels = {name: OWN.get(name) or short_name(columns, name) for name in parts}
     visible = {*ALWAYS, *chosen, *(name for name in IF_VARYING if len(set(columns[name])) > 1)}
     for name, quantity in recorded.items():
         if quantity.part == "test" or (quantity.part == "val" and quantity.metric in primary):
@@ -53,19 +54,9 @@ def _written(quantity: Quantity | None, part: str, values: list[Any]) -> dict[st
         return {**about(quantity), "values": values}
     if part == "time":
         return {"kind": "moment", "values": values}
-    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+    if all(value is None or is_number(value) for value in values):
         return {"kind": "number", "values": values}
     return {"kind": "text", "values": [None if value is None else text(value) for value in values]}
-
-
-def _labels(names: Sequence[str]) -> dict[str, str]:
-    """Names as short as people write them: model for model.name, learning_rate where no other name ends so."""
-    short = {name: name.removesuffix(".name") if name.endswith(".name") else name.rpartition(".")[2] for name in names}
-    often = Counter([*OWN.values(), *(short[name] for name in names if name not in OWN)])
-    return {
-        name: OWN.get(name) or (name if often[end] > 1 or end in ("kind", "_target_") else end)
-        for name, end in short.items()
-    }
 
 
 def environment(columns: Columns) -> list[tuple[str, Any]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.analysis.frame import plain_values
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -17,21 +19,16 @@ DIGITS = 4  # significant ones of a curve
 def plain(column: pd.Series) -> list[Any]:
     """The values as JSON and JavaScript can hold them: the missing as None, times as seconds since 1970."""
     if column.dtype.kind == "M":
-        return [None if moment is None else round(moment.timestamp()) for moment in or_none(column)]
-    return [fitting(value) for value in or_none(column)]
-
-
-def or_none(column: pd.Series) -> list[Any]:
-    """The values, the missing as None."""
-    return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+        return [None if moment is None else round(moment.timestamp()) for moment in plain_values(column)]
+    return [fitting(value) for value in plain_values(column)]
 
 
 def fitting(value: Any) -> Any:
     """A value without infinities, NaN and integers that JavaScript would round."""
     if isinstance(value, float):
-        return (
-            int(value) if value.is_integer() and abs(value) < SAFE_INTEGER else value if math.isfinite(value) else None
-        )
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < SAFE_INTEGER else value
     if isinstance(value, int) and not isinstance(value, bool):
         return value if abs(value) <= SAFE_INTEGER else str(value)
     return value if value is None or isinstance(value, (bool, str)) else str(value)

@@ -1,0 +1,57 @@
+"""What `compare`, `plot` and `report` are asked for, in terms of the recorded runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitbench import metrics
+from fitbench.analysis.filters import parse, select
+from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis.groups import default_keys
+from fitbench.errors import RequestError
+from fitbench.quantities import Quantity, find
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def selected_runs(paths: Sequence[str | Path], where: str | None) -> pd.DataFrame:
+    """The runs below the paths that the filter keeps, one or more. What cannot be read is named on stderr.
+
+    Raises:
+        RequestError: as `load_runs` and `filters.select`, or no run remains.
+    """
+    if where is not None:
+        parse(where)
+    frame = load_runs(*paths)
+    say_left_out(frame.attrs["left_out"])
+    if frame.empty:
+        raise RequestError("none of the runs can be read")
+    kept = select(frame, where) if where is not None else frame
+    if kept.empty:
+        raise RequestError(f"--where {where!r} keeps none of the {len(frame)} runs")
+    return kept
+
+
+def measured(frame: pd.DataFrame, metric: str | None) -> Quantity:
+    """The quantity that `--metric` names; None stands for the primary metric of the runs on the test part.
+
+    Raises:
+        RequestError: the runs do not record it, or have different definitions of it.
+    """
+    return find(metric or metrics.join("test", primary_of(frame)), quantities_of(frame))
+
+
+def keys(frame: pd.DataFrame, by: str | None) -> list[str]:
+    """The columns that `--by` names, with commas between them; None stands for `groups.default_keys`.
+
+    Raises:
+        RequestError: a name fits no column, or several.
+    """
+    return (
+        default_keys(frame)
+        if by is None
+        else list(dict.fromkeys(column(frame, name.strip()) for name in by.split(",")))
+    )

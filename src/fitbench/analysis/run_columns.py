@@ -1,0 +1,131 @@
+"""The columns of `fitbench runs`: which ones there are, with cells for people and values for CSV and JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench import metrics
+from fitbench.analysis.frame import quantities_of, varying
+from fitbench.analysis.groups import default_keys
+from fitbench.analysis.names import short_name
+from fitbench.analysis.series import quantity_text
+from fitbench.columns import Column, width
+from fitbench.quantities import Quantity
+from fitbench.text import clean, console, shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
+CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def _results(runs: pd.DataFrame) -> list[str]:
+    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
+    primary = runs["primary"].dropna().unique().tolist()
+    names = [metrics.join(part, metric) for metric in primary for part in ("test", "val")]
+    results = [*(f"metrics.{name}" for name in names), "metrics.test_loss", "timing.seconds"]
+    return [name for name in dict.fromkeys(results) if name in runs and runs[name].notna().any()]
+
+
+def usual_columns(chosen: pd.DataFrame) -> list[str]:
+    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
+
+    A terminal that is too narrow drops the last ones.
+    """
+    varies = varying(chosen)
+    keys = [name for name in default_keys(chosen) if name in varies]
+    study = ["study"] if chosen["study"].nunique() > 1 else []
+    return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a run lacks the value: None, NaN or NaT."""
+    return value is None or value != value  # noqa: PLR0124 - NaN and NaT differ from themselves
+
+
+def cell(name: str, value: Any, quantity: Quantity | None) -> str:
+    """A value as people read it. `quantity` is what the column holds, None if that is no quantity."""
+    if is_missing(value):
+        return "-"
+    if name == "age":
+        return _age(value)
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value)).lower()
+    if not isinstance(value, (int, float, np.number)):
+        return clean(value if isinstance(value, str) else f"{value:%Y-%m-%d %H:%M}")
+    value = float(value)
+    if quantity is not None:
+        return quantity_text(quantity, value)
+    if value.is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
+    return f"{value:.6g}"
+
+
+def _age(seconds: float) -> str:
+    """As 12 s, 5 min, 3 h or 2 d."""
+    for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f} {text}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _plain(value: Any, quantity: Quantity | None) -> Any:
+    """A value in JSON's own types: counts without a point, times as result.json has them."""
+    if is_missing(value):
+        return None
+    if isinstance(value, float):
+        is_count = value.is_integer() and (quantity is None or not quantity.digits)
+        return int(value) if is_count else value
+    return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def columns_of(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_people: bool) -> list[Column]:
+    """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time."""
+    quantities = quantities_of(frame)
+    columns = []
+    for place, name in enumerate(names):
+        values = runs[name].tolist()
+        is_number = runs[name].dtype.kind in "if"
+        columns.append(
+            Column(
+                clean(short_name(frame, name)),
+                [cell(name, value, quantities.get(name)) for value in values] if for_people else [],
+                right=is_number,
+                spare=place or None,
+                key=not is_number,
+                values={} if for_people else {name: [_plain(value, quantities.get(name)) for value in values]},
+                styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
+            )
+        )
+    return columns
+
+
+def narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
+    """The columns with run_ids and texts as short as it takes to have them all in a terminal."""
+    out = console()
+    if not out.is_terminal:
+        return columns
+    short = _short_run_ids(runs["run_id"].tolist())
+    if short and width(columns) > out.width:
+        columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
+    for most in CELLS:
+        if width(columns) > out.width:
+            columns = [
+                replace(column, cells=[shortened(cell, most) for cell in column.cells]) if column.key else column
+                for column in columns
+            ]
+    return columns
+
+
+def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
+    """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
+    ends = [re.search(r"[0-9a-f]{8}-s[0-9]+$", run_id) for run_id in run_ids]
+    short = [f"…{end[0]}" for end in ends if end]
+    return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None
