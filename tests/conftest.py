@@ -22,6 +22,20 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONG = (
+    "launch/test_kill",
+    "launch/test_interrupted_sweeps",
+    "training/test_run",
+    "launch/test_slurm",
+    "search/test_kill",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files. One that began last would run alone in the end."""
+    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in LONG))
+
+
 def pytest_collection_finish() -> None:
     """Modules that import Keras while tests are collected leave absl's log handler with a stream that pytest closes.
 

@@ -184,7 +184,7 @@ def test_few_batches_are_decoded_ahead(paths):
 def test_closing_cancels_what_has_not_begun(paths, monkeypatch):
     begun, proceed = itertools.count(), threading.Event()
 
-    def slow(content, shape, prepare):
+    def slow(content, shape, prepare, max_value):
         if next(begun):  # all but the first task
             proceed.wait(60)
         return np.zeros((len(content), *shape), np.uint8), {}

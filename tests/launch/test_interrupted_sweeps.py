@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -77,22 +76,6 @@ def test_sweep_whose_workers_and_parent_are_killed_has_the_results_of_an_undistu
         if state_of(folder) is State.finished:
             assert record(study / folder.name) == record(folder), folder.name
     assert max(attempts(study / folder.name) for folder in basic_sweep.glob("*-s?")) > 1
-
-
-def test_interrupted_workers_write_the_state_of_their_runs_and_nothing_else(basic_sweep, tmp_path):
-    outputs = tmp_path / "outputs"
-    process = start(outputs, "workers=2")
-    wait_for(lambda: any(read_history(run) for run in holders(outputs / "default").values()), process)
-    workers = set(holders(outputs / "default"))
-    began = time.monotonic()
-    process.terminate()
-    status, counts, _, err = wait_until_ended(process, outputs)
-    assert time.monotonic() - began < 20
-    assert status == 128 + signal.SIGTERM
-    assert counts["interrupted"] >= 1
-    assert err[-1] == "fitbench: interrupted; run the same command again to resume"
-    assert [line for line in err[:-1] if not line.startswith("[")] == []
-    assert all(is_gone(pid) for pid in workers)
 
 
 @pytest.mark.skipif(find_spec("hydra_plugins.hydra_ray_launcher") is None, reason="needs pip install 'fitbench[ray]'")
