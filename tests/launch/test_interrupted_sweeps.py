@@ -106,8 +106,14 @@ def test_sweep_on_ray_that_is_resumed_has_the_results_of_an_undisturbed_one(basi
     ended_before = {run for run in study.glob("*-s?") if (run / "result.json").exists()}
 
     process = start(outputs, *RAY)
-    wait_for(lambda: any(read_history(run) for run in holders(study).values()), process)
-    os.kill(next(iter(holders(study))), signal.SIGKILL)  # Ray starts the run again
+    at_work: list[int] = []
+
+    def is_at_work() -> bool:
+        at_work[:] = [pid for pid, run in holders(study).items() if not is_gone(pid) and read_history(run)]
+        return bool(at_work)
+
+    wait_for(is_at_work, process)
+    os.kill(at_work[0], signal.SIGKILL)  # Ray starts the run again
     status, counts, failed, _ = wait_until_ended(process, outputs)
     assert status == 1
     assert (counts["finished"], counts["failed"]) == (4 - len(ended_before), 2)
