@@ -79,7 +79,7 @@ class SweepProgress(Display):
             history = read_history(running[0])
             position = f"epoch {history[-1]['epoch']} {_metrics(history[-1], self.primary)}" if history else "starting"
             name = f"{running[0].name}: " if width >= 120 else ""
-            parts.append(f"{name}{position}" + (f", {len(running) - 1} more" if running[1:] else ""))
+            parts.append(f"{name}{position}" + (f", and {len(running) - 1} more at work" if running[1:] else ""))
         elif self.pending:
             parts.append("starting")
         return parts
