@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fitbench.errors import DataError
+from fitbench.record.processes import cores
 
-THREADS = min(16, os.cpu_count() or 1)  # that decode images at a time
+THREADS = min(16, cores())  # that decode images at a time
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
 # Pillow recognises formats by content. It is limited to these because others, such as PostScript, run programs.
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")

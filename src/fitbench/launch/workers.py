@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from fitbench.errors import FitbenchError
 from fitbench.launch.signals import ENDING_SECONDS, terminable
+from fitbench.record.processes import cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -45,8 +46,7 @@ class Lost:
 
 def threads_per_worker(workers: int) -> int | None:
     """The cores of this machine divided by the number of workers; None for one worker, which may use all of them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(cores // workers, 1) if workers > 1 else None
+    return max(cores() // workers, 1) if workers > 1 else None
 
 
 def share(do: Callable[[Task], Result], tasks: deque[Task], workers: int) -> Iterator[tuple[Task, Result | Lost]]:

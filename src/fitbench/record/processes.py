@@ -1,4 +1,4 @@
-"""Which process this is, and whether another one exists as far as that can be observed from here."""
+"""Which process this is, what it may use, and whether another one exists as far as that can be observed from here."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def this_process() -> dict[str, Any]:
     except OSError:
         start = "unknown"
     return {**_place(), "pid": os.getpid(), "start": start}
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def exists(claim: Claim) -> bool | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fitbench.config import Backend, Config, run_id
 from fitbench.errors import RequestError
+from fitbench.record.processes import cores
 from fitbench.training import gpus
 from fitbench.training.progress import notice
 
@@ -123,12 +124,7 @@ def cpu_threads() -> int:
         limit = tf.config.threading.get_intra_op_parallelism_threads()
     else:
         limit = int(os.environ.get("PJRT_NPROC") or 0)
-    return limit or _cores()
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return limit or cores()
 
 
 @contextlib.contextmanager
@@ -188,7 +184,7 @@ def cpu_name() -> str:
     if cpuinfo.exists():
         models = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         name = models[0] if models else name
-    return f"cpu: {name}, {_cores()} cores"
+    return f"cpu: {name}, {cores()} cores"
 
 
 def _gpu_name(number: int) -> str:
