@@ -137,7 +137,7 @@ class FileData(Data):
     path: Annotated[str, Len(1), Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")] = Field(
         description="an .npz file, a folder of four IDX files, or a folder of image files"
     )
-    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0, or null")] | None = Field(
+    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
         None, description="the value of white in the files; null: 255, or 65535 in image files of 16 bits"
     )
 
@@ -422,6 +422,7 @@ Metrics = Annotated[
     dict[str, Any],  # a name and the user's entry, or null for a metric of fitbench; see `selection`
     BeforeValidator(_selected),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
+    Allowed("a list of names such as [accuracy, macro_f1], or a section with entries of your own"),
 ]
 
 

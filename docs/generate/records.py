@@ -1,0 +1,16 @@
+"""The tables of the page about the run folder: from the schemas of its files."""
+
+from docs.generate.markdown import code, prose, table
+from docs.generate.schema import keys_of
+from fitbench.record import schemas
+
+BELOW = ", below 10^308"  # of every whole number that pandas can take for a float
+
+
+def record(name: str) -> str:
+    """The keys of a file, or of a section of one, by the name of its schema."""
+    rows = [
+        (code(key.name), prose(key.allowed.replace(BELOW, "")), prose(key.meaning))
+        for key in keys_of(getattr(schemas, name))
+    ]
+    return table(("key", "what it holds", "meaning"), rows)
