@@ -3,24 +3,23 @@
 import re
 from collections.abc import Callable
 
-from docs.generate import commands, configuration, records
+from docs.generate import commands, configuration, metrics, records
 
 BLOCKS: dict[str, Callable[..., str]] = {
-    "settings": configuration.settings,
     "choices": configuration.choices,
-    "kinds": configuration.kinds,
+    "settings": configuration.settings,
+    "union": configuration.union,
     "models": configuration.models,
     "optimizers": configuration.optimizers,
-    "metrics": configuration.metrics_of_fitbench,
-    "own metric": configuration.own_metric,
     "launcher": configuration.launcher,
-    "search": configuration.search,
-    "table": configuration.table_file,
+    "table.yaml": configuration.table_file,
+    "metrics": metrics.supplied,
+    "own-metric": metrics.own,
     "commands": commands.commands,
-    "hydra": commands.hydra_flags,
+    "hydra-flags": commands.hydra_flags,
     "record": records.record,
 }
-BLOCK = re.compile(r"(<!-- generated: ([a-z ]+?)(?: ([A-Z]\w*|[a-z_]+/[a-z_]*))? -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- generated: (\S+)(?: (\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def filled(page: str) -> str:

@@ -12,13 +12,13 @@ from fitbench.cli import app
 NAMES = {"str": "text", "int": "number", "float": "number", "Path": "path"}
 
 
-def commands(_: str = "") -> str:
+def commands() -> str:
     """Every command: what it does, how it is called, its arguments and its options."""
     group: Any = typer.main.get_command(app)
     return "\n".join(_command(name, command) for name, command in group.commands.items())
 
 
-def hydra_flags(_: str = "") -> str:
+def hydra_flags() -> str:
     """The flags of Hydra that `fitbench train` takes."""
     rows = [
         (", ".join(map(code, action.option_strings)), prose(str(action.help).splitlines()[0].strip().rstrip(":")))
@@ -42,7 +42,7 @@ def _command(name: str, command: Any) -> str:
     ]
     rows = [(code(item.metavar), "required" if item.required else "", prose(item.help or "")) for item in arguments]
     rows += [(_names(item, hints[item.name]), _default(item), prose(_help(item, hints[item.name]))) for item in options]
-    parts = [f"## `fitbench {name}` {{ #{name} }}\n", _help_text(command.help), f"```text\n{' '.join(usage)}\n```\n"]
+    parts = [f"## `fitbench {name}`\n", _help_text(command.help), f"```text\n{' '.join(usage)}\n```\n"]
     return "\n".join([*parts, table(("argument or option", "default", "meaning"), rows) if rows else ""])
 
 

@@ -37,7 +37,7 @@ def read(file: str) -> File:
     return File(path.stem, _about(lines), values, comments)
 
 
-def in_group(group: str) -> list[File]:
+def files(group: str) -> list[File]:
     """The files of a group, in the order of their names."""
     return [read(f"{group}/{path.stem}") for path in sorted((CONF / group).glob("*.yaml"))]
 

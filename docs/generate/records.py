@@ -10,7 +10,7 @@ BELOW = ", below 10^308"  # of every whole number that pandas can take for a flo
 def record(name: str) -> str:
     """The keys of a file, or of a section of one, by the name of its schema."""
     rows = [
-        (code(key.name), prose(key.allowed.replace(BELOW, "")), prose(key.meaning))
+        (code(key.name), prose(key.meaning), prose(key.allowed.replace(BELOW, "")))
         for key in keys_of(getattr(schemas, name))
     ]
-    return table(("key", "what it holds", "meaning"), rows)
+    return table(("key", "meaning", "what it holds"), rows)
