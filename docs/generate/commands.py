@@ -43,7 +43,7 @@ def _command(name: str, command: Any) -> str:
     rows = [(code(item.metavar), "required" if item.required else "", prose(item.help or "")) for item in arguments]
     rows += [(_names(item, hints[item.name]), _default(item), prose(_help(item, hints[item.name]))) for item in options]
     parts = [f"## `fitbench {name}`\n", _help_text(command.help), f"```text\n{' '.join(usage)}\n```\n"]
-    return "\n".join([*parts, table(("argument or option", "default", "meaning"), rows) if rows else ""])
+    return "\n".join([*parts, table(("argument", "default", "meaning"), rows) if rows else ""])
 
 
 def _help_text(text: str) -> str:

@@ -47,7 +47,7 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[Key]:
 
 def about(model: type[BaseModel]) -> str:
     """The first paragraph of the model's docstring, in one line."""
-    return " ".join((model.__doc__ or "").split("\n\n")[0].split())
+    return " ".join((model.__doc__ or "").split("\n\n")[0].split()).rstrip(".")
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:
