@@ -182,10 +182,9 @@ def _check_events(content: bytes | str, loader: Any) -> None:
 
     depth = 0
     for event in yaml.parse(content, loader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
-            raise Unreadable(
-                f"line {event.start_mark.line + 1} holds an alias (*{event.anchor}), which is not read here"
-            )
+            raise Unreadable(f"line {line} holds an alias (*{event.anchor}), which is not read here")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
@@ -195,7 +194,7 @@ def _check_events(content: bytes | str, loader: Any) -> None:
         elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and len(event.value) > LONGEST_NUMBER:
             tag = loader("").resolve(yaml.ScalarNode, event.value, event.implicit)
             if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
-                raise Unreadable(f"line {event.start_mark.line + 1} holds a number of {len(event.value):,} characters")
+                raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
 
 
 def check_depth(value: Any) -> None:
