@@ -1,5 +1,6 @@
 """The site builds without warnings, and no link in a Markdown file of the repository is dead."""
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -58,6 +59,12 @@ def test_files_of_the_repository_that_are_named_exist(page: Path) -> None:
     spans = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", page.read_text(encoding="utf-8"))
     named = {word for span in spans for word in span.split() if FILE.fullmatch(word)}
     assert [word for word in sorted(named) if not list(ROOT.glob(word))] == []
+
+
+def test_every_picture_is_made_by_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    pictures = importlib.import_module("docs.pictures").PICTURES
+    assert {path.name for path in DOCS.glob("*.png")} == set(pictures)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -18,13 +17,10 @@ REFERENCE = ROOT / "docs" / "reference"
 GROUPS = ("data=image_folder", "optimizer/schedule=cosine", "optimizer=momentum", "distortion=affine")
 
 
-@pytest.fixture(scope="module")
-def blocks() -> ModuleType:
-    sys.path.insert(0, str(ROOT))
-    try:
-        return importlib.import_module("docs.generate.blocks")
-    finally:
-        sys.path.remove(str(ROOT))
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("docs.generate.blocks")
 
 
 def text_of(page: str) -> str:
