@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from docs.generate import conf
-from docs.generate.markdown import anchor, code, prose, table
+from docs.generate.markdown import anchor, code, explained, prose, table
 from docs.generate.schema import Key, keys_of
 from fitbench.config import schema
 from fitbench.config.builders import SECTION, settings_schema
@@ -14,7 +14,7 @@ from fitbench.config.describe import describe
 from fitbench.search.settings import Settings
 from fitbench.tables.schema import RowFile, TableFile
 
-HEADINGS = ("key", "default", "meaning", "allowed")
+HEADINGS = ("key", "default", "meaning, and what is allowed")
 SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of the keys, file of the defaults
     "Config": (schema.Config, "", "config"),
     "Training": (schema.Training, "training.", "training/default"),
@@ -55,10 +55,9 @@ def union(group: str) -> str:
     rows = []
     for name, key in keys.items():
         if name not in DISCRIMINATORS:
-            having = "" if holders[name] == files else ", ".join(code(file.name) for file in holders[name])
-            full = f"{group.replace('/', '.')}.{name}"
-            rows.append((*_row(full, _defaults(holders[name], name), key), having))
-    return table((*HEADINGS, "in"), rows)
+            some = [] if holders[name] == files else [file.name for file in holders[name]]
+            rows.append(_row(f"{group.replace('/', '.')}.{name}", _defaults(holders[name], name), key, some))
+    return table(HEADINGS, rows)
 
 
 def models() -> str:
@@ -84,7 +83,7 @@ def launcher(name: str) -> str:
         for key, value in file.values.items()
         if key != "_target_"
     ]
-    return table(HEADINGS[:3], rows)
+    return table((*HEADINGS[:2], "meaning"), rows)
 
 
 def table_file(name: str) -> str:
@@ -101,9 +100,9 @@ def table_file(name: str) -> str:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
-def _row(name: str, default: str, key: Key) -> tuple[str, str, str, str]:
+def _row(name: str, default: str, key: Key, where: Sequence[str] = ()) -> tuple[str, str, str]:
     named = anchor(name, name) if name != "metrics" else "[`metrics`](#metrics)"  # it has a section of its own
-    return named, default, prose(key.meaning), prose(key.allowed)
+    return named, default, explained(key.meaning, key.allowed, where)
 
 
 def _model(file: conf.File) -> str:
@@ -114,9 +113,9 @@ def _model(file: conf.File) -> str:
     rows = []
     for key in keys_of(builder):
         if key.name not in (*SECTION, "examples"):  # fitbench supplies the number of examples
-            default, meaning = code(inside.get(key.name, "null")), prose(comments.get(key.name, ""))
             named = anchor(f"model.{file.name}.{key.name}", f"model.{key.name}")
-            rows.append((named, default, meaning, prose(key.allowed)))
+            meaning = explained(comments.get(key.name, ""), key.allowed)
+            rows.append((named, code(inside.get(key.name, "null")), meaning))
     also = f" It also sets {', '.join(code(f'{key}={value}') for key, value in others.items())}." if others else ""
     settings = table(HEADINGS, rows) if rows else "It has no settings.\n"
     return f"### `{file.name}`\n\n{prose(file.about)}{also}\n\n{settings}"
@@ -150,4 +149,4 @@ def _defaults(files: Sequence[conf.File], key: str) -> str:
         return "its own"
     if list(holders.values()) == [[file.name for file in files]]:
         return "".join("required" if value == "???" else code(value) for value in holders)
-    return "; ".join(f"{code(value)} ({', '.join(names)})" for value, names in holders.items())
+    return "<br>".join(f"{code(value)} in {', '.join(names)}" for value, names in holders.items())

@@ -36,6 +36,12 @@ def prose(text: str) -> str:
     return "`".join(parts)
 
 
+def explained(meaning: str, allowed: str, where: Sequence[str] = ()) -> str:
+    """What a key means and, below it in small letters, what it may be and in which files it is."""
+    files = f"; in {', '.join(map(code, where))}" if where else ""
+    return f"{prose(meaning)}<br><small>{prose(allowed)}{files}</small>"
+
+
 def as_yaml(value: Any) -> str:
     """A value as a file of the configuration writes it."""
     return yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).strip().removesuffix("\n...")

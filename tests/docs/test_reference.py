@@ -57,7 +57,7 @@ def test_every_key_of_the_configuration_has_a_row_that_explains_it() -> None:
     chosen_by_the_file = {"data.source", "distortion.kind", "optimizer.schedule.kind"}
     in_a_section_of_its_own = {"metrics"}
     assert keys - chosen_by_the_file - in_a_section_of_its_own - set(rows) == set()
-    assert {name for name, cells in rows.items() if not cells[2]} == set()
+    assert {name for name, cells in rows.items() if cells[2].startswith("<br>") or not cells[2]} == set()
 
 
 def leaves(section: dict[str, object], prefix: str = "") -> list[str]:
