@@ -32,15 +32,12 @@ def _command(name: str, command: Any) -> str:
     hints = get_type_hints(inspect.unwrap(command.callback), include_extras=True)
     arguments = [item for item in command.params if item.param_type_name == "argument"]
     options = [item for item in command.params if item.param_type_name == "option"]
-    free = command.context_settings.get("allow_extra_args", False)
-    usage = [
-        "fitbench",
-        name,
-        *map(_place, arguments),
-        *(["[KEY=VALUE]..."] if free else []),
-        *(["[OPTIONS]"] if options else []),
-    ]
-    rows = [(code(item.metavar), "required" if item.required else "", prose(item.help or "")) for item in arguments]
+    usage = ["fitbench", name, *map(_place, arguments)]
+    if command.context_settings.get("allow_extra_args", False):
+        usage.append("[KEY=VALUE]...")
+    if options:
+        usage.append("[OPTIONS]")
+    rows = [(code(_word(item)), "required" if item.required else "", prose(item.help or "")) for item in arguments]
     rows += [(_names(item, hints[item.name]), _default(item), prose(_help(item, hints[item.name]))) for item in options]
     parts = [f"## `fitbench {name}`\n", _help_text(command.help), f"```text\n{' '.join(usage)}\n```\n"]
     return "\n".join([*parts, table(("argument", "default", "meaning"), rows) if rows else ""])
@@ -50,11 +47,14 @@ def _help_text(text: str) -> str:
     return "\n\n".join(prose(" ".join(part.split())) for part in inspect.cleandoc(text).split("\n\n")) + "\n"
 
 
+def _word(argument: Any) -> str:
+    return (argument.metavar or argument.name.upper()).rstrip(".")
+
+
 def _place(argument: Any) -> str:
     """How an argument stands in the line of a call."""
-    name = argument.metavar.rstrip(".")
-    several = "..." if argument.nargs == -1 else ""
-    return f"{name}{several}" if argument.required else f"[{name}{several}]"
+    words = _word(argument) + ("..." if argument.nargs == -1 else "")
+    return words if argument.required else f"[{words}]"
 
 
 def _names(option: Any, hint: Any) -> str:
