@@ -12,11 +12,12 @@ import json
 import math
 import os
 import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from fitbench.errors import FitbenchError
 from fitbench.text import first_line
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BYTES = 64 * 2**20  # of a file that is read whole
+MOST_VALUES = 2_000_000  # in a JSON text
+MOST_EVENTS = 50_000  # of a parser of YAML: a value is one, a list or section two
 DEEPEST = 64  # lists and sections inside of each other in JSON and YAML
 LONGEST_NUMBER = 1000  # characters of a number in YAML
 
@@ -36,11 +39,28 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
 }
+
+
+Within = Path | Callable[[], Path] | None  # a folder that links must not leave; a function is asked for links alone
 
 
 class Unreadable(FitbenchError):
     """A file cannot be read, or must not be; the message says why and does not name the file."""
+
+
+@contextlib.contextmanager
+def naming(name: object, advice: str = "") -> Iterator[None]:
+    """In this block an `Unreadable` becomes an error whose message begins with a name and ends with advice.
+
+    Raises:
+        FitbenchError: instead of `Unreadable`.
+    """
+    try:
+        yield
+    except Unreadable as error:
+        raise FitbenchError(f"{name}: {error}{advice}") from error
 
 
 @contextlib.contextmanager
@@ -63,14 +83,14 @@ def guarded() -> Iterator[None]:
         raise Unreadable("needs more memory than there is") from error
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, ArithmeticError, RuntimeError) as error:
         raise Unreadable(f"cannot be read ({first_line(error)})") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise Unreadable(f"damaged ({first_line(error)})") from error
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------
 
 
-def open_file(path: str | Path, within: Path | None = None) -> BinaryIO:
+def open_file(path: str | Path, within: Within = None) -> BinaryIO:
     """A regular file, open for reading. Nothing else is opened, so the call never blocks.
 
     Args:
@@ -78,13 +98,13 @@ def open_file(path: str | Path, within: Path | None = None) -> BinaryIO:
         within: the folder that a link must not leave; None: a link may lead anywhere.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or the link leads to none.
         Unreadable: it is no regular file, a link that leaves `within`, or the system refuses to open it.
     """
     return os.fdopen(_descriptor(path, within), "rb")
 
 
-def read_file(path: str | Path, within: Path | None = None, largest: int = LARGEST_BYTES) -> bytes:
+def read_file(path: str | Path, within: Within = None, largest: int = LARGEST_BYTES) -> bytes:
     """What a regular file holds, of `largest` bytes at most; the arguments and errors are those of `open_file`.
 
     Raises:
@@ -106,7 +126,23 @@ def read_file(path: str | Path, within: Path | None = None, largest: int = LARGE
     return content
 
 
-def _descriptor(path: str | Path, within: Path | None) -> int:
+def append_only(path: str, flags: int) -> int:
+    """An `opener` for `open`: a regular file to append to, or a new one. Nothing else is opened, and no link followed.
+
+    Raises:
+        Unreadable: it is no regular file, or the system refuses to open it.
+    """
+    with guarded():
+        try:
+            descriptor = os.open(path, flags | _NO_LINK | getattr(os, "O_NONBLOCK", 0), 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                _check_regular(os.lstat(path).st_mode)
+            raise
+        return _regular(descriptor)
+
+
+def _descriptor(path: str | Path, within: Within) -> int:
     with guarded():
         try:
             descriptor = os.open(path, _FLAGS | _NO_LINK)
@@ -117,19 +153,35 @@ def _descriptor(path: str | Path, within: Path | None) -> int:
                 raise
             _check_link(Path(path), within)
             descriptor = os.open(path, _FLAGS)
-        try:
-            _check_regular(os.fstat(descriptor).st_mode)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        return _regular(descriptor)
 
 
-def _check_link(path: Path, within: Path | None) -> None:
+def _regular(descriptor: int) -> int:
+    """The descriptor, which is closed if it is not that of a regular file."""
+    try:
+        _check_regular(os.fstat(descriptor).st_mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_link(path: Path, within: Within) -> None:
     """Refuse a link before it is opened: opening a device can have an effect."""
     _check_regular(path.stat().st_mode)
-    if within is not None and not path.resolve().is_relative_to(within.resolve()):
-        raise Unreadable(f"a link to {path.resolve()}, which is outside of {within}")
+    if within is not None:
+        check_within(path, [within() if callable(within) else within])
+
+
+def check_within(link: Path, folders: Sequence[Path]) -> None:
+    """Refuse a link that leads out of all these folders.
+
+    Raises:
+        Unreadable: it does.
+    """
+    target, *allowed = (Path(os.path.realpath(path)) for path in (link, *folders))  # resolve() raises for a loop
+    if not any(map(target.is_relative_to, allowed)):
+        raise Unreadable(f"a link to {target}, which is outside of {', '.join(map(str, folders))}")
 
 
 def _check_regular(mode: int) -> None:
@@ -144,16 +196,19 @@ def parse_json(content: bytes | str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        Unreadable: it is not JSON, or nested more than `DEEPEST` levels deep.
+        Unreadable: it is not JSON, holds more than `MOST_VALUES` values, or is nested more than `DEEPEST` levels deep.
     """
+    lists, sections, commas = (b"[", b"{", b",") if isinstance(content, bytes) else ("[", "{", ",")
+    containers = content.count(lists) + content.count(sections)  # type: ignore[arg-type]
+    if containers + content.count(commas) > MOST_VALUES:  # type: ignore[arg-type]
+        raise Unreadable(f"holds more than {MOST_VALUES:,} values")
     try:
         value = json.loads(content)
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     except ValueError as error:  # UnicodeDecodeError is one
         raise Unreadable(f"not JSON ({first_line(error)})") from error
-    brackets = (b"[", b"{") if isinstance(content, bytes) else ("[", "{")
-    if sum(map(content.count, brackets)) > DEEPEST:  # type: ignore[arg-type]
+    if containers > DEEPEST:
         check_depth(value)
     return value
 
@@ -162,8 +217,9 @@ def parse_yaml(content: bytes | str) -> Any:
     """The value of a YAML text; nothing in it is instantiated.
 
     Raises:
-        Unreadable: it is not YAML, has an alias (a few of them can stand for more than any memory holds), a number of
-            more than `LONGEST_NUMBER` characters, or is nested more than `DEEPEST` levels deep.
+        Unreadable: it is not YAML, has an alias (a few of them can stand for more than any memory holds), more than
+            `MOST_EVENTS` events, a number of more than `LONGEST_NUMBER` characters, or is nested more than `DEEPEST`
+            levels deep.
     """
     import yaml
 
@@ -172,6 +228,9 @@ def parse_yaml(content: bytes | str) -> Any:
         with guarded():
             _check_events(content, loader)
             return yaml.load(content, loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise Unreadable(f"not YAML ({line}{error.problem})") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"not YAML ({' '.join(str(error).split())})") from error
 
@@ -181,7 +240,9 @@ def _check_events(content: bytes | str, loader: Any) -> None:
     import yaml
 
     depth = 0
-    for event in yaml.parse(content, loader):
+    for count, event in enumerate(yaml.parse(content, loader)):
+        if count > MOST_EVENTS:
+            raise Unreadable("holds too many values")
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise Unreadable(f"line {line} holds an alias (*{event.anchor}), which is not read here")
@@ -221,29 +282,40 @@ def check_depth(value: Any) -> None:
 
 
 def read_arrays(
-    path: str | Path, names: Collection[str], within: Path | None = None, largest: int = LARGEST_BYTES
+    path: str | Path, names: Collection[str], within: Within = None, largest: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file by their names, without pickle, of `largest` bytes at most when unpacked.
+    """Arrays of an .npz file by their names, without pickle.
+
+    They have `largest` bytes at most when unpacked; None: no more than the file, or than `LARGEST_BYTES`.
 
     Raises:
         FileNotFoundError: there is no such file.
         Unreadable: it is no regular file, damaged, lacks an array, or its arrays are larger.
     """
-    import numpy as np
-
     with guarded(), open_file(path, within) as file:
+        if largest is None:
+            largest = max(LARGEST_BYTES, os.fstat(file.fileno()).st_size)
+        return arrays_of(file, largest, names)
+
+
+def arrays_of(file: IO[bytes], largest: int, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an open .npz file, as `read_arrays` gives them; without names all of them.
+
+    Raises:
+        Unreadable: it is damaged, lacks an array, or its arrays have more than `largest` bytes.
+    """
+    with guarded():
         if not zipfile.is_zipfile(file):
             raise Unreadable("not an .npz file, or cut short")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            for name in names:
-                if name not in archive.files:
-                    raise Unreadable(f"has no array {name}")
-            members = {member.filename.removesuffix(".npy"): member for member in archive.zip.infolist()}
-            size = sum(members[name].file_size for name in names)
+        with zipfile.ZipFile(file) as archive:
+            members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+            if absent := [name for name in names or () if name not in members]:
+                raise Unreadable(f"has no array {absent[0]}")
+            chosen = {name: members[name] for name in (members if names is None else names)}
+            size = sum(member.file_size for member in chosen.values())
             if size > largest:
                 raise Unreadable(f"its arrays have {size:,} bytes; fitbench reads up to {largest:,} bytes here")
-            return {name: _array(archive.zip, members[name]) for name in names}
+            return {name: _array(archive, member) for name, member in chosen.items()}
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

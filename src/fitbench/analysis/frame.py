@@ -24,13 +24,12 @@ from fitbench.analysis.rows import (
     Row,
     is_configuration,
     read_row,
-    reason,
-    run_folders,
 )
 from fitbench.config import SECTIONS
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
+from fitbench.record.folder import run_folders
 from fitbench.tasks import Classification
 from fitbench.text import clean
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 RUN = ("folder", "study", "run_id", "seed")  # what a history says of the run of an epoch
 EPOCH = ("epoch", "seconds", "learning_rate")  # what it says of every epoch, beside metrics
-MOST_VALUES = 500  # of an epoch; the history of a run with more is left out
 NAMED = 20  # folders that are left out and named
 
 
@@ -72,7 +70,7 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
         try:
             found.append(read_row(folder))
         except FitbenchError as error:
-            left_out.append((folder, str(error).removeprefix(f"{Path(folder)}{os.sep}")))
+            left_out.append((folder, without_folder(error, folder)))
     if not found and not left_out:
         raise RequestError(
             f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
@@ -108,13 +106,8 @@ def histories(frame: pd.DataFrame) -> pd.DataFrame:
     for run in zip(*(frame[name].tolist() for name in RUN), strict=True):
         try:
             epochs = reading.read_history(Path(run[0]))
-        except FileNotFoundError:  # it was there a moment ago
-            continue
-        except (OSError, RecursionError) as error:
-            left_out.append((run[0], f"history.jsonl: cannot be read ({reason(error)})"))
-            continue
-        if len({name for epoch in epochs for name in epoch}) > MOST_VALUES:
-            left_out.append((run[0], f"history.jsonl: an epoch has more than {MOST_VALUES} values"))
+        except FitbenchError as error:
+            left_out.append((run[0], without_folder(error, run[0])))
             continue
         rows.extend({**epoch, **dict(zip(RUN, run, strict=True))} for epoch in epochs)
     names = _history_columns(rows, quantities_of(frame))
@@ -210,6 +203,11 @@ def column(frame: pd.DataFrame, name: str) -> str:
 def plain_values(column: pd.Series) -> list[Any]:
     """The values of a column as Python's own, the missing as None."""
     return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
+
+
+def without_folder(error: FitbenchError, folder: str) -> str:
+    """The message about a file of a folder, without the folder, which is named beside it."""
+    return str(error).removeprefix(f"{Path(folder)}{os.sep}")
 
 
 def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import marshal
 import math
-import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +23,7 @@ from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import reading
 from fitbench.record.failure import error_line
+from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
 from fitbench.tasks import TASKS
@@ -47,54 +47,6 @@ def is_configuration(name: str) -> bool:
     return name not in _COLUMNS and not name.startswith(_PREFIXES)
 
 
-# -- from paths to run folders ----------------------------------------------------------------------------------------
-
-
-def run_folders(paths: Sequence[str], left_out: list[tuple[str, str]]) -> Iterator[str]:
-    """Every run folder below the paths once, by whichever way it is reached first; links are followed.
-
-    A folder that cannot be read joins `left_out`, with the reason.
-    """
-    visited = set()
-    for path in paths:
-        pending = [path]
-        while pending:
-            folder = pending.pop()
-            try:
-                status = os.stat(folder)  # noqa: PTH116 - a Path costs more than the call, for each of 10,000 folders
-                if (status.st_dev, status.st_ino) in visited:
-                    continue
-                visited.add((status.st_dev, status.st_ino))
-                if _exists(f"{folder}/result.json") or _exists(f"{folder}/config.yaml"):
-                    yield folder
-                    continue
-                with os.scandir(folder) as entries:
-                    below = [entry.path for entry in entries if not entry.name.startswith(".") and _may_hold(entry)]
-            except FileNotFoundError:  # it was there a moment ago
-                continue
-            except OSError as error:
-                left_out.append((folder, f"cannot be read ({reason(error)})"))
-                continue
-            pending.extend(sorted(below, reverse=True))
-
-
-def _may_hold(entry: os.DirEntry[str]) -> bool:
-    """Whether this is a folder, or something that will be left out with its reason, such as a link to itself."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return True
-
-
-def _exists(path: str) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - see above
-
-
-def reason(error: Exception) -> str:
-    """Why a file cannot be read, in the words of the system."""
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-
-
 # -- from a run folder to a row ---------------------------------------------------------------------------------------
 
 
@@ -107,29 +59,23 @@ def read_row(folder: str) -> Row | None:
         FitbenchError: a file is damaged or foreign; the message names it.
     """
     path = Path(folder)
-    try:
-        if _exists(f"{folder}/result.json"):
-            try:
-                return _finished_row(folder, reading.read_result(path))
-            except FitbenchError:
-                if _exists(f"{folder}/result.json"):  # else force=true has just removed it
-                    raise
-        state = state_of(path)
-        if state is State.finished:
-            return read_row(folder)
+    if exists(f"{folder}/result.json"):
         try:
-            return _unfinished_row(path, state)
+            return _finished_row(folder, reading.read_result(path))
         except FitbenchError:
-            if state is State.pruned and not _exists(f"{folder}/pruned.json"):  # it continues
-                return read_row(folder)
-            if not path.exists():
-                return None
-            raise
-    except RecursionError:
-        raise FitbenchError("nested too deeply") from None
-    except OSError as error:
-        name = Path(error.filename).name if isinstance(error.filename, str) else folder
-        raise FitbenchError(f"{name}: cannot be read ({reason(error)})") from None
+            if exists(f"{folder}/result.json"):  # else force=true has just removed it
+                raise
+    state = state_of(path)
+    if state is State.finished:
+        return read_row(folder)
+    try:
+        return _unfinished_row(path, state)
+    except FitbenchError:
+        if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
+            return read_row(folder)
+        if not exists(folder):
+            return None
+        raise
 
 
 def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.analysis import scores
+from fitbench.analysis.frame import without_folder
 from fitbench.errors import FitbenchError
 from fitbench.record import reading
 from fitbench.report.curves import LeftOut
@@ -42,7 +43,7 @@ def _of_run(
     except FitbenchError as error:
         if not (Path(folder) / "predictions.npz").exists():
             return "There is no predictions.npz.", None
-        reason = str(error).removeprefix(folder).lstrip("/")
+        reason = without_folder(error, folder)
         left_out.append((folder, reason))
         return f"Left out: {reason}", None
     drawings, names = task_of(result["task"]).drawings, result["data"]["classes"]
