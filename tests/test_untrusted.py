@@ -75,7 +75,7 @@ def test_json():
     assert parse_json(b'{"a": [1, null]}') == {"a": [1, None]}
     assert parse_json(json.dumps([{}] * 1000)) == [{}] * 1000
     assert parse_json("[" * DEEPEST + "]" * DEEPEST)
-    for depth in (DEEPEST + 2, 900, 1_000_000):
+    for depth in (DEEPEST + 2, 900, 100_000):
         with pytest.raises(Unreadable, match="nested"):
             parse_json("[" * depth + "]" * depth)
     for content in (b"", b"{", b"\xff\xfe\x00", b"1" * 10_000):

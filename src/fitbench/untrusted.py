@@ -11,6 +11,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BYTES = 64 * 2**20  # of a file that is read whole
-MOST_VALUES = 2_000_000  # in a JSON text
+MOST_VALUES = 200_000  # in a JSON text
 MOST_EVENTS = 50_000  # of a parser of YAML: a value is one, a list or section two
 DEEPEST = 64  # lists and sections inside of each other in JSON and YAML
 LONGEST_NUMBER = 1000  # characters of a number in YAML
+LONGEST_TEXT = 10_000  # characters of a text or key; whatever a table or page shows has no more
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -192,16 +194,16 @@ def _check_regular(mode: int) -> None:
 # -- parsing ----------------------------------------------------------------------------------------------------------
 
 
-def parse_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str, most: int = MOST_VALUES) -> Any:
     """The value of a JSON text.
 
     Raises:
-        Unreadable: it is not JSON, holds more than `MOST_VALUES` values, or is nested more than `DEEPEST` levels deep.
+        Unreadable: it is not JSON, holds more than `most` values, or is nested more than `DEEPEST` levels deep.
     """
     lists, sections, commas = (b"[", b"{", b",") if isinstance(content, bytes) else ("[", "{", ",")
     containers = content.count(lists) + content.count(sections)  # type: ignore[arg-type]
-    if containers + content.count(commas) > MOST_VALUES:  # type: ignore[arg-type]
-        raise Unreadable(f"holds more than {MOST_VALUES:,} values")
+    if containers + content.count(commas) > most:  # type: ignore[arg-type]
+        raise Unreadable(f"holds more than {most:,} values")
     try:
         value = json.loads(content)
     except RecursionError as error:
@@ -223,7 +225,9 @@ def parse_yaml(content: bytes | str) -> Any:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if _HALF.search(content if isinstance(content, str) else content.decode("latin-1")):
+        loader = yaml.SafeLoader
     try:
         with guarded():
             _check_events(content, loader)
@@ -233,6 +237,9 @@ def parse_yaml(content: bytes | str) -> Any:
         raise Unreadable(f"not YAML ({line}{error.problem})") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"not YAML ({' '.join(str(error).split())})") from error
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as in paths that are not UTF-8; libyaml refuses it
 
 
 def _check_events(content: bytes | str, loader: Any) -> None:
@@ -256,6 +263,24 @@ def _check_events(content: bytes | str, loader: Any) -> None:
             tag = loader("").resolve(yaml.ScalarNode, event.value, event.implicit)
             if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
                 raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
+
+
+def check_texts(value: Any) -> None:
+    """Refuse a value of lists and dictionaries with texts or keys of more than `LONGEST_TEXT` characters.
+
+    Raises:
+        Unreadable: it has one.
+    """
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            pending += each.keys()
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+        elif isinstance(each, str) and len(each) > LONGEST_TEXT:
+            raise Unreadable(f"holds a text of {len(each):,} characters; fitbench reads up to {LONGEST_TEXT:,} here")
 
 
 def check_depth(value: Any) -> None:

@@ -501,7 +501,7 @@ def test_text_that_no_encoding_has_is_replaced(make_run, outputs):
     edit(make_run("seed=0"), config__model__name="\ud800x")
     make_run("seed=1")
     frame = load_runs(outputs)
-    assert frame.groupby("model.name").size().to_dict() == {"?x": 1, "mlp": 1}
+    assert frame.groupby("model.name").size().to_dict() == {r"\ud800x": 1, "mlp": 1}
 
 
 def test_a_run_that_starts_anew_while_it_is_read_is_not_finished(make_run, outputs, monkeypatch):

@@ -31,7 +31,7 @@ from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
 from fitbench.record.folder import run_folders
 from fitbench.tasks import Classification
-from fitbench.text import clean
+from fitbench.text import clean, encodable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,7 +271,7 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
         if name == "finished_at":
             columns[name] = pd.DatetimeIndex(np.array(values, dtype="datetime64[us]"), tz="UTC")
         elif name != "folder" and str in set(map(type, values)):  # a folder's name must still open the folder
-            columns[name] = [_encodable(value) for value in values]
+            columns[name] = [encodable(value) if isinstance(value, str) else value for value in values]
         else:
             columns[name] = values
     dtypes = {**_DTYPES, **dict.fromkeys(numbers, "float64")}
@@ -284,10 +284,3 @@ _DTYPES = {  # of columns without any value
     **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }
-
-
-def _encodable(value: Any) -> Any:
-    """A text with half characters, which JSON can spell and no encoding can, as '?'; any other value as it is."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", errors="replace").decode("utf-8")
-    return value

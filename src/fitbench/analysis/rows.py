@@ -6,6 +6,7 @@ written, or vanish, while it is read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import marshal
 import math
@@ -27,6 +28,7 @@ from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
 from fitbench.tasks import TASKS
+from fitbench.text import encodable
 
 IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
 TASK = ("task", "primary")
@@ -40,6 +42,8 @@ Row = dict[str, Any]
 
 _COLUMNS = frozenset((*IDENTITY, *TASK, *FIXED, *DATASET, *ORIGIN, *LAST, INFO, "age"))  # `fitbench runs` adds the age
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
+MOST = 1_000  # values of a run: each is a column
+LONGEST_LIST = 2_000  # characters of a list's JSON text
 
 
 def is_configuration(name: str) -> bool:
@@ -61,7 +65,7 @@ def read_row(folder: str) -> Row | None:
     path = Path(folder)
     if exists(f"{folder}/result.json"):
         try:
-            return _finished_row(folder, reading.read_result(path))
+            return _checked(_finished_row(folder, reading.read_result(path)))
         except FitbenchError:
             if exists(f"{folder}/result.json"):  # else force=true has just removed it
                 raise
@@ -69,13 +73,19 @@ def read_row(folder: str) -> Row | None:
     if state is State.finished:
         return read_row(folder)
     try:
-        return _unfinished_row(path, state)
+        return _checked(_unfinished_row(path, state))
     except FitbenchError:
         if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
             return read_row(folder)
         if not exists(folder):
             return None
         raise
+
+
+def _checked(row: Row) -> Row:
+    if len(row) > MOST:
+        raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
+    return row
 
 
 def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
@@ -99,7 +109,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     git = result.get("git") or {}
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
-        row[sys.intern(f"versions.{name}")] = version
+        row[sys.intern(encodable(f"versions.{name}"))] = version
     row["finished_at"] = _moment(result["finished_at"])
     return row
 
@@ -179,7 +189,7 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         if isinstance(value, list):
             if not value:
                 continue
-            value = json.dumps(plain(value), ensure_ascii=False)  # noqa: PLW2901
+            value = _list_text(value)  # noqa: PLW2901
         elif isinstance(value, (int, float)):
             if not reading.is_finite(value):
                 raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
@@ -188,10 +198,19 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         row[label] = value
 
 
+def _list_text(value: list[Any]) -> str:
+    """A list as JSON; of a long one the beginning, and a checksum that tells it from others."""
+    text = json.dumps(plain(value), ensure_ascii=False)
+    if len(text) <= LONGEST_LIST:
+        return text
+    sha256 = hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+    return f"{text[:100]}… ({len(value):,} values, SHA-256 {sha256:.8})"
+
+
 @lru_cache(maxsize=10_000)
 def _names(prefix: str, key: Any) -> tuple[str, str | None]:
     """The dotted name of a key, and its column; None if it is no part of the identity."""
-    name = sys.intern(f"{prefix}{key}")
+    name = sys.intern(encodable(f"{prefix}{key}"))
     if name in NOT_IDENTITY:
         return name, None
     return name, name if is_configuration(name) else f"config.{name}"

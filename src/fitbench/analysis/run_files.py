@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from fitbench import metrics
 from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.drawings import drawings_of
 from fitbench.analysis.rows import task_and_primary
 from fitbench.analysis.series import axis_label, metrics_of
 from fitbench.metrics import Metric
 from fitbench.record import evaluations, reading
 from fitbench.record.folder import State, state_of
-from fitbench.tasks import task_of
 
 
 class Panel(NamedTuple):
@@ -62,7 +62,7 @@ class RunFiles:
     @property
     def drawings(self) -> tuple[str, ...]:
         """The names of the drawings of the run's task, which need its predictions."""
-        return task_of(self.result["task"]).drawings if self.result and self.predictions is not None else ()
+        return drawings_of(self.result) if self.result and self.predictions is not None else ()
 
     @property
     def classes(self) -> list[str]:

@@ -21,6 +21,7 @@ from fitbench.record.schemas import Search, TrialState, check
 
 FILE = "search.json"
 SCHEMA = 1
+MOST_VALUES = 2_000_000  # in a file: 10,000 trials of 200 epochs
 STATES = get_args(TrialState)
 DIGITS = 4  # of an objective that nothing describes
 
@@ -34,7 +35,7 @@ def read_search(folder: Path) -> Record | None:
         FitbenchError: it is damaged, or no such file; the message names it.
     """
     try:
-        record = read_object(folder, FILE, SCHEMA)
+        record = read_object(folder, FILE, SCHEMA, most=MOST_VALUES)
     except FileNotFoundError:
         return None
     check(Search, record, f"{folder}/{FILE}: ")

@@ -10,6 +10,7 @@ from fitbench.untrusted import Unreadable, guarded, open_file
 
 FILE = "error.txt"
 READ_BYTES = 65_536  # from its end
+LONGEST = 2_000  # characters of the line
 
 
 def error_line(folder: Path) -> str | None:
@@ -28,4 +29,4 @@ def error_line(folder: Path) -> str | None:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     messages = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
-    return (messages[0] if messages else lines[-1].strip()) if lines else f"{FILE} is empty"
+    return (messages[0] if messages else lines[-1].strip())[:LONGEST] if lines else f"{FILE} is empty"

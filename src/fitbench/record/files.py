@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from fitbench.errors import FitbenchError
-from fitbench.untrusted import LARGEST_BYTES, check_within, naming, parse_json, read_file
+from fitbench.untrusted import (
+    LARGEST_BYTES,
+    LONGEST_TEXT,
+    MOST_VALUES,
+    check_texts,
+    check_within,
+    naming,
+    parse_json,
+    read_file,
+)
 
 UNFINISHED = ".*.new.*"  # files that are being written, or that a killed process has left
 
@@ -25,7 +34,8 @@ _fences: dict[Path, Callable[[], None]] = {}
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that its name holds either the old content or all of the new one, even after a power cut."""
     with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        # half a character, which paths that are not UTF-8 have, becomes the escape that JSON has for it
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
@@ -129,15 +139,20 @@ def read_bytes(folder: str | Path, name: str, largest: int = LARGEST_BYTES, advi
         return read_file(path, outputs_of(folder), largest)
 
 
-def read_object(folder: str | Path, name: str, schema: int | tuple[int, ...], advice: str = "") -> dict[str, Any]:
-    """The JSON object of this schema, or of one of these, in a file of a run folder, as `read_bytes` reads it.
+def read_object(
+    folder: str | Path, name: str, schema: int | tuple[int, ...], advice: str = "", most: int = MOST_VALUES
+) -> dict[str, Any]:
+    """The JSON object of this schema, or of one of these, of `most` values, in a file as `read_bytes` reads it.
 
     Raises:
         FileNotFoundError: there is no such file.
         FitbenchError: it cannot be read, is not JSON, or of another schema; the message names it.
     """
     with naming(f"{folder}/{name}", advice):
-        content = parse_json(read_bytes(folder, name, advice=advice))
+        text = read_bytes(folder, name, advice=advice)
+        content = parse_json(text, most)
+        if len(text) > LONGEST_TEXT:
+            check_texts(content)
     schemas = schema if isinstance(schema, tuple) else (schema,)
     number = content.get("schema") if isinstance(content, dict) else type(content).__name__
     if type(number) is not int or number not in schemas:

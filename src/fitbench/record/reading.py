@@ -21,11 +21,12 @@ from fitbench.record.files import outputs_of, read_bytes, read_object
 from fitbench.record.folder import LeftOut, is_run, run_folders, state_of
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
-from fitbench.untrusted import naming, parse_yaml, read_arrays
+from fitbench.untrusted import check_texts, naming, parse_yaml, read_arrays
 
 NAMED = 10  # candidates that a message names at most
 LARGEST_CONFIG = 2**20  # bytes of config.yaml
 MOST_NAMES = 500  # of the values of an epoch, which also bounds what a page or table shows of it
+LONGEST_NAME = 1_000  # characters of such a name
 TRAIN_AGAIN = "; train the run again with force=true"
 
 
@@ -130,6 +131,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         with naming(path):
             config = parse_yaml(read_bytes(folder, path.name, LARGEST_CONFIG))
+            check_texts(config)
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file") from None
     check(schemas.RunConfiguration, config, f"{path}: ")
@@ -156,8 +158,11 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
         for epoch in history.read_history(folder)
         if is_number(epoch["epoch"]) and epoch["epoch"] >= 1
     ]
-    if len({name for epoch in epochs for name in epoch}) > MOST_NAMES:
+    names = {name for epoch in epochs for name in epoch}
+    if len(names) > MOST_NAMES:
         raise FitbenchError(f"{folder}/history.jsonl: its epochs have more than {MOST_NAMES} values")
+    if longest := max((name for name in names if len(name) > LONGEST_NAME), key=len, default=""):
+        raise FitbenchError(f"{folder}/history.jsonl: the name of a value has {len(longest):,} characters")
     return epochs
 
 

@@ -234,8 +234,8 @@ class Result(_FinishedRun):
     metric_info: MetricInfos = Field(description="what each recorded metric is, by its name")
     timing: Timing
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
-    environment: Settings = Field(description="the environment variables that change results, by name")
-    code: Settings = Field(description="SHA-256 of the user's modules, by name")
+    environment: dict[str, str] = Field(description="the environment variables that change results, by name")
+    code: dict[str, str] = Field(description="SHA-256 of the user's modules, by name")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
