@@ -176,14 +176,14 @@ def _check_link(path: Path, within: Within) -> None:
 
 
 def check_within(link: Path, folders: Sequence[Path]) -> None:
-    """Refuse a link that leads out of all these folders.
+    """Refuse a link that leads out of all these folders; the message names the first.
 
     Raises:
         Unreadable: it does.
     """
     target, *allowed = (Path(os.path.realpath(path)) for path in (link, *folders))  # resolve() raises for a loop
     if not any(map(target.is_relative_to, allowed)):
-        raise Unreadable(f"a link to {target}, which is outside of {', '.join(map(str, folders))}")
+        raise Unreadable(f"a link to {target}, which is outside of {folders[0]}")
 
 
 def _check_regular(mode: int) -> None:

@@ -35,7 +35,7 @@ def read_search(folder: Path) -> Record | None:
         FitbenchError: it is damaged, or no such file; the message names it.
     """
     try:
-        record = read_object(folder, FILE, SCHEMA, most=MOST_VALUES)
+        record = read_object(folder, FILE, SCHEMA, most=MOST_VALUES, depth=1)
     except FileNotFoundError:
         return None
     check(Search, record, f"{folder}/{FILE}: ")

@@ -106,12 +106,12 @@ def sync_folder(folder: Path) -> None:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def outputs_of(folder: str | Path) -> Callable[[], Path]:
-    """Where links in a run folder may lead: into the outputs folder, which is two above it."""
+def outputs_of(folder: str | Path, depth: int = 2) -> Callable[[], Path]:
+    """Where links in a run folder may lead: into the outputs folder, which is two above it, and one above a study."""
 
     def outputs() -> Path:
         path = Path(folder).resolve()
-        return [path, *path.parents][:3][-1]
+        return [path, *path.parents][: depth + 1][-1]
 
     return outputs
 
@@ -121,14 +121,17 @@ def exists(path: str | Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - a Path costs more than the call, and raises
 
 
-def read_bytes(folder: str | Path, name: str, largest: int = LARGEST_BYTES, advice: str = "") -> bytes:
-    """What a file of a run folder holds.
+def read_bytes(
+    folder: str | Path, name: str, largest: int = LARGEST_BYTES, advice: str = "", depth: int = 2
+) -> bytes:
+    """What a file of a run folder, or of a study, holds.
 
     Args:
-        folder: a run folder, or another one that is as deep in the outputs.
+        folder: the run folder or study.
         name: of the file, which may be in a folder of the run folder.
         largest: bytes that are read at most.
         advice: what to do about a file that cannot be read, as in '; evaluate it again'.
+        depth: how deep the folder is in the outputs: 2 for a run folder, 1 for a study.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -136,11 +139,16 @@ def read_bytes(folder: str | Path, name: str, largest: int = LARGEST_BYTES, advi
     """
     path = f"{folder}/{name}"  # a Path takes as long as reading it does, and many runs are compared
     with naming(path, advice):
-        return read_file(path, outputs_of(folder), largest)
+        return read_file(path, outputs_of(folder, depth), largest)
 
 
 def read_object(
-    folder: str | Path, name: str, schema: int | tuple[int, ...], advice: str = "", most: int = MOST_VALUES
+    folder: str | Path,
+    name: str,
+    schema: int | tuple[int, ...],
+    advice: str = "",
+    most: int = MOST_VALUES,
+    depth: int = 2,
 ) -> dict[str, Any]:
     """The JSON object of this schema, or of one of these, of `most` values, in a file as `read_bytes` reads it.
 
@@ -149,7 +157,7 @@ def read_object(
         FitbenchError: it cannot be read, is not JSON, or of another schema; the message names it.
     """
     with naming(f"{folder}/{name}", advice):
-        text = read_bytes(folder, name, advice=advice)
+        text = read_bytes(folder, name, advice=advice, depth=depth)
         content = parse_json(text, most)
         if len(text) > LONGEST_TEXT:
             check_texts(content)

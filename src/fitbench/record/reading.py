@@ -25,6 +25,7 @@ from fitbench.untrusted import check_texts, naming, parse_yaml, read_arrays
 
 NAMED = 10  # candidates that a message names at most
 LARGEST_CONFIG = 2**20  # bytes of config.yaml
+LAST_EPOCH = 10**9  # a line of a later one is no epoch
 MOST_NAMES = 500  # of the values of an epoch, which also bounds what a page or table shows of it
 LONGEST_NAME = 1_000  # characters of such a name
 TRAIN_AGAIN = "; train the run again with force=true"
@@ -156,7 +157,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     epochs = [
         {key: value if is_number(value) else None for key, value in epoch.items()}
         for epoch in history.read_history(folder)
-        if is_number(epoch["epoch"]) and epoch["epoch"] >= 1
+        if is_number(epoch["epoch"]) and 1 <= epoch["epoch"] <= LAST_EPOCH
     ]
     names = {name for epoch in epochs for name in epoch}
     if len(names) > MOST_NAMES:
