@@ -138,6 +138,15 @@ def test_show_names_the_file_and_the_reason_in_one_line_or_shows_the_run(hostile
         assert "\x1b" not in out
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_two_runs_are_compared_or_the_file_of_one_is_named_in_one_line(hostile, call, name):
+    for command in (["diff"], ["diff", "--format", "json"], ["compare"]):
+        status, out, err = call(*command, hostile.good[0], hostile.folders[name])
+        assert (status == 0) == bool(out)
+        assert len(err.splitlines()) <= 1
+        assert len(err) < 1500
+
+
 @pytest.mark.parametrize("kind", INSTEAD)
 @pytest.mark.parametrize("name", ["result.json", "claim.json"])
 def test_train_says_what_is_wrong_with_a_file_of_the_run_in_one_line(call, configure, tmp_path, kind, name):
@@ -162,7 +171,14 @@ def _claim(folder: Path) -> None:
         raise AssertionError("it is held")
 
 
+def _journal(folder: Path) -> None:
+    from fitbench.search.storage import open_storage
+
+    open_storage(None, folder)
+
+
 WRITERS = {
+    "search.journal": _journal,
     "history.jsonl": lambda folder: append_history(folder, {"epoch": 1}),
     "checkpoint/attempts.txt": attempts.begin,
     "train.log": _log,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BYTES = 64 * 2**20  # of a file that is read whole
+PART = 4096  # bytes that are read beyond the size of a file
 MOST_VALUES = 200_000  # in a JSON text
 MOST_EVENTS = 50_000  # of a parser of YAML: a value is one, a list or section two
 DEEPEST = 64  # lists and sections inside of each other in JSON and YAML
@@ -117,15 +118,16 @@ def read_file(path: str | Path, within: Within = None, largest: int = LARGEST_BY
         size = os.fstat(descriptor).st_size
         if size > largest:
             raise Unreadable(f"has {size:,} bytes; fitbench reads files of up to {largest:,} bytes here")
-        with guarded():
-            content = os.read(descriptor, size + 1)
-            while more := os.read(descriptor, largest + 1 - len(content)):  # it grows, or the system reads in parts
-                content += more
+        parts, length = [], 0
+        with guarded():  # the system may read in parts, and the file may grow
+            while part := os.read(descriptor, min(max(size - length, 0) + PART, largest + 1 - length)):
+                parts.append(part)
+                length += len(part)
     finally:
         os.close(descriptor)
-    if len(content) > largest:
+    if length > largest:
         raise Unreadable(f"has more than {largest:,} bytes, which fitbench reads here at most")
-    return content
+    return b"".join(parts)
 
 
 def append_only(path: str, flags: int) -> int:
@@ -226,11 +228,12 @@ def parse_yaml(content: bytes | str) -> Any:
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    most = MOST_EVENTS
     if _HALF.search(content if isinstance(content, str) else content.decode("latin-1")):
-        loader = yaml.SafeLoader
+        loader, most = yaml.SafeLoader, MOST_EVENTS // 10  # which is ten times as slow
     try:
         with guarded():
-            _check_events(content, loader)
+            _check_events(content, loader, most)
             return yaml.load(content, loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
@@ -242,13 +245,13 @@ def parse_yaml(content: bytes | str) -> Any:
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as in paths that are not UTF-8; libyaml refuses it
 
 
-def _check_events(content: bytes | str, loader: Any) -> None:
+def _check_events(content: bytes | str, loader: Any, most: int) -> None:
     """Refuse what a YAML parser reads, and whose value would take too much time or memory."""
     import yaml
 
     depth = 0
     for count, event in enumerate(yaml.parse(content, loader)):
-        if count > MOST_EVENTS:
+        if count > most:
             raise Unreadable("holds too many values")
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):

@@ -121,9 +121,7 @@ def exists(path: str | Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - a Path costs more than the call, and raises
 
 
-def read_bytes(
-    folder: str | Path, name: str, largest: int = LARGEST_BYTES, advice: str = "", depth: int = 2
-) -> bytes:
+def read_bytes(folder: str | Path, name: str, largest: int = LARGEST_BYTES, advice: str = "", depth: int = 2) -> bytes:
     """What a file of a run folder, or of a study, holds.
 
     Args:

@@ -57,13 +57,15 @@ def read(folder: Path) -> Checkpoint | None:
     One that is damaged, of another run, or not of this version's fields is put aside with a warning.
 
     Raises:
-        FitbenchError: checkpoint/ is a link that leaves the outputs folder.
+        FitbenchError: the system cannot read one at this moment, or checkpoint/ is a link that leaves the outputs folder.
     """
     paths = listed(folder, "checkpoint", WHOLE)[::-1]
     for path in paths:
         try:
             checkpoint = _load(path, folder)
         except Unreadable as error:
+            if isinstance(error.__cause__, OSError | MemoryError):  # which says nothing about the checkpoint
+                raise FitbenchError(f"{path}: {error}") from error
             aside = path.with_name(f"aside-{path.name}")
             path.replace(aside)
             log.warning("%s %s; it is put aside as %s", path, error, aside.name)
@@ -85,6 +87,8 @@ def _load(path: Path, folder: Path) -> Checkpoint:
             state = parse_json(str(arrays.pop("state")))
             checkpoint = Checkpoint.model_validate({**state, "arrays": arrays})
     except Unreadable as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise
         reason = " ".join(str(error.__cause__ or error).split())
         raise Unreadable(f"cannot be read by this version of fitbench ({reason:.200})") from None
     if checkpoint.run_id != folder.name:
