@@ -57,7 +57,7 @@ def read(folder: Path) -> Checkpoint | None:
     One that is damaged, of another run, or not of this version's fields is put aside with a warning.
 
     Raises:
-        FitbenchError: the system cannot read one at this moment, or checkpoint/ is a link that leaves the outputs folder.
+        FitbenchError: the system cannot read one now, or checkpoint/ is a link that leaves the outputs folder.
     """
     paths = listed(folder, "checkpoint", WHOLE)[::-1]
     for path in paths:
