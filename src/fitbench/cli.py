@@ -354,9 +354,11 @@ def before_any_command(
 def main() -> None:
     """Run a command. A `FitbenchError` becomes a message on stderr and an exit status."""
     from fitbench.errors import FitbenchError
+    from fitbench.text import clean
 
     try:
         app()
     except FitbenchError as error:
-        sys.stderr.write(f"fitbench: {error}\n")
+        lines = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
+        sys.stderr.write("fitbench: " + "\n".join(lines) + "\n")
         sys.exit(error.exit_status)
