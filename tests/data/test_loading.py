@@ -695,8 +695,3 @@ def test_transparency_stays_when_pixels_are_scaled(tmp_path):
 def test_missing_image_folder_is_refused(tmp_path):
     with pytest.raises(RequestError, match="gone: no such file or folder"):
         load_images(tmp_path / "gone")
-
-
-def test_memory_limit_is_at_most_half_of_the_memory():
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 2**20 < memory.memory_limit() <= total // 2

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fitbench.data.files import CHUNK_BYTES
 from fitbench.data.image_files import THREADS, Decoded, decode, read_image
+from fitbench.data.memory import CHUNK_BYTES
 from fitbench.data.scale import check_scale
 from fitbench.errors import DataError
 

@@ -11,7 +11,7 @@ from fitbench.config import ImageFolder
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.folder_layout import list_parts
 from fitbench.data.image_arrays import read_images
-from fitbench.data.memory import memory_limit
+from fitbench.data.memory_limit import memory_limit
 from fitbench.errors import DataError
 
 
