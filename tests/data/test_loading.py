@@ -174,6 +174,7 @@ def test_missing_data_set_without_a_network_fails_quickly_and_lists_the_searched
     assert f"/usr/share/datasets/{name}" in message
     assert f"{tmp_path}/keras/datasets" in message
     assert "data=mnist_5k needs no download" in message
+    assert builtin.BUILTIN[name].install in message
     assert time.monotonic() - start < 5
 
 
@@ -291,10 +292,17 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"y_train": LABELS + 0.5}, "y_train holds fractions"),
         ({"y_train": np.array([0, np.nan, 1])}, "y_train holds NaN"),
         ({"y_train": np.array(["a", "b", "c"])}, "y_train has the dtype <U1; labels must be"),
-        ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\), one column per class.*argmax"),
-        ({"y_train": np.zeros((3, 1, 1))}, "expected one number per example"),
+        ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\); expected one class number .* one-hot: .*argmax"),
+        ({"y_train": np.array([[1, 0], [1, 1], [0, 1]])}, r"Row 1 has 2 classes; fitbench trains on .* one class\.$"),
+        ({"y_train": np.array([[1, 0], [0, 1], [0, 0]])}, r"Row 2 has no class; fitbench trains on .* one class\.$"),
+        ({"y_train": np.array([[1, 0], [0.4, 0.6], [0, 1]])}, r"Row 1 holds other values than 0 and 1, so no class"),
+        ({"y_train": np.zeros((3, 1, 1))}, "expected one class number per example"),
         ({"y_test": np.array([0, 1, 7])}, "y_test holds class 7, which y_train does not have"),
-        ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; expected 0\.\.classes-1"),
+        ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; .*Subtract 1\."),
+        (
+            {"y_train": LABELS * 2, "y_test": LABELS * 2},
+            r"3 classes numbered 0\.\.4; expected 0\.\.classes-1 .*'classes'",
+        ),
         ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
         ({"classes": np.array(["cat", "dog"])}, "y_train holds 2, but there are 2 class names"),
         ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of different strings"),
@@ -380,6 +388,25 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
     for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
         with pytest.raises(RequestError, match=rf"data\.path={path}:? {message}"):
             loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
+
+
+@pytest.mark.parametrize("source", [Source.npz, Source.idx, Source.image_folder])
+def test_path_that_is_no_file_is_refused_at_once(tmp_path, source):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "root").symlink_to("/")
+    (tmp_path / "loop").symlink_to("loop")
+    is_folder = source is not Source.npz
+    for path, message in (
+        (tmp_path / "fifo", "is no regular file"),
+        ("/dev/zero", "is no regular file"),
+        (tmp_path / "root", "is the whole file system" if is_folder else "is a folder"),
+        (tmp_path / "loop", ": Too many levels of symbolic links"),
+        (tmp_path / ("x" * 300), ": File name too long"),
+        ("a\0b", ": embedded null byte"),
+    ):
+        section = ImageFolder if source is Source.image_folder else FileData
+        with pytest.raises(RequestError, match=f"{message}; expected"):
+            loading.load(section.model_construct(name="a", source=source, preprocess=None, path=str(path)))
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])

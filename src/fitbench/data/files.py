@@ -78,7 +78,7 @@ def find_idx(folder: Path) -> dict[str, Path]:
     files = {}
     for part, (stem, dimensions) in IDX_STEMS.items():
         names = [f"{stem}{dot}idx{dimensions}-ubyte{gz}" for gz in ("", ".gz") for dot in "-."]
-        paths = [folder / name for name in names if os.path.isfile(folder / name)]  # noqa: PTH113
+        paths = [folder / name for name in names if os.path.isfile(folder / name)]  # noqa: PTH113 - never raises
         if paths:
             files[part] = paths[0]
     return files

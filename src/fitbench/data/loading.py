@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def load(data: Data) -> Dataset:
 def _read(data: Data, now: str | None) -> Dataset:
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
-    path = Path(data.path).expanduser()
+    path = _path(data)
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
@@ -53,11 +55,22 @@ EXPECTED = {
 
 
 def _existing(data: FileData) -> Path:
-    path = Path(data.path).expanduser()
+    path = _path(data)
     expected = EXPECTED[data.source]
-    if not path.exists():
-        raise RequestError(f"data.path={data.path}: no such file or folder; expected {expected}")
-    if path.is_dir() == (data.source is Source.npz):
-        kind = "folder" if path.is_dir() else "file"
-        raise RequestError(f"data.path={data.path} is a {kind}; expected {expected}")
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = "no such file or folder" if isinstance(error, FileNotFoundError) else reason
+        raise RequestError(f"data.path={data.path}: {problem}; expected {expected}") from error
+    is_folder = stat.S_ISDIR(mode)
+    if is_folder == (data.source is Source.npz) or not (is_folder or stat.S_ISREG(mode)):
+        kind = "a folder" if is_folder else "a file" if stat.S_ISREG(mode) else "no regular file"
+        raise RequestError(f"data.path={data.path} is {kind}; expected {expected}")
+    if is_folder and path.resolve() == Path("/"):
+        raise RequestError(f"data.path={data.path} is the whole file system; expected {expected}")
     return path
+
+
+def _path(data: FileData) -> Path:
+    return Path(os.path.expanduser(data.path))  # noqa: PTH111 - a user without a home keeps the '~'
