@@ -695,12 +695,16 @@ def test_folder_with_files_of_8_and_16_bits_is_checked_by_format(tmp_path):
 def test_pixels_of_floating_point_numbers_need_a_max_value(tmp_path, monkeypatch, in_memory):
     pixels = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
     write_pixels(tmp_path, pixels)
-    with pytest.raises(DataError, match=r"floating-point numbers; set data\.max_value to the value of white"):
+    with pytest.raises(
+        DataError, match=r"floating-point numbers, .*\. Set data\.max_value to the value of white, such as 1 or 4095\.$"
+    ):
         load_images(tmp_path)
     if not in_memory:
         monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
     assert load_images(tmp_path, max_value=1).x_test[:][0, ..., 0].tolist() == np.rint(pixels * 255).tolist()
-    with pytest.raises(DataError, match=r"0\.tiff: .*its pixels range over 0\.\.1; white is 0\.5, see data\.max_value"):
+    with pytest.raises(
+        DataError, match=r"0\.tiff: its pixels range over 0\.\.1, and white is 0\.5\. Set data\.max_value"
+    ):
         load_images(tmp_path, max_value=0.5)
 
 

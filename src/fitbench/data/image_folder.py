@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from fitbench.config import ImageFolder
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.folder_layout import list_parts
 from fitbench.data.image_arrays import read_images
+from fitbench.data.image_paths import LeftOut
 from fitbench.data.memory_limit import memory_limit
 from fitbench.errors import DataError
 
@@ -23,7 +25,8 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
     """
     height, width = data.image_size
     shape = (height, width, 3 if data.color else 1)
-    classes, parts = list_parts(folder, data.test_fraction)
+    left_out = LeftOut()
+    classes, parts = list_parts(folder, data.test_fraction, left_out)
     in_memory = sum(len(paths) for paths, _ in parts.values()) * math.prod(shape) <= memory_limit()
     images, labels, skipped = {}, {}, []
     for part, (paths, numbers) in parts.items():
@@ -43,4 +46,5 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
                 f"{folder}: class {', '.join(empty)} has no readable {part} image. "
                 "Repair the images, or remove the folder of the class."
             )
-    return assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
+    dataset = assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
+    return replace(dataset, left_out=str(left_out))

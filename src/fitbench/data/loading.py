@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from dataclasses import replace
@@ -15,7 +16,9 @@ from fitbench.data.files import read_idx_folder, read_npz
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
 from fitbench.errors import RequestError
+from fitbench.text import clean
 
+log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
 
 
@@ -34,6 +37,8 @@ def load(data: Data) -> Dataset:
     if key not in _latest:
         _latest.clear()  # two data sets may not fit into memory
         _latest[key] = _read(data, now)
+    if _latest[key].left_out:
+        log.info("%s: left out: %s", clean(data.path), _latest[key].left_out)
     return _latest[key]
 
 
