@@ -648,6 +648,78 @@ def test_folders_inside_of_a_class_belong_to_it(tmp_path):
     assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
 
 
+def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp_path, caplog):
+    expected = load_images(write_tree(tmp_path / "a"))
+    write_tree(tmp_path / "b")
+    for path in (tmp_path / "b").rglob("1.png"):
+        path.rename(path.with_suffix(".jfif"))
+    for path in (tmp_path / "b").rglob("2.png"):
+        path.rename(path.with_suffix(""))
+    write_images(tmp_path / "b/train/cat/@eaDir/0.png", 1)
+    write_images(tmp_path / "b/train/@eaDir/cat", 1)
+    write_images(tmp_path / "b/extra/cat", 1)
+    write_images(tmp_path / "b/test", 1)
+    (tmp_path / "b" / "labels.csv").write_text("path,label\n")
+    caplog.set_level("INFO", logger="fitbench")
+    for _ in range(2):  # the second run of a process gets the same data set
+        dataset = load_images(tmp_path / "b")
+        [record] = caplog.records
+        assert record.getMessage() == (
+            f"{tmp_path}/b: left out: 1 file of no known image format (labels.csv), "
+            "1 folder that is no part of the data set (extra), 2 hidden or system entries (@eaDir, @eaDir), "
+            "1 image outside of the class folders (0.png)"
+        )
+        caplog.clear()
+    assert dataset.sha256 == expected.sha256
+    assert dataset.left_out == record.getMessage().removeprefix(f"{tmp_path}/b: left out: ")
+    assert expected.left_out == ""
+
+
+def test_class_names_are_compared_in_nfc(tmp_path):
+    composed, decomposed = "\u00c4pfel", "A\u0308pfel"
+    for part, name in (("train", decomposed), ("test", composed)):
+        for label in (name, "birnen"):
+            write_images(tmp_path / part / label)
+    assert load_images(tmp_path).classes == ("birnen", composed)
+    write_images(tmp_path / "train" / composed)
+    with pytest.raises(DataError, match=f"train: two class folders are named {composed}, .*NFC and NFD.* Join them"):
+        load_images(tmp_path)
+
+
+def test_class_folder_whose_name_is_not_text_is_refused(tmp_path):
+    write_tree(tmp_path)
+    write_images(Path(os.fsdecode(os.fsencode(tmp_path / "train") + b"/caf\xe9")))
+    with pytest.raises(DataError, match=r"train: the name of the class folder 'caf\\udce9' is not UTF-8; rename it"):
+        load_images(tmp_path)
+
+
+def test_links_to_folders_above_are_neither_parts_nor_classes(tmp_path):
+    write_tree(tmp_path / "set")
+    for link in ("set/validation", "set/train/emu", "set/train/cat/deep"):
+        (tmp_path / link).symlink_to(tmp_path)
+    (tmp_path / "set/test/root").symlink_to("/")
+    dataset = load_images(tmp_path / "set")
+    assert dataset.left_out == "4 links to folders above them or listed already (validation, emu, ..)"
+    assert (dataset.classes, len(dataset.x_train)) == (("cat", "dog"), 6)
+
+
+def test_parts_and_classes_may_be_links_to_folders_elsewhere(tmp_path):
+    expected = load_images(write_tree(tmp_path / "a"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/train").symlink_to(tmp_path / "a/train")
+    (tmp_path / "b/test").symlink_to(tmp_path / "a/test")
+    assert load_images(tmp_path / "b").sha256 == expected.sha256
+
+
+def test_class_of_files_of_another_kind_is_refused_with_their_names(tmp_path):
+    write_tree(tmp_path)
+    (tmp_path / "train" / "emu").mkdir()
+    (tmp_path / "train" / "emu" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    message = r"no image in the class folder emu\. .* Left out: 1 file of no known image format \(IMG_1\.HEIC\)"
+    with pytest.raises(DataError, match=message):
+        load_images(tmp_path)
+
+
 def write_pixels(folder: Path, *images: np.ndarray) -> Path:
     """Write an image folder whose classes and parts all have these images."""
     for part in ("train", "test"):

@@ -138,8 +138,8 @@ def list_images(place: Folder, left_out: LeftOut) -> dict[str, list[str]]:
     """
     by_class: dict[str, list[str]] = {}
     for name in place.folders:
-        if not name.isprintable():
-            raise DataError(f"{place.path}: the class folder {clean(name)!r} has a name that is not text; rename it.")
+        if any(0xD800 <= ord(character) < 0xE000 for character in name):
+            raise DataError(f"{place.path}: the name of the class folder '{clean(name)}' is not UTF-8; rename it.")
         if nfc(name) in by_class:
             raise DataError(
                 f"{place.path}: two class folders are named {name}, written with different characters (Unicode NFC "

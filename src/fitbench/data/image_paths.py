@@ -29,7 +29,7 @@ class Reason(Enum):
 
     FORMAT = ("file of no known image format", "files of no known image format")
     LITTER = ("hidden or system entry", "hidden or system entries")
-    SPECIAL = ("pipe, socket or device", "pipes, sockets or devices")
+    SPECIAL = ("pipe or device", "pipes or devices")
     LINK = ("link to a folder above it or listed already", "links to folders above them or listed already")
     UNREADABLE = ("file that cannot be read", "files that cannot be read")
     OUTSIDE = ("image outside of the class folders", "images outside of the class folders")
