@@ -234,7 +234,7 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path):
         )
         for _ in range(150):
             member.write(zeros)
-    with pytest.raises(DataError, match=r"its array 'x_train' unpacks from .* to 157,286,400 bytes, which images do"):
+    with pytest.raises(DataError, match=r"its array 'x_train' unpacks from .* to 157,286,528 bytes, which images do"):
         files.read_npz(path)
 
 

@@ -535,7 +535,9 @@ def test_class_without_a_readable_image_is_refused_with_skip_bad(tmp_path):
     write_tree(tmp_path)
     for path in (tmp_path / "test" / "dog").iterdir():
         path.write_bytes(b"bad")
-    with pytest.raises(DataError, match="class dog has no readable test image"):
+    with pytest.raises(
+        DataError, match=r"class dog has no readable test image\. .*dog/0.png: not a readable image \(not"
+    ):
         load_images(tmp_path, skip_bad=True)
 
 

@@ -104,6 +104,33 @@ def test_argument_without_images_is_refused(folder, argument, message):
         open_arrays(["b.png", argument], None)
 
 
+def test_what_is_left_out_of_folders_is_counted_once(folder):
+    (folder / "a" / "root").symlink_to("/")
+    os.mkfifo(folder / "a" / "fifo.png")
+    left_out = LeftOut()
+    assert open_arrays(["a", "."], None) == {}
+    listed = [name for batch in batches(["a", "a"], {}, 2, False, left_out) for name in batch.names]
+    assert listed == [*IN_A, *IN_A]
+    assert str(left_out) == (
+        "2 hidden or system entries (.cache, .cache), 2 pipes or devices (fifo.png, fifo.png), "
+        "4 links to folders above them or listed already (loop, root, ..)"
+    )
+
+
+def test_folder_with_nothing_but_other_files_is_refused_with_their_names(folder):
+    (folder / "a" / "deep" / "x.jpg").write_bytes(b"")
+    (folder / "a" / "deep" / "x.jpg").rename(folder / "a" / "deep" / "x.heic")
+    with pytest.raises(RequestError, match=r"no image in .*; left out: 1 file of no known image format \(x\.heic\)"):
+        open_arrays(["a/deep"], None)
+
+
+def test_array_file_that_is_a_pipe_is_refused_at_once(folder):
+    for name in ("x.npy", "x.npz"):
+        os.mkfifo(folder / name)
+        with pytest.raises(DataError, match=rf"{name}: a FIFO, not a regular file"):
+            open_arrays([name], None)
+
+
 def test_folder_that_cannot_be_listed_is_yielded_itself(folder, monkeypatch):
     scandir = os.scandir
 

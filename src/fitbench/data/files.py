@@ -15,7 +15,9 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, BinaryIO, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -111,7 +113,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             check_unpacked(size, math.prod(shape))
             array = np.empty(math.prod(shape), np.uint8)
             count = 0
-            while count < len(array) and (more := content.readinto(memoryview(array)[count : count + CHUNK_BYTES])):
+            while count < len(array) and (more := content.readinto(array.data[count : count + CHUNK_BYTES])):
                 count += more
             _check_count(shape, count, more=content.read(1) != b"")  # at the end, gzip compares the checksum
     return array.reshape(shape)
@@ -214,8 +216,7 @@ def array_names(archive: zipfile.ZipFile) -> list[str]:
 def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     """Read an array of an .npz file, of which the zip file was opened as a file object.
 
-    An array that is stored uncompressed is mapped read-only after its checksum has been verified. Others are unpacked,
-    after the size that the header claims has been compared with the size of the member.
+    An array that is stored uncompressed is mapped read-only after its checksum has been verified. Others are unpacked.
 
     Raises:
         Unreadable: it needs pickle, or `check_unpacked` refuses it.
@@ -225,30 +226,60 @@ def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise Unreadable("is compressed in a way that NumPy does not write; save it again")
     with archive.open(member) as file:
-        version = npy.read_magic(file)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, is_fortran, dtype = read_header(file)
-        header_size = file.tell()
-        if dtype.hasobject:
-            raise Unreadable("holds Python objects, which are never unpickled. Save plain numbers or strings.")
-        claimed = math.prod(shape) * dtype.itemsize
-        if member.file_size - header_size != claimed or min(shape, default=0) < 0 or dtype.itemsize == 0:
-            raise ValueError(f"{member.file_size - header_size:,} bytes for an array of {_times(shape)} {dtype}")
-        is_packed = member.compress_type != zipfile.ZIP_STORED
-        if is_packed:
-            check_unpacked(member.compress_size, claimed)
-        elif claimed:
-            while file.read(CHUNK_BYTES):  # at the end, zipfile compares the checksum
-                pass
-    if is_packed or claimed == 0:
-        with archive.open(member) as file:
+        header = _read_header(file, member.file_size)
+        if member.compress_type == zipfile.ZIP_DEFLATED:
+            check_unpacked(member.compress_size, member.file_size)
+            file.seek(0)
             return npy.read_array(file, allow_pickle=False)
+        while file.read(CHUNK_BYTES):  # at the end, zipfile compares the checksum
+            pass
     whole = archive.fp
     assert whole is not None
     whole.seek(member.header_offset + 26)  # the lengths of the name and of extra fields, which follow these 30 bytes
     name_length, extra_length = struct.unpack("<HH", whole.read(4))
-    offset = member.header_offset + 30 + name_length + extra_length + header_size
-    return np.memmap(whole, dtype, "r", offset, shape, "F" if is_fortran else "C")
+    return _map(whole, member.header_offset + 30 + name_length + extra_length, header)
+
+
+def read_npy(file: BinaryIO) -> np.ndarray:
+    """Map the array of an open .npy file read-only.
+
+    Raises:
+        Unreadable: it needs pickle.
+        One of `ARRAY_ERRORS`: it is damaged.
+    """
+    return _map(file, 0, _read_header(file, os.fstat(file.fileno()).st_size))
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The header of a .npy file, and its size in bytes."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype
+    size: int
+
+
+def _read_header(file: IO[bytes], size: int) -> _Header:
+    """Read the header of a .npy file of `size` bytes, and refuse one that claims more or less than the file holds."""
+    version = npy.read_magic(file)
+    if version not in {(1, 0), (2, 0)}:
+        raise ValueError(f"version {version} of the .npy format, which arrays of numbers do not need")
+    shape, is_fortran, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    if dtype.hasobject:
+        raise Unreadable("holds Python objects, which are never unpickled. Save plain numbers or strings.")
+    held = size - file.tell()
+    if held != math.prod(shape) * dtype.itemsize or min(shape, default=0) < 0 or dtype.itemsize == 0:
+        raise ValueError(f"{held:,} bytes for an array of {_times(shape)} {dtype}")
+    return _Header(shape, is_fortran, dtype, file.tell())
+
+
+def _map(file: IO[bytes], start: int, header: _Header) -> np.ndarray:
+    """Map the array of a .npy file that begins at the position `start` of a file, read-only."""
+    order: Literal["F", "C"] = "F" if header.is_fortran else "C"
+    if 0 in header.shape:  # an empty array cannot be mapped
+        return np.empty(header.shape, header.dtype, order)
+    return np.memmap(file, header.dtype, "r", start + header.size, header.shape, order)
 
 
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -95,10 +95,7 @@ def decode(path: Path, shape: tuple[int, int, int], max_value: float | None) -> 
     except ScaleError as error:
         raise DataError(f"{path}: {error}. Set data.max_value to the value of white, such as 1 or 4095.") from error
     except IMAGE_ERRORS as error:
-        raise DataError(
-            f"{path}: not a readable image ({why_unreadable(error)}). Repair or remove it, or leave it "
-            "out with data.skip_bad=true."
-        ) from error
+        raise DataError(f"{path}: not a readable image ({why_unreadable(error)}).") from error
 
 
 @contextmanager

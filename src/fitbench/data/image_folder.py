@@ -38,13 +38,10 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
             max_value=data.max_value,
             where=f"{folder}: the {part} images",
         )
-        labels[part] = np.delete(numbers, bad)
+        labels[part] = np.delete(numbers, list(bad))
         skipped += [str(paths[i]) for i in bad]
-        empty = [name for label, name in enumerate(classes) if label not in labels[part]]
-        if empty:
-            raise DataError(
-                f"{folder}: class {', '.join(empty)} has no readable {part} image. "
-                "Repair the images, or remove the folder of the class."
-            )
+        for label in np.setdiff1d(numbers, labels[part])[:1]:
+            reason = next(error for i, error in bad.items() if numbers[i] == label)
+            raise DataError(f"{folder}: class {classes[label]} has no readable {part} image. {reason}") from reason
     dataset = assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
     return replace(dataset, left_out=str(left_out))

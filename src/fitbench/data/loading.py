@@ -37,9 +37,10 @@ def load(data: Data) -> Dataset:
     if key not in _latest:
         _latest.clear()  # two data sets may not fit into memory
         _latest[key] = _read(data, now)
-    if _latest[key].left_out:
-        log.info("%s: left out: %s", clean(data.path), _latest[key].left_out)
-    return _latest[key]
+    dataset = _latest[key]
+    if dataset.left_out:
+        log.info("%s: left out: %s", clean(dataset.source), dataset.left_out)
+    return dataset
 
 
 def _read(data: Data, now: str | None) -> Dataset:

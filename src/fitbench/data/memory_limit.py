@@ -7,9 +7,6 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-_V1 = ("memory.limit_in_bytes",)
-_V2 = ("memory.max", "memory.high")
-
 
 def memory_limit(root: Path = Path("/")) -> int:
     """Return how many bytes decoded images may take: half of the memory that is available to this process now.
@@ -38,9 +35,9 @@ def _of_control_groups(root: Path) -> Iterator[int]:
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            folders, limits, usage = (mounts, mounts / "unified"), _V2, "memory.current"
+            folders, limits, usage = [mounts, mounts / "unified"], ["memory.max", "memory.high"], "memory.current"
         elif "memory" in controllers.split(","):
-            folders, limits, usage = (mounts / "memory",), _V1, "memory.usage_in_bytes"
+            folders, limits, usage = [mounts / "memory"], ["memory.limit_in_bytes"], "memory.usage_in_bytes"
         else:
             continue
         group = PurePosixPath(path.lstrip("/"))  # a container may see the path that its host knows

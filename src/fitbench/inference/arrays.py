@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.files import ARRAY_ERRORS, array_names, read_member
+from fitbench.data.files import ARRAY_ERRORS, array_names, read_member, read_npy
 from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean
@@ -35,7 +35,8 @@ def read_images(path: Path, array_name: str | None, max_value: float | None = No
                 with zipfile.ZipFile(file) as archive:
                     array = read_member(archive, _choose(path, array_names(archive), array_name))
             else:
-                array = np.lib.format.open_memmap(path, mode="r")  # never unpickles
+                file.seek(0)
+                array = read_npy(file)
     except Unreadable as error:
         raise DataError(f"{clean(path)}: {error}") from error
     except ARRAY_ERRORS as error:
