@@ -636,6 +636,20 @@ def test_two_folders_of_one_part_are_refused(tmp_path):
         load_images(tmp_path)
 
 
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_parts_in_the_only_folder_of_a_folder_are_pointed_out(tmp_path, fraction):
+    write_tree(tmp_path / "archive")
+    with pytest.raises(RequestError, match=rf"but its only folder has; set data\.path={tmp_path}/archive$"):
+        load_images(tmp_path, test_fraction=fraction)
+
+
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_folder_of_images_without_class_folders_is_refused(tmp_path, fraction):
+    write_images(tmp_path)
+    with pytest.raises(DataError, match=r"no images; expected one folder per class .*3 images outside of the class fo"):
+        load_images(tmp_path, test_fraction=fraction)
+
+
 def test_parts_inside_of_classes_are_refused(tmp_path):
     for name in ("cat", "dog"):
         for part in ("train", "test"):

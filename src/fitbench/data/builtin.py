@@ -16,7 +16,8 @@ import numpy as np
 
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
-from fitbench.data.files import ARRAYS, find_idx, read_csv, read_idx_folder, read_npz
+from fitbench.data.files import ARRAYS, find_idx, read_csv, read_idx_folder
+from fitbench.data.npz import read_npz
 from fitbench.data.scale import as_bytes
 from fitbench.data.split import stratified_split
 from fitbench.errors import DataError, RequestError

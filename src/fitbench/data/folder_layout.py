@@ -39,11 +39,8 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
     whole = _list_folder(str(folder), left_out)
     folders = _folders_of_parts(whole)
     if not folders:
-        if test_fraction is None:
-            raise RequestError(
-                f"data.path={folder} has no train/ and test/ folders; if its folders are the classes, "
-                "split off a test set with data.test_fraction=0.2"
-            )
+        _check_for_classes(whole, test_fraction, left_out)
+        assert test_fraction is not None
         return _split_tree(whole, test_fraction, left_out)
     names = ", ".join(f"{name}/" for name in folders.values())
     if not {"train", "test"} <= set(folders):
@@ -67,6 +64,32 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
     order = np.random.RandomState(SPLIT_SEED).permutation(len(paths))
     shuffled = [paths[i] for i in order], labels[order]
     return classes, {part: of for part, (_, of) in listed.items()} | {"train": shuffled}
+
+
+def _check_for_classes(whole: Folder, test_fraction: float | None, left_out: LeftOut) -> None:
+    """Refuse a folder without parts whose folders cannot be classes, or are not said to be."""
+    if not whole.folders:
+        raise _no_images(whole, left_out)
+    inner = whole.path_of(whole.folders[0])  # an archive is often unpacked into a folder in a folder
+    if len(whole.folders) == 1 and {"train", "test"} <= set(_folders_of_parts(list_folder(inner, LeftOut()))):
+        raise RequestError(
+            f"data.path={whole.path} has no train/ and test/ folders, but its only folder has; set data.path={inner}"
+        )
+    if test_fraction is None:
+        raise RequestError(
+            f"data.path={whole.path} has no train/ and test/ folders; if its folders are the classes, "
+            "split off a test set with data.test_fraction=0.2"
+        )
+
+
+def _no_images(place: Folder, left_out: LeftOut) -> DataError:
+    suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+    text = f"{place.path}: no images; expected one folder per class with image files ({suffixes})."
+    return DataError(f"{text}{_hint(left_out)}")
+
+
+def _hint(left_out: LeftOut) -> str:
+    return f" Left out: {left_out}." if str(left_out) else ""
 
 
 def _list_folder(path: str, left_out: LeftOut) -> Folder:
@@ -107,13 +130,13 @@ def _split_tree(whole: Folder, test_fraction: float, left_out: LeftOut) -> tuple
 
 def _list_labelled(place: Folder, left_out: LeftOut) -> tuple[tuple[str, ...], LabelledPaths]:
     folder, by_class = place.path, list_images(place, left_out)
-    hint = f" Left out: {left_out}." if str(left_out) else ""
     if not any(by_class.values()):
-        suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-        raise DataError(f"{folder}: no images; expected one folder per class with image files ({suffixes}).{hint}")
+        raise _no_images(place, left_out)
     empty = [name for name, paths in by_class.items() if not paths]
     if empty:
-        raise DataError(f"{folder}: no image in the class folder {', '.join(empty)}. Fill or remove it.{hint}")
+        raise DataError(
+            f"{folder}: no image in the class folder {', '.join(empty)}. Fill or remove it.{_hint(left_out)}"
+        )
     for name, members in by_class.items():
         inner = {parts[0] for path in members if len(parts := _parts_below(place, path)[1:]) > 1}
         if found := sorted(filter(part_of, inner)):

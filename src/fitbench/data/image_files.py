@@ -21,7 +21,7 @@ from fitbench.text import first_line
 from fitbench.untrusted import Unreadable, open_file
 
 THREADS = min(16, cores())  # that decode images at a time
-MAX_PIXELS = 100_000_000  # of a file; an A3 page at 600 dots per inch has 70 million
+MAX_PIXELS = 2 * 89_478_485  # of a file; Pillow opens no larger ones
 LARGE_PIXELS = 20_000_000  # larger files are decoded one at a time, for each takes hundreds of megabytes
 # A file with another suffix is an image if it begins like one.
 IMAGE_SUFFIXES = frozenset(
@@ -40,6 +40,7 @@ _BEGINS = re.compile(
 _BEGINS_TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0")
 # Pillow raises these on damaged files, according to its documentation and to fuzzing of its decoders.
 IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError, Unreadable)
+IMAGE_ERRORS += (MemoryError,)
 # Pillow warns about large images, which are limited here, and about invalid metadata, which are not used.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 
@@ -208,6 +209,8 @@ def why_unreadable(error: Exception) -> str:
     """Describe one of `IMAGE_ERRORS` in one line, without the path, which Pillow repeats."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a known image format"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return first_line(error)

@@ -12,9 +12,10 @@ from fitbench.config import Data, FileData, ImageFolder, Source
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
-from fitbench.data.files import read_idx_folder, read_npz
+from fitbench.data.files import read_idx_folder
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
+from fitbench.data.npz import read_npz
 from fitbench.errors import RequestError
 from fitbench.text import clean
 

@@ -1,4 +1,4 @@
-"""How much memory the images of a data set may take on this machine."""
+"""Limits how much memory the images of a data set take on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+from fitbench.untrusted import Unreadable
+
+LARGE = 100_000_000  # bytes; less is unpacked whatever it was packed to
+MOST_PACKED = 300  # times that images become smaller; zeros become 1,030 times smaller
 
 
 def memory_limit(root: Path = Path("/")) -> int:
@@ -19,6 +24,19 @@ def memory_limit(root: Path = Path("/")) -> int:
     """
     available = [_of_the_machine(root), *_of_control_groups(root), *_of_address_space(root)]
     return max(0, min(available)) // 2
+
+
+def check_unpacked(packed: int, unpacked: int) -> None:
+    """Refuse to unpack what takes more memory than there is, or stands for far more bytes than images would.
+
+    Raises:
+        Unreadable: with both sizes.
+    """
+    limit = memory_limit()
+    if unpacked > limit:
+        raise Unreadable(f"unpacks to {unpacked:,} bytes, and there is memory for {limit:,}; store it unpacked")
+    if unpacked > max(LARGE, MOST_PACKED * packed):
+        raise Unreadable(f"unpacks from {packed:,} to {unpacked:,} bytes, which images do not; store it unpacked")
 
 
 def _of_the_machine(root: Path) -> int:

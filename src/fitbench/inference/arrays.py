@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.files import ARRAY_ERRORS, array_names, read_member, read_npy
+from fitbench.data.npz import ARRAY_ERRORS, array_names, read_member, read_npy
 from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean

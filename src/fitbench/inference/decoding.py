@@ -6,6 +6,7 @@ while it decodes, and TensorFlow while it computes.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,13 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from fitbench.data.image_files import IMAGE_ERRORS, MAX_PIXELS, THREADS, displayed, fitted, opened, why_unreadable
+from fitbench.data.image_files import IMAGE_ERRORS, THREADS, displayed, fitted, opened, why_unreadable
 from fitbench.errors import DataError
 from fitbench.inference.prepare import Prepare, Shape, prepare_image, prepare_images
 from fitbench.inference.sources import Batch
 from fitbench.text import clean
 
+MAX_PIXELS = 100_000_000  # an A3 page at 600 dots per inch has 70 million
 BATCHES_AHEAD = 2  # batches that are decoded while the model computes
 TASK_IMAGES = 32  # images that a thread decodes at a time
 
@@ -127,6 +129,6 @@ def decode(
         with opened(source, max_pixels) as file:
             return displayed(file, max_value)
     except IMAGE_ERRORS as error:
-        if isinstance(source, str | Path) and Path(source).is_dir():
+        if isinstance(source, str | Path) and os.path.isdir(source):  # noqa: PTH112 - never raises
             raise DataError(f"{clean(name)}: a folder that cannot be listed") from error
         raise DataError(f"{clean(name)}: not a readable image ({clean(why_unreadable(error))})") from error

@@ -15,6 +15,7 @@ from fitbench import user_metrics
 from fitbench.analysis import scores
 from fitbench.analysis.statistics import wilson
 from fitbench.config import Config, Data, ImageFolder
+from fitbench.data.image_paths import nfc
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.comparison import compare, describe
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
@@ -62,6 +63,8 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
     with notice(True, f"reading {data_config.name}"):
         dataset = load(data_config)
+    if dataset.left_out:
+        sys.stderr.write(f"fitbench: left out: {dataset.left_out}\n")
     images, labels = (dataset.x_test, dataset.y_test) if part == "test" else (dataset.x_train, dataset.y_train)
     labels, matched = _match_classes(dataset, labels, result["data"]["classes"])
     with notice(True, "loading the model"):
@@ -99,7 +102,7 @@ def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tup
     Raises:
         RequestError: the data set has other classes than the run.
     """
-    theirs, numbers = data.classes, [str(i) for i in range(len(own))]
+    own, theirs, numbers = list(map(nfc, own)), list(map(nfc, data.classes)), [str(i) for i in range(len(own))]
     if len(own) != len(theirs):
         raise RequestError(
             f"{data.source}: has {len(theirs)} classes ({_shorten(theirs)}); the run has {len(own)} ({_shorten(own)})"
