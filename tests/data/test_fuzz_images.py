@@ -120,7 +120,7 @@ SUFFIXES = ["", ".png", ".JPG", ".jfif", ".jpe", ".txt", ".nef", ".heic", ".jpg.
 STEMS = ["a", "b", "0", "\u00c4", "A\u0308", "._a", ".DS_Store", "Thumbs", "desktop", "x y", "\udce9", "c\nd"]
 FOLDERS = [
     *["train", "test", "val", "Training", "valid", "cat", "dog", "\u00c4", "A\u0308", "\udce9", ".hidden"],
-    *["@eaDir", "__MACOSX", "lost+found", "a.png"],
+    *["@eaDir", "__MACOSX", "lost+found", "a.png", "e\nf"],
 ]
 KINDS = ["file"] * 6 + ["fifo", "link to nothing", "link to /", "link to a folder above", "link to itself", "folder"]
 

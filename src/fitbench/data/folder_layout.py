@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,12 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
     whole = _list_folder(str(folder), left_out)
     folders = _folders_of_parts(whole)
     if not folders:
-        _check_for_classes(whole, test_fraction, left_out)
-        assert test_fraction is not None
+        _check_for_classes(whole, left_out)
+        if test_fraction is None:
+            raise RequestError(
+                f"data.path={folder} has no train/ and test/ folders; if its folders are the classes, "
+                "split off a test set with data.test_fraction=0.2"
+            )
         return _split_tree(whole, test_fraction, left_out)
     names = ", ".join(f"{name}/" for name in folders.values())
     if not {"train", "test"} <= set(folders):
@@ -56,9 +61,10 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
     classes, (paths, labels) = listed["train"]
     for part, (others, _) in listed.items():
         if others != classes:
+            different = _listed(sorted(set(classes) ^ set(others)))
             raise DataError(
-                f"{folder}: {folders['train']}/ and {folders[part]}/ have different classes: "
-                f"{', '.join(sorted(set(classes) ^ set(others)))} in only one of them. Both need the same folders."
+                f"{folder}: {folders['train']}/ and {folders[part]}/ have different classes: {different} in only one "
+                "of them. Both need the same folders."
             )
     # validation=last holds the last examples back, so they must not be sorted by class
     order = np.random.RandomState(SPLIT_SEED).permutation(len(paths))
@@ -66,8 +72,8 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
     return classes, {part: of for part, (_, of) in listed.items()} | {"train": shuffled}
 
 
-def _check_for_classes(whole: Folder, test_fraction: float | None, left_out: LeftOut) -> None:
-    """Refuse a folder without parts whose folders cannot be classes, or are not said to be."""
+def _check_for_classes(whole: Folder, left_out: LeftOut) -> None:
+    """Refuse a folder without parts whose folders cannot be classes."""
     if not whole.folders:
         raise _no_images(whole, left_out)
     inner = whole.path_of(whole.folders[0])  # an archive is often unpacked into a folder in a folder
@@ -75,17 +81,16 @@ def _check_for_classes(whole: Folder, test_fraction: float | None, left_out: Lef
         raise RequestError(
             f"data.path={whole.path} has no train/ and test/ folders, but its only folder has; set data.path={inner}"
         )
-    if test_fraction is None:
-        raise RequestError(
-            f"data.path={whole.path} has no train/ and test/ folders; if its folders are the classes, "
-            "split off a test set with data.test_fraction=0.2"
-        )
 
 
 def _no_images(place: Folder, left_out: LeftOut) -> DataError:
     suffixes = " ".join(sorted(IMAGE_SUFFIXES))
     text = f"{place.path}: no images; expected one folder per class with image files ({suffixes})."
     return DataError(f"{text}{_hint(left_out)}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(clean, names))
 
 
 def _hint(left_out: LeftOut) -> str:
@@ -123,7 +128,7 @@ def _split_tree(whole: Folder, test_fraction: float, left_out: LeftOut) -> tuple
     classes, (paths, labels) = _list_labelled(whole, left_out)
     single = [name for name, count in zip(classes, np.bincount(labels), strict=True) if count < 2]
     if single:
-        raise DataError(f"{whole.path}: class {', '.join(single)} has one image; a split needs two.")
+        raise DataError(f"{whole.path}: class {_listed(single)} has one image; a split needs two.")
     rows = dict(zip(("train", "test"), stratified_split(labels, test_fraction), strict=True))
     return classes, {part: ([paths[i] for i in of], labels[of]) for part, of in rows.items()}
 
@@ -134,18 +139,16 @@ def _list_labelled(place: Folder, left_out: LeftOut) -> tuple[tuple[str, ...], L
         raise _no_images(place, left_out)
     empty = [name for name, paths in by_class.items() if not paths]
     if empty:
-        raise DataError(
-            f"{folder}: no image in the class folder {', '.join(empty)}. Fill or remove it.{_hint(left_out)}"
-        )
+        raise DataError(f"{folder}: no image in the class folder {_listed(empty)}. Fill or remove it.{_hint(left_out)}")
     for name, members in by_class.items():
         inner = {parts[0] for path in members if len(parts := _parts_below(place, path)[1:]) > 1}
         if found := sorted(filter(part_of, inner)):
             raise DataError(
-                f"{place.path_of(name)} has {found[0]}/, a usual name of a part of a data set, inside of a class; "
-                f"{LAYOUTS}"
+                f"{clean(place.path_of(name))} has {found[0]}/, a usual name of a part of a data set, inside of a "
+                f"class; {LAYOUTS}"
             )
     if len(by_class) < 2:
-        raise DataError(f"{folder}: only one class folder, {next(iter(by_class))}; expected at least two.")
+        raise DataError(f"{folder}: only one class folder, {_listed(by_class)}; expected at least two.")
     paths = [Path(path) for members in by_class.values() for path in members]
     labels = np.repeat(np.arange(len(by_class), dtype=np.int32), [len(members) for members in by_class.values()])
     return tuple(by_class), (paths, labels)
@@ -165,8 +168,8 @@ def list_images(place: Folder, left_out: LeftOut) -> dict[str, list[str]]:
             raise DataError(f"{place.path}: the name of the class folder '{clean(name)}' is not UTF-8; rename it.")
         if nfc(name) in by_class:
             raise DataError(
-                f"{place.path}: two class folders are named {name}, written with different characters (Unicode NFC "
-                "and NFD). Join them."
+                f"{place.path}: two class folders are named {clean(name)}, written with different characters (Unicode "
+                "NFC and NFD). Join them."
             )
         paths = image_paths(place.path_of(name), left_out)
         by_class[nfc(name)] = sorted(paths, key=lambda path: (list(map(nfc, _parts_below(place, path))), path))

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from fitbench.errors import DataError
 from fitbench.record.processes import cores
-from fitbench.text import first_line
+from fitbench.text import clean, first_line
 from fitbench.untrusted import Unreadable, open_file
 
 THREADS = min(16, cores())  # that decode images at a time
@@ -39,8 +39,10 @@ _BEGINS = re.compile(
 )
 _BEGINS_TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0")
 # Pillow raises these on damaged files, according to its documentation and to fuzzing of its decoders.
-IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError, Unreadable)
-IMAGE_ERRORS += (MemoryError,)
+IMAGE_ERRORS = (
+    *(OSError, EOFError, SyntaxError, ValueError, MemoryError, struct.error),
+    *(Image.DecompressionBombError, Unreadable),
+)
 # Pillow warns about large images, which are limited here, and about invalid metadata, which are not used.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 
@@ -94,9 +96,11 @@ def decode(path: Path, shape: tuple[int, int, int], max_value: float | None) -> 
                 return Decoded(pixels, white * brightest / 255, white)
             return Decoded(pixels, _extremes(image)[1], white)  # resizing may have made thin lines dark
     except ScaleError as error:
-        raise DataError(f"{path}: {error}. Set data.max_value to the value of white, such as 1 or 4095.") from error
+        raise DataError(
+            f"{clean(path)}: {error}. Set data.max_value to the value of white, such as 1 or 4095."
+        ) from error
     except IMAGE_ERRORS as error:
-        raise DataError(f"{path}: not a readable image ({why_unreadable(error)}).") from error
+        raise DataError(f"{clean(path)}: not a readable image ({clean(why_unreadable(error))}).") from error
 
 
 @contextmanager

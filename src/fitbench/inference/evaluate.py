@@ -55,16 +55,12 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     folder = reading.find_run(run, outputs)
     result = finished(folder)
     config, data_config = configuration(result, folder), _compose(data, overrides)
-    from fitbench.data.loading import load
     from fitbench.training import backend
     from fitbench.training.evaluate import predict
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
-    with notice(True, f"reading {data_config.name}"):
-        dataset = load(data_config)
-    if dataset.left_out:
-        sys.stderr.write(f"fitbench: left out: {dataset.left_out}\n")
+    dataset = _load(data_config)
     images, labels = (dataset.x_test, dataset.y_test) if part == "test" else (dataset.x_train, dataset.y_train)
     labels, matched = _match_classes(dataset, labels, result["data"]["classes"])
     with notice(True, "loading the model"):
@@ -91,6 +87,18 @@ def _compose(data: str, overrides: Sequence[str]) -> Data:
     from fitbench.composition import Composer
 
     return Composer().configuration([f"data={data}", *overrides]).data
+
+
+def _load(config: Data) -> Dataset:
+    """Load the data set, and say what of an image folder is left out."""
+    from fitbench.data.loading import load
+    from fitbench.training.progress import notice
+
+    with notice(True, f"reading {config.name}"):
+        dataset = load(config)
+    if dataset.left_out:
+        sys.stderr.write(f"fitbench: left out: {dataset.left_out}\n")
+    return dataset
 
 
 def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tuple[np.ndarray, str]:
