@@ -682,7 +682,7 @@ def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp
         [record] = caplog.records
         assert record.getMessage() == (
             f"{tmp_path}/b: left out: 1 file of no known image format (labels.csv), "
-            "1 folder that is no part of the data set (extra), 2 hidden or system entries (@eaDir, @eaDir), "
+            "1 folder that is no part of the data set (extra), 2 hidden or system entries (@eaDir), "
             "1 image outside of the class folders (0.png)"
         )
         caplog.clear()

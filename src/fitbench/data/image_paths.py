@@ -37,7 +37,7 @@ class Reason(Enum):
 
 
 class LeftOut:
-    """Counts of what was left out. As a string, it is one line with two names for each reason, or empty."""
+    """Counts of what was left out. As a string, it is one line with up to two names for each reason, or empty."""
 
     def __init__(self) -> None:
         self.counts: Counter[Reason] = Counter()
@@ -46,14 +46,15 @@ class LeftOut:
     def add(self, reason: Reason, name: str) -> None:
         """Count a file or folder."""
         self.counts[reason] += 1
-        if len(self._names[reason]) < 2:
-            self._names[reason].append(clean(name))
+        names = self._names[reason]
+        if len(names) <= 2 and clean(name) not in names:
+            names.append(clean(name))
 
     def __str__(self) -> str:
         texts = []
         for reason, count in self.counts.items():
-            names = [*self._names[reason], *([".."] if count > 2 else [])]
-            texts.append(f"{count:,} {reason.value[count > 1]} ({', '.join(names)})")
+            first, others = self._names[reason][:2], self._names[reason][2:]
+            texts.append(f"{count:,} {reason.value[count > 1]} ({', '.join(first)}{', ..' if others else ''})")
         return ", ".join(texts)
 
 
