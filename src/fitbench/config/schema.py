@@ -5,6 +5,7 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -124,7 +125,8 @@ class NamedData(Data):
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())  # the record must hold from every folder
+    """The path from every folder, which is recorded. A home folder that is not known stays '~'."""
+    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 - raises nothing
 
 
 class FileData(Data):

@@ -38,7 +38,7 @@ def load(data: Data) -> Dataset:
 def _read(data: Data, now: str | None) -> Dataset:
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
-    path = Path(data.path).expanduser()
+    path = Path(data.path)
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
@@ -53,7 +53,7 @@ EXPECTED = {
 
 
 def _existing(data: FileData) -> Path:
-    path = Path(data.path).expanduser()
+    path = Path(data.path)
     expected = EXPECTED[data.source]
     if not path.exists():
         raise RequestError(f"data.path={data.path}: no such file or folder; expected {expected}")

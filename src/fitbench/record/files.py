@@ -23,9 +23,12 @@ _fences: dict[Path, Callable[[], None]] = {}
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that its name holds either the old content or all of the new one, even after a power cut."""
+    """Write a file so that its name holds either the old content or all of the new one, even after a power cut.
+
+    Bytes of a path that are not UTF-8, which Python has as single surrogates, are escaped as JSON and YAML do that.
+    """
     with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
