@@ -12,9 +12,8 @@ def take(device: str) -> None:
     """Make one GPU the only one that this process sees, where there are several and `device` is auto.
 
     It is one that no other process of this user holds; if all are held, processes share them evenly, as they do where
-    no temporary file can say which are held. To be called
-    before the backend is imported; later calls change nothing. A launcher or a cluster that has given the process a
-    GPU of its own (CUDA_VISIBLE_DEVICES) has chosen already.
+    no temporary file can say which are held. To be called before the backend is imported; later calls change nothing.
+    A launcher or a cluster that has given the process a GPU of its own (CUDA_VISIBLE_DEVICES) has chosen already.
     """
     if device != "auto" or _held or "keras" in sys.modules or sys.platform == "win32":
         return
