@@ -15,6 +15,7 @@ ORDER = (
     "fitbench.version",
     "fitbench.streams",
     "fitbench.text",
+    "fitbench.untrusted",
     "fitbench.columns",
     "fitbench.metrics",
     "fitbench.user_metrics",
