@@ -1,7 +1,6 @@
 """The Slurm launcher, in the package where Hydra searches for plugins. A lost job does not end the sweep."""
 
 from collections.abc import Sequence
-
 from pathlib import Path
 
 from hydra.core.utils import JobReturn
