@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 def console() -> Console:
     """Stdout, in colour and as wide as the terminal; plain and never cut where it is a pipe or a file.
 
-    No text is read as markup. Characters that the encoding of stdout lacks are printed as '?'.
+    No text is read as markup.
     """
-    import io
     import sys
 
     from rich.console import Console
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() else 1000
     return Console(markup=False, emoji=False, highlight=False, width=width)
 

@@ -32,9 +32,11 @@ _fences: dict[Path, Callable[[], None]] = {}
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that its name holds either the old content or all of the new one, even after a power cut."""
+    """Write a file so that its name holds either the old content or all of the new one, even after a power cut.
+
+    Bytes of a path that are not UTF-8, which Python has as single surrogates, are escaped as JSON and YAML do that.
+    """
     with replacing(path) as file:
-        # half a character, which paths that are not UTF-8 have, becomes the escape that JSON has for it
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
