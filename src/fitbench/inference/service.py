@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -13,10 +14,12 @@ from starlette.exceptions import HTTPException
 
 from fitbench.errors import DataError, FitbenchError
 from fitbench.inference.api import Prediction, Predictions, RequestLimits
-from fitbench.inference.bodies import NamedImage
+from fitbench.inference.bodies import Budget, NamedImage
 from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, Shape, default_prepare, prepare_image
 from fitbench.inference.reader import Reader
+
+WORKERS = 2
 
 
 class Service:
@@ -27,6 +30,8 @@ class Service:
         limits: the limits of a request.
         started: when the service was created (`time.monotonic`).
         images: the number of images that were classified.
+        budget: the memory that the bodies of all requests share.
+        workers: the threads that decode and classify. Each may take as much memory as the limits of a request allow.
     """
 
     def __init__(self, readers: Sequence[Reader], limits: RequestLimits) -> None:
@@ -34,6 +39,8 @@ class Service:
         self.limits = limits
         self.started = time.monotonic()
         self.images = 0
+        self.budget = Budget(limits.shared_bytes)
+        self.workers = ThreadPoolExecutor(WORKERS)
         self._running = threading.Lock()
 
     def warm_up(self) -> None:
