@@ -88,16 +88,16 @@ def test_names_are_cleaned_for_the_terminal(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not a model saved by Keras 3"),
-        (b"PK\x03\x04 but no zip", "not a model saved by Keras 3"),
-        (b"\x89HDF\r\n\x1a\n" + b"0" * 100, "not a model saved by Keras 3"),
+        (b"", "expected a model saved by Keras 3"),
+        (b"PK\x03\x04 but no zip", "expected a model saved by Keras 3"),
+        (b"\x89HDF\r\n\x1a\n" + b"0" * 100, "expected a model saved by Keras 3"),
         (None, "no such file"),
     ],
 )
 def test_file_that_is_not_a_model_is_refused(path, content, message):
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(FitbenchError, match=f"{path}: {message}"):
+    with pytest.raises(FitbenchError, match=f"{path}: .*{message}"):
         foreign(path)
 
 
@@ -105,15 +105,15 @@ def test_truncated_file_is_refused(path):
     whole = archive(path, model(DENSE)).read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
-        with pytest.raises(FitbenchError, match="not a model saved by Keras 3, or damaged"):
+        with pytest.raises(FitbenchError, match="expected a model saved by Keras 3"):
             foreign(path)
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("{", "not a model saved by Keras 3, or damaged"),
-        (b"\xff\xfe\xff", "not a model saved by Keras 3, or damaged"),
+        ("{", "expected a model saved by Keras 3"),
+        (b"\xff\xfe\xff", "expected a model saved by Keras 3"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 100_000, "nested too deeply"),
         (model({"module": "keras.layers", "class_name": ["Dense"]}), "a class_name in its config.json is not a string"),
@@ -142,5 +142,5 @@ def test_zip_bomb_is_refused(path, name):
     bomb = b" " * (65 * 2**20)
     archive(path, model(DENSE), zipfile.ZIP_DEFLATED, **{name: bomb})
     assert path.stat().st_size < 2**20
-    with pytest.raises(FitbenchError, match=r"takes more than 64 MiB|would expand from .* to 68,157,440 bytes"):
+    with pytest.raises(FitbenchError, match=r"takes more than 4 MiB|would expand from .* to 68,157,440 bytes"):
         foreign(path)

@@ -372,7 +372,8 @@ def test_size_of_a_request_is_limited_before_it_is_read(app):
 
 
 def test_model_whose_outputs_are_not_finite_is_an_error(reader):
-    broken = dataclasses.replace(reader, _compiled=lambda images: np.full((len(images), 10), np.nan, np.float32))
+    not_finite = dataclasses.replace(reader._compiled, outputs=lambda images: np.full((len(images), 10), np.nan))
+    broken = dataclasses.replace(reader, _compiled=not_finite)
     service = Service([broken], LIMITS)
     app = make_app(service)
     assert_refused(ask(app, "POST", "/predict", json={"image": [ROW] * 28}), 500, NAME_GREY, "not finite")
