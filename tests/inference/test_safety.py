@@ -1,11 +1,12 @@
 import json
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from fitbench.errors import FitbenchError
-from fitbench.inference.safety import foreign, names
+from fitbench.inference.safety import check, foreign, names
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}, "registered_name": None}
 FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
@@ -144,3 +145,28 @@ def test_zip_bomb_is_refused(path, name):
     assert path.stat().st_size < 2**20
     with pytest.raises(FitbenchError, match=r"takes more than 4 MiB|would expand from .* to 68,157,440 bytes"):
         foreign(path)
+
+
+def test_what_is_no_regular_file_is_refused_at_once(path):
+    os.mkfifo(path)
+    with pytest.raises(FitbenchError, match=f"{path}: a FIFO, not a regular file"):
+        check(path, trust=False)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(FitbenchError, match=f"{path}: a device, not a regular file"):
+        check(path, trust=True)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(FitbenchError, match=f"{path}: a folder, not a regular file"):
+        check(path, trust=False)
+
+
+def test_link_to_another_folder_needs_trust(path, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    archive(path, model({"module": "mine", "class_name": "Layer"}))
+    link = folder / "model.keras"
+    link.symlink_to(path)
+    with pytest.raises(FitbenchError, match=f"{link}: a link to {path}, which is outside of {folder}"):
+        check(link, trust=False)
+    assert len(check(link, trust=True).own_code) == 1

@@ -20,7 +20,7 @@ class PredictQuery(BaseModel):
         description="auto: find the digit and turn it into an image like MNIST's. none: only resize a file; an array "
         "must have the model's shape. Default: auto for files if the model was trained on MNIST, otherwise none",
     )
-    seen: bool = Field(False, description="also return the pixels that the model saw")
+    seen: bool = Field(False, description="also return the pixels that the model saw, 1,000,000 at most")
 
 
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -72,7 +72,7 @@ class RequestLimits(BaseModel):
     """The limits of one request, and of all large requests together."""
 
     bytes: int = 10_000_000
-    pixels: int = Field(30_000_000, description="the sum over all images")
+    pixels: int = Field(30_000_000, description="the sum over all images, as they are sent and as the models take them")
     images: int = 1000
 
     @computed_field(description="of all requests of more than 100 kB at a time; further ones are refused with 503")

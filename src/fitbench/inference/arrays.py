@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,11 @@ from fitbench.data.files import map_member
 from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean
+from fitbench.untrusted import Unreadable, guarded, open_file
 
 SUFFIXES = (".npy", ".npz")
-_ERRORS = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+# A zip file of images shrinks them to a hundredth at most, if they are large. A zip bomb expands a thousandfold.
+MAX_EXPANSION, EXPANDED_BYTES = 100, 64 * 2**20
 
 
 def read_images(path: Path, array_name: str | None, max_value: float | None = None) -> np.ndarray:
@@ -30,9 +31,11 @@ def read_images(path: Path, array_name: str | None, max_value: float | None = No
         RequestError: there is no array of this name, or there are several arrays.
     """
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
-    except _ERRORS as error:
+        with guarded():
+            open_file(path).close()  # it is a regular file
+            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
+    except (Unreadable, FileNotFoundError) as error:
         raise DataError(f"{clean(path)}: damaged, or not an array of plain numbers ({clean(error)})") from error
     if array.ndim == 2:
         array = array[np.newaxis]
@@ -57,4 +60,9 @@ def _read_member(path: Path, archive: np.lib.npyio.NpzFile, array_name: str | No
         if key is None:
             raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
         mapped = map_member(path, members, f"{key}.npy")
-        return archive[key] if mapped is None else mapped
+        if mapped is not None:
+            return mapped
+        member = members.getinfo(f"{key}.npy")
+        if member.file_size > max(EXPANDED_BYTES, MAX_EXPANSION * member.compress_size):
+            raise Unreadable(f"{key} would expand from {member.compress_size:,} to {member.file_size:,} bytes")
+        return archive[key]

@@ -20,6 +20,7 @@ from fitbench.inference.prepare import Prepare, Shape, default_prepare, prepare_
 from fitbench.inference.reader import Reader
 
 WORKERS = 2
+MAX_SEEN = 1_000_000  # pixels
 
 
 class Service:
@@ -83,6 +84,7 @@ class Service:
         Raises:
             HTTPException: 413, 422 or 500.
         """
+        self._check_sizes(len(images), models, seen)
         pixels = self._prepare(images, models, prepare)
         by_model = {name: self._classify(name, reader, pixels[name]) for name, reader in models.items()}
         self.images += len(images)
@@ -92,6 +94,19 @@ class Service:
             for model, reader in models.items()
         ]
         return Predictions(predictions=predictions).model_dump_json(exclude_none=True).encode()
+
+    def _check_sizes(self, count: int, models: Mapping[str, Reader], seen: bool) -> None:
+        """Check how many pixels the images have as the models take them.
+
+        Raises:
+            HTTPException: 413.
+        """
+        pixels = count * sum(reader.shape[0] * reader.shape[1] for reader in models.values())
+        if pixels > self.limits.pixels:
+            text = f"as the models take them, {count:,} images have {pixels:,} pixels; the limit is "
+            raise HTTPException(413, f"{text}{self.limits.pixels:,}")
+        if seen and pixels > MAX_SEEN:
+            raise HTTPException(413, f"seen=true would return {pixels:,} pixels; the limit is {MAX_SEEN:,}")
 
     def _prepare(
         self, images: Sequence[NamedImage], models: Mapping[str, Reader], prepare: Prepare | None
