@@ -19,10 +19,10 @@ def check(page: Path, folder: Path) -> None:
             continue
         printed = run(example, folder)
         if example.output is not None and not agrees(printed, example.output, example.varies):
+            compared = [normalised(text, example.varies) for text in (example.output, printed)]
             pytest.fail(
-                f"{page.name}: other output of\n{example.text}\nprinted, as far as it is compared:\n"
-                f"{normalised(printed, example.varies)}\nin {page.name}:\n{normalised(example.output, example.varies)}\n"
-                f"printed in full:\n{printed}",
+                f"{page.name}: other output of\n{example.text}\nthe page has, as it is compared:\n{compared[0]}\n"
+                f"printed was:\n{compared[1]}\nin full:\n{printed}",
                 pytrace=False,
             )
 
