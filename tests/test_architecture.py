@@ -14,6 +14,7 @@ ORDER = (
     "fitbench.errors",
     "fitbench.version",
     "fitbench.text",
+    "fitbench.untrusted",
     "fitbench.columns",
     "fitbench.metrics",
     "fitbench.user_metrics",

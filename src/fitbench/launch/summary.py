@@ -57,6 +57,7 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
         "skipped, finished before": sum(folder in skipped for folder in others),
         "failed": len(failures),
         "running elsewhere": sum(states[folder] is State.running for folder in others),
+        "pruned by a search": sum(states[folder] is State.pruned for folder in others),
         "interrupted": sum(states[folder] is State.interrupted and folder.exists() for folder in others),
         "not begun": sum(not folder.exists() for folder in others),
     }

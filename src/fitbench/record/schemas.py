@@ -144,7 +144,8 @@ MetricInfos = Annotated[dict[str, MetricInfo], WrapValidator(_check_infos)]
 class Metrics(Record):
     """The values of the metrics, null where undefined or not measured; `<part>_<metric>` beside the keys below.
 
-    The parts are train, val and test, and the metrics are those of `metric_info`. The loss includes regularisation.
+    The parts are train, val and test, and the metrics are those of `metric_info`. `train_loss` and `val_loss` include
+    the regularisation of weights, and `test_loss` does not.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -314,7 +315,7 @@ class Epoch(Record):
 
     epoch: Count = Field(description="the epoch's number, from 1; of two lines for one epoch the later counts")
     seconds: float = Field(description="seconds that the epoch took, with validation")
-    learning_rate: float = Field(description="the learning rate at the end of the epoch")
+    learning_rate: float = Field(description="the learning rate at the beginning of the epoch")
     loss: float | None = Field(description="the mean loss over the training examples, with regularisation")
 
 

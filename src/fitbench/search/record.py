@@ -109,15 +109,16 @@ def _importance(study: Study, finished: Sequence[FrozenTrial], index: int) -> di
     varying = [key for key in sorted(shared) if len({repr(trial.params[key]) for trial in finished}) > 1]
     if len(finished) < FEWEST or not varying or len({trial.values[index] for trial in finished}) < 2:
         return {}
+    sign = -1 if study.objectives[index].direction == "maximize" else 1  # the evaluator takes low values for good ones
     # It imports scikit-learn, which takes a second and is not needed by small searches and refusals.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     with study.reaching(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns that it is experimental
+        warnings.simplefilter("ignore")  # it warns that it is experimental, and of the sign
         shares = get_param_importances(
             study.study,
             evaluator=PedAnovaImportanceEvaluator(),
             params=varying,
-            target=lambda trial: trial.values[index],
+            target=lambda trial: sign * trial.values[index],
         )
     return {key: float(value) for key, value in shares.items()}

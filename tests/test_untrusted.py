@@ -1,0 +1,153 @@
+"""Files that may be a stranger's."""
+
+import json
+import os
+import socket
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fitbench.untrusted import DEEPEST, Unreadable, guarded, open_file, parse_json, parse_yaml, read_arrays, read_file
+
+from .fuzzing import fuzz
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+NOT_FILES = {
+    "a FIFO": _fifo,
+    "a folder": Path.mkdir,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "a socket": _socket,
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FILES)
+def test_what_is_no_regular_file_is_not_opened(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    NOT_FILES[kind](Path("x"))
+    with pytest.raises(Unreadable, match=f"{kind}, not a regular file"):
+        open_file("x")
+    Path("y").symlink_to("x")
+    with pytest.raises(Unreadable, match=f"{kind}, not a regular file"):
+        read_file("y")
+
+
+def test_links_may_lead_anywhere_within_the_given_folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/file").write_bytes(b"inside")
+    (tmp_path / "out").write_bytes(b"outside")
+    (tmp_path / "in/a").symlink_to("file")
+    (tmp_path / "in/b").symlink_to("../out")
+    (tmp_path / "in/loop").symlink_to("loop")
+    assert read_file(tmp_path / "in/a", within=tmp_path / "in") == b"inside"
+    assert read_file(tmp_path / "in/b") == b"outside"
+    with pytest.raises(Unreadable, match=r"a link to .*out, which is outside of .*in"):
+        read_file(tmp_path / "in/b", within=tmp_path / "in")
+    with pytest.raises(Unreadable, match=r"cannot be read \(Too many levels of symbolic links\)"):
+        read_file(tmp_path / "in/loop")
+
+
+def test_files_are_read_up_to_a_size(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_file(path, largest=5) == b"12345"
+    with pytest.raises(Unreadable, match="has 5 bytes; fitbench reads files of up to 4 bytes here"):
+        read_file(path, largest=4)
+    with pytest.raises(Unreadable, match="has more than 100 bytes"):
+        read_file("/proc/self/mountinfo" if Path("/proc/self/mountinfo").exists() else path, largest=100)
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "absent")
+
+
+def test_json():
+    assert parse_json(b'{"a": [1, null]}') == {"a": [1, None]}
+    assert parse_json(json.dumps([{}] * 1000)) == [{}] * 1000
+    assert parse_json("[" * DEEPEST + "]" * DEEPEST)
+    for depth in (DEEPEST + 2, 900, 1_000_000):
+        with pytest.raises(Unreadable, match="nested"):
+            parse_json("[" * depth + "]" * depth)
+    for content in (b"", b"{", b"\xff\xfe\x00", b"1" * 10_000):
+        with pytest.raises(Unreadable, match="not JSON"):
+            parse_json(content)
+
+
+def test_yaml():
+    assert parse_yaml("a: [1, x]\nb: 1:30") == {"a": [1, "x"], "b": 90}
+    assert parse_yaml("a: " + "x" * 5000) == {"a": "x" * 5000}
+    bomb = "a: &a [x, x]\nb: &b [*a, *a]"
+    for content, message in {
+        bomb: r"line 2 holds an alias \(\*a\)",
+        "a: 1\nb: 1" + ":59" * 200_000: "line 2 holds a number of 600,001 characters",
+        "a: " + "9" * 5000: "line 1 holds a number of 5,000 characters",
+        "[" * 100 + "]" * 100: f"nested more than {DEEPEST} levels deep",
+        "[" * 100_000: "nested more than|not YAML",
+        "a: [": "not YAML",
+        "a: !!python/object:os.system x": "not YAML",
+        b"\xff\xff": "not YAML|cannot be read",
+        "? [1]\n: 2\n": "not YAML",
+        "a: 2001-99-99": r"cannot be read \(month must be in 1..12\)",
+    }.items():
+        with pytest.raises(Unreadable, match=message):
+            parse_yaml(content)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(alphabet="[]{}:,-#&*!|>'\"%@ \n\tab10.e~", max_size=200)))
+@fuzz(200)
+def test_parsing_gives_a_value_or_says_why_not(content):
+    for parse in (parse_json, parse_yaml):
+        try:
+            parse(content)
+        except Unreadable as error:
+            assert str(error)
+
+
+def test_arrays(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, a=np.arange(3), b=np.zeros(1_000_000), c="text", d=np.array([None]))
+    read = read_arrays(path, ["a", "c"])
+    assert read["a"].tolist() == [0, 1, 2]
+    assert read["c"] == "text"
+    for names, message in {
+        ("x",): "no array x",
+        ("b",): "its arrays have 8,000,128 bytes",
+        ("d",): "Object arrays",
+    }.items():
+        with pytest.raises(Unreadable, match=message):
+            read_arrays(path, names, largest=100_000)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(Unreadable, match=r"not an \.npz file"):
+        read_arrays(path, ["a"])
+
+
+def test_an_array_that_claims_more_than_its_file_holds_takes_no_memory(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(tmp_path / "small.npz", a=np.zeros(3))
+    with zipfile.ZipFile(tmp_path / "small.npz") as small, zipfile.ZipFile(path, "w") as archive:
+        header = small.read("a.npy").replace(b"(3,), }" + b" " * 13, b"(3000000000000,), }" + b" ")
+        assert b"(3000000000000,)" in header
+        archive.writestr("a.npy", header)
+    with pytest.raises(Unreadable, match=r"a.npy claims 24,000,000,000,000 bytes and has 152"):
+        read_arrays(path, ["a"])
+
+
+@pytest.mark.parametrize("error", [OSError("x"), RecursionError(), MemoryError(), OverflowError(), UnicodeError("x")])
+def test_errors_of_damaged_content_are_one_kind(error):
+    with pytest.raises(Unreadable), guarded():
+        raise error
+
+
+def test_a_wrong_program_is_not_taken_for_damaged_content():
+    with pytest.raises(NameError), guarded():
+        raise NameError("x")
