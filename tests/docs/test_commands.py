@@ -1,10 +1,13 @@
 """Every command of README.md runs as it stands, in order, in one folder; the guides continue from there."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+
+from fitbench.tables.schema import RowFile, TableFile
 
 from .pages import ROOT, WHOLE, agrees, examples, normalised, run
 
@@ -80,3 +83,9 @@ def test_outputs_agree_but_for_what_another_machine_prints_differently(old, new,
 def test_only_words_count_where_an_output_varies():
     assert agrees("trial 7 of study-4f3a2b1c  12 pruned", "trial 3 of study-00112233  2 pruned", varies=True)
     assert not agrees("trial 7  12 pruned", "trial 3  2 failed", varies=True)
+
+
+def test_the_table_of_the_guide_has_every_key():
+    [table] = [example.text for example in examples(ROOT / "docs" / "guides" / "tables.md") if "rows:" in example.text]
+    keys = set(re.findall(r"^[ #-]*(\w+):", table, re.MULTILINE))
+    assert {*TableFile.model_fields, *RowFile.model_fields} - keys == set()
