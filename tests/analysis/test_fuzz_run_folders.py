@@ -204,19 +204,37 @@ def changed(content: Any, place: tuple[Any, ...], key: Any, value: Any, how: str
     return content
 
 
-CHANGES = st.tuples(
-    st.floats(0, 1, exclude_max=True), TEXTS, VALUES, st.sampled_from(["set", "set", "added", "removed"])
-)
+@st.composite
+def edits(draw: Any) -> Any:
+    """A change of values: where, from 0 to 1, the key and value to use, and how.
+
+    How `like` another number is set for a number and another text for a text, so that more is accepted.
+    """
+    how = draw(st.sampled_from(["like"] * 6 + ["set", "added", "added", "removed"]))
+    value = (draw(NUMBERS), draw(TEXTS)) if how == "like" else draw(VALUES)
+    return draw(st.floats(0, 1, exclude_max=True)), draw(TEXTS), value, how
 
 
 def edit(content: Any, changes: Any) -> Any:
     for at, key, value, how in changes:
         found = places(content)
-        content = changed(content, found[int(at * len(found))], key, value, how)
+        if how == "like":
+            found = [place for place in found if not isinstance(at_place(content, place), dict | list)] or [()]
+        place = found[int(at * len(found))]
+        if how == "like":
+            number, text = value
+            value = number if isinstance(at_place(content, place), int | float) else text  # noqa: PLW2901
+        content = changed(content, place, key, value, how)
     return content
 
 
-@given(st.sampled_from(STATES), st.sampled_from(JSON), st.lists(CHANGES, min_size=1, max_size=3))
+def at_place(content: Any, place: tuple[Any, ...]) -> Any:
+    for part in place:
+        content = content[part]
+    return content
+
+
+@given(st.sampled_from(STATES), st.sampled_from(JSON), st.lists(edits(), min_size=1, max_size=3))
 @fuzz(8)
 def test_json_with_other_values(runs, state, name, changes):
     folder = restored(runs, state)
@@ -227,7 +245,7 @@ def test_json_with_other_values(runs, state, name, changes):
     check(runs, folder)
 
 
-@given(st.sampled_from(STATES[1:]), st.lists(CHANGES, min_size=1, max_size=3))
+@given(st.sampled_from(STATES[1:]), st.lists(edits(), min_size=1, max_size=3))
 @fuzz(4)
 def test_configurations_with_other_values(runs, state, changes):
     folder = restored(runs, state)
@@ -265,7 +283,7 @@ def test_predictions_with_other_arrays(runs, arrays):
     check(runs, folder)
 
 
-@given(st.sampled_from(list(KINDS)), st.lists(CHANGES, min_size=1, max_size=3))
+@given(st.sampled_from(list(KINDS)), st.lists(edits(), min_size=1, max_size=3))
 @fuzz(1)
 def test_charts_of_results_with_other_values(runs, kind, changes):
     folder = restored(runs, "finished")
