@@ -98,7 +98,7 @@ def read_builtin(source: str, name: str | None = None) -> Dataset:
         arrays = _read_packaged(expected, path)
     else:
         arrays = read_idx_folder(path) if path.is_dir() else read_npz(path)
-    dataset = build_dataset(name or source, arrays, str(path or _keras_cache()), expected.classes, max_value=255)
+    dataset = build_dataset(name or source, arrays, str(path or _keras_caches()[-1]), expected.classes, max_value=255)
     if dataset.sha256 != expected.sha256:
         advice = "Remove it and get it again, or read it with data=npz or data=idx."
         raise DataError(
@@ -132,14 +132,21 @@ def _folders(name: str) -> list[Path]:
     root = os.environ.get("FITBENCH_DATA")
     if root and not os.path.isdir(root):  # noqa: PTH112 - false if it may not be read
         raise RequestError(f"FITBENCH_DATA={root}: no such folder; set it to a folder that holds data sets")
-    roots = [*([Path(root)] if root else []), Path("/usr/share/datasets"), _keras_cache()]
+    caches = _keras_caches()
+    roots = [*([Path(root)] if root else []), Path("/usr/share/datasets"), *caches]
     spellings = dict.fromkeys((name, name.replace("_", "-")))
-    return [parent / spelling for parent in roots for spelling in spellings] + [_keras_cache()]
+    return [parent / spelling for parent in roots for spelling in spellings] + caches
 
 
-def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME") or "~/.keras"
-    return Path(os.path.expanduser(home)) / "datasets"  # noqa: PTH111 - a user without a home has no cache
+def _keras_caches() -> list[Path]:
+    """List where Keras stores data sets: in the home folder, or in /tmp if that is not writable or unknown."""
+    if keras_home := os.environ.get("KERAS_HOME"):
+        return [Path(os.path.expanduser(keras_home), "datasets")]  # noqa: PTH111 - raises nothing
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    homes = [home] if home.is_absolute() else []
+    if not os.access(home, os.W_OK):
+        homes.append(Path("/tmp"))
+    return [each / ".keras" / "datasets" for each in homes]
 
 
 def _read_packaged(expected: Builtin, path: Path) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +46,7 @@ def load(data: Data) -> Dataset:
 def _read(data: Data, now: str | None) -> Dataset:
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
-    path = _path(data)
+    path = Path(data.path)
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
@@ -62,7 +61,7 @@ EXPECTED = {
 
 
 def _existing(data: FileData) -> Path:
-    path = _path(data)
+    path = Path(data.path)
     expected = EXPECTED[data.source]
     try:
         mode = path.stat().st_mode
@@ -77,7 +76,3 @@ def _existing(data: FileData) -> Path:
     if is_folder and path.resolve() == Path("/"):
         raise RequestError(f"data.path={data.path} is the whole file system; expected {expected}")
     return path
-
-
-def _path(data: FileData) -> Path:
-    return Path(os.path.expanduser(data.path))  # noqa: PTH111 - a user without a home keeps the '~'

@@ -56,7 +56,6 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     result = finished(folder)
     config, data_config = configuration(result, folder), _compose(data, overrides)
     from fitbench.training import backend
-    from fitbench.training.evaluate import predict
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
@@ -68,7 +67,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     _check_shape(reader, images.shape[1:], dataset, data_config)
     metrics = _load_metrics(reader, config, trust)
     with notice(True, f"reading {len(labels):,} images"), backend.on("auto") as device:
-        logits = predict(reader.model, images)
+        logits = reader.logits(images)
     origin, measured = _origin(reader, dataset, data_config), _measure(reader, config, metrics, labels, logits)
     record = {**origin, **measured, "device": device}
     record["data"] |= {"part": part, "count": len(labels), "matched": matched}
