@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import hydra
 import numpy as np
 import pytest
 import yaml
@@ -37,6 +36,8 @@ from fitbench.report.report import page
 from ..fuzzing import fuzz
 from ..report.test_searches import search
 from ..run_folders import KAPPA, maker, record_metrics
+
+pytestmark = pytest.mark.usefixtures("composed_once")
 
 JSON = ("result.json", "pruned.json", "claim.json", "evaluations/digits-abababab-test.json", "../search.json")
 FILES = (*JSON, "config.yaml", "history.jsonl", "predictions.npz", "error.txt")
@@ -92,21 +93,6 @@ def runs(composed, tmp_path_factory):
     (spoiled["failed"] / "error.txt").write_text("Traceback (most recent call last):\n  x\nValueError: no\n")
     pristine = {path: path.read_bytes() for path in (folder / "outputs/spoiled").rglob("*") if path.is_file()}
     return SimpleNamespace(outputs=folder / "outputs", good=good, spoiled=spoiled, pristine=pristine)
-
-
-@pytest.fixture(autouse=True)
-def _composed_once(monkeypatch):
-    """`show` composes the defaults of a configuration, which takes longer than all the rest."""
-    compose = hydra.compose
-    found: dict[tuple[str, ...], Any] = {}
-
-    def once(name: str, overrides: list[str]) -> Any:
-        key = tuple(overrides)
-        if key not in found:
-            found[key] = compose(name, overrides)
-        return found[key]
-
-    monkeypatch.setattr(hydra, "compose", once)
 
 
 def restored(runs: Any, state: str) -> Path:
