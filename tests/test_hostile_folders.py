@@ -17,7 +17,7 @@ from fitbench import cli
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import claim
-from fitbench.record.folder import folder_of
+from fitbench.record.folder import folder_of, state_of
 from fitbench.record.history import append_history
 from fitbench.record.log import LogFile
 from fitbench.record.result import write_result
@@ -257,6 +257,25 @@ def test_a_run_that_only_a_link_out_of_the_outputs_leads_to_is_not_found_and_the
     assert status == 2
     assert f"left out {run}: a link to {tmp_path}/away, which is outside of {tmp_path}/outputs" in err
     assert call("show", run)[0] == 0  # a path that is named is followed
+
+
+def test_an_error_of_the_file_system_at_a_claim_is_one_line_for_readers_and_stays_itself_for_training(
+    make_run, monkeypatch
+):
+    folder = make_run(finished=False)
+    (folder / "claim.json").write_text("{}")
+    opened = os.open
+
+    def fail(path, *rest):
+        if str(path).endswith("claim.json") and not rest[0] & os.O_CREAT:
+            raise OSError(5, "Input/output error", str(path))
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(FitbenchError, match=r"claim.json: cannot be read \(Input/output error\)"):
+        state_of(folder)
+    with pytest.raises(OSError, match="Input/output error"):  # so that a search stops, and fails no trial
+        _claim(folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
