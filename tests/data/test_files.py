@@ -212,6 +212,14 @@ def test_header_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path):
         files.read_idx(tmp_path / "a", 3)
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_empty_idx_array_with_impossible_sides_is_refused(tmp_path, compress):
+    content = struct.pack(">BBBB3I", 0, 0, 8, 3, 0, 2**32 - 1, 2**32 - 1)
+    (tmp_path / "a").write_bytes(gzip.compress(content) if compress else content)
+    with pytest.raises(DataError, match=r"a: damaged or cut short .*Download it again"):
+        files.read_idx(tmp_path / "a", 3)
+
+
 @pytest.mark.parametrize("write", ["savez", "savez_compressed"])
 @pytest.mark.parametrize("shape", [b"(1000000000000,)", b"(-1, -24)", b"(2, 3, 4" + b"(" * 400])
 def test_npz_header_that_does_not_fit_its_member_is_refused(tmp_path, write, shape):
