@@ -361,13 +361,15 @@ def main() -> None:
     """
     from fitbench.errors import FitbenchError
     from fitbench.streams import open_standard_streams
+    from fitbench.text import clean
 
     open_standard_streams()
     _remove_unusable_variables()
     try:
         _run_command()
     except FitbenchError as error:
-        sys.stderr.write(f"fitbench: {error}\n")
+        lines = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
+        sys.stderr.write("fitbench: " + "\n".join(lines) + "\n")
         sys.exit(error.exit_status)
 
 

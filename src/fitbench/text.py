@@ -74,6 +74,11 @@ def clean(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
 
 
+def encodable(text: str) -> str:
+    """The text with halves of characters, which JSON and paths can hold and no encoding can, spelled out: '\\udcff'."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def number(value: float | None, digits: int) -> str:
     """A number with so many digits behind the point, '-' for None."""
     return "-" if value is None else f"{value:,.{digits}f}"
