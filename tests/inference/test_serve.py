@@ -413,13 +413,14 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
     ("parts", "status", "error"),
     [
         ([HEAD + b"Content-Length: 99999999999999999999\r\n\r\n"], 413, "1,000,000 bytes"),
+        ([HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"], 413, "1,000,000 bytes"),
         ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 20], 411, "no Content-Length"),
         ([b"\x16\x03\x01\x00\xff garbage\r\n\r\n"], 400, "Invalid HTTP"),
         ([b"GET /" + b"x" * 200_000], 400, "Invalid HTTP"),
         ([HEAD + b"Content-Length: -1\r\n\r\n"], 400, "Invalid HTTP"),
         ([FORM + b"Content-Length: 7\r\n\r\ngarbage"], 400, "multipart"),
     ],
-    ids=["length", "chunks", "garbage", "long line", "negative", "form"],
+    ids=["length", "digits", "chunks", "garbage", "long line", "negative", "form"],
 )
 def test_wrong_request_gets_an_error_and_its_connection_is_closed(address, parts, status, error):
     response = exchange(address, *parts)

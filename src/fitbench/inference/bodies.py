@@ -58,12 +58,12 @@ def length(request: Request, limits: RequestLimits) -> int:
     Raises:
         HTTPException: 411 or 413.
     """
-    if "content-length" not in request.headers:
+    digits = request.headers.get("content-length", "")
+    if not (digits.isascii() and digits.isdigit()):
         raise HTTPException(411, "the request has no Content-Length", {"connection": "close"})
-    count = int(request.headers["content-length"])
-    if count > limits.bytes:  # the server reads no more bytes than this
+    if len(digits) > 18 or int(digits) > limits.bytes:  # the server reads no more bytes than this
         raise HTTPException(413, f"the request is larger than {limits.bytes:,} bytes", {"connection": "close"})
-    return count
+    return int(digits)
 
 
 async def read(request: Request, limits: RequestLimits, workers: Executor) -> list[NamedImage]:
