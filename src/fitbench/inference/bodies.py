@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ NAME_CHARACTERS = 200
 SMALL_BYTES = 100_000
 READ_SECONDS = 30
 MAX_LISTS = 1_000_000
+_CONVERTING = threading.Lock()  # one at a time, because other threads, which answer requests, cannot run meanwhile
 EXPECTED = 'expected {"image": rows of numbers} or {"images": [one or more such images]}'
 
 
@@ -116,6 +118,12 @@ def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
     """
     if sum(map(body.count, (b"[", b"{", b'"'))) > MAX_LISTS:
         raise HTTPException(413, f"the body has more than {MAX_LISTS:,} lists; send the images as files")
+    with _CONVERTING:
+        return _converted(body, limits)
+
+
+def _converted(body: bytes, limits: RequestLimits) -> list[NamedImage]:
+    """Convert a body of which the number of lists has been checked."""
     try:
         content = from_json(body, cache_strings=False)
     except ValueError as error:
