@@ -53,7 +53,7 @@ def test_nothing_is_unpickled(tmp_path):
     for name, save in (("x.npy", np.save), ("x.npz", np.savez)):
         path = tmp_path / name
         save(path, np.array([{}], object))
-        with pytest.raises(DataError, match=rf"{name}: .*not an array of plain numbers"):
+        with pytest.raises(DataError, match=rf"{name}: .*(not an array of plain numbers|never unpickled)"):
             arrays.read_images(path, None)
 
 

@@ -5,6 +5,7 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -32,7 +33,9 @@ from fitbench.config.annotations import (
     NUMBER_NOT_TEXT,
     WHOLE_NUMBER,
     Allowed,
+    Cores,
     Count,
+    CountFrom0,
     Fraction,
     Interval,
     NonNegative,
@@ -126,7 +129,8 @@ class NamedData(Data):
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())  # the record must hold from every folder
+    """The path from every folder, which is recorded. A home folder that is not known stays '~'."""
+    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 - raises nothing
 
 
 class FileData(Data):
@@ -317,9 +321,7 @@ class EarlyStopping(Section):
     monitor: str = Field(
         description="loss, accuracy, or val_ and any metric, as in history.jsonl; its direction decides what is better"
     )
-    patience: Annotated[int, Ge(0), WHOLE_NUMBER] = Field(
-        description="epochs without an improvement before training stops"
-    )
+    patience: CountFrom0 = Field(description="epochs without an improvement before training stops")
     min_delta: NonNegative = Field(description="the smallest change that counts as an improvement")
     restore_best_weights: bool = Field(description="true: the model is that of the best epoch; false: of the last")
 
@@ -363,9 +365,7 @@ Callback = Annotated[
 class Training(Section):
     """How a model is fitted."""
 
-    epochs: Annotated[int, Ge(0), WHOLE_NUMBER] = Field(
-        description="the largest number of epochs; 0 only for a model with a solver"
-    )
+    epochs: CountFrom0 = Field(description="the largest number of epochs; 0 only for a model with a solver")
     batch_size: Count | None = Field(description="examples per batch; null: the whole training set in one batch")
     validation_split: Fraction = Field(
         description="the fraction of the training examples that is held back for validation; 0: none"
@@ -453,7 +453,7 @@ class Config(Section):
     device: Annotated[
         str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")
     ] = Field(description="what trains; auto: a GPU if there is one")
-    threads: Literal["auto"] | Count = Field(
+    threads: Literal["auto"] | Cores = Field(
         description="CPU threads of a run; auto: one for each core, divided among the workers of a sweep"
     )
     force: bool = Field(description="true: train again although the run is finished")
@@ -462,7 +462,7 @@ class Config(Section):
     )
     retry_failed: bool = Field(description="false: a sweep leaves out runs that failed before")
     fail_fast: bool = Field(description="true: a sweep stops at the first run that fails")
-    workers: Count = Field(
+    workers: Cores = Field(
         description="processes on this machine that share the runs of a sweep, a search or a table; each takes about "
         "1 GB of memory"
     )

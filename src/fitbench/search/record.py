@@ -20,6 +20,7 @@ from fitbench.record.files import write_whole
 from fitbench.search.objectives import Objective
 from fitbench.search.pruning import pruner
 from fitbench.search.study import Study
+from fitbench.untrusted import LONGEST_TEXT
 
 FEWEST = 10  # finished trials from which importances are computed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
@@ -85,7 +86,7 @@ def _objective(study: Study, objective: Objective) -> dict[str, Any]:
 
 def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     state = STATES.get(trial.state) or ("running" if study.is_claimed(trial.number) else "interrupted")
-    steps = sorted(trial.intermediate_values.items())
+    steps, error = sorted(trial.intermediate_values.items()), trial.user_attrs.get("error")
     return {
         "number": trial.number,
         "state": state,
@@ -94,7 +95,7 @@ def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
         "run_ids": trial.user_attrs.get("run_ids", []),
         "epochs": steps[-1][0] + 1 if steps else None,
         "history": [value for _, value in steps],
-        "error": trial.user_attrs.get("error"),
+        "error": error if error is None else error[:LONGEST_TEXT],  # readers refuse a longer text
         "began": trial.datetime_start.timestamp() if trial.datetime_start else None,
         "ended": trial.datetime_complete.timestamp() if trial.datetime_complete else None,
     }

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fitbench.config import Section, validated
-from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, Positive
+from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, CountFrom0, Positive
 from fitbench.config.errors import Explained
 from fitbench.config.reading import resolved
 
@@ -70,9 +70,7 @@ class Settings(Section):
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER] = Field(
         description="of the sampler: with one worker the same trials come again"
     )
-    startup_trials: Annotated[int, Ge(0), WHOLE_NUMBER] = Field(
-        description="trials that tpe and gp draw at random, before they learn from them"
-    )
+    startup_trials: CountFrom0 = Field(description="trials that tpe and gp draw at random, before they learn from them")
     pruner: Pruner = Field(
         description="what ends a trial early; auto: median, where there is one objective and every epoch measures it"
     )
