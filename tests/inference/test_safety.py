@@ -161,12 +161,12 @@ def test_what_is_no_regular_file_is_refused_at_once(path):
         check(path, trust=False)
 
 
-def test_link_to_another_folder_needs_trust(path, tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
+def test_link_that_leaves_the_outputs_folder_needs_trust(path, tmp_path):
+    folder = tmp_path / "outputs" / "study" / "run"
+    folder.mkdir(parents=True)
     archive(path, model({"module": "mine", "class_name": "Layer"}))
     link = folder / "model.keras"
     link.symlink_to(path)
-    with pytest.raises(FitbenchError, match=f"{link}: a link to {path}, which is outside of {folder}"):
+    with pytest.raises(FitbenchError, match=f"{link}: a link to {path}, which is outside of {tmp_path}/outputs"):
         check(link, trust=False)
     assert len(check(link, trust=True).own_code) == 1
