@@ -487,12 +487,17 @@ import resource, socket
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from fitbench.inference.serve import make_server
+from fitbench.inference import serve
 
+async def read(request):
+    return PlainTextResponse(str(len(await request.body())))
+
+serve.GRACE_SECONDS = 0.2
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 listener = socket.create_server(("127.0.0.1", 0))
 print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
-make_server(Starlette(routes=[Route("/health", lambda _: PlainTextResponse("ok"))])).run(sockets=[listener])
+routes = [Route("/health", lambda _: PlainTextResponse("ok")), Route("/predict", read, methods=["POST"])]
+serve.make_server(Starlette(routes=routes)).run(sockets=[listener])
 """
 
 
@@ -504,8 +509,14 @@ def test_more_connections_than_open_files_are_refused_with_one_line_of_log():
         for connection in silent:
             connection.close()
         wait_for_health(address)
+        [slow] = connect(address, 1)
+        slow.sendall(HEAD + b"Content-Length: 9\r\n\r\n")
+        wait_for_health(address)
         process.terminate()
-        assert process.stderr.read() == b"ERROR:    32 connections are open; further ones are refused with 503\n"
+        refused, *cancelled = process.stderr.read().decode().splitlines()
+        slow.close()
+    assert refused == "ERROR:    32 connections are open; further ones are refused with 503"
+    assert cancelled == ["ERROR:    Cancel 1 running task(s), timeout graceful shutdown exceeded"]
 
 
 def test_large_bodies_share_a_budget(reader, digits, start_server, monkeypatch):
