@@ -138,6 +138,13 @@ def test_member_with_a_path_outside_the_archive_is_refused(path, name):
         foreign(archive(path, model(DENSE), **{name: b"x"}))
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_rare_compression_is_refused(path, compression):
+    """Damaged, such members raise errors of modules of their own."""
+    with pytest.raises(FitbenchError, match=r"metadata\.json is compressed, and not by deflate"):
+        foreign(archive(path, model(DENSE), compression))
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "assets/more"])
 def test_zip_bomb_is_refused(path, name):
     bomb = b" " * (65 * 2**20)

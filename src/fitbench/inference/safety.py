@@ -185,7 +185,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     """Check the members of an archive.
 
     Raises:
-        FitbenchError: a member is missing, has a path outside the archive, or expands too much.
+        FitbenchError: a member is missing, has a path outside the archive, expands too much, or is compressed otherwise than
+            tools for zip files do.
     """
     missing = [name for name in MEMBERS if name not in archive.namelist()]
     if missing:
@@ -196,6 +197,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:
             raise FitbenchError(f"{path}: contains {clean(member.filename):.80}, a path outside the archive")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FitbenchError(f"{path}: its {clean(member.filename):.80} is compressed, and not by deflate")
         if member.file_size > max(EXPANDED_BYTES, MAX_EXPANSION * member.compress_size):
             raise FitbenchError(
                 f"{path}: its {clean(member.filename):.80} would expand from {member.compress_size:,} to "
