@@ -113,7 +113,7 @@ def changed(config: bytes, edits: list[tuple[int, str, object]]) -> bytes:
     return json.dumps(content).encode()
 
 
-@fuzz(60)
+@fuzz(40)
 @given(edits=changes())
 def test_changed_configuration_is_refused_or_loaded(tmp_path, original, edits):
     assert_refused_or_loaded(tmp_path, archive(original | {CONFIG: changed(original[CONFIG], edits)}))
@@ -131,13 +131,13 @@ def overwritten(content: bytes, edits: list[tuple[int, bytes]]) -> bytes:
     return bytes(result)
 
 
-@fuzz(30)
+@fuzz(20)
 @given(edits=overwriting)
 def test_changed_weights_are_refused_or_loaded(tmp_path, original, edits):
     assert_refused_or_loaded(tmp_path, archive(original | {WEIGHTS: overwritten(original[WEIGHTS], edits)}))
 
 
-@fuzz(30)
+@fuzz(20)
 @given(
     edits=overwriting,
     length=st.one_of(st.none(), st.integers(0, 40_000)),

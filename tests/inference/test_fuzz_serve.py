@@ -112,7 +112,7 @@ queries = st.sampled_from(
 )
 
 
-@fuzz(150)
+@fuzz(80)
 @given(text=texts, query=queries)
 def test_json_is_answered(app, text, query):
     assert_answered(app, query, b"application/json", [text.encode("utf-8", "surrogatepass")])
@@ -157,7 +157,7 @@ def damaged(draw, originals=tuple(FILES)) -> bytes:
     return bytes(content)
 
 
-@fuzz(150)
+@fuzz(80)
 @given(
     content=st.one_of(damaged(), st.binary(max_size=200)),
     query=queries,
@@ -206,7 +206,7 @@ def forms(draw) -> tuple[bytes, bytes]:
     return b"multipart/form-data; boundary=" + boundary, body + end
 
 
-@fuzz(150)
+@fuzz(80)
 @given(form=forms(), query=queries)
 def test_form_is_answered(app, form, query):
     kind, body = form

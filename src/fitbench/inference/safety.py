@@ -185,8 +185,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     """Check the members of an archive.
 
     Raises:
-        FitbenchError: a member is missing, has a path outside the archive, expands too much, or is compressed otherwise than
-            tools for zip files do.
+        FitbenchError: a member is missing, has a path outside the archive, expands too much, or is not compressed by
+            deflate.
     """
     missing = [name for name in MEMBERS if name not in archive.namelist()]
     if missing:
