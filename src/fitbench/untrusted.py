@@ -15,6 +15,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -158,43 +159,87 @@ def parse_json(content: bytes | str) -> Any:
     return value
 
 
-def parse_yaml(content: bytes | str) -> Any:
+def parse_yaml(content: bytes | str, loader: Any = None, largest: int = 0) -> Any:
     """The value of a YAML text; nothing in it is instantiated.
 
+    Args:
+        content: the text.
+        loader: a safe loader of PyYAML; None: the fastest one.
+        largest: how many values the text may stand for with its aliases; 0: an alias is refused.
+
     Raises:
-        Unreadable: it is not YAML, has an alias (a few of them can stand for more than any memory holds), a number of
-            more than `LONGEST_NUMBER` characters, or is nested more than `DEEPEST` levels deep.
+        Unreadable: it is not YAML, has an alias where none is allowed (a few of them can stand for more than any memory
+            holds), stands for too many values, has a number of more than `LONGEST_NUMBER` characters, or is nested more
+            than `DEEPEST` levels deep. The message names the line.
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         with guarded():
-            _check_events(content, loader)
-            return yaml.load(content, loader)
+            _check_events(content, largest)
+            return yaml.load(content, loader or _fast_loader())
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise Unreadable(f"{line}not YAML ({error.problem or error.context})") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"not YAML ({' '.join(str(error).split())})") from error
 
 
-def _check_events(content: bytes | str, loader: Any) -> None:
+def _fast_loader() -> Any:
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass
+class _Extent:
+    """What a part of a YAML text stands for with its aliases: how many values, and how many levels of them."""
+
+    anchor: str | None = None
+    size: int = 1
+    height: int = 0
+
+    def add(self, part: _Extent) -> None:
+        self.size += part.size
+        self.height = max(self.height, part.height + 1)
+
+
+def _check_events(content: bytes | str, largest: int) -> None:
     """Refuse what a YAML parser reads, and whose value would take too much time or memory."""
     import yaml
 
-    depth = 0
+    loader = _fast_loader()
+    anchors: dict[str, _Extent] = {}
+    opened = [_Extent()]
     for event in yaml.parse(content, loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
-        if isinstance(event, yaml.AliasEvent):
-            raise Unreadable(f"line {line} holds an alias (*{event.anchor}), which is not read here")
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise Unreadable(f"nested more than {DEEPEST} levels deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and len(event.value) > LONGEST_NUMBER:
-            tag = loader("").resolve(yaml.ScalarNode, event.value, event.implicit)
-            if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
-                raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
+            opened.append(_Extent(event.anchor))
+        elif isinstance(event, yaml.CollectionEndEvent | yaml.ScalarEvent):
+            part = opened.pop() if isinstance(event, yaml.CollectionEndEvent) else _Extent(event.anchor)
+            if part.anchor:
+                anchors[part.anchor] = part
+            opened[-1].add(part)
+        elif isinstance(event, yaml.AliasEvent):
+            if not largest or any(part.anchor == event.anchor for part in opened):
+                why = "an alias of what it stands in" if largest else "an alias"
+                raise Unreadable(f"line {line} holds {why} (*{event.anchor}), which is not read here")
+            opened[-1].add(anchors.get(event.anchor) or _Extent())
+        if len(opened) + opened[-1].height - 1 > DEEPEST:
+            raise Unreadable(f"line {line}: nested more than {DEEPEST} levels deep")
+        if opened[-1].size > largest > 0:
+            raise Unreadable(f"line {line}: with what stands before it, more than {largest:,} values")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and _is_number(event, loader("")):
+            raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
+
+
+def _is_number(scalar: Any, loader: Any) -> bool:
+    """Whether a scalar event of YAML is a number, by its tag or by its text."""
+    import yaml
+
+    by_text = scalar.tag in (None, "!")
+    tag = loader.resolve(yaml.ScalarNode, scalar.value, scalar.implicit) if by_text else scalar.tag
+    return tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def check_depth(value: Any) -> None:

@@ -47,7 +47,7 @@ NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
 NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
-Dotted = Annotated[str, StringConstraints(pattern=r"\.")]
+Dotted = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", max_length=500)]
 UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
 
 
@@ -123,8 +123,20 @@ class NamedData(Data):
     source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
 
 
+def expanded(path: str) -> str:
+    """A path with the user's folder in place of ~ at its beginning.
+
+    Raises:
+        RequestError: the user has none.
+    """
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:
+        raise RequestError(f"{path}: {error} Write the whole path.") from error
+
+
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())  # the record must hold from every folder
+    return str(Path(expanded(path)).absolute())  # the record must hold from every folder
 
 
 class FileData(Data):
@@ -139,11 +151,20 @@ class FileData(Data):
     @model_validator(mode="before")
     @classmethod
     def _name_after_path(cls, values: Any) -> Any:
-        path = values.get("path") if isinstance(values, Mapping) else None
-        if not isinstance(path, str) or not path or values.get("name") is not None:
+        if not isinstance(values, Mapping) or values.get("name") is not None:
             return values
+        path = values.get("path")
+        if not isinstance(path, str) or not path:
+            return {**values, "name": "unnamed"}  # the path itself is refused
         file = Path(_absolute(path))
-        return {**values, "name": file.stem if values.get("source") == Source.npz else file.name}
+        name = file.stem if values.get("source") == Source.npz else file.name
+        if not NAME.fullmatch(name):
+            usable = re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).lstrip(".")
+            raise ValueError(
+                f"data.path is {path!r}, whose name cannot be part of a folder's name; give the data another of "
+                f"letters, digits and . _ + -, such as data.name={usable or 'mine'}"
+            )
+        return {**values, "name": name}
 
 
 class ArrayFiles(FileData):
@@ -398,7 +419,7 @@ class Config(Section):
     retry_failed: bool
     fail_fast: bool
     workers: Count
-    outputs: str
+    outputs: Annotated[str, Len(1), AfterValidator(expanded), Allowed("the path of a folder")]
     progress: bool
 
     @model_validator(mode="after")

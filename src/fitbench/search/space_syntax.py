@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
@@ -220,6 +221,8 @@ def _plain(text: str) -> CategoricalChoiceType:
 
 
 def _interval(start: Any, end: Any, tags: Collection[str]) -> BaseDistribution:
+    if not (abs(start) < math.inf and abs(end) < math.inf):
+        raise ValueError("both ends of an interval must be finite")
     if start == end:
         raise ValueError("the interval is empty; its first number must be below the second")
     if "int" not in tags and not isinstance(start, int):
