@@ -129,7 +129,7 @@ def _check_number(overrides: list[Override]) -> None:
             )
         values = sum(1 for _ in override.sweep_string_iterator()) if override.is_sweep_override() else 1
         if values == 0:
-            raise RequestError(f"{override.input_line}: these are no values, so the sweep has no jobs")
+            raise RequestError(f"{override.input_line}: no values, so this sweep has no jobs")
         jobs *= values
     if jobs > MOST_JOBS:
         raise RequestError(f"this sweep has {jobs:,} jobs; it may have {MOST_JOBS:,}")

@@ -220,7 +220,19 @@ def test_misspelt_override_is_explained_with_the_nearest_name(override, message)
         (["data=npz"], "data.path has no default; give it as data.path=VALUE"),
         (["-m", "seed=-1,-2"], "seed is -1; it must be a whole number from 0 to 4294967295"),
         (["data.source=[mnist]"], "data.source is ['mnist']; it must be one of mnist_5k, "),
-        (["training=5"], "must be a string"),
+        (["training=5"], "training=5: there is no such choice; training has default, full_batch"),
+        (["-m", "seed=interval(0,1)"], "seed=interval(0,1): an interval is for fitbench search"),
+        (
+            ["-m", "seed=range(1000)", "model.pixel_range=range(1000)"],
+            "this sweep has 1,000,000 jobs; it may have 100,000",
+        ),
+        (
+            ["seed=0,1"],
+            "seed=0,1: several values; add -m to train each of them; a list is written 'seed=[0,1]', a text",
+        ),
+        (["seed=range(3)"], "seed=range(3): several values; add -m to train each of them"),
+        (["hydra.searchpath=[/no/such]"], "hydra.searchpath in command-line: there is no folder /no/such"),
+        (["study=???"], "study has no default; give it as study=VALUE"),
     ],
 )
 def test_refused_request_creates_no_folder(working_folder, arguments, message):

@@ -94,12 +94,12 @@ def _container(values: object) -> Container:
     """
     if not isinstance(values, dict | list | None):
         raise Unreadable(f"expected keys and values, found {values!r:.80}")
-    try:
-        with guarded():
+    with guarded():
+        try:
             return OmegaConf.create({} if values is None else values)
-    except OmegaConfBaseException as error:
-        key = f"{error.full_key}: " if error.full_key else ""
-        raise Unreadable(f"{key}{first_line(error)}") from error
+        except OmegaConfBaseException as error:
+            key = f"{error.full_key}: " if error.full_key else ""
+            raise Unreadable(f"{key}{first_line(error)}") from error
 
 
 def _check_primary(values: object) -> None:
