@@ -31,8 +31,10 @@ def conf_folder() -> Path:
     return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
-def read_yaml(path: Path) -> tuple[object, str]:
-    """What a user's YAML file holds, and its text. A number such as 1e-3 needs no point, and no key stands twice.
+def read_yaml(path: Path, largest: int = LARGEST_VALUES) -> tuple[object, str]:
+    """What a user's YAML file of so many values at most holds, and its text.
+
+    A number such as 1e-3 needs no point, and no key stands twice.
 
     Raises:
         Unreadable: it is no regular file of UTF-8 text, is too large, or is not YAML; the message names the line.
@@ -45,7 +47,7 @@ def read_yaml(path: Path) -> tuple[object, str]:
         line = content.count(b"\n", 0, error.start) + 1
         raise Unreadable(f"line {line}: not UTF-8 text; save the file in the encoding UTF-8") from error
     try:
-        return parse_yaml(text, get_yaml_loader(), LARGEST_VALUES), text
+        return parse_yaml(text, get_yaml_loader(), largest), text
     except Unreadable as error:
         if "cannot start any token" in str(error) and "\t" in text:
             raise Unreadable(f"{error}; lines are indented with spaces, not with tabs") from error

@@ -58,7 +58,7 @@ def explain(
     of a validator of a whole section stands as it is: it names its keys itself.
     """
     details = error.errors(include_url=False)
-    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    first = min(details, key=lambda detail: detail["type"] not in ("extra_forbidden", "invalid_key"))
     return _line(first, schema, values, key, top)
 
 

@@ -20,6 +20,7 @@ from fitbench.tables.units import Unit, units_of
 from fitbench.untrusted import Unreadable
 
 ROUNDING = 1e-9  # of a tolerance that is one example, relative
+LARGEST = 50_000  # keys, values and items of a file
 TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
 
 
@@ -73,7 +74,7 @@ def _row_name(number: int, row: Any) -> str:
 def _content(path: Path) -> dict[str, Any]:
     """What the file holds."""
     try:
-        content, _ = read_yaml(path)
+        content, _ = read_yaml(path, LARGEST)
     except FileNotFoundError as error:
         raise RequestError("there is no such file") from error
     except Unreadable as error:
