@@ -61,6 +61,7 @@ WRONG = [
     (["\udcff=1"], r"'\\udcff' is no key"),
     (["a" * 5000 + "=1"], "...' is no key"),
     (["model.hidden[0]=3"], "model.hidden[0]=3: write the whole list, such as model.hidden=[300,100]"),
+    (["seed=1 force=true"], "these are several overrides in one word; leave out the quotation marks around them"),
     (["model==mlp"], "model==mlp: write model=mlp, with one ="),
     # keys
     (["modle=mlp"], "modle: there is no such key. Did you mean model?"),

@@ -224,7 +224,7 @@ def _check_events(content: bytes | str, largest: int) -> None:
             if not largest or any(part.anchor == event.anchor for part in opened):
                 why = "an alias of what it stands in" if largest else "an alias"
                 raise Unreadable(f"line {line} holds {why} (*{event.anchor}), which is not read here")
-            opened[-1].add(anchors.get(event.anchor) or _Extent())
+            opened[-1].add(anchors.get(event.anchor or "") or _Extent())
         if len(opened) + opened[-1].height - 1 > DEEPEST:
             raise Unreadable(f"line {line}: nested more than {DEEPEST} levels deep")
         if opened[-1].size > largest > 0:

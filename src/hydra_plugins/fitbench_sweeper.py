@@ -105,7 +105,8 @@ class FitbenchSweeper(BasicSweeper):
         _check_number(overrides)
         [combinations] = self.split_arguments(overrides, None)
         entries = [{"overrides": [], "seeds": []}] if self.jobs is None else json.loads(Path(self.jobs).read_bytes())
-        composer = Composer(path=loader.get_search_path(), name=self.config.hydra.job.config_name)
+        hydra = self.config.hydra
+        composer = Composer(path=loader.get_search_path(), name=hydra.job.config_name, of_hydra=hydra.overrides.hydra)
         jobs = []
         for entry in entries:
             for combination in combinations:

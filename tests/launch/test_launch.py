@@ -232,6 +232,7 @@ def test_misspelt_override_is_explained_with_the_nearest_name(override, message)
         ),
         (["seed=range(3)"], "seed=range(3): several values; add -m to train each of them"),
         (["hydra.searchpath=[/no/such]"], "hydra.searchpath in command-line: there is no folder /no/such"),
+        (["hydra.searchpath=[ftp://x]"], "hydra.searchpath: No config source registered for schema ftp"),
         (["study=???"], "study has no default; give it as study=VALUE"),
     ],
 )
@@ -241,6 +242,13 @@ def test_refused_request_creates_no_folder(working_folder, arguments, message):
     assert message in str(caught.value)
     assert str(caught.value).count("\n") <= 1
     assert not any(path.is_dir() for path in working_folder.glob("outputs/*/*"))
+
+
+def test_sweep_finds_files_in_the_folders_of_the_command_line(working_folder):
+    (working_folder / "mine" / "model").mkdir(parents=True)
+    (working_folder / "mine" / "model" / "own.yaml").write_text("defaults: [mlp, _self_]\nname: 'a/b'\n")
+    with pytest.raises(RequestError, match=r"model\.name is 'a/b'"):
+        launch(["-m", f"hydra.searchpath=[{working_folder}/mine]", "model=own"])
 
 
 def test_second_launch_in_a_process_explains_errors_like_the_first(working_folder):

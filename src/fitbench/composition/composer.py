@@ -50,7 +50,11 @@ class Composer:
     """Composes configurations, and caches what several of them share."""
 
     def __init__(
-        self, config_dirs: Sequence[str | Path] = (), path: ConfigSearchPath | None = None, name: str = "config"
+        self,
+        config_dirs: Sequence[str | Path] = (),
+        path: ConfigSearchPath | None = None,
+        name: str = "config",
+        of_hydra: Sequence[str] = (),
     ) -> None:
         """Create a composer.
 
@@ -58,6 +62,7 @@ class Composer:
             config_dirs: folders that are searched before conf/.
             path: the search path of a running Hydra, instead of conf/.
             name: the file with the defaults list.
+            of_hydra: overrides of Hydra's own keys, of which `hydra.searchpath` counts here.
 
         Raises:
             RequestError: one of `config_dirs` does not exist.
@@ -68,7 +73,7 @@ class Composer:
             if not Path(folder).is_dir():
                 raise RequestError(f"--config-dir {folder}: there is no such folder")
             folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
-        self.loader = KeepingLoader(folders)
+        self.loader = KeepingLoader(folders, of_hydra)
         self.name = name
         self.composed: dict[tuple[str, ...], DictConfig] = {}
         self.parsed: dict[str, Override] = {}

@@ -73,7 +73,8 @@ def explain(error: BaseException) -> str:
         text = _about_file(link) or _about_key(link) or _about_text(str(link))
         if text:
             return text
-    if isinstance(error, LookupError | AttributeError | AssertionError):
+    unforeseen = isinstance(error, LookupError | TypeError | AttributeError | AssertionError)
+    if unforeseen and not isinstance(error, OmegaConfBaseException):
         return f"Hydra cannot use this configuration ({type(error).__name__}: {first_line(error)})"
     texts = [str(link).strip() for link in chain]  # Hydra raises an error without a text about what it cannot parse
     lines = [line.strip() for line in next(filter(None, texts), "").splitlines() if line.strip()]
@@ -113,8 +114,8 @@ def _about_key(error: BaseException) -> str | None:
         if deeper := _deeper(key, error.parent_node):
             return f"{key}: there is no such key. Did you mean {' or '.join(deeper)}?"
         return no_such_key(key, section, [str(name) for name in error.parent_node if name not in HIDDEN])
-    key = "a defaults list" if error.full_key == "_dummy_" else error.full_key
-    return f"{key}: {_plainly(first_line(error))}" if key else None
+    where = "a defaults list" if error.full_key == "_dummy_" else error.full_key
+    return f"{where}: {_plainly(first_line(error))}" if where else None
 
 
 def _plainly(text: str) -> str:

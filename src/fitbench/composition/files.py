@@ -140,7 +140,10 @@ class Repository(ConfigRepository):
         Raises:
             RequestError: there is no such folder.
         """
-        super().initialize_sources(config_search_path)
+        try:
+            super().initialize_sources(config_search_path)
+        except ValueError as error:  # no source reads such a URL
+            raise RequestError(f"hydra.searchpath: {error}") from error
         self.sources = [
             YamlFiles(source.provider, source.full_path()) if source.scheme() == "file" else source
             for source in sorted(self.sources, key=lambda source: source.provider in OURS)

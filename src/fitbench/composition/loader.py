@@ -99,11 +99,16 @@ class Loader(ConfigLoaderImpl):
 class KeepingLoader(Loader):
     """A loader that keeps files. The original reads every file again for each configuration."""
 
+    def __init__(self, config_search_path: ConfigSearchPath, of_hydra: Sequence[str] = ()) -> None:
+        """`of_hydra` are overrides of Hydra's own keys, which may name folders to search."""
+        super().__init__(config_search_path)
+        self.of_hydra = list(of_hydra)
+
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
         if not hasattr(self, "repo"):
-            _, self.repo = super()._parse_overrides_and_create_caching_repo(config_name, [])
+            _, self.repo = super()._parse_overrides_and_create_caching_repo(config_name, self.of_hydra)
         return [_of_metrics(override) for override in self.read(overrides)], self.repo
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:

@@ -182,6 +182,8 @@ def _about_value(key: str, value: str, error: HydraException) -> str:
         return (
             f"{text}: a bracket is not closed; a word with spaces needs quotation marks, as 'model.hidden=[300, 100]'"
         )
+    if re.search(r"\s[A-Za-z_][\w./]*=", value):
+        return f"{text}: these are several overrides in one word; leave out the quotation marks around them"
     if value.startswith(",") or value.endswith(","):
         return f"{text}: a value is missing beside a comma"
     if not value.isprintable() or len(value) > LONGEST_KEY:
