@@ -24,6 +24,7 @@ def pytest_configure() -> None:
 
 LONG = (
     "launch/test_kill",
+    "docs/test_commands",
     "launch/test_interrupted_sweeps",
     "training/test_run",
     "launch/test_slurm",

@@ -127,10 +127,15 @@ def composed(configure):
 @pytest.fixture
 def make_run(composed, tmp_path):
     """Writes a run folder below `outputs`; gives the folder."""
+    return maker(composed, tmp_path / "outputs")
+
+
+def maker(composed: Any, below: Path) -> Any:
+    """The function that `make_run` is. `composed` is the fixture, `below` the outputs folder."""
 
     def make(
         *overrides: str,
-        outputs: Path = tmp_path / "outputs",
+        outputs: Path = below,
         classes: tuple[str, ...] = ("cat", "dog", "owl"),
         history: list[dict[str, Any]] | None = None,
         labels: np.ndarray | None = None,

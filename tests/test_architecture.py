@@ -13,6 +13,7 @@ SOURCE = Path(fitbench.__file__).parents[1]
 ORDER = (
     "fitbench.errors",
     "fitbench.version",
+    "fitbench.streams",
     "fitbench.text",
     "fitbench.untrusted",
     "fitbench.columns",

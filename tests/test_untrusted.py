@@ -11,7 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fitbench.untrusted import DEEPEST, Unreadable, guarded, open_file, parse_json, parse_yaml, read_arrays, read_file
+from fitbench.untrusted import (
+    DEEPEST,
+    LONGEST_TEXT,
+    Unreadable,
+    append_only,
+    check_texts,
+    guarded,
+    open_file,
+    parse_json,
+    parse_yaml,
+    read_arrays,
+    read_file,
+)
 
 from .fuzzing import fuzz
 
@@ -75,9 +87,12 @@ def test_json():
     assert parse_json(b'{"a": [1, null]}') == {"a": [1, None]}
     assert parse_json(json.dumps([{}] * 1000)) == [{}] * 1000
     assert parse_json("[" * DEEPEST + "]" * DEEPEST)
-    for depth in (DEEPEST + 2, 900, 1_000_000):
+    for depth in (DEEPEST + 2, 900, 100_000):
         with pytest.raises(Unreadable, match="nested"):
             parse_json("[" * depth + "]" * depth)
+    for content in ("[" + "1," * 200_000 + "1]", b"{}" * 300_000):
+        with pytest.raises(Unreadable, match="more than 200,000 values"):
+            parse_json(content)
     for content in (b"", b"{", b"\xff\xfe\x00", b"1" * 10_000):
         with pytest.raises(Unreadable, match="not JSON"):
             parse_json(content)
@@ -87,7 +102,7 @@ def test_aliases_are_read_where_they_may_stand_for_so_many_values():
     assert parse_yaml("a: &a [x, y]\nb: {<<: {c: *a}}", largest=20) == {"a": ["x", "y"], "b": {"c": ["x", "y"]}}
     deep = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}]\n" for i in range(100))
     for content, message in {
-        "a: &a [x, x]\nb: &b [*a, *a]": "line 2: with what stands before it, more than 10 values",
+        "a: &a [x, x]\nb: &b [*a, *a]": "holds too many values: more than 10 up to line 2",
         deep: rf"line 63: nested more than {DEEPEST} levels deep",
         "a: &a {b: *a}": r"line 1 holds an alias of what it stands in \(\*a\)",
         "a: !!int 1" + ":59" * 400: "line 1 holds a number of 1,201 characters",
@@ -98,6 +113,7 @@ def test_aliases_are_read_where_they_may_stand_for_so_many_values():
 
 def test_yaml():
     assert parse_yaml("a: [1, x]\nb: 1:30") == {"a": [1, "x"], "b": 90}
+    assert parse_yaml('a: "\\udcff"') == {"a": "\udcff"}  # as a path that is not UTF-8
     assert parse_yaml("a: " + "x" * 5000) == {"a": "x" * 5000}
     bomb = "a: &a [x, x]\nb: &b [*a, *a]"
     for content, message in {
@@ -110,6 +126,8 @@ def test_yaml():
         "a: !!python/object:os.system x": "not YAML",
         b"\xff\xff": "not YAML|cannot be read",
         "? [1]\n: 2\n": "not YAML",
+        "a: [" + "1," * 50_000 + "]": "too many values",
+        'a: "\\ud800"\nb: [' + "1," * 6_000 + "]": "too many values",
         "a: 2001-99-99": r"cannot be read \(month must be in 1..12\)",
     }.items():
         with pytest.raises(Unreadable, match=message):
@@ -159,6 +177,34 @@ def test_an_array_that_claims_more_than_its_file_holds_takes_no_memory(tmp_path)
 def test_errors_of_damaged_content_are_one_kind(error):
     with pytest.raises(Unreadable), guarded():
         raise error
+
+
+@pytest.mark.parametrize("kind", NOT_FILES)
+def test_nothing_but_regular_files_is_appended_to(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    NOT_FILES[kind](Path("x"))
+    for mode in ("ab", "a+b"):
+        with pytest.raises(Unreadable, match=r"not a regular file"):
+            open("x", mode, opener=append_only)  # noqa: SIM115
+
+
+def test_a_link_is_not_appended_to_and_a_new_file_is_made(tmp_path):
+    (tmp_path / "mine").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("mine")
+    with pytest.raises(Unreadable, match="a link, not a regular file"):
+        open(tmp_path / "link", "ab", opener=append_only)  # noqa: SIM115
+    for _ in range(2):
+        with open(tmp_path / "new", "ab", opener=append_only) as file:
+            file.write(b"x")
+    assert (tmp_path / "mine").read_bytes() == b"1"
+    assert (tmp_path / "new").read_bytes() == b"xx"
+
+
+def test_texts_and_keys_have_a_longest_length():
+    check_texts({"a": ["x" * LONGEST_TEXT]})
+    for value in ({"a": ["x" * (LONGEST_TEXT + 1)]}, [{"x" * (LONGEST_TEXT + 1): 1}]):
+        with pytest.raises(Unreadable, match="a text of 10,001 characters"):
+            check_texts(value)
 
 
 def test_a_wrong_program_is_not_taken_for_damaged_content():

@@ -1,5 +1,7 @@
 """The commands. They parse arguments and call functions, which are imported late so that `--help` is fast."""
 
+import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -352,11 +354,51 @@ def before_any_command(
 
 
 def main() -> None:
-    """Run a command. A `FitbenchError` becomes a message on stderr and an exit status."""
+    """Run a command. A `FitbenchError` becomes a message on stderr and an exit status.
+
+    Raises:
+        SystemExit: always, with the exit status.
+    """
     from fitbench.errors import FitbenchError
+    from fitbench.streams import open_standard_streams
+    from fitbench.text import clean
+
+    open_standard_streams()
+    _remove_unusable_variables()
+    try:
+        _run_command()
+    except FitbenchError as error:
+        lines = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
+        sys.stderr.write("fitbench: " + "\n".join(lines) + "\n")
+        sys.exit(error.exit_status)
+
+
+def _run_command() -> None:
+    """Run the command of `sys.argv`.
+
+    Raises:
+        FitbenchError: the command failed, or its output cannot be written.
+        SystemExit: in every other case.
+    """
+    from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
+    from fitbench.streams import check_stdout
 
     try:
         app()
-    except FitbenchError as error:
-        sys.stderr.write(f"fitbench: {error}\n")
-        sys.exit(error.exit_status)
+    except SystemExit as end:
+        if not end.code:
+            check_stdout()
+        raise
+    except MemoryError as error:
+        raise FitbenchError("memory has run out") from error
+    except FileNotFoundError as error:
+        if error.filename is not None:  # that of `os.getcwd` has none
+            raise
+        raise RequestError(CURRENT_FOLDER_REMOVED) from error
+
+
+def _remove_unusable_variables() -> None:
+    """Remove environment variables that libraries would fail with, and that nothing here needs."""
+    os.environ.pop("MPLBACKEND", None)  # charts are files; a notebook names a backend that may not be installed
+    if not re.fullmatch("[1-9][0-9]{1,3}", os.environ.get("COLUMNS", "")):
+        os.environ.pop("COLUMNS", None)  # Rich writes nothing into 0 columns

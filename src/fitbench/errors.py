@@ -1,5 +1,7 @@
 """What fitbench says when it cannot go on: one or two lines for a person, never a traceback."""
 
+CURRENT_FOLDER_REMOVED = "the current folder has been removed; change into a folder that exists"
+
 
 class FitbenchError(Exception):
     """Something failed for a reason that the message explains; the command ends with `exit_status`."""

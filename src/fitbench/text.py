@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 def console() -> Console:
     """Stdout, in colour and as wide as the terminal; plain and never cut where it is a pipe or a file.
 
-    No text is read as markup. Characters that the encoding of stdout lacks are printed as '?'.
+    No text is read as markup.
     """
-    import io
     import sys
 
     from rich.console import Console
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() else 1000
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
@@ -75,6 +72,11 @@ def shortened(text: str, most: int) -> str:
 def clean(text: object) -> str:
     """The text with control characters, line ends and direction marks spelled out, as in '\\x1b'."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def encodable(text: str) -> str:
+    """The text with halves of characters, which JSON and paths can hold and no encoding can, spelled out: '\\udcff'."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def number(value: float | None, digits: int) -> str:

@@ -11,13 +11,15 @@ import errno
 import json
 import math
 import os
+import re
 import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from fitbench.errors import FitbenchError
 from fitbench.text import first_line
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BYTES = 64 * 2**20  # of a file that is read whole
+PART = 4096  # bytes that are read beyond the size of a file
+MOST_VALUES = 200_000  # in a JSON text
+MOST_VALUES_OF_YAML = 50_000  # keys, values, lists and sections
 DEEPEST = 64  # lists and sections inside of each other in JSON and YAML
 LONGEST_NUMBER = 1000  # characters of a number in YAML
+LONGEST_TEXT = 10_000  # characters of a text or key; whatever a table or page shows has no more
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -37,11 +43,28 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
 }
+
+
+Within = Path | Callable[[], Path] | None  # a folder that links must not leave; a function is asked for links alone
 
 
 class Unreadable(FitbenchError):
     """A file cannot be read, or must not be; the message says why and does not name the file."""
+
+
+@contextlib.contextmanager
+def naming(name: object, advice: str = "") -> Iterator[None]:
+    """In this block an `Unreadable` becomes an error whose message begins with a name and ends with advice.
+
+    Raises:
+        FitbenchError: instead of `Unreadable`.
+    """
+    try:
+        yield
+    except Unreadable as error:
+        raise FitbenchError(f"{name}: {error}{advice}") from error
 
 
 @contextlib.contextmanager
@@ -64,14 +87,14 @@ def guarded() -> Iterator[None]:
         raise Unreadable("needs more memory than there is") from error
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, ArithmeticError, RuntimeError) as error:
         raise Unreadable(f"cannot be read ({first_line(error)})") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise Unreadable(f"damaged ({first_line(error)})") from error
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------
 
 
-def open_file(path: str | Path, within: Path | None = None) -> BinaryIO:
+def open_file(path: str | Path, within: Within = None) -> BinaryIO:
     """A regular file, open for reading. Nothing else is opened, so the call never blocks.
 
     Args:
@@ -79,13 +102,13 @@ def open_file(path: str | Path, within: Path | None = None) -> BinaryIO:
         within: the folder that a link must not leave; None: a link may lead anywhere.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or the link leads to none.
         Unreadable: it is no regular file, a link that leaves `within`, or the system refuses to open it.
     """
     return os.fdopen(_descriptor(path, within), "rb")
 
 
-def read_file(path: str | Path, within: Path | None = None, largest: int = LARGEST_BYTES) -> bytes:
+def read_file(path: str | Path, within: Within = None, largest: int = LARGEST_BYTES) -> bytes:
     """What a regular file holds, of `largest` bytes at most; the arguments and errors are those of `open_file`.
 
     Raises:
@@ -96,18 +119,35 @@ def read_file(path: str | Path, within: Path | None = None, largest: int = LARGE
         size = os.fstat(descriptor).st_size
         if size > largest:
             raise Unreadable(f"has {size:,} bytes; fitbench reads files of up to {largest:,} bytes here")
-        with guarded():
-            content = os.read(descriptor, size + 1)
-            while more := os.read(descriptor, largest + 1 - len(content)):  # it grows, or the system reads in parts
-                content += more
+        parts, length = [], 0
+        with guarded():  # the system may read in parts, and the file may grow
+            while part := os.read(descriptor, min(max(size - length, 0) + PART, largest + 1 - length)):
+                parts.append(part)
+                length += len(part)
     finally:
         os.close(descriptor)
-    if len(content) > largest:
+    if length > largest:
         raise Unreadable(f"has more than {largest:,} bytes, which fitbench reads here at most")
-    return content
+    return b"".join(parts)
 
 
-def _descriptor(path: str | Path, within: Path | None) -> int:
+def append_only(path: str, flags: int) -> int:
+    """An `opener` for `open`: a regular file to append to, or a new one. Nothing else is opened, and no link followed.
+
+    Raises:
+        Unreadable: it is no regular file, or the system refuses to open it.
+    """
+    with guarded():
+        try:
+            descriptor = os.open(path, flags | _NO_LINK | getattr(os, "O_NONBLOCK", 0), 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                _check_regular(os.lstat(path).st_mode)
+            raise
+        return _regular(descriptor)
+
+
+def _descriptor(path: str | Path, within: Within) -> int:
     with guarded():
         try:
             descriptor = os.open(path, _FLAGS | _NO_LINK)
@@ -118,19 +158,35 @@ def _descriptor(path: str | Path, within: Path | None) -> int:
                 raise
             _check_link(Path(path), within)
             descriptor = os.open(path, _FLAGS)
-        try:
-            _check_regular(os.fstat(descriptor).st_mode)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        return _regular(descriptor)
 
 
-def _check_link(path: Path, within: Path | None) -> None:
+def _regular(descriptor: int) -> int:
+    """The descriptor, which is closed if it is not that of a regular file."""
+    try:
+        _check_regular(os.fstat(descriptor).st_mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_link(path: Path, within: Within) -> None:
     """Refuse a link before it is opened: opening a device can have an effect."""
     _check_regular(path.stat().st_mode)
-    if within is not None and not path.resolve().is_relative_to(within.resolve()):
-        raise Unreadable(f"a link to {path.resolve()}, which is outside of {within}")
+    if within is not None:
+        check_within(path, [within() if callable(within) else within])
+
+
+def check_within(link: Path, folders: Sequence[Path]) -> None:
+    """Refuse a link that leads out of all these folders; the message names the first.
+
+    Raises:
+        Unreadable: it does.
+    """
+    target, *allowed = (Path(os.path.realpath(path)) for path in (link, *folders))  # resolve() raises for a loop
+    if not any(map(target.is_relative_to, allowed)):
+        raise Unreadable(f"a link to {target}, which is outside of {folders[0]}")
 
 
 def _check_regular(mode: int) -> None:
@@ -141,20 +197,23 @@ def _check_regular(mode: int) -> None:
 # -- parsing ----------------------------------------------------------------------------------------------------------
 
 
-def parse_json(content: bytes | str) -> Any:
+def parse_json(content: bytes | str, most: int = MOST_VALUES) -> Any:
     """The value of a JSON text.
 
     Raises:
-        Unreadable: it is not JSON, or nested more than `DEEPEST` levels deep.
+        Unreadable: it is not JSON, holds more than `most` values, or is nested more than `DEEPEST` levels deep.
     """
+    lists, sections, commas = (b"[", b"{", b",") if isinstance(content, bytes) else ("[", "{", ",")
+    containers = content.count(lists) + content.count(sections)  # type: ignore[arg-type]
+    if containers + content.count(commas) > most:  # type: ignore[arg-type]
+        raise Unreadable(f"holds more than {most:,} values")
     try:
         value = json.loads(content)
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     except ValueError as error:  # UnicodeDecodeError is one
         raise Unreadable(f"not JSON ({first_line(error)})") from error
-    brackets = (b"[", b"{") if isinstance(content, bytes) else ("[", "{")
-    if sum(map(content.count, brackets)) > DEEPEST:  # type: ignore[arg-type]
+    if containers > DEEPEST:
         check_depth(value)
     return value
 
@@ -165,30 +224,31 @@ def parse_yaml(content: bytes | str, loader: Any = None, largest: int = 0) -> An
     Args:
         content: the text.
         loader: a safe loader of PyYAML; None: the fastest one.
-        largest: how many values the text may stand for with its aliases; 0: an alias is refused.
+        largest: how many keys and values the text may stand for with its aliases; 0: `MOST_VALUES_OF_YAML` without any
+            alias (a few of them can stand for more than any memory holds).
 
     Raises:
-        Unreadable: it is not YAML, has an alias where none is allowed (a few of them can stand for more than any memory
-            holds), stands for too many values, has a number of more than `LONGEST_NUMBER` characters, or is nested more
-            than `DEEPEST` levels deep. The message names the line.
+        Unreadable: it is not YAML, has an alias where none is allowed, stands for too many values, has a number of more
+            than `LONGEST_NUMBER` characters, or is nested more than `DEEPEST` levels deep. The message names the line.
     """
     import yaml
 
+    parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    most = largest or MOST_VALUES_OF_YAML
+    if _HALF.search(content if isinstance(content, str) else content.decode("latin-1")):
+        parser, most = yaml.SafeLoader, most // 10  # which is ten times as slow
     try:
         with guarded():
-            _check_events(content, largest)
-            return yaml.load(content, loader or _fast_loader())
+            _check_events(content, parser, most, aliases=largest > 0)
+            return yaml.load(content, loader or parser)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise Unreadable(f"{line}not YAML ({error.problem or error.context})") from error
+        raise Unreadable(f"not YAML ({line}{error.problem or error.context})") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"not YAML ({' '.join(str(error).split())})") from error
 
 
-def _fast_loader() -> Any:
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as in paths that are not UTF-8; libyaml refuses it
 
 
 @dataclass
@@ -204,32 +264,36 @@ class _Extent:
         self.height = max(self.height, part.height + 1)
 
 
-def _check_events(content: bytes | str, largest: int) -> None:
+def _check_events(content: bytes | str, parser: Any, most: int, aliases: bool) -> None:
     """Refuse what a YAML parser reads, and whose value would take too much time or memory."""
     import yaml
 
-    loader = _fast_loader()
     anchors: dict[str, _Extent] = {}
     opened = [_Extent()]
-    for event in yaml.parse(content, loader):
+    values = 0
+    for event in yaml.parse(content, parser):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append(_Extent(event.anchor))
+            values += 1
         elif isinstance(event, yaml.CollectionEndEvent | yaml.ScalarEvent):
             part = opened.pop() if isinstance(event, yaml.CollectionEndEvent) else _Extent(event.anchor)
             if part.anchor:
                 anchors[part.anchor] = part
             opened[-1].add(part)
+            values += isinstance(event, yaml.ScalarEvent)
         elif isinstance(event, yaml.AliasEvent):
-            if not largest or any(part.anchor == event.anchor for part in opened):
-                why = "an alias of what it stands in" if largest else "an alias"
+            if not aliases or any(part.anchor == event.anchor for part in opened):
+                why = "an alias of what it stands in" if aliases else "an alias"
                 raise Unreadable(f"line {line} holds {why} (*{event.anchor}), which is not read here")
-            opened[-1].add(anchors.get(event.anchor or "") or _Extent())
+            part = anchors.get(event.anchor or "") or _Extent()
+            opened[-1].add(part)
+            values += part.size
         if len(opened) + opened[-1].height - 1 > DEEPEST:
             raise Unreadable(f"line {line}: nested more than {DEEPEST} levels deep")
-        if opened[-1].size > largest > 0:
-            raise Unreadable(f"line {line}: with what stands before it, more than {largest:,} values")
-        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and _is_number(event, loader("")):
+        if values > most:
+            raise Unreadable(f"holds too many values: more than {most:,} up to line {line}")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and _is_number(event, parser("")):
             raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
 
 
@@ -240,6 +304,24 @@ def _is_number(scalar: Any, loader: Any) -> bool:
     by_text = scalar.tag in (None, "!")
     tag = loader.resolve(yaml.ScalarNode, scalar.value, scalar.implicit) if by_text else scalar.tag
     return tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
+def check_texts(value: Any) -> None:
+    """Refuse a value of lists and dictionaries with texts or keys of more than `LONGEST_TEXT` characters.
+
+    Raises:
+        Unreadable: it has one.
+    """
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            pending += each.keys()
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+        elif isinstance(each, str) and len(each) > LONGEST_TEXT:
+            raise Unreadable(f"holds a text of {len(each):,} characters; fitbench reads up to {LONGEST_TEXT:,} here")
 
 
 def check_depth(value: Any) -> None:
@@ -266,29 +348,40 @@ def check_depth(value: Any) -> None:
 
 
 def read_arrays(
-    path: str | Path, names: Collection[str], within: Path | None = None, largest: int = LARGEST_BYTES
+    path: str | Path, names: Collection[str], within: Within = None, largest: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file by their names, without pickle, of `largest` bytes at most when unpacked.
+    """Arrays of an .npz file by their names, without pickle.
+
+    They have `largest` bytes at most when unpacked; None: no more than the file, or than `LARGEST_BYTES`.
 
     Raises:
         FileNotFoundError: there is no such file.
         Unreadable: it is no regular file, damaged, lacks an array, or its arrays are larger.
     """
-    import numpy as np
-
     with guarded(), open_file(path, within) as file:
+        if largest is None:
+            largest = max(LARGEST_BYTES, os.fstat(file.fileno()).st_size)
+        return arrays_of(file, largest, names)
+
+
+def arrays_of(file: IO[bytes], largest: int, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an open .npz file, as `read_arrays` gives them; without names all of them.
+
+    Raises:
+        Unreadable: it is damaged, lacks an array, or its arrays have more than `largest` bytes.
+    """
+    with guarded():
         if not zipfile.is_zipfile(file):
             raise Unreadable("not an .npz file, or cut short")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            for name in names:
-                if name not in archive.files:
-                    raise Unreadable(f"has no array {name}")
-            members = {member.filename.removesuffix(".npy"): member for member in archive.zip.infolist()}
-            size = sum(members[name].file_size for name in names)
+        with zipfile.ZipFile(file) as archive:
+            members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+            if absent := [name for name in names or () if name not in members]:
+                raise Unreadable(f"has no array {absent[0]}")
+            chosen = {name: members[name] for name in (members if names is None else names)}
+            size = sum(member.file_size for member in chosen.values())
             if size > largest:
                 raise Unreadable(f"its arrays have {size:,} bytes; fitbench reads up to {largest:,} bytes here")
-            return {name: _array(archive.zip, members[name]) for name in names}
+            return {name: _array(archive, member) for name, member in chosen.items()}
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

@@ -233,7 +233,7 @@ def test_a_history_with_too_many_values_is_left_out(make_run, outputs):
     make_run("seed=1")
     frame = load_history(outputs)
     assert frame["seed"].unique().tolist() == [1]
-    assert frame.attrs["left_out"] == [(str(folder), "history.jsonl: an epoch has more than 500 values")]
+    assert frame.attrs["left_out"] == [(str(folder), "history.jsonl: its epochs have more than 500 values")]
 
 
 # -- compare ----------------------------------------------------------------------------------------------------------

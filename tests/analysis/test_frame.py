@@ -462,12 +462,12 @@ def test_a_trial_that_is_no_number_is_left_out(make_run, outputs, trial):
     ("content", "reason"),
     [
         ("", "config.yaml: it is null"),
-        ("data: {name: x", "config.yaml: cannot be read"),
+        ("data: {name: x", "config.yaml: not YAML (line 2: did not find expected"),
         ("- 1\n- 2\n", "config.yaml: it is [1, 2]; it must be a section with keys of its own"),
         ("defaults: [x]\n", "config.yaml: data is missing; it must be a section"),
-        ("a: &a [1, 1]\nb: [*a, *a]\n", "holds a YAML alias"),
-        ("[" * 5_000, "config.yaml: cannot be read"),
-        ("a: !!python/object/apply:os.abort []\n", "config.yaml: cannot be read"),
+        ("a: &a [1, 1]\nb: [*a, *a]\n", "config.yaml: line 2 holds an alias (*a)"),
+        ("[" * 5_000, "config.yaml: not YAML"),
+        ("a: !!python/object/apply:os.abort []\n", "config.yaml: not YAML"),
     ],
     ids=["empty", "truncated", "a list", "not ours", "alias", "deep", "code"],
 )
@@ -492,14 +492,16 @@ def test_a_folder_in_the_place_of_a_file_is_left_out(make_run, outputs):
     make_run("seed=0")
     bad = make_run("seed=1", finished=False)
     (bad / "result.json").mkdir()
-    assert left_out(load_runs(outputs)) == {bad.name: "result.json: cannot be read (Is a directory)"}
+    assert left_out(load_runs(outputs)) == {
+        bad.name: "result.json: a folder, not a regular file; train the run again with force=true"
+    }
 
 
 def test_text_that_no_encoding_has_is_replaced(make_run, outputs):
     edit(make_run("seed=0"), config__model__name="\ud800x")
     make_run("seed=1")
     frame = load_runs(outputs)
-    assert frame.groupby("model.name").size().to_dict() == {"?x": 1, "mlp": 1}
+    assert frame.groupby("model.name").size().to_dict() == {r"\ud800x": 1, "mlp": 1}
 
 
 def test_a_run_that_starts_anew_while_it_is_read_is_not_finished(make_run, outputs, monkeypatch):
@@ -600,7 +602,7 @@ def test_history_that_cannot_be_read_is_left_out(make_run, outputs):
     make_run("seed=1")
     history = load_history(outputs)
     assert history["seed"].unique().tolist() == [1]
-    assert history.attrs["left_out"] == [(str(folder), "history.jsonl: cannot be read (Is a directory)")]
+    assert history.attrs["left_out"] == [(str(folder), "history.jsonl: a folder, not a regular file")]
 
 
 def test_histories_of_a_part_of_the_runs(make_run, outputs):

@@ -23,6 +23,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -84,9 +85,9 @@ def digits() -> list[Asked]:
 class Server:
     """`fitbench serve` in a process of its own."""
 
-    def __init__(self, run: str, outputs: str) -> None:
+    def __init__(self, run: str, outputs: str, stderr: IO[bytes] | int = subprocess.PIPE) -> None:
         command = [sys.executable, "-m", "fitbench", "serve", run, "--port", "0", "--outputs", outputs]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         self.url = (self.process.stdout.readline() if self.process.stdout else "").strip()
         if not self.url:
             raise SystemExit(self.process.communicate()[1])

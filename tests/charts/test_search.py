@@ -102,7 +102,10 @@ def assert_nothing_is_cut(figure):
 
 
 def test_two_pictures_are_written_and_nothing_else(tmp_path):
-    write_plots(of_rates(0.8, 0.9, 0.85, importance={"val_accuracy": {"optimizer.learning_rate": 1.0}}), tmp_path)
+    (tmp_path / "search_parallel.png").touch()  # as version 0.1 drew it
+    content = of_rates(0.8, 0.9, 0.85, importance={"val_accuracy": {"optimizer.learning_rate": 1.0}})
+    assert write_plots(content, tmp_path) == [HISTORY, SLICES]
+    (tmp_path / "search_parallel.png").unlink()
     assert {path.name for path in tmp_path.iterdir()} == {HISTORY, SLICES}
     for path in tmp_path.iterdir():
         assert Image.open(path).format == "PNG"

@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitbench.data import files
+from fitbench.data import files, npz
 from fitbench.errors import DataError
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
@@ -100,7 +101,8 @@ def test_idx_file_whose_size_does_not_match_its_header_is_refused(tmp_path, chan
     content = content[:change] if change < 0 else content + b"\0" * change
     path = tmp_path / "a"
     path.write_bytes(gzip.compress(content) if compress else content)
-    with pytest.raises(DataError, match=rf"2 x 3 x 4 = 24 bytes of data, but it holds {24 + change}"):
+    held = "more than 24" if compress and change > 0 else 24 + change  # the rest is not unpacked
+    with pytest.raises(DataError, match=rf"2 x 3 x 4 = 24 bytes of data, but it holds {held}"):
         files.read_idx(path, 3)
 
 
@@ -115,7 +117,7 @@ def test_error_about_an_incomplete_idx_folder_names_the_missing_file(tmp_path):
 
 def test_uncompressed_npz_arrays_are_memory_mapped(tmp_path):
     fortran = np.asfortranarray(np.random.default_rng(0).integers(0, 256, (5, 4, 3), np.uint8))
-    arrays = files.read_npz(write_npz(tmp_path / "a.npz", x_test=fortran))
+    arrays = npz.read_npz(write_npz(tmp_path / "a.npz", x_test=fortran))
     assert isinstance(arrays["x_train"], np.memmap)
     assert np.array_equal(arrays["x_train"], IMAGES)
     assert isinstance(arrays["x_test"], np.memmap)
@@ -125,13 +127,13 @@ def test_uncompressed_npz_arrays_are_memory_mapped(tmp_path):
 def test_compressed_npz_is_read(tmp_path):
     labels = np.array([0, 1])
     np.savez_compressed(tmp_path / "a.npz", x_train=IMAGES, y_train=labels, x_test=IMAGES, y_test=labels)
-    arrays = files.read_npz(tmp_path / "a.npz")
+    arrays = npz.read_npz(tmp_path / "a.npz")
     assert np.array_equal(arrays["x_train"], IMAGES)
 
 
 @pytest.mark.parametrize("key", ["classes", "class_names"])
 def test_npz_class_names_are_read_under_either_key(tmp_path, key):
-    arrays = files.read_npz(write_npz(tmp_path / "a.npz", **{key: np.array(["cat", "dog"])}))
+    arrays = npz.read_npz(write_npz(tmp_path / "a.npz", **{key: np.array(["cat", "dog"])}))
     assert arrays["classes"].tolist() == ["cat", "dog"]
 
 
@@ -141,7 +143,7 @@ def test_flipped_byte_in_an_uncompressed_npz_is_refused(tmp_path):
     content[content.index(IMAGES.tobytes()) + 3] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.npz: its array 'x_train' cannot be read"):
-        files.read_npz(path)
+        npz.read_npz(path)
 
 
 def test_npz_member_that_is_shorter_than_its_header_states_is_refused(tmp_path):
@@ -150,33 +152,33 @@ def test_npz_member_that_is_shorter_than_its_header_states_is_refused(tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("x_train.npy", (tmp_path / "x.npy").read_bytes()[:-4])
     with pytest.raises(DataError, match=r"a\.npz: its array 'x_train' cannot be read \(20 bytes"):
-        files.read_npz(path)
+        npz.read_npz(path)
 
 
 def test_error_about_an_npz_without_an_array_names_it_and_the_existing_arrays(tmp_path):
     path = write_npz(tmp_path / "a.npz", y_test=None)
     with pytest.raises(DataError, match=r"has no y_test; found x_train, y_train, x_test\."):
-        files.read_npz(path)
+        npz.read_npz(path)
 
 
 def test_npz_with_pickled_objects_is_refused(tmp_path):
     path = write_npz(tmp_path / "a.npz", y_train=np.array([0, "one"], object))
     with pytest.raises(DataError, match="'y_train' holds Python objects, which are never unpickled"):
-        files.read_npz(path)
+        npz.read_npz(path)
 
 
 def test_file_that_is_not_a_zip_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(b"not a zip")
     with pytest.raises(DataError, match=r"a\.npz: not an \.npz file"):
-        files.read_npz(path)
+        npz.read_npz(path)
 
 
 def test_truncated_npz_is_refused(tmp_path):
     path = write_npz(tmp_path / "a.npz")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match=r"not an \.npz file, or cut short"):
-        files.read_npz(path)
+        npz.read_npz(path)
 
 
 # --- CSV
@@ -185,5 +187,75 @@ def test_truncated_npz_is_refused(tmp_path):
 def test_truncated_csv_is_refused(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"1,2,3\n" * 100)[:-10])
-    with pytest.raises(DataError, match=r"a\.csv\.gz: not a readable CSV"):
+    with pytest.raises(DataError, match=r"a\.csv\.gz: damaged or cut short .*expected a CSV"):
         files.read_csv(path)
+
+
+# --- hostile files
+
+
+def test_header_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path):
+    header = struct.pack(">BBBB3I", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1)
+    (tmp_path / "a").write_bytes(header)
+    with pytest.raises(DataError, match=r"a: its header states .* but it holds 0"):
+        files.read_idx(tmp_path / "a", 3)
+    (tmp_path / "a").write_bytes(gzip.compress(header))
+    with pytest.raises(DataError, match=r"a: unpacks to 79,\d+,.* bytes, and there is memory for"):
+        files.read_idx(tmp_path / "a", 3)
+
+
+@pytest.mark.parametrize("write", ["savez", "savez_compressed"])
+@pytest.mark.parametrize("shape", [b"(1000000000000,)", b"(-1, -24)", b"(2, 3, 4" + b"(" * 400])
+def test_npz_header_that_does_not_fit_its_member_is_refused(tmp_path, write, shape):
+    getattr(np, write)(tmp_path / "b.npz", x_train=np.zeros((2, 3, 4), np.uint8))
+    with zipfile.ZipFile(tmp_path / "b.npz") as archive:
+        content = archive.read("x_train.npy")
+    text = b"{'descr': '|u1', 'fortran_order': False, 'shape': " + shape + b", }"
+    head = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+    path = write_npz(tmp_path / "a.npz", x_train=None)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED if "compressed" in write else zipfile.ZIP_STORED) as archive:
+        archive.writestr("x_train.npy", head + content[128:])
+    with pytest.raises(DataError, match=r"a\.npz: its array 'x_train' cannot be read"):
+        npz.read_npz(path)
+
+
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path):
+    zeros = bytes(2**20)
+    with gzip.open(tmp_path / "a.gz", "wb") as file:
+        file.write(struct.pack(">BBBB3I", 0, 0, 8, 3, 150, 2**10, 2**10))
+        for _ in range(150):
+            file.write(zeros)
+    with pytest.raises(DataError, match=r"a\.gz: unpacks from \d+,\d+ to 157,286,400 bytes, which images do not"):
+        files.read_idx(tmp_path / "a.gz", 3)
+    path = write_npz(tmp_path / "a.npz", x_train=None)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(
+            member, {"descr": "|u1", "fortran_order": False, "shape": (150, 1024, 1024)}
+        )
+        for _ in range(150):
+            member.write(zeros)
+    with pytest.raises(DataError, match=r"its array 'x_train' unpacks from .* to 157,286,528 bytes, which images do"):
+        npz.read_npz(path)
+
+
+def test_member_in_a_format_that_numpy_does_not_write_is_refused(tmp_path):
+    path = write_npz(tmp_path / "a.npz", x_train=None)
+    np.save(tmp_path / "x.npy", IMAGES)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:  # may claim a dictionary of 4 GB
+        archive.write(tmp_path / "x.npy", "x_train.npy")
+    with pytest.raises(DataError, match="'x_train' is compressed in a way that NumPy does not write"):
+        npz.read_npz(path)
+
+
+def test_files_that_are_no_files_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(DataError, match=r"a\.npz: a FIFO, not a regular file"):
+        npz.read_npz(tmp_path / "a.npz")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="zero: a device, not a regular file"):
+        files.read_idx(tmp_path / "zero", 3)
+    write_idx_folder(tmp_path)
+    (tmp_path / "t10k-images-idx3-ubyte").unlink()
+    os.mkfifo(tmp_path / "t10k-images-idx3-ubyte")
+    with pytest.raises(DataError, match="no t10k-images-idx3-ubyte"):
+        files.read_idx_folder(tmp_path)

@@ -1,3 +1,4 @@
+import hashlib
 import os
 from pathlib import Path
 
@@ -73,3 +74,11 @@ def test_hidden_files_are_no_part_of_the_data(tree):
     (tree / "cat" / ".cache").mkdir()
     (tree / "cat" / ".cache" / "1.png").write_bytes(b"x")
     assert fingerprint(tree) == before
+
+
+def test_fingerprint_is_the_one_that_earlier_versions_recorded(tree):
+    lines = ""
+    for name in ("cat/1.png", "cat/deep/2.png", "dog/3.png"):
+        status = (tree / name).stat()
+        lines += f"{name}\0{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n"
+    assert fingerprint(tree) == hashlib.sha256(lines.encode()).hexdigest()

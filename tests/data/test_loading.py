@@ -174,6 +174,7 @@ def test_missing_data_set_without_a_network_fails_quickly_and_lists_the_searched
     assert f"/usr/share/datasets/{name}" in message
     assert f"{tmp_path}/keras/datasets" in message
     assert "data=mnist_5k needs no download" in message
+    assert builtin.BUILTIN[name].install in message
     assert time.monotonic() - start < 5
 
 
@@ -291,10 +292,17 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"y_train": LABELS + 0.5}, "y_train holds fractions"),
         ({"y_train": np.array([0, np.nan, 1])}, "y_train holds NaN"),
         ({"y_train": np.array(["a", "b", "c"])}, "y_train has the dtype <U1; labels must be"),
-        ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\), one column per class.*argmax"),
-        ({"y_train": np.zeros((3, 1, 1))}, "expected one number per example"),
+        ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\); expected one class number .* one-hot: .*argmax"),
+        ({"y_train": np.array([[1, 0], [1, 1], [0, 1]])}, r"Row 1 has 2 classes; fitbench trains on .* one class\.$"),
+        ({"y_train": np.array([[1, 0], [0, 1], [0, 0]])}, r"Row 2 has no class; fitbench trains on .* one class\.$"),
+        ({"y_train": np.array([[1, 0], [0.4, 0.6], [0, 1]])}, r"Row 1 holds other values than 0 and 1, so no class"),
+        ({"y_train": np.zeros((3, 1, 1))}, "expected one class number per example"),
         ({"y_test": np.array([0, 1, 7])}, "y_test holds class 7, which y_train does not have"),
-        ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; expected 0\.\.classes-1"),
+        ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; .*Subtract 1\."),
+        (
+            {"y_train": LABELS * 2, "y_test": LABELS * 2},
+            r"3 classes numbered 0\.\.4; expected 0\.\.classes-1 .*'classes'",
+        ),
         ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
         ({"classes": np.array(["cat", "dog"])}, "y_train holds 2, but there are 2 class names"),
         ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of different strings"),
@@ -380,6 +388,25 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
     for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
         with pytest.raises(RequestError, match=rf"data\.path={path}:? {message}"):
             loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
+
+
+@pytest.mark.parametrize("source", [Source.npz, Source.idx, Source.image_folder])
+def test_path_that_is_no_file_is_refused_at_once(tmp_path, source):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "root").symlink_to("/")
+    (tmp_path / "loop").symlink_to("loop")
+    is_folder = source is not Source.npz
+    for path, message in (
+        (tmp_path / "fifo", "is no regular file"),
+        ("/dev/zero", "is no regular file"),
+        (tmp_path / "root", "is the whole file system" if is_folder else "is a folder"),
+        (tmp_path / "loop", ": Too many levels of symbolic links"),
+        (tmp_path / ("x" * 300), ": File name too long"),
+        ("a\0b", ": embedded null byte"),
+    ):
+        section = ImageFolder if source is Source.image_folder else FileData
+        with pytest.raises(RequestError, match=f"{message}; expected"):
+            loading.load(section.model_construct(name="a", source=source, preprocess=None, path=str(path)))
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])
@@ -508,7 +535,9 @@ def test_class_without_a_readable_image_is_refused_with_skip_bad(tmp_path):
     write_tree(tmp_path)
     for path in (tmp_path / "test" / "dog").iterdir():
         path.write_bytes(b"bad")
-    with pytest.raises(DataError, match="class dog has no readable test image"):
+    with pytest.raises(
+        DataError, match=r"class dog has no readable test image\. .*dog/0.png: not a readable image \(not"
+    ):
         load_images(tmp_path, skip_bad=True)
 
 
@@ -607,6 +636,20 @@ def test_two_folders_of_one_part_are_refused(tmp_path):
         load_images(tmp_path)
 
 
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_parts_in_the_only_folder_of_a_folder_are_pointed_out(tmp_path, fraction):
+    write_tree(tmp_path / "archive")
+    with pytest.raises(RequestError, match=rf"but its only folder has; set data\.path={tmp_path}/archive$"):
+        load_images(tmp_path, test_fraction=fraction)
+
+
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_folder_of_images_without_class_folders_is_refused(tmp_path, fraction):
+    write_images(tmp_path)
+    with pytest.raises(DataError, match=r"no images; expected one folder per class .*3 images outside of the class fo"):
+        load_images(tmp_path, test_fraction=fraction)
+
+
 def test_parts_inside_of_classes_are_refused(tmp_path):
     for name in ("cat", "dog"):
         for part in ("train", "test"):
@@ -619,6 +662,78 @@ def test_folders_inside_of_a_class_belong_to_it(tmp_path):
     for name in ("cat", "dog"):
         write_images(tmp_path / name / "first" / "val" / "deep")  # only what is directly below a class can be a part
     assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
+
+
+def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp_path, caplog):
+    expected = load_images(write_tree(tmp_path / "a"))
+    write_tree(tmp_path / "b")
+    for path in (tmp_path / "b").rglob("1.png"):
+        path.rename(path.with_suffix(".jfif"))
+    for path in (tmp_path / "b").rglob("2.png"):
+        path.rename(path.with_suffix(""))
+    write_images(tmp_path / "b/train/cat/@eaDir/0.png", 1)
+    write_images(tmp_path / "b/train/@eaDir/cat", 1)
+    write_images(tmp_path / "b/extra/cat", 1)
+    write_images(tmp_path / "b/test", 1)
+    (tmp_path / "b" / "labels.csv").write_text("path,label\n")
+    caplog.set_level("INFO", logger="fitbench")
+    for _ in range(2):  # the second run of a process gets the same data set
+        dataset = load_images(tmp_path / "b")
+        [record] = caplog.records
+        assert record.getMessage() == (
+            f"{tmp_path}/b: left out: 1 file of no known image format (labels.csv), "
+            "1 folder that is no part of the data set (extra), 2 hidden or system entries (@eaDir), "
+            "1 image outside of the class folders (0.png)"
+        )
+        caplog.clear()
+    assert dataset.sha256 == expected.sha256
+    assert dataset.left_out == record.getMessage().removeprefix(f"{tmp_path}/b: left out: ")
+    assert expected.left_out == ""
+
+
+def test_class_names_are_compared_in_nfc(tmp_path):
+    composed, decomposed = "\u00c4pfel", "A\u0308pfel"
+    for part, name in (("train", decomposed), ("test", composed)):
+        for label in (name, "birnen"):
+            write_images(tmp_path / part / label)
+    assert load_images(tmp_path).classes == ("birnen", composed)
+    write_images(tmp_path / "train" / composed)
+    with pytest.raises(DataError, match=f"train: two class folders are named {composed}, .*NFC and NFD.* Join them"):
+        load_images(tmp_path)
+
+
+def test_class_folder_whose_name_is_not_text_is_refused(tmp_path):
+    write_tree(tmp_path)
+    write_images(Path(os.fsdecode(os.fsencode(tmp_path / "train") + b"/caf\xe9")))
+    with pytest.raises(DataError, match=r"train: the name of the class folder 'caf\\udce9' is not UTF-8; rename it"):
+        load_images(tmp_path)
+
+
+def test_links_to_folders_above_are_neither_parts_nor_classes(tmp_path):
+    write_tree(tmp_path / "set")
+    for link in ("set/validation", "set/train/emu", "set/train/cat/deep"):
+        (tmp_path / link).symlink_to(tmp_path)
+    (tmp_path / "set/test/root").symlink_to("/")
+    dataset = load_images(tmp_path / "set")
+    assert dataset.left_out == "4 links to folders above them or listed already (validation, emu, ..)"
+    assert (dataset.classes, len(dataset.x_train)) == (("cat", "dog"), 6)
+
+
+def test_parts_and_classes_may_be_links_to_folders_elsewhere(tmp_path):
+    expected = load_images(write_tree(tmp_path / "a"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/train").symlink_to(tmp_path / "a/train")
+    (tmp_path / "b/test").symlink_to(tmp_path / "a/test")
+    assert load_images(tmp_path / "b").sha256 == expected.sha256
+
+
+def test_class_of_files_of_another_kind_is_refused_with_their_names(tmp_path):
+    write_tree(tmp_path)
+    (tmp_path / "train" / "emu").mkdir()
+    (tmp_path / "train" / "emu" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    message = r"no image in the class folder emu\. .* Left out: 1 file of no known image format \(IMG_1\.HEIC\)"
+    with pytest.raises(DataError, match=message):
+        load_images(tmp_path)
 
 
 def write_pixels(folder: Path, *images: np.ndarray) -> Path:
@@ -668,12 +783,16 @@ def test_folder_with_files_of_8_and_16_bits_is_checked_by_format(tmp_path):
 def test_pixels_of_floating_point_numbers_need_a_max_value(tmp_path, monkeypatch, in_memory):
     pixels = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8)
     write_pixels(tmp_path, pixels)
-    with pytest.raises(DataError, match=r"floating-point numbers; set data\.max_value to the value of white"):
+    with pytest.raises(
+        DataError, match=r"floating-point numbers, .*\. Set data\.max_value to the value of white, such as 1 or 4095\.$"
+    ):
         load_images(tmp_path)
     if not in_memory:
         monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
     assert load_images(tmp_path, max_value=1).x_test[:][0, ..., 0].tolist() == np.rint(pixels * 255).tolist()
-    with pytest.raises(DataError, match=r"0\.tiff: .*its pixels range over 0\.\.1; white is 0\.5, see data\.max_value"):
+    with pytest.raises(
+        DataError, match=r"0\.tiff: its pixels range over 0\.\.1, and white is 0\.5\. Set data\.max_value"
+    ):
         load_images(tmp_path, max_value=0.5)
 
 
@@ -695,8 +814,3 @@ def test_transparency_stays_when_pixels_are_scaled(tmp_path):
 def test_missing_image_folder_is_refused(tmp_path):
     with pytest.raises(RequestError, match="gone: no such file or folder"):
         load_images(tmp_path / "gone")
-
-
-def test_memory_limit_is_at_most_half_of_the_memory():
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 2**20 < memory.memory_limit() <= total // 2

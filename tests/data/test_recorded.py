@@ -122,3 +122,17 @@ def test_files_are_looked_at_once_for_all_jobs_of_a_sweep(finished):
     assert recorded(config, fingerprint_of) is not None
     with pytest.raises(RequestError, match="is recorded with other data"):
         recorded(config)
+
+
+def test_run_that_was_recorded_without_renamed_images_is_reported_until_the_files_change(finished, tmp_path):
+    config, photos = finished
+    for part in ("train", "test"):
+        (photos / part / "cat" / "0.png").rename(photos / part / "cat" / "0.jfif")
+    path = next((tmp_path / "outputs").glob("*/*/result.json"))
+    result = json.loads(path.read_text())  # as version 0.1 recorded it, which left these files out
+    result["data"] |= {"sha256": "0" * 64, "fingerprint": fingerprint(photos)}
+    path.write_text(json.dumps(result))
+    assert recorded(config) is not None
+    (photos / "train" / "cat" / "1.png").touch()
+    with pytest.raises(RequestError, match=r"is recorded with other data: .* had SHA-256 00000000, .*data\.name=other"):
+        recorded(config)

@@ -1,4 +1,6 @@
 import io
+import os
+import zipfile
 
 import numpy as np
 import pytest
@@ -51,7 +53,7 @@ def test_nothing_is_unpickled(tmp_path):
     for name, save in (("x.npy", np.save), ("x.npz", np.savez)):
         path = tmp_path / name
         save(path, np.array([{}], object))
-        with pytest.raises(DataError, match=rf"{name}: .*not an array of plain numbers"):
+        with pytest.raises(DataError, match=rf"{name}: .*(not an array of plain numbers|never unpickled)"):
             arrays.read_images(path, None)
 
 
@@ -75,3 +77,30 @@ def test_error_names_a_damaged_file(tmp_path, name):
     (tmp_path / name).write_bytes(npy(IMAGES)[:-9])
     with pytest.raises(DataError, match=rf"{name}: "):
         arrays.read_images(tmp_path / name, None)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, name):
+    path = tmp_path / name
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=rf"{name}: .*a FIFO, not a regular file"):
+        arrays.read_images(path, None)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=rf"{name}: .*a device, not a regular file"):
+        arrays.read_images(path, None)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=rf"{name}: .*a folder, not a regular file"):
+        arrays.read_images(path, None)
+
+
+def test_zip_bomb_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, x=np.zeros((100_000, 28, 28), np.uint8))
+    with pytest.raises(DataError, match=r"x\.npz: .*x would expand from [\d,]+ to 78,400,128 bytes"):
+        arrays.read_images(path, None)
+    with path.open("wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", npy(IMAGES).replace(b"(3, 4, 5)", b"(3, 4, 500000000000)"))
+    with pytest.raises(DataError, match=r"x\.npz: "):
+        arrays.read_images(path, None)

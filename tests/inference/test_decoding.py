@@ -99,7 +99,7 @@ def test_missing_file_folder_and_pipe_are_refused(tmp_path):
     for name, reason in (
         ("none.png", "no such file"),
         (".", "a folder that cannot be listed"),
-        ("pipe.png", "not a file"),
+        ("pipe.png", "a FIFO, not a regular file"),
     ):
         with pytest.raises(DataError, match=reason):
             decode(tmp_path / name, name)

@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,17 @@ def test_file_that_is_not_a_csv_is_refused(tmp_path):
         RequestError, match=r"--labels is 'none\.csv'; expected a CSV file of paths and labels, or folder"
     ):
         labels.read("none.csv", CLASSES)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_classes_and_paths_are_compared_in_nfc(csv, form):
+    """macOS writes 'Ä' as two characters; the run, the CSV file and the file system may each have either form."""
+    classes = (unicodedata.normalize(form, "Äpfel"), "pears")
+    content = "path,label\nÄ/1.png,Äpfel\n2.png,A\u0308pfel\nA\u0308/3.png,pears\n"
+    loaded = labels.read(csv(content), classes)
+    assert loaded(Batch(["A\u0308/1.png", "2.png", "Ä/3.png"])) == [classes[0], classes[0], "pears"]
+    by_folder = labels.read("folder", classes)
+    assert by_folder(Batch(["x/Äpfel/1.png", "x/A\u0308pfel/2.png"])) == [classes[0]] * 2
 
 
 def test_labels_are_read_from_folder_names():

@@ -170,7 +170,7 @@ def test_confusion_is_drawn_without_unlabelled_images(call, digits, tmp_path):
     status, out, err = call(*arguments)
     assert status == 0
     assert "of 7 images" in out
-    assert "3 images have no label" in err
+    assert "3 of 10 images have no label" in err
     assert Image.open(tmp_path / "x.png").width > 300
     (tmp_path / "labels.csv").write_text("path,label\nother.png,3\n")
     status, _, err = call(*arguments, "--force")

@@ -12,6 +12,8 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -30,9 +32,10 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from fitbench.data.loading import load  # noqa: E402
 from fitbench.errors import FitbenchError, RequestError  # noqa: E402
+from fitbench.inference import bodies, connections  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
 from fitbench.inference.reader import configuration, open_run  # noqa: E402
-from fitbench.inference.serve import MAX_CONNECTIONS, _listen, serve  # noqa: E402
+from fitbench.inference.serve import _listen, serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
 from fitbench.inference.service import Service  # noqa: E402
 from fitbench.record.result import write_result  # noqa: E402
@@ -195,7 +198,9 @@ def test_models_health_and_limits_are_reported(app, reader):
     assert grey["model"] == NAME_GREY and grey["shape"] == [28, 28, 1] and grey["classes"] == list("0123456789")
     assert (grey["metric"], grey["test_value"]) == ("accuracy", reader.result["metrics"]["test_accuracy"])
     assert colour["data"] == "photos"
-    assert described["limits"] == {"bytes": 200_000, "pixels": 1_000_000, "images": 20}
+    assert described["limits"] == {
+        "bytes": 200_000, "pixels": 1_000_000, "images": 20, "shared_bytes": 64_000_000
+    }  # fmt: skip
     assert ask(app, "GET", "/health").json().keys() == {"status", "models", "images", "seconds"}
 
 
@@ -205,7 +210,7 @@ def test_openapi_describes_the_api_and_pages_use_no_other_host(app):
     operation = api["paths"]["/predict"]["post"]
     assert all(parameter["description"] for parameter in operation["parameters"])
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "application/json", "image/*"}
-    assert {"200", "400", "404", "411", "413", "415", "422", "503"} == set(operation["responses"])
+    assert {"200", "400", "404", "408", "411", "413", "415", "422", "503"} == set(operation["responses"])
     files = [file.name for file in (resources.files("fitbench.inference") / "page").iterdir()]
     assert "main.js" in files
     for path in ("/", "/docs", "/page/base.css", *(f"/page/{name}" for name in files)):
@@ -257,7 +262,7 @@ def test_zip_named_png_is_refused_and_its_name_is_cleaned(app):
 
 
 ROW = [0] * 28
-ROWS = ["expected rows of equal length"]
+ROWS = ["rows of equal length"]
 
 
 @pytest.mark.parametrize(
@@ -267,27 +272,41 @@ ROWS = ["expected rows of equal length"]
         ("\xff\xfe", 400, ["Invalid JSON"]),
         ("[" * 50_000, 400, ["recursion limit"]),
         ('{"image": [[' + "9" * 5000 + "]]}", 400, ["Invalid JSON"]),
-        ('{"image": [[NaN]]}', 422, ["image.0.0: ", "finite number"]),
-        ('{"image": [[256]]}', 422, ["image.0.0: ", "less than or equal to 255"]),
-        ('{"image": [[0], [0.5]]}', 422, ["image.1.0: ", "fractional"]),
-        ('{"image": [["x"' + ', "y"' * 30_000 + "]]}", 422, ["image.0.0: ", "integer"]),
+        ('{"image": [[' + "9" * 4000 + "]]}", 422, ["image: ", "numbers"]),
+        ('{"image": [[NaN]]}', 422, ["image: nan in row 0, column 0", "from 0 to 255"]),
+        ('{"image": [[1e999]]}', 422, ["image: inf in row 0"]),
+        ('{"image": [[256]]}', 422, ["image: 256 in row 0, column 0", "from 0 to 255"]),
+        ('{"image": [[-1]]}', 422, ["image: -1 in row 0"]),
+        ('{"image": [[0], [0.5]]}', 422, ["image: 0.5 in row 1, column 0", "whole numbers"]),
+        ('{"image": [["x"' + ', "y"' * 30_000 + "]]}", 422, ["image: expected numbers"]),
+        ('{"image": [[{"a": 1}]]}', 422, ["image: expected numbers"]),
+        ('{"image": ' + "[" * 150 + "1" + "]" * 150 + "}", 422, ["image: ", *ROWS]),
         ('{"image": [[1, 2], [3]]}', 422, ["image: ", *ROWS]),
         ('{"image": [[[1], [2, 3]]]}', 422, ["image: ", *ROWS]),
         ('{"image": [[[1, 2]]]}', 422, ["1 or 3 channels"]),
         ('{"image": []}', 422, ["image: ", *ROWS]),
-        ('{"image": 7}', 422, ["image: ", "array"]),
-        ('{"images": []}', 422, ["images: ", "at least 1"]),
+        ('{"image": 7}', 422, ["image: ", *ROWS]),
+        ('{"image": null}', 422, ["image: ", *ROWS]),
+        ('{"images": []}', 422, ["images: ", "at least one"]),
+        ('{"images": {"0": [[1]]}}', 422, ["images: ", "at least one"]),
         ('{"images": [[[1]], [[2], [3, 4]]]}', 422, ["images[1]: ", *ROWS]),
         ('{"images": [' + "[[1]]," * 20 + "[[1]]]}", 413, ["21 images", "at most 20"]),
         ('{"image": [[1]], "images": [[[1]]]}', 422, ['expected {"image"']),
-        ('{"pixels": [[1]]}', 422, ["Extra inputs"]),
-        ("7", 422, ["the body: ", "object"]),
+        ('{"pixels": [[1]]}', 422, ['expected {"image"']),
+        ("7", 422, ["the body: "]),
         (json.dumps({"image": [ROW] * 27}), 422, ["27 x 28 x 1", "28 x 28 x 1"]),
     ],
 )  # fmt: skip
 def test_malformed_json_is_refused(app, text, status, words):
     content = text.encode("latin-1")
     assert_refused(predict(app, content=content, headers={"Content-Type": "application/json"}), status, *words)
+
+
+def test_json_of_very_many_lists_is_refused_before_it_is_parsed(app, monkeypatch):
+    monkeypatch.setattr(bodies, "MAX_LISTS", 1000)
+    json_type = {"Content-Type": "application/json"}
+    assert_refused(predict(app, content=b"[" * 1001, headers=json_type), 413, "1,000 lists", "as files")
+    assert_refused(predict(app, content=b'{"image":' + b'{"":' * 500, headers=json_type), 413, "1,000 lists")
 
 
 @pytest.mark.parametrize(
@@ -353,7 +372,8 @@ def test_size_of_a_request_is_limited_before_it_is_read(app):
 
 
 def test_model_whose_outputs_are_not_finite_is_an_error(reader):
-    broken = dataclasses.replace(reader, _compiled=lambda images: np.full((len(images), 10), np.nan, np.float32))
+    not_finite = dataclasses.replace(reader._compiled, outputs=lambda images: np.full((len(images), 10), np.nan))
+    broken = dataclasses.replace(reader, _compiled=not_finite)
     service = Service([broken], LIMITS)
     app = make_app(service)
     assert_refused(ask(app, "POST", "/predict", json={"image": [ROW] * 28}), 500, NAME_GREY, "not finite")
@@ -424,18 +444,89 @@ def test_50_simultaneous_clients_get_their_own_answers(address, reader, digits):
         list(pool.map(client, range(50)))
 
 
-def test_connections_above_the_limit_are_refused_until_others_close(address):
+HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+def connect(address: str, count: int) -> list[socket.socket]:
     url = urlsplit(address)
-    request = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    idle = [socket.create_connection((url.hostname, url.port)) for _ in range(MAX_CONNECTIONS)]
-    assert exchange(address, request).startswith(b"HTTP/1.1 503 ")
-    for connection in idle:
-        connection.close()
+    return [socket.create_connection((url.hostname, url.port)) for _ in range(count)]
+
+
+def wait_for_health(address: str) -> None:
     for _ in range(100):
-        if exchange(address, request).startswith(b"HTTP/1.1 200 "):
+        if exchange(address, HEALTH).startswith(b"HTTP/1.1 200 "):
             return
         time.sleep(0.05)
     pytest.fail("the server still refuses connections")
+
+
+def test_connections_above_the_limit_are_refused_until_others_close(address):
+    most, _ = connections.limits()
+    silent = connect(address, most)
+    refused = exchange(address, HEALTH)
+    assert refused.startswith(b"HTTP/1.1 503 ") and list(json.loads(refused.partition(b"\r\n\r\n")[2])) == ["error"]
+    for connection in silent:
+        connection.close()
+    wait_for_health(address)
+
+
+def test_connection_without_a_whole_request_is_closed(reader, start_server):
+    server = start_server(Service([reader], LIMITS))
+    server.server.config.timeout_keep_alive = 0.3
+    started = time.monotonic()
+    assert exchange(server.address) == b""
+    assert exchange(server.address, b"GET /health HTTP/1.1\r\n") == b""
+    answered = exchange(server.address, HEALTH.replace(b"close", b"keep-alive") + HEALTH[:20])
+    assert answered.count(b"HTTP/1.1 200 ") == 1
+    assert time.monotonic() - started < 8
+
+
+FEW_FILES = """
+import resource, socket
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from fitbench.inference.serve import make_server
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
+make_server(Starlette(routes=[Route("/health", lambda _: PlainTextResponse("ok"))])).run(sockets=[listener])
+"""
+
+
+def test_more_connections_than_open_files_are_refused_with_one_line_of_log():
+    with subprocess.Popen([sys.executable, "-c", FEW_FILES], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        address = process.stdout.readline().decode().strip()
+        silent = connect(address, 300)
+        assert exchange(address, HEALTH).startswith(b"HTTP/1.1 503 ")
+        for connection in silent:
+            connection.close()
+        wait_for_health(address)
+        process.terminate()
+        assert process.stderr.read() == b"ERROR:    32 connections are open; further ones are refused with 503\n"
+
+
+def test_large_bodies_share_a_budget(reader, digits, start_server, monkeypatch):
+    """Small requests are answered while it is taken. A body that does not arrive gives it back."""
+    monkeypatch.setattr(bodies, "READ_SECONDS", 1)
+    service = Service([reader], RequestLimits(bytes=1_000_000))
+    service.budget = bodies.Budget(1_500_000)
+    server = start_server(service)
+    large = HEAD + b"Content-Length: 1000000\r\nConnection: close\r\n\r\n" + bytes(999_999)
+    [slow] = connect(server.address, 1)
+    slow.sendall(large)
+    while service.budget.free == 1_500_000:
+        time.sleep(0.01)
+    refused = exchange(server.address, large).decode()
+    assert refused.startswith("HTTP/1.1 503 ") and "retry-after: 1" in refused and '{"error":"the server is ' in refused
+    file = png(digits[0])
+    small = HEAD + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(file) + file
+    assert exchange(server.address, small).startswith(b"HTTP/1.1 200 ")
+    assert slow.recv(1000).startswith(b"HTTP/1.1 408 ")
+    slow.close()
+    assert exchange(server.address, large + b"0").startswith(b"HTTP/1.1 422 ")
+    assert service.budget.free == 1_500_000
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fitbench.data.image_paths import LeftOut
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.sources import batches, open_arrays
 
@@ -21,11 +22,11 @@ def folder(tmp_path, monkeypatch):
         "b/1.tif",
         ".hidden.png",
         "a/.cache/y.png",
-        "notes.txt",
     ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (2, 2)).save(path, "PNG")
+    (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -36,7 +37,7 @@ def set_stdin(monkeypatch, content: bytes) -> None:
 
 
 def names(*arguments: str, null: bool = False) -> list[str]:
-    return [name for batch in batches(arguments, {}, 2, null) for name in batch.names]
+    return [name for batch in batches(arguments, {}, 2, null, LeftOut()) for name in batch.names]
 
 
 IN_A = ["a/10.PNG", "a/2.png", "a/deep/x.jpg"]
@@ -94,13 +95,40 @@ def test_empty_stdin_is_refused(folder, monkeypatch, content):
     [
         ("none.png", "none.png: there is no such file or folder"),
         ("a/../none", "a/../none: there is no such file or folder"),
-        ("empty", "empty: no image in this folder; expected files with .bmp .gif"),
+        ("empty", "empty: no image in this folder; expected files with .apng .bmp .gif"),
     ],
 )
 def test_argument_without_images_is_refused(folder, argument, message):
     (folder / "empty").mkdir()
     with pytest.raises(RequestError, match=message):
         open_arrays(["b.png", argument], None)
+
+
+def test_what_is_left_out_of_folders_is_counted_once(folder):
+    (folder / "a" / "root").symlink_to("/")
+    os.mkfifo(folder / "a" / "fifo.png")
+    left_out = LeftOut()
+    assert open_arrays(["a", "."], None) == {}
+    listed = [name for batch in batches(["a", "a"], {}, 2, False, left_out) for name in batch.names]
+    assert listed == [*IN_A, *IN_A]
+    assert str(left_out) == (
+        "2 hidden or system entries (.cache), 2 pipes or devices (fifo.png), "
+        "4 links to folders above them or listed already (loop, root)"
+    )
+
+
+def test_folder_with_nothing_but_other_files_is_refused_with_their_names(folder):
+    (folder / "a" / "deep" / "x.jpg").write_bytes(b"")
+    (folder / "a" / "deep" / "x.jpg").rename(folder / "a" / "deep" / "x.heic")
+    with pytest.raises(RequestError, match=r"no image in .*; left out: 1 file of no known image format \(x\.heic\)"):
+        open_arrays(["a/deep"], None)
+
+
+def test_array_file_that_is_a_pipe_is_refused_at_once(folder):
+    for name in ("x.npy", "x.npz"):
+        os.mkfifo(folder / name)
+        with pytest.raises(DataError, match=rf"{name}: a FIFO, not a regular file"):
+            open_arrays([name], None)
 
 
 def test_folder_that_cannot_be_listed_is_yielded_itself(folder, monkeypatch):
@@ -128,7 +156,7 @@ def test_arrays_are_opened(folder):
 def test_batches_end_where_files_end_and_arrays_begin(folder):
     np.save("x.npy", np.arange(5 * 16, dtype=np.uint8).reshape(5, 4, 4))
     arguments = ["a", "b/1.tif", "x.npy", "b.png"]
-    all_batches = list(batches(arguments, open_arrays(arguments, None), 2, False))
+    all_batches = list(batches(arguments, open_arrays(arguments, None), 2, False, LeftOut()))
     assert [batch.names for batch in all_batches] == [
         ["a/10.PNG", "a/2.png"],
         ["a/deep/x.jpg", "b/1.tif"],

@@ -167,6 +167,13 @@ def test_sweep_without_slurm_is_refused_and_nothing_begins(arguments, monkeypatc
     assert "4 not begun" in capsys.readouterr().err
 
 
+def test_outputs_folder_that_slurm_would_rename_is_refused_before_a_job_is_submitted(arguments, tmp_path):
+    pytest.importorskip("submitit")
+    with pytest.raises(RequestError, match=r"outputs=.*/50%j: Slurm replaces what follows a % .*; choose a folder"):
+        launch([*arguments, f"outputs='{tmp_path}/50%j'"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_job_is_lost_after_some_time_out_of_the_queue_but_not_while_squeue_fails(tmp_path, monkeypatch):
     squeue = tmp_path / "squeue"
     clock = [1000.0]

@@ -17,6 +17,7 @@ from fitbench.config import Backend
 from fitbench.errors import FitbenchError
 from fitbench.launch import command
 from fitbench.launch.progress import SweepProgress
+from fitbench.launch.summary import summarize
 from fitbench.launch.sweep import run_sweep
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.claims import claim
@@ -363,6 +364,22 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
         f"[2/5] {folders[1].name}  test 0.5000  val 0.8750",
         f"[3/5] {folders[2].name}  failed",
     ]
+
+
+def test_summary_counts_every_run_once(make_run, tmp_path):
+    folders = [
+        make_run("seed=0"),
+        make_run("seed=1", finished=False),
+        make_run("seed=2", pruned=True, trial=0),
+        make_run("seed=3", finished=False),
+        tmp_path / "outputs/default/not_begun",
+    ]
+    (folders[3] / "error.txt").write_text("ValueError: no")
+    summary = summarize(folders, skipped={folders[0]}, errors={})
+    assert {state: count for state, count in summary.counts.items() if count} == {
+        "skipped, finished before": 1, "failed": 1, "pruned by a search": 1, "interrupted": 1, "not begun": 1,
+    }  # fmt: skip
+    assert sum(summary.counts.values()) == summary.total == 5
 
 
 def test_study_with_the_time_in_its_name_is_one_study_for_all_jobs(tmp_path, capsys):

@@ -190,7 +190,7 @@ def test_a_damaged_file_is_refused_and_named(study, content, reason):
     write(study, content)
     with pytest.raises(FitbenchError) as caught:
         read_search(study)
-    assert str(caught.value).startswith("search.json: ")
+    assert str(caught.value).startswith(f"{study}/search.json: ")
     assert reason in str(caught.value)
 
 

@@ -76,7 +76,7 @@ def search_with(patch: pytest.MonkeyPatch) -> Search:
     """The same, for fixtures that several tests share."""
     from fitbench.search import search as module
 
-    patch.setattr(module, "write_plots", lambda record, folder: None)  # they have tests of their own
+    patch.setattr(module, "write_plots", lambda record, folder: [])  # they have tests of their own
 
     def run(*words: str, outputs: str = "outputs") -> Found:
         folder = Path(outputs).absolute() / "mine"

@@ -211,6 +211,15 @@ def test_importances_are_computed_once_at_the_end_of_a_launch(search, monkeypatc
     assert sum(shares.values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_importances_are_those_of_good_trials(search, direction):
+    found = search(*SPACE, f"search.trials={TRIALS}", "search.pruner=none", f"search.direction={direction}")
+    shares = found.record["importance"]["val_accuracy"]
+    theirs = of_optuna(found.folder)  # without a function of ours, the evaluator knows the direction of the study
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    assert shares == optuna.importance.get_param_importances(theirs, evaluator=evaluator, params=list(shares))
+
+
 def test_trials_that_were_begun_on_other_outputs_are_left_alone(search):
     storage = "sqlite:///search.db"
     search(*SPACE, "search.trials=1", f"search.storage={storage}")

@@ -1,6 +1,6 @@
 """How often the verdict is false, right or inconclusive, by simulation.
 
-`python tests/tables/calibration.py` prints the tables of the README's section on tables.
+`python tests/tables/calibration.py` prints the tables of docs/background/statistics.md.
 """
 
 from __future__ import annotations

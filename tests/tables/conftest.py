@@ -1,12 +1,10 @@
 """Tables, and the run folders that their rows would leave."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from fitbench import metrics, user_metrics
 from fitbench.config import Config, config_id, plain, run_id
@@ -14,7 +12,7 @@ from fitbench.record.folder import folder_of
 from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import Record, read_runs
+from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
@@ -100,13 +98,6 @@ def look(composed):
         return outcomes(table, with_deviations(table, read_runs(table, configs), configs))
 
     return outcomes_of
-
-
-def read_results(path: Path) -> list[Record]:
-    """The records of a results.csv. An empty field is the default of its attribute."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [{key: value for key, value in line.items() if value} for line in csv.DictReader(file)]
-    return TypeAdapter(list[Record]).validate_python([{"fold": None, **line} for line in lines])
 
 
 def finish(table: Table, config: Config, value: float | None, test: int, sha256: str) -> Path:

@@ -55,16 +55,16 @@ def test_any_table_is_read_or_refused(tmp_path, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a: [", "line 2: not YAML (did not find expected node content)"),
+        ("a: [", "not YAML (line 2: did not find expected node content)"),
         (
             "a:\n\tb: 1",
-            "line 2: not YAML (found character that cannot start any token); lines are indented with spaces",
+            "not YAML (line 2: found character that cannot start any token); lines are indented with spaces",
         ),
         ("title: " + "[" * 100 + "]" * 100, "line 1: nested more than 64 levels deep"),
         ("seeds: 1" + ":59" * 200_000, "line 1 holds a number of 600,001 characters"),
         (
             "title: &a [" + "x," * 999 + "]\nrows: &b [" + "*a," * 99 + "]",
-            "line 2: with what stands before it, more than",
+            "holds too many values: more than 50,000 up to line 2",
         ),
         ("title: x\n5: 1", "the top level has the key 5; a key must be text"),
         ("", "expected keys such as title, metric, unit, seeds and rows"),

@@ -12,8 +12,6 @@ from fitbench.tables.reading import read
 from fitbench.tables.remarks import remarks
 from fitbench.tables.verdict import EvaluationSets
 
-from .conftest import read_results
-
 ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim
 
 
@@ -165,12 +163,12 @@ def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, 
     records = measured.read_runs(small, composed(small))
     path = tmp_path / "results.csv"
     path.write_text(measured.as_csv(records))
-    assert read_results(path) == records
+    assert measured.read_csv(path) == records
 
 
 def test_a_reason_cannot_break_the_csv(small, tmp_path):
     record = measured.Record("a", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
     path = tmp_path / "results.csv"
     path.write_text(measured.as_csv([record]))
-    assert read_results(path) == [replace(record, reason="x\\ny\\x1b[0m")]
+    assert measured.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]
     assert Path(path).read_text().count("\n") == 2

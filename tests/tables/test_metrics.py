@@ -18,8 +18,6 @@ from fitbench.tables.reading import read
 from fitbench.tables.record import readme
 from fitbench.tables.remarks import remarks
 
-from .conftest import read_results
-
 COMMON = {"test_examples": 1000, "seeds": 3}
 KAPPA = "metrics.kappa={_target_: table_metric.kappa, direction: max, low: -1, high: 1, label: Cohen kappa}"
 CODE = """
@@ -263,7 +261,7 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
         table, [outcome]
     )
     (tmp_path / "results.csv").write_text(measured.as_csv(outcome.records))
-    assert read_results(tmp_path / "results.csv") == outcome.records
+    assert measured.read_csv(tmp_path / "results.csv") == outcome.records
 
 
 def test_on_the_same_test_examples_there_is_no_bootstrap(table_of, predicted, look):

@@ -13,8 +13,6 @@ from fitbench.tables.composing import configurations
 from fitbench.tables.reading import read
 from fitbench.tables.record import readme, write_record
 
-from .conftest import read_results
-
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 TABLES = sorted(path.parent for path in EXPERIMENTS.glob("*/table.yaml"))
 
@@ -29,7 +27,7 @@ def records(small, composed, measure):
 def test_the_readme_is_made_of_the_definition_and_the_csv_alone(small, records, capsys):
     write_record(small, records)
     written = (small.folder / "README.md").read_text()
-    assert readme(read(small.folder), read_results(small.folder / "results.csv")) == written
+    assert readme(read(small.folder), measured.read_csv(small.folder / "results.csv")) == written
     assert "wrote README.md, results.csv, claimed_measured.png" in capsys.readouterr().err
 
 
@@ -94,7 +92,7 @@ def test_a_committed_table_agrees_with_its_results_and_still_composes(folder):
     if not (folder / "results.csv").exists():
         assert not (folder / "README.md").exists()
         return
-    records = read_results(folder / "results.csv")
+    records = measured.read_csv(folder / "results.csv")
     assert (folder / "README.md").read_text() == readme(table, records)
     assert [(record.row, record.seed) for record in records] == [
         (row.label, seed) for row in table.rows for seed in row.seeds

@@ -3,17 +3,22 @@
 import hashlib
 import io
 import json
+import os
+import re
 import shutil
 import zipfile
 
 import numpy as np
 import pytest
 
+from fitbench.errors import FitbenchError
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 from fitbench.training import checkpoint
 from fitbench.training.run import Trial, train
+
+from ..hostile_folders import INSTEAD, instead
 
 SMALL = ("data=digits", "model=mlp", "model.dropout=0.2", "training.epochs=4", "training.checkpoint_seconds=0")
 
@@ -105,6 +110,43 @@ def test_checkpoint_with_other_content_is_put_aside(tmp_path, caplog, content):
     assert path.with_name(f"aside-{path.name}").exists()
     checkpoint.write(tmp_path, state(tmp_path, 1))  # of the two newest: what was put aside does not count
     assert sorted(path.name[:6] for path in (tmp_path / "checkpoint").glob(checkpoint.WHOLE)) == ["000001", "000008"]
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
+def test_what_is_no_regular_file_is_put_aside(tmp_path, caplog, kind):
+    put, reason = INSTEAD[kind]
+    folder = tmp_path / "outputs/study/run"
+    folder.mkdir(parents=True)
+    checkpoint.write(folder, state(folder, 8))
+    instead("checkpoint/000009-ab.npz", put)(folder)
+    if kind == "outside":  # from this folder, which is deeper
+        (folder / "checkpoint/000009-ab.npz").unlink()
+        (folder / "checkpoint/000009-ab.npz").symlink_to("/etc/passwd")
+        reason = "a link to .*, which is outside of "
+    assert checkpoint.read(folder).epoch == 8
+    assert re.search(f"000009-ab.npz {reason}.*; it is put aside as aside-000009-ab.npz", caplog.text)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()])
+def test_a_checkpoint_that_the_system_cannot_read_now_is_not_put_aside(tmp_path, monkeypatch, error):
+    checkpoint.write(tmp_path, state(tmp_path, 8))
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(os, "read", fail)
+    with pytest.raises(FitbenchError, match=r"000008-.*npz: (cannot be read \(Input/output error\)|needs more memory)"):
+        checkpoint.read(tmp_path)
+    monkeypatch.undo()
+    assert checkpoint.read(tmp_path).epoch == 8
+
+
+def test_a_folder_of_checkpoints_elsewhere_is_refused(tmp_path):
+    folder = tmp_path / "outputs/study/run"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint").symlink_to("/")
+    with pytest.raises(FitbenchError, match=r"checkpoint: a link to /, which is outside of .*outputs"):
+        checkpoint.read(folder)
 
 
 def test_checkpoint_names_the_versions_that_wrote_it(tmp_path, caplog):

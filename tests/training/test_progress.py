@@ -9,9 +9,9 @@ from fitbench.training import progress
 from fitbench.training.progress import Display
 
 
-def drawn(monkeypatch, primary, logs, epoch):
+def drawn(monkeypatch, primary, logs, epoch, width=200):
     """What stands in the live bar of a terminal after `logs` of an epoch, and after the whole epoch."""
-    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    console = Console(file=io.StringIO(), force_terminal=True, width=width)
     monkeypatch.setattr(progress, "Console", lambda **options: console)
     with Display(True, 5, 100, metrics.get(primary)) as display:
         display.begin(0)
@@ -19,7 +19,9 @@ def drawn(monkeypatch, primary, logs, epoch):
         display.advance(50, logs)
         display.end_epoch(epoch, stopped=False)
         display.begin_epoch(2)
-        return display.live.tasks[0].fields["metrics"]
+        task = display.live.tasks[0]
+        assert len(f"{task.description} {task.fields['metrics']} ") < width
+        return task.fields["metrics"]
 
 
 def test_bar_shows_the_primary_metric_of_both_parts(monkeypatch):
@@ -31,6 +33,14 @@ def test_bar_shows_the_primary_metric_of_both_parts(monkeypatch):
     )
     assert text.startswith("loss 0.5000  accuracy 0.7500  val loss 0.3000  accuracy 0.9000  ")
     assert "examples/s" in text
+
+
+def test_bar_leaves_out_what_a_narrow_terminal_has_no_room_for(monkeypatch):
+    logs = {"loss": 0.5, "accuracy": 0.75}
+    epoch = {"epoch": 1, "seconds": 1.0, "loss": 0.4, "accuracy": 0.8, "val_loss": 0.3, "val_accuracy": 0.9}
+    text = drawn(monkeypatch, "accuracy", logs, epoch, width=80)
+    assert text.startswith("val loss 0.3000  accuracy 0.9000  ")
+    assert text.endswith(" left")
 
 
 def test_bar_shows_what_is_measured_of_any_other_metric(monkeypatch):

@@ -15,6 +15,7 @@ from fitbench.analysis.groups import Group
 from fitbench.columns import FORMATS, Column, Note, Table, print_as, records, selected
 from fitbench.errors import RequestError
 from fitbench.record import reading
+from fitbench.record.folder import is_run
 from fitbench.text import check_format
 
 GROUPS = 50  # groups that tables show unless --limit says otherwise
@@ -50,7 +51,7 @@ def compare(
     """
     check_format(format, FORMATS)
     folders = [Path(path) if Path(path).exists() else reading.find_run(path, outputs) for path in paths]
-    if len(folders) != 2 or not all(map(reading.is_run, folders)):
+    if len(folders) != 2 or not all(map(is_run, folders)):
         _print(compare_groups(folders or [outputs], by, metric, baseline, where), limit or GROUPS, format)
         return
     from fitbench.analysis import two_runs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from fitbench.analysis import scores
 from fitbench.columns import Table, column
 from fitbench.record.reading import Predictions
+from fitbench.tasks import task_of
 from fitbench.text import clean, number
 
 PAIRS = 10  # confused pairs that are listed
@@ -23,11 +25,12 @@ DIGITS = 4
 class Drawing:
     """One drawing of a task. Both functions take the predictions and the names of the classes or targets.
 
-    `content` gives keys and values of the JSON, `tables` what a terminal shows.
+    `content` gives keys and values of the JSON, `tables` what a terminal shows. It is made for `most` names at most.
     """
 
     content: Callable[[Predictions, Sequence[str]], dict[str, Any]]
     tables: Callable[[Predictions, Sequence[str]], list[Table]]
+    most: float = math.inf
 
 
 # -- the confusion matrix ---------------------------------------------------------------------------------------------
@@ -104,7 +107,15 @@ def _mistakes_tables(predictions: Predictions, names: Sequence[str]) -> list[Tab
 
 
 DRAWINGS = {  # by the names in `Task.drawings`
-    "confusion": Drawing(_confusion, _confusion_tables),
+    "confusion": Drawing(_confusion, _confusion_tables, most=3_000),  # its matrix takes 72 MB
     "mistakes": Drawing(_mistakes, _mistakes_tables),
 }
+
+
+def drawings_of(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the drawings of a finished run: those of its task that are made for so many classes or targets."""
+    count = len(result["data"]["classes"])
+    return tuple(name for name in task_of(result["task"]).drawings if count <= DRAWINGS[name].most)
+
+
 ABSENT = dict.fromkeys(("per_class", "confusion", "confused", "mistakes"))  # what the JSON holds without predictions

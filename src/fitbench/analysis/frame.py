@@ -24,22 +24,20 @@ from fitbench.analysis.rows import (
     Row,
     is_configuration,
     read_row,
-    reason,
-    run_folders,
 )
 from fitbench.config import SECTIONS
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
+from fitbench.record.folder import run_folders
 from fitbench.tasks import Classification
-from fitbench.text import clean
+from fitbench.text import clean, encodable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RUN = ("folder", "study", "run_id", "seed")  # what a history says of the run of an epoch
 EPOCH = ("epoch", "seconds", "learning_rate")  # what it says of every epoch, beside metrics
-MOST_VALUES = 500  # of an epoch; the history of a run with more is left out
 NAMED = 20  # folders that are left out and named
 
 
@@ -72,7 +70,7 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
         try:
             found.append(read_row(folder))
         except FitbenchError as error:
-            left_out.append((folder, str(error).removeprefix(f"{Path(folder)}{os.sep}")))
+            left_out.append((folder, without_folder(error, folder)))
     if not found and not left_out:
         raise RequestError(
             f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
@@ -108,13 +106,8 @@ def histories(frame: pd.DataFrame) -> pd.DataFrame:
     for run in zip(*(frame[name].tolist() for name in RUN), strict=True):
         try:
             epochs = reading.read_history(Path(run[0]))
-        except FileNotFoundError:  # it was there a moment ago
-            continue
-        except (OSError, RecursionError) as error:
-            left_out.append((run[0], f"history.jsonl: cannot be read ({reason(error)})"))
-            continue
-        if len({name for epoch in epochs for name in epoch}) > MOST_VALUES:
-            left_out.append((run[0], f"history.jsonl: an epoch has more than {MOST_VALUES} values"))
+        except FitbenchError as error:
+            left_out.append((run[0], without_folder(error, run[0])))
             continue
         rows.extend({**epoch, **dict(zip(RUN, run, strict=True))} for epoch in epochs)
     names = _history_columns(rows, quantities_of(frame))
@@ -212,6 +205,11 @@ def plain_values(column: pd.Series) -> list[Any]:
     return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
+def without_folder(error: FitbenchError, folder: str) -> str:
+    """The message about a file of a folder, without the folder, which is named beside it."""
+    return str(error).removeprefix(f"{Path(folder)}{os.sep}")
+
+
 def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:
     """Name on stderr what could not be read, and why."""
     for folder, why in left_out[:NAMED]:
@@ -273,7 +271,7 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
         if name == "finished_at":
             columns[name] = pd.DatetimeIndex(np.array(values, dtype="datetime64[us]"), tz="UTC")
         elif name != "folder" and str in set(map(type, values)):  # a folder's name must still open the folder
-            columns[name] = [_encodable(value) for value in values]
+            columns[name] = [encodable(value) if isinstance(value, str) else value for value in values]
         else:
             columns[name] = values
     dtypes = {**_DTYPES, **dict.fromkeys(numbers, "float64")}
@@ -286,10 +284,3 @@ _DTYPES = {  # of columns without any value
     **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }
-
-
-def _encodable(value: Any) -> Any:
-    """A text with half characters, which JSON can spell and no encoding can, as '?'; any other value as it is."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", errors="replace").decode("utf-8")
-    return value

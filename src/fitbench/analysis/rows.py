@@ -6,13 +6,13 @@ written, or vanish, while it is read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import marshal
 import math
-import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +24,11 @@ from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import reading
 from fitbench.record.failure import error_line
+from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
 from fitbench.tasks import TASKS
+from fitbench.text import encodable
 
 IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
 TASK = ("task", "primary")
@@ -40,59 +42,13 @@ Row = dict[str, Any]
 
 _COLUMNS = frozenset((*IDENTITY, *TASK, *FIXED, *DATASET, *ORIGIN, *LAST, INFO, "age"))  # `fitbench runs` adds the age
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
+MOST = 1_000  # values of a run: each is a column
+LONGEST_LIST = 2_000  # characters of a list's JSON text
 
 
 def is_configuration(name: str) -> bool:
     """Whether a column of this name holds a part of the configuration."""
     return name not in _COLUMNS and not name.startswith(_PREFIXES)
-
-
-# -- from paths to run folders ----------------------------------------------------------------------------------------
-
-
-def run_folders(paths: Sequence[str], left_out: list[tuple[str, str]]) -> Iterator[str]:
-    """Every run folder below the paths once, by whichever way it is reached first; links are followed.
-
-    A folder that cannot be read joins `left_out`, with the reason.
-    """
-    visited = set()
-    for path in paths:
-        pending = [path]
-        while pending:
-            folder = pending.pop()
-            try:
-                status = os.stat(folder)  # noqa: PTH116 - a Path costs more than the call, for each of 10,000 folders
-                if (status.st_dev, status.st_ino) in visited:
-                    continue
-                visited.add((status.st_dev, status.st_ino))
-                if _exists(f"{folder}/result.json") or _exists(f"{folder}/config.yaml"):
-                    yield folder
-                    continue
-                with os.scandir(folder) as entries:
-                    below = [entry.path for entry in entries if not entry.name.startswith(".") and _may_hold(entry)]
-            except FileNotFoundError:  # it was there a moment ago
-                continue
-            except OSError as error:
-                left_out.append((folder, f"cannot be read ({reason(error)})"))
-                continue
-            pending.extend(sorted(below, reverse=True))
-
-
-def _may_hold(entry: os.DirEntry[str]) -> bool:
-    """Whether this is a folder, or something that will be left out with its reason, such as a link to itself."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return True
-
-
-def _exists(path: str) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - see above
-
-
-def reason(error: Exception) -> str:
-    """Why a file cannot be read, in the words of the system."""
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 # -- from a run folder to a row ---------------------------------------------------------------------------------------
@@ -107,29 +63,29 @@ def read_row(folder: str) -> Row | None:
         FitbenchError: a file is damaged or foreign; the message names it.
     """
     path = Path(folder)
-    try:
-        if _exists(f"{folder}/result.json"):
-            try:
-                return _finished_row(folder, reading.read_result(path))
-            except FitbenchError:
-                if _exists(f"{folder}/result.json"):  # else force=true has just removed it
-                    raise
-        state = state_of(path)
-        if state is State.finished:
-            return read_row(folder)
+    if exists(f"{folder}/result.json"):
         try:
-            return _unfinished_row(path, state)
+            return _checked(_finished_row(folder, reading.read_result(path)))
         except FitbenchError:
-            if state is State.pruned and not _exists(f"{folder}/pruned.json"):  # it continues
-                return read_row(folder)
-            if not path.exists():
-                return None
-            raise
-    except RecursionError:
-        raise FitbenchError("nested too deeply") from None
-    except OSError as error:
-        name = Path(error.filename).name if isinstance(error.filename, str) else folder
-        raise FitbenchError(f"{name}: cannot be read ({reason(error)})") from None
+            if exists(f"{folder}/result.json"):  # else force=true has just removed it
+                raise
+    state = state_of(path)
+    if state is State.finished:
+        return read_row(folder)
+    try:
+        return _checked(_unfinished_row(path, state))
+    except FitbenchError:
+        if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
+            return read_row(folder)
+        if not exists(folder):
+            return None
+        raise
+
+
+def _checked(row: Row) -> Row:
+    if len(row) > MOST:
+        raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
+    return row
 
 
 def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
@@ -153,7 +109,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     git = result.get("git") or {}
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
-        row[sys.intern(f"versions.{name}")] = version
+        row[sys.intern(encodable(f"versions.{name}"))] = version
     row["finished_at"] = _moment(result["finished_at"])
     return row
 
@@ -233,7 +189,7 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         if isinstance(value, list):
             if not value:
                 continue
-            value = json.dumps(plain(value), ensure_ascii=False)  # noqa: PLW2901
+            value = _list_text(value)  # noqa: PLW2901
         elif isinstance(value, (int, float)):
             if not reading.is_finite(value):
                 raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")
@@ -242,10 +198,19 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         row[label] = value
 
 
+def _list_text(value: list[Any]) -> str:
+    """A list as JSON; of a long one the beginning, and a checksum that tells it from others."""
+    text = json.dumps(plain(value), ensure_ascii=False)
+    if len(text) <= LONGEST_LIST:
+        return text
+    sha256 = hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+    return f"{text[:100]}… ({len(value):,} values, SHA-256 {sha256:.8})"
+
+
 @lru_cache(maxsize=10_000)
 def _names(prefix: str, key: Any) -> tuple[str, str | None]:
     """The dotted name of a key, and its column; None if it is no part of the identity."""
-    name = sys.intern(f"{prefix}{key}")
+    name = sys.intern(encodable(f"{prefix}{key}"))
     if name in NOT_IDENTITY:
         return name, None
     return name, name if is_configuration(name) else f"config.{name}"

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 
 from fitbench import metrics
 from fitbench.analysis.axes import UNLIMITED, Ends
+from fitbench.analysis.drawings import drawings_of
 from fitbench.analysis.rows import task_and_primary
 from fitbench.analysis.series import axis_label, metrics_of
-from fitbench.errors import FitbenchError
 from fitbench.metrics import Metric
 from fitbench.record import evaluations, reading
 from fitbench.record.folder import State, state_of
-from fitbench.tasks import task_of
 
 
 class Panel(NamedTuple):
@@ -63,7 +62,7 @@ class RunFiles:
     @property
     def drawings(self) -> tuple[str, ...]:
         """The names of the drawings of the run's task, which need its predictions."""
-        return task_of(self.result["task"]).drawings if self.result and self.predictions is not None else ()
+        return drawings_of(self.result) if self.result and self.predictions is not None else ()
 
     @property
     def classes(self) -> list[str]:
@@ -122,11 +121,7 @@ def read_run(folder: Path) -> RunFiles:
     Raises:
         FitbenchError: a file of the run cannot be read; the message names it.
     """
-    try:
-        state, history = state_of(folder), reading.read_history(folder)
-    except (OSError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else "nested too deeply"
-        raise FitbenchError(f"{folder / 'history.jsonl'}: cannot be read ({why})") from None
+    state, history = state_of(folder), reading.read_history(folder)
     result = reading.read_result(folder) if state is State.finished else None
     pruned = reading.read_pruned(folder) if state is State.pruned else None
     return RunFiles(folder, state, result["config"] if result else reading.read_config(folder), history, result, pruned)

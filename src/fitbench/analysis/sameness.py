@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -13,7 +12,9 @@ from typing import Any
 
 from fitbench.analysis.run_files import RunFiles
 from fitbench.errors import FitbenchError
+from fitbench.record.files import outputs_of
 from fitbench.text import clean
+from fitbench.untrusted import guarded, naming, open_file
 
 WEIGHTS = "model.weights.h5"  # in model.keras
 CHUNK = 1 << 20  # bytes of weights that are compared at once
@@ -86,13 +87,15 @@ def _same_weights(a: Path, b: Path) -> bool | None:
 
 
 def _weights(path: Path) -> Iterator[bytes]:
-    damages = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except damages as error:
-        raise FitbenchError(f"{path}: its weights cannot be read ({error})") from None
+    with (
+        naming(f"{path}: its weights"),
+        guarded(),
+        open_file(path, outputs_of(path.parent)) as content,
+        zipfile.ZipFile(content) as archive,
+        archive.open(WEIGHTS) as file,
+    ):
+        while chunk := file.read(CHUNK):
+            yield chunk
 
 
 def _warn(error: FitbenchError) -> None:

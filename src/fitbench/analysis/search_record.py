@@ -15,16 +15,15 @@ from typing import Any, Literal, get_args
 
 from fitbench import metrics
 from fitbench.analysis.series import quantity_text
-from fitbench.errors import FitbenchError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record.files import read_object
 from fitbench.record.schemas import Search, TrialState, check
 
 FILE = "search.json"
 SCHEMA = 1
+MOST_VALUES = 2_000_000  # in a file: 10,000 trials of 200 epochs
 STATES = get_args(TrialState)
 DIGITS = 4  # of an objective that nothing describes
-MOST_BYTES = 64 * 2**20  # of a file that is read
 
 Record = dict[str, Any]
 
@@ -33,18 +32,13 @@ def read_search(folder: Path) -> Record | None:
     """What search.json of a study holds, with every value in its place and of its type; None if there is none.
 
     Raises:
-        FitbenchError: it is damaged, or no such file; the message says where.
+        FitbenchError: it is damaged, or no such file; the message names it.
     """
-    path = folder / FILE
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise FitbenchError(f"{FILE}: larger than {MOST_BYTES // 2**20} MB")
-        record = read_object(str(path), FILE, SCHEMA)
+        record = read_object(folder, FILE, SCHEMA, most=MOST_VALUES, depth=1)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise FitbenchError(f"{FILE}: cannot be read ({error.strerror})") from None
-    check(Search, record, f"{FILE}: ")
+    check(Search, record, f"{folder}/{FILE}: ")
     return record
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from fitbench.analysis.rows import plain
 from fitbench.analysis.run_files import RunFiles, read_run
-from fitbench.errors import FitbenchError
 
 LAUNCH_ONLY = ("force", "progress", "retry_failed", "fail_fast", "outputs")  # how a run was launched, not what it is
 ENVIRONMENT = ("versions", "git", "device", "threads", "environment", "code")  # keys of result.json
@@ -44,10 +43,7 @@ def read_side(folder: Path) -> Side:
         recorded = run.result["metrics"] | run.result["timing"] | run.result
         names = (*run.result["metrics"], *TIMING, "parameters", "attempts")
         results = {name: recorded[name] for name in names if recorded[name] is not None}
-    try:
-        return Side(run, dict(_flat(config)), dict(_flat(environment)), results)
-    except RecursionError:
-        raise FitbenchError(f"{folder}: its configuration or result is nested too deeply") from None
+    return Side(run, dict(_flat(config)), dict(_flat(environment)), results)
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -44,8 +44,8 @@ def panel(
     def x(epoch: float) -> int:
         return round(across.place(epoch) * (2 * columns - 1))
 
-    def y(value: float) -> int:
-        return round((1 - up.place(value)) * (4 * height - 1))
+    def y(value: float) -> int:  # one that no axis shows, as of a training that diverged, stands at its end
+        return round((1 - up.place(min(max(value, up.low), up.high))) * (4 * height - 1))
 
     cells = _cells(epochs, {"train": train, "validation": validation}, x, y, up.log)
     ticks = up.ticks(height // ROWS)
@@ -59,7 +59,7 @@ def panel(
             line.append(chr(0x2800 + bits) if bits else " ", style=f"not dim {colour}" if bits else "")
         lines.append(line)
     axis = ["─"] * columns
-    if best_epoch is not None:
+    if best_epoch is not None and across.low <= best_epoch <= across.high:
         axis[x(best_epoch) // 2] = "▲"
     lines.append(Text(" " * (MARGIN - 1) + "└" + "".join(axis), style=AXIS))
     lines.append(Text(" " * MARGIN + _under(across.ticks(columns // COLUMNS, whole=True), x, columns), style=AXIS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.analysis.axes import LARGEST
 from fitbench.analysis.palette import GREY, TRAIN, VALIDATION
 from fitbench.analysis.run_files import Panel
 from fitbench.analysis.series import with_capital
@@ -45,6 +46,7 @@ def _draw_panel(axes: Axes, history: Sequence[Mapping[str, Any]], panel: Panel, 
     drawn: list[float] = []
     for part, label, colour, line, marker in PARTS:
         values = np.array([epoch.get(history_key(part, panel.name)) for epoch in history], dtype=float)
+        values[np.abs(values) > LARGEST] = np.nan
         if np.isfinite(values).any():
             size = 3 if len(epochs) <= MARKED_EPOCHS else 0
             axes.plot(epochs, values, line, label=label, color=colour, marker=marker, markersize=size)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Len, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import AfterValidator, BeforeValidator
 
 
@@ -60,8 +60,12 @@ NUMBER = BeforeValidator(_refuse_bool)
 WHOLE_NUMBER = BeforeValidator(_refuse_bool_and_float)
 NUMBER_NOT_TEXT = BeforeValidator(_refuse_bool_and_text)
 
+LARGEST = 2**31 - 1  # that a batch, an epoch and a layer can be counted with in 32 bits
+
 Whole = Annotated[int, WHOLE_NUMBER]
-Count = Annotated[int, Ge(1), WHOLE_NUMBER]
+Count = Annotated[int, Ge(1), Le(LARGEST), WHOLE_NUMBER]
+CountFrom0 = Annotated[int, Ge(0), Le(LARGEST), WHOLE_NUMBER]
+Cores = Annotated[int, Ge(1), Le(1024), WHOLE_NUMBER]  # many more threads or processes take memory and do no work
 Real = Annotated[float, NUMBER]
 Positive = Annotated[float, Gt(0), NUMBER]
 NonNegative = Annotated[float, Ge(0), NUMBER]

@@ -91,10 +91,12 @@ def _of_files(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _or_interpolation(property_schema: dict[str, Any]) -> dict[str, Any]:
-    if not property_schema:
-        return {}  # it may be anything already
-    choices = property_schema["anyOf"] if property_schema.keys() == {"anyOf"} else [property_schema]
-    return {"anyOf": [*choices, INTERPOLATION]}
+    allowed = {key: value for key, value in property_schema.items() if key != "description"}
+    if not allowed:
+        return property_schema  # it may be anything already
+    choices = allowed["anyOf"] if allowed.keys() == {"anyOf"} else [allowed]
+    described = {key: property_schema[key] for key in property_schema if key == "description"}
+    return {**described, "anyOf": [*choices, INTERPOLATION]}
 
 
 def _targets(conf: Path) -> list[str]:

@@ -32,7 +32,9 @@ from fitbench.config.annotations import (
     NUMBER_NOT_TEXT,
     WHOLE_NUMBER,
     Allowed,
+    Cores,
     Count,
+    CountFrom0,
     Fraction,
     Interval,
     NonNegative,
@@ -112,9 +114,11 @@ class Preprocess(StrEnum):
 class Data(Section):
     """A data set."""
 
-    name: Name
-    source: Source
-    preprocess: Preprocess | None
+    name: Name = Field(description="the name of the data set, which is a part of run_id")
+    source: Source = Field(description="where the images come from")
+    preprocess: Preprocess | None = Field(
+        description="deskew: the model first shears every image upright; null: nothing"
+    )
 
 
 class NamedData(Data):
@@ -142,11 +146,14 @@ def _absolute(path: str) -> str:
 class FileData(Data):
     """A data set in files of the user's. Its name is taken from its path if it has none."""
 
-    name: NameFromPath
+    name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: after the path")
     source: Literal[Source.npz, Source.idx, Source.image_folder]
-    path: Annotated[str, Len(1), Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")]
-    # the value of white in the files; null: 255, or 65535 in image files of 16 bits
-    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0, or null")] | None = None
+    path: Annotated[str, Len(1), Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")] = Field(
+        description="an .npz file, a folder of four IDX files, or a folder of image files"
+    )
+    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
+        None, description="the value of white in the files; null: 255, or 65535 in image files of 16 bits"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -180,11 +187,15 @@ class ImageFolder(FileData):
     """Folders of image files, one folder per class."""
 
     source: Literal[Source.image_folder]
-    image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
-    color: bool
-    # null: there are the folders train/ and test/
-    test_fraction: Annotated[float, Gt(0), Lt(1), NUMBER] | None
-    skip_bad: bool
+    image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")] = Field(
+        description="[height, width] that every image is resized to, in pixels"
+    )
+    color: bool = Field(description="true: red, green and blue; false: grey")
+    test_fraction: Annotated[float, Gt(0), Lt(1), NUMBER] | None = Field(
+        description="the fraction of the images of each class that becomes the test part; null: there are the folders "
+        "train/ and test/"
+    )
+    skip_bad: bool = Field(description="true: leave out images that cannot be read; false: refuse the data set")
 
 
 AnyData = Annotated[NamedData | ArrayFiles | ImageFolder, Field(discriminator="source")]
@@ -202,27 +213,33 @@ class Affine(Section):
     """A random rotation (degrees), translation and zoom (fractions), each at most, either way."""
 
     kind: Literal["affine"]
-    rotation: Annotated[float, Ge(0), Le(180), NUMBER, Allowed("a number from 0 to 180 degrees")]
-    translation: Fraction
-    zoom: Fraction
+    rotation: Annotated[float, Ge(0), Le(180), NUMBER, Allowed("a number from 0 to 180 degrees")] = Field(
+        description="the largest angle in degrees, in both directions"
+    )
+    translation: Fraction = Field(description="the largest fraction of the height and the width, in both directions")
+    zoom: Fraction = Field(description="the largest fraction, in and out")
 
 
 class LeCun(Section):
     """A random shift, scale, skew and compression (fractions), each at most, either way."""
 
     kind: Literal["lecun"]
-    shift: Fraction
-    scale: Fraction
-    skew: NonNegative
-    compression: Fraction
+    shift: Fraction = Field(description="the largest fraction of the height and the width, in both directions")
+    scale: Fraction = Field(description="the largest fraction, larger and smaller")
+    skew: NonNegative = Field(description="the largest horizontal shear in columns per row, in both directions")
+    compression: Fraction = Field(
+        description="the largest c, where the width is multiplied and the height divided by 1 + c, or the reverse"
+    )
 
 
 class Elastic(Section):
     """Displacements of each pixel, `alpha` times uniform noise smoothed by a Gaussian of `sigma` pixels."""
 
     kind: Literal["elastic"]
-    sigma: Annotated[float, Gt(0), Le(1000), NUMBER, Allowed("a number above 0 and at most 1000 pixels")]
-    alpha: NonNegative
+    sigma: Annotated[float, Gt(0), Le(1000), NUMBER, Allowed("a number above 0 and at most 1000 pixels")] = Field(
+        description="the standard deviation in pixels of the Gaussian that smooths the displacements"
+    )
+    alpha: NonNegative = Field(description="the factor of the smoothed noise")
 
 
 Distortion = Annotated[NoDistortion | Affine | LeCun | Elastic, Field(discriminator="kind")]
@@ -235,9 +252,13 @@ class Model(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    target: Annotated[Dotted, Allowed("the dotted name of a function")] = Field(alias="_target_")
-    name: Name
-    solver: Annotated[Dotted, Allowed("the dotted name of a function")] | None = None  # it computes the weights
+    target: Annotated[Dotted, Allowed("the dotted name of a function")] = Field(
+        alias="_target_", description="the builder, a function that returns the model"
+    )
+    name: Name = Field(description="the name of the model, which is a part of run_id")
+    solver: Annotated[Dotted, Allowed("the dotted name of a function")] | None = Field(
+        None, description="a function that computes the weights, so that nothing is trained; null: there is none"
+    )
 
 
 class Constant(Section):
@@ -250,16 +271,16 @@ class Cosine(Section):
     """A linear warm-up from 0, then half a cosine down to `final_fraction` of the learning rate."""
 
     kind: Literal["cosine"]
-    warmup_epochs: NonNegative
-    final_fraction: UpTo1
+    warmup_epochs: NonNegative = Field(description="epochs of the rise from 0; fewer than training.epochs")
+    final_fraction: UpTo1 = Field(description="the learning rate at the end, as a fraction of the learning rate")
 
 
 class Step(Section):
     """The learning rate is multiplied by `factor` after every `every_epochs`."""
 
     kind: Literal["step"]
-    every_epochs: Positive
-    factor: Annotated[float, Gt(0), Le(1), NUMBER]
+    every_epochs: Positive = Field(description="epochs between two steps")
+    factor: Annotated[float, Gt(0), Le(1), NUMBER] = Field(description="what each step multiplies the learning rate by")
 
 
 Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind")]
@@ -276,20 +297,28 @@ class Optimizer(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    target: Annotated[Dotted, Allowed("the dotted name of an optimizer")] = Field(alias="_target_")
-    name: Annotated[Name, Strict()]
-    learning_rate: OptimizerPositive
-    momentum: OptimizerFraction = ABSENT
-    beta_1: OptimizerFraction = ABSENT
-    beta_2: OptimizerFraction = ABSENT
-    rho: OptimizerFraction = ABSENT
-    epsilon: OptimizerPositive | None = ABSENT
-    clipnorm: OptimizerPositive | None = ABSENT
-    clipvalue: OptimizerPositive | None = ABSENT
-    global_clipnorm: OptimizerPositive | None = ABSENT
-    weight_decay: OptimizerNonNegative | None = ABSENT
-    initial_accumulator_value: OptimizerNonNegative | None = ABSENT
-    use_ema: Any = ABSENT
+    target: Annotated[Dotted, Allowed("the dotted name of an optimizer")] = Field(
+        alias="_target_", description="the class of the optimizer"
+    )
+    name: Annotated[Name, Strict()] = Field(description="the name of the optimizer, which is a part of run_id")
+    learning_rate: OptimizerPositive = Field(description="the learning rate, which the schedule multiplies")
+    momentum: OptimizerFraction = Field(ABSENT, description="the fraction of the last step that the next one repeats")
+    beta_1: OptimizerFraction = Field(ABSENT, description="the decay of the running mean of gradients")
+    beta_2: OptimizerFraction = Field(ABSENT, description="the decay of the running mean of squared gradients")
+    rho: OptimizerFraction = Field(ABSENT, description="the decay of the running mean of squared gradients")
+    epsilon: OptimizerPositive | None = Field(ABSENT, description="what is added to a divisor to keep it above 0")
+    clipnorm: OptimizerPositive | None = Field(
+        ABSENT, description="the largest norm of the gradient of each weight array"
+    )
+    clipvalue: OptimizerPositive | None = Field(ABSENT, description="the largest absolute value in a gradient")
+    global_clipnorm: OptimizerPositive | None = Field(ABSENT, description="the largest norm of all gradients together")
+    weight_decay: OptimizerNonNegative | None = Field(
+        ABSENT, description="each step also subtracts weight_decay * learning_rate * weight from every weight and bias"
+    )
+    initial_accumulator_value: OptimizerNonNegative | None = Field(
+        ABSENT, description="where the sums of squared gradients begin"
+    )
+    use_ema: Any = Field(ABSENT, description="it cannot be used: no metric would be that of the averaged weights")
     schedule: Schedule
 
     @model_validator(mode="after")
@@ -308,10 +337,12 @@ class Optimizer(Section):
 class EarlyStopping(Section):
     """As `keras.callbacks.EarlyStopping`; the direction is that of the monitored metric."""
 
-    monitor: str  # as a key of history.jsonl
-    patience: Annotated[int, Ge(0), WHOLE_NUMBER]
-    min_delta: NonNegative
-    restore_best_weights: bool
+    monitor: str = Field(
+        description="loss, accuracy, or val_ and any metric, as in history.jsonl; its direction decides what is better"
+    )
+    patience: CountFrom0 = Field(description="epochs without an improvement before training stops")
+    min_delta: NonNegative = Field(description="the smallest change that counts as an improvement")
+    restore_best_weights: bool = Field(description="true: the model is that of the best epoch; false: of the last")
 
 
 class Validation(StrEnum):
@@ -353,19 +384,40 @@ Callback = Annotated[
 class Training(Section):
     """How a model is fitted."""
 
-    epochs: Annotated[int, Ge(0), WHOLE_NUMBER]  # 0 only for a model with a solver
-    batch_size: Count | None  # null: the whole training set in one batch
-    validation_split: Fraction
-    validation: Validation
-    early_stopping: EarlyStopping | None
-    loss: Loss
-    targets: Annotated[Interval, Allowed("[wrong, right] with wrong below right, such as [-1, 1]")] | None
-    label_smoothing: Fraction
-    dtype_policy: DtypePolicy
-    jit_compile: Literal["auto"] | Annotated[bool, Strict()]
-    steps_per_execution: Literal["auto"] | Count
-    checkpoint_seconds: NonNegative
-    callbacks: dict[str, Callback]
+    epochs: CountFrom0 = Field(description="the largest number of epochs; 0 only for a model with a solver")
+    batch_size: Count | None = Field(description="examples per batch; null: the whole training set in one batch")
+    validation_split: Fraction = Field(
+        description="the fraction of the training examples that is held back for validation; 0: none"
+    )
+    validation: Validation = Field(
+        description="which examples are held back: the last, as in Keras, or stratified: the same fraction of each "
+        "class, drawn by the seed"
+    )
+    early_stopping: EarlyStopping | None = Field(description="when training stops early; null: it trains all epochs")
+    loss: Loss = Field(
+        description="what training makes small: the cross-entropy of the logits, the mean squared error of the outputs "
+        "and `targets`, or a binary cross-entropy for each class"
+    )
+    targets: Annotated[Interval, Allowed("[wrong, right] with wrong below right, such as [-1, 1]")] | None = Field(
+        description="for mean_squared_error: the target of every other class and of the true class; null: [0, 1]"
+    )
+    label_smoothing: Fraction = Field(
+        description="for cross_entropy: the fraction of the target that is spread over all classes"
+    )
+    dtype_policy: DtypePolicy = Field(description="the precision that layers compute in; mixed_float16 is for GPUs")
+    jit_compile: Literal["auto"] | Annotated[bool, Strict()] = Field(
+        description="whether XLA compiles the steps; auto: on a GPU, and on a CPU for long runs of models without "
+        "convolutions"
+    )
+    steps_per_execution: Literal["auto"] | Count = Field(
+        description="batches between two calls of the callbacks; auto: an epoch"
+    )
+    checkpoint_seconds: NonNegative = Field(
+        description="seconds between two checkpoints: a killed run loses at most this much work"
+    )
+    callbacks: dict[str, Callback] = Field(
+        description="further Keras callbacks by name, such as {board: {_target_: keras.callbacks.TensorBoard}}"
+    )
 
     @model_validator(mode="after")
     def _check_loss(self) -> Training:
@@ -389,6 +441,7 @@ Metrics = Annotated[
     dict[str, Any],  # a name and the user's entry, or null for a metric of fitbench; see `selection`
     BeforeValidator(_selected),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
+    Allowed("a list of names such as [accuracy, macro_f1], or a section with entries of your own"),
 ]
 
 
@@ -408,19 +461,34 @@ class Config(Section):
     training: Training
     distortion: Distortion
 
-    metrics: Metrics
-    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
-    study: Name
-    backend: Backend
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")]
-    threads: Literal["auto"] | Count
-    force: bool
-    code: Literal["recorded", "any"]
-    retry_failed: bool
-    fail_fast: bool
-    workers: Count
-    outputs: Annotated[str, Len(1), AfterValidator(expanded), Allowed("the path of a folder")]
-    progress: bool
+    metrics: Metrics = Field(
+        description="what is recorded for each part of the data, besides the loss; the first is the primary metric"
+    )
+    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
+        description="of initial weights, order of batches, dropout, distortion and a stratified validation part"
+    )
+    study: Name = Field(description="runs are recorded in <outputs>/<study>/<run_id>/")
+    backend: Backend = Field(description="Keras's backend")
+    device: Annotated[
+        str, StringConstraints(pattern=r"^(auto|cpu|gpu(:[0-9]+)?)$"), Allowed("auto, cpu, gpu or gpu:N")
+    ] = Field(description="what trains; auto: a GPU if there is one")
+    threads: Literal["auto"] | Cores = Field(
+        description="CPU threads of a run; auto: one for each core, divided among the workers of a sweep"
+    )
+    force: bool = Field(description="true: train again although the run is finished")
+    code: Literal["recorded", "any"] = Field(
+        description="any: take a recorded result, or continue a run, although the code of your own modules has changed"
+    )
+    retry_failed: bool = Field(description="false: a sweep leaves out runs that failed before")
+    fail_fast: bool = Field(description="true: a sweep stops at the first run that fails")
+    workers: Cores = Field(
+        description="processes on this machine that share the runs of a sweep, a search or a table; each takes about "
+        "1 GB of memory"
+    )
+    outputs: Annotated[str, Len(1), AfterValidator(expanded), Allowed("the path of a folder")] = Field(
+        description="the folder of the studies"
+    )
+    progress: bool = Field(description="whether the terminal shows the progress")
 
     @model_validator(mode="after")
     def _check_epochs(self) -> Config:

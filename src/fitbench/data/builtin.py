@@ -16,7 +16,8 @@ import numpy as np
 
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
-from fitbench.data.files import ARRAYS, find_idx, read_csv, read_idx_folder, read_npz
+from fitbench.data.files import ARRAYS, find_idx, read_csv, read_idx_folder
+from fitbench.data.npz import read_npz
 from fitbench.data.scale import as_bytes
 from fitbench.data.split import stratified_split
 from fitbench.errors import DataError, RequestError
@@ -30,7 +31,7 @@ class Builtin:
         sha256: see `dataset.sha256_of`.
         train, test: numbers of images.
         size: [height, width] of an image, in pixels.
-        get: how to get the set.
+        install: how to put the set on this machine without a download by fitbench.
         classes: the names of its classes; None if they are numbers.
         packaged: the module that the set comes with, the file in it, and the value of white in the file; None if the
             set is four IDX files or an .npz.
@@ -40,9 +41,14 @@ class Builtin:
     train: int
     test: int
     size: tuple[int, int]
-    get: str
+    install: str
     classes: tuple[str, ...] | None = None
     packaged: tuple[str, str, int] | None = None
+
+    @property
+    def get(self) -> str:
+        """How to get the set."""
+        return self.install if self.packaged else f"it is downloaded on first use; or {self.install}"
 
 
 BUILTIN = {
@@ -54,12 +60,13 @@ BUILTIN = {
     "mnist": Builtin(
         "e601481f37a82eeb9c0bd3aa60bcd5f751a26d1b2732485b957c8d26c30485ec",
         *(60_000, 10_000, (28, 28)),
-        "it is downloaded on first use; or put its four IDX files into $FITBENCH_DATA/mnist",
+        "put its four IDX files into $FITBENCH_DATA/mnist",
     ),
     "fashion_mnist": Builtin(
         "f004f852cebb03a9f741bc01bc35a9d6838a3cf16efa47e9ec1a5e6a32c27781",
         *(60_000, 10_000, (28, 28)),
-        "it is downloaded on first use; or apt install dataset-fashion-mnist",
+        "on Debian and Ubuntu, apt install dataset-fashion-mnist; or put its four IDX files into "
+        "$FITBENCH_DATA/fashion_mnist",
         classes=(
             *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
             *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -91,7 +98,7 @@ def read_builtin(source: str, name: str | None = None) -> Dataset:
         arrays = _read_packaged(expected, path)
     else:
         arrays = read_idx_folder(path) if path.is_dir() else read_npz(path)
-    dataset = build_dataset(name or source, arrays, str(path or _keras_cache()), expected.classes, max_value=255)
+    dataset = build_dataset(name or source, arrays, str(path or _keras_caches()[-1]), expected.classes, max_value=255)
     if dataset.sha256 != expected.sha256:
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
@@ -114,7 +121,7 @@ def locate(name: str) -> Path | None:
     for folder in _folders(name):
         if len(find_idx(folder)) == len(ARRAYS):
             return folder
-        if (folder / f"{name}.npz").is_file():
+        if os.path.isfile(folder / f"{name}.npz"):  # noqa: PTH113 - false if the folder may not be read
             return folder / f"{name}.npz"
     return None
 
@@ -122,16 +129,23 @@ def locate(name: str) -> Path | None:
 def _folders(name: str) -> list[Path]:
     """List the folders that are searched for four IDX files or `<name>.npz`, in order."""
     root = os.environ.get("FITBENCH_DATA")
-    if root and not Path(root).is_dir():
+    if root and not os.path.isdir(root):  # noqa: PTH112 - false if it may not be read
         raise RequestError(f"FITBENCH_DATA={root}: no such folder; set it to a folder that holds data sets")
-    roots = [*([Path(root)] if root else []), Path("/usr/share/datasets"), _keras_cache()]
+    caches = _keras_caches()
+    roots = [*([Path(root)] if root else []), Path("/usr/share/datasets"), *caches]
     spellings = dict.fromkeys((name, name.replace("_", "-")))
-    return [parent / spelling for parent in roots for spelling in spellings] + [_keras_cache()]
+    return [parent / spelling for parent in roots for spelling in spellings] + caches
 
 
-def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME") or "~/.keras"
-    return Path(home).expanduser() / "datasets"
+def _keras_caches() -> list[Path]:
+    """List where Keras stores data sets: in the home folder, or in /tmp if that is not writable or unknown."""
+    if keras_home := os.environ.get("KERAS_HOME"):
+        return [Path(os.path.expanduser(keras_home), "datasets")]  # noqa: PTH111 - raises nothing
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    homes = [home] if home.is_absolute() else []
+    if not os.access(home, os.W_OK):
+        homes.append(Path("/tmp"))
+    return [each / ".keras" / "datasets" for each in homes]
 
 
 def _read_packaged(expected: Builtin, path: Path) -> dict[str, np.ndarray]:
@@ -179,5 +193,6 @@ def _not_found(name: str, error: Exception) -> str:
     unset = "" if os.environ.get("FITBENCH_DATA") else "$FITBENCH_DATA (not set), "
     return (
         f"{name} is not on this machine and cannot be downloaded ({error}).\n"
-        f"Searched for four IDX files or {name}.npz in {unset}{', '.join(places)}. data=mnist_5k needs no download."
+        f"Searched for four IDX files or {name}.npz in {unset}{', '.join(places)}. To get it, "
+        f"{BUILTIN[name].install}. data=mnist_5k needs no download."
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fitbench.data.dataset import PARTS, Dataset, assembled
+from fitbench.data.memory import chunks
 from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError
 
@@ -56,10 +57,13 @@ def _checked_classes(labels: Mapping[str, np.ndarray], classes: Sequence[str] | 
     numbers = np.unique(labels["train"])
     if classes is None:
         classes = [str(number) for number in numbers]
-        if numbers[-1] != len(numbers) - 1:
+        first, last = numbers[0], numbers[-1]
+        if last != len(numbers) - 1:
+            is_shifted = last - first == len(numbers) - 1
+            advice = f"Subtract {first}." if is_shifted else "Renumber them, or name all classes in an array 'classes'."
             raise DataError(
-                f"{source}: y_train holds {len(numbers):,} classes numbered {numbers[0]}..{numbers[-1]}; "
-                "expected 0..classes-1 without gaps. Renumber them, or name all classes in an array 'classes'."
+                f"{source}: y_train holds {len(numbers):,} classes numbered {first}..{last}; "
+                f"expected 0..classes-1 without gaps. {advice}"
             )
     if numbers[-1] >= len(classes):
         raise DataError(f"{source}: y_train holds {numbers[-1]}, but there are {len(classes)} class names.")
@@ -97,18 +101,15 @@ def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarra
 
 def _labels(array: np.ndarray, where: str) -> np.ndarray:
     """Return labels as int32 [N]."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim == 2:
-        raise DataError(
-            f"{where} has the shape {array.shape}, one column per class; expected one number per example. "
-            "Use y.argmax(axis=1)."
-        )
-    if array.ndim != 1:
-        raise DataError(f"{where} has the shape {array.shape}; expected one number per example, [N].")
     rule = "labels must be whole numbers 0..classes-1"
     if array.dtype.kind not in "buif":
         raise DataError(f"{where} has the dtype {array.dtype}; {rule}.")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2:
+        raise DataError(f"{where} has the shape {array.shape}; expected one class number per example. {_advice(array)}")
+    if array.ndim != 1:
+        raise DataError(f"{where} has the shape {array.shape}; expected one class number per example, [N].")
     if array.dtype.kind == "f" and np.isnan(array).any():
         raise DataError(f"{where} holds NaN; {rule}.")
     if array.size and (array.min() < 0 or array.max() >= 2**31):
@@ -116,3 +117,18 @@ def _labels(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind == "f" and (array != np.rint(array)).any():
         raise DataError(f"{where} holds fractions ({array.min():.4g} to {array.max():.4g}); {rule}.")
     return array.astype(np.int32)
+
+
+def _advice(columns: np.ndarray) -> str:
+    """Return what to do with labels of several columns. Only one-hot rows are class numbers in another form."""
+    for rows in chunks(columns):
+        labels = columns[rows]
+        is_binary = np.isin(labels, (0, 1)).all(axis=1)
+        if not is_binary.all():
+            return f"Row {rows.start + is_binary.argmin():,} holds other values than 0 and 1, so no class is certain."
+        count = labels.astype(bool).sum(axis=1)
+        if (count != 1).any():
+            row = (count != 1).argmax()
+            classes = f"{count[row]} classes" if count[row] else "no class"
+            return f"Row {rows.start + row:,} has {classes}; fitbench trains on examples of exactly one class."
+    return "The rows are one-hot: use y.argmax(axis=1)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ class Dataset:
         sha256: see `sha256_of`.
         source: the file or folder that the examples were read from.
         skipped: the unreadable image files that were left out.
+        left_out: what of an image folder is not read, in one line; see `image_paths.LeftOut`.
         validation: how many examples at the end of the training arrays are the validation part; 0 if it has none.
         fingerprint: see `fingerprint.fingerprint`; taken before `source` was read. None for a built-in data set.
     """
@@ -48,6 +49,7 @@ class Dataset:
     sha256: str
     source: str
     skipped: tuple[str, ...] = ()
+    left_out: str = ""
     validation: int = 0
     fingerprint: str | None = None
 
@@ -83,7 +85,8 @@ def assembled(
     if "val" in images:
         x_train, y_train = joined(x_train, images["val"]), np.concatenate([y_train, labels["val"]])
     validation = len(y_train) - len(labels["train"])
-    return Dataset(name, x_train, y_train, images["test"], labels["test"], classes, sha256, source, skipped, validation)
+    dataset = Dataset(name, x_train, y_train, images["test"], labels["test"], classes, sha256, source, skipped)
+    return replace(dataset, validation=validation)
 
 
 def sha256_of(*arrays: Images) -> str:

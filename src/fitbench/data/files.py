@@ -1,4 +1,4 @@
-"""Readers of file formats: IDX, .npz and gzipped CSV.
+"""Readers of the formats of published data sets: IDX and gzipped CSV.
 
 Each reader returns the arrays of a file, memory-mapped where possible. The module `checks` decides whether they are a
 data set.
@@ -6,19 +6,23 @@ data set.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import math
+import os
 import struct
-import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.parts import part_of
+from fitbench.data.memory import CHUNK_BYTES
+from fitbench.data.memory_limit import check_unpacked
 from fitbench.errors import DataError
+from fitbench.text import first_line
+from fitbench.untrusted import Unreadable, open_file
 
-CHUNK_BYTES = 16 * 1024 * 1024  # read, decoded or hashed at a time
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 IDX_STEMS = {
     "x_train": ("train-images", 3),
@@ -26,7 +30,19 @@ IDX_STEMS = {
     "x_test": ("t10k-images", 3),
     "y_test": ("t10k-labels", 1),
 }
-_UNZIP_ERRORS = (OSError, EOFError, zlib.error)
+
+
+@contextlib.contextmanager
+def _reading(path: Path, advice: str) -> Iterator[None]:
+    """Turn what reading a file raises into a `DataError` that names it; `advice` is what to do about a damaged one."""
+    try:
+        yield
+    except Unreadable as error:
+        raise DataError(f"{path}: {error}") from error
+    except (OSError, EOFError, ValueError, zlib.error, MemoryError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DataError(f"{path}: damaged or cut short ({first_line(error)}); {advice}") from error
 
 
 def find_idx(folder: Path) -> dict[str, Path]:
@@ -38,7 +54,7 @@ def find_idx(folder: Path) -> dict[str, Path]:
     files = {}
     for part, (stem, dimensions) in IDX_STEMS.items():
         names = [f"{stem}{dot}idx{dimensions}-ubyte{gz}" for gz in ("", ".gz") for dot in "-."]
-        paths = [folder / name for name in names if (folder / name).is_file()]
+        paths = [folder / name for name in names if os.path.isfile(folder / name)]  # noqa: PTH113 - never raises
         if paths:
             files[part] = paths[0]
     return files
@@ -54,37 +70,46 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Raises:
         DataError: the file is cut short, damaged, not IDX, or its size does not match its header.
     """
-    expected = bytes([0, 0, 8, dimensions])
     header_size = 4 + 4 * dimensions
-    try:
-        with path.open("rb") as file:
-            head = file.read(header_size)
+    with _reading(path, "expected an IDX file, gzipped or not. Download it again."), open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
         # The content decides, not the name: browsers and mirrors unpack .gz files without renaming them.
-        content = gzip.decompress(path.read_bytes()) if head[:2] == b"\x1f\x8b" else None
-        size = path.stat().st_size if content is None else len(content)
-    except _UNZIP_ERRORS as error:
-        raise DataError(
-            f"{path}: damaged or cut short ({error}); expected a gzipped IDX file. Remove it and download it again."
-        ) from error
-    if content is not None:
-        head = content[:header_size]
-    if head[:4] != expected or len(head) < header_size:
-        raise DataError(
-            f"{path}: begins with the bytes {head[:4].hex(' ') or '(none)'}; expected {expected.hex(' ')}, "
+        is_packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not is_packed:
+            shape = _idx_shape(file.read(header_size), dimensions)
+            _check_count(shape, size - header_size)
+            if 0 in shape:  # an empty array cannot be mapped
+                return np.zeros(shape, np.uint8)
+            return np.memmap(file, np.uint8, "r", header_size, shape)
+        with gzip.GzipFile(fileobj=file) as content:
+            shape = _idx_shape(content.read(header_size), dimensions)
+            check_unpacked(size, math.prod(shape))
+            array = np.empty(math.prod(shape), np.uint8)
+            count = 0
+            while count < len(array) and (more := content.readinto(array.data[count : count + CHUNK_BYTES])):
+                count += more
+            _check_count(shape, count, more=content.read(1) != b"")  # at the end, gzip compares the checksum
+    return array.reshape(shape)
+
+
+def _idx_shape(head: bytes, dimensions: int) -> tuple[int, ...]:
+    expected = bytes([0, 0, 8, dimensions])
+    if head[:4] != expected or len(head) < 4 + 4 * dimensions:
+        raise Unreadable(
+            f"begins with the bytes {head[:4].hex(' ') or '(none)'}; expected {expected.hex(' ')}, "
             f"an IDX file of unsigned bytes with {dimensions} dimensions, gzipped or not. Download it again."
         )
-    shape = struct.unpack(f">{dimensions}I", head[4:])
-    count = int(np.prod(shape, dtype=object))
-    if size - header_size != count:
-        raise DataError(
-            f"{path}: its header states {_times(shape)} = {count:,} bytes of data, but it holds "
-            f"{size - header_size:,}. Download it again."
+    return struct.unpack(f">{dimensions}I", head[4:])
+
+
+def _check_count(shape: Sequence[int], count: int, more: bool = False) -> None:
+    """Refuse an IDX file that does not hold as many bytes of data as its header states. `more` than `count` may be."""
+    if count != math.prod(shape) or more:
+        raise Unreadable(
+            f"its header states {_times(shape)} = {math.prod(shape):,} bytes of data, but it holds "
+            f"{'more than ' if more else ''}{count:,}. Download it again."
         )
-    if content is not None:
-        return np.frombuffer(content, np.uint8, offset=header_size).reshape(shape)
-    if count == 0:  # an empty array cannot be mapped
-        return np.zeros(shape, np.uint8)
-    return np.memmap(path, np.uint8, "r", offset=header_size, shape=shape)
 
 
 def _times(shape: Sequence[int]) -> str:
@@ -107,89 +132,6 @@ def read_idx_folder(folder: Path) -> dict[str, np.ndarray]:
     return {part: read_idx(paths[part], IDX_STEMS[part][1]) for part in ARRAYS}
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and what else it has of a data set.
-
-    That is x_val and y_val, also spelt x_valid or x_validation, and `classes` or `class_names`, the names of its
-    classes. An array that is stored uncompressed is memory-mapped after its checksum has been verified.
-
-    Raises:
-        DataError: the file is damaged, lacks an array, or needs pickle.
-    """
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: not an .npz file, or cut short. Expected a file that numpy.savez wrote.")
-    arrays = {}
-    key = ""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            for name, key in _wanted(path, archive.files).items():
-                mapped = map_member(path, archive.zip, f"{key}.npy")
-                arrays[name] = archive[key] if mapped is None else mapped
-    except (*_UNZIP_ERRORS, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        subject = f"its array '{key}'" if key else "it"
-        if "allow_pickle" in str(error):
-            raise DataError(
-                f"{path}: {subject} holds Python objects, which are never unpickled. "
-                "Save plain numbers (for class names: strings)."
-            ) from error
-        raise DataError(f"{path}: {subject} cannot be read ({error}). Save or download the file again.") from error
-    return arrays
-
-
-def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
-    """Return the arrays of a data set that a file has: `ARRAYS`, x_val, y_val, classes, and their names in the file."""
-    wanted = {}
-    for key in present:
-        if key == "classes" or (key == "class_names" and "classes" not in present):
-            wanted["classes"] = key
-        axis, _, part = key.partition("_")
-        if axis in ("x", "y") and part_of(part):
-            name = f"{axis}_{part_of(part)}"
-            if name in wanted:
-                raise DataError(f"{path}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
-            wanted[name] = key
-    needed = ARRAYS if {"x_val", "y_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
-    missing = [name for name in needed if name not in wanted]
-    if missing:
-        raise DataError(
-            f"{path}: has no {', '.join(missing)}; found {', '.join(present) or 'nothing'}. "
-            f"Expected {', '.join(ARRAYS)}, and optionally x_val, y_val and classes."
-        )
-    return wanted
-
-
-def map_member(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray | None:
-    """Map an uncompressed .npy member of a zip file read-only, after its checksum has been verified.
-
-    Returns None if the member is missing, compressed, empty, or holds Python objects.
-
-    Raises:
-        ValueError, zipfile.BadZipFile: the member is damaged.
-    """
-    if name not in archive.namelist() or archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-        return None
-    with archive.open(name) as member:
-        version = np.lib.format.read_magic(member)
-        if version not in {(1, 0), (2, 0)}:
-            return None
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read_header(member)
-        header_size = member.tell()
-        if dtype.hasobject or 0 in shape or shape == ():
-            return None
-        while member.read(CHUNK_BYTES):  # zipfile compares the checksum at the end
-            pass
-        length = member.tell() - header_size
-    if length != int(np.prod(shape, dtype=object)) * dtype.itemsize:
-        raise ValueError(f"{length:,} bytes for an array of {_times(shape)} {dtype}")
-    start = archive.getinfo(name).header_offset
-    with path.open("rb") as file:
-        file.seek(start + 26)  # lengths of the name and extra fields, which follow the local header of 30 bytes
-        name_length, extra_length = struct.unpack("<HH", file.read(4))
-    offset = start + 30 + name_length + extra_length + header_size
-    return np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C")
-
-
 def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read pixels uint8 [N, pixels] and labels int32 [N] from a gzipped CSV without a header.
 
@@ -198,10 +140,6 @@ def read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: the file is cut short, damaged or not such a table.
     """
-    try:
+    with _reading(path, "expected a CSV of whole numbers 0..255. Install its package again."):
         table = np.loadtxt(path, np.uint8, delimiter=",", ndmin=2)
-    except (*_UNZIP_ERRORS, ValueError) as error:
-        raise DataError(
-            f"{path}: not a readable CSV of whole numbers 0..255 ({error}). Install its package again."
-        ) from error
     return table[:, :-1], table[:, -1].astype(np.int32)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from fitbench.data.image_paths import LeftOut, walk
 from fitbench.errors import DataError
 
 
@@ -14,9 +15,8 @@ def fingerprint(path: Path) -> str | None:
     """Return the SHA-256 (hex) of what the file system says about a file, or about every file below a folder.
 
     It covers the name below the folder, the size in bytes, and the times at which the content and the file's entry were
-    changed (nanoseconds). The second time also shows a file that was replaced by one of the same size and age. Hidden
-    files and folders do not count, because no data set is read from them. Links are followed, and each folder is
-    visited once.
+    changed (nanoseconds). The second time also shows a file that was replaced by one of the same size and age. What
+    `image_paths.walk` leaves out does not count, because no data set is read from it.
 
     Returns:
         None if there is no such file or folder.
@@ -26,7 +26,7 @@ def fingerprint(path: Path) -> str | None:
     """
     try:
         status = path.stat()
-        files = sorted(_files_below(str(path))) if path.is_dir() else [("", status)]
+        files = sorted(_files_below(path)) if path.is_dir() else [("", status)]
     except OSError as error:
         if not path.exists():
             return None
@@ -35,24 +35,15 @@ def fingerprint(path: Path) -> str | None:
     return hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
 
 
-def _files_below(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def _files_below(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the name of each file, relative to the folder, and what the file system says about it."""
-    visited = set()
-    pending = [("", folder)]
-    while pending:
-        prefix, path = pending.pop()
-        status = os.stat(path)  # noqa: PTH116 - a Path takes longer than the call
-        if (status.st_dev, status.st_ino) in visited:
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    pending.append((f"{prefix}{entry.name}/", entry.path))
-                    continue
-                try:
-                    yield prefix + entry.name, entry.stat()
-                except FileNotFoundError:  # a link to nothing
-                    yield prefix + entry.name, entry.stat(follow_symlinks=False)
+    start = os.path.join(folder, "")  # noqa: PTH118
+    for place in walk(str(folder), LeftOut()):
+        if place.error:
+            raise place.error
+        for path in map(place.path_of, place.files):
+            try:
+                status = os.stat(path)  # noqa: PTH116 - a Path takes longer than the call
+            except OSError:  # a link to nothing
+                status = os.lstat(path)
+            yield path.removeprefix(start), status

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from fitbench.data.files import CHUNK_BYTES
-from fitbench.data.image_files import THREADS, Decoded, decode, read_image
+from fitbench.data.image_files import THREADS, Decoded, ScaleError, decode, read_image
+from fitbench.data.memory import CHUNK_BYTES
 from fitbench.data.scale import check_scale
 from fitbench.errors import DataError
+
+ADVICE = "Repair or remove it, or leave it out with data.skip_bad=true."
 
 
 class ImageFiles:
@@ -63,8 +65,8 @@ def read_images(
     in_memory: bool,
     max_value: float | None = None,
     where: str = "the images",
-) -> tuple[np.ndarray | ImageFiles, list[int]]:
-    """Decode every file once, and return the images, uint8 [N, *shape], and the positions of bad files in `paths`.
+) -> tuple[np.ndarray | ImageFiles, dict[int, DataError]]:
+    """Decode every file once, and return the images, uint8 [N, *shape], and the errors of bad files by position.
 
     Args:
         paths: the image files.
@@ -80,13 +82,13 @@ def read_images(
     pixels = np.empty((len(paths) if in_memory else 0, *shape), np.uint8)
     digest = hashlib.sha256()
     good: list[Path] = []
-    bad: list[int] = []
+    bad: dict[int, DataError] = {}
     largest: dict[float, float] = {}  # by the value of white, which depends on the format of a file
     for position, image in enumerate(_decode_all(paths, shape, max_value)):
         if isinstance(image, DataError):
             if not skip_bad:
-                raise image
-            bad.append(position)
+                raise image if isinstance(image.__cause__, ScaleError) else DataError(f"{image} {ADVICE}") from image
+            bad[position] = image
             continue
         if in_memory:
             pixels[len(good)] = image.pixels

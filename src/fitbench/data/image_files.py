@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from fitbench.errors import DataError
 from fitbench.record.processes import cores
+from fitbench.text import clean, first_line
+from fitbench.untrusted import Unreadable, open_file
 
 THREADS = min(16, cores())  # that decode images at a time
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
+MAX_PIXELS = 2 * 89_478_485  # of a file; Pillow opens no larger ones
+LARGE_PIXELS = 20_000_000  # larger files are decoded one at a time, for each takes hundreds of megabytes
+# A file with another suffix is an image if it begins like one.
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+    | {".pbm", ".pnm"}
+)
 # Pillow recognises formats by content. It is limited to these because others, such as PostScript, run programs.
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+HEAD_BYTES = 64  # that `begins_like_an_image` looks at
+# How files of these formats begin. Pillow takes every text that begins with 'BM' or 'P1' for an image.
+_BEGINS = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBPVP8[ LX]"
+    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0|P[1-6f]\s(#|\s*\d+\s+\d+\s)",
+    re.DOTALL,
+)
+_BEGINS_TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0")
 # Pillow raises these on damaged files, according to its documentation and to fuzzing of its decoders.
-IMAGE_ERRORS = (OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+IMAGE_ERRORS = (
+    *(OSError, EOFError, SyntaxError, ValueError, MemoryError, struct.error),
+    *(Image.DecompressionBombError, Unreadable),
+)
+# Pillow warns about large images, which are limited here, and about invalid metadata, which are not used.
+warnings.filterwarnings("ignore", module=r"PIL\b")
+
+_large = threading.Lock()
+
+
+class ScaleError(ValueError):
+    """The pixels of an image are not on the scale that `data.max_value` states."""
+
+
+def begins_like_an_image(head: bytes, suffix: str) -> bool:
+    """Whether a file begins like one of `IMAGE_FORMATS`.
+
+    Args:
+        head: the first `HEAD_BYTES` of the file.
+        suffix: the suffix of its name, with the dot. TIFF counts only without one: the raw files of cameras (.nef,
+            .dng) and of microscopes are TIFF files that hold more than an image.
+    """
+    return bool(_BEGINS.match(head) or (suffix == "" and _BEGINS_TIFF.match(head)))
 
 
 def read_image(path: Path, shape: tuple[int, int, int], max_value: float | None = None) -> np.ndarray:
@@ -44,18 +88,44 @@ class Decoded:
 def decode(path: Path, shape: tuple[int, int, int], max_value: float | None) -> Decoded:
     """As `read_image`, with the scale that the pixels had in the file."""
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as file:
+        with opened(path) as file:
             image = _upright(file)
             pixels = fitted(_opaque(_to_8_bits(image, max_value)), shape)
             white, brightest = _white(image, max_value), int(pixels.max())
             if brightest > 127 and not image.has_transparency_data:  # which may be all that is white
                 return Decoded(pixels, white * brightest / 255, white)
             return Decoded(pixels, _extremes(image)[1], white)  # resizing may have made thin lines dark
-    except IMAGE_ERRORS as error:
+    except ScaleError as error:
         raise DataError(
-            f"{path}: not a readable image ({why_unreadable(error)}). Repair or remove it, or leave it "
-            "out with data.skip_bad=true."
+            f"{clean(path)}: {error}. Set data.max_value to the value of white, such as 1 or 4095."
         ) from error
+    except IMAGE_ERRORS as error:
+        raise DataError(f"{clean(path)}: not a readable image ({clean(why_unreadable(error))}).") from error
+
+
+@contextmanager
+def opened(source: str | Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """Open an image file. Of large ones, one is open at a time.
+
+    Args:
+        source: the path of a file, or an open file.
+        max_pixels: the largest number of pixels. It is checked in the header, before memory is allocated.
+
+    Raises:
+        One of `IMAGE_ERRORS`: it is not a regular file, not an image of a known format, damaged, or too large.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(open_file(source)) if isinstance(source, str | Path) else source
+        try:
+            image = stack.enter_context(Image.open(file, formats=IMAGE_FORMATS))
+        except Image.DecompressionBombError:  # raised before the size is known
+            raise ValueError(f"more than {max_pixels:,} pixels") from None
+        count = image.width * image.height
+        if count > max_pixels:
+            raise ValueError(f"{image.width:,} x {image.height:,} pixels; at most {max_pixels:,} in all are read")
+        if count > LARGE_PIXELS:
+            stack.enter_context(_large)
+        yield image
 
 
 def displayed(file: Image.Image, max_value: float | None = None) -> Image.Image:
@@ -79,7 +149,8 @@ def _upright(file: Image.Image) -> Image.Image:
 def _opaque(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image
-    image = image.convert("RGBA")
+    if image.mode != "RGBA":
+        image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
@@ -87,9 +158,7 @@ def _white(image: Image.Image, max_value: float | None) -> float:
     """Return the value of white in an image."""
     if image.mode == "F":
         if max_value is None:
-            raise ValueError(
-                "its pixels are floating-point numbers; set data.max_value to the value of white, such as 1"
-            )
+            raise ScaleError("its pixels are floating-point numbers, of which white is not known")
         return max_value
     if image.mode.startswith("I"):
         return max_value or 65535
@@ -110,14 +179,14 @@ def _to_8_bits(image: Image.Image, max_value: float | None) -> Image.Image:
     """Scale the pixels from 0..white to 0..255; Pillow's own conversion clips. Transparency stays.
 
     Raises:
-        ValueError: the pixels are not between 0 and white.
+        ScaleError: the pixels are not between 0 and white.
     """
     white = _white(image, max_value)
     if white == 255 and image.mode != "F" and not image.mode.startswith("I"):
         return image
     smallest, largest = _extremes(image)
     if not 0 <= smallest <= largest <= white:  # also true of NaN
-        raise ValueError(f"its pixels range over {smallest:g}..{largest:g}; white is {white:g}, see data.max_value")
+        raise ScaleError(f"its pixels range over {smallest:g}..{largest:g}, and white is {white:g}")
     if image.mode == "F" or image.mode.startswith("I"):
         return Image.fromarray(np.rint(np.asarray(image) * np.float64(255 / white)).astype(np.uint8))
     if image.mode not in ("L", "LA", "RGB", "RGBA"):
@@ -142,9 +211,11 @@ def fitted(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def why_unreadable(error: Exception) -> str:
-    """Describe one of `IMAGE_ERRORS` without the path, which Pillow repeats."""
+    """Describe one of `IMAGE_ERRORS` in one line, without the path, which Pillow repeats."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "not a known image format"
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error)
+    return first_line(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from fitbench.config import ImageFolder
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.folder_layout import list_parts
 from fitbench.data.image_arrays import read_images
-from fitbench.data.memory import memory_limit
+from fitbench.data.image_paths import LeftOut
+from fitbench.data.memory_limit import memory_limit
 from fitbench.errors import DataError
 
 
@@ -23,7 +25,8 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
     """
     height, width = data.image_size
     shape = (height, width, 3 if data.color else 1)
-    classes, parts = list_parts(folder, data.test_fraction)
+    left_out = LeftOut()
+    classes, parts = list_parts(folder, data.test_fraction, left_out)
     in_memory = sum(len(paths) for paths, _ in parts.values()) * math.prod(shape) <= memory_limit()
     images, labels, skipped = {}, {}, []
     for part, (paths, numbers) in parts.items():
@@ -35,12 +38,10 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
             max_value=data.max_value,
             where=f"{folder}: the {part} images",
         )
-        labels[part] = np.delete(numbers, bad)
+        labels[part] = np.delete(numbers, list(bad))
         skipped += [str(paths[i]) for i in bad]
-        empty = [name for label, name in enumerate(classes) if label not in labels[part]]
-        if empty:
-            raise DataError(
-                f"{folder}: class {', '.join(empty)} has no readable {part} image. "
-                "Repair the images, or remove the folder of the class."
-            )
-    return assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
+        for label in np.setdiff1d(numbers, labels[part])[:1]:
+            reason = next(error for i, error in bad.items() if numbers[i] == label)
+            raise DataError(f"{folder}: class {classes[label]} has no readable {part} image. {reason}") from reason
+    dataset = assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
+    return replace(dataset, left_out=str(left_out))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +11,14 @@ from fitbench.config import Data, FileData, ImageFolder, Source
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
-from fitbench.data.files import read_idx_folder, read_npz
+from fitbench.data.files import read_idx_folder
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
+from fitbench.data.npz import read_npz
 from fitbench.errors import RequestError
+from fitbench.text import clean
 
+log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
 
 
@@ -32,13 +37,16 @@ def load(data: Data) -> Dataset:
     if key not in _latest:
         _latest.clear()  # two data sets may not fit into memory
         _latest[key] = _read(data, now)
-    return _latest[key]
+    dataset = _latest[key]
+    if dataset.left_out:
+        log.info("%s: left out: %s", clean(dataset.source), dataset.left_out)
+    return dataset
 
 
 def _read(data: Data, now: str | None) -> Dataset:
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
-    path = Path(data.path).expanduser()
+    path = Path(data.path)
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
@@ -53,11 +61,18 @@ EXPECTED = {
 
 
 def _existing(data: FileData) -> Path:
-    path = Path(data.path).expanduser()
+    path = Path(data.path)
     expected = EXPECTED[data.source]
-    if not path.exists():
-        raise RequestError(f"data.path={data.path}: no such file or folder; expected {expected}")
-    if path.is_dir() == (data.source is Source.npz):
-        kind = "folder" if path.is_dir() else "file"
-        raise RequestError(f"data.path={data.path} is a {kind}; expected {expected}")
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = "no such file or folder" if isinstance(error, FileNotFoundError) else reason
+        raise RequestError(f"data.path={data.path}: {problem}; expected {expected}") from error
+    is_folder = stat.S_ISDIR(mode)
+    if is_folder == (data.source is Source.npz) or not (is_folder or stat.S_ISREG(mode)):
+        kind = "a folder" if is_folder else "a file" if stat.S_ISREG(mode) else "no regular file"
+        raise RequestError(f"data.path={data.path} is {kind}; expected {expected}")
+    if is_folder and path.resolve() == Path("/"):
+        raise RequestError(f"data.path={data.path} is the whole file system; expected {expected}")
     return path

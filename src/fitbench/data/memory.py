@@ -1,26 +1,17 @@
-"""Images that may not fit into memory: the limit; going through rows, selecting and joining them."""
+"""Images that may not fit into memory: going through rows, selecting and joining them."""
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitbench.data.files import CHUNK_BYTES
+from fitbench.data.memory_limit import memory_limit
 
-
-def memory_limit() -> int:
-    """Return how many bytes decoded images may take: half of the memory that is available now."""
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        kilobytes = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        return int(kilobytes["MemAvailable"].split()[0]) * 1024 // 2
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+CHUNK_BYTES = 16 * 1024 * 1024  # read, decoded or hashed at a time
 
 
 def chunks(array: np.ndarray) -> Iterator[slice]:

@@ -1,10 +1,12 @@
 """The schemas of the JSON API: requests, responses and errors. FastAPI makes openapi.json of them."""
 
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from fitbench.inference.prepare import Prepare
+
+SHARED_BYTES = 64_000_000
 
 
 class PredictQuery(BaseModel):
@@ -18,13 +20,11 @@ class PredictQuery(BaseModel):
         description="auto: find the digit and turn it into an image like MNIST's. none: only resize a file; an array "
         "must have the model's shape. Default: auto for files if the model was trained on MNIST, otherwise none",
     )
-    seen: bool = Field(False, description="also return the pixels that the model saw")
+    seen: bool = Field(False, description="also return the pixels that the model saw, 1,000,000 at most")
 
 
-Item = TypeVar("Item")
-List = Annotated[list[Item], Field(fail_fast=True)]  # one error is enough, and a large body could have millions
 Level = Annotated[int, Field(ge=0, le=255)]
-Pixel = Annotated[Level | List[Level], Field(union_mode="left_to_right")]
+Image = list[list[Level | list[Level]]]
 
 
 class Arrays(BaseModel):
@@ -32,14 +32,8 @@ class Arrays(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image: List[List[Pixel]] | None = None
-    images: Annotated[List[List[List[Pixel]]], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _check_keys(self) -> Self:
-        if (self.image is None) == (self.images is None):
-            raise ValueError('expected {"image": rows of numbers} or {"images": [one or more such images]}')
-        return self
+    image: Image | None = None
+    images: Annotated[list[Image], Field(min_length=1)] | None = None
 
 
 class Prediction(BaseModel):
@@ -75,11 +69,17 @@ class Model(BaseModel):
 
 
 class RequestLimits(BaseModel):
-    """The limits of one request."""
+    """The limits of one request, and of all large requests together."""
 
     bytes: int = 10_000_000
-    pixels: int = Field(30_000_000, description="the sum over all images")
+    pixels: int = Field(30_000_000, description="the sum over all images, as they are sent and as the models take them")
     images: int = 1000
+
+    @computed_field(description="of all requests of more than 100 kB at a time; further ones are refused with 503")
+    @property
+    def shared_bytes(self) -> int:
+        """The sum of the bytes of all large requests that the server handles at a time."""
+        return max(SHARED_BYTES, self.bytes)
 
 
 class Models(BaseModel):
@@ -108,11 +108,12 @@ class Problem(BaseModel):
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "malformed JSON or form"},
     404: {"model": Problem, "description": "no such model; the error lists the models"},
+    408: {"model": Problem, "description": "the body did not arrive within 30 seconds"},
     411: {"model": Problem, "description": "the request has no Content-Length"},
     413: {"model": Problem, "description": "the request exceeds the limits that /models gives"},
     415: {"model": Problem, "description": "unsupported content type"},
     422: {"model": Problem, "description": "an image cannot be read, an array is invalid, or a parameter is unknown"},
-    503: {"description": "too many connections; the body is plain text"},
+    503: {"model": Problem, "description": "too many connections or large requests at a time; try again in a second"},
 }
 # FastAPI cannot derive the body, because it has one of three types.
 BODY = {

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.files import map_member
+from fitbench.data.npz import ARRAY_ERRORS, array_names, read_member, read_npy
 from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError, RequestError
 from fitbench.text import clean
+from fitbench.untrusted import Unreadable, open_file
 
 SUFFIXES = (".npy", ".npz")
-_ERRORS = (OSError, EOFError, ValueError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def read_images(path: Path, array_name: str | None, max_value: float | None = None) -> np.ndarray:
@@ -30,9 +30,16 @@ def read_images(path: Path, array_name: str | None, max_value: float | None = No
         RequestError: there is no array of this name, or there are several arrays.
     """
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        array = loaded if isinstance(loaded, np.ndarray) else _read_member(path, loaded, array_name)
-    except _ERRORS as error:
+        with open_file(path) as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    array = read_member(archive, _choose(path, array_names(archive), array_name))
+            else:
+                file.seek(0)
+                array = read_npy(file)
+    except Unreadable as error:
+        raise DataError(f"{clean(path)}: {error}") from error
+    except ARRAY_ERRORS as error:
         raise DataError(f"{clean(path)}: damaged, or not an array of plain numbers ({clean(error)})") from error
     if array.ndim == 2:
         array = array[np.newaxis]
@@ -48,13 +55,12 @@ def read_images(path: Path, array_name: str | None, max_value: float | None = No
     return array
 
 
-def _read_member(path: Path, archive: np.lib.npyio.NpzFile, array_name: str | None) -> np.ndarray:
-    with archive, zipfile.ZipFile(path) as members:
-        keys, found = archive.files, f"found {clean(', '.join(archive.files)) or 'nothing'}"
-        if array_name is not None and array_name not in keys:
-            raise RequestError(f"{clean(path)}: has no array {clean(array_name)}; {found}")
-        key = array_name or ("x_test" if "x_test" in keys else None) or (keys[0] if len(keys) == 1 else None)
-        if key is None:
-            raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
-        mapped = map_member(path, members, f"{key}.npy")
-        return archive[key] if mapped is None else mapped
+def _choose(path: Path, names: Sequence[str], array_name: str | None) -> str:
+    """Return the name of the array of an .npz file that holds the images."""
+    found = f"found {clean(', '.join(names)) or 'nothing'}"
+    if array_name is not None and array_name not in names:
+        raise RequestError(f"{clean(path)}: has no array {clean(array_name)}; {found}")
+    name = array_name or ("x_test" if "x_test" in names else None) or (names[0] if len(names) == 1 else None)
+    if name is None:
+        raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
+    return name

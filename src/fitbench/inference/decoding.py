@@ -6,7 +6,7 @@ while it decodes, and TensorFlow while it computes.
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from fitbench.data.image_files import IMAGE_ERRORS, IMAGE_FORMATS, THREADS, displayed, fitted, why_unreadable
+from fitbench.data.image_files import IMAGE_ERRORS, THREADS, displayed, fitted, opened, why_unreadable
 from fitbench.errors import DataError
 from fitbench.inference.prepare import Prepare, Shape, prepare_image, prepare_images
 from fitbench.inference.sources import Batch
@@ -26,9 +26,6 @@ from fitbench.text import clean
 MAX_PIXELS = 100_000_000  # an A3 page at 600 dots per inch has 70 million
 BATCHES_AHEAD = 2  # batches that are decoded while the model computes
 TASK_IMAGES = 32  # images that a thread decodes at a time
-
-# Pillow warns about large images, which are limited here, and about invalid metadata, which are not used.
-warnings.filterwarnings("ignore", module=r"PIL\b")
 
 Decoded = tuple[np.ndarray, dict[int, str]]  # images, uint8 [N, height, width, channels]; error messages by position
 
@@ -119,7 +116,7 @@ def decode(
     Args:
         source: the path of a file, an open file, or pixels, uint8 [height, width, channels].
         name: the name of the image in messages.
-        max_pixels: the largest number of pixels of a file. It is checked in the header, before memory is allocated.
+        max_pixels: the largest number of pixels of a file; see `image_files.opened`.
         max_value: the value of white in a file; see `image_files.displayed`.
 
     Raises:
@@ -128,15 +125,10 @@ def decode(
     """
     if isinstance(source, np.ndarray):
         return displayed(Image.fromarray(source[..., 0] if source.shape[2] == 1 else source))
-    if isinstance(source, str | Path) and Path(source).exists() and not Path(source).is_file():
-        kind = "a folder that cannot be listed" if Path(source).is_dir() else "not a file"
-        raise DataError(f"{clean(name)}: {kind}")  # reading a pipe could wait for ever
     try:
-        with Image.open(source, formats=IMAGE_FORMATS) as file:
-            if file.width * file.height > max_pixels:
-                raise ValueError(f"{file.width:,} x {file.height:,} pixels; at most {max_pixels:,} in all are read")
+        with opened(source, max_pixels) as file:
             return displayed(file, max_value)
-    except Image.DecompressionBombError:  # raised before the size is known
-        raise DataError(f"{clean(name)}: not a readable image (more than {max_pixels:,} pixels)") from None
     except IMAGE_ERRORS as error:
+        if isinstance(source, str | Path) and os.path.isdir(source):  # noqa: PTH112 - never raises
+            raise DataError(f"{clean(name)}: a folder that cannot be listed") from error
         raise DataError(f"{clean(name)}: not a readable image ({clean(why_unreadable(error))})") from error

@@ -15,6 +15,7 @@ from fitbench import user_metrics
 from fitbench.analysis import scores
 from fitbench.analysis.statistics import wilson
 from fitbench.config import Config, Data, ImageFolder
+from fitbench.data.image_paths import nfc
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.comparison import compare, describe
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
@@ -54,14 +55,11 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     folder = reading.find_run(run, outputs)
     result = finished(folder)
     config, data_config = configuration(result, folder), _compose(data, overrides)
-    from fitbench.data.loading import load
     from fitbench.training import backend
-    from fitbench.training.evaluate import predict
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
-    with notice(True, f"reading {data_config.name}"):
-        dataset = load(data_config)
+    dataset = _load(data_config)
     images, labels = (dataset.x_test, dataset.y_test) if part == "test" else (dataset.x_train, dataset.y_train)
     labels, matched = _match_classes(dataset, labels, result["data"]["classes"])
     with notice(True, "loading the model"):
@@ -69,7 +67,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     _check_shape(reader, images.shape[1:], dataset, data_config)
     metrics = _load_metrics(reader, config, trust)
     with notice(True, f"reading {len(labels):,} images"), backend.on("auto") as device:
-        logits = predict(reader.model, images)
+        logits = reader.logits(images)
     origin, measured = _origin(reader, dataset, data_config), _measure(reader, config, metrics, labels, logits)
     record = {**origin, **measured, "device": device}
     record["data"] |= {"part": part, "count": len(labels), "matched": matched}
@@ -90,6 +88,18 @@ def _compose(data: str, overrides: Sequence[str]) -> Data:
     return Composer().configuration([f"data={data}", *overrides]).data
 
 
+def _load(config: Data) -> Dataset:
+    """Load the data set, and say what of an image folder is left out."""
+    from fitbench.data.loading import load
+    from fitbench.training.progress import notice
+
+    with notice(True, f"reading {config.name}"):
+        dataset = load(config)
+    if dataset.left_out:
+        sys.stderr.write(f"fitbench: left out: {dataset.left_out}\n")
+    return dataset
+
+
 def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tuple[np.ndarray, str]:
     """Return labels, int32 [N], as positions in the classes of the run, and whether they match by 'name' or 'position'.
 
@@ -99,7 +109,7 @@ def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tup
     Raises:
         RequestError: the data set has other classes than the run.
     """
-    theirs, numbers = data.classes, [str(i) for i in range(len(own))]
+    own, theirs, numbers = list(map(nfc, own)), list(map(nfc, data.classes)), [str(i) for i in range(len(own))]
     if len(own) != len(theirs):
         raise RequestError(
             f"{data.source}: has {len(theirs)} classes ({_shorten(theirs)}); the run has {len(own)} ({_shorten(own)})"

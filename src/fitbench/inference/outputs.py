@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from fitbench.columns import Column, column, print_columns
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.rows import Row
 from fitbench.record.files import replacing
+from fitbench.streams import check_stdout
 from fitbench.text import check_format, clean, console, shortened
 
 FORMATS = ("table", "csv", "json")
@@ -101,18 +101,17 @@ def writing(path: Path | None) -> Iterator[None]:
 
     Raises:
         FitbenchError: the file cannot be written.
-        BrokenPipeError: the process that reads stdout has ended.
+        SystemExit: the process that reads stdout has ended.
     """
+    if path is None:
+        yield
+        check_stdout()
+        return
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        if path is None:
-            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())  # else flushing at exit fails again
         reason = (error.strerror or str(error)).lower()
-        raise FitbenchError(f"{'stdout' if path is None else clean(path)}: cannot be written ({reason})") from error
+        raise FitbenchError(f"{clean(path)}: cannot be written ({reason})") from error
 
 
 def _to_csv(rows: Sequence[Row]) -> bytes:
@@ -155,7 +154,6 @@ class _Table:
                 out.print(f"{clean(row['path'])}: {clean(row['error'])}", style="red", soft_wrap=True)
             if self.omitted:
                 out.print(f"and {self.omitted:,} more images; -o FILE or --format csv writes all", soft_wrap=True)
-            sys.stdout.flush()
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:

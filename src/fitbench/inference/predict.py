@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from fitbench.data.image_paths import LeftOut
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import labels, sources
 from fitbench.inference.decoding import decoded
@@ -88,7 +89,8 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
         choose = partial(_choose_prepare, options.prepare, reader)
         for method in dict.fromkeys(choose(arrays.get(argument)) for argument in images):
             _write_notice(f"--prepare {method.value}: {PREPARATIONS[method]}")
-        batches = sources.batches(images, arrays, options.batch_size or reader.batch_size, options.null)
+        size, left_out = options.batch_size or reader.batch_size, LeftOut()
+        batches = sources.batches(images, arrays, size, options.null, left_out)
         tally = Tally(reader.classes)
         ready = decoded(batches, reader.shape, choose, reader.max_value)
         with _stderr().status("") as status, closing(ready):
@@ -98,6 +100,8 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
                 tally.add(rows)
                 status.update(f"{tally.images:,} images")
     _write_notice(str(tally))
+    if str(left_out):
+        _write_notice(f"left out: {left_out}")
     if truth is not None:
         _report_scores(tally, reader, options)
     return 1 if tally.errors else 0
@@ -134,11 +138,12 @@ class Tally:
     Attributes:
         images: all images.
         errors: images that could not be read.
+        unlabelled: images without a label, if there are labels.
         matrix: the confusion matrix of images with a label, int64 [true classes, predicted classes].
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
-        self.images = self.errors = 0
+        self.images = self.errors = self.unlabelled = 0
         self.matrix = np.zeros((len(classes), len(classes)), np.int64)
         self._positions = {name: i for i, name in enumerate(classes)}
         self._began = time.perf_counter()
@@ -148,6 +153,7 @@ class Tally:
         self.images += len(rows)
         for row in rows:
             self.errors += row["error"] is not None
+            self.unlabelled += row.get("true") is None
             if row.get("correct") is not None:
                 self.matrix[self._positions[row["true"]], self._positions[row["label"]]] += 1
 
@@ -167,8 +173,8 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
     labelled = int(tally.matrix.sum())
     if not labelled:
         raise FitbenchError("--labels: none of the readable images has a label; compare the paths")
-    if labelled < tally.images:
-        _write_notice(f"{tally.images - labelled:,} images have no label or could not be read; they do not count")
+    if tally.unlabelled:
+        _write_notice(f"{tally.unlabelled:,} of {tally.images:,} images have no label; they do not count")
     rows_on_stdout = options.output is None and options.format not in (None, "table")
     with writing(None):
         print_scores(_stderr() if rows_on_stdout else console(), tally.matrix, reader.classes)

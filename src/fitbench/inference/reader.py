@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,17 @@ import numpy as np
 
 from fitbench.config import Backend, Config, from_values
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.safety import Foreign, check
+from fitbench.inference.safety import Checked, Foreign, check
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.tasks import Task, task_of
 
 if TYPE_CHECKING:
     import keras
+
+    from fitbench.inference.footprint import Compiled
+
+MAX_BATCH = 2**26  # numbers in the largest tensor that is computed for a batch of images
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class Reader:
     model: keras.Model
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
-    _compiled: Any
+    _compiled: Compiled
 
     @property
     def run_id(self) -> str:
@@ -55,7 +60,7 @@ class Reader:
         """The largest number of images to compute at a time."""
         from fitbench.training.evaluate import batch_size
 
-        return batch_size(self.shape)
+        return max(1, min(batch_size(self.shape), MAX_BATCH // self._compiled.largest))
 
     @property
     def max_value(self) -> float | None:
@@ -68,7 +73,7 @@ class Reader:
         They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
         """
         starts = range(0, len(images), self.batch_size)
-        return np.concatenate([self._compiled(np.asarray(images[i : i + self.batch_size])) for i in starts])
+        return np.concatenate([self._compiled.outputs(np.asarray(images[i : i + self.batch_size])) for i in starts])
 
     def probabilities(self, images: Any) -> np.ndarray:
         """Compute probabilities, float32 [N, classes]. Otherwise like `logits`."""
@@ -160,41 +165,56 @@ def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Re
 def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None = None) -> list[Reader]:
     """Load the models of several runs, all on the backend of the first. All files are checked first."""
     results = [finished(folder) for folder in folders]
-    own_code = [check(folder / "model.keras", trust) for folder in folders]
+    checked = [check(folder / "model.keras", trust) for folder in folders]
     from fitbench.training import backend
 
     backend.load(on or backend_of(results[0], folders[0]))
-    return [_open(*run, trust) for run in zip(folders, results, own_code, strict=True)]
+    return [_open(*run, trust) for run in zip(folders, results, checked, strict=True)]
 
 
-def _open(folder: Path, result: dict[str, Any], own_code: Sequence[Foreign], trust: bool) -> Reader:
-    import keras
-
-    import fitbench.models.layers  # noqa: F401  # registers the layers
+def _open(folder: Path, result: dict[str, Any], checked: Checked, trust: bool) -> Reader:
+    from fitbench.inference.footprint import compile_model
     from fitbench.training import backend
-    from fitbench.training.evaluate import compiled
     from fitbench.training.reasons import reason
 
     path = folder / "model.keras"
-    objects = _import(own_code, result, path)
-    try:
-        model = keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=not trust)
-    except Exception as error:  # a damaged or hostile file can make Keras raise anything
-        raise FitbenchError(f"{path}: Keras cannot load it: {reason(error)}") from error
-    if not isinstance(model, keras.Model):
-        raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
+    model = _load_model(path, _import(checked.own_code, result, path), checked.numbers, trust)
     classes, shape = tuple(result["data"]["classes"]), _image_shape(model, path)
-    predict = compiled(model, shape)
     try:
         with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
-            outputs = predict(np.zeros((2, *shape), np.uint8))
+            compiled = compile_model(model, shape)
+            if not trust:
+                compiled.check()
+            outputs = compiled.outputs(np.zeros((2, *shape), np.uint8))
+    except FitbenchError as error:
+        raise FitbenchError(f"{path}: {error}") from None
     except Exception as error:
         raise FitbenchError(f"{path}: does not take images, uint8 {shape}: {reason(error)}") from error
     if outputs.shape != (2, task_of(result["task"]).outputs(classes)):
         raise FitbenchError(
             f"{path}: the model has {outputs.shape[1:]} outputs per image; result.json has {len(classes)} classes"
         )
-    return Reader(folder, result, model, shape, classes, predict)
+    return Reader(folder, result, model, shape, classes, compiled)
+
+
+def _load_model(path: Path, objects: dict[str, Any], numbers: int | None, trust: bool) -> keras.Model:
+    """Load a model that has been checked, with weights of at most so many numbers; None is any."""
+    import keras
+
+    import fitbench.models.layers  # noqa: F401  # registers the layers
+    from fitbench.inference.footprint import limited_variables
+    from fitbench.training.reasons import reason
+
+    try:
+        with nullcontext() if numbers is None else limited_variables(numbers):
+            model = keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=not trust)
+    except FitbenchError as error:
+        raise FitbenchError(f"{path}: {error}") from None
+    except Exception as error:  # a damaged or hostile file can make Keras raise anything
+        raise FitbenchError(f"{path}: Keras cannot load it: {reason(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
+    return model
 
 
 def _image_shape(model: keras.Model, path: Path) -> tuple[int, int, int]:

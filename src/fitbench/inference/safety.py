@@ -7,19 +7,21 @@ files.
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fitbench.errors import FitbenchError
 from fitbench.text import clean
+from fitbench.untrusted import Unreadable, guarded, open_file
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
-CONFIG_BYTES = 64 * 2**20
+CONFIG_BYTES = 4 * 2**20
 # Keras stores files uncompressed. Compressing them again shrinks weights a little. A zip bomb expands a thousandfold.
 MAX_EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20
 # The submodules of `keras` and `keras.src` that define the parts of models.
@@ -46,29 +48,50 @@ class Foreign:
     registered_name: str
 
 
-def check(path: Path, trust: bool) -> list[Foreign]:
-    """Check a model file, and return what `foreign` lists.
+@dataclass(frozen=True)
+class Checked:
+    """A model file that may be loaded.
+
+    Attributes:
+        own_code: what it needs besides layers of Keras and fitbench that only compute.
+        numbers: how many numbers its weights hold; None if the origin of the file is trusted.
+    """
+
+    own_code: list[Foreign]
+    numbers: int | None
+
+
+def check(path: Path, trust: bool) -> Checked:
+    """Check a model file.
 
     Raises:
-        FitbenchError: as `foreign`, and without `trust` if there is anything in the list.
+        FitbenchError: as `foreign` and, without `trust`, also if the model needs code of its own, if the file is a link
+            to another folder, or if its weights are not plain numbers in the file itself.
     """
-    own_code = foreign(path)
-    if own_code and not trust:
+    own_code = foreign(path, trust)
+    if trust:
+        return Checked(own_code, None)
+    if own_code:
         raise FitbenchError(
             f"{path}: needs {names(own_code)}, which is not a layer of Keras or fitbench that only computes. Such code "
             "could do anything on this computer. If you trust the origin of the run, add --trust"
         )
-    return own_code
+    with _opened(path, trust) as archive:
+        return Checked([], _count_weights(archive.read("model.weights.h5")))
 
 
-def foreign(path: Path) -> list[Foreign]:
+def foreign(path: Path, trust: bool = False) -> list[Foreign]:
     """List what a model file needs besides layers of Keras and fitbench that only compute, without duplicates.
+
+    Without `trust`, the file must not be a link to another folder.
 
     Raises:
         FitbenchError: the file cannot be read, or is not a model.keras; the message names it.
     """
     needed = {}
-    for item in _objects(_read_config(path), path):
+    with _opened(path, trust) as archive:
+        config = json.loads(archive.read("config.json"))
+    for item in _objects(config, path):
         module, name = str(item.get("module") or ""), str(item["class_name"])
         registered = _registered_name(item)
         if name == "function":
@@ -105,17 +128,52 @@ def _is_allowed(module: str, name: str, registered: str) -> bool:
     return package == "keras" and submodule.removeprefix("src.").partition(".")[0] in PARTS
 
 
-def _read_config(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path, trust: bool) -> Iterator[zipfile.ZipFile]:
+    """Open a model file, and check its members. In the block, errors of reading become messages.
+
+    Raises:
+        FitbenchError: it cannot be read, or is not a model.keras; the message names it.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with guarded(), open_file(path, None if trust else path.parent) as file, zipfile.ZipFile(file) as archive:
             _check_members(archive, path)
-            return json.loads(archive.read("config.json"))
+            yield archive
     except FileNotFoundError:
         raise FitbenchError(f"{path}: no such file; train the run again with force=true") from None
-    except RecursionError:
-        raise FitbenchError(f"{path}: its config.json is nested too deeply") from None
-    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise FitbenchError(f"{path}: not a model saved by Keras 3, or damaged ({error})") from None
+    except Unreadable as error:
+        raise FitbenchError(f"{path}: {error}; expected a model saved by Keras 3") from None
+
+
+def _count_weights(content: bytes) -> int:
+    """Count the numbers in model.weights.h5. Not recursive, because the file decides on the depth.
+
+    Raises:
+        Unreadable: the file has links, or claims more numbers than it has bytes for.
+    """
+    import h5py
+
+    numbers = size = 0
+    seen = set()
+    with h5py.File(io.BytesIO(content), "r") as file:
+        groups = [file]
+        while groups:
+            group = groups.pop()
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise Unreadable(f"its weights are linked from {clean(name):.80}")
+                item = group[name]
+                place = h5py.h5o.get_info(item.id).addr
+                if place in seen:
+                    continue
+                seen.add(place)
+                if isinstance(item, h5py.Group):
+                    groups.append(item)
+                else:
+                    numbers, size = numbers + item.size, size + item.nbytes
+    if size > len(content):
+        raise Unreadable(f"its weights claim {size:,} bytes; model.weights.h5 has {len(content):,}")
+    return numbers
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 PACKAGES = ("fastapi", "starlette", "uvicorn", "python_multipart")
-MAX_CONNECTIONS = 256
 GRACE_SECONDS = 3  # for answering open requests when the server ends
 
 
@@ -112,15 +111,19 @@ def make_server(app: FastAPI) -> uvicorn.Server:
     """Create the server of an application; `run(sockets=[listener])` answers requests until a signal arrives."""
     import uvicorn
 
+    from fitbench.inference.connections import LimitedProtocol, Server, limits
+
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
+    connections, backlog = limits()
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=LimitedProtocol,
         ws="none",
-        log_level="warning",
+        log_level="error",  # a warning for each malformed request would fill the log
         access_log=False,
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS + 1,  # uvicorn refuses the connection that reaches the limit
+        limit_concurrency=connections + 1,  # the connection that reaches the limit is refused
+        backlog=backlog,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    return Server(config)

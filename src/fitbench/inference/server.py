@@ -79,11 +79,17 @@ def _add_api(app: FastAPI, service: Service) -> None:
         [red, green, blue]. It must have the shape that /models gives and, for digits, be light on dark. If one image of
         a request cannot be read, the whole request is refused.
 
+        A body must arrive within 30 seconds. Requests of more than 100 kB share the `shared_bytes` that /models gives;
+        while they are taken, such a request is refused with 503, and can be sent again a second later.
+
         The array in the example has only 4 x 4 pixels. A model of another shape accepts it only with ?prepare=auto.
         """
         models = service.choose(query.model)
-        images = await bodies.read(request, service.limits)
-        predictions = await asyncio.to_thread(service.predict, images, models, query.prepare, query.seen)
+        with service.budget.reserve(bodies.length(request, service.limits)):
+            images = await bodies.read(request, service.limits, service.workers)
+            predictions = await asyncio.get_running_loop().run_in_executor(
+                service.workers, service.predict, images, models, query.prepare, query.seen
+            )
         return Response(predictions, media_type="application/json")
 
     @app.get("/models", summary="The models")

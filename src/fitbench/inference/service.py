@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -13,10 +14,13 @@ from starlette.exceptions import HTTPException
 
 from fitbench.errors import DataError, FitbenchError
 from fitbench.inference.api import Prediction, Predictions, RequestLimits
-from fitbench.inference.bodies import NamedImage
+from fitbench.inference.bodies import Budget, NamedImage
 from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, Shape, default_prepare, prepare_image
 from fitbench.inference.reader import Reader
+
+WORKERS = 2
+MAX_SEEN = 1_000_000  # pixels
 
 
 class Service:
@@ -27,6 +31,8 @@ class Service:
         limits: the limits of a request.
         started: when the service was created (`time.monotonic`).
         images: the number of images that were classified.
+        budget: the memory that the bodies of all requests share.
+        workers: the threads that decode and classify. Each may take as much memory as the limits of a request allow.
     """
 
     def __init__(self, readers: Sequence[Reader], limits: RequestLimits) -> None:
@@ -34,6 +40,8 @@ class Service:
         self.limits = limits
         self.started = time.monotonic()
         self.images = 0
+        self.budget = Budget(limits.shared_bytes)
+        self.workers = ThreadPoolExecutor(WORKERS)
         self._running = threading.Lock()
 
     def warm_up(self) -> None:
@@ -76,6 +84,7 @@ class Service:
         Raises:
             HTTPException: 413, 422 or 500.
         """
+        self._check_sizes(len(images), models, seen)
         pixels = self._prepare(images, models, prepare)
         by_model = {name: self._classify(name, reader, pixels[name]) for name, reader in models.items()}
         self.images += len(images)
@@ -85,6 +94,19 @@ class Service:
             for model, reader in models.items()
         ]
         return Predictions(predictions=predictions).model_dump_json(exclude_none=True).encode()
+
+    def _check_sizes(self, count: int, models: Mapping[str, Reader], seen: bool) -> None:
+        """Check how many pixels the images have as the models take them.
+
+        Raises:
+            HTTPException: 413.
+        """
+        pixels = count * sum(reader.shape[0] * reader.shape[1] for reader in models.values())
+        if pixels > self.limits.pixels:
+            text = f"as the models take them, {count:,} images have {pixels:,} pixels; the limit is "
+            raise HTTPException(413, f"{text}{self.limits.pixels:,}")
+        if seen and pixels > MAX_SEEN:
+            raise HTTPException(413, f"seen=true would return {pixels:,} pixels; the limit is {MAX_SEEN:,}")
 
     def _prepare(
         self, images: Sequence[NamedImage], models: Mapping[str, Reader], prepare: Prepare | None

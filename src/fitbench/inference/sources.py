@@ -17,6 +17,7 @@ from typing import cast
 import numpy as np
 
 from fitbench.data.image_files import IMAGE_SUFFIXES
+from fitbench.data.image_paths import LeftOut, image_paths
 from fitbench.errors import RequestError
 from fitbench.inference.arrays import SUFFIXES, read_images
 from fitbench.text import clean
@@ -59,9 +60,11 @@ def open_arrays(
         if argument == STDIN:
             continue
         if os.path.isdir(argument):  # noqa: PTH112
-            if next(_expand(argument), None) is None:
+            left_out = LeftOut()
+            if next(image_paths(argument, left_out), None) is None:
                 suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-                raise RequestError(f"{clean(argument)}: no image in this folder; expected files with {suffixes}")
+                text = f"{clean(argument)}: no image in this folder; expected files with {suffixes}"
+                raise RequestError(f"{text}; left out: {left_out}" if str(left_out) else text)
         elif not os.path.lexists(argument):
             raise RequestError(f"{clean(argument)}: there is no such file or folder")
         elif Path(argument).suffix.lower() in SUFFIXES:
@@ -69,7 +72,9 @@ def open_arrays(
     return arrays
 
 
-def batches(arguments: Iterable[str], arrays: Mapping[str, np.ndarray], size: int, null: bool) -> Iterator[Batch]:
+def batches(
+    arguments: Iterable[str], arrays: Mapping[str, np.ndarray], size: int, null: bool, left_out: LeftOut
+) -> Iterator[Batch]:
     """Yield the images in the order of the arguments, `size` at a time.
 
     The last batch of an array, and of the files before an array, may be smaller.
@@ -79,6 +84,7 @@ def batches(arguments: Iterable[str], arrays: Mapping[str, np.ndarray], size: in
         arrays: the result of `open_arrays`.
         size: the largest number of images in a batch.
         null: whether paths on stdin end with null characters instead of line ends.
+        left_out: counts what is left out of folders.
 
     Raises:
         RequestError: there are no paths on stdin.
@@ -87,7 +93,8 @@ def batches(arguments: Iterable[str], arrays: Mapping[str, np.ndarray], size: in
         if is_array:
             yield from chain.from_iterable(_row_batches(name, arrays[name], size) for name in group)
             continue
-        paths = chain.from_iterable(_paths(argument, null) for argument in group)
+        named = chain.from_iterable(_read_stdin(null) if argument == STDIN else [argument] for argument in group)
+        paths = chain.from_iterable(_expand(path, left_out) for path in named)
         while names := list(islice(paths, size)):
             yield Batch(names)
 
@@ -98,47 +105,26 @@ def _row_batches(name: str, pixels: np.ndarray, size: int) -> Iterator[Batch]:
         yield Batch([f"{name}[{start + i}]" for i in range(len(rows))], rows)
 
 
-def _paths(argument: str, null: bool) -> Iterator[str]:
-    """Yield the paths of the image files that an argument names."""
-    if argument == STDIN:
-        path = None
-        for path in _read_stdin(b"\0" if null else b"\n"):
-            yield from _expand(path)
-        if path is None:
-            raise RequestError("stdin has no paths of images")
-    else:
-        yield from _expand(argument)
+def _expand(path: str, left_out: LeftOut) -> Iterator[str]:
+    """Yield the path of a file, or those of the image files below a folder."""
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    return image_paths(path, left_out) if is_folder else iter([path])
 
 
-def _expand(path: str) -> Iterator[str]:
-    """Yield the path of a file, or the image files below a folder: sorted, files before folders, hidden ones left out.
+def _read_stdin(null: bool) -> Iterator[str]:
+    """Yield the paths on stdin, without empty ones. Windows line ends are accepted.
 
-    Links are followed, each folder once. A folder that cannot be listed is yielded itself, so that decoding it fails.
+    Raises:
+        RequestError: there are none.
     """
-    if not os.path.isdir(path):  # noqa: PTH112
-        yield path
-        return
-    visited, unlisted = {os.path.realpath(path)}, list[str]()
-    walk = os.walk(path, followlinks=True, onerror=lambda error: unlisted.append(error.filename))
-    for parent, folders, names in walk:
-        for name in sorted(names):
-            if name[0] != "." and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:  # noqa: PTH122
-                yield str(Path(parent, name))
-        for name in sorted(folders):
-            target = os.path.realpath(Path(parent, name))
-            if name[0] == "." or target in visited:  # a link may point to a folder above itself
-                folders.remove(name)
-            visited.add(target)
-        folders.sort()
-    yield from unlisted
-
-
-def _read_stdin(end: bytes) -> Iterator[str]:
-    """Yield the paths on stdin, without empty ones. Windows line ends are accepted."""
-    stdin, rest, chunk = cast(io.BufferedReader, sys.stdin.buffer), b"", b"-"
+    stdin, end, rest, chunk = cast(io.BufferedReader, sys.stdin.buffer), b"\0" if null else b"\n", b"", b"-"
+    is_empty = True
     while chunk:
         chunk = stdin.read1(1 << 16)  # what has arrived, so that these images are classified at once
         *paths, rest = (rest + (chunk or end)).split(end)
         for path in paths:
-            if name := path.removesuffix(b"\r") if end == b"\n" else path:
+            if name := path if null else path.removesuffix(b"\r"):
+                is_empty = False
                 yield os.fsdecode(name)
+    if is_empty:
+        raise RequestError("stdin has no paths of images")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,9 +57,6 @@ def launch(
                 report_run(*task.outcome)
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
-    except BrokenPipeError:  # the process that reads our stdout, such as head, has ended
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - open until the process ends, which is now
-        return 128 + signal.SIGPIPE
     except OSError as error:
         raise FitbenchError(cannot_write(error)) from error
     if task.failure is not None:

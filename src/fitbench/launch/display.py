@@ -8,7 +8,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Self
 
 from fitbench.errors import FitbenchError
@@ -87,6 +86,5 @@ class Display(ABC):
 
 
 def _write(text: str) -> None:
-    with suppress(OSError, ValueError):  # the terminal, or the process that reads stderr, may be closed
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    sys.stderr.write(text)
+    sys.stderr.flush()

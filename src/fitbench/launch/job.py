@@ -1,5 +1,6 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
+import errno
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from fitbench.config import Config
 from fitbench.data.fingerprint import fingerprint
-from fitbench.errors import RequestError
+from fitbench.errors import CURRENT_FOLDER_REMOVED, RequestError
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED
@@ -15,6 +16,7 @@ from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, read_result
 
 FingerprintOf = Callable[[Path], str | None]
+LIMITS = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of processes, open files and memory
 
 
 def run(config: Config) -> tuple[dict[str, Any], bool]:
@@ -102,6 +104,10 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
 
 
 def cannot_write(error: OSError) -> str:
-    """Return the message about an error of the file system."""
+    """Return the message about an error of the operating system, which is most often one of the outputs folder."""
     reason = error.strerror or str(error)
+    if error.errno in LIMITS:
+        return f"{reason}: a limit of this process or of the machine is reached; 'ulimit -a' shows those of the process"
+    if error.errno == errno.ENOENT and error.filename is None:
+        return CURRENT_FOLDER_REMOVED
     return f"{error.filename or 'outputs'}: {reason}; runs are recorded below outputs=FOLDER, which must be writable"

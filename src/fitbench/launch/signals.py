@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # of clouds, a closed terminal, and Slurm
@@ -19,8 +19,7 @@ class Terminated(SystemExit):
 
 def status_of(stop: KeyboardInterrupt | Terminated) -> int:
     """Write that the command was interrupted, and return its exit status."""
-    with suppress(OSError):  # the terminal may have been closed
-        sys.stderr.write("fitbench: interrupted; run the same command again to resume\n")
+    sys.stderr.write("fitbench: interrupted; run the same command again to resume\n")
     return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fitbench.errors import FitbenchError
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, state_of
 
@@ -45,18 +46,22 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
         skipped: those that were finished before the sweep began.
         errors: errors that the sweep has seen. For other failed runs, the error is read from the folder.
     """
-    states = {folder: state_of(folder) for folder in folders}
-    failures = {
-        folder: errors.get(folder) or error_line(folder) or "error.txt has gone"
-        for folder in folders
-        if folder in errors or states[folder] is State.failed
-    }
+    states, failures = {}, dict(errors)
+    for folder in folders:
+        try:
+            states[folder] = state_of(folder)
+        except FitbenchError as error:
+            failures.setdefault(folder, str(error))
+        else:
+            if states[folder] is State.failed and folder not in failures:
+                failures[folder] = error_line(folder) or "error.txt has gone"
     others = [folder for folder in folders if folder not in failures]
     counts = {
         "finished": sum(states[folder] is State.finished and folder not in skipped for folder in others),
         "skipped, finished before": sum(folder in skipped for folder in others),
         "failed": len(failures),
         "running elsewhere": sum(states[folder] is State.running for folder in others),
+        "pruned by a search": sum(states[folder] is State.pruned for folder in others),
         "interrupted": sum(states[folder] is State.interrupted and folder.exists() for folder in others),
         "not begun": sum(not folder.exists() for folder in others),
     }

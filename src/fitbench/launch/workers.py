@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 from fitbench.errors import FitbenchError
 from fitbench.launch.signals import ENDING_SECONDS, terminable
 from fitbench.record.processes import cores
+from fitbench.streams import open_standard_streams
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -165,6 +166,7 @@ def _end(idle: list[_Worker[Any, Any]], busy: list[_Worker[Any, Any]]) -> None:
 
 def _serve(connection: Connection, do: Callable[[Any], Any]) -> None:
     """Do the tasks that arrive until the pipe is closed. This is the main function of a worker."""
+    open_standard_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(connection.fileno(), False)
     threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()

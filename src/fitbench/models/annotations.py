@@ -26,7 +26,9 @@ __all__ = [
 ]
 
 PixelRange = Interval  # what the pixel values 0 and 255 become before the first weights
-LayerSizes = Annotated[list[Count], MinLen(1), Allowed("a list of one or more positive numbers such as [64, 64]")]
+LayerSizes = Annotated[
+    list[Count], MinLen(1), Allowed("a list of one or more positive numbers below 2^31, such as [64, 64]")
+]
 
 # The activations of Keras that take one tensor to one tensor of its shape, by Keras's names, and 1.7159 tanh(2x/3).
 Activation = Literal[

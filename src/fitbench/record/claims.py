@@ -31,6 +31,7 @@ from fitbench.record import heartbeats, processes
 from fitbench.record.files import beside, fenced, remove_unfinished
 from fitbench.record.heartbeats import Beat
 from fitbench.record.schemas import Claim
+from fitbench.untrusted import Unreadable, guarded, parse_json
 
 HEARTBEAT_SECONDS = 5.0
 CLAIM_TIMEOUT_SECONDS = 60.0
@@ -187,7 +188,7 @@ def _heartbeat(path: Path, mine: str) -> Iterator[None]:
 
 def _keep_alive(path: Path, mine: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_SECONDS):
-        with contextlib.suppress(OSError):  # a network file system may fail now and answer at the next beat
+        with contextlib.suppress(OSError, FitbenchError):  # a network file system may answer at the next beat
             if _is_held(path, mine):
                 os.utime(path)
 
@@ -255,8 +256,9 @@ def _is_former_self(claim: Claim) -> bool:
 def _parsed(beat: Beat) -> Claim | None:
     """What a claim says; None if it is not whole."""
     try:
-        return Claim.model_validate(json.loads(beat.content))
-    except (ValueError, RecursionError):  # pydantic's error is a ValueError
+        with guarded():
+            return Claim.model_validate(parse_json(beat.content))
+    except Unreadable:
         return None
 
 

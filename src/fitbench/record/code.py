@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from fitbench.config import Config, plain
 from fitbench.config.code import code_of
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.files import write_whole
+from fitbench.record.files import listed, read_bytes, write_whole
 
 NOTE = "code.json"
 CODE = TypeAdapter(dict[str, str])
@@ -50,17 +50,16 @@ def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
         FitbenchError: the note of the code is damaged.
     """
     code = code_of(plain(config))
-    checkpoints = folder / "checkpoint"
-    if config.code == "any" or not (checkpoints / NOTE).exists() or not any(checkpoints.glob("*.npz")):
+    if config.code == "any" or not listed(folder, "checkpoint", NOTE) or not listed(folder, "checkpoint", "*.npz"):
         return code
-    changed = _changes(_read(checkpoints / NOTE), code)
+    changed = _changes(_read(folder), code)
     if changed and not config.force:
         raise RequestError(
             f"{folder.name} was interrupted with other code: {changed}; force=true begins it anew, code=any continues "
             "it with the code as it is now"
         )
     if changed:
-        shutil.rmtree(checkpoints)
+        shutil.rmtree(folder / "checkpoint")
     return code
 
 
@@ -71,11 +70,13 @@ def note(folder: Path, code: Mapping[str, str]) -> None:
         write_whole(folder / "checkpoint" / NOTE, json.dumps(code))
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(folder: Path) -> dict[str, str]:
+    advice = f"; without {folder / 'checkpoint'} the run begins anew"
+    content = read_bytes(folder, f"checkpoint/{NOTE}", advice=advice)
     try:
-        return CODE.validate_json(path.read_bytes())
+        return CODE.validate_json(content)
     except ValueError:
-        raise FitbenchError(f"{path}: damaged; without {path.parent} the run begins anew") from None
+        raise FitbenchError(f"{folder}/checkpoint/{NOTE}: damaged{advice}") from None
 
 
 def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:

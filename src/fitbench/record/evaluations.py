@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fitbench.record.files import read_object
+from fitbench.record.files import listed, read_object
 from fitbench.record.schemas import Evaluation, check
 
 FOLDER = "evaluations"
@@ -26,8 +26,8 @@ def read(folder: Path, result: Mapping[str, Any]) -> list[dict[str, Any]]:
         FitbenchError: one is damaged; the message names the file.
     """
     records = []
-    for path in sorted((folder / FOLDER).glob("[!.]*.json")):
-        record = read_object(str(path), str(path), SCHEMA, ADVICE)
+    for path in listed(folder, FOLDER, "[!.]*.json"):
+        record = read_object(folder, f"{FOLDER}/{path.name}", SCHEMA, ADVICE)
         check(Evaluation, record, f"{path}: ", ADVICE)
         if record["run_finished_at"] == result["finished_at"]:
             records.append(record)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fitbench.record.files import outputs_of
+from fitbench.untrusted import Unreadable, guarded, open_file
+
 FILE = "error.txt"
 READ_BYTES = 65_536  # from its end
+LONGEST = 2_000  # characters of the line
 
 
 def error_line(folder: Path) -> str | None:
@@ -15,12 +19,14 @@ def error_line(folder: Path) -> str | None:
     None where the file has gone, because the next attempt has begun.
     """
     try:
-        with (folder / FILE).open("rb") as file:
+        with guarded(), open_file(folder / FILE, outputs_of(folder)) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - READ_BYTES))
             text = file.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None
+    except Unreadable as error:
+        return f"{FILE}: {error}"
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     messages = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
-    return (messages[0] if messages else lines[-1].strip()) if lines else f"{FILE} is empty"
+    return (messages[0] if messages else lines[-1].strip())[:LONGEST] if lines else f"{FILE} is empty"

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and JSON objects that may be a stranger's.
+"""Files of run folders: written whole or not at all, and read as what may be a stranger's.
 
 A file is written beside its name, flushed to the disk and renamed, so that a name always holds a whole file. A process
 that has lost its claim on a folder renames nothing in it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -16,6 +15,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from fitbench.errors import FitbenchError
+from fitbench.untrusted import (
+    LARGEST_BYTES,
+    LONGEST_TEXT,
+    MOST_VALUES,
+    check_texts,
+    check_within,
+    naming,
+    parse_json,
+    read_file,
+)
 
 UNFINISHED = ".*.new.*"  # files that are being written, or that a killed process has left
 
@@ -23,9 +32,12 @@ _fences: dict[Path, Callable[[], None]] = {}
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that its name holds either the old content or all of the new one, even after a power cut."""
+    """Write a file so that its name holds either the old content or all of the new one, even after a power cut.
+
+    Bytes of a path that are not UTF-8, which Python has as single surrogates, are escaped as JSON and YAML do that.
+    """
     with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager
@@ -93,34 +105,79 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_object(path: str, named: str, schema: int | tuple[int, ...], advice: str = "") -> dict[str, Any]:
-    """The JSON object of this schema, or of one of these, in a file that may be a stranger's.
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def outputs_of(folder: str | Path, depth: int = 2) -> Callable[[], Path]:
+    """Where links in a run folder may lead: into the outputs folder, which is two above it, and one above a study."""
+
+    def outputs() -> Path:
+        path = Path(folder).resolve()
+        return [path, *path.parents][: depth + 1][-1]
+
+    return outputs
+
+
+def exists(path: str | Path) -> bool:
+    """Whether there is something of this name, and a link leads to something; False where that cannot be found out."""
+    return os.path.exists(path)  # noqa: PTH110 - a Path costs more than the call, and raises
+
+
+def read_bytes(folder: str | Path, name: str, largest: int = LARGEST_BYTES, advice: str = "", depth: int = 2) -> bytes:
+    """What a file of a run folder, or of a study, holds.
 
     Args:
-        path: the file.
-        named: what messages call it.
-        schema: the number that must stand under `schema`, or those that may.
-        advice: what to do about a file that is no JSON.
+        folder: the run folder or study.
+        name: of the file, which may be in a folder of the run folder.
+        largest: bytes that are read at most.
+        advice: what to do about a file that cannot be read, as in '; evaluate it again'.
+        depth: how deep the folder is in the outputs: 2 for a run folder, 1 for a study.
 
     Raises:
         FileNotFoundError: there is no such file.
-        FitbenchError: it cannot be read, is not JSON, or of another schema.
+        FitbenchError: it cannot be read; the message names it.
     """
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            content = json.loads(file.read())
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise FitbenchError(f"{named}: cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise FitbenchError(f"{named}: nested too deeply{advice}") from None
-    except ValueError as error:
-        raise FitbenchError(f"{named}: not JSON ({error}){advice}") from None
+    path = f"{folder}/{name}"  # a Path takes as long as reading it does, and many runs are compared
+    with naming(path, advice):
+        return read_file(path, outputs_of(folder, depth), largest)
+
+
+def read_object(
+    folder: str | Path,
+    name: str,
+    schema: int | tuple[int, ...],
+    advice: str = "",
+    most: int = MOST_VALUES,
+    depth: int = 2,
+) -> dict[str, Any]:
+    """The JSON object of this schema, or of one of these, of `most` values, in a file as `read_bytes` reads it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FitbenchError: it cannot be read, is not JSON, or of another schema; the message names it.
+    """
+    with naming(f"{folder}/{name}", advice):
+        text = read_bytes(folder, name, advice=advice, depth=depth)
+        content = parse_json(text, most)
+        if len(text) > LONGEST_TEXT:
+            check_texts(content)
     schemas = schema if isinstance(schema, tuple) else (schema,)
     number = content.get("schema") if isinstance(content, dict) else type(content).__name__
     if type(number) is not int or number not in schemas:
         number = type(number).__name__ if isinstance(number, dict | list) else number
         readable = " and ".join(map(str, schemas))
-        raise FitbenchError(f"{named}: schema {number!r:.80}; this fitbench reads schema {readable}")
+        raise FitbenchError(f"{folder}/{name}: schema {number!r:.80}; this fitbench reads schema {readable}")
     return content
+
+
+def listed(folder: Path, name: str, pattern: str) -> list[Path]:
+    """The files of a folder of a run folder that fit a pattern, by name; none if there is no such folder.
+
+    Raises:
+        FitbenchError: the folder is a link that leaves the outputs folder.
+    """
+    path = folder / name
+    if path.is_symlink():
+        with naming(path):
+            check_within(path, [outputs_of(folder)()])
+    return sorted(path.glob(pattern))

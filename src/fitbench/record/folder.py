@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
 from fitbench.config import Config, run_id
 from fitbench.record.claims import claimed
+from fitbench.record.files import exists
+from fitbench.untrusted import Unreadable, check_within, guarded
+
+LeftOut = list[tuple[str, str]]  # folders that cannot be read, and why
 
 
 class State(Enum):
@@ -26,16 +32,81 @@ def folder_of(config: Config) -> Path:
 
 
 def state_of(folder: Path) -> State:
-    """The state of a run, from its files and nothing else."""
-    if (folder / "result.json").exists():
+    """The state of a run, from its files and nothing else.
+
+    Raises:
+        FitbenchError: claim.json cannot be read; the message names it.
+    """
+    if exists(folder / "result.json"):
         return State.finished
-    if (folder / "error.txt").exists():
+    if exists(folder / "error.txt"):
         return State.failed
     if claimed(folder):
         return State.running
-    if (folder / "pruned.json").exists():
+    if exists(folder / "pruned.json"):
         return State.pruned
     return State.interrupted
+
+
+def is_run(folder: str | Path) -> bool:
+    """Whether the folder is that of a run, in whichever state."""
+    return exists(f"{folder}/result.json") or exists(f"{folder}/config.yaml")
+
+
+def run_folders(paths: Sequence[str], left_out: LeftOut) -> Iterator[str]:
+    """Every run folder below the paths once, by whichever way it is reached first.
+
+    Nothing is looked for inside of a run folder, nor in folders whose name begins with a dot. Links are followed within
+    the paths. A link that leaves them, or a folder that cannot be read, joins `left_out` with the reason.
+    """
+    visited = set()
+    for path in paths:
+        pending = [path]
+        within = [Path(path), *map(Path, paths)]
+        while pending:
+            folder = pending.pop()
+            try:
+                with guarded():
+                    status = os.stat(folder)  # noqa: PTH116 - a Path costs more, and there may be 10,000 folders
+                    if (status.st_dev, status.st_ino) in visited:
+                        continue
+                    visited.add((status.st_dev, status.st_ino))
+                    below = None if is_run(folder) else _below(folder, within, left_out)
+            except FileNotFoundError:  # it was there a moment ago
+                continue
+            except Unreadable as error:
+                left_out.append((folder, str(error)))
+                continue
+            if below is None:
+                yield folder
+            else:
+                pending.extend(reversed(below))
+
+
+def _below(folder: str, within: Sequence[Path], left_out: LeftOut) -> list[str]:
+    """The folders in a folder, by name, without links that leave `within`, which join `left_out`."""
+    below = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not _may_hold(entry):
+                continue
+            try:
+                if entry.is_symlink():
+                    with guarded():
+                        check_within(Path(entry.path), within)
+            except Unreadable as error:
+                left_out.append((entry.path, f"{error}; name that folder to include it"))
+            else:
+                below.append(entry.path)
+    return sorted(below)
+
+
+def _may_hold(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder, or something that will be left out with its reason, such as a link to itself."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
 
 
 def tidy(folder: Path) -> None:

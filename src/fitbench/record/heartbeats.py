@@ -12,6 +12,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fitbench.errors import FitbenchError
+from fitbench.record.files import outputs_of
+from fitbench.untrusted import guarded, naming, open_file
+
+LARGEST_BYTES = 65_536  # that are read of a file
 LONGEST_GAP_SECONDS = 5.0  # that counts between two looks of a watch
 
 
@@ -24,11 +29,17 @@ class Beat:
 
 
 def read(path: Path) -> Beat | None:
-    """The file's heartbeat, None if there is no file. An open file has no attributes from a network client's cache."""
+    """The file's heartbeat, None if there is no file. An open file has no attributes from a network client's cache.
+
+    Raises:
+        FitbenchError: it cannot be read; the message names it.
+    """
     try:
-        with path.open("rb") as file:
-            return Beat(file.read().decode(errors="replace"), os.fstat(file.fileno()).st_mtime_ns)
+        with naming(path), guarded(), open_file(path, outputs_of(path.parent)) as file:
+            return Beat(file.read(LARGEST_BYTES).decode(errors="replace"), os.fstat(file.fileno()).st_mtime_ns)
     except FileNotFoundError:
+        if path.is_symlink():  # it would be taken for a claim that has just been released, again and again
+            raise FitbenchError(f"{path}: a link to a file that does not exist") from None
         return None
 
 

@@ -7,7 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fitbench.record.files import check_fence, write_whole
+from fitbench.errors import FitbenchError
+from fitbench.record.files import check_fence, read_bytes, write_whole
+from fitbench.untrusted import Unreadable, append_only, naming, parse_json
+
+FILE = "history.jsonl"
+MOST_VALUES = 1_000_000  # of all epochs together
 
 
 def append_history(folder: Path, epoch: dict[str, Any]) -> None:
@@ -15,11 +20,12 @@ def append_history(folder: Path, epoch: dict[str, Any]) -> None:
 
     Raises:
         Claimed: this process had a claim on the folder and has lost it.
+        FitbenchError: history.jsonl is no regular file.
     """
-    path = folder / "history.jsonl"
+    path = folder / FILE
     line = json.dumps(epoch, allow_nan=False).encode() + b"\n"
     check_fence(path)
-    with path.open("a+b") as file:
+    with naming(path), open(path, "a+b", opener=append_only) as file:
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)
@@ -29,15 +35,22 @@ def append_history(folder: Path, epoch: dict[str, Any]) -> None:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The epochs of a run in order. Of two lines for one epoch the later counts; a torn line is ignored."""
+    """The epochs of a run in order. Of two lines for one epoch the later counts; a torn line is ignored.
+
+    Raises:
+        FitbenchError: history.jsonl cannot be read, or has too many values; the message names it.
+    """
     epochs: dict[int, dict[str, Any]] = {}
-    path = folder / "history.jsonl"
-    if not path.exists():
+    try:
+        content = read_bytes(folder, FILE)
+    except FileNotFoundError:
         return []
-    for line in path.read_bytes().splitlines():
+    if sum(map(content.count, (b"\n", b"{", b"[", b","))) > MOST_VALUES:
+        raise FitbenchError(f"{folder}/{FILE}: has more than {MOST_VALUES:,} values")
+    for line in content.splitlines():
         try:
-            epoch = json.loads(line)
-        except ValueError:
+            epoch = parse_json(line)
+        except Unreadable:
             continue
         if isinstance(epoch, dict) and isinstance(epoch.get("epoch"), int):
             epochs[epoch["epoch"]] = epoch
@@ -47,4 +60,4 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     """Write history.jsonl anew, as a whole: empty, or what a checkpoint remembers."""
     lines = (json.dumps(epoch, allow_nan=False) + "\n" for epoch in history)
-    write_whole(folder / "history.jsonl", "".join(lines))
+    write_whole(folder / FILE, "".join(lines))

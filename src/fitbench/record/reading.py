@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import sys
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +17,18 @@ from fitbench.config import Config, recorded_metrics, with_current_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import history, schemas
 from fitbench.record import result as results
-from fitbench.record.files import read_object
-from fitbench.record.folder import state_of
+from fitbench.record.files import outputs_of, read_bytes, read_object
+from fitbench.record.folder import LeftOut, is_run, run_folders, state_of
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
-from fitbench.text import first_line
+from fitbench.untrusted import check_texts, naming, parse_yaml, read_arrays
 
 NAMED = 10  # candidates that a message names at most
+LARGEST_CONFIG = 2**20  # bytes of config.yaml
+LAST_EPOCH = 10**9  # a line of a later one is no epoch
+MOST_NAMES = 500  # of the values of an epoch, which also bounds what a page or table shows of it
+LONGEST_NAME = 1_000  # characters of such a name
+TRAIN_AGAIN = "; train the run again with force=true"
 
 
 def find_run(text: str, outputs: Path) -> Path:
@@ -38,7 +41,8 @@ def find_run(text: str, outputs: Path) -> Path:
         return Path(text)
     if not outputs.is_dir():
         raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
-    runs = {f"{folder.parent.name}/{folder.name}": folder for folder in sorted(outputs.glob("*/*")) if is_run(folder)}
+    left_out: LeftOut = []
+    runs = {str(folder.relative_to(outputs)): folder for folder in map(Path, run_folders([str(outputs)], left_out))}
     wanted = text.removeprefix(f"{outputs}/").strip("/")
     for fits in (
         [name for name in runs if wanted in (name, runs[name].name)],
@@ -51,12 +55,8 @@ def find_run(text: str, outputs: Path) -> Path:
             raise RequestError(f"{text!r} fits {len(fits)} runs:\n  " + "\n  ".join(fits[:NAMED]) + more)
     nearest = _nearest(wanted, [folder.name for folder in runs.values()])
     hint = f"\nDid you mean {nearest}?" if nearest else ""
-    raise RequestError(f"{text!r} fits none of the {len(runs)} runs in {outputs}{hint}")
-
-
-def is_run(folder: Path) -> bool:
-    """Whether the folder is that of a run, in whichever state."""
-    return (folder / "config.yaml").is_file() or (folder / "result.json").is_file()
+    links = "".join(f"\nleft out {folder}: {why}" for folder, why in left_out[:NAMED])
+    raise RequestError(f"{text!r} fits none of the {len(runs)} runs in {outputs}{hint}{links}")
 
 
 def _nearest(wanted: str, run_ids: list[str]) -> str:
@@ -80,12 +80,11 @@ def read_result(folder: Path) -> dict[str, Any]:
     Raises:
         FitbenchError: result.json is absent or damaged, or lacks something; the message names the file and the key.
     """
-    path = f"{folder}/result.json"  # a Path takes as long as reading it does, and many runs are compared
     try:
-        result = read_object(path, path, results.READABLE, "; train the run again with force=true")
+        result = read_object(folder, "result.json", results.READABLE, TRAIN_AGAIN)
     except FileNotFoundError:
         raise FitbenchError(f"{folder}: no result.json; the run is {state_of(folder).value}") from None
-    check(_RESULTS[result["schema"]], result, f"{path}: ")
+    check(_RESULTS[result["schema"]], result, f"{folder}/result.json: ")
     result["config"]["model"] = with_current_names(result["config"]["model"])
     return _result_of_schema_1(result) if result["schema"] == 1 else result
 
@@ -96,12 +95,11 @@ def read_pruned(folder: Path) -> dict[str, Any]:
     Raises:
         FitbenchError: pruned.json is absent or damaged, or lacks something; the message names the file and the key.
     """
-    path = f"{folder}/pruned.json"
     try:
-        pruned = read_object(path, path, results.READABLE)
-    except FileNotFoundError as error:
-        raise FitbenchError(f"{path}: cannot be read ({error.strerror})") from None
-    check(_PRUNED[pruned["schema"]], pruned, f"{path}: ")
+        pruned = read_object(folder, "pruned.json", results.READABLE)
+    except FileNotFoundError:
+        raise FitbenchError(f"{folder}/pruned.json: there is no such file") from None
+    check(_PRUNED[pruned["schema"]], pruned, f"{folder}/pruned.json: ")
     return _of_schema_1(pruned) if pruned["schema"] == 1 else pruned
 
 
@@ -127,22 +125,16 @@ def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration in config.yaml, as nested plain values; nothing in it is resolved or instantiated.
 
-    An alias is refused: a few of them can stand for more than any memory holds.
-
     Raises:
         FitbenchError: config.yaml is absent or damaged; the message names it.
     """
-    import yaml
-
     path = folder / "config.yaml"
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = path.read_bytes()
-        if b"*" in content and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, loader)):
-            raise FitbenchError(f"{path}: holds a YAML alias, which fitbench never writes")
-        config = yaml.load(content, loader)
-    except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
-        raise FitbenchError(f"{path}: cannot be read ({first_line(error)})") from None
+        with naming(path):
+            config = parse_yaml(read_bytes(folder, path.name, LARGEST_CONFIG))
+            check_texts(config)
+    except FileNotFoundError:
+        raise FitbenchError(f"{path}: there is no such file") from None
     check(schemas.RunConfiguration, config, f"{path}: ")
     config["model"] = with_current_names(config["model"])
     return {str(key): value for key, value in config.items()}
@@ -157,12 +149,22 @@ def is_finite(value: int | float) -> bool:
 
 
 def read_history(folder: Path) -> list[dict[str, Any]]:
-    """The epochs of a run in order, from 1; whatever is no finite number is null in them."""
-    return [
+    """The epochs of a run in order, from 1; whatever is no finite number is null in them.
+
+    Raises:
+        FitbenchError: history.jsonl cannot be read, or its epochs have too many values; the message names it.
+    """
+    epochs = [
         {key: value if is_number(value) else None for key, value in epoch.items()}
         for epoch in history.read_history(folder)
-        if is_number(epoch["epoch"]) and epoch["epoch"] >= 1
+        if is_number(epoch["epoch"]) and 1 <= epoch["epoch"] <= LAST_EPOCH
     ]
+    names = {name for epoch in epochs for name in epoch}
+    if len(names) > MOST_NAMES:
+        raise FitbenchError(f"{folder}/history.jsonl: its epochs have more than {MOST_NAMES} values")
+    if longest := max((name for name in names if len(name) > LONGEST_NAME), key=len, default=""):
+        raise FitbenchError(f"{folder}/history.jsonl: the name of a value has {len(longest):,} characters")
+    return epochs
 
 
 def is_number(value: Any) -> bool:
@@ -191,20 +193,16 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     """
     path = folder / "predictions.npz"
     task = task_of(result["task"])
+    names = (task.targets_name, task.outputs_name, "data_sha256")
     try:
-        if not zipfile.is_zipfile(path) and path.exists():
-            raise ValueError("not an .npz file, or cut short")
-        with np.load(path, allow_pickle=False) as archive:
-            targets, outputs = archive[task.targets_name], archive[task.outputs_name]
-            sha256 = str(archive["data_sha256"])
+        with naming(path, TRAIN_AGAIN):
+            targets, outputs, sha256 = read_arrays(path, names, outputs_of(folder)).values()
     except FileNotFoundError:
-        raise FitbenchError(f"{path}: there is no such file; train the run again with force=true") from None
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise FitbenchError(f"{path}: damaged ({error}); train the run again with force=true") from None
+        raise FitbenchError(f"{path}: there is no such file{TRAIN_AGAIN}") from None
     try:
         task.check(targets, outputs, result["data"]["test"], task.outputs(result["data"]["classes"]))
     except ValueError as error:
         raise FitbenchError(f"{path}: {error}") from None
-    if sha256 != result["data"]["sha256"]:
-        raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256:.8}) than result.json says")
-    return Predictions(targets, outputs, sha256)
+    if str(sha256) != result["data"]["sha256"]:
+        raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256!s:.8}) than result.json says")
+    return Predictions(targets, outputs, str(sha256))

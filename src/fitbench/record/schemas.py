@@ -64,9 +64,8 @@ def _short_text(text: str) -> str:
     return text
 
 
-LARGEST = int(sys.float_info.max)  # pandas takes whole numbers for floats where some are missing
-Whole = Annotated[int, Ge(0), Le(LARGEST), Allowed("a whole number from 0, below 10^308")]
-Count = Annotated[int, Ge(1), Le(LARGEST), Allowed("a whole number from 1, below 10^308")]
+Whole = Annotated[int, Ge(0), Lt(2**53), Allowed("a whole number from 0, below 2^53")]  # tables take them for floats
+Count = Annotated[int, Ge(1), Lt(2**53), Allowed("a whole number from 1, below 2^53")]
 Seed = Annotated[int, Ge(0), Lt(2**32), Allowed("a whole number from 0 to 4294967295")]
 TrialNumber = Annotated[int, Ge(0), Lt(2**31), Allowed("a whole number from 0, below 2^31")]
 ShortText = Annotated[str, AfterValidator(_short_text), Allowed("text of at most 80 printable characters")]
@@ -144,7 +143,8 @@ MetricInfos = Annotated[dict[str, MetricInfo], WrapValidator(_check_infos)]
 class Metrics(Record):
     """The values of the metrics, null where undefined or not measured; `<part>_<metric>` beside the keys below.
 
-    The parts are train, val and test, and the metrics are those of `metric_info`. The loss includes regularisation.
+    The parts are train, val and test, and the metrics are those of `metric_info`. `train_loss` and `val_loss` include
+    the regularisation of weights, and `test_loss` does not.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -234,8 +234,8 @@ class Result(_FinishedRun):
     metric_info: MetricInfos = Field(description="what each recorded metric is, by its name")
     timing: Timing
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
-    environment: Settings = Field(description="the environment variables that change results, by name")
-    code: Settings = Field(description="SHA-256 of the user's modules, by name")
+    environment: dict[str, str] = Field(description="the environment variables that change results, by name")
+    code: dict[str, str] = Field(description="SHA-256 of the user's modules, by name")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -314,7 +314,7 @@ class Epoch(Record):
 
     epoch: Count = Field(description="the epoch's number, from 1; of two lines for one epoch the later counts")
     seconds: float = Field(description="seconds that the epoch took, with validation")
-    learning_rate: float = Field(description="the learning rate at the end of the epoch")
+    learning_rate: float = Field(description="the learning rate at the beginning of the epoch")
     loss: float | None = Field(description="the mean loss over the training examples, with regularisation")
 
 

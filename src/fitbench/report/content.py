@@ -18,7 +18,8 @@ from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves
 from fitbench.report.measures import Recorded, in_order, metrics, mixed
 from fitbench.report.predictions import predictions
 from fitbench.report.run_columns import environment, parallel_axes, run_columns
-from fitbench.report.values import encodable, plain
+from fitbench.report.values import plain
+from fitbench.text import encodable
 from fitbench.version import __version__
 
 if TYPE_CHECKING:

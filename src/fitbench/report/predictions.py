@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.analysis import scores
+from fitbench.analysis.drawings import drawings_of
+from fitbench.analysis.frame import without_folder
 from fitbench.errors import FitbenchError
 from fitbench.record import reading
 from fitbench.report.curves import LeftOut
-from fitbench.tasks import task_of
 
 MISTAKES = 12  # the most confident ones of a run
 MATRIX = 40  # classes; with more, a run has no confusion matrix but its most confused pairs
@@ -42,13 +43,13 @@ def _of_run(
     except FitbenchError as error:
         if not (Path(folder) / "predictions.npz").exists():
             return "There is no predictions.npz.", None
-        reason = str(error).removeprefix(folder).lstrip("/")
+        reason = without_folder(error, folder)
         left_out.append((folder, reason))
         return f"Left out: {reason}", None
-    drawings, names = task_of(result["task"]).drawings, result["data"]["classes"]
-    matrix = None
-    if "confusion" in drawings:
-        matrix = {"classes": classes.setdefault(tuple(names), len(classes)), **_confusion(found, len(names))}
+    drawings, names = drawings_of(result), result["data"]["classes"]
+    if "confusion" not in drawings:
+        return f"There is no confusion matrix of {len(names):,} classes.", None
+    matrix = {"classes": classes.setdefault(tuple(names), len(classes)), **_confusion(found, len(names))}
     return matrix, _worst(found) if "mistakes" in drawings else None
 
 

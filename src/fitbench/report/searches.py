@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.analysis.axes import window
+from fitbench.analysis.frame import without_folder
 from fitbench.analysis.groups import text
 from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names
 from fitbench.analysis.series import axis_label
@@ -38,7 +39,7 @@ def collect(
         try:
             record = read_search(Path(study))
         except FitbenchError as error:
-            left_out.append((study, str(error)))
+            left_out.append((study, without_folder(error, study)))
         else:
             if record is not None:
                 collected.append(_collected(record, study, run_at, recorded))

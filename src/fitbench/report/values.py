@@ -34,11 +34,6 @@ def fitting(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, str)) else str(value)
 
 
-def encodable(text: str) -> str:
-    """A name from the file system, with what is no text in it as '?'."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
 def rounded(values: np.ndarray) -> list[float | None]:
     """The values of a curve, float [E], in 4 significant digits."""
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]

@@ -20,6 +20,7 @@ from fitbench.record.files import write_whole
 from fitbench.search.objectives import Objective
 from fitbench.search.pruning import pruner
 from fitbench.search.study import Study
+from fitbench.untrusted import LONGEST_TEXT
 
 FEWEST = 10  # finished trials from which importances are computed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
@@ -85,7 +86,7 @@ def _objective(study: Study, objective: Objective) -> dict[str, Any]:
 
 def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     state = STATES.get(trial.state) or ("running" if study.is_claimed(trial.number) else "interrupted")
-    steps = sorted(trial.intermediate_values.items())
+    steps, error = sorted(trial.intermediate_values.items()), trial.user_attrs.get("error")
     return {
         "number": trial.number,
         "state": state,
@@ -94,7 +95,7 @@ def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
         "run_ids": trial.user_attrs.get("run_ids", []),
         "epochs": steps[-1][0] + 1 if steps else None,
         "history": [value for _, value in steps],
-        "error": trial.user_attrs.get("error"),
+        "error": error if error is None else error[:LONGEST_TEXT],  # readers refuse a longer text
         "began": trial.datetime_start.timestamp() if trial.datetime_start else None,
         "ended": trial.datetime_complete.timestamp() if trial.datetime_complete else None,
     }
@@ -109,15 +110,16 @@ def _importance(study: Study, finished: Sequence[FrozenTrial], index: int) -> di
     varying = [key for key in sorted(shared) if len({repr(trial.params[key]) for trial in finished}) > 1]
     if len(finished) < FEWEST or not varying or len({trial.values[index] for trial in finished}) < 2:
         return {}
+    sign = -1 if study.objectives[index].direction == "maximize" else 1  # the evaluator takes low values for good ones
     # It imports scikit-learn, which takes a second and is not needed by small searches and refusals.
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     with study.reaching(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns that it is experimental
+        warnings.simplefilter("ignore")  # it warns that it is experimental, and of the sign
         shares = get_param_importances(
             study.study,
             evaluator=PedAnovaImportanceEvaluator(),
             params=varying,
-            target=lambda trial: trial.values[index],
+            target=lambda trial: sign * trial.values[index],
         )
     return {key: float(value) for key, value in shares.items()}

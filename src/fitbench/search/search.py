@@ -49,13 +49,12 @@ def search(arguments: list[str]) -> int:
 def _conclude(study: Study, request: Request) -> None:
     """Write search.json and the plots, and print the summary."""
     record = write_record(study, importances=True)
-    write_plots(record, study.folder)
+    drawn = write_plots(record, study.folder)
     command = None
     if record["best"]:
         chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
         own = [*(f"--config-dir={folder}" for folder in request.config_dirs), *request.recipe.overrides]
         command = train_command(own, chosen, request.config.study)
-    drawn = sorted(path.name for path in study.folder.glob("search_*.png"))
     print_summary(record, command, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
 
 

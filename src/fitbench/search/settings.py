@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len, Lt
 from omegaconf import DictConfig
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from fitbench.config import Section, validated
-from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, Positive
+from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, CountFrom0, Positive
 from fitbench.config.errors import Explained
 from fitbench.config.reading import resolved
 
@@ -60,21 +60,39 @@ URL = Annotated[str, AfterValidator(_check_url)]
 
 
 class Settings(Section):
-    """The keys of `search`, which conf/search/default.yaml explains."""
+    """The keys of `search`; conf/search/default.yaml has their defaults."""
 
-    trials: Count
-    timeout: Positive | None
-    sampler: Sampler
-    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER]
-    startup_trials: Annotated[int, Ge(0), WHOLE_NUMBER]
-    pruner: Pruner
-    objective: Names
-    direction: Directions
-    seeds: Count
-    max_failures: Count
-    storage: URL | None
-    space: dict[str, Any]
-    when: dict[str, Any]
+    trials: Count = Field(
+        description="trials that have ended, over all launches and workers, before the search is over"
+    )
+    timeout: Positive | None = Field(description="seconds after which this launch begins no more trials; null: never")
+    sampler: Sampler = Field(description="what proposes the next trial; gp needs PyTorch")
+    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER] = Field(
+        description="of the sampler: with one worker the same trials come again"
+    )
+    startup_trials: CountFrom0 = Field(description="trials that tpe and gp draw at random, before they learn from them")
+    pruner: Pruner = Field(
+        description="what ends a trial early; auto: median, where there is one objective and every epoch measures it"
+    )
+    objective: Names = Field(
+        description="val_ or train_ and any metric, parameters, fit_seconds or seconds; or a list of these. A trial "
+        "whose objective is undefined has failed"
+    )
+    direction: Directions = Field(description="auto: the direction of the metric; parameters and times are minimized")
+    seeds: Count = Field(
+        description="runs of a trial; the objective is their mean. If the first is pruned, there are no others"
+    )
+    max_failures: Count = Field(description="trials that fail in a row before the search gives up")
+    storage: URL | None = Field(
+        description="the URL of a database, such as postgresql://user@host/database; null: the file search.journal in "
+        "the folder of the study"
+    )
+    space: dict[str, Any] = Field(
+        description="KEY: what would follow KEY= in the command, such as tag(log,interval(1e-5,1e-1))"
+    )
+    when: dict[str, Any] = Field(
+        description="KEY=VALUE of a choice: a space of its own, for the trials with that choice"
+    )
 
 
 def read_settings(section: DictConfig) -> Settings:

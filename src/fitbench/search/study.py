@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim, claimed, holder
-from fitbench.record.files import write_whole
+from fitbench.record.files import read_bytes, write_whole
 from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
 from fitbench.search.objectives import Objective, objectives
@@ -290,7 +290,7 @@ def _where(claims: Path) -> str:
     path = claims / "where"
     if not path.exists():
         write_whole(path, uuid.uuid4().hex)
-    return path.read_text()
+    return read_bytes(claims, path.name, 1000).decode(errors="replace")
 
 
 def _remove_empty(*folders: Path) -> None:

@@ -24,6 +24,7 @@ from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
+from fitbench.record.log import LogFile
 from fitbench.search.objectives import Objective, check_trial, with_objectives
 from fitbench.search.storage import StorageLost
 from fitbench.search.study import Study, Turn
@@ -187,7 +188,7 @@ def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None
 def _logged(folder: Path) -> Iterator[None]:
     """In this block the training logs to the run's train.log, as it does where Hydra launches the run."""
     folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / "train.log", encoding="utf-8", delay=True)
+    handler = LogFile(folder / "train.log", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     root = logging.getLogger()
     level = root.level

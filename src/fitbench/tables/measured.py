@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from fitbench import columns, quantities
 from fitbench.columns import Column
@@ -172,3 +175,10 @@ def as_csv(records: Sequence[Record]) -> str:
     """The records as CSV, one line each; numbers in full."""
     values = {field.name: [getattr(record, field.name) for record in records] for field in fields(Record)}
     return columns.as_csv([Column("", [], values=values)], clean)
+
+
+def read_csv(path: Path) -> list[Record]:
+    """The records of a results.csv. An empty field is the default of its attribute."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = [{key: value for key, value in line.items() if value} for line in csv.DictReader(file)]
+    return TypeAdapter(list[Record]).validate_python([{"fold": None, **line} for line in lines])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len
-from pydantic import AfterValidator, BaseModel, ConfigDict, Strict, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
 from fitbench.config.annotations import Allowed
 from fitbench.config.schema import Name
@@ -70,19 +70,22 @@ class Section(BaseModel):
 class RowFile(Section):
     """A row of table.yaml."""
 
-    label: Text
-    claimed: Claimed
-    deviation: Printed = ABSENT
-    trainings: Count = 1
-    test_examples: Count = ABSENT
-    test_set: TestSet = ABSENT
-    source: Text = ABSENT
-    notes: AnyText = ""
-    experiment: AnyText = ""
-    overrides: Overrides = []
-    seeds: Count = ABSENT
-    deterministic: Flag = False
-    measured: Flag = True
+    label: Text = Field(description="the name of the row; each row has another")
+    claimed: Claimed = Field(
+        description="the claimed value as it is printed, in quotes and in the table's unit; or a range of two, or "
+        "'none stated'"
+    )
+    deviation: Printed = Field(ABSENT, description="the standard deviation of the claimed trainings, if it is stated")
+    trainings: Count = Field(1, description="the number of trainings whose mean is claimed")
+    test_examples: Count = Field(ABSENT, description="as of the table, if it differs in this row")
+    test_set: TestSet = Field(ABSENT, description="as of the table, if it differs in this row")
+    source: Text = Field(ABSENT, description="where this row is claimed, if not where the table is")
+    notes: AnyText = Field("", description="what the reader of the table must know of the row")
+    experiment: AnyText = Field("", description="the name of a file in conf/experiment/, which the runs begin with")
+    overrides: Overrides = Field([], description="the configuration of the row's runs, after that of the table")
+    seeds: Count = Field(ABSENT, description="the number of seeds, if it differs from the table's")
+    deterministic: Flag = Field(False, description="true: training has no chance in it, so one seed is enough")
+    measured: Flag = Field(True, description="false: the row is only quoted; it has no runs")
 
     @model_validator(mode="after")
     def _check_claim(self) -> RowFile:
@@ -117,18 +120,28 @@ class RowFile(Section):
 class TableFile(Section):
     """The whole of table.yaml."""
 
-    title: Text
-    about: AnyText = ""
-    source: Text = ABSENT
-    study: Name = ABSENT
-    metric: Text = DEFAULT
-    unit: UnitName
-    tolerance: Annotated[float, Strict(), Ge(0)] = ABSENT
-    test_examples: Count
-    test_set: TestSet
-    seeds: Count
-    overrides: Overrides = []
-    rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")]
+    title: Text = Field(description="the title of the table")
+    about: AnyText = Field("", description="paragraphs in Markdown that stand before the table")
+    source: Text = Field(ABSENT, description="where the table is published")
+    study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
+    metric: Text = Field(
+        DEFAULT,
+        description="what is claimed and measured: a metric, of the test part unless it begins with val_ or train_",
+    )
+    unit: UnitName = Field(
+        description="how the numbers are stated: a share from 0 to 1 (accuracy), 100 times what is missing to 1 "
+        "(error_percent), 100 times the value (percent), or the value of a metric that is no share"
+    )
+    tolerance: Annotated[float, Strict(), Ge(0)] = Field(
+        ABSENT,
+        description="the difference that does not matter, in the table's unit; absent: half a percentage point, or one "
+        "test example where that is more. A metric that is no share needs it",
+    )
+    test_examples: Count = Field(description="the number of test examples of the claims")
+    test_set: TestSet = Field(description="which test examples the claims were measured on")
+    seeds: Count = Field(description="the number of runs of each row; their seeds are 0, 1, ..")
+    overrides: Overrides = Field([], description="the configuration that all runs of the table share")
+    rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(description="the rows, see below")
 
     @model_validator(mode="after")
     def _check_rows(self) -> TableFile:

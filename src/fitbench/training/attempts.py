@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fitbench.record.files import check_fence, write_whole
+from fitbench.record.files import check_fence, read_bytes, write_whole
 from fitbench.record.result import utc_now
+from fitbench.untrusted import append_only, naming
 
 FILE = "checkpoint/attempts.txt"
 
@@ -17,10 +18,13 @@ def begin(folder: Path) -> int:
     """Record that an attempt begins, at once: it may be killed at any moment. Gives its number, from 1.
 
     Only for the holder of the claim.
+
+    Raises:
+        FitbenchError: attempts.txt is no regular file.
     """
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
-    with path.open("a+b") as file:
+    with naming(path), open(path, "a+b", opener=append_only) as file:
         file.write(f"{utc_now()}\n".encode())
         file.seek(0)
         return file.read().count(b"\n")
@@ -30,7 +34,7 @@ def withdraw(folder: Path) -> None:
     """Forget the attempt that has begun last, as its request was refused. Nothing is left of one that was the first."""
     path = folder / FILE
     check_fence(path)
-    earlier = path.read_bytes().splitlines(keepends=True)[:-1]
+    earlier = read_bytes(folder, FILE).splitlines(keepends=True)[:-1]
     if earlier:
         write_whole(path, b"".join(earlier))
         return

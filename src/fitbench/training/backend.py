@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from fitbench.config import Backend, Config, run_id
 from fitbench.errors import RequestError
@@ -129,20 +130,31 @@ def cpu_threads() -> int:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what native libraries write to stderr while they are loaded; show it if that fails."""
+    """Hold back what native libraries write to stderr while they are loaded; show it if that fails.
+
+    It is lost where no temporary file can be written.
+    """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
+    with _temporary_file() as held:
         stderr = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield
         except Exception:
             held.seek(0)
-            os.write(stderr, held.read())
+            with contextlib.suppress(OSError):  # the error itself must be heard
+                os.write(stderr, held.read())
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def _temporary_file() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("r+b")
 
 
 @contextlib.contextmanager

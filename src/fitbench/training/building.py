@@ -18,6 +18,7 @@ from fitbench.models.layers import Standardize
 from fitbench.tasks import task_of
 from fitbench.training import backend, objective, optimizers, outputs
 from fitbench.training.reasons import is_wrong_request, reason
+from fitbench.training.weights import TooLarge, within_memory
 
 
 def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
@@ -44,8 +45,11 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
             + ", ".join([*supplied, *settings])
         ) from error
     try:
-        model = instantiate({"_target_": target, **settings}, **supplied, _convert_="all")
+        with within_memory():
+            model = instantiate({"_target_": target, **settings}, **supplied, _convert_="all")
     except InstantiationException as error:
+        if isinstance(error.__cause__, TooLarge):
+            raise RequestError(f"model={config.model['name']} is too large: {reason(error)}") from error
         if not (is_ours(target) and isinstance(error.__cause__, ValueError)):
             raise  # the settings fit the signature, so this is a failure of the user's code
         raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {reason(error)}") from error

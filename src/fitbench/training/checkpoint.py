@@ -11,9 +11,8 @@ import io
 import json
 import logging
 import shutil
+import sys
 import time
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,9 @@ from pydantic import BaseModel, ConfigDict
 
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError
-from fitbench.record.files import check_fence, replacing
+from fitbench.record.files import check_fence, listed, outputs_of, replacing
 from fitbench.training.environment import versions
+from fitbench.untrusted import LARGEST_BYTES, Unreadable, arrays_of, guarded, parse_json, read_file
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +32,6 @@ log = logging.getLogger(__name__)
 # every `fit`, looks whether a CSV has its header, and the run folder may lie elsewhere by now.
 SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 WHOLE = "[0-9]*.npz"  # <epoch>-<checksum>.npz
-
-# What NumPy, json and pydantic raise for a file with any content.
-_UNREADABLE = (ValueError, TypeError, KeyError, OSError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error)
 
 
 class Checkpoint(BaseModel):
@@ -54,20 +51,21 @@ class Checkpoint(BaseModel):
     arrays: dict[str, np.ndarray] = {}
 
 
-class _Unusable(ValueError):
-    """A checkpoint cannot be used. The message says why."""
-
-
 def read(folder: Path) -> Checkpoint | None:
     """The newest usable checkpoint of a run, None if there is none.
 
     One that is damaged, of another run, or not of this version's fields is put aside with a warning.
+
+    Raises:
+        FitbenchError: the system cannot read one now, or checkpoint/ is a link that leaves the outputs folder.
     """
-    paths = sorted((folder / "checkpoint").glob(WHOLE), reverse=True)
+    paths = listed(folder, "checkpoint", WHOLE)[::-1]
     for path in paths:
         try:
-            checkpoint = _load(path, folder.name)
-        except _Unusable as error:
+            checkpoint = _load(path, folder)
+        except Unreadable as error:
+            if isinstance(error.__cause__, OSError | MemoryError):  # which says nothing about the checkpoint
+                raise FitbenchError(f"{path}: {error}") from error
             aside = path.with_name(f"aside-{path.name}")
             path.replace(aside)
             log.warning("%s %s; it is put aside as %s", path, error, aside.name)
@@ -79,20 +77,22 @@ def read(folder: Path) -> Checkpoint | None:
     return None
 
 
-def _load(path: Path, run_id: str) -> Checkpoint:
-    content = path.read_bytes()
+def _load(path: Path, folder: Path) -> Checkpoint:
+    content = read_file(path, outputs_of(folder), sys.maxsize)  # weights of any size
     if hashlib.sha256(content).hexdigest()[:16] != path.stem.partition("-")[2]:
-        raise _Unusable("is damaged")
+        raise Unreadable("is damaged")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        state = json.loads(str(arrays.pop("state")))
-        checkpoint = Checkpoint.model_validate({**state, "arrays": arrays})
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        raise _Unusable(f"cannot be read by this version of fitbench ({reason:.200})") from None
-    if checkpoint.run_id != run_id:
-        raise _Unusable(f"is of another run, {checkpoint.run_id:.200}")
+        with guarded():
+            arrays = arrays_of(io.BytesIO(content), max(LARGEST_BYTES, len(content)))
+            state = parse_json(str(arrays.pop("state")))
+            checkpoint = Checkpoint.model_validate({**state, "arrays": arrays})
+    except Unreadable as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise Unreadable(f"cannot be read by this version of fitbench ({reason:.200})") from None
+    if checkpoint.run_id != folder.name:
+        raise Unreadable(f"is of another run, {checkpoint.run_id:.200}")
     return checkpoint
 
 

@@ -1,7 +1,6 @@
 """The outputs of a model for images."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -26,26 +25,3 @@ def predict(model: keras.Model, images: Any) -> np.ndarray:
         else:
             logits.append(model.predict_on_batch(batch))
     return np.concatenate(logits).astype(np.float32)
-
-
-def compiled(model: keras.Model, shape: tuple[int, int, int]) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from images, uint8 [N, *shape], to the model's outputs, float32 [N, classes], for many calls.
-
-    It takes any number of images, all of them at a time. On TensorFlow it is traced once for all numbers; JAX compiles
-    it for each size, so there images are filled up to a power of two.
-    """
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        signature = [tf.TensorSpec([None, *shape], tf.uint8)]
-        graph = tf.function(lambda images: model(images, training=False), input_signature=signature, autograph=False)
-        traced = graph.get_concrete_function()
-        return lambda images: traced(tf.constant(images)).numpy().astype(np.float32, copy=False)
-
-    def padded(images: np.ndarray) -> np.ndarray:
-        size = 1 << (len(images) - 1).bit_length()
-        filled = np.zeros((size, *shape), np.uint8)
-        filled[: len(images)] = images
-        return np.asarray(model.predict_on_batch(filled), np.float32)[: len(images)]
-
-    return padded

@@ -11,9 +11,9 @@ _held: list[int] = []  # the descriptor of the lock file, open for as long as th
 def take(device: str) -> None:
     """Make one GPU the only one that this process sees, where there are several and `device` is auto.
 
-    It is one that no other process of this user holds; if all are held, processes share them evenly. To be called
-    before the backend is imported; later calls change nothing. A launcher or a cluster that has given the process a
-    GPU of its own (CUDA_VISIBLE_DEVICES) has chosen already.
+    It is one that no other process of this user holds; if all are held, processes share them evenly, as they do where
+    no temporary file can say which are held. To be called before the backend is imported; later calls change nothing.
+    A launcher or a cluster that has given the process a GPU of its own (CUDA_VISIBLE_DEVICES) has chosen already.
     """
     if device != "auto" or _held or "keras" in sys.modules or sys.platform == "win32":
         return
@@ -23,8 +23,11 @@ def take(device: str) -> None:
     if len(names) < 2:
         return
     for name in names:
-        path = Path(tempfile.gettempdir()) / f"fitbench-{os.getuid()}-gpu-{name}.lock"
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        try:
+            path = Path(tempfile.gettempdir()) / f"fitbench-{os.getuid()}-gpu-{name}.lock"
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        except OSError:  # no temporary file can be written
+            break
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

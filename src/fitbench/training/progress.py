@@ -13,6 +13,8 @@ from fitbench import metrics
 from fitbench.metrics import Metric
 from fitbench.text import count, describe, duration
 
+SHORTEST_BAR = 12  # characters, with the spaces around it
+
 
 class Display:
     """Draws epochs as they pass: loss and primary metric, as far as they are measured, the speed, and the time left.
@@ -72,13 +74,10 @@ class Display:
         if logs:
             self.trained = self._values("train", logs)
             self.rate = _rate(examples, time.perf_counter() - self.epoch_started)
+        description = f"epoch {self.epoch}/{self.epochs}"
+        room = self.console.width - len(description) - SHORTEST_BAR
         parts = [self.trained, self.validated, self.rate, self._left(examples)]
-        self.live.update(
-            self.task,
-            completed=examples,
-            description=f"epoch {self.epoch}/{self.epochs}",
-            metrics="  ".join(part for part in parts if part),
-        )
+        self.live.update(self.task, completed=examples, description=description, metrics=_fitting(parts, room))
 
     def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
         """Epoch ended; `epoch` is its line of the history."""
@@ -104,6 +103,16 @@ class Display:
             return ""
         seconds = (time.perf_counter() - self.started) / done * (self.epochs - self.done_at_start - done)
         return f"{duration(seconds)} left"
+
+
+def _fitting(parts: list[str], room: int) -> str:
+    """The values of training and validation, the speed and the time left, as far as there is room for them."""
+    shown = list(parts)
+    for dispensable in (2, 0, 3):  # the speed first, the validation never
+        if len("  ".join(filter(None, shown))) <= room:
+            break
+        shown[dispensable] = ""
+    return "  ".join(filter(None, shown))
 
 
 def _rate(examples: int, seconds: float) -> str:

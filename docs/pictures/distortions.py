@@ -1,10 +1,9 @@
-"""The picture distortions.png of what distortions and deskewing make of images: `python docs/distortions.py FILE.png`.
+"""The picture of what distortions and deskewing make of images.
 
 The rows are the images as they are, each distortion of conf/distortion, and the deskewed images; the columns one image
-of each class. Arguments after the file are overrides of the configuration, such as data=fashion_mnist or seed=1.
+of each class of `mnist_5k`.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,14 @@ from fitbench.charts import paper
 from fitbench.composition import conf_folder
 from fitbench.config import Config, Preprocess, from_hydra
 from fitbench.data.loading import load
-from fitbench.errors import FitbenchError
 from fitbench.training import backend
 
 ROWS = ("lecun", "affine", "elastic")
 
 
-def main(file: str, *overrides: str) -> None:
-    """Draw the picture.
-
-    Raises:
-        FitbenchError: the configuration is wrong, or the data cannot be read.
-    """
-    config = _configuration(*overrides)
+def draw(path: Path) -> None:
+    """Draw the picture into a PNG file."""
+    config = _configuration()
     backend.choose(config.backend)
     backend.load(config.backend, config.threads)
     from fitbench.models.distortions import distorting
@@ -38,16 +32,16 @@ def main(file: str, *overrides: str) -> None:
     images = np.asarray(data.x_train[np.array(first)])
     rows = {"original": images}
     for name in ROWS:
-        layer = distorting(_configuration(*overrides, f"distortion={name}").distortion, config.seed)
+        layer = distorting(_configuration(f"distortion={name}").distortion, config.seed)
         assert layer is not None
         rows[name] = np.asarray(layer(images, training=True)).astype(np.uint8)
     rows["deskew"] = prepared(data, Preprocess.deskew).x_train[np.array(first)]
-    _draw(rows, Path(file))
+    _draw(rows, path)
 
 
 def _configuration(*overrides: str) -> Config:
     with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return from_hydra(compose("config", overrides=["data=mnist_5k", *overrides]))
+        return from_hydra(compose("config", overrides=list(overrides)))
 
 
 def _draw(rows: dict[str, np.ndarray], path: Path) -> None:
@@ -62,13 +56,3 @@ def _draw(rows: dict[str, np.ndarray], path: Path) -> None:
                 place.spines[:].set_visible(True)
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     paper.write(figure, path, paper.SCREEN_DPI)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(f"usage: python docs/distortions.py FILE.png [OVERRIDE ...]\n\n{__doc__}")
-    try:
-        main(*sys.argv[1:])
-    except FitbenchError as error:
-        print(f"distortions: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)

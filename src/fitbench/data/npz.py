@@ -1,0 +1,158 @@
+"""Reads arrays from NumPy's files, .npz and .npy, memory-mapped where possible.
+
+A header is compared with the size of its file before memory is taken for what it claims. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO, Literal
+
+import numpy as np
+from numpy.lib import format as npy
+
+from fitbench.data.files import ARRAYS
+from fitbench.data.memory import CHUNK_BYTES
+from fitbench.data.memory_limit import check_unpacked
+from fitbench.data.parts import part_of
+from fitbench.errors import DataError
+from fitbench.text import first_line
+from fitbench.untrusted import Unreadable, open_file
+
+# Reading a damaged or hostile .npy or .npz raises one of these.
+ARRAY_ERRORS = (
+    *(OSError, EOFError, zlib.error, zipfile.BadZipFile, struct.error, MemoryError, RecursionError, RuntimeError),
+    *(ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, tokenize.TokenError),
+)
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and what else it has of a data set.
+
+    That is x_val and y_val, also spelt x_valid or x_validation, and `classes` or `class_names`, the names of its
+    classes. An array that is stored uncompressed is memory-mapped after its checksum has been verified.
+
+    Raises:
+        DataError: the file is damaged, lacks an array, or needs pickle.
+    """
+    arrays = {}
+    key = ""
+    try:
+        with open_file(path) as file:
+            if not zipfile.is_zipfile(file):
+                raise Unreadable("not an .npz file, or cut short. Expected a file that numpy.savez wrote.")
+            with zipfile.ZipFile(file) as archive:
+                for name, key in _wanted(path, array_names(archive)).items():
+                    arrays[name] = read_member(archive, key)
+    except Unreadable as error:
+        raise DataError(f"{path}: its array '{key}' {error}" if key else f"{path}: {error}") from error
+    except ARRAY_ERRORS as error:
+        subject = f"its array '{key}'" if key else "it"
+        raise DataError(
+            f"{path}: {subject} cannot be read ({first_line(error)}). Save or download the file again."
+        ) from error
+    return arrays
+
+
+def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
+    """Return the arrays of a data set that a file has: `ARRAYS`, x_val, y_val, classes, and their names in the file."""
+    wanted = {}
+    for key in present:
+        if key == "classes" or (key == "class_names" and "classes" not in present):
+            wanted["classes"] = key
+        axis, _, part = key.partition("_")
+        if axis in ("x", "y") and part_of(part):
+            name = f"{axis}_{part_of(part)}"
+            if name in wanted:
+                raise DataError(f"{path}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
+            wanted[name] = key
+    needed = ARRAYS if {"x_val", "y_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
+    missing = [name for name in needed if name not in wanted]
+    if missing:
+        raise DataError(
+            f"{path}: has no {', '.join(missing)}; found {', '.join(present) or 'nothing'}. "
+            f"Expected {', '.join(ARRAYS)}, and optionally x_val, y_val and classes."
+        )
+    return wanted
+
+
+def array_names(archive: zipfile.ZipFile) -> list[str]:
+    """Return the names of the arrays of an .npz file."""
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read an array of an .npz file, of which the zip file was opened as a file object.
+
+    An array that is stored uncompressed is mapped read-only after its checksum has been verified. Others are unpacked.
+
+    Raises:
+        Unreadable: it needs pickle, or `check_unpacked` refuses it.
+        One of `ARRAY_ERRORS`: it is damaged.
+    """
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise Unreadable("is compressed in a way that NumPy does not write; save it again")
+    with archive.open(member) as file:
+        header = _read_header(file, member.file_size)
+        if member.compress_type == zipfile.ZIP_DEFLATED:
+            check_unpacked(member.compress_size, member.file_size)
+            file.seek(0)
+            return npy.read_array(file, allow_pickle=False)
+        while file.read(CHUNK_BYTES):  # at the end, zipfile compares the checksum
+            pass
+    whole = archive.fp
+    assert whole is not None
+    whole.seek(member.header_offset + 26)  # the lengths of the name and of extra fields, which follow these 30 bytes
+    name_length, extra_length = struct.unpack("<HH", whole.read(4))
+    return _map(whole, member.header_offset + 30 + name_length + extra_length, header)
+
+
+def read_npy(file: BinaryIO) -> np.ndarray:
+    """Map the array of an open .npy file read-only.
+
+    Raises:
+        Unreadable: it needs pickle.
+        One of `ARRAY_ERRORS`: it is damaged.
+    """
+    return _map(file, 0, _read_header(file, os.fstat(file.fileno()).st_size))
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The header of a .npy file, and its size in bytes."""
+
+    shape: tuple[int, ...]
+    is_fortran: bool
+    dtype: np.dtype
+    size: int
+
+
+def _read_header(file: IO[bytes], size: int) -> _Header:
+    """Read the header of a .npy file of `size` bytes, and refuse one that claims more or less than the file holds."""
+    version = npy.read_magic(file)
+    if version not in {(1, 0), (2, 0)}:
+        raise ValueError(f"version {version} of the .npy format, which arrays of numbers do not need")
+    shape, is_fortran, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    if dtype.hasobject:
+        raise Unreadable("holds Python objects, which are never unpickled. Save plain numbers or strings.")
+    held = size - file.tell()
+    if held != math.prod(shape) * dtype.itemsize or min(shape, default=0) < 0 or dtype.itemsize == 0:
+        raise ValueError(f"{held:,} bytes for an array of {shape} {dtype}")
+    return _Header(shape, is_fortran, dtype, file.tell())
+
+
+def _map(file: IO[bytes], start: int, header: _Header) -> np.ndarray:
+    """Map the array of a .npy file that begins at the position `start` of a file, read-only."""
+    order: Literal["F", "C"] = "F" if header.is_fortran else "C"
+    if 0 in header.shape:  # an empty array cannot be mapped
+        return np.empty(header.shape, header.dtype, order)
+    return np.memmap(file, header.dtype, "r", start + header.size, header.shape, order)

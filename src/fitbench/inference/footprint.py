@@ -1,0 +1,125 @@
+"""The memory that a model takes, known before it is taken. A stranger's config.json may describe layers of any size."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from fitbench.errors import FitbenchError
+
+LARGE = 2**20  # numbers
+MAX_TENSOR, MAX_TENSORS = 2**24, 2**30  # numbers that a model computes for one image, at a time and altogether
+TRUST = "If you trust the origin of the run, add --trust"
+
+Shape = tuple[int, int, int]  # height, width, channels
+
+
+@contextlib.contextmanager
+def limited_variables(saved: int) -> Iterator[None]:
+    """Limit the variables that Keras creates in this block to `saved` numbers, and a few (`LARGE`) that are not saved.
+
+    Raises:
+        FitbenchError: in the block, before memory is taken for the variable that exceeds the limit.
+    """
+    create, free = keras.Variable.__init__, saved + LARGE
+
+    def create_limited(variable: Any, initializer: Any, shape: Any = None, *arguments: Any, **settings: Any) -> None:
+        nonlocal free
+        free -= math.prod(shape or ()) if callable(initializer) or isinstance(initializer, str) else 0
+        if free < 0:
+            raise FitbenchError(
+                f"its config.json describes weights of the shape {list(shape)}; its model.weights.h5 holds {saved:,} "
+                f"numbers. {TRUST}"
+            )
+        create(variable, initializer, shape, *arguments, **settings)
+
+    keras.Variable.__init__ = create_limited
+    try:
+        yield
+    finally:
+        keras.Variable.__init__ = create
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model, compiled for many calls.
+
+    Attributes:
+        outputs: from images, uint8 [N, height, width, channels], to the model's outputs, float32 [N, classes]. It takes
+            any number of images, all of them at a time.
+        largest: the numbers in the largest tensor that is computed for one image.
+        total: the numbers in all tensors that are computed for one image.
+    """
+
+    outputs: Callable[[np.ndarray], np.ndarray]
+    largest: int
+    total: int
+
+    def check(self) -> None:
+        """Check that the model of an untrusted run does not need very much memory.
+
+        Raises:
+            FitbenchError: it does.
+        """
+        if self.largest > MAX_TENSOR or self.total > MAX_TENSORS:
+            raise FitbenchError(
+                f"for one image, it computes {self.total:,} numbers, {self.largest:,} of them in one tensor; expected "
+                f"at most {MAX_TENSORS:,}, and {MAX_TENSOR:,} in one. {TRUST}"
+            )
+
+
+def compile_model(model: keras.Model, shape: Shape) -> Compiled:
+    """Compile a model for images, uint8 [N, *shape]. Nothing is computed yet."""
+    compiling = _compile_tensorflow if keras.config.backend() == "tensorflow" else _compile_jax
+    outputs, sizes = compiling(model, shape)
+    weights = {math.prod(weight.shape) for weight in model.weights}
+    computed = [size for size in sizes if size <= LARGE or size not in weights]  # large weights are tensors as well
+    return Compiled(outputs, max(computed, default=1), sum(computed))
+
+
+def _compile_tensorflow(model: keras.Model, shape: Shape) -> tuple[Callable[[np.ndarray], np.ndarray], list[int]]:
+    """Trace a model once for all numbers of images. Return it, and the numbers in each tensor for one image."""
+    import tensorflow as tf
+
+    def trace(count: int | None) -> Any:
+        call = tf.function(lambda images: model(images, training=False), autograph=False)
+        return call.get_concrete_function(tf.TensorSpec([count, *shape], tf.uint8))
+
+    traced = trace(None)
+    tensors = (tensor for operation in trace(1).graph.get_operations() for tensor in operation.outputs)
+    sizes = [math.prod(side or 1 for side in tensor.shape) for tensor in tensors if tensor.shape.rank is not None]
+    return lambda images: traced(tf.constant(images)).numpy().astype(np.float32, copy=False), sizes
+
+
+def _compile_jax(model: keras.Model, shape: Shape) -> tuple[Callable[[np.ndarray], np.ndarray], list[int]]:
+    """Return a model that JAX compiles for each number of images, and the numbers in each tensor for one image.
+
+    Images are filled up to a power of two, so that there are few numbers of images.
+    """
+    import jax
+
+    def padded(images: np.ndarray) -> np.ndarray:
+        size = 1 << (len(images) - 1).bit_length()
+        filled = np.zeros((size, *shape), np.uint8)
+        filled[: len(images)] = images
+        return np.asarray(model.predict_on_batch(filled), np.float32)[: len(images)]
+
+    image = jax.ShapeDtypeStruct((1, *shape), np.uint8)
+    traced = jax.make_jaxpr(lambda images: model(images, training=False))(image)
+    return padded, list(_sizes(traced.jaxpr))
+
+
+def _sizes(jaxpr: Any) -> Iterator[int]:
+    """Yield the numbers in each tensor that an expression of JAX computes."""
+    from jax.extend.core import jaxprs_in_params
+
+    for equation in jaxpr.eqns:
+        yield from (variable.aval.size for variable in equation.outvars)
+        for inner in jaxprs_in_params(equation.params):
+            yield from _sizes(inner)
