@@ -114,6 +114,14 @@ def test_fitbench_error_is_printed_in_one_line_with_its_exit_status(call):
     assert err.count("\n") == 1
 
 
+def test_lack_of_memory_is_said_in_one_line(call, monkeypatch):
+    def app() -> None:
+        bytearray(2**62)
+
+    monkeypatch.setattr(cli, "app", app)
+    assert call() == (1, "", "fitbench: memory has run out\n")
+
+
 def test_every_command_has_a_description():
     for command in cli.app.registered_commands:
         line = (command.callback.__doc__ or "").partition("\n")[0]

@@ -61,6 +61,7 @@ def call(monkeypatch, capsys):
 
     def call_main(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fitbench", *map(str, arguments)])
+        sys.stdout.reconfigure(errors="backslashreplace")  # the command's own writes the bytes of such paths
         with pytest.raises(SystemExit) as caught:
             cli.main()
         printed = capsys.readouterr()

@@ -86,11 +86,19 @@ def test_gzip_with_a_wrong_checksum_is_refused(tmp_path):
         files.read_idx(path, 3)
 
 
-@pytest.mark.parametrize("content", [b"<html>not found</html>", b"", idx_bytes(np.zeros(2, np.uint8))])
-def test_file_with_a_wrong_idx_magic_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"<html>not found</html>", "Download it again"),
+        (b"", "Download it again"),
+        (b"\0\0\x0d" + idx_bytes(IMAGES)[3:], "Save it in this form"),  # of floating-point numbers
+        (idx_bytes(np.zeros((1, 2, 3, 3), np.uint8)), "Save it in this form"),
+    ],
+)
+def test_file_with_a_wrong_idx_magic_is_refused(tmp_path, content, advice):
     path = tmp_path / "a"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a: begins with the bytes .*expected 00 00 08 03"):
+    with pytest.raises(DataError, match=rf"a: begins with the bytes .*expected 00 00 08 03.*\. {advice}\.$"):
         files.read_idx(path, 3)
 
 

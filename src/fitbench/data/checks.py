@@ -77,10 +77,21 @@ def _checked_classes(labels: Mapping[str, np.ndarray], classes: Sequence[str] | 
 
 
 def _class_names(array: np.ndarray, source: str) -> list[str]:
-    names = [str(name) for name in array] if array.ndim == 1 and array.dtype.kind == "U" else []
+    names = [str(name) for name in array] if array.ndim == 1 and _is_text(array) else []
     if not names or len(set(names)) < len(names):
         raise DataError(f"{source}: the class names are not a vector of different strings.")
     return names
+
+
+def _is_text(array: np.ndarray) -> bool:
+    """Whether an array holds strings. A damaged one may hold what is no character, on which Python fails."""
+    if array.dtype.kind != "U":
+        return False
+    try:
+        array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:

@@ -96,9 +96,11 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 def _idx_shape(head: bytes, dimensions: int) -> tuple[int, ...]:
     expected = bytes([0, 0, 8, dimensions])
     if head[:4] != expected or len(head) < 4 + 4 * dimensions:
+        is_other = head[:2] == b"\0\0" and len(head) == 4 + 4 * dimensions and head[2:4] != expected[2:4]
+        advice = "Save it in this form." if is_other else "Download it again."  # numbers of another type or shape
         raise Unreadable(
             f"begins with the bytes {head[:4].hex(' ') or '(none)'}; expected {expected.hex(' ')}, "
-            f"an IDX file of unsigned bytes with {dimensions} dimensions, gzipped or not. Download it again."
+            f"an IDX file of unsigned bytes with {dimensions} dimensions, gzipped or not. {advice}"
         )
     return struct.unpack(f">{dimensions}I", head[4:])
 

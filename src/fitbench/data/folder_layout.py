@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fitbench.data.dataset import PARTS
-from fitbench.data.image_files import IMAGE_SUFFIXES
+from fitbench.data.image_formats import IMAGE_SUFFIXES
 from fitbench.data.image_paths import Folder, LeftOut, Reason, image_paths, images_of, list_folder, nfc
 from fitbench.data.parts import part_of
 from fitbench.data.split import SPLIT_SEED, stratified_split

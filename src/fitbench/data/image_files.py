@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import threading
 import warnings
@@ -15,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from fitbench.data.image_formats import IMAGE_FORMATS
 from fitbench.errors import DataError
 from fitbench.record.processes import cores
 from fitbench.text import clean, first_line
@@ -23,21 +23,6 @@ from fitbench.untrusted import Unreadable, open_file
 THREADS = min(16, cores())  # that decode images at a time
 MAX_PIXELS = 2 * 89_478_485  # of a file; Pillow opens no larger ones
 LARGE_PIXELS = 20_000_000  # larger files are decoded one at a time, for each takes hundreds of megabytes
-# A file with another suffix is an image if it begins like one.
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
-    | {".pbm", ".pnm"}
-)
-# Pillow recognises formats by content. It is limited to these because others, such as PostScript, run programs.
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-HEAD_BYTES = 64  # that `begins_like_an_image` looks at
-# How files of these formats begin. Pillow takes every text that begins with 'BM' or 'P1' for an image.
-_BEGINS = re.compile(
-    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF.{4}WEBPVP8[ LX]"
-    rb"|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0|P[1-6f]\s(#|\s*\d+\s+\d+\s)",
-    re.DOTALL,
-)
-_BEGINS_TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0")
 # Pillow raises these on damaged files, according to its documentation and to fuzzing of its decoders.
 IMAGE_ERRORS = (
     *(OSError, EOFError, SyntaxError, ValueError, MemoryError, struct.error),
@@ -51,17 +36,6 @@ _large = threading.Lock()
 
 class ScaleError(ValueError):
     """The pixels of an image are not on the scale that `data.max_value` states."""
-
-
-def begins_like_an_image(head: bytes, suffix: str) -> bool:
-    """Whether a file begins like one of `IMAGE_FORMATS`.
-
-    Args:
-        head: the first `HEAD_BYTES` of the file.
-        suffix: the suffix of its name, with the dot. TIFF counts only without one: the raw files of cameras (.nef,
-            .dng) and of microscopes are TIFF files that hold more than an image.
-    """
-    return bool(_BEGINS.match(head) or (suffix == "" and _BEGINS_TIFF.match(head)))
 
 
 def read_image(path: Path, shape: tuple[int, int, int], max_value: float | None = None) -> np.ndarray:

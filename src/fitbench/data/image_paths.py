@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from fitbench.data.image_files import HEAD_BYTES, IMAGE_SUFFIXES, begins_like_an_image
+from fitbench.data.image_formats import HEAD_BYTES, IMAGE_SUFFIXES, begins_like_an_image
 from fitbench.text import clean
 from fitbench.untrusted import Unreadable, open_file
 

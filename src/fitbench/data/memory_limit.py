@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from fitbench.untrusted import Unreadable
 
-LARGE = 100_000_000  # bytes; less is unpacked whatever it was packed to
+LARGE = 64 * 2**20  # bytes; less is unpacked whatever it was packed to
 MOST_PACKED = 200  # times that images become smaller: those of dSprites 116 times, zeros 230 to 1,030 times
 
 

@@ -16,7 +16,7 @@ from typing import cast
 
 import numpy as np
 
-from fitbench.data.image_files import IMAGE_SUFFIXES
+from fitbench.data.image_formats import IMAGE_SUFFIXES
 from fitbench.data.image_paths import LeftOut, image_paths
 from fitbench.errors import RequestError
 from fitbench.inference.arrays import SUFFIXES, read_images

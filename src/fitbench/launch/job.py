@@ -8,10 +8,10 @@ from typing import Any
 
 from fitbench.config import Config
 from fitbench.data.fingerprint import fingerprint
-from fitbench.errors import CURRENT_FOLDER_REMOVED, RequestError
-from fitbench.record.claims import Claimed, claim
+from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
+from fitbench.record.claims import claim
 from fitbench.record.code import check_recorded
-from fitbench.record.files import UNFINISHED
+from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, read_result
 
@@ -68,8 +68,8 @@ def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dic
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove the files of a process that was killed after it had written the result."""
-    if (folder / "claim.json").exists() or any(folder.glob(UNFINISHED)):
-        with suppress(Claimed, OSError), claim(folder):
+    if exists(folder / "claim.json") or any(folder.glob(UNFINISHED)):
+        with suppress(FitbenchError, OSError), claim(folder):
             tidy(folder)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from hydra.plugins.launcher import Launcher
 from hydra.version import setbase
 
+from fitbench.errors import FitbenchError
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.launch.workers import Lost, share, threads_per_worker
-from fitbench.record.claims import Claimed, claim
+from fitbench.record.claims import claim
 from fitbench.record.failure import error_line
 from fitbench.record.files import write_whole
 
@@ -76,5 +77,5 @@ def _history(folder: Path) -> tuple[int, int]:
 
 def _record_failure(folder: Path, error: str) -> None:
     """Write error.txt for a run whose process could not."""
-    with suppress(Claimed, OSError), claim(folder):
+    with suppress(FitbenchError, OSError), claim(folder):
         write_whole(folder / "error.txt", f"{error}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from pydantic import TypeAdapter
 from fitbench.config import Config, plain
 from fitbench.config.code import code_of
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.files import listed, read_bytes, write_whole
+from fitbench.record.files import listed, read_bytes, remove, write_whole
 
 NOTE = "code.json"
 CODE = TypeAdapter(dict[str, str])
@@ -59,7 +58,7 @@ def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
             "it with the code as it is now"
         )
     if changed:
-        shutil.rmtree(folder / "checkpoint")
+        remove(folder / "checkpoint")
     return code
 
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -90,6 +91,14 @@ def check_fence(path: Path) -> None:
 def remove_unfinished(folder: Path) -> None:
     """Remove the files of a run folder that are not whole. A process that still writes one cannot rename it."""
     for path in [*folder.glob(UNFINISHED), *folder.glob(f"checkpoint/{UNFINISHED}")]:
+        path.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove what has this name, if anything does: a folder with what is in it; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
         path.unlink(missing_ok=True)
 
 

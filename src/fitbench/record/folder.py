@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
 from fitbench.config import Config, run_id
 from fitbench.record.claims import claimed
-from fitbench.record.files import exists
+from fitbench.record.files import exists, remove
 from fitbench.untrusted import Unreadable, check_within, guarded
 
 LeftOut = list[tuple[str, str]]  # folders that cannot be read, and why
@@ -111,5 +110,5 @@ def _may_hold(entry: os.DirEntry[str]) -> bool:
 
 def tidy(folder: Path) -> None:
     """Remove the checkpoints that a killed process has left of a finished run. Only for the holder of the claim."""
-    if (folder / "result.json").exists() and (folder / "checkpoint").exists():
-        shutil.rmtree(folder / "checkpoint")
+    if exists(folder / "result.json"):
+        remove(folder / "checkpoint")

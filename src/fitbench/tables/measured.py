@@ -18,6 +18,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.record.failure import error_line
+from fitbench.record.files import exists
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.tables.definition import Table
 from fitbench.text import clean
@@ -103,7 +104,7 @@ def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
 def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None]:
     """The record of a run, and the definition of the metric that the run has."""
     try:
-        if not folder.is_dir():
+        if not exists(folder):
             return about, None
         state = state_of(folder)
         if state is State.failed:
@@ -116,8 +117,8 @@ def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None
             return replace(about, state=NOT_EVALUATED, reason=reason), None
         definition = _definition(result, table.metric)
         return _finished(result, about, folder, table), definition
-    except (FitbenchError, OSError, RecursionError) as error:
-        reason = str(error).removeprefix(f"{folder}/") or type(error).__name__
+    except FitbenchError as error:
+        reason = str(error).removeprefix(f"{folder}/")
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
         return replace(about, state=DAMAGED, reason=reason), None
 

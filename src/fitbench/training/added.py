@@ -18,12 +18,14 @@ from fitbench.data.split import training_rows
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
+from fitbench.record.files import outputs_of
 from fitbench.record.reading import lacking, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.text import first_line
 from fitbench.training import backend, measures
 from fitbench.training.measures import Measures, arranged
 from fitbench.training.randomness import seed
+from fitbench.untrusted import naming, open_file
 
 if TYPE_CHECKING:
     import keras
@@ -105,7 +107,8 @@ def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> 
     model(np.asarray(data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
     path = folder / "model.keras"
     try:
-        model.load_weights(path)
+        with naming(path), open_file(path, outputs_of(folder)):  # Keras would wait for whoever writes to a FIFO
+            model.load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FitbenchError(
             f"{path}: the weights of {run_id(config)} cannot be read: {first_line(error):.200}; train the run "

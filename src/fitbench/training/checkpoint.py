@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import logging
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -126,12 +125,6 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
         file.write(content)
     for old in sorted(target.glob(WHOLE), reverse=True)[2:]:
         old.unlink()
-
-
-def remove(folder: Path) -> None:
-    """Remove a run's checkpoints: it has finished, or starts anew."""
-    if (folder / "checkpoint").exists():
-        shutil.rmtree(folder / "checkpoint")
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import time
 import traceback
 from pathlib import Path
@@ -17,7 +16,7 @@ from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.code import check_interrupted, note
-from fitbench.record.files import check_fence, write_whole
+from fitbench.record.files import check_fence, remove, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
 from fitbench.record.reading import read_result
@@ -47,8 +46,8 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
             clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
         elif (folder / "result.json").exists():  # another process has finished it a moment ago
             return read_result(folder)
-        (folder / "error.txt").unlink(missing_ok=True)
-        (folder / "pruned.json").unlink(missing_ok=True)  # if it is pruned again, it goes on to the same epoch
+        remove(folder / "error.txt")
+        remove(folder / "pruned.json")  # if it is pruned again, it goes on to the same epoch
         attempt = attempts.begin(folder)
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
@@ -77,11 +76,9 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
     check_fence(folder / "result.json")
-    for name in ("checkpoint", "evaluations"):
-        if (folder / name).exists():
-            shutil.rmtree(folder / name)
-    for name in ("result.json", "error.txt", "pruned.json", "history.jsonl", "predictions.npz", "model.keras"):
-        (folder / name).unlink(missing_ok=True)
+    files = ("result.json", "error.txt", "pruned.json", "history.jsonl", "predictions.npz", "model.keras")
+    for name in ("checkpoint", "evaluations", *files):
+        remove(folder / name)
 
 
 def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> dict[str, Any] | None:
@@ -96,7 +93,7 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     backend.start(config)
 
     from fitbench.models.deskew import from_raw
-    from fitbench.training import checkpoint, epochs, networks, outcome, rehearsal
+    from fitbench.training import epochs, networks, outcome, rehearsal
     from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
@@ -125,5 +122,5 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     if trained.history:
         write_history(folder, trained.history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)
-    checkpoint.remove(folder)
+    remove(folder / "checkpoint")
     return result

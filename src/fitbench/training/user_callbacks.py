@@ -1,5 +1,6 @@
 """The Keras callbacks of the configuration. Their files lie in the run folder, and go on when the run goes on."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.training import backend
 from fitbench.training.reasons import is_wrong_request, reason
+from fitbench.untrusted import naming, read_file
 
 # The attribute of each of Keras's callbacks that names its file or folder.
 PATHS = {
@@ -82,7 +84,8 @@ def _continue(callback: keras.callbacks.CSVLogger, folder: Path, epochs: int) ->
         return
     callback.append = True
     if path.exists():
-        header, *rows = path.read_bytes().splitlines(keepends=True) or [b""]
+        with naming(path):
+            header, *rows = read_file(path, largest=sys.maxsize).splitlines(keepends=True) or [b""]
         separator = callback.sep.encode()
         done = [row for row in rows if row.endswith(b"\n") and _epoch(row.partition(separator)[0]) < epochs]
         write_whole(path, b"".join([header, *done]) if done else b"")
