@@ -1,39 +1,344 @@
-"""Composing configurations: files of the user's that cannot be read are refused in a line or two."""
+"""Composing configurations: whatever a user gives is composed, or refused in a line or two that says what to do."""
+
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+import time
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from fitbench.composition import Composer, explained_errors
+from fitbench.composition import Composer, explained_errors, quoted
 from fitbench.errors import RequestError
+
+MODEL = """
+_target_: fitbench.models.dense.mlp
+name: mine
+solver: null
+pixel_range: [0, 1]
+hidden: [3]
+activation: relu
+dropout: 0
+init_stddev: null
+output_activation: null
+"""
+
+
+@pytest.fixture(scope="module")
+def composer():
+    return Composer()
+
+
+def refusal(composer: Composer, *words: str) -> str:
+    with pytest.raises(RequestError) as caught:
+        composer.configuration(words)
+    assert caught.value.exit_status == 2
+    assert len(str(caught.value).splitlines()) <= 2
+    return str(caught.value)
+
+
+# -- command lines ----------------------------------------------------------------------------------------------------
+
+WRONG = [
+    # no KEY=VALUE
+    (["mlp"], "'mlp': expected KEY=VALUE in one word, such as model=mlp or training.epochs=5"),
+    (["model", "=", "mlp"], "'model': expected KEY=VALUE in one word"),
+    (["model:mlp"], "'model:mlp': expected KEY=VALUE in one word"),
+    (["model/mlp"], "'model/mlp': expected KEY=VALUE in one word"),
+    (["force"], "'force': expected KEY=VALUE in one word"),
+    (["+experiment"], "'+experiment': expected KEY=VALUE in one word"),
+    ([""], "'': expected KEY=VALUE in one word"),
+    (["model =mlp"], "'model =mlp': expected KEY=VALUE without a space before ="),
+    (["=mlp"], "=mlp: '' is no key; a key is made of names with dots, such as training.epochs"),
+    (["training..epochs=3"], "'training..epochs' is no key"),
+    (["/model=mlp"], "'/model' is no key"),
+    (["+++seed=3"], "'+++seed' is no key"),
+    (["~~seed"], "'~~seed': expected KEY=VALUE"),
+    (["\udcff=1"], r"'\\udcff' is no key"),
+    (["a" * 5000 + "=1"], "...' is no key"),
+    (["model.hidden[0]=3"], "model.hidden[0]=3: write the whole list, such as model.hidden=[300,100]"),
+    (["seed=1 force=true"], "these are several overrides in one word; leave out the quotation marks around them"),
+    (["model==mlp"], "model==mlp: write model=mlp, with one ="),
+    # keys
+    (["modle=mlp"], "modle: there is no such key. Did you mean model?"),
+    (["SEED=1"], "SEED: there is no such key. Did you mean seed?"),
+    (["training.epoch=3"], "training.epoch: there is no such key. Did you mean training.epochs?"),
+    (["epochs=3"], "epochs: there is no such key. Did you mean training.epochs?"),
+    (["model=mlp", "hidden=[300]"], "hidden: there is no such key. Did you mean model.hidden?"),
+    (["optimizer.lr=0.1"], "optimizer.lr: there is no such key; optimizer has name, learning_rate, "),
+    (["training.epochs.x=3"], "training.epochs.x: there is no such key; training.epochs has no keys"),
+    (["data.path=x"], "data.path: there is no such key. Did you mean data=npz, data=idx or data=image_folder"),
+    (["+modle=mlp"], "modle: there is no such key. Did you mean model?"),
+    (["+model.foo=1"], "model.foo: there is no such key; model has "),
+    (["+training.epochs=3"], "Either remove + prefix: 'training.epochs=3'"),
+    (["~model.foo"], "Could not delete from config. 'model.foo' does not exist."),
+    (["~training.epochs"], "training.epochs is missing; it must be a whole number from 0 to 2147483647"),
+    # files of groups
+    (["model=mpl"], "model=mpl: there is no such choice; model has conv_pool, "),
+    (["model=MLP"], "Did you mean mlp?"),
+    (["model="], "model=: there is no such choice; model has "),
+    (["model=null"], "model=null: there is no such choice; model has conv_pool, "),
+    (["hydra=3"], "hydra=3: there is no such choice; "),
+    (["model=conf/model/mlp"], "model=conf/model/mlp: there is no such choice; model has "),
+    (["data=/tmp/x.npz"], "; for a file of your own: data=npz data.path=/tmp/x.npz"),
+    (["optimizer.schedule=cosine"], "a file of a group is chosen with a slash: optimizer/schedule=cosine"),
+    (["+model=mlp"], "model is chosen twice; on the command line write model=NAME without +"),
+    (["++model=mlp"], "++model=mlp: a file of a group is chosen without ++: model=mlp"),
+    (["experiment=tutorial_mlp"], "add an experiment with a plus sign: +experiment=NAME"),
+    (["+experiment=nope"], "experiment=nope: there is no such choice; experiment has tutorial_convnet, "),
+    (["+experiment=tutorial_mlp", "+experiment=tutorial_softmax"], "+experiment=NAME is given twice"),
+    # several values, lists and functions
+    (["model=mlp,softmax"], "model=mlp,softmax: several values; here a key has one value"),
+    (["model=mlp", "model.hidden=300,100"], "; a list is written 'model.hidden=[300,100]', a text "),
+    (["seed=range(5)"], "seed=range(5): several values"),
+    (["seed=interval(0,1)"], "seed=interval(0,1): an interval is for fitbench search"),
+    (["model=mlp", "model.hidden=300"], "model.hidden is 300; it must be a list of one or more positive numbers"),
+    (["model=mlp", "model.hidden=(300,100)"], "a list has square brackets: 'model.hidden=[300,100]'"),
+    (["model=mlp", "model.hidden=[300,"], "model.hidden=[300,: a bracket is not closed; a word with spaces"),
+    (["seed=1,"], "seed=1,: a value is missing beside a comma"),
+    (["seed=range(a)"], "seed=range(a): expected range(STOP) or range(START,STOP,STEP), of numbers"),
+    (["seed=range(0,1,0)"], "a step is not 0"),
+    (["seed=range(0,inf)"], "expected range(STOP)"),
+    (["seed=range(1e9)"], "seed=range(1e9): more than 100,000 values"),
+    (["seed=foo(3)"], "there is no function foo; there are range, interval, choice, "),
+    (["seed=[range(3)]"], "choices cannot stand inside of a list or a section"),
+    (["seed=" + "[" * 500 + "]" * 500], ": nested too deeply"),
+    (["seed=" + "9" * 5000], "Exceeds the limit (4300 digits) for integer string conversion"),
+    # values
+    (["training.epochs=1e3"], "training.epochs is 1000.0; it must be a whole number from 0 to 2147483647; write 1000"),
+    (["training.epochs=1.5"], "training.epochs is 1.5; it must be a whole number from 0 to 2147483647"),
+    (["training.epochs="], "training.epochs is ''; it must be a whole number from 0 to 2147483647"),
+    (["outputs="], "outputs is ''; it must be the path of a folder"),
+    (["study=../x"], "study is '../x'; it must be a name of letters, digits and . _ + -"),
+    (["metrics=accuracy"], "metrics is 'accuracy'; it must be a list of names such as [accuracy,macro_f1]"),
+    (["data=npz"], "data.path has no default; give it as data.path=VALUE"),
+    (["data=npz", "data.path="], "data.path is ''; it must be the path of a file or folder"),
+    (["data=npz", "data.path=my data.npz"], "whose name cannot be part of a folder's name"),
+    (["data=npz", "data.path=${HOME}/x"], "not found; the environment variable is ${oc.env:HOME}"),
+    (["seed=${foo}"], "seed: Interpolation key 'foo' not found"),
+    (["seed=${seed}"], "seed: Recursive interpolation detected"),
+    (["seed=???"], "seed has no default; give it as seed=VALUE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=[f"{' '.join(words):.50}" for words, _ in WRONG])
+def test_wrong_command_line_is_refused_with_what_to_do(composer, words, message):
+    assert message in refusal(composer, *words)
+
+
+SIGNS = [
+    "(1)",
+    "[1]",
+    "{a}",
+    "ä",
+    "日本",
+    "a=b",
+    "a;b",
+    "a&b",
+    "a#b",
+    "a!b",
+    "<x>",
+    "`x`",
+    "^",
+    "'x'",
+    '"x"',
+    '\\"',
+    "~x",
+]
+
+
+@pytest.mark.parametrize("path", [*SIGNS, "a,b", "ä ö", "it's", "${", "a,'b"])
+def test_value_with_signs_of_the_grammar_is_refused_with_a_form_to_copy(composer, path):
+    said = refusal(composer, "data=npz", "data.name=x", f"data.path=/tmp/{path}x")
+    [word] = shlex.split(said.rpartition("in quotation marks: " if "in quotation" in said else ", a text ")[2])
+    override = OverridesParser.create().parse_overrides([word])[0]
+    assert (override.key_or_group, override.value()) == ("data.path", f"/tmp/{path}x".strip("\"'"))
+
+
+@pytest.mark.parametrize("text", ["", "a", "it's", '"', "\\", "\\'", "a\\\\", "ä,[b]=${x}"])
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_quoted_text_is_read_as_it_was(text, mark):
+    assert OverridesParser.create().parse_overrides([f"a={quoted(text, mark)}"])[0].value() == text
+
+
+def test_home_is_expanded_where_a_value_begins_with_it(composer, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/my ä")
+    for word in ("data.path=~/a(1).npz", "data.path='~/a(1).npz'"):
+        config = composer.configuration(["data=npz", "data.name=x", word, "outputs=~"])
+        assert (config.data.path, config.outputs) == ("/home/my ä/a(1).npz", "/home/my ä")
+
+
+def test_choice_may_be_null(composer):
+    override = composer.parse("training.batch_size=choice(32,null)")
+    assert list(override.sweep_string_iterator()) == ["32", "null"]
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
+FILES = [  # what a file holds, and what is said after its path
+    (b"name: a\nb: [\n", "not YAML (line 3: did not find expected node content)"),
+    (b"name: a\nb:\n\tc: 1\n", "not YAML (line 3: found character that cannot start any token); lines are indented"),
+    (b"name: a\nsize: 1\nname: b\n", "not YAML (line 3: found duplicate key name)"),
+    (b"a: 1\n---\nb: 1\n", "not YAML (line 2: but found another document)"),
+    (b"a: " + b"[" * 100 + b"]" * 100, "line 1: nested more than 64 levels deep"),
+    (b"a: " + b"[" * 5000 + b"]" * 5000, "not YAML (line 1: exceeded maximum nesting depth)"),
+    (b"a: " + b"${a:" * 200 + b"}" * 200, "nested too deeply"),
+    (BOMB.encode(), "holds too many values: more than 5,000 up to line 5"),
+    (b"a: &a [*a]", "line 1 holds an alias of what it stands in (*a)"),
+    (b"a: *a", "not YAML (line 1: found undefined alias 'a')"),
+    (b"a: 1\nb: \xe4\n", "line 2: not UTF-8 text; save the file in the encoding UTF-8"),
+    (MODEL.encode("utf-16"), "line 1: not UTF-8 text"),
+    (b"a: \0", "not YAML (unacceptable character #x0000"),
+    (b"hello", "expected keys and values, found 'hello'"),
+    (b"a: 1" + b":59" * 200_000, "line 1 holds a number of 600,001 characters"),
+    (b"a: !!int 1" + b":59" * 200_000, "line 1 holds a number of 600,001 characters"),
+    (b"a: " + b"9" * 10**6, "line 1 holds a number of 1,000,000 characters"),
+    (b"a: " + b"x" * 2**20, "has 1,048,579 bytes; fitbench reads files of up to"),
+    (b"".join(b"k%d: 1\n" % i for i in range(10**5)), "holds too many values: more than 5,000 up to line 2500"),
+    (b"a: !!python/object:os.system x", "not YAML (line 1: could not determine a constructor for the tag"),
+    (b"null: 1", "Incompatible key type 'NoneType'"),
+    (b"? [1]\n: 2", "not YAML (line 1: found unhashable key)"),
+    (b"a: !!set {x}", "a: Value 'set' is not a supported primitive type"),
+    (b"name: ${oops\n", "name: no viable alternative at input '${oops'"),
+    (b"# @package\na: 1", "cannot be read (Expected header format: KEY VALUE, got '@package')"),
+    (b"# @package a b\na: 1", "cannot be read (Too many components in '@package a b')"),
+    (b"# @package [\na: 1", "# @package [: expected _global_, or names with dots such as model.head"),
+]  # fmt: skip
+OTHER_FILES = [  # what a file holds, and what is said
+    (b"", "model._target_ is missing; it must be the dotted name of a function"),
+    (b"# nothing\n", "model._target_ is missing"),
+    (b"- a\n", "model is ['a']; it must be a section with keys of its own"),
+    (b"5: 1\n" + MODEL.encode(), "model has the key 5; a key must be text"),
+    (b"true: 1\n" + MODEL.encode(), "model has the key true; a key must be text"),
+    (b"2001-01-01: 1\n" + MODEL.encode(), "model.2001-01-01: there is no such key; "),
+    (b"name: ${oops}\n", "model.name: Interpolation key 'oops' not found"),
+    (b"name: ${model.name}\n", "model.name: Recursive interpolation detected"),
+    (b"_target_: 5", "model._target_ is 5; it must be the dotted name of a function"),
+    (b"_target_: [a.b]", "model._target_ is ['a.b']; it must be the dotted name of a function"),
+    (
+        b"defaults: [nope]",
+        "model/mine.yaml: there is no file model/nope.yaml in conf/ or in the folder of --config-dir",
+    ),
+    (b"defaults: [{/optimizer: nope}]", "model/mine.yaml: optimizer=nope: there is no such choice; optimizer has "),
+    (b"defaults: [mine]", "the defaults list of model/mine.yaml leads to the same file again"),
+    (b"defaults: [5]", "model/mine.yaml: Unsupported type in defaults : int; a defaults list is written [/model: mlp"),
+    (b"defaults: [{5: a}]", "model/mine.yaml: a name is no text; a defaults list is written [/model: mlp, _self_]"),
+    (b"defaults: mlp", "defaults must be a list (got str); a defaults list is written [/model: mlp, _self_]"),
+    (b"defaults: [{/model: '${x}'}]", "a defaults list: Interpolation key 'x' not found"),
+]
+
+
+def of_model(folder, content):
+    (folder / "model").mkdir(exist_ok=True)
+    (folder / "model" / "mine.yaml").write_bytes(content)
+    return Composer([folder])
+
+
+@pytest.mark.parametrize(("content", "message"), FILES, ids=[message[:40] for _, message in FILES])
+def test_file_that_cannot_be_read_is_named_with_line_and_reason(tmp_path, content, message):
+    began = time.monotonic()
+    said = refusal(of_model(tmp_path, content), "model=mine")
+    assert said.startswith(f"{tmp_path}/model/mine.yaml: {message}")
+    assert time.monotonic() - began < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 * 2**20  # KB, of all tests in this process
+
+
+@pytest.mark.parametrize(("content", "message"), OTHER_FILES, ids=[message[:60] for _, message in OTHER_FILES])
+def test_file_that_holds_no_configuration_is_refused(tmp_path, content, message):
+    assert message in refusal(of_model(tmp_path, content), "model=mine")
+
+
+@pytest.mark.parametrize("as_bytes", [str.encode, lambda text: text.replace("\n", "\r\n").encode("utf-8-sig")])
+def test_file_as_editors_write_it_is_read(tmp_path, as_bytes):
+    content = MODEL.replace("hidden: [3]", "hidden: &sizes [3]") + "defaults: [mlp, _self_]\n"
+    config = of_model(tmp_path, as_bytes(content)).configuration(["model=mine"])
+    assert (config.model["name"], config.model["hidden"]) == ("mine", [3])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (os.mkfifo, "a FIFO, not a regular file"),
+        (os.mkdir, "a folder, not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device, not a regular file"),
+        (lambda path: path.symlink_to("/no/such"), "a link to a file that does not exist"),
+    ],
+)
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, make, message):
+    (tmp_path / "model").mkdir()
+    make(tmp_path / "model" / "mine.yaml")
+    assert refusal(Composer([tmp_path]), "model=mine") == f"{tmp_path}/model/mine.yaml: {message}"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_file_without_permission_is_refused(tmp_path):
+    composer = of_model(tmp_path, MODEL.encode())
+    (tmp_path / "model" / "mine.yaml").chmod(0)
+    assert refusal(composer, "model=mine").endswith("mine.yaml: cannot be read (Permission denied)")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            b"name: a\nb: [\n",
-            r"model/mine\.yaml, line 3: expected the node content, but found '<stream end>'; expected",
-        ),
-        (b"name: a\nsize: 1\nname: b\n", r"model/mine\.yaml, line 3: found duplicate key name; expected YAML"),
-        (b"\xff\xfe", r"a file of the configuration is no UTF-8 text: .* can't decode byte 0xff in position 0"),
-        (b"name: ${oops\n", r"no viable alternative at input '\$\{oops'"),
-        (b"name: ${oops}\n", r"model\.name: Interpolation key 'oops' not found"),
-        (b"- a\n", r"model is \['a'\]; it must be a section"),
+        ("training: {epochs: 3}", "experiment: a file of this group must begin with the line '# @package _global_'"),
+        ("# @package _global_\nmodel: mlp", "model is 'mlp'; it must be a section with keys of its own; a file is"),
+        ("# @package _global_\nmodel: [1]", "experiment/mine.yaml: a section with keys of its own stands here, and"),
+        ("# @package _global_\nhydra: 5", "experiment/mine.yaml: Merge error: int is not a subclass of HydraConf"),
+        ("# @package _global_\nmetrics: 5", "metrics is 5; it must be a list of names"),
+        ("# @package _global_\ntraining: {epoch: 3}", "training.epoch: there is no such key. Did you mean training"),
+        ("# @package _global_\ndefaults: [{/model: mlp}]", "in a defaults list 'override /model: mlp'"),
+        ("a: [", "experiment/mine.yaml: not YAML (line 2: "),
     ],
-)
-def test_file_that_cannot_be_read_is_refused_in_a_line_or_two(tmp_path, content, message):
+)  # fmt: skip
+def test_wrong_experiment_is_refused(tmp_path, content, message):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(content)
+    assert message in refusal(Composer([tmp_path]), "+experiment=mine")
+
+
+# -- a user's file with the name of one of ours ------------------------------------------------------------------------
+
+
+def test_file_of_the_user_takes_the_place_of_ours(tmp_path):
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "mine.yaml").write_bytes(content)
-    with pytest.raises(RequestError, match=message) as refusal:
-        Composer([tmp_path]).configuration(["model=mine"])
-    assert len(str(refusal.value).splitlines()) <= 2
+    (tmp_path / "model" / "mlp.yaml").write_text(MODEL)
+    composer = Composer([tmp_path])
+    assert composer.configuration(["model=mlp"]).model["name"] == "mine"
+    assert composer.configuration(["model=softmax"]).model["name"] == "softmax"
 
 
-def test_value_error_of_other_code_is_no_wrong_request():
-    def fail() -> None:
-        with explained_errors():
-            OmegaConf.create({"a": 1})
-            int("one")
+def test_folder_of_the_search_path_comes_before_ours_too(tmp_path):
+    (tmp_path / "a" / "model").mkdir(parents=True)
+    (tmp_path / "a" / "model" / "mlp.yaml").write_text(MODEL)
+    (tmp_path / "mine.yaml").write_text(f"defaults: [config, _self_]\nhydra: {{searchpath: [{tmp_path}/a]}}\n")
+    line = [sys.executable, "-m", "fitbench", "train", "--config-dir", str(tmp_path), "-cn", "mine", "--cfg", "job"]
+    done = subprocess.run([*line, "model=mlp"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "name: mine" in done.stdout
 
-    with pytest.raises(ValueError, match="invalid literal"):
+
+@pytest.mark.parametrize("content", ["seed: 5", "defaults: [config, _self_]", "a: ["])
+def test_primary_file_of_the_user_that_would_drop_ours_is_refused(tmp_path, content):
+    (tmp_path / "config.yaml").write_text(content)
+    said = refusal(Composer([tmp_path]), "seed=1")
+    assert said.startswith(f"{tmp_path}/config.yaml: ")
+    assert "and give --config-name mine" in said or "not YAML" in said
+
+
+def test_primary_file_of_the_user_adds_to_ours_under_its_own_name(tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults: [config, _self_]\nseed: 5\n")
+    assert Composer([tmp_path], name="mine").configuration(["model=mlp"]).seed == 5
+
+
+# -- errors of other code ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("fail", "message"), [(lambda: int("one"), "invalid literal"), (lambda: {}["x"], "x")])
+def test_error_of_other_code_is_no_wrong_request(fail, message):
+    with pytest.raises((ValueError, KeyError), match=re.escape(message)), explained_errors():
+        OmegaConf.create({"a": 1})
         fail()

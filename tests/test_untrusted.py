@@ -98,6 +98,19 @@ def test_json():
             parse_json(content)
 
 
+def test_aliases_are_read_where_they_may_stand_for_so_many_values():
+    assert parse_yaml("a: &a [x, y]\nb: {<<: {c: *a}}", largest=20) == {"a": ["x", "y"], "b": {"c": ["x", "y"]}}
+    deep = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}]\n" for i in range(100))
+    for content, message in {
+        "a: &a [x, x]\nb: &b [*a, *a]": "holds too many values: more than 10 up to line 2",
+        deep: rf"line 63: nested more than {DEEPEST} levels deep",
+        "a: &a {b: *a}": r"line 1 holds an alias of what it stands in \(\*a\)",
+        "a: !!int 1" + ":59" * 400: "line 1 holds a number of 1,201 characters",
+    }.items():
+        with pytest.raises(Unreadable, match=message):
+            parse_yaml(content, largest=10_000 if content is deep else 10)
+
+
 def test_yaml():
     assert parse_yaml("a: [1, x]\nb: 1:30") == {"a": [1, "x"], "b": 90}
     assert parse_yaml('a: "\\udcff"') == {"a": "\udcff"}  # as a path that is not UTF-8

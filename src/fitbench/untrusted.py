@@ -17,6 +17,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
@@ -30,7 +31,7 @@ LARGEST_BYTES = 64 * 2**20  # of a file that is read whole
 MOST_EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20  # of a file in an archive that has more bytes than the second
 PART = 4096  # bytes that are read beyond the size of a file
 MOST_VALUES = 200_000  # in a JSON text
-MOST_EVENTS = 50_000  # of a parser of YAML: a value is one, a list or section two
+MOST_VALUES_OF_YAML = 50_000  # keys, values, lists and sections
 DEEPEST = 64  # lists and sections inside of each other in JSON and YAML
 LONGEST_NUMBER = 1000  # characters of a number in YAML
 LONGEST_TEXT = 10_000  # characters of a text or key; whatever a table or page shows has no more
@@ -217,27 +218,32 @@ def parse_json(content: bytes | str, most: int = MOST_VALUES) -> Any:
     return value
 
 
-def parse_yaml(content: bytes | str) -> Any:
+def parse_yaml(content: bytes | str, loader: Any = None, largest: int = 0) -> Any:
     """The value of a YAML text; nothing in it is instantiated.
 
+    Args:
+        content: the text.
+        loader: a safe loader of PyYAML; None: the fastest one.
+        largest: how many keys and values the text may stand for with its aliases; 0: `MOST_VALUES_OF_YAML` without any
+            alias (a few of them can stand for more than any memory holds).
+
     Raises:
-        Unreadable: it is not YAML, has an alias (a few of them can stand for more than any memory holds), more than
-            `MOST_EVENTS` events, a number of more than `LONGEST_NUMBER` characters, or is nested more than `DEEPEST`
-            levels deep.
+        Unreadable: it is not YAML, has an alias where none is allowed, stands for too many values, has a number of more
+            than `LONGEST_NUMBER` characters, or is nested more than `DEEPEST` levels deep. The message names the line.
     """
     import yaml
 
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    most = MOST_EVENTS
+    parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    most = largest or MOST_VALUES_OF_YAML
     if _HALF.search(content if isinstance(content, str) else content.decode("latin-1")):
-        loader, most = yaml.SafeLoader, MOST_EVENTS // 10  # which is ten times as slow
+        parser, most = yaml.SafeLoader, most // 10  # which is ten times as slow
     try:
         with guarded():
-            _check_events(content, loader, most)
-            return yaml.load(content, loader)
+            _check_events(content, parser, most, aliases=largest > 0)
+            return yaml.load(content, loader or parser)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise Unreadable(f"not YAML ({line}{error.problem})") from error
+        raise Unreadable(f"not YAML ({line}{error.problem or error.context})") from error
     except yaml.YAMLError as error:
         raise Unreadable(f"not YAML ({' '.join(str(error).split())})") from error
 
@@ -245,27 +251,59 @@ def parse_yaml(content: bytes | str) -> Any:
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character, as in paths that are not UTF-8; libyaml refuses it
 
 
-def _check_events(content: bytes | str, loader: Any, most: int) -> None:
+@dataclass
+class _Extent:
+    """What a part of a YAML text stands for with its aliases: how many values, and how many levels of them."""
+
+    anchor: str | None = None
+    size: int = 1
+    height: int = 0
+
+    def add(self, part: _Extent) -> None:
+        self.size += part.size
+        self.height = max(self.height, part.height + 1)
+
+
+def _check_events(content: bytes | str, parser: Any, most: int, aliases: bool) -> None:
     """Refuse what a YAML parser reads, and whose value would take too much time or memory."""
     import yaml
 
-    depth = 0
-    for count, event in enumerate(yaml.parse(content, loader)):
-        if count > most:
-            raise Unreadable("holds too many values")
+    anchors: dict[str, _Extent] = {}
+    opened = [_Extent()]
+    values = 0
+    for event in yaml.parse(content, parser):
         line = event.start_mark.line + 1 if event.start_mark else 1
-        if isinstance(event, yaml.AliasEvent):
-            raise Unreadable(f"line {line} holds an alias (*{event.anchor}), which is not read here")
         if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > DEEPEST:
-                raise Unreadable(f"nested more than {DEEPEST} levels deep")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.ScalarEvent) and event.implicit[0] and len(event.value) > LONGEST_NUMBER:
-            tag = loader("").resolve(yaml.ScalarNode, event.value, event.implicit)
-            if tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
-                raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
+            opened.append(_Extent(event.anchor))
+            values += 1
+        elif isinstance(event, yaml.CollectionEndEvent | yaml.ScalarEvent):
+            part = opened.pop() if isinstance(event, yaml.CollectionEndEvent) else _Extent(event.anchor)
+            if part.anchor:
+                anchors[part.anchor] = part
+            opened[-1].add(part)
+            values += isinstance(event, yaml.ScalarEvent)
+        elif isinstance(event, yaml.AliasEvent):
+            if not aliases or any(part.anchor == event.anchor for part in opened):
+                why = "an alias of what it stands in" if aliases else "an alias"
+                raise Unreadable(f"line {line} holds {why} (*{event.anchor}), which is not read here")
+            part = anchors.get(event.anchor or "") or _Extent()
+            opened[-1].add(part)
+            values += part.size
+        if len(opened) + opened[-1].height - 1 > DEEPEST:
+            raise Unreadable(f"line {line}: nested more than {DEEPEST} levels deep")
+        if values > most:
+            raise Unreadable(f"holds too many values: more than {most:,} up to line {line}")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_NUMBER and _is_number(event, parser("")):
+            raise Unreadable(f"line {line} holds a number of {len(event.value):,} characters")
+
+
+def _is_number(scalar: Any, loader: Any) -> bool:
+    """Whether a scalar event of YAML is a number, by its tag or by its text."""
+    import yaml
+
+    by_text = scalar.tag in (None, "!")
+    tag = loader.resolve(yaml.ScalarNode, scalar.value, scalar.implicit) if by_text else scalar.tag
+    return tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def check_texts(value: Any) -> None:

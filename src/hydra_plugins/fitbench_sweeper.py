@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from fitbench.errors import RequestError
+
+MOST_JOBS = 100_000
 
 
 class FitbenchSweeper(BasicSweeper):
@@ -41,7 +45,6 @@ class FitbenchSweeper(BasicSweeper):
             SweepFailed: some of the runs failed.
         """
         from fitbench.composition import stop_clock
-        from fitbench.errors import RequestError
         from fitbench.launch.command import NO_CHDIR
         from fitbench.launch.sweep import run_sweep
 
@@ -64,7 +67,6 @@ class FitbenchSweeper(BasicSweeper):
         Raises:
             RequestError: `workers` or `fail_fast` does not suit the launcher.
         """
-        from fitbench.errors import RequestError
         from fitbench.launch.cluster import threads_per_job, train_elsewhere
         from fitbench.launch.local import train_here
 
@@ -94,22 +96,41 @@ class FitbenchSweeper(BasicSweeper):
         Raises:
             RequestError: a configuration is wrong, or there are no jobs.
         """
-        from fitbench.composition import Composer
-        from fitbench.errors import RequestError
+        from fitbench.composition import Composer, read_overrides
         from fitbench.launch.sweep_job import Job
 
         assert self.config is not None and self.hydra_context is not None
         loader = self.hydra_context.config_loader
-        overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
+        overrides = read_overrides([*self._parse_config(), *arguments], loader)
+        _check_number(overrides)
         [combinations] = self.split_arguments(overrides, None)
         entries = [{"overrides": [], "seeds": []}] if self.jobs is None else json.loads(Path(self.jobs).read_bytes())
-        composer = Composer(path=loader.get_search_path(), name=self.config.hydra.job.config_name)
+        hydra = self.config.hydra
+        composer = Composer(path=loader.get_search_path(), name=hydra.job.config_name, of_hydra=hydra.overrides.hydra)
         jobs = []
         for entry in entries:
             for combination in combinations:
                 job_overrides = [*entry["overrides"], *combination]
                 job = Job.of(job_overrides, composer.configuration(job_overrides))
                 jobs += [job.with_seed(seed) for seed in entry["seeds"]] or [job]
-        if not jobs:
-            raise RequestError("this sweep has no jobs: one of its keys has no values")
         return jobs
+
+
+def _check_number(overrides: list[Override]) -> None:
+    """Refuse a sweep that has no jobs, or more than anybody waits for.
+
+    Raises:
+        RequestError: the message names the key, or the number of jobs.
+    """
+    jobs = 1
+    for override in overrides:
+        if override.is_interval_sweep():
+            raise RequestError(
+                f"{override.input_line}: an interval is for fitbench search; a sweep has range(START,STOP,STEP) or A,B"
+            )
+        values = sum(1 for _ in override.sweep_string_iterator()) if override.is_sweep_override() else 1
+        if values == 0:
+            raise RequestError(f"{override.input_line}: no values, so this sweep has no jobs")
+        jobs *= values
+    if jobs > MOST_JOBS:
+        raise RequestError(f"this sweep has {jobs:,} jobs; it may have {MOST_JOBS:,}")

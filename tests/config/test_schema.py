@@ -93,7 +93,12 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "device", ("tpu", "gpu:", "cpu:0"), "auto, cpu, gpu or gpu:N"),
     ("folder", "data.image_size", ([28], [0, 28], [28, 5000]), "[height, width], each from 1 to 4096"),
     ("folder", "data.test_fraction", (0.0, 1.0, NAN), "above 0 and below 1, or null"),
-    ("default", "model._target_", (None, 5, "softmax", [1]), "the dotted name of a function"),
+    (
+        "default",
+        "model._target_",
+        (None, 5, "softmax", [1], "a..b", "a b.c", ".a", "a\0.b"),
+        "the dotted name of a function",
+    ),
     ("default", "model.pixel_range", ([0], [1, 0], [0, 0], [0, 1, 2], [0, INF]), "[low, high] with low"),
     ("default", "threads", (0, 1025, 1_000_000), "auto or a whole number from 1 to 1024"),
     ("default", "workers", (0, 1025), "from 1 to 1024"),
@@ -155,6 +160,7 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("npz", "distortion.alpha", (-1.0, NAN), "at least 0"),
     ("default", "data.source", (None, "imagenet", 5, ["mnist"]), "one of mnist_5k, mnist, "),
     ("npz", "data.path", ("",), "the path of"),
+    ("default", "outputs", ("",), "the path of a folder"),
 ]
 
 
@@ -374,6 +380,21 @@ def test_name_of_data_that_is_given_stays(values):
     assert config.data.name == "mine"
 
 
-def test_path_that_makes_no_name_is_refused(values):
+def test_path_that_makes_no_name_is_refused_with_a_name_that_would_do(values):
     said = refusal(values("npz", {"data.path": "my data.npz", "data.name": None}))
-    assert said.startswith("data.name is 'my data'; it must be a name")
+    assert said.startswith("data.path is 'my data.npz', whose name cannot be part of a folder's name")
+    assert said.endswith(", such as data.name=my_data")
+
+
+@pytest.mark.parametrize("path", [None, "", 5])
+def test_wrong_path_of_data_without_a_name_is_refused_by_its_own_key(values, path):
+    said = refusal(values("npz", {"data.path": path, "data.name": None}))
+    assert said.startswith("data.path is ") and said.endswith("; it must be the path of a file or folder")
+
+
+def test_home_in_paths_is_the_user_s_folder(values, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/mine")
+    config = from_hydra(OmegaConf.create(values("npz", {"data.path": "~/a.npz", "outputs": "~/runs"})))
+    assert (config.data.path, config.outputs) == ("/home/mine/a.npz", "/home/mine/runs")
+    with pytest.raises(RequestError, match=r"^~nobody-here/x: .* Write the whole path\.$"):
+        from_hydra(OmegaConf.create(values("npz", {"outputs": "~nobody-here/x"})))

@@ -220,7 +220,20 @@ def test_misspelt_override_is_explained_with_the_nearest_name(override, message)
         (["data=npz"], "data.path has no default; give it as data.path=VALUE"),
         (["-m", "seed=-1,-2"], "seed is -1; it must be a whole number from 0 to 4294967295"),
         (["data.source=[mnist]"], "data.source is ['mnist']; it must be one of mnist_5k, "),
-        (["training=5"], "must be a string"),
+        (["training=5"], "training=5: there is no such choice; training has default, full_batch"),
+        (["-m", "seed=interval(0,1)"], "seed=interval(0,1): an interval is for fitbench search"),
+        (
+            ["-m", "seed=range(1000)", "model.pixel_range=range(1000)"],
+            "this sweep has 1,000,000 jobs; it may have 100,000",
+        ),
+        (
+            ["seed=0,1"],
+            "seed=0,1: several values; add -m to train each of them; a list is written 'seed=[0,1]', a text",
+        ),
+        (["seed=range(3)"], "seed=range(3): several values; add -m to train each of them"),
+        (["hydra.searchpath=[/no/such]"], "hydra.searchpath in command-line: there is no folder /no/such"),
+        (["hydra.searchpath=[ftp://x]"], "hydra.searchpath: No config source registered for schema ftp"),
+        (["study=???"], "study has no default; give it as study=VALUE"),
     ],
 )
 def test_refused_request_creates_no_folder(working_folder, arguments, message):
@@ -229,6 +242,13 @@ def test_refused_request_creates_no_folder(working_folder, arguments, message):
     assert message in str(caught.value)
     assert str(caught.value).count("\n") <= 1
     assert not any(path.is_dir() for path in working_folder.glob("outputs/*/*"))
+
+
+def test_sweep_finds_files_in_the_folders_of_the_command_line(working_folder):
+    (working_folder / "mine" / "model").mkdir(parents=True)
+    (working_folder / "mine" / "model" / "own.yaml").write_text("defaults: [mlp, _self_]\nname: 'a/b'\n")
+    with pytest.raises(RequestError, match=r"model\.name is 'a/b'"):
+        launch(["-m", f"hydra.searchpath=[{working_folder}/mine]", "model=own"])
 
 
 def test_second_launch_in_a_process_explains_errors_like_the_first(working_folder):

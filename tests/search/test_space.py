@@ -45,6 +45,7 @@ def space_of(
         ("choice(32,64.5,relu)", CategoricalDistribution([32, 64.5, "relu"])),
         ("0.5,tanh", CategoricalDistribution([0.5, "tanh"])),
         ("shuffle(range(1,4))", {1, 2, 3}),
+        ("choice(32,null)", CategoricalDistribution([32, "null"])),
         ("choice([64],[64,32])", CategoricalDistribution(["[64]", "[64,32]"])),
     ],
 )

@@ -35,8 +35,8 @@ def test_value_that_is_forced_in_one_composition_is_in_no_other():
         (["model=mpl"], "there is no such choice; .* Did you mean mlp"),
         (["model=mlp", "model.hiden=[3]"], r"model\.hiden: there is no such key. Did you mean model\.hidden"),
         (["model=mlp", "model.dropout=2"], "model.dropout is 2; it must be a number of at least 0 and below 1"),
-        (["model=mlp", "model.dropout=0.1,0.2"], "these are several configurations"),
-        (["model=mlp", "model.hidden=[1"], r"model.hidden=\[1: no viable"),
+        (["model=mlp", "model.dropout=0.1,0.2"], r"model\.dropout=0\.1,0\.2: several values; here a key has one value"),
+        (["model=mlp", "model.hidden=[1"], r"model.hidden=\[1: a bracket is not closed"),
         (["model=[", "model.hidden=[1]"], r"model=\[: "),
     ],
 )

@@ -133,7 +133,7 @@ def test_what_is_wrong_is_named_with_file_row_and_key(define, changed, message):
 def test_a_key_that_stands_there_twice_is_named_with_its_line(define, content, line):
     folder = define()
     (folder / "table.yaml").write_text(content)
-    with pytest.raises(RequestError, match=rf"table\.yaml: line {line}: found duplicate key seeds"):
+    with pytest.raises(RequestError, match=rf"table\.yaml: not YAML \(line {line}: found duplicate key seeds\)"):
         read(folder)
 
 

@@ -33,5 +33,6 @@ from fitbench.config.schema import (
     Source,
     Training,
     Validation,
+    expanded,
     recorded_metrics,
 )

@@ -27,6 +27,9 @@ class Requires:
     reason: str
 
 
+WHOLE = "expected a whole number"
+
+
 def _refuse_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("true and false are not numbers")
@@ -35,7 +38,7 @@ def _refuse_bool(value: Any) -> Any:
 
 def _refuse_bool_and_float(value: Any) -> Any:
     if isinstance(value, bool | float):
-        raise ValueError("expected a whole number")
+        raise ValueError(WHOLE)
     return value
 
 

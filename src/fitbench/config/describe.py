@@ -15,7 +15,7 @@ NAMES = {int: "a whole number", float: "a number", str: "text", dict: "a section
 
 def describe(annotation: Any) -> str:
     """What a value of this annotated type must be: 'a number of at least 0 and below 1, or null'."""
-    choices = _choices(annotation)
+    choices = list(dict.fromkeys(_choices(annotation)))
     null = ", or null" if "null" in choices else ""
     choices = [choice for choice in choices if choice != "null"]
     if len(choices) < 2:

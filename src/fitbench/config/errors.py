@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from fitbench.config.annotations import WHOLE
 from fitbench.config.describe import describe
 from fitbench.config.schema import SectionOf
 from fitbench.errors import RequestError
@@ -57,7 +58,7 @@ def explain(
     of a validator of a whole section stands as it is: it names its keys itself.
     """
     details = error.errors(include_url=False)
-    first = min(details, key=lambda detail: detail["type"] != "extra_forbidden")
+    first = min(details, key=lambda detail: detail["type"] not in ("extra_forbidden", "invalid_key"))
     return _line(first, schema, values, key, top)
 
 
@@ -89,6 +90,8 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
         return f"{key} is missing; it must be {describe(annotation)}"
     if detail["type"] == "string_unicode":  # a key, as pydantic takes any other text
         return f"{key} has the key {_shown(detail['input'])}; it must be Unicode text"
+    if detail["type"] == "invalid_key":
+        return f"{section or top} has the key {_shown(detail['input'])}; a key must be text"
     models = _models(annotation)
     if detail["type"] == "value_error" and (models or isinstance(detail["ctx"]["error"], Explained)):
         return str(detail["ctx"]["error"])
@@ -98,7 +101,9 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
             tuple(choice for model in models for choice in get_args(model.model_fields[tag].annotation))
         ]
         return f"{key}.{tag} is {_shown(value.get(tag))}; it must be {describe(choices)}"
-    return refusal(key or "it", value if parts else detail["input"], describe(annotation))
+    found = value if parts else detail["input"]
+    is_whole = isinstance(found, float) and found.is_integer() and detail["msg"].endswith(WHOLE)
+    return refusal(key or "it", found, describe(annotation)) + (f"; write {found:.0f}" if is_whole else "")
 
 
 def refusal(key: str, value: Any, allowed: str) -> str:
@@ -133,13 +138,14 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
         top: what the message calls the top level.
     """
     near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
-    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys)}")
+    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys) or 'no keys'}")
 
 
 def nearest(name: str, names: Sequence[str], prefix: str = "") -> str:
     """The sentence that asks whether the name most like this one was meant; empty if none is like it."""
-    near = difflib.get_close_matches(name, names, n=1)
-    return f". Did you mean {prefix}{near[0]}?" if near else ""
+    folded = {other.casefold(): other for other in reversed(names)}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f". Did you mean {prefix}{folded[near[0]]}?" if near else ""
 
 
 def _shown(value: Any) -> str:

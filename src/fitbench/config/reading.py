@@ -1,6 +1,8 @@
 """A checked `Config` from what Hydra composed, or from what a run recorded."""
 
 import math
+import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,7 @@ from fitbench.config.interpolations import check_constant
 from fitbench.config.nested import leaves
 from fitbench.config.schema import Config
 from fitbench.errors import RequestError
+from fitbench.text import first_line
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -39,7 +42,12 @@ def resolved(section: DictConfig) -> dict[Any, Any]:
         key = error.full_key or "configuration"
         if "Missing mandatory value" in str(error):
             raise RequestError(f"{key} has no default; give it as {key}=VALUE") from error
-        raise RequestError(f"{key}: {str(error.msg or error).splitlines()[0]}") from error
+        reason = first_line(error)
+        variable = re.match(r"Interpolation key '(\w+)' not found", reason)
+        hint = (
+            f"; the environment variable is ${{oc.env:{variable[1]}}}" if variable and variable[1] in os.environ else ""
+        )
+        raise RequestError(f"{key}: {reason}{hint}") from error
     assert isinstance(values, dict)
     return values
 

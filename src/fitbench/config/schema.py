@@ -5,7 +5,6 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -50,7 +49,7 @@ NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
 NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
-Dotted = Annotated[str, StringConstraints(pattern=r"\.")]
+Dotted = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", max_length=500)]
 UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
 
 
@@ -128,9 +127,20 @@ class NamedData(Data):
     source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
 
 
+def expanded(path: str) -> str:
+    """A path with the user's folder in place of ~ at its beginning.
+
+    Raises:
+        RequestError: the user has none.
+    """
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:
+        raise RequestError(f"{path}: {error} Write the whole path.") from error
+
+
 def _absolute(path: str) -> str:
-    """The path from every folder, which is recorded. A home folder that is not known stays '~'."""
-    return str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 - raises nothing
+    return str(Path(expanded(path)).absolute())  # the record must hold from every folder
 
 
 class FileData(Data):
@@ -148,11 +158,20 @@ class FileData(Data):
     @model_validator(mode="before")
     @classmethod
     def _name_after_path(cls, values: Any) -> Any:
-        path = values.get("path") if isinstance(values, Mapping) else None
-        if not isinstance(path, str) or not path or values.get("name") is not None:
+        if not isinstance(values, Mapping) or values.get("name") is not None:
             return values
+        path = values.get("path")
+        if not isinstance(path, str) or not path:
+            return {**values, "name": "unnamed"}  # the path itself is refused
         file = Path(_absolute(path))
-        return {**values, "name": file.stem if values.get("source") == Source.npz else file.name}
+        name = file.stem if values.get("source") == Source.npz else file.name
+        if not NAME.fullmatch(name):
+            usable = re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).lstrip(".")
+            raise ValueError(
+                f"data.path is {path!r}, whose name cannot be part of a folder's name; give the data another of "
+                f"letters, digits and . _ + -, such as data.name={usable or 'mine'}"
+            )
+        return {**values, "name": name}
 
 
 class ArrayFiles(FileData):
@@ -466,7 +485,9 @@ class Config(Section):
         description="processes on this machine that share the runs of a sweep, a search or a table; each takes about "
         "1 GB of memory"
     )
-    outputs: str = Field(description="the folder of the studies")
+    outputs: Annotated[str, Len(1), AfterValidator(expanded), Allowed("the path of a folder")] = Field(
+        description="the folder of the studies"
+    )
     progress: bool = Field(description="whether the terminal shows the progress")
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
@@ -18,6 +19,7 @@ from optuna.distributions import (
 
 from fitbench.composition import Composer
 from fitbench.config import NOT_IDENTITY
+from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.search.space import Condition, Parameter, Space
 from fitbench.text import first_line
@@ -47,12 +49,14 @@ def read_space(
         RequestError: a part of it is empty, impossible, or no space.
     """
     given = [_parameter(composer.parse(text)) for text in texts]
-    of_file = [_parameter(composer.parse(f"{key}={space}")) for key, space in listed.items()]
+    with located("search.space"):
+        of_file = [_parameter(composer.parse(f"{key}={space}")) for key, space in listed.items()]
     varied = {parameter.key for parameter in given}
     left_out = _choices([parameter for parameter in of_file if parameter.key in varied]) - _choices(given)
     for text, spaces in when.items():
         only = _condition(text, spaces)
-        of_file += [_parameter(composer.parse(f"{key}={space}"), only) for key, space in spaces.items()]
+        with located(f"search.when: {text}"):
+            of_file += [_parameter(composer.parse(f"{key}={space}"), only) for key, space in spaces.items()]
     values = {key: value for key, _, value in (word.partition("=") for word in fixed)}
     possible = _possible([parameter for parameter in of_file if parameter.key not in varied], values, left_out)
     parameters = [*given, *(parameter for parameter in possible if parameter.key not in values)]
@@ -220,6 +224,8 @@ def _plain(text: str) -> CategoricalChoiceType:
 
 
 def _interval(start: Any, end: Any, tags: Collection[str]) -> BaseDistribution:
+    if not (abs(start) < math.inf and abs(end) < math.inf):
+        raise ValueError("both ends of an interval must be finite")
     if start == end:
         raise ValueError("the interval is empty; its first number must be below the second")
     if "int" not in tags and not isinstance(start, int):

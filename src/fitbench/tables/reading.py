@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf._utils import get_yaml_loader
-
 from fitbench import metrics
+from fitbench.composition import read_yaml
 from fitbench.config import validated
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
@@ -19,8 +17,10 @@ from fitbench.tables.definition import FILE, Claim, Row, Table
 from fitbench.tables.metric import find_metric
 from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
 from fitbench.tables.units import Unit, units_of
+from fitbench.untrusted import Unreadable
 
 ROUNDING = 1e-9  # of a tolerance that is one example, relative
+LARGEST = 50_000  # keys, values and items of a file
 TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
 
 
@@ -72,16 +72,13 @@ def _row_name(number: int, row: Any) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """What the file holds. OmegaConf's loader refuses a key that stands in a section twice."""
+    """What the file holds."""
     try:
-        content = yaml.load(path.read_bytes(), get_yaml_loader())
-    except OSError as error:
-        raise RequestError(f"cannot be read ({error.strerror})") from error
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise RequestError(f"{line}{error.problem}; expected YAML") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise RequestError(f"not YAML ({' '.join(str(error).split())})") from error
+        content, _ = read_yaml(path, LARGEST)
+    except FileNotFoundError as error:
+        raise RequestError("there is no such file") from error
+    except Unreadable as error:
+        raise RequestError(str(error)) from error
     if not isinstance(content, dict):
         raise RequestError("expected keys such as title, metric, unit, seeds and rows")
     return content

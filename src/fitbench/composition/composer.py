@@ -1,0 +1,122 @@
+"""Composes configurations with Hydra.
+
+Composing a configuration takes a tenth of a second, mostly for choosing and reading files. `Composer` reads each file
+once, and composes once for all configurations that choose the same files. It then sets the values of each of them.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from hydra.version import setbase
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fitbench.composition.errors import explained_errors
+from fitbench.composition.files import conf_folder
+from fitbench.composition.loader import KeepingLoader, expand_home
+from fitbench.composition.overrides import refuse_several
+from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
+from fitbench.errors import RequestError
+
+# Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
+warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
+OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
+
+# An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
+VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
+
+
+def _run_id(root: Any) -> str:
+    """Resolve `${run_id:}`. This checks the whole configuration before a folder is created."""
+    return run_id(from_hydra(root))
+
+
+def stop_clock() -> None:
+    """Let `${now:..}` stand for the time of this call, whenever a configuration is composed."""
+    OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)
+
+
+class Composer:
+    """Composes configurations, and caches what several of them share."""
+
+    def __init__(
+        self,
+        config_dirs: Sequence[str | Path] = (),
+        path: ConfigSearchPath | None = None,
+        name: str = "config",
+        of_hydra: Sequence[str] = (),
+    ) -> None:
+        """Create a composer.
+
+        Args:
+            config_dirs: folders that are searched before conf/.
+            path: the search path of a running Hydra, instead of conf/.
+            name: the file with the defaults list.
+            of_hydra: overrides of Hydra's own keys, of which `hydra.searchpath` counts here.
+
+        Raises:
+            RequestError: one of `config_dirs` does not exist.
+        """
+        setbase("1.3")
+        folders = path or create_config_search_path(str(conf_folder()))
+        for folder in config_dirs:
+            if not Path(folder).is_dir():
+                raise RequestError(f"--config-dir {folder}: there is no such folder")
+            folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
+        self.loader = KeepingLoader(folders, of_hydra)
+        self.name = name
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
+        self.parsed: dict[str, Override] = {}
+
+    def configuration(self, overrides: Sequence[str]) -> Config:
+        """Return the configuration of `fitbench train OVERRIDES`.
+
+        Raises:
+            RequestError: it cannot be composed, or is wrong.
+        """
+        return from_hydra(self.composed_with(overrides))
+
+    def composed_with(self, overrides: Sequence[str]) -> DictConfig:
+        """Return the composed configuration before it is checked, without Hydra's own section.
+
+        Raises:
+            RequestError: it cannot be composed.
+        """
+        values = [override for override in overrides if VALUE.match(override)]
+        choices = tuple(override for override in overrides if not VALUE.match(override))
+        with explained_errors():
+            if choices not in self.composed:
+                self.composed[choices] = self._compose(choices)
+            config = copy.deepcopy(self.composed[choices])
+            for value in values:
+                override = self.parse(value)
+                refuse_several(override, "here a key has one value")
+                OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+            expand_home(config)
+        return config
+
+    def parse(self, override: str) -> Override:
+        """Return an override as Hydra reads it.
+
+        Raises:
+            RequestError: it is not in Hydra's syntax.
+        """
+        if override not in self.parsed:
+            [self.parsed[override]] = self.loader.read([override])
+        return self.parsed[override]
+
+    def _compose(self, choices: Sequence[str]) -> DictConfig:
+        composed = self.loader.load_configuration(self.name, list(choices), RunMode.RUN, from_shell=False)
+        with open_dict(composed):
+            del composed["hydra"]
+        return composed

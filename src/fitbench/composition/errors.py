@@ -1,0 +1,156 @@
+"""Explains what Hydra, OmegaConf and the parsers below them raise."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from fitbench.config.errors import nearest, no_such_key
+from fitbench.config.nested import leaves
+from fitbench.errors import RequestError
+from fitbench.text import clean, first_line
+
+HIDDEN = ("hydra", "_target_")  # keys that messages do not list
+LONGEST_LINE = 500
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """In this block what Hydra, OmegaConf and YAML's parser raise becomes a `RequestError`.
+
+    Hydra raises a ValueError, or an error of another type, about some wrong requests. One that other code raises stays
+    what it is.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise RequestError(explain(error)) from error
+    except RecursionError as error:
+        if not _raised_by_hydra(error):
+            raise
+        files = _defaults_lists(error)
+        if len(files) > 1:
+            cycle = " and ".join(sorted(set(files[-20:])))
+            raise RequestError(f"the defaults list of {cycle} leads to the same file again") from error
+        raise RequestError("the configuration is nested too deeply") from error
+    except (ValueError, TypeError, AttributeError, AssertionError, LookupError) as error:
+        if not _raised_by_hydra(error):
+            raise
+        raise RequestError(explain(error)) from error
+
+
+def _raised_by_hydra(error: BaseException) -> bool:
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [name.partition(".")[0] for name in names]
+    return [name for name in packages if name not in sys.stdlib_module_names][-1] in ("hydra", "omegaconf")
+
+
+def _defaults_lists(error: RecursionError) -> list[str]:
+    """The files whose defaults lists Hydra was following."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = [frame for frame in frames if frame.f_code.co_name == "_create_defaults_tree_impl"]
+    return [f"{frame.f_locals['path']}.yaml" for frame in inside if "path" in frame.f_locals]
+
+
+def explain(error: BaseException) -> str:
+    """Explain an error of Hydra or OmegaConf in one or two lines, with the nearest name if a key is misspelt."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for link in chain:  # raised by our own resolver
+        if isinstance(link, RequestError):
+            return str(link)
+    for link in chain:
+        text = _about_file(link) or _about_key(link) or _about_text(str(link))
+        if text:
+            return text
+    unforeseen = isinstance(error, LookupError | TypeError | AttributeError | AssertionError)
+    if unforeseen and not isinstance(error, OmegaConfBaseException):
+        return f"Hydra cannot use this configuration ({type(error).__name__}: {first_line(error)})"
+    texts = [str(link).strip() for link in chain]  # Hydra raises an error without a text about what it cannot parse
+    lines = [line.strip() for line in next(filter(None, texts), "").splitlines() if line.strip()]
+    if lines and lines[0].startswith("Error merging override") and error.__cause__ is not None:
+        lines = [f"{lines[0].removeprefix('Error merging override ')}: {first_line(error.__cause__)}"]
+    return "\n".join(clean(line)[:LONGEST_LINE] for line in lines[:2]) or type(error).__name__
+
+
+def _about_file(error: BaseException) -> str | None:
+    """What to say about a file that does not exist."""
+    if not isinstance(error, MissingConfigException) or not error.missing_cfg_file:
+        return None
+    path = str(error.missing_cfg_file)
+    where = re.match(r"In '(.*?)': ", str(error))
+    prefix = f"{where[1]}.yaml: " if where and where[1] not in ("config", "hydra/config") else ""
+    if not error.options:
+        return f"{prefix}there is no file {path}.yaml in conf/ or in the folder of --config-dir"
+    listed = re.search(r"Available options in '(.*)':", str(error))
+    group = listed[1] if listed else path.rpartition("/")[0]
+    name = path.removeprefix(f"{group}/")
+    choices = ", ".join(error.options)
+    own = f"; for a file of your own: data=npz data.path={name}" if group == "data" and ("/" in name) else ""
+    near = nearest(name.rpartition("/")[2], error.options)
+    return f"{prefix}{group}={name}: there is no such choice; {group} has {choices}{own or near}"
+
+
+def _about_key(error: BaseException) -> str | None:
+    """What to say about a key that does not exist, or has no value."""
+    if not isinstance(error, OmegaConfBaseException):
+        return None
+    missing = re.search(r"Missing mandatory value: (\S+)", str(error))
+    if missing:
+        return f"{missing[1]} has no default; give it as {missing[1]}=VALUE"
+    if isinstance(error, ConfigAttributeError | ConfigKeyError) and isinstance(error.parent_node, DictConfig):
+        key = str(error.full_key)
+        section = key.rpartition(".")[0]
+        if deeper := _deeper(key, error.parent_node):
+            return f"{key}: there is no such key. Did you mean {' or '.join(deeper)}?"
+        return no_such_key(key, section, [str(name) for name in error.parent_node if name not in HIDDEN])
+    where = "a defaults list" if error.full_key == "_dummy_" else error.full_key
+    return f"{where}: {_plainly(first_line(error))}" if where else None
+
+
+def _plainly(text: str) -> str:
+    """An error of OmegaConf, with what to do."""
+    if "Cannot merge DictConfig with ListConfig" in text:
+        return "a section with keys of its own stands here, and a list cannot take its place"
+    return text
+
+
+def _deeper(key: str, root: DictConfig) -> list[str]:
+    """The keys of sections whose last name is `key`, which stands at the top level."""
+    if key == "data.path":
+        return ["data=npz, data=idx or data=image_folder, which have a path"]
+    if "." in key:
+        return []
+    values = OmegaConf.to_container(root, resolve=False)
+    assert isinstance(values, dict)
+    own = {name: value for name, value in values.items() if name not in HIDDEN}
+    return [full for full, _ in leaves(own, lists=False) if full.rpartition(".")[2] == key]
+
+
+def _about_text(text: str) -> str | None:
+    """What to say where Hydra's advice is for files, or is hard to understand."""
+    if "Could not override 'experiment'" in text:
+        return "add an experiment with a plus sign: +experiment=NAME"
+    if found := re.match(r"Multiple values for (\S+)\. To override a value use 'override \S+ (\S+)'", text):
+        group, name = found.groups()
+        if group == "experiment":
+            return "+experiment=NAME is given twice; an experiment of your own may have another in its defaults list"
+        return (
+            f"{group} is chosen twice; on the command line write {group}=NAME without +, "
+            f"in a defaults list 'override /{group}: {name}'"
+        )
+    if found := re.match(r"In '(.*)': \w+ raised while composing config:\n(.*)", text):
+        return f"{found[1]}.yaml: {_plainly(found[2])}"
+    if found := re.match(r"force-add of config groups is not supported: '\++(.*)'", text):
+        return f"++{found[1]}: a file of a group is chosen without ++: {found[1]}"
+    return None

@@ -1,0 +1,153 @@
+"""The files of a configuration: where they are searched, and how those of a user are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from hydra._internal.config_repository import ConfigRepository
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.config_source import ConfigResult, ConfigSource
+from omegaconf import Container, OmegaConf
+from omegaconf._utils import get_yaml_loader
+from omegaconf.errors import OmegaConfBaseException
+
+from fitbench.errors import RequestError
+from fitbench.text import first_line
+from fitbench.untrusted import Unreadable, guarded, parse_yaml, read_file
+
+LARGEST_BYTES = 2**20  # of a file of YAML
+LARGEST_VALUES = 5_000  # keys, values and items in it
+PACKAGE = re.compile(r"[\w$-]+(\.[\w$-]+)*")
+OURS = ("hydra", "main", "schema")  # what Hydra calls its own files, those of conf/, and the schemas of plugins
+
+
+def conf_folder() -> Path:
+    """Return the folder conf/: inside the package in an installed wheel, else at the top of the source tree."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parents[1] / "conf"
+
+
+def read_yaml(path: Path, largest: int = LARGEST_VALUES) -> tuple[object, str]:
+    """What a user's YAML file of so many values at most holds, and its text.
+
+    A number such as 1e-3 needs no point, and no key stands twice.
+
+    Raises:
+        Unreadable: it is no regular file of UTF-8 text, is too large, or is not YAML; the message names the line.
+    """
+    with guarded():
+        content = read_file(path, largest=LARGEST_BYTES)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"line {line}: not UTF-8 text; save the file in the encoding UTF-8") from error
+    try:
+        return parse_yaml(text, get_yaml_loader(), largest), text
+    except Unreadable as error:
+        if "cannot start any token" in str(error) and "\t" in text:
+            raise Unreadable(f"{error}; lines are indented with spaces, not with tabs") from error
+        raise
+
+
+class YamlFiles(FileConfigSource):
+    """A folder of YAML files, each read within limits. Their errors name the file and the line."""
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether there is something of this name, which need not be a file that can be read."""
+        return os.path.lexists(self._path(config_path))
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file; `config_path` is its path in the folder, with or without '.yaml'.
+
+        Raises:
+            RequestError: it cannot be read, or does not hold a configuration.
+        """
+        path = self._path(config_path)
+        try:
+            values, text = read_yaml(path)
+            config = _container(values)
+            with guarded():
+                header = ConfigSource._get_header_dict(text[:512])
+            package = header["package"]
+            if package is not None and not PACKAGE.fullmatch(package):
+                raise Unreadable(f"# @package {package}: expected _global_, or names with dots such as model.head")
+            if self.provider not in OURS and config_path in ("config", "config.yaml"):
+                _check_primary(values)
+        except FileNotFoundError as error:
+            raise RequestError(f"{path}: a link to a file that does not exist") from error
+        except Unreadable as error:
+            raise RequestError(f"{path}: {error}") from error
+        return ConfigResult(config=config, path=self.full_path(), provider=self.provider, header=header)
+
+    def _path(self, config_path: str) -> Path:
+        return Path(os.path.normpath(Path(self.path, self._normalize_file_name(config_path))))
+
+
+def _container(values: object) -> Container:
+    """The values as OmegaConf's, whose errors name the key.
+
+    Raises:
+        Unreadable: they are no configuration.
+    """
+    if not isinstance(values, dict | list | None):
+        raise Unreadable(f"expected keys and values, found {values!r:.80}")
+    with guarded():
+        try:
+            return OmegaConf.create({} if values is None else values)
+        except OmegaConfBaseException as error:
+            key = f"{error.full_key}: " if error.full_key else ""
+            raise Unreadable(f"{key}{first_line(error)}") from error
+
+
+def _check_primary(values: object) -> None:
+    """Refuse a user's config.yaml that is meant to add to ours, and would take its place.
+
+    Raises:
+        Unreadable: it is.
+    """
+    defaults = values.get("defaults") if isinstance(values, dict) else None
+    if not isinstance(defaults, list) or "config" in defaults:
+        raise Unreadable(
+            "it takes the place of fitbench's config.yaml; to add to that one, name it mine.yaml, begin it with "
+            "'defaults: [config, _self_]', and give --config-name mine"
+        )
+
+
+class Repository(ConfigRepository):
+    """Hydra's, in which a user's file takes the place of one of ours with the same name."""
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """Read a file and its defaults list.
+
+        Raises:
+            RequestError: one of them is wrong.
+        """
+        try:
+            return super().load_config(config_path)
+        except (ValueError, AssertionError, OmegaConfBaseException) as error:
+            reason = "a name is no text" if isinstance(error, AssertionError) else first_line(error)
+            written = "a defaults list is written [/model: mlp, _self_]"
+            raise RequestError(f"{config_path}.yaml: {reason}; {written}") from error
+
+    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
+        """Find the folders of a search path, those of the user first.
+
+        Raises:
+            RequestError: there is no such folder.
+        """
+        try:
+            super().initialize_sources(config_search_path)
+        except ValueError as error:  # no source reads such a URL
+            raise RequestError(f"hydra.searchpath: {error}") from error
+        self.sources = [
+            YamlFiles(source.provider, source.full_path()) if source.scheme() == "file" else source
+            for source in sorted(self.sources, key=lambda source: source.provider in OURS)
+        ]
+        for source in self.sources:
+            if source.provider not in OURS and not source.available():
+                raise RequestError(f"{source.provider}: there is no folder {source.path}")
