@@ -287,6 +287,14 @@ def test_a_file_that_may_not_be_read_is_named(make_run):
     assert "result.json: cannot be read (Permission denied)" in frame.attrs["left_out"][0][1]
 
 
+def test_a_path_that_is_not_utf_8_is_logged(tmp_path, capsys):
+    handler = LogFile(tmp_path / "train.log", encoding="utf-8", delay=True)
+    handler.emit(logging.LogRecord("x", logging.INFO, "", 0, os.fsdecode(b"in \xff"), None, None))
+    handler.close()
+    assert (tmp_path / "train.log").read_text() == "in \\udcff\n"
+    assert capsys.readouterr().err == ""
+
+
 def test_a_result_with_a_path_that_is_not_utf_8_is_recorded(tmp_path):
     write_result(tmp_path, {"path": os.fsdecode(b"\xff/\xc3\xa4")})
     assert json.loads((tmp_path / "result.json").read_bytes())["path"] == os.fsdecode(b"\xff/\xc3\xa4")
