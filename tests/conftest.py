@@ -13,7 +13,7 @@ from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
 
 from .browser import browser  # noqa: F401 - a fixture
-from .run_folders import composed, make_run  # noqa: F401 - fixtures
+from .run_folders import _compositions, composed, composed_once, make_run  # noqa: F401 - fixtures
 
 
 def pytest_configure() -> None:

@@ -172,6 +172,7 @@ HOSTILE: dict[str, Hostile] = {
     **{f"evaluation: {kind}": Hostile(instead("evaluations/x.json", put), shown=f"x.json: {reason}")
        for kind, (put, reason) in INSTEAD.items() if kind != "outside"},
     **{f"error.txt: {kind}": Hostile(instead("error.txt", put), "unfinished") for kind, (put, _) in INSTEAD.items()},
+    **{f"model.keras: {kind}": Hostile(instead("model.keras", put)) for kind, (put, _) in INSTEAD.items()},
     "evaluations: root": Hostile(instead("evaluations", lambda path: path.symlink_to("/")),
                                  shown="evaluations: a link to /, which is outside of .*outputs"),
     "claim.json: a link to nothing": Hostile(instead("claim.json", lambda path: path.symlink_to("nothing")),

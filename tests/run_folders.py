@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hydra
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
@@ -122,6 +123,25 @@ def pruned_after(history: list[dict[str, Any]], run_id: str, trial: int | None) 
 def composed(configure):
     """`configure`, once for each set of overrides: composing takes a tenth of a second."""
     return cache(configure)
+
+
+@pytest.fixture(scope="session")
+def _compositions():
+    return {}
+
+
+@pytest.fixture
+def composed_once(monkeypatch, _compositions):
+    """For tests that show many runs: `show` composes the defaults of a configuration, which takes most of its time."""
+    compose = hydra.compose
+
+    def once(name: str, overrides: list[str]) -> Any:
+        key = (name, *overrides)
+        if key not in _compositions:
+            _compositions[key] = compose(name, overrides)
+        return _compositions[key]
+
+    monkeypatch.setattr(hydra, "compose", once)
 
 
 @pytest.fixture

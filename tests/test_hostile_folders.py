@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,8 @@ from fitbench.training import attempts
 
 from .hostile_folders import HOSTILE, INSTEAD, NAMES, instead, links, spoiled
 from .run_folders import maker
+
+pytestmark = pytest.mark.usefixtures("composed_once")
 
 SECONDS = 60  # that a test may take: one that hangs must not hold up the others
 
@@ -46,6 +49,8 @@ def hostile(composed, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     make = maker(composed, folder / "outputs")
     good = [make("study=good", f"seed={seed}") for seed in range(2)]
+    with zipfile.ZipFile(good[0] / "model.keras", "w") as model:
+        model.writestr("model.weights.h5", b"weights")
     shutil.copytree(good[0], folder / "away" / "run")
     shutil.copytree(good[0], folder / "outputs/hostile/names/plain")
     for name in NAMES:
@@ -146,9 +151,11 @@ def test_two_runs_are_compared_or_the_file_of_one_is_named_in_one_line(hostile, 
         assert (status == 0) == bool(out)
         assert len(err.splitlines()) <= 1
         assert len(err) < 1500
+        if command[0] == "diff" and name.startswith("model.keras"):
+            assert re.search(f"model.keras: its weights: {INSTEAD[name.removeprefix('model.keras: ')][1]}", err)
 
 
-@pytest.mark.parametrize("kind", INSTEAD)
+@pytest.mark.parametrize("kind", ["FIFO", "outside"])
 @pytest.mark.parametrize("name", ["result.json", "claim.json"])
 def test_train_says_what_is_wrong_with_a_file_of_the_run_in_one_line(call, configure, tmp_path, kind, name):
     put, reason = INSTEAD[kind]
@@ -211,6 +218,17 @@ def test_a_hostile_search_is_left_out_of_the_report_of_its_study(call, make_run,
     status, _, err = call("report", study, "-o", tmp_path / "x.html")
     assert status == 0
     assert re.fullmatch(f"fitbench: left out {study}: search.json: {reason}.*", err.splitlines()[-1])
+
+
+def test_a_model_that_expands_a_thousandfold_is_not_compared(call, make_run):
+    runs = [make_run(f"seed={seed}") for seed in range(2)]
+    for run in runs:
+        with zipfile.ZipFile(run / "model.keras", "w", zipfile.ZIP_DEFLATED) as model:
+            model.writestr("model.weights.h5", bytes(2**25))
+    status, out, err = call("diff", *runs)
+    assert status == 0
+    assert "weights" not in out
+    assert re.search(r"its weights: would expand from [\d,]+ to 33,554,432 bytes", err)
 
 
 def test_runs_may_be_links_within_the_outputs_and_the_outputs_a_link_themselves(make_run, tmp_path):

@@ -391,6 +391,10 @@ def _run_command() -> None:
         raise
     except MemoryError as error:
         raise FitbenchError("memory has run out") from error
+    except RuntimeError as error:
+        if str(error) != "can't start new thread":
+            raise
+        raise FitbenchError("no thread can be started: the limit of processes is reached; see 'ulimit -u'") from error
     except FileNotFoundError as error:
         if error.filename is not None:  # that of `os.getcwd` has none
             raise

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 LARGEST_BYTES = 64 * 2**20  # of a file that is read whole
+MOST_EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20  # of a file in an archive that has more bytes than the second
 PART = 4096  # bytes that are read beyond the size of a file
 MOST_VALUES = 200_000  # in a JSON text
 MOST_VALUES_OF_YAML = 50_000  # keys, values, lists and sections
@@ -342,6 +343,22 @@ def check_depth(value: Any) -> None:
         if not level:
             return
     raise Unreadable(f"nested more than {DEEPEST} levels deep")
+
+
+# -- archives ---------------------------------------------------------------------------------------------------------
+
+
+def open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """A file in an archive, open for reading, if it does not unpack to many times its size, as a zip bomb does.
+
+    Raises:
+        Unreadable: it does.
+        KeyError: there is no such file in the archive.
+    """
+    member = archive.getinfo(name)
+    if member.file_size > max(EXPANDED_BYTES, MOST_EXPANSION * member.compress_size):
+        raise Unreadable(f"would expand from {member.compress_size:,} to {member.file_size:,} bytes")
+    return archive.open(member)
 
 
 # -- arrays -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import hydra
 import numpy as np
 import pytest
 import yaml
@@ -37,6 +36,8 @@ from fitbench.report.report import page
 from ..fuzzing import fuzz
 from ..report.test_searches import search
 from ..run_folders import KAPPA, maker, record_metrics
+
+pytestmark = pytest.mark.usefixtures("composed_once")
 
 JSON = ("result.json", "pruned.json", "claim.json", "evaluations/digits-abababab-test.json", "../search.json")
 FILES = (*JSON, "config.yaml", "history.jsonl", "predictions.npz", "error.txt")
@@ -92,21 +93,6 @@ def runs(composed, tmp_path_factory):
     (spoiled["failed"] / "error.txt").write_text("Traceback (most recent call last):\n  x\nValueError: no\n")
     pristine = {path: path.read_bytes() for path in (folder / "outputs/spoiled").rglob("*") if path.is_file()}
     return SimpleNamespace(outputs=folder / "outputs", good=good, spoiled=spoiled, pristine=pristine)
-
-
-@pytest.fixture(autouse=True)
-def _composed_once(monkeypatch):
-    """`show` composes the defaults of a configuration, which takes longer than all the rest."""
-    compose = hydra.compose
-    found: dict[tuple[str, ...], Any] = {}
-
-    def once(name: str, overrides: list[str]) -> Any:
-        key = tuple(overrides)
-        if key not in found:
-            found[key] = compose(name, overrides)
-        return found[key]
-
-    monkeypatch.setattr(hydra, "compose", once)
 
 
 def restored(runs: Any, state: str) -> Path:
@@ -204,19 +190,37 @@ def changed(content: Any, place: tuple[Any, ...], key: Any, value: Any, how: str
     return content
 
 
-CHANGES = st.tuples(
-    st.floats(0, 1, exclude_max=True), TEXTS, VALUES, st.sampled_from(["set", "set", "added", "removed"])
-)
+@st.composite
+def edits(draw: Any) -> Any:
+    """A change of values: where, from 0 to 1, the key and value to use, and how.
+
+    How `like` another number is set for a number and another text for a text, so that more is accepted.
+    """
+    how = draw(st.sampled_from(["like"] * 6 + ["set", "added", "added", "removed"]))
+    value = (draw(NUMBERS), draw(TEXTS)) if how == "like" else draw(VALUES)
+    return draw(st.floats(0, 1, exclude_max=True)), draw(TEXTS), value, how
 
 
 def edit(content: Any, changes: Any) -> Any:
     for at, key, value, how in changes:
         found = places(content)
-        content = changed(content, found[int(at * len(found))], key, value, how)
+        if how == "like":
+            found = [place for place in found if not isinstance(at_place(content, place), dict | list)] or [()]
+        place = found[int(at * len(found))]
+        if how == "like":
+            number, text = value
+            value = number if isinstance(at_place(content, place), int | float) else text  # noqa: PLW2901
+        content = changed(content, place, key, value, how)
     return content
 
 
-@given(st.sampled_from(STATES), st.sampled_from(JSON), st.lists(CHANGES, min_size=1, max_size=3))
+def at_place(content: Any, place: tuple[Any, ...]) -> Any:
+    for part in place:
+        content = content[part]
+    return content
+
+
+@given(st.sampled_from(STATES), st.sampled_from(JSON), st.lists(edits(), min_size=1, max_size=3))
 @fuzz(8)
 def test_json_with_other_values(runs, state, name, changes):
     folder = restored(runs, state)
@@ -227,7 +231,7 @@ def test_json_with_other_values(runs, state, name, changes):
     check(runs, folder)
 
 
-@given(st.sampled_from(STATES[1:]), st.lists(CHANGES, min_size=1, max_size=3))
+@given(st.sampled_from(STATES[1:]), st.lists(edits(), min_size=1, max_size=3))
 @fuzz(4)
 def test_configurations_with_other_values(runs, state, changes):
     folder = restored(runs, state)
@@ -265,7 +269,7 @@ def test_predictions_with_other_arrays(runs, arrays):
     check(runs, folder)
 
 
-@given(st.sampled_from(list(KINDS)), st.lists(CHANGES, min_size=1, max_size=3))
+@given(st.sampled_from(list(KINDS)), st.lists(edits(), min_size=1, max_size=3))
 @fuzz(1)
 def test_charts_of_results_with_other_values(runs, kind, changes):
     folder = restored(runs, "finished")

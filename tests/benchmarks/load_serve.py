@@ -4,7 +4,8 @@
 
 RUN is a finished run on MNIST. At a time, 1,100 clients connect and send nothing, 200 clients send all but the end of a
 body of 10 MB, 4 clients send large arrays as JSON, and 4 clients ask for predictions of a drawing. Clients whose
-connection is closed connect again after a second. Each half second, a client in another process asks for /health.
+connection is closed connect again, silent ones after 5 seconds and others after one (`--pause` changes the former; with
+1, the load is also 1,000 new connections per second). Each half second, a client in another process asks for /health.
 Printed are the server's memory, how many requests were answered, refused with 503 or broken off, how long /health took,
 and how much was written to stderr. Promised: after ten seconds, the memory no longer grows; /health is answered within
 a second or refused with 503.
@@ -124,11 +125,15 @@ def watch(url: str, seconds: int, results: Connection) -> None:
     results.send((load.outcomes, sorted(load.health)))
 
 
-async def attack(server: Server, only: str | None, seconds: int) -> Load:
+async def attack(server: Server, only: str | None, seconds: int, pause: float) -> Load:
     """Run all clients for some seconds, and print the memory."""
     load = Load(server.url)
-    groups = {"silent": (load.be_silent, SILENT), "bodies": (load.send_slowly, SLOW), "json": (load.send_array, LARGE)}
-    clients = [(client, 1) for name, (client, count) in groups.items() if only in (None, name) for _ in range(count)]
+    groups = {
+        "silent": [(load.be_silent, pause)] * SILENT,
+        "bodies": [(load.send_slowly, 1)] * SLOW,
+        "json": [(load.send_array, 1)] * LARGE,
+    }
+    clients = [client for name, group in groups.items() if only in (None, name) for client in group]
     clients += [(load.classify, 0.05)] * HONEST
     tasks = [asyncio.create_task(repeat(client, pause)) for client, pause in clients]
     began, samples = time.perf_counter(), []
@@ -150,6 +155,7 @@ def main() -> None:
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("--outputs", default="outputs")
     parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--pause", type=float, default=5)
     parser.add_argument("--only", choices=("silent", "bodies", "json"))
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -161,13 +167,14 @@ def main() -> None:
         results, sender = multiprocessing.Pipe(duplex=False)
         watcher = multiprocessing.Process(target=watch, args=(server.url, options.seconds, sender))
         watcher.start()
-        load = asyncio.run(attack(server, options.only, options.seconds))
+        load = asyncio.run(attack(server, options.only, options.seconds, options.pause))
         watched, times = results.recv()
+        late = sum(each > 1 for each in times)
         time.sleep(2)
         print(f"2 s after the load: {server.memory():.0f} MB")
         for (name, outcome), count in sorted((load.outcomes + watched).items()):
             print(f"{name:12}{outcome:30}{count:8,}")
-        print(f"health: median {times[len(times) // 2]:.3f} s, at most {times[-1]:.3f} s")
+        print(f"health: median {times[len(times) // 2]:.3f} s, at most {times[-1]:.3f} s, {late} above 1 s")
         print(f"Ctrl-C: exit status {server.end()}")
         written = Path(log.name).read_text()
     print(f"stderr: {len(written):,} bytes, {written.count(chr(10)):,} lines\n{written[:1000]}")

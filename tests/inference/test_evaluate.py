@@ -260,3 +260,12 @@ def test_error_names_a_damaged_evaluation(run, content):
     (run / "evaluations" / "x.json").write_text(content)
     with pytest.raises(FitbenchError, match=r"evaluations/x\.json: "):
         evaluations.read(run, read_result(run))
+
+
+def test_evaluation_is_not_written_through_a_link(evaluated, run, own_data, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (run / "evaluations").symlink_to(elsewhere)
+    with pytest.raises(FitbenchError, match=r"evaluations: a link to .*elsewhere, which is outside of .*outputs"):
+        evaluated("npz", own_data())
+    assert not list(elsewhere.iterdir())

@@ -138,6 +138,13 @@ def test_member_with_a_path_outside_the_archive_is_refused(path, name):
         foreign(archive(path, model(DENSE), **{name: b"x"}))
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_rare_compression_is_refused(path, compression):
+    """Damaged, such members raise errors of modules of their own."""
+    with pytest.raises(FitbenchError, match=r"metadata\.json is compressed, and not by deflate"):
+        foreign(archive(path, model(DENSE), compression))
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "assets/more"])
 def test_zip_bomb_is_refused(path, name):
     bomb = b" " * (65 * 2**20)
@@ -161,12 +168,12 @@ def test_what_is_no_regular_file_is_refused_at_once(path):
         check(path, trust=False)
 
 
-def test_link_to_another_folder_needs_trust(path, tmp_path):
-    folder = tmp_path / "run"
-    folder.mkdir()
+def test_link_that_leaves_the_outputs_folder_needs_trust(path, tmp_path):
+    folder = tmp_path / "outputs" / "study" / "run"
+    folder.mkdir(parents=True)
     archive(path, model({"module": "mine", "class_name": "Layer"}))
     link = folder / "model.keras"
     link.symlink_to(path)
-    with pytest.raises(FitbenchError, match=f"{link}: a link to {path}, which is outside of {folder}"):
+    with pytest.raises(FitbenchError, match=f"{link}: a link to {path}, which is outside of {tmp_path}/outputs"):
         check(link, trust=False)
     assert len(check(link, trust=True).own_code) == 1

@@ -413,13 +413,14 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
     ("parts", "status", "error"),
     [
         ([HEAD + b"Content-Length: 99999999999999999999\r\n\r\n"], 413, "1,000,000 bytes"),
+        ([HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"], 413, "1,000,000 bytes"),
         ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 20], 411, "no Content-Length"),
         ([b"\x16\x03\x01\x00\xff garbage\r\n\r\n"], 400, "Invalid HTTP"),
         ([b"GET /" + b"x" * 200_000], 400, "Invalid HTTP"),
         ([HEAD + b"Content-Length: -1\r\n\r\n"], 400, "Invalid HTTP"),
         ([FORM + b"Content-Length: 7\r\n\r\ngarbage"], 400, "multipart"),
     ],
-    ids=["length", "chunks", "garbage", "long line", "negative", "form"],
+    ids=["length", "digits", "chunks", "garbage", "long line", "negative", "form"],
 )
 def test_wrong_request_gets_an_error_and_its_connection_is_closed(address, parts, status, error):
     response = exchange(address, *parts)
@@ -486,12 +487,17 @@ import resource, socket
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from fitbench.inference.serve import make_server
+from fitbench.inference import serve
 
+async def read(request):
+    return PlainTextResponse(str(len(await request.body())))
+
+serve.GRACE_SECONDS = 0.2
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 listener = socket.create_server(("127.0.0.1", 0))
 print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
-make_server(Starlette(routes=[Route("/health", lambda _: PlainTextResponse("ok"))])).run(sockets=[listener])
+routes = [Route("/health", lambda _: PlainTextResponse("ok")), Route("/predict", read, methods=["POST"])]
+serve.make_server(Starlette(routes=routes)).run(sockets=[listener])
 """
 
 
@@ -503,8 +509,14 @@ def test_more_connections_than_open_files_are_refused_with_one_line_of_log():
         for connection in silent:
             connection.close()
         wait_for_health(address)
+        [slow] = connect(address, 1)
+        slow.sendall(HEAD + b"Content-Length: 9\r\n\r\n")
+        wait_for_health(address)
         process.terminate()
-        assert process.stderr.read() == b"ERROR:    32 connections are open; further ones are refused with 503\n"
+        refused, *cancelled = process.stderr.read().decode().splitlines()
+        slow.close()
+    assert refused == "ERROR:    32 connections are open; further ones are refused with 503"
+    assert cancelled == ["ERROR:    Cancel 1 running task(s), timeout graceful shutdown exceeded"]
 
 
 def test_large_bodies_share_a_budget(reader, digits, start_server, monkeypatch):

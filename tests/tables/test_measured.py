@@ -1,5 +1,6 @@
 """From run folders to lines with a verdict."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verd
 from fitbench.tables.reading import read
 from fitbench.tables.remarks import remarks
 from fitbench.tables.verdict import EvaluationSets
+
+from ..hostile_folders import INSTEAD
 
 ERRORS = [0.084, 0.083, 0.085, 0.0845, 0.0835]  # of the five seeds, around the claim
 
@@ -98,6 +101,19 @@ def test_a_damaged_result_is_named_and_does_not_count(small, look, full, capsys,
     assert line.seeds == "4 of 5"
     assert line.records[0].state == "damaged"
     assert reason in line.records[0].reason
+    assert full[0].name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", INSTEAD)
+@pytest.mark.parametrize("name", ["result.json", "claim.json"])
+def test_a_run_with_a_hostile_file_is_named_and_does_not_count(small, look, full, capsys, name, kind):
+    put, reason = INSTEAD[kind]
+    (full[0] / "result.json").unlink()
+    put(full[0] / name)
+    line = look(small)[0]
+    assert line.seeds == "4 of 5"
+    assert line.records[0].state == "damaged"
+    assert re.search(f"^{name}: {reason}", line.records[0].reason)
     assert full[0].name in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ from fitbench.analysis.run_files import RunFiles
 from fitbench.errors import FitbenchError
 from fitbench.record.files import outputs_of
 from fitbench.text import clean
-from fitbench.untrusted import guarded, naming, open_file
+from fitbench.untrusted import guarded, naming, open_file, open_member
 
 WEIGHTS = "model.weights.h5"  # in model.keras
 CHUNK = 1 << 20  # bytes of weights that are compared at once
@@ -92,7 +92,7 @@ def _weights(path: Path) -> Iterator[bytes]:
         guarded(),
         open_file(path, outputs_of(path.parent)) as content,
         zipfile.ZipFile(content) as archive,
-        archive.open(WEIGHTS) as file,
+        open_member(archive, WEIGHTS) as file,
     ):
         while chunk := file.read(CHUNK):
             yield chunk

@@ -90,7 +90,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             while count < len(array) and (more := content.readinto(array.data[count : count + CHUNK_BYTES])):
                 count += more
             _check_count(shape, count, more=content.read(1) != b"")  # at the end, gzip compares the checksum
-    return array.reshape(shape)
+        return array.reshape(shape)
 
 
 def _idx_shape(head: bytes, dimensions: int) -> tuple[int, ...]:

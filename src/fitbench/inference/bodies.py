@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ NAME_CHARACTERS = 200
 SMALL_BYTES = 100_000
 READ_SECONDS = 30
 MAX_LISTS = 1_000_000
+_CONVERTING = threading.Lock()  # one at a time, because other threads, which answer requests, cannot run meanwhile
 EXPECTED = 'expected {"image": rows of numbers} or {"images": [one or more such images]}'
 
 
@@ -58,12 +60,12 @@ def length(request: Request, limits: RequestLimits) -> int:
     Raises:
         HTTPException: 411 or 413.
     """
-    if "content-length" not in request.headers:
+    digits = request.headers.get("content-length", "")
+    if not (digits.isascii() and digits.isdigit()):
         raise HTTPException(411, "the request has no Content-Length", {"connection": "close"})
-    count = int(request.headers["content-length"])
-    if count > limits.bytes:  # the server reads no more bytes than this
+    if len(digits) > 18 or int(digits) > limits.bytes:  # the server reads no more bytes than this
         raise HTTPException(413, f"the request is larger than {limits.bytes:,} bytes", {"connection": "close"})
-    return count
+    return int(digits)
 
 
 async def read(request: Request, limits: RequestLimits, workers: Executor) -> list[NamedImage]:
@@ -116,6 +118,12 @@ def _arrays(body: bytes, limits: RequestLimits) -> list[NamedImage]:
     """
     if sum(map(body.count, (b"[", b"{", b'"'))) > MAX_LISTS:
         raise HTTPException(413, f"the body has more than {MAX_LISTS:,} lists; send the images as files")
+    with _CONVERTING:
+        return _converted(body, limits)
+
+
+def _converted(body: bytes, limits: RequestLimits) -> list[NamedImage]:
+    """Convert a body of which the number of lists has been checked."""
     try:
         content = from_json(body, cache_strings=False)
     except ValueError as error:

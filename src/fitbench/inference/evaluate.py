@@ -22,9 +22,10 @@ from fitbench.inference.reader import Reader, backend_of, configuration, finishe
 from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric, get
 from fitbench.record import evaluations, reading
-from fitbench.record.files import replacing, write_whole
+from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, console, number
+from fitbench.untrusted import check_within
 
 if TYPE_CHECKING:
     from fitbench.data.dataset import Dataset
@@ -209,6 +210,9 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
         task.outputs_name: reader.recorded(logits),
         "data_sha256": np.array(data["sha256"]),
     }
+    if path.parent.is_symlink():
+        with naming(path.parent):
+            check_within(path.parent, [outputs_of(reader.folder)()])
     try:
         path.parent.mkdir(exist_ok=True)
         with replacing(path.with_suffix(".npz")) as file:

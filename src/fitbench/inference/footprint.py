@@ -31,7 +31,7 @@ def limited_variables(saved: int) -> Iterator[None]:
 
     def create_limited(variable: Any, initializer: Any, shape: Any = None, *arguments: Any, **settings: Any) -> None:
         nonlocal free
-        free -= math.prod(shape or ()) if callable(initializer) or isinstance(initializer, str) else 0
+        free -= max(0, math.prod(shape or ())) if callable(initializer) or isinstance(initializer, str) else 0
         if free < 0:
             raise FitbenchError(
                 f"its config.json describes weights of the shape {list(shape)}; its model.weights.h5 holds {saved:,} "

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fitbench.errors import FitbenchError
+from fitbench.record.files import outputs_of
 from fitbench.text import clean
 from fitbench.untrusted import Unreadable, guarded, open_file
 
@@ -66,7 +67,7 @@ def check(path: Path, trust: bool) -> Checked:
 
     Raises:
         FitbenchError: as `foreign` and, without `trust`, also if the model needs code of its own, if the file is a link
-            to another folder, or if its weights are not plain numbers in the file itself.
+            that leaves the outputs folder, or if its weights are not plain numbers in the file itself.
     """
     own_code = foreign(path, trust)
     if trust:
@@ -83,7 +84,7 @@ def check(path: Path, trust: bool) -> Checked:
 def foreign(path: Path, trust: bool = False) -> list[Foreign]:
     """List what a model file needs besides layers of Keras and fitbench that only compute, without duplicates.
 
-    Without `trust`, the file must not be a link to another folder.
+    Without `trust`, the file must not be a link that leaves the outputs folder.
 
     Raises:
         FitbenchError: the file cannot be read, or is not a model.keras; the message names it.
@@ -136,7 +137,11 @@ def _opened(path: Path, trust: bool) -> Iterator[zipfile.ZipFile]:
         FitbenchError: it cannot be read, or is not a model.keras; the message names it.
     """
     try:
-        with guarded(), open_file(path, None if trust else path.parent) as file, zipfile.ZipFile(file) as archive:
+        with (
+            guarded(),
+            open_file(path, None if trust else outputs_of(path.parent)) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
             _check_members(archive, path)
             yield archive
     except FileNotFoundError:
@@ -180,7 +185,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
     """Check the members of an archive.
 
     Raises:
-        FitbenchError: a member is missing, has a path outside the archive, or expands too much.
+        FitbenchError: a member is missing, has a path outside the archive, expands too much, or is not compressed by
+            deflate.
     """
     missing = [name for name in MEMBERS if name not in archive.namelist()]
     if missing:
@@ -191,6 +197,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         inside = PurePosixPath(member.filename.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts:
             raise FitbenchError(f"{path}: contains {clean(member.filename):.80}, a path outside the archive")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FitbenchError(f"{path}: its {clean(member.filename):.80} is compressed, and not by deflate")
         if member.file_size > max(EXPANDED_BYTES, MAX_EXPANSION * member.compress_size):
             raise FitbenchError(
                 f"{path}: its {clean(member.filename):.80} would expand from {member.compress_size:,} to "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -107,6 +108,11 @@ def _announce(readers: Iterable[Reader], url: str, loopback: bool) -> None:
     print("Open this address to draw; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
 
 
+def _is_failure(record: logging.LogRecord) -> bool:
+    """Whether a record is more than the traceback of a request that is cancelled because the server ends."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 def make_server(app: FastAPI) -> uvicorn.Server:
     """Create the server of an application; `run(sockets=[listener])` answers requests until a signal arrives."""
     import uvicorn
@@ -114,6 +120,7 @@ def make_server(app: FastAPI) -> uvicorn.Server:
     from fitbench.inference.connections import LimitedProtocol, Server, limits
 
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
+    logging.getLogger("uvicorn.error").addFilter(_is_failure)
     connections, backlog = limits()
     config = uvicorn.Config(
         app,
