@@ -105,7 +105,10 @@ def test_removed_current_folder_is_said_where_it_is_needed(run, tmp_path):
     ("arguments", "expected"),
     [
         (["data"], (0, "")),
-        (["train", "data=npz", "data.path='~/x.npz'"], (2, "~/x.npz: no such file or folder; expected an .npz file\n")),
+        (
+            ["train", "data=npz", "data.path='~/x.npz'"],
+            (2, "~/x.npz: the home folder is not known; write the whole path\n"),
+        ),
     ],
 )
 def test_home_folder_that_is_not_known_is_not_needed(tmp_path, arguments, expected):
@@ -113,7 +116,7 @@ def test_home_folder_that_is_not_known_is_not_needed(tmp_path, arguments, expect
     environment = {key: value for key, value in os.environ.items() if key != "HOME"}
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.removeprefix(f"fitbench: data.path={tmp_path}/")) == expected
+    assert (done.returncode, done.stderr.removeprefix("fitbench: ")) == expected
 
 
 # -- training ---------------------------------------------------------------------------------------------------------

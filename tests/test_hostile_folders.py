@@ -17,7 +17,7 @@ from fitbench import cli
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import claim
-from fitbench.record.folder import folder_of
+from fitbench.record.folder import folder_of, state_of
 from fitbench.record.history import append_history
 from fitbench.record.log import LogFile
 from fitbench.record.result import write_result
@@ -259,6 +259,25 @@ def test_a_run_that_only_a_link_out_of_the_outputs_leads_to_is_not_found_and_the
     assert call("show", run)[0] == 0  # a path that is named is followed
 
 
+def test_an_error_of_the_file_system_at_a_claim_is_one_line_for_readers_and_stays_itself_for_training(
+    make_run, monkeypatch
+):
+    folder = make_run(finished=False)
+    (folder / "claim.json").write_text("{}")
+    opened = os.open
+
+    def fail(path, *rest):
+        if str(path).endswith("claim.json") and not rest[0] & os.O_CREAT:
+            raise OSError(5, "Input/output error", str(path))
+        return opened(path, *rest)
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(FitbenchError, match=r"claim.json: cannot be read \(Input/output error\)"):
+        state_of(folder)
+    with pytest.raises(OSError, match="Input/output error"):  # so that a search stops, and fails no trial
+        _claim(folder)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_a_file_that_may_not_be_read_is_named(make_run):
     good, bad = make_run("seed=0"), make_run("seed=1")
@@ -266,6 +285,14 @@ def test_a_file_that_may_not_be_read_is_named(make_run):
     frame = load_runs(good.parent)
     assert frame["folder"].tolist() == [str(good)]
     assert "result.json: cannot be read (Permission denied)" in frame.attrs["left_out"][0][1]
+
+
+def test_a_path_that_is_not_utf_8_is_logged(tmp_path, capsys):
+    handler = LogFile(tmp_path / "train.log", encoding="utf-8", delay=True)
+    handler.emit(logging.LogRecord("x", logging.INFO, "", 0, os.fsdecode(b"in \xff"), None, None))
+    handler.close()
+    assert (tmp_path / "train.log").read_text() == "in \\udcff\n"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_result_with_a_path_that_is_not_utf_8_is_recorded(tmp_path):

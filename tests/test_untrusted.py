@@ -200,6 +200,14 @@ def test_a_link_is_not_appended_to_and_a_new_file_is_made(tmp_path):
     assert (tmp_path / "new").read_bytes() == b"xx"
 
 
+def test_what_the_system_refuses_to_append_to_is_its_own_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open(tmp_path / "absent" / "x", "ab", opener=append_only)  # noqa: SIM115
+    if Path("/dev/full").exists():
+        with pytest.raises(Unreadable, match="a device, not a regular file"):
+            open("/dev/full", "ab", opener=append_only)  # noqa: SIM115
+
+
 def test_texts_and_keys_have_a_longest_length():
     check_texts({"a": ["x" * LONGEST_TEXT]})
     for value in ({"a": ["x" * (LONGEST_TEXT + 1)]}, [{"x" * (LONGEST_TEXT + 1): 1}]):

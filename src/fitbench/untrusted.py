@@ -136,16 +136,15 @@ def append_only(path: str, flags: int) -> int:
     """An `opener` for `open`: a regular file to append to, or a new one. Nothing else is opened, and no link followed.
 
     Raises:
-        Unreadable: it is no regular file, or the system refuses to open it.
+        Unreadable: it is no regular file.
+        OSError: the system refuses to open it.
     """
-    with guarded():
-        try:
-            descriptor = os.open(path, flags | _NO_LINK | getattr(os, "O_NONBLOCK", 0), 0o666)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-                _check_regular(os.lstat(path).st_mode)
-            raise
-        return _regular(descriptor)
+    try:
+        return _regular(os.open(path, flags | _NO_LINK | getattr(os, "O_NONBLOCK", 0), 0o666))
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            _check_regular(os.lstat(path).st_mode)
+        raise
 
 
 def _descriptor(path: str | Path, within: Within) -> int:

@@ -121,11 +121,10 @@ def check(runs: Any, folder: Path) -> None:
         assert folders == {str(path) for path in (runs.good, *runs.spoiled.values())}
         assert all(why and len(why) < 1500 for _, why in frame.attrs["left_out"])
         histories(frame)
-        content = collect(frame, default_keys(frame), measured(frame, None), [runs.outputs])
-        assert len(page(content)) < 2_000_000
         for format in ("table", "json", "csv"):
             list_runs([runs.outputs], format=format)
         for call in (
+            lambda: page(collect(frame, default_keys(frame), measured(frame, None), [runs.outputs])),
             lambda: compare([str(runs.outputs)], None, "test_accuracy", None, None, runs.outputs, None, "json"),
             lambda: compare([str(runs.good), str(folder)], None, None, None, None, runs.outputs, None, "json"),
             lambda: diff(str(runs.good), str(folder), runs.outputs, "json"),

@@ -136,7 +136,7 @@ def expanded(path: str) -> str:
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError as error:
-        raise RequestError(f"{path}: {error} Write the whole path.") from error
+        raise RequestError(f"{path}: the home folder is not known; write the whole path") from error
 
 
 def _absolute(path: str) -> str:

@@ -31,7 +31,7 @@ from fitbench.record import heartbeats, processes
 from fitbench.record.files import beside, fenced, remove_unfinished
 from fitbench.record.heartbeats import Beat
 from fitbench.record.schemas import Claim
-from fitbench.untrusted import Unreadable, guarded, parse_json
+from fitbench.untrusted import Unreadable, guarded, naming, parse_json
 
 HEARTBEAT_SECONDS = 5.0
 CLAIM_TIMEOUT_SECONDS = 60.0
@@ -83,7 +83,7 @@ def claimed(folder: Path) -> bool:
     file system, or if that clock cannot be read.
     """
     path = folder / "claim.json"
-    beat = heartbeats.read(path)
+    beat = _seen(path)
     if beat is None:
         return False
     exists = _exists(beat)
@@ -95,9 +95,19 @@ def claimed(folder: Path) -> bool:
 
 def holder(folder: Path) -> int | None:
     """The process id in a claim; None if there is none. The process may be dead, and on another machine."""
-    beat = heartbeats.read(folder / "claim.json")
+    beat = _seen(folder / "claim.json")
     claim = None if beat is None else _parsed(beat)
     return None if claim is None else claim.pid
+
+
+def _seen(path: Path) -> Beat | None:
+    """The heartbeat of a claim, None if there is none.
+
+    Raises:
+        FitbenchError: it cannot be read; the message names it.
+    """
+    with naming(path), guarded():
+        return heartbeats.read(path)
 
 
 def _self() -> dict[str, Any]:

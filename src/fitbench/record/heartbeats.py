@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fitbench.errors import FitbenchError
 from fitbench.record.files import outputs_of
-from fitbench.untrusted import guarded, naming, open_file
+from fitbench.untrusted import Unreadable, open_file
 
 LARGEST_BYTES = 65_536  # that are read of a file
 LONGEST_GAP_SECONDS = 5.0  # that counts between two looks of a watch
@@ -32,15 +32,20 @@ def read(path: Path) -> Beat | None:
     """The file's heartbeat, None if there is no file. An open file has no attributes from a network client's cache.
 
     Raises:
-        FitbenchError: it cannot be read; the message names it.
+        FitbenchError: it is no regular file, or a link out of the outputs folder; the message names it.
+        OSError: the system cannot read it, perhaps only now.
     """
     try:
-        with naming(path), guarded(), open_file(path, outputs_of(path.parent)) as file:
+        with open_file(path, outputs_of(path.parent)) as file:
             return Beat(file.read(LARGEST_BYTES).decode(errors="replace"), os.fstat(file.fileno()).st_mtime_ns)
     except FileNotFoundError:
         if path.is_symlink():  # it would be taken for a claim that has just been released, again and again
             raise FitbenchError(f"{path}: a link to a file that does not exist") from None
         return None
+    except Unreadable as error:
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise FitbenchError(f"{path}: {error}") from error
 
 
 def age(path: Path, beat: Beat) -> float | None:

@@ -16,6 +16,6 @@ class LogFile(logging.FileHandler):
     """
 
     def _open(self) -> TextIOWrapper:
-        path, encoding, errors = self.baseFilename, self.encoding, self.errors
+        path, encoding, errors = self.baseFilename, self.encoding, self.errors or "backslashreplace"
         with naming(path):
             return open(path, self.mode, encoding=encoding, errors=errors, opener=append_only)  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fitbench.record.files import check_fence, read_bytes, write_whole
+from fitbench.record.files import check_fence, write_whole
 from fitbench.record.result import utc_now
 from fitbench.untrusted import append_only, naming
 
@@ -34,7 +34,7 @@ def withdraw(folder: Path) -> None:
     """Forget the attempt that has begun last, as its request was refused. Nothing is left of one that was the first."""
     path = folder / FILE
     check_fence(path)
-    earlier = read_bytes(folder, FILE).splitlines(keepends=True)[:-1]
+    earlier = path.read_bytes().splitlines(keepends=True)[:-1]
     if earlier:
         write_whole(path, b"".join(earlier))
         return

@@ -56,7 +56,8 @@ def read(folder: Path) -> Checkpoint | None:
     One that is damaged, of another run, or not of this version's fields is put aside with a warning.
 
     Raises:
-        FitbenchError: the system cannot read one now, or checkpoint/ is a link that leaves the outputs folder.
+        FitbenchError: checkpoint/ is a link that leaves the outputs folder.
+        OSError, MemoryError: the system cannot read one now.
     """
     paths = listed(folder, "checkpoint", WHOLE)[::-1]
     for path in paths:
@@ -64,7 +65,7 @@ def read(folder: Path) -> Checkpoint | None:
             checkpoint = _load(path, folder)
         except Unreadable as error:
             if isinstance(error.__cause__, OSError | MemoryError):  # which says nothing about the checkpoint
-                raise FitbenchError(f"{path}: {error}") from error
+                raise error.__cause__ from None
             aside = path.with_name(f"aside-{path.name}")
             path.replace(aside)
             log.warning("%s %s; it is put aside as %s", path, error, aside.name)
