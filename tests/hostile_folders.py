@@ -236,6 +236,8 @@ HOSTILE: dict[str, Hostile] = {
     "history: odd values": Hostile(history({"epoch": True, "loss": None}, {"epoch": 2**70, "loss": float("inf")},
                                            {"epoch": -1}, {"epoch": 3, "loss": [1], "seconds": "x"})),
     "history: huge values": Hostile(history({"epoch": 1, "loss": 1e308}, {"epoch": 2, "loss": -1e308})),
+    "history: almost infinite": Hostile(history({"epoch": 1, "loss": -1.7976931348623157e308, "max": 1.7975e308})),
+    "result: huge loss": Hostile(edited("result.json", "metrics.test_loss", 1e200)),
     "history: 5000 digits": Hostile(replaced("history.jsonl", '{"epoch": 1%s}\n' % ("0" * 5000))),
     # claim.json
     "claim: empty": Hostile(replaced("claim.json", b""), "unfinished"),

@@ -151,7 +151,7 @@ STATES = ("finished", "unfinished", "failed", "pruned")
 
 
 @given(st.sampled_from(STATES), st.sampled_from(FILES), st.lists(damages(), min_size=1, max_size=3))
-@fuzz(8)
+@fuzz(5)
 def test_files_with_damaged_bytes(runs, state, name, changes):
     folder = restored(runs, state)
     path = folder / name
@@ -220,7 +220,7 @@ def at_place(content: Any, place: tuple[Any, ...]) -> Any:
 
 
 @given(st.sampled_from(STATES), st.sampled_from(JSON), st.lists(edits(), min_size=1, max_size=3))
-@fuzz(8)
+@fuzz(5)
 def test_json_with_other_values(runs, state, name, changes):
     folder = restored(runs, state)
     path = folder / name
@@ -231,7 +231,7 @@ def test_json_with_other_values(runs, state, name, changes):
 
 
 @given(st.sampled_from(STATES[1:]), st.lists(edits(), min_size=1, max_size=3))
-@fuzz(4)
+@fuzz(3)
 def test_configurations_with_other_values(runs, state, changes):
     folder = restored(runs, state)
     path = folder / "config.yaml"
@@ -240,7 +240,7 @@ def test_configurations_with_other_values(runs, state, changes):
 
 
 @given(st.lists(st.dictionaries(st.one_of(st.just("epoch"), st.just("loss"), TEXTS), VALUES, max_size=4), max_size=4))
-@fuzz(4)
+@fuzz(3)
 def test_histories_with_other_values(runs, epochs):
     folder = restored(runs, "finished")
     epochs = [{"epoch": place + 1} | epoch for place, epoch in enumerate(epochs)]
@@ -257,7 +257,7 @@ ARRAYS = st.builds(
 
 
 @given(st.dictionaries(st.sampled_from(["labels", "probabilities", "data_sha256", "x"]), ARRAYS, min_size=1))
-@fuzz(4)
+@fuzz(3)
 def test_predictions_with_other_arrays(runs, arrays):
     folder = restored(runs, "finished")
     with np.load(folder / "predictions.npz") as file:

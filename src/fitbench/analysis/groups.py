@@ -165,6 +165,8 @@ class _Recorded:
                 uncounted[self.states[row]] += 1
             elif not math.isfinite(self.values[row]):
                 uncounted[f"without {self.metric.name}"] += 1
+            elif abs(self.values[row]) > statistics.LARGEST:
+                uncounted["too large to average"] += 1
             elif counted.setdefault(self.runs[row], row) != row:
                 repeated.append(self.folders[row])
         kept = sorted(counted.values(), key=lambda row: (self.seeds[row], self.folders[row]))

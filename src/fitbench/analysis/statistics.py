@@ -15,6 +15,7 @@ import numpy as np
 from fitbench.quantities import Quantity
 
 CONFIDENCE = 0.95
+LARGEST = 1e75  # value; of a larger one the fourth power, which Welch's degrees of freedom take, is no float
 FEWEST = 3  # values from which an interval is computed
 FEWEST_PAIRS = 5  # common seeds from which a difference is paired
 ROUNDING = 1e-12  # spread, relative to the largest value, that is rounding and no variance

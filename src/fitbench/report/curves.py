@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.analysis.axes import LARGEST
 from fitbench.analysis.frame import RUN, histories
 from fitbench.analysis.groups import resolutions
 from fitbench.analysis.mean_curves import Run, mean_curve, thinned
@@ -99,7 +100,7 @@ def group_curves(
 
 
 def _finite(curve: Mapping[str, np.ndarray] | None, name: str) -> Run:
-    """The epochs that have a value of the series, and these values."""
+    """The epochs that have a value of the series which an axis can show, and these values."""
     assert curve is not None
-    finite = np.isfinite(curve[name])
+    finite = np.abs(curve[name]) <= LARGEST  # not of NaN
     return curve["epoch"][finite], curve[name][finite]

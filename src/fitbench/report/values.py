@@ -35,8 +35,9 @@ def fitting(value: Any) -> Any:
 
 
 def rounded(values: np.ndarray) -> list[float | None]:
-    """The values of a curve, float [E], in 4 significant digits."""
-    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
+    """The values of a curve, float [E], in 4 significant digits; None for what is, or becomes, no finite number."""
+    shorter = [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+    return [value if math.isfinite(value) else None for value in shorter]
 
 
 def digits(value: Any) -> Any:
