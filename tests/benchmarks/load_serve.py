@@ -1,6 +1,6 @@
 """Whether `fitbench serve` stays small and answers under load, measured in a process of its own with 1,024 open files.
 
-    python tests/benchmarks/load_serve.py RUN [--seconds 300] [--outputs outputs] [--only silent|bodies|json]
+    python tests/benchmarks/load_serve.py RUN [--seconds 300] [--outputs outputs] [--groups silent bodies json]
 
 RUN is a finished run on MNIST. At a time, 1,100 clients connect and send nothing, 200 clients send all but the end of a
 body of 10 MB, 4 clients send large arrays as JSON, and 4 clients ask for predictions of a drawing. Clients whose
@@ -19,7 +19,7 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from bench_serve import Server, drawing
 SILENT, SLOW, LARGE, HONEST = 1100, 200, 4, 4
 BODY = 10_000_000
 OPEN_FILES = 1024
+GROUPS = ("silent", "bodies", "json")
 
 
 def request(kind: str, body: bytes, length: int | None = None) -> tuple[bytes, bytes]:
@@ -125,7 +126,7 @@ def watch(url: str, seconds: int, results: Connection) -> None:
     results.send((load.outcomes, sorted(load.health)))
 
 
-async def attack(server: Server, only: str | None, seconds: int, pause: float) -> Load:
+async def attack(server: Server, names: Sequence[str], seconds: int, pause: float) -> Load:
     """Run all clients for some seconds, and print the memory."""
     load = Load(server.url)
     groups = {
@@ -133,7 +134,7 @@ async def attack(server: Server, only: str | None, seconds: int, pause: float) -
         "bodies": [(load.send_slowly, 1)] * SLOW,
         "json": [(load.send_array, 1)] * LARGE,
     }
-    clients = [client for name, group in groups.items() if only in (None, name) for client in group]
+    clients = [client for name in names for client in groups[name]]
     clients += [(load.classify, 0.05)] * HONEST
     tasks = [asyncio.create_task(repeat(client, pause)) for client, pause in clients]
     began, samples = time.perf_counter(), []
@@ -156,7 +157,7 @@ def main() -> None:
     parser.add_argument("--outputs", default="outputs")
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--pause", type=float, default=5)
-    parser.add_argument("--only", choices=("silent", "bodies", "json"))
+    parser.add_argument("--groups", nargs="*", choices=GROUPS, default=GROUPS)
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with tempfile.NamedTemporaryFile() as log:
@@ -167,7 +168,7 @@ def main() -> None:
         results, sender = multiprocessing.Pipe(duplex=False)
         watcher = multiprocessing.Process(target=watch, args=(server.url, options.seconds, sender))
         watcher.start()
-        load = asyncio.run(attack(server, options.only, options.seconds, options.pause))
+        load = asyncio.run(attack(server, options.groups, options.seconds, options.pause))
         watched, times = results.recv()
         late = sum(each > 1 for each in times)
         time.sleep(2)

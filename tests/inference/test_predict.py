@@ -304,9 +304,12 @@ def test_unfinished_run_is_refused(call, digits, tmp_path):
 
 
 def test_rows_of_a_model_with_two_classes_have_no_third(opened):
+    from fitbench.inference.footprint import Compiled
+
     def compute(images: np.ndarray) -> np.ndarray:
         return np.array([[1.0, 1.0]] * len(images), np.float32)
 
-    binary = reader.Reader(opened.folder, opened.result, opened.model, (2, 2, 1), ("cat", "dog"), compute)
+    compiled = Compiled(compute, largest=4, total=6)
+    binary = reader.Reader(opened.folder, opened.result, opened.model, (2, 2, 1), ("cat", "dog"), compiled)
     [row] = classify(binary, Batch(["a.png"]), np.zeros((1, 2, 2, 1), np.uint8), {}, None)
     assert list(row.values()) == ["a.png", "cat", 0.5, "dog", 0.5, None, None, None]

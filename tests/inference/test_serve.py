@@ -413,7 +413,7 @@ CHUNK = b"10000\r\n" + bytes(65536) + b"\r\n"
     ("parts", "status", "error"),
     [
         ([HEAD + b"Content-Length: 99999999999999999999\r\n\r\n"], 413, "1,000,000 bytes"),
-        ([HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"], 413, "1,000,000 bytes"),
+        ([HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"], 400, "Invalid HTTP"),
         ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[CHUNK] * 20], 411, "no Content-Length"),
         ([b"\x16\x03\x01\x00\xff garbage\r\n\r\n"], 400, "Invalid HTTP"),
         ([b"GET /" + b"x" * 200_000], 400, "Invalid HTTP"),

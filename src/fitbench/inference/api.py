@@ -75,7 +75,9 @@ class RequestLimits(BaseModel):
     pixels: int = Field(30_000_000, description="the sum over all images, as they are sent and as the models take them")
     images: int = 1000
 
-    @computed_field(description="of all requests of more than 100 kB at a time; further ones are refused with 503")  # type: ignore[prop-decorator]
+    @computed_field(  # type: ignore[prop-decorator]
+        description="of all requests of more than 100 kB at a time; further ones are refused with 503"
+    )
     @property
     def shared_bytes(self) -> int:
         """The sum of the bytes of all large requests that the server handles at a time."""
