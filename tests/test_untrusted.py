@@ -173,6 +173,23 @@ def test_an_array_that_claims_more_than_its_file_holds_takes_no_memory(tmp_path)
         read_arrays(path, ["a"])
 
 
+def test_damaged_members_of_an_array_file_are_unreadable(tmp_path):
+    path = tmp_path / "x.npz"
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3, 4".ljust(118) + b"\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        archive.writestr("b.npy", b"x" * 1000, zipfile.ZIP_LZMA)
+        archive.writestr("c.npy", b"x" * 1000, zipfile.ZIP_DEFLATED)
+        places = [archive.getinfo(name).header_offset + 30 + len(name) for name in ("b.npy", "c.npy")]
+    content = bytearray(path.read_bytes())
+    for place in places:
+        content[place + 4 : place + 20] = b"\xff" * 16
+    path.write_bytes(content)
+    for name in "abc":
+        with pytest.raises(Unreadable):
+            read_arrays(path, [name])
+
+
 @pytest.mark.parametrize("error", [OSError("x"), RecursionError(), MemoryError(), OverflowError(), UnicodeError("x")])
 def test_errors_of_damaged_content_are_one_kind(error):
     with pytest.raises(Unreadable), guarded():

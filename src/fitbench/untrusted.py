@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import lzma
 import math
 import os
 import re
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -88,7 +90,7 @@ def guarded() -> Iterator[None]:
         raise Unreadable("needs more memory than there is") from error
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, ArithmeticError, RuntimeError) as error:
         raise Unreadable(f"cannot be read ({first_line(error)})") from error
-    except (zipfile.BadZipFile, zlib.error, struct.error) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError, SyntaxError) as error:
         raise Unreadable(f"damaged ({first_line(error)})") from error
 
 

@@ -5,6 +5,7 @@ A header is compared with the size of its file before memory is taken for what i
 
 from __future__ import annotations
 
+import lzma
 import math
 import os
 import struct
@@ -29,8 +30,17 @@ from fitbench.untrusted import Unreadable, open_file
 
 # Reading a damaged or hostile .npy or .npz raises one of these.
 ARRAY_ERRORS = (
-    *(OSError, EOFError, zlib.error, zipfile.BadZipFile, struct.error, MemoryError, RecursionError, RuntimeError),
-    *(ValueError, TypeError, ArithmeticError, LookupError, SyntaxError, tokenize.TokenError),
+    *(
+        OSError,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        struct.error,
+        tokenize.TokenError,
+        SyntaxError,
+    ),
+    *(MemoryError, RecursionError, RuntimeError, ValueError, TypeError, ArithmeticError, LookupError),
 )
 
 

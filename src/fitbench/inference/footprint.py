@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from fitbench.errors import FitbenchError
+from fitbench.training import weights
 
 LARGE = 2**20  # numbers
 MAX_TENSOR, MAX_TENSORS = 2**24, 2**30  # numbers that a model computes for one image, at a time and altogether
@@ -20,30 +21,20 @@ TRUST = "If you trust the origin of the run, add --trust"
 Shape = tuple[int, int, int]  # height, width, channels
 
 
-@contextlib.contextmanager
-def limited_variables(saved: int) -> Iterator[None]:
+def limited_variables(saved: int) -> AbstractContextManager[None]:
     """Limit the variables that Keras creates in this block to `saved` numbers, and a few (`LARGE`) that are not saved.
 
     Raises:
-        FitbenchError: in the block, before memory is taken for the variable that exceeds the limit.
+        TooLarge: in the block, before memory is taken for the variable that exceeds the limit.
     """
-    create, free = keras.Variable.__init__, saved + LARGE
 
-    def create_limited(variable: Any, initializer: Any, shape: Any = None, *arguments: Any, **settings: Any) -> None:
-        nonlocal free
-        free -= max(0, math.prod(shape or ())) if callable(initializer) or isinstance(initializer, str) else 0
-        if free < 0:
-            raise FitbenchError(
-                f"its config.json describes weights of the shape {list(shape)}; its model.weights.h5 holds {saved:,} "
-                f"numbers. {TRUST}"
-            )
-        create(variable, initializer, shape, *arguments, **settings)
+    def explain(shape: Sequence[int], total: int) -> str:
+        return (
+            f"its config.json describes weights of the shape {list(shape)}; its model.weights.h5 holds {saved:,} "
+            f"numbers. {TRUST}"
+        )
 
-    keras.Variable.__init__ = create_limited
-    try:
-        yield
-    finally:
-        keras.Variable.__init__ = create
+    return weights.limited_variables(saved + LARGE, explain)
 
 
 @dataclass(frozen=True)
@@ -78,8 +69,8 @@ def compile_model(model: keras.Model, shape: Shape) -> Compiled:
     """Compile a model for images, uint8 [N, *shape]. Nothing is computed yet."""
     compiling = _compile_tensorflow if keras.config.backend() == "tensorflow" else _compile_jax
     outputs, sizes = compiling(model, shape)
-    weights = {math.prod(weight.shape) for weight in model.weights}
-    computed = [size for size in sizes if size <= LARGE or size not in weights]  # large weights are tensors as well
+    of_weights = {math.prod(weight.shape) for weight in model.weights}
+    computed = [size for size in sizes if size <= LARGE or size not in of_weights]  # large weights are tensors as well
     return Compiled(outputs, max(computed, default=1), sum(computed))
 
 
