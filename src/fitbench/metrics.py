@@ -283,15 +283,16 @@ def supplied(name: str) -> Metric | None:
     return _METRICS.get(name)
 
 
-def get(name: str) -> Metric:
+def get(name: str, task: str | None = None) -> Metric:
     """The metric of this name that fitbench supplies; 'top_K_accuracy' is there for any K from 1.
 
     Raises:
-        RequestError: there is none; the message names the nearest.
+        RequestError: there is none; the message names the nearest, or those that a run of the task can select.
     """
     metric = supplied(name)
     if metric is None:
-        raise RequestError(f"there is no metric {name!r}; {hint(name, [*_METRICS, 'top_5_accuracy'])}")
+        names = _METRICS if task is None else [other for other in for_task(task) if other != "loss"]
+        raise RequestError(f"there is no metric {name!r}; {hint(name, [*names, 'top_5_accuracy'])}")
     return metric
 
 
@@ -385,6 +386,8 @@ def description(name: str, values: Mapping[str, Any], where: str, error: type[Fi
     def is_text(value: Any) -> bool:
         return isinstance(value, str) and value.isprintable() and len(value) <= 80
 
+    if values.get("direction") is None:
+        raise error(f"{where}.direction is missing; expected max or min")
     direction = read("direction", None, lambda value: value in ("max", "min"), "max or min")
     low = float(read("low", -math.inf, _is_number, "a number or null"))
     high = float(read("high", math.inf, _is_number, "a number or null"))

@@ -60,7 +60,7 @@ def check(selected: Mapping[str, Any], task: Task) -> None:
         if name == "loss" and entry is None:
             raise RequestError(f"{KEY}: the loss is recorded in any case; leave it out of the list")
         try:
-            metric = user_metrics.from_config(name, entry)
+            metric = metrics.get(name, task.name) if entry is None else user_metrics.from_config(name, entry)
         except RequestError as error:
             raise RequestError(str(error) if str(error).startswith(KEY) else f"{KEY}: {error}") from None
         if metric.tasks and task.name not in metric.tasks:

@@ -118,6 +118,11 @@ def count(number: float) -> str:
     return f"{number:.{decimals}f}{unit}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, as in '1 image' and '2,000 images'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Seconds as 8 s, 3:05 or 2:03:05. They are rounded before their unit is chosen."""
     whole = round(seconds)

@@ -5,6 +5,7 @@ Nothing here imports Keras itself. `load` imports what the configuration names, 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import inspect
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.text import first_line
+
+ON_PATH = "the folder of a module of your own must be on PYTHONPATH"
 
 
 def from_config(name: str, entry: Mapping[str, Any] | None) -> Metric:
@@ -71,18 +75,26 @@ def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
     settings = {key: value for key, value in entry.items() if key not in ("_target_", *metrics.DESCRIPTION)}
     module, _, attribute = target.rpartition(".")
     try:
-        function = getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
     except Exception as error:
-        raise RequestError(
-            f"{where} is {target}, which cannot be imported: {first_line(error)}; "
-            "the folder of a module of your own must be on PYTHONPATH"
-        ) from error
+        advice = f"; {ON_PATH}" if isinstance(error, ModuleNotFoundError) else ""
+        raise RequestError(f"{where} is {target}, which cannot be imported: {first_line(error)}{advice}") from error
+    function = getattr(found, attribute, None)
+    if function is None:
+        raise RequestError(f"{where} is {target}: {without(found, attribute)}")
     _check_callable(function, settings, f"{where} is {target}")
     return replace(
         metric,
         definition=_definition(target, settings, function),
         score=partial(_user_score, name, target, function, settings),
     )
+
+
+def without(module: ModuleType, name: str) -> str:
+    """The end of a message about a name that a module lacks: the nearest function or class."""
+    names = [other for other, value in vars(module).items() if callable(value) and not other.startswith("_")]
+    nearest = difflib.get_close_matches(name, names, n=1)
+    return f"module {module.__name__} has no {name!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
 def _check_callable(function: Any, settings: Mapping[str, Any], what: str) -> None:

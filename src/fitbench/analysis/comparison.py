@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fitbench.analysis import request, statistics
 from fitbench.analysis.groups import Group, group, text
-from fitbench.analysis.names import short_name
+from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.statistics import Difference
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
@@ -65,11 +65,11 @@ def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
 def find(groups: Sequence[Group], wanted: str) -> int:
     """The position of the group that a person names.
 
-    It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with their names, as in
-    'model.name=mlp' or 'model=mlp'.
+    It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with names of the keys
+    that `find_column` knows, as in 'model.name=mlp' or 'model=mlp'.
 
     Raises:
-        RequestError: no group or several fit; the message names what there is.
+        RequestError: no group or several fit, or a name is that of no key; the message names what there is.
     """
     parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
     fits = [i for i, entry in enumerate(groups) if _fits(entry, parts)]
@@ -89,10 +89,7 @@ def _fits(entry: Group, parts: Sequence[str]) -> bool:
     if not all("=" in part for part in parts):
         return list(values.values()) == [_bare(part) for part in parts]
     pairs = [part.split("=", 1) for part in parts]
-    return all(
-        any(key in (name, name.removesuffix(".name")) and value == _bare(wanted) for name, value in values.items())
-        for key, wanted in pairs
-    )
+    return all(values[find_column(list(values), key.strip())] == _bare(wanted) for key, wanted in pairs)
 
 
 def _bare(value: str) -> str:

@@ -29,7 +29,7 @@ from fitbench.config import SECTIONS
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities
 from fitbench.record import reading
-from fitbench.record.folder import run_folders
+from fitbench.record.folder import absent, run_folders
 from fitbench.tasks import Classification
 from fitbench.text import clean, encodable
 
@@ -222,8 +222,8 @@ def _checked(paths: Sequence[str | Path]) -> list[str]:
     """The paths as text; each is a folder."""
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name with a null character
-            problem = "is no folder" if os.path.lexists(path) else "does not exist"
-            raise RequestError(f"{path} {problem}; give an outputs folder, a study or a run folder")
+            advice = "give an outputs folder, a study or a run folder"
+            raise RequestError(f"{path} is no folder; {advice}" if os.path.lexists(path) else absent(path, advice))
     return [os.fspath(Path(path)) for path in paths]
 
 

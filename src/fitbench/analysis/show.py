@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench import metrics
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
 from fitbench.analysis.run_files import RunFiles, read_run
-from fitbench.analysis.summary import metric_columns, print_result
+from fitbench.analysis.summary import epoch_fact, metric_columns, print_result
 from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
@@ -162,8 +162,8 @@ def _print_pruned(out: Console, run: RunFiles, pruned: Mapping[str, Any], epochs
     done = f"pruned by trial {pruned['trial']} after epoch {values['epochs']}"
     out.print(f"{done} of {epochs}, and so never tested", style="bold magenta", soft_wrap=True)
     print_columns(out, metric_columns(values, run.metrics, {}))
-    if values["best_epoch"] is not None:
-        out.print(f"  its best epoch was {values['best_epoch']}", soft_wrap=True)
+    for name, fact in epoch_fact(values, run.config["training"], run.metric_info).items():
+        out.print(f"  {name} {fact}", soft_wrap=True)
 
 
 def _print_curves(out: Console, run: RunFiles, metric: str | None) -> None:

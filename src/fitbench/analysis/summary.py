@@ -54,15 +54,36 @@ def print_result(out: Console, result: Mapping[str, Any]) -> None:
     fit, speed = timing["fit_seconds"], timing["examples_per_second"]
     epochs = "" if fit is None else f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
     facts = {
-        "best epoch": None if values["best_epoch"] is None else f"{values['best_epoch']} of {values['epochs']}",
+        **epoch_fact(values, result["config"]["training"], result["metric_info"]),
         "time": duration(timing["seconds"]) + epochs,
-        "speed": None if speed is None else f"{speed:,.0f} examples/s",
+        "speed": None if speed is None else f"{speed:,.0f} examples/s in the median epoch",
         "parameters": f"{result['parameters']:,}",
         "device": clean(result["device"]),
     }
     for name, fact in facts.items():
         if fact is not None:
             out.print(f"{' ' * out.is_terminal}{name:<10}  {fact}", soft_wrap=True)
+
+
+def epoch_fact(
+    values: Mapping[str, Any], training: Mapping[str, Any], metric_info: Mapping[str, Any]
+) -> dict[str, str]:
+    """Which epoch the values are of, under what the line is called; empty without epochs.
+
+    Args:
+        values: `metrics` of a result or pruned.json.
+        training: the section of the run's configuration.
+        metric_info: of the same file.
+    """
+    best, epochs, stopping = values["best_epoch"], values["epochs"], training.get("early_stopping")
+    if best is None:
+        return {}
+    if best == epochs or (stopping or {}).get("restore_best_weights"):
+        return {"best epoch": f"{best} of {epochs}"}
+    default = "val_loss" if values.get("val_loss") is not None else "loss"
+    part, name = metrics.split(stopping["monitor"] if stopping else default)
+    label = metric_info[name]["label"] if name in metric_info else name
+    return {"epoch": f"{epochs}, the last; {metrics.PARTS[part or 'train']} {clean(label)} was best in {best}"}
 
 
 def metric_columns(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import stat
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
 from fitbench.data.npz import read_npz
 from fitbench.errors import RequestError
-from fitbench.text import clean
+from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
@@ -25,7 +27,8 @@ _latest: dict[str, Dataset] = {}  # the data set that was read last, for the nex
 def load(data: Data) -> Dataset:
     """Read and check the data set that the configuration names. Its arrays are read-only.
 
-    Files that have not changed since this process last read them are not read again.
+    Files that have not changed since this process last read them are not read again. What is left out of a folder is
+    logged each time, and written to stderr when the files are read.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
@@ -34,13 +37,25 @@ def load(data: Data) -> Dataset:
     path = _existing(data) if isinstance(data, FileData) else locate(data.source.value)
     now = fingerprint(path) if path is not None else None
     key = f"{path} {now} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
-    if key not in _latest:
+    is_new = key not in _latest
+    if is_new:
         _latest.clear()  # two data sets may not fit into memory
         _latest[key] = _read(data, now)
     dataset = _latest[key]
-    if dataset.left_out:
-        log.info("%s: left out: %s", clean(dataset.source), dataset.left_out)
+    for notice in _notices(dataset):
+        log.info(notice)
+        if is_new:
+            sys.stderr.write(f"fitbench: {notice}\n")
     return dataset
+
+
+def _notices(dataset: Dataset) -> Iterator[str]:
+    """The lines about files of the folder that are no part of the data set."""
+    source, skipped = clean(dataset.source), len(dataset.skipped)
+    if dataset.left_out:
+        yield f"{source}: left out: {dataset.left_out}"
+    if skipped:
+        yield f"{source}: left out: {counted(skipped, 'unreadable image')}, such as {clean(dataset.skipped[0])}"
 
 
 def _read(data: Data, now: str | None) -> Dataset:

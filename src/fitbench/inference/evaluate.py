@@ -24,7 +24,7 @@ from fitbench.metrics import Metric, get
 from fitbench.record import evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean, console, number
+from fitbench.text import check_format, clean, console, counted, number
 from fitbench.untrusted import check_within
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         reader = open_run(folder, trust)
     _check_shape(reader, images.shape[1:], dataset, data_config)
     metrics = _load_metrics(reader, config, trust)
-    with notice(True, f"reading {len(labels):,} images"), backend.on("auto") as device:
+    with notice(True, f"reading {counted(len(labels), 'image')}"), backend.on("auto") as device:
         logits = reader.logits(images)
     origin, measured = _origin(reader, dataset, data_config), _measure(reader, config, metrics, labels, logits)
     record = {**origin, **measured, "device": device}
@@ -90,15 +90,12 @@ def _compose(data: str, overrides: Sequence[str]) -> Data:
 
 
 def _load(config: Data) -> Dataset:
-    """Load the data set, and say what of an image folder is left out."""
+    """Load the data set, with a notice in the terminal while it is read."""
     from fitbench.data.loading import load
     from fitbench.training.progress import notice
 
     with notice(True, f"reading {config.name}"):
-        dataset = load(config)
-    if dataset.left_out:
-        sys.stderr.write(f"fitbench: left out: {dataset.left_out}\n")
-    return dataset
+        return load(config)
 
 
 def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tuple[np.ndarray, str]:
@@ -247,6 +244,6 @@ def _report(
     elif data["sha256"] == result["data"]["sha256"]:
         lines.append("the model was trained on these images; the metrics do not apply to new images")
     if data["skipped"]:
-        lines.append(f"{data['skipped']:,} unreadable images are left out")
+        lines.append(f"left out: {counted(data['skipped'], 'unreadable image')}")
     for line in (*lines, clean(path)):
         out.print(line, soft_wrap=True)

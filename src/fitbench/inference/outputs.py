@@ -15,7 +15,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.rows import Row
 from fitbench.record.files import replacing
 from fitbench.streams import check_stdout
-from fitbench.text import check_format, clean, console, shortened
+from fitbench.text import check_format, clean, console, counted, shortened
 
 FORMATS = ("table", "csv", "json")
 SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
@@ -153,7 +153,7 @@ class _Table:
             for row in self.errors:
                 out.print(f"{clean(row['path'])}: {clean(row['error'])}", style="red", soft_wrap=True)
             if self.omitted:
-                out.print(f"and {self.omitted:,} more images; -o FILE or --format csv writes all", soft_wrap=True)
+                out.print(f"and {counted(self.omitted, 'more image')}; -o FILE or --format csv writes all", soft_wrap=True)
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:

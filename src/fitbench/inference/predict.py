@@ -23,7 +23,7 @@ from fitbench.inference.reader import Reader, finished, open_run, white_of
 from fitbench.inference.rows import Row, classify, columns
 from fitbench.inference.score import print_scores
 from fitbench.record import reading
-from fitbench.text import clean, console, duration
+from fitbench.text import clean, console, counted, duration
 from fitbench.training.progress import notice
 
 PREPARATIONS = {
@@ -98,7 +98,7 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
                 rows = classify(reader, batch, pixels, errors, truth)
                 write(rows)
                 tally.add(rows)
-                status.update(f"{tally.images:,} images")
+                status.update(counted(tally.images, "image"))
     _write_notice(str(tally))
     if str(left_out):
         _write_notice(f"left out: {left_out}")
@@ -160,7 +160,7 @@ class Tally:
     def __str__(self) -> str:
         seconds = time.perf_counter() - self._began
         took = duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
-        text = f"{self.images:,} images in {took}, {self.images / seconds:,.0f} images/s"
+        text = f"{counted(self.images, 'image')} in {took}, {self.images / seconds:,.0f} images/s"
         return f"{text}; {self.errors:,} could not be read" if self.errors else text
 
 
@@ -182,7 +182,7 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
         from fitbench.charts.confusion import draw_confusion
 
         true, predicted = (np.repeat(side.ravel(), tally.matrix.ravel()) for side in np.indices(tally.matrix.shape))
-        title = f"{reader.run_id}, {labelled:,} images"
+        title = f"{reader.run_id}, {counted(labelled, 'image')}"
         with writing(options.confusion):
             draw_confusion(true, predicted, reader.classes, options.confusion, title)
         _write_notice(f"drew {clean(options.confusion)}")

@@ -11,6 +11,7 @@ from fitbench.analysis import scores
 from fitbench.analysis.drawings import per_class_table
 from fitbench.analysis.statistics import wilson
 from fitbench.columns import print_columns
+from fitbench.text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,6 @@ def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str]) -> No
     """
     correct, images = int(matrix.trace()), int(matrix.sum())
     low, high = wilson(correct, images)
-    text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {correct:,} of {images:,} images"
+    text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {correct:,} of {counted(images, 'image')}"
     out.print(text, style="bold", soft_wrap=True)
     print_columns(out, per_class_table(scores.per_class(matrix, classes)).columns)

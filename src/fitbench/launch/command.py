@@ -10,6 +10,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -135,8 +136,10 @@ def _remove_refused(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _unexpected_failure(config: Config, error: Exception) -> FitbenchError:
+def _unexpected_failure(config: Config, error: BaseException) -> FitbenchError:
     folder = folder_of(config)
     path = folder / "error.txt"
     where = f"the traceback is in {path}" if path.exists() else "the traceback could not be recorded"
+    if isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__  # of the code that Hydra called
     return FitbenchError(f"{folder.name} failed: {type(error).__name__}: {error}; {where}")

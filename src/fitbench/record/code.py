@@ -33,8 +33,8 @@ def check_recorded(config: Config, result: Mapping[str, Any], folder: Path) -> N
     changed = _changes(result["code"], code_of(values))
     if changed:
         raise RequestError(
-            f"{folder.name} is recorded with other code: {changed}; force=true trains it again, code=any takes the "
-            "recorded result"
+            f"{folder.name} is recorded with other code: {changed}; force=true trains it again and replaces the "
+            "recorded result, code=any takes that result, another name such as model.name=other keeps both"
         )
 
 

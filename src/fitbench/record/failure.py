@@ -11,10 +11,14 @@ from fitbench.untrusted import Unreadable, guarded, open_file
 FILE = "error.txt"
 READ_BYTES = 65_536  # from its end
 LONGEST = 2_000  # characters of the line
+WRAPPER = "hydra.errors.InstantiationException: "  # begins an error that only says where its cause was raised
+CAUSE = "The above exception was the direct cause of the following exception:"
 
 
 def error_line(folder: Path) -> str | None:
     """The line of error.txt that says what failed: the first behind the last traceback, else the last line.
+
+    Where Hydra could not create an object, it is that of the error that its exception was raised from.
 
     None where the file has gone, because the next attempt has begun.
     """
@@ -27,6 +31,10 @@ def error_line(folder: Path) -> str | None:
     except Unreadable as error:
         return f"{FILE}: {error}"
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return f"{FILE} is empty"
     begins = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    messages = [line for line in lines[begins[-1] + 1 :] if not line.startswith(" ")] if begins else []
-    return (messages[0] if messages else lines[-1].strip())[:LONGEST] if lines else f"{FILE} is empty"
+    found = [next((line for line in lines[i + 1 :] if not line.startswith(" ")), "") for i in begins]
+    while len(found) > 1 and found[-1].startswith(WRAPPER) and lines[begins[len(found) - 1] - 1] == CAUSE:
+        del found[-1]
+    return (found[-1] if found and found[-1] else lines[-1].strip())[:LONGEST]

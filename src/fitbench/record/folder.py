@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from enum import Enum
@@ -50,6 +51,19 @@ def state_of(folder: Path) -> State:
 def is_run(folder: str | Path) -> bool:
     """Whether the folder is that of a run, in whichever state."""
     return exists(f"{folder}/result.json") or exists(f"{folder}/config.yaml")
+
+
+def absent(path: str | Path, advice: str) -> str:
+    """The message about a path that does not exist: the folder most like it, or else the advice."""
+    place = Path(path)
+    while not os.path.isdir(place.parent):  # noqa: PTH112 - Path.is_dir raises for a name with a null character
+        place = place.parent
+    try:
+        beside = sorted(entry.name for entry in os.scandir(place.parent) if _may_hold(entry))
+    except OSError:  # a folder that may not be listed
+        beside = []
+    nearest = difflib.get_close_matches(place.name, beside, n=1)
+    return f"{path} does not exist; " + (f"did you mean {place.with_name(nearest[0])}?" if nearest else advice)
 
 
 def run_folders(paths: Sequence[str], left_out: LeftOut) -> Iterator[str]:

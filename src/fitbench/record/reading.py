@@ -17,8 +17,8 @@ from fitbench.config import Config, recorded_metrics, with_current_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import history, schemas
 from fitbench.record import result as results
-from fitbench.record.files import outputs_of, read_bytes, read_object
-from fitbench.record.folder import LeftOut, is_run, run_folders, state_of
+from fitbench.record.files import exists, outputs_of, read_bytes, read_object
+from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_of
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
 from fitbench.untrusted import check_texts, naming, parse_yaml, read_arrays
@@ -53,6 +53,8 @@ def find_run(text: str, outputs: Path) -> Path:
         if fits:
             more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
             raise RequestError(f"{text!r} fits {len(fits)} runs:\n  " + "\n  ".join(fits[:NAMED]) + more)
+    if "/" in text and not exists(text) and exists(Path(text).parts[0]):
+        raise RequestError(absent(text, "give a run folder or a run_id"))
     nearest = _nearest(wanted, [folder.name for folder in runs.values()])
     hint = f"\nDid you mean {nearest}?" if nearest else ""
     links = "".join(f"\nleft out {folder}: {why}" for folder, why in left_out[:NAMED])

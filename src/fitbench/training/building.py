@@ -19,6 +19,7 @@ from fitbench.tasks import task_of
 from fitbench.training import backend, objective, optimizers, outputs
 from fitbench.training.reasons import is_wrong_request, reason
 from fitbench.training.weights import TooLarge, within_memory
+from fitbench.user_metrics import ON_PATH
 
 
 def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
@@ -70,10 +71,9 @@ def _signature(target: str) -> inspect.Signature:
     try:
         return inspect.signature(get_method(target))
     except (ImportError, ValueError, InstantiationException) as error:
-        raise RequestError(
-            f"model._target_ is {target}, which cannot be loaded: {reason(error)}; "
-            "the folder of a module of your own must be on PYTHONPATH"
-        ) from error
+        why = reason(error)
+        advice = f"; {ON_PATH}" if why.startswith("No module named") else ""
+        raise RequestError(f"model._target_ is {target}, which cannot be loaded: {why}{advice}") from error
 
 
 def is_ours(target: str) -> bool:

@@ -1,9 +1,11 @@
 """Why an object that the configuration names could not be created or used."""
 
 import re
+import sys
 
 from hydra.errors import InstantiationException
 
+from fitbench import user_metrics
 from fitbench.text import clean
 
 MOST = 400  # characters
@@ -18,6 +20,10 @@ def reason(error: BaseException) -> str:
     The message is that of the cause where one error was raised from another, as Hydra does.
     """
     error = error.__cause__ or error
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        module, _, name = error.name.rpartition(".")
+        if module in sys.modules:  # Hydra tries to import what a module lacks
+            return clean(user_metrics.without(sys.modules[module], name))
     text = COLOUR.sub("", str(error).rpartition(WRAPPER)[2])
     paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()]
     if len(paragraphs) > 1 and paragraphs[0].startswith(PLACE):

@@ -88,8 +88,6 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     measured = measures.of(config)
     data = load(config.data)
-    if data.skipped:
-        log.warning("%d unreadable images are left out, such as %s", len(data.skipped), data.skipped[0])
     backend.start(config)
 
     from fitbench.models.deskew import from_raw
