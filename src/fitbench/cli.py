@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,8 @@ app = typer.Typer(
 
 HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
+flag = partial(typer.Option, metavar="")  # an option without a value
+
 # Arguments and options of several commands.
 Run = Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")]
 Paths = Annotated[
@@ -35,7 +38,7 @@ By = Annotated[
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
-Trust = Annotated[bool, typer.Option("--trust", help="load a model that has code of its own")]
+Trust = Annotated[bool, flag("--trust", help="load a model that has code of its own")]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
 
@@ -102,7 +105,7 @@ def runs(
 def show(
     run: Run,
     plots: Annotated[
-        bool, typer.Option(help="write curves.png, confusion.png and mistakes.png into the folder of the run")
+        bool, flag(help="write curves.png, confusion.png and mistakes.png into the folder of the run")
     ] = False,
     outputs: Outputs = Path("outputs"),
     metric: Annotated[str | None, typer.Option(help="the metric of the curves; default the primary metric")] = None,
@@ -158,7 +161,7 @@ def diff(
 @app.command()
 def data(
     format: TableOrJson = "table",
-    verify: Annotated[bool, typer.Option(help="read each data set and check its SHA-256")] = False,
+    verify: Annotated[bool, flag(help="read each data set and check its SHA-256")] = False,
 ) -> None:
     """List the data sets, their place on this machine, size and checksum."""
     from fitbench.data.listing import list_data
@@ -213,10 +216,10 @@ def table(
         str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name below experiments/")
     ],
     run: Annotated[
-        bool, typer.Option("--run", help="train missing runs first; overrides such as workers=2 may follow")
+        bool, flag("--run", help="train missing runs first; overrides such as workers=2 may follow")
     ] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="update README.md, results.csv and the plot beside table.yaml")
+        bool, flag("--write", help="update README.md, results.csv and the plot beside table.yaml")
     ] = False,
     rows: Annotated[
         str | None, typer.Option(metavar="TEXT,..", help="only rows whose label contains one of these texts")
@@ -257,9 +260,9 @@ def predict(
         str | None, typer.Option(help="table, csv or json (one object per line); default by -o, or table")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
-    force: Annotated[bool, typer.Option("--force", help="replace the files of -o and --confusion")] = False,
+    force: Annotated[bool, flag("--force", help="replace the files of -o and --confusion")] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="images per batch; default by their size")] = None,
-    null: Annotated[bool, typer.Option("-0", "--null", help="paths on stdin end with null characters")] = False,
+    null: Annotated[bool, flag("-0", "--null", help="paths on stdin end with null characters")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
@@ -293,7 +296,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port")] = 8000,
     outputs: Outputs = Path("outputs"),
     trust: Trust = False,
-    open: Annotated[bool, typer.Option("--open", help="open the page in a browser")] = False,
+    open: Annotated[bool, flag("--open", help="open the page in a browser")] = False,
     max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
     max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
@@ -347,7 +350,7 @@ def _print_version(requested: bool) -> None:
 @app.callback()
 def before_any_command(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+        bool, flag("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Handle options that stand before the command."""

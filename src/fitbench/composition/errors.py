@@ -98,7 +98,8 @@ def _about_file(error: BaseException) -> str | None:
     choices = ", ".join(error.options)
     own = f"; for a file of your own: data=npz data.path={name}" if group == "data" and ("/" in name) else ""
     near = nearest(name.rpartition("/")[2], error.options)
-    return f"{prefix}{group}={name}: there is no such choice; {group} has {choices}{own or near}"
+    where_own = f"; {group}/{name}.yaml of your own is found in the folder of --config-dir FOLDER"
+    return f"{prefix}{group}={name}: there is no such choice; {group} has {choices}{own or near or where_own}"
 
 
 def _about_key(error: BaseException) -> str | None:
@@ -113,7 +114,9 @@ def _about_key(error: BaseException) -> str | None:
         section = key.rpartition(".")[0]
         if deeper := _deeper(key, error.parent_node):
             return f"{key}: there is no such key. Did you mean {' or '.join(deeper)}?"
-        return no_such_key(key, section, [str(name) for name in error.parent_node if name not in HIDDEN])
+        text = no_such_key(key, section, [str(name) for name in error.parent_node if name not in HIDDEN])
+        is_open = section == "optimizer" and "Did you mean" not in text
+        return text + (f"; another setting of the optimizer is added with +{key}=VALUE" if is_open else "")
     where = "a defaults list" if error.full_key == "_dummy_" else error.full_key
     return f"{where}: {_plainly(first_line(error))}" if where else None
 
@@ -141,6 +144,8 @@ def _about_text(text: str) -> str | None:
     """What to say where Hydra's advice is for files, or is hard to understand."""
     if "Could not override 'experiment'" in text:
         return "add an experiment with a plus sign: +experiment=NAME"
+    if "Could not override 'search'" in text:
+        return "search=NAME is for fitbench search; fitbench train has no such group"
     if found := re.match(r"Multiple values for (\S+)\. To override a value use 'override \S+ (\S+)'", text):
         group, name = found.groups()
         if group == "experiment":

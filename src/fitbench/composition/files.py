@@ -134,6 +134,19 @@ class Repository(ConfigRepository):
             written = "a defaults list is written [/model: mlp, _self_]"
             raise RequestError(f"{config_path}.yaml: {reason}; {written}") from error
 
+    def misplaced(self, path: str) -> str | None:
+        """What to say about a file of the user's that is not called so, or is not where its group is searched."""
+        group, _, name = path.rpartition("/")
+        for source in self.sources:
+            folder = Path(source.path)
+            if source.provider in OURS:
+                continue
+            if (folder / f"{path}.yml").exists():
+                return f"{folder / path}.yml: a file of a configuration is called .yaml; rename it"
+            if group and folder.name == group and (folder / f"{name}.yaml").exists():
+                return f"{folder / name}.yaml: --config-dir names the folder that {group}/ is in, {folder.parent}"
+        return None
+
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
         """Find the folders of a search path, those of the user first.
 

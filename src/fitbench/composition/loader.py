@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hydra._internal import hydra as hydra_module
@@ -14,6 +17,7 @@ from hydra._internal.config_repository import CachingConfigRepository, IConfigRe
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.errors import MissingConfigException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -59,7 +63,12 @@ class Loader(ConfigLoaderImpl):
 
     def load_configuration(self, *arguments: Any, **settings: Any) -> DictConfig:
         """What Hydra composes, with `metrics` as one section, and without `~` in `outputs`."""
-        composed = super().load_configuration(*arguments, **settings)
+        try:
+            composed = super().load_configuration(*arguments, **settings)
+        except MissingConfigException as error:
+            if misplaced := self.repository.misplaced(error.missing_cfg_file or ""):
+                raise RequestError(misplaced) from error
+            raise
         metrics = composed.get(selection.KEY)
         if OmegaConf.is_dict(metrics):
             section = OmegaConf.to_container(metrics)
@@ -69,6 +78,11 @@ class Loader(ConfigLoaderImpl):
         expand_home(composed)
         _check_sections(composed)
         return composed
+
+    def list_groups(self, parent_name: str) -> list[str]:
+        """The groups in a group, or at the top level, without the one that `fitbench search` alone has."""
+        groups = super().list_groups(parent_name)
+        return groups if parent_name else [name for name in groups if name != "search"]
 
     @staticmethod
     def validate_sweep_overrides_legal(overrides: list[Override], run_mode: RunMode, from_shell: bool) -> None:
@@ -155,9 +169,18 @@ def _of_metrics(override: Override) -> Override:
 
 @contextmanager
 def hydra_with_metrics() -> Iterator[None]:
-    """In this block `hydra.main` composes with `Loader`."""
+    """In this block `hydra.main` composes with `Loader`, and its help wraps the lines of groups between names."""
     hydra_module.ConfigLoaderImpl = Loader  # type: ignore[misc]
+    unwrapped = hydra_module.Hydra.format_config_groups
+
+    def wrapped(self: hydra_module.Hydra, *arguments: Any, **settings: Any) -> str:
+        width = shutil.get_terminal_size((80, 24)).columns
+        fill = partial(textwrap.fill, width=max(width, 20), subsequent_indent="  ", break_long_words=False)
+        return "".join(f"{fill(line)}\n" for line in unwrapped(self, *arguments, **settings).splitlines())
+
+    hydra_module.Hydra.format_config_groups = wrapped  # type: ignore[method-assign]
     try:
         yield
     finally:
         hydra_module.ConfigLoaderImpl = ConfigLoaderImpl  # type: ignore[misc]
+        hydra_module.Hydra.format_config_groups = unwrapped  # type: ignore[method-assign]

@@ -142,9 +142,13 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
 
 
 def nearest(name: str, names: Sequence[str], prefix: str = "") -> str:
-    """The sentence that asks whether the name most like this one was meant; empty if none is like it."""
+    """The sentence that asks whether the name most like this one was meant; empty if none is like it.
+
+    Initials are like a name of several words, as lr is like learning_rate.
+    """
     folded = {other.casefold(): other for other in reversed(names)}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    initials = {"".join(word[:1] for word in other.split("_")): other for other in folded if "_" in other}
+    near = [initials[name]] if name in initials else difflib.get_close_matches(name.casefold(), folded, n=1)
     return f". Did you mean {prefix}{folded[near[0]]}?" if near else ""
 
 

@@ -153,7 +153,9 @@ class _Table:
             for row in self.errors:
                 out.print(f"{clean(row['path'])}: {clean(row['error'])}", style="red", soft_wrap=True)
             if self.omitted:
-                out.print(f"and {counted(self.omitted, 'more image')}; -o FILE or --format csv writes all", soft_wrap=True)
+                out.print(
+                    f"and {counted(self.omitted, 'more image')}; -o FILE or --format csv writes all", soft_wrap=True
+                )
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:

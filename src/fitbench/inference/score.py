@@ -27,6 +27,7 @@ def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str]) -> No
     """
     correct, images = int(matrix.trace()), int(matrix.sum())
     low, high = wilson(correct, images)
-    text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {correct:,} of {counted(images, 'image')}"
+    share = f"{correct:,} of {counted(images, 'image')}"
+    text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {share}"
     out.print(text, style="bold", soft_wrap=True)
     print_columns(out, per_class_table(scores.per_class(matrix, classes)).columns)

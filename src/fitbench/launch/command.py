@@ -1,5 +1,6 @@
 """`fitbench train`: Hydra composes the configuration of each job, and the job is trained unless it is recorded."""
 
+import argparse
 import os
 import shutil
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -66,11 +68,30 @@ def launch(
 
 
 def _call_hydra(task: "Task", arguments: list[str]) -> None:
-    # argparse accepts -m between overrides only if it comes first
-    flags_first = sorted(arguments, key=lambda argument: argument not in ("-m", "--multirun"))
-    sys.argv = ["fitbench train", *flags_first]
+    sys.argv = ["fitbench train", *_options_first(arguments)]
     with hydra_with_metrics():
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
+
+
+def _options_first(arguments: list[str]) -> list[str]:
+    """The arguments with Hydra's options before the overrides, because its parser does not take overrides after them.
+
+    Raises:
+        RequestError: there is no such option, or it lacks its value.
+    """
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    try:
+        parsed, others = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise RequestError(f"{error}; fitbench train --hydra-help lists the options") from error
+    for word in others:
+        if word.startswith("-"):
+            raise RequestError(
+                f"{word}: fitbench train has no such option; a value is set with KEY=VALUE, such as training.epochs=5"
+            )
+    overrides = {*parsed.overrides, *others}
+    return sorted(arguments, key=overrides.__contains__)
 
 
 @contextmanager

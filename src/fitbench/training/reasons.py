@@ -11,6 +11,7 @@ from fitbench.text import clean
 MOST = 400  # characters
 WRAPPER = "Exception encountered: "  # Keras puts the cause of an error behind its own words
 PLACE = "Exception encountered when calling "  # begins a paragraph that only says where
+NOT_FOUND = "Error locating target"  # begins what Hydra says where there is no such function or class
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -19,6 +20,8 @@ def reason(error: BaseException) -> str:
 
     The message is that of the cause where one error was raised from another, as Hydra does.
     """
+    if str(error).startswith(NOT_FOUND) and error.__cause__ is not None:
+        error = error.__cause__  # which Hydra raises from the error of the import
     error = error.__cause__ or error
     if isinstance(error, ModuleNotFoundError) and error.name:
         module, _, name = error.name.rpartition(".")
@@ -42,4 +45,4 @@ def is_wrong_request(error: InstantiationException, target: str) -> bool:
     """
     ours = target.startswith(("keras.", "fitbench."))
     refused = (TypeError, ValueError) if ours else TypeError
-    return str(error).startswith("Error locating target") or isinstance(error.__cause__, refused)
+    return str(error).startswith(NOT_FOUND) or isinstance(error.__cause__, refused)
