@@ -69,7 +69,8 @@ WRONG = [
     (["training.epoch=3"], "training.epoch: there is no such key. Did you mean training.epochs?"),
     (["epochs=3"], "epochs: there is no such key. Did you mean training.epochs?"),
     (["model=mlp", "hidden=[300]"], "hidden: there is no such key. Did you mean model.hidden?"),
-    (["optimizer.lr=0.1"], "optimizer.lr: there is no such key; optimizer has name, learning_rate, "),
+    (["optimizer.lr=0.1"], "optimizer.lr: there is no such key. Did you mean optimizer.learning_rate?"),
+    (["optimizer.clipnorm=1"], "another setting of the optimizer is added with +optimizer.clipnorm=VALUE"),
     (["training.epochs.x=3"], "training.epochs.x: there is no such key; training.epochs has no keys"),
     (["data.path=x"], "data.path: there is no such key. Did you mean data=npz, data=idx or data=image_folder"),
     (["+modle=mlp"], "modle: there is no such key. Did you mean model?"),
@@ -79,6 +80,8 @@ WRONG = [
     (["~training.epochs"], "training.epochs is missing; it must be a whole number from 0 to 2147483647"),
     # files of groups
     (["model=mpl"], "model=mpl: there is no such choice; model has conv_pool, "),
+    (["model=mynet"], "; model/mynet.yaml of your own is found in the folder of --config-dir FOLDER"),
+    (["search=optimizers"], "search=NAME is for fitbench search; fitbench train has no such group"),
     (["model=MLP"], "Did you mean mlp?"),
     (["model="], "model=: there is no such choice; model has "),
     (["model=null"], "model=null: there is no such choice; model has conv_pool, "),
@@ -273,6 +276,15 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, make, message):
     (tmp_path / "model").mkdir()
     make(tmp_path / "model" / "mine.yaml")
     assert refusal(Composer([tmp_path]), "model=mine") == f"{tmp_path}/model/mine.yaml: {message}"
+
+
+def test_file_of_another_name_or_in_another_folder_is_named(tmp_path):
+    of_model(tmp_path, MODEL.encode())
+    said = refusal(Composer([tmp_path / "model"]), "model=mine")
+    assert said == f"{tmp_path}/model/mine.yaml: --config-dir names the folder that model/ is in, {tmp_path}"
+    (tmp_path / "model" / "mine.yaml").rename(tmp_path / "model" / "mine.yml")
+    said = refusal(Composer([tmp_path]), "model=mine")
+    assert said == f"{tmp_path}/model/mine.yml: a file of a configuration is called .yaml; rename it"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")

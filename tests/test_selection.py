@@ -56,7 +56,11 @@ def test_a_list_replaces_and_a_section_adds_in_this_order(composer, overrides, e
     [
         ("metrics=[macro_f2]", "metrics: there is no metric 'macro_f2'; did you mean macro_f1"),
         ("metrics=[val_accuracy]", "metrics: there is no metric 'val_accuracy'; did you mean accuracy"),
-        ("metrics=[epoch]", "metrics: there is no metric 'epoch'"),
+        (
+            "metrics=[epoch]",
+            "metrics: there is no metric 'epoch'; there are accuracy, balanced_accuracy, macro_f1, "
+            "macro_precision, macro_recall, roc_auc, log_loss, top_5_accuracy",
+        ),
         ("metrics=[loss]", "metrics: the loss is recorded in any case"),
         ("metrics=[mae]", "metrics: mae is a metric of regression, but the task is classification, which has accuracy"),
         ("metrics=[]", "metrics is empty; it must name at least one metric"),
@@ -64,7 +68,7 @@ def test_a_list_replaces_and_a_section_adds_in_this_order(composer, overrides, e
         ("metrics=null", "metrics is None; it must be a list of names"),
         ("metrics=[3]", "metrics is [3]; it must be a list of names"),
         ("metrics=[accuracy,accuracy]", "metrics is [accuracy, accuracy]; it names accuracy more than once"),
-        ("metrics.kappa={_target_: mine.kappa}", "metrics.kappa.direction is None; expected max or min"),
+        ("metrics.kappa={_target_: mine.kappa}", "metrics.kappa.direction is missing; expected max or min"),
         ("metrics.kappa=mine.kappa", "metrics.kappa is 'mine.kappa'; expected a section with _target_ and direction"),
         ("metrics.loss={_target_: a.b, direction: min}", "metrics.loss: fitbench has a metric of this name"),
         ("metrics.seconds={_target_: a.b, direction: min}", "metrics.seconds: expected a name other than"),

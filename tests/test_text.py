@@ -1,6 +1,6 @@
 import pytest
 
-from fitbench.text import clean, count, describe, duration, first_line, number, shortened, span
+from fitbench.text import clean, count, counted, describe, duration, first_line, number, shortened, span
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ from fitbench.text import clean, count, describe, duration, first_line, number, 
 )
 def test_an_epoch_is_described_by_every_metric_that_it_measured(epoch, text):
     assert describe(epoch) == text
+
+
+def test_a_noun_is_in_the_plural_but_for_one():
+    assert [counted(number, "image") for number in (0, 1, 2000)] == ["0 images", "1 image", "2,000 images"]
 
 
 def test_clean_spells_out_what_a_terminal_would_obey():

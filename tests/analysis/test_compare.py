@@ -251,6 +251,7 @@ def test_names_of_strangers_stay_text(record, fitbench):
         (["--where", "seed > 99"], "--where 'seed > 99' keeps none of the 12 runs"),
         (["--where", "seed >"], "seed >"),
         (["no-such-run"], "fits none of the 12 runs"),
+        (["outputs/gird", "outputs/x"], "outputs/gird does not exist; did you mean outputs/grid"),
     ],
 )
 def test_wrong_requests_are_refused(grid, fitbench, arguments, message):

@@ -320,7 +320,10 @@ def test_a_baseline_is_found_by_its_values(wanted):
 def test_a_baseline_may_be_a_list_or_missing():
     found = groups.group(frame(GRID), ["hidden", "optimizer"], "test_accuracy")
     assert found[comparison.find(found, "[300,100],sgd")].label == "[300, 100], sgd"
-    assert found[comparison.find(found, "model.hidden=null")].label == "null, adam"
+    for key in ("model.hidden", "hidden"):
+        assert found[comparison.find(found, f"{key}=null")].label == "null, adam"
+    with pytest.raises(RequestError, match=r"there is no column 'hiden'; did you mean model\.hidden"):
+        comparison.find(found, "hiden=null")
 
 
 def test_a_baseline_that_is_none_or_several_is_refused_with_the_candidates():

@@ -47,13 +47,29 @@ def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
     assert row(text, "examples") == ["60", "20", "100"]
     assert "3 of 5" in text
     assert "1:23, of which epochs 2.5 s" in text
-    assert "8,123 examples/s" in text
+    assert "8,123 examples/s in the median epoch" in text
     assert "12,345" in text
     assert str(folder) in text.splitlines()
     assert f"fitbench show {folder}" in text
     assert "force=true" not in text
     assert "None" not in text
     assert ".png" not in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["training.early_stopping=null"], "epoch       5, the last; validation loss was best in 3"),
+        (
+            [f"training.early_stopping.{key}" for key in ("restore_best_weights=false", "monitor=accuracy")],
+            "epoch       5, the last; training accuracy was best in 3",
+        ),
+        ([], "best epoch  3 of 5"),
+    ],
+)
+def test_the_summary_names_the_epoch_whose_weights_are_saved(make_run, capsys, overrides, line):
+    print_summary(make_run(*overrides), reused=False)
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_the_summary_leaves_out_what_a_model_without_epochs_lacks(make_run, capsys):
@@ -212,7 +228,7 @@ def test_a_pruned_run_says_by_whom_and_when_and_what_it_had_come_to(make_run, ca
     assert "pruned by trial 7 after epoch 4 of 9, and so never tested" in text.splitlines()
     assert row(text, "accuracy") == ["0.8800", "0.8750"]
     assert row(text, "loss") == ["0.6000", "0.5000"]
-    assert "its best epoch was 3" in text
+    assert "best epoch 3 of 4" in text
     assert "this command trains it from its checkpoint, to the end:" in text
     assert "Learning curves" in text
     assert "best epoch, 3" in text

@@ -669,7 +669,7 @@ def test_folders_inside_of_a_class_belong_to_it(tmp_path):
     assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
 
 
-def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp_path, caplog):
+def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp_path, caplog, capsys):
     expected = load_images(write_tree(tmp_path / "a"))
     write_tree(tmp_path / "b")
     for path in (tmp_path / "b").rglob("1.png"):
@@ -682,7 +682,8 @@ def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp
     write_images(tmp_path / "b/test", 1)
     (tmp_path / "b" / "labels.csv").write_text("path,label\n")
     caplog.set_level("INFO", logger="fitbench")
-    for _ in range(2):  # the second run of a process gets the same data set
+    capsys.readouterr()
+    for is_new in (True, False):  # the second run of a process gets the same data set
         dataset = load_images(tmp_path / "b")
         [record] = caplog.records
         assert record.getMessage() == (
@@ -690,6 +691,7 @@ def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp
             "1 folder that is no part of the data set (extra), 2 hidden or system entries (@eaDir), "
             "1 image outside of the class folders (0.png)"
         )
+        assert capsys.readouterr().err == (f"fitbench: {record.getMessage()}\n" if is_new else "")
         caplog.clear()
     assert dataset.sha256 == expected.sha256
     assert dataset.left_out == record.getMessage().removeprefix(f"{tmp_path}/b: left out: ")

@@ -63,6 +63,31 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log" and path.is_file()}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "5"], "--epochs: fitbench train has no such option; a value is set with KEY=VALUE"),
+        (["--config-dir"], "argument --config-dir.*: expected one argument; fitbench train --hydra-help lists"),
+        (["model=mlp", "--config-dir", "nowhere", "seed=-1"], "nowhere"),
+    ],
+)
+def test_options_may_stand_between_overrides_and_others_are_refused(working_folder, arguments, message):
+    with pytest.raises(RequestError, match=message):
+        launch(arguments)
+
+
+def test_help_fits_a_terminal_of_80_columns(working_folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        launch(["--help"])
+    assert not ended.value.code
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "max,\n  logistic_ovr, mlp" in text
+    assert "'model.hidden=[300,100]'" in text
+    assert "\nsearch:" not in text
+
+
 def test_conf_is_found():
     assert (conf_folder() / "config.yaml").is_file()
 

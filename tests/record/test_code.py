@@ -54,9 +54,12 @@ def test_recorded_result_is_reported_while_the_code_is_the_same(finished, at):
     assert list(recorded(at())["code"]) == ["mine_beside", "mine_recorded"]
 
 
-def test_changed_code_beside_the_model_is_named_with_two_ways_out(finished, at, own):
+def test_changed_code_beside_the_model_is_named_with_three_ways_out(finished, at, own):
     (own / "mine_beside.py").write_text("activation = 'tanh'\n")
-    message = r"is recorded with other code: mine_beside had SHA-256 \w{8} and now has \w{8}; force=true .*code=any"
+    message = (
+        r"is recorded with other code: mine_beside had SHA-256 \w{8} and now has \w{8}; force=true .* replaces .*, "
+        "code=any .*, .* model.name=other keeps both"
+    )
     with pytest.raises(RequestError, match=message):
         recorded(at())
     assert recorded(at(force=True)) is None

@@ -54,7 +54,7 @@ REFUSED = [
      "fit_seconds, seconds, and val_ and train_ of balanced_accuracy, macro_f1, "),
     ([RATE, "search.objective=val_mae"], "search.objective=val_mae: there is no such objective; there are val_acc"),
     ([RATE, "search.pruner=median", "search.objective=train_macro_f1"], "train_macro_f1, which no epoch measures; "),
-    ([RATE, "search.objective=val_kappa", "metrics.kappa={_target_: mine.kappa}"], "metrics.kappa.direction is None"),
+    ([RATE, "search.objective=val_kappa", "metrics.kappa={_target_: mine.kappa}"], "kappa.direction is missing"),
     (["metrics=[accuracy],[macro_f1]"], "metrics makes no other configuration, so there is nothing to choose"),
     (["metrics.kappa.direction=max,min"], "metrics.kappa.direction makes no other configuration"),
     ([RATE, "search.objective=val_macro_f1", "training.validation_split=0", "training.early_stopping=null"],

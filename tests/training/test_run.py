@@ -18,6 +18,7 @@ from fitbench import metrics
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import run
+from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
@@ -426,7 +427,9 @@ def test_model_of_ones_own_trains_from_ones_own_config_dir(tmp_path):
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("optimizer._target_=keras.optimizers.Adm", "optimizer: keras.optimizers.Adm: "),
+        ("optimizer._target_=keras.optimizers.Adm", "module keras.optimizers has no 'Adm'; did you mean Adam"),
+        ("model._target_=fitbench.models.dense.mlpp", "module fitbench.models.dense has no 'mlpp'; did you mean mlp"),
+        ("model._target_=no_such_module.net", "No module named 'no_such_module'; .* on PYTHONPATH"),
         ("+optimizer.foo=1", "optimizer: keras.optimizers.Adam: .*foo"),
         (
             "+training.callbacks.x={_target_: keras.callbacks.Nothing}",
@@ -472,6 +475,7 @@ def test_error_in_code_of_ones_own_is_a_failure_with_a_traceback(trained, config
         trained(*options, outputs=tmp_path)
     folder = folder_of(configure(*options, f"outputs={tmp_path}"))
     assert "in net\n" in (text := (folder / "error.txt").read_text()) or "in __init__\n" in text
+    assert error_line(folder) == "ValueError: invalid literal for int() with base 10: 'five'"
 
 
 def test_convnet_learns_in_the_few_steps_of_a_small_data_set(trained):
