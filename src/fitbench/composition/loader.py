@@ -37,7 +37,7 @@ class Loader(ConfigLoaderImpl):
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
         self.config_search_path = config_search_path
-        self.repository = Repository(config_search_path)
+        self.repository: Repository = Repository(config_search_path)
 
     def read(self, overrides: Sequence[str]) -> list[Override]:
         """Overrides as Hydra reads them.

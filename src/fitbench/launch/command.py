@@ -68,13 +68,13 @@ def launch(
 
 
 def _call_hydra(task: "Task", arguments: list[str]) -> None:
-    sys.argv = ["fitbench train", *_options_first(arguments)]
+    sys.argv = ["fitbench train", *_overrides_first(arguments)]
     with hydra_with_metrics():
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
 
 
-def _options_first(arguments: list[str]) -> list[str]:
-    """The arguments with Hydra's options before the overrides, because its parser does not take overrides after them.
+def _overrides_first(arguments: list[str]) -> list[str]:
+    """The arguments with the overrides before Hydra's options, because its parser takes those of one place only.
 
     Raises:
         RequestError: there is no such option, or it lacks its value.
@@ -91,7 +91,7 @@ def _options_first(arguments: list[str]) -> list[str]:
                 f"{word}: fitbench train has no such option; a value is set with KEY=VALUE, such as training.epochs=5"
             )
     overrides = {*parsed.overrides, *others}
-    return sorted(arguments, key=overrides.__contains__)
+    return sorted(arguments, key=lambda word: word not in overrides)
 
 
 @contextmanager
