@@ -127,6 +127,17 @@ class NamedData(Data):
     source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
 
 
+def _not_empty(path: str) -> str:
+    if not path:
+        raise ValueError
+    return path
+
+
+PathText = Annotated[
+    str, AfterValidator(_not_empty)
+]  # pydantic's own check of the length refuses paths that are not UTF-8
+
+
 def expanded(path: str) -> str:
     """A path with the user's folder in place of ~ at its beginning.
 
@@ -148,7 +159,7 @@ class FileData(Data):
 
     name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: after the path")
     source: Literal[Source.npz, Source.idx, Source.image_folder]
-    path: Annotated[str, Len(1), Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")] = Field(
+    path: Annotated[PathText, Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")] = Field(
         description="an .npz file, a folder of four IDX files, or a folder of image files"
     )
     max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
@@ -485,7 +496,7 @@ class Config(Section):
         description="processes on this machine that share the runs of a sweep, a search or a table; each takes about "
         "1 GB of memory"
     )
-    outputs: Annotated[str, Len(1), AfterValidator(expanded), Allowed("the path of a folder")] = Field(
+    outputs: Annotated[PathText, AfterValidator(expanded), Allowed("the path of a folder")] = Field(
         description="the folder of the studies"
     )
     progress: bool = Field(description="whether the terminal shows the progress")
