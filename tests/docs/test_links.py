@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-zensical = pytest.importorskip("zensical", reason="needs pip install 'fitbench[docs]'")
+zensical = pytest.importorskip("zensical", reason="needs pip install -e '.[docs]'")
 markdown = pytest.importorskip("markdown")
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,12 @@ def test_files_of_the_repository_that_are_named_exist(page: Path) -> None:
     spans = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", page.read_text(encoding="utf-8"))
     named = {word for span in spans for word in span.split() if FILE.fullmatch(word)}
     assert [word for word in sorted(named) if not list(ROOT.glob(word))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_extras_are_installed_from_the_clone(page: Path) -> None:
+    """The handbook has one form of the command: `pip install -e '.[search]'`."""
+    assert re.findall(r"pip install (?:-\S+ )*'?fitbench\b", page.read_text(encoding="utf-8")) == []
 
 
 def test_every_picture_is_made_by_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
