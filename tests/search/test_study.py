@@ -651,6 +651,7 @@ def test_nuls_behind_the_last_line_of_the_journal_are_cut_off_with_a_warning(sea
     assert f"5000 bytes with NULs behind line {len(whole.splitlines())} are cut off" in caplog.text
 
 
+ENDED = b'"datetime_complete":"2026-01-01T00:00:00+00:00"}'
 DAMAGED = {
     "no JSON": b"{]",
     "NULs": bytes(100),
@@ -658,6 +659,9 @@ DAMAGED = {
     "no field": b'{"op_code":5}',
     "no operation": b'{"op_code":99,"worker_id":"x"}',
     "no object": b"[]",
+    "no number": b'{"op_code":6,"worker_id":"x","trial_id":0,"state":2,"values":["a"],' + ENDED,
+    "two values": b'{"op_code":6,"worker_id":"x","trial_id":0,"state":2,"values":[1,2],' + ENDED,
+    "no step": b'{"op_code":7,"worker_id":"x","trial_id":0,"step":"a","intermediate_value":0.5}',
     "another distribution": b'{"op_code":5,"worker_id":"x","trial_id":0,"param_name":"p","param_value_internal":0.1,'
     b'"distribution":"{\\"name\\":\\"FloatDistribution\\",\\"attributes\\":{\\"lax\\":0.1,\\"high\\":1.0}}"}',
 }

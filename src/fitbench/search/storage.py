@@ -109,12 +109,27 @@ class _ReplayedJournal(JournalStorage):
         for record in self._backend.read_logs(replayed.log_number_read):
             try:
                 replayed.apply_logs([record])
+                self._check_values(record)
             except INAPPLICABLE as error:
                 if isinstance(record, dict) and record.get("worker_id") == replayed.worker_id:
                     raise  # Optuna refuses what this process asks for
                 line, replayed.log_number_read = replayed.log_number_read, replayed.log_number_read - 1
                 reason = f"no record of Optuna's: {type(error).__name__}: {first_line(error)}"
                 raise _damaged(self._path, line, reason) from error
+
+    def _check_values(self, record: dict[str, Any]) -> None:
+        """Refuse values of a trial that are not a number for each objective, which Optuna takes as they are.
+
+        Raises:
+            TypeError, ValueError: they are not.
+        """
+        replayed, values = self._replay_result, record.get("values")
+        study = replayed._studies.get(replayed._trial_id_to_study_id.get(record.get("trial_id", -1), -1))
+        if study is not None and values is not None and len(values) != len(study.directions):
+            raise ValueError(f"{len(values)} values for {len(study.directions)} objectives")
+        for value in (*(values or ()), record.get("intermediate_value", 0), record.get("step", 0)):
+            if not isinstance(value, int | float):
+                raise TypeError(f"a value is {value!r:.80}")
 
 
 class _Journal(JournalFileBackend):
