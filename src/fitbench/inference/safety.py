@@ -238,7 +238,8 @@ def _check_layers(config: Any, path: Path) -> None:
                 if calls > MAX_CALLS or rebuilds > MAX_REBUILDS:
                     raise FitbenchError(
                         f"{path}: its config.json describes very many layers; expected at most {MAX_CALLS:,}, and "
-                        f"about {math.isqrt(MAX_REBUILDS)} in one Sequential. If you trust the origin of the run, add --trust"
+                        f"about {math.isqrt(MAX_REBUILDS)} in one Sequential. If you trust the origin of the run, add "
+                        "--trust"
                     )
                 if value["class_name"] == "Sequential" and isinstance(value.get("config"), dict):
                     grown += _length(value["config"].get("layers"))
