@@ -141,6 +141,12 @@ def _bomb(folder: Path) -> None:
                 file.write(bytes(8 * count))
 
 
+def _negative(folder: Path) -> None:
+    """Probabilities that are none."""
+    arrays = dict(np.load(folder / "predictions.npz"))
+    np.savez(folder / "predictions.npz", **{**arrays, "probabilities": arrays["probabilities"] - 0.5})
+
+
 def _many_classes(folder: Path) -> None:
     edited("result.json", "data.classes", [f"c{i}" for i in range(100_000)])(folder)
     edited("result.json", "data.test", 1)(folder)
@@ -250,6 +256,7 @@ HOSTILE: dict[str, Hostile] = {
     "pruned: NaN": Hostile(edited("pruned.json", "trial", "raw:NaN"), "pruned", "trial is nan"),
     "pruned: empty": Hostile(replaced("pruned.json", b""), "pruned", "pruned.json: not JSON"),
     "predictions: empty": Hostile(replaced("predictions.npz", b""), shown="predictions.npz: not an .npz file"),
+    "predictions: negative": Hostile(_negative, shown="predictions.npz: probabilities are not all from 0 to 1"),
     "predictions: bomb": Hostile(_bomb, shown="predictions.npz: its arrays have 72,000,400 byte"),
     "error: odd": Hostile(replaced("error.txt", ODD.encode() + b"\xff" + b"x" * 10**6), "unfinished"),
 }  # fmt: skip

@@ -122,6 +122,8 @@ def test_yaml():
         "a: " + "9" * 5000: "line 1 holds a number of 5,000 characters",
         "[" * 100 + "]" * 100: f"nested more than {DEEPEST} levels deep",
         "[" * 100_000: "nested more than|not YAML",
+        'a: !!int ""': "cannot be read",
+        'a: !!float ""': "cannot be read",
         "a: [": "not YAML",
         "a: !!python/object:os.system x": "not YAML",
         b"\xff\xff": "not YAML|cannot be read",

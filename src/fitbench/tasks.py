@@ -105,6 +105,8 @@ class Classification:
             raise ValueError(f"probabilities are {outputs.dtype} {outputs.shape}; expected floats {shape}")
         if examples == 0 or targets.min() < 0 or targets.max() >= width:
             raise ValueError(f"labels are not all from 0 to {width - 1}")
+        if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
+            raise ValueError("probabilities are not all from 0 to 1")  # those of a run that diverged are NaN
 
     def score(self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray) -> dict[str, float | None]:
         """The values of these metrics by name, for labels [N] and probabilities [N, classes], computed in float64."""

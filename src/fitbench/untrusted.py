@@ -88,7 +88,7 @@ def guarded() -> Iterator[None]:
         raise Unreadable("nested too deeply") from error
     except MemoryError as error:
         raise Unreadable("needs more memory than there is") from error
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, ArithmeticError, RuntimeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, EOFError, ArithmeticError, RuntimeError) as error:
         raise Unreadable(f"cannot be read ({first_line(error)})") from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError, SyntaxError) as error:
         raise Unreadable(f"damaged ({first_line(error)})") from error

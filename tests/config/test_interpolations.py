@@ -37,6 +37,12 @@ def test_constants_may_be_interpolated(configure, monkeypatch):
     assert (config.outputs, config.training.batch_size, config.study) == ("elsewhere", config.training.epochs, "s0")
 
 
+def test_references_that_double_at_each_level_are_refused(configure):
+    levels = [f"x{n}: '${{.x{n + 1}}}${{training.callbacks.x{n + 1}}}'" for n in range(30)]
+    with pytest.raises(RequestError, match=r"^training\.callbacks\.x\d+ takes more than 10,000 values of other keys"):
+        configure(f"+training.callbacks={{{', '.join([*levels, 'x30: a'])}}}")
+
+
 def test_run_dir_stays_literal_and_every_seed_is_the_same_configuration(configure):
     configs = [configure(CALLBACK % "${run_dir:}/log.csv", f"seed={seed}") for seed in (0, 1)]
     assert len({config_id(config) for config in configs}) == 1

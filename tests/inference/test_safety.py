@@ -154,6 +154,51 @@ def test_zip_bomb_is_refused(path, name):
         foreign(path)
 
 
+def test_weights_expand_less_than_other_members(path):
+    """Keras and h5py need several times the bytes of the weights."""
+    archive(path, {}, zipfile.ZIP_DEFLATED, **{"model.weights.h5": os.urandom(2**20) + bytes(64 * 2**20)})
+    with pytest.raises(FitbenchError, match=r"weights\.h5 would expand from .* to 68,157,440 bytes\. .* add --trust"):
+        check(path, trust=False)
+    assert check(path, trust=True).own_code == []
+    archive(path, {}, zipfile.ZIP_DEFLATED, **{"model.weights.h5": bytes(15 * 2**20)})
+    assert foreign(path) == []
+
+
+def called(item: dict, times: int) -> dict:
+    return item | {"inbound_nodes": [{}] * times}
+
+
+@pytest.mark.parametrize(
+    ("config", "just_enough"),
+    [
+        (lambda n: model(*[DENSE] * n), 200),
+        (lambda n: model(*[model(*[DENSE] * 4)] * n), 87),
+        (lambda n: {"layers": [DENSE] * n}, 2000),
+        (lambda n: {"layers": [called(DENSE, n)]}, 2000),
+        (lambda n: {"layers": [called(model(*[DENSE] * 9), n)]}, 200),
+    ],
+    ids=["in a Sequential", "in nested Sequentials", "in a model", "called often", "in a model that is called often"],
+)
+def test_model_of_very_many_layers_is_refused(path, config, just_enough):
+    """Keras calls the layers of a Sequential again for each layer that is added."""
+    archive(path, config(just_enough + 2))
+    with pytest.raises(FitbenchError, match=f"{path}: its config.json describes very many layers; .* add --trust"):
+        check(path, trust=False)
+    assert check(path, trust=True).own_code == []
+    archive(path, config(just_enough))
+    with pytest.raises(FitbenchError, match="file signature not found"):  # it goes on to the weights, which are empty
+        check(path, trust=False)
+
+
+def test_parts_of_layers_are_not_counted(path):
+    zeros = {"module": "keras.initializers", "class_name": "Zeros", "config": {}, "registered_name": None}
+    policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
+    tensor = {"class_name": "__keras_tensor__", "config": {}}
+    archive(path, {"layers": [DENSE | {"config": [zeros, policy, tensor]}] * 1500})
+    with pytest.raises(FitbenchError, match="file signature not found"):
+        check(path, trust=False)
+
+
 def test_what_is_no_regular_file_is_refused_at_once(path):
     os.mkfifo(path)
     with pytest.raises(FitbenchError, match=f"{path}: a FIFO, not a regular file"):

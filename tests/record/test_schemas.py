@@ -152,6 +152,7 @@ def test_every_value_is_described():
         ("metric_info.loss.range", [1, 1], "metric_info.loss.range is [1.0, 1.0]; it must be [low, high] with low bel"),
         ("metric_info.loss.proportion", True, "metric_info.loss.range is [0.0, None]; it must be [0, 1] for a propor"),
         ("metric_info.val_x", RESULT["metric_info"]["loss"], "metric_info.val_x: expected a name other than epoch"),
+        ("primary", "nope", "primary is 'nope'; it must be the name of a metric in metric_info"),
         ("metric_info.f1", RESULT["metric_info"]["loss"], "metrics.train_f1 is missing; it must be a number, or null"),
     ],
 )

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import zipfile
@@ -27,7 +26,8 @@ def state(folder, epoch, **others):
     """A checkpoint of the run in this folder."""
     return checkpoint.Checkpoint(
         run_id=folder.name, versions=checkpoint._versions(), epoch=epoch, stopped=False, seconds=1.0, fit_seconds=1.0,
-        data_sha256="sha", history=[], arrays={"weights": np.full(50, epoch)}, **others,
+        data_sha256="sha", history=[{"epoch": number + 1} for number in range(epoch)],
+        arrays={"weights": np.full(50, epoch)}, **others,
     )  # fmt: skip
 
 
@@ -78,6 +78,9 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
         lambda fields: npz(state=np.array(json.dumps({key: fields[key] for key in fields if key != "stopped"}))),
         lambda fields: npz(state=np.array(json.dumps({**fields, "epoch": "9"}))),
         lambda fields: npz(state=np.array(json.dumps({**fields, "arrays": {}, "history": None}))),
+        lambda fields: npz(state=np.array(json.dumps({**fields, "epoch": 1_000_000_000}))),
+        lambda fields: npz(state=np.array(json.dumps({**fields, "epoch": -5, "history": []}))),
+        lambda fields: npz(state=np.array(json.dumps({**fields, "history": [{}] * fields["epoch"]}))),
         lambda fields: npz(state=np.array("[]")),
         lambda fields: npz(state=np.array("no JSON")),
         lambda fields: npz(weights=np.zeros(3)),
@@ -92,6 +95,9 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, caplog):
         "fewer",
         "text",
         "null",
+        "beyond its history",
+        "negative",
+        "epochs without numbers",
         "list",
         "no JSON",
         "no state",
@@ -134,7 +140,7 @@ def test_a_checkpoint_that_the_system_cannot_read_now_is_not_put_aside(tmp_path,
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(os, "read", fail)
+    monkeypatch.setattr(hashlib, "file_digest", fail)
     with pytest.raises(type(error)):
         checkpoint.read(tmp_path)
     monkeypatch.undo()

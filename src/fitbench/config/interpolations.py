@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,9 +14,11 @@ from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
 
 RUN_DIR = "${run_dir:}"
+MOST_VALUES = 10_000  # that one value may take from others, and these from others again
 
 # The time, and what Hydra decides for each job. All jobs have the folder where Hydra was started, and its choices.
 _CHANGING = re.compile(r"\$\{\s*(now|hydra)\s*:(?!\s*runtime\.(cwd|choices)\b)")
+_REFERENCE = re.compile(r"\$\{(\.*)([^${}:]+)\}")  # to another key; with dots, from the section that it stands in
 _SEED = re.compile(r"\$\{\s*\.*(seed)\s*\}")
 
 # The folder of the run. It is known when the run begins, so it stays as it is until then. See `with_run_dir`.
@@ -43,6 +47,38 @@ def check_constant(composed: DictConfig) -> None:
                 f"{key} is {text!r}: seed makes each seed a configuration of its own; "
                 f"write a constant, or {RUN_DIR} for the folder of the run"
             )
+
+
+def check_extent(composed: DictConfig) -> None:
+    """Refuse values that take so many others that resolving them would not end.
+
+    Values that take each other are left to OmegaConf, which refuses them.
+
+    Raises:
+        RequestError: with the key.
+    """
+    texts = dict(leaves(OmegaConf.to_container(composed, resolve=False)))
+    taken = {key: _references(key, value, texts) for key, value in texts.items() if isinstance(value, str)}
+    sizes: dict[str, int] = {}
+    try:
+        for key in TopologicalSorter(taken).static_order():
+            sizes[key] = 1 + sum(sizes[other] for other in taken.get(key, ()))
+            if sizes[key] > MOST_VALUES:
+                raise RequestError(
+                    f"{key} takes more than {MOST_VALUES:,} values of other keys; write fewer references"
+                )
+    except CycleError:
+        return
+
+
+def _references(key: str, text: str, texts: Mapping[str, Any]) -> list[str]:
+    """The keys that a text takes values from, once for each time. A section stands for all keys in it."""
+    found = []
+    for dots, name in _REFERENCE.findall(text):
+        section = key.split(".")[: -len(dots)] if dots else []
+        full = ".".join([*section, name.strip()])
+        found += [full] if full in texts else [other for other in texts if other.startswith(f"{full}.")]
+    return found
 
 
 def with_run_dir(value: Any, folder: str) -> Any:

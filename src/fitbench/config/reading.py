@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fitbench.config import builders
 from fitbench.config.errors import validated
 from fitbench.config.identity import NEUTRAL, plain, with_current_names
-from fitbench.config.interpolations import check_constant
+from fitbench.config.interpolations import check_constant, check_extent
 from fitbench.config.nested import leaves
 from fitbench.config.schema import Config
 from fitbench.errors import RequestError
@@ -27,6 +27,7 @@ def from_hydra(composed: DictConfig) -> Config:
     """
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     check_constant(own)
+    check_extent(own)
     return _finite(builders.checked(validated(Config, _brought_up_to_date(resolved(own)))))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,11 +26,18 @@ MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 CONFIG_BYTES = 4 * 2**20
 # Keras stores files uncompressed. Compressing them again shrinks weights a little. A zip bomb expands a thousandfold.
 MAX_EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20
+# Trained weights hardly shrink. New weights may be zeros.
+WEIGHTS_EXPANSION, WEIGHTS_BYTES = 4, 64 * 2**20
+# Keras takes about 10 ms for each call of a layer. The largest model of keras.applications, NASNetLarge, has 1,041.
+MAX_CALLS = 2000
+# A Sequential calls all its layers again for each layer that is added. Keras takes about 0.4 ms for each such call.
+MAX_REBUILDS = 40_000
 # The submodules of `keras` and `keras.src` that define the parts of models.
 PARTS = frozenset(
     {"activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"}
     | {"optimizers", "quantizers", "random", "regularizers"}
 )
+PARTS_OF_LAYERS = frozenset({"activations", "constraints", "dtype_policies", "initializers", "regularizers"})
 OWN_MODULES = ("fitbench.models.layers", "fitbench.training.layers")  # the second in models saved by 0.1
 # Classes of Keras that run code from the file, or read files that it names.
 REFUSED = frozenset(
@@ -67,7 +75,8 @@ def check(path: Path, trust: bool) -> Checked:
 
     Raises:
         FitbenchError: as `foreign` and, without `trust`, also if the model needs code of its own, if the file is a link
-            that leaves the outputs folder, or if its weights are not plain numbers in the file itself.
+            that leaves the outputs folder, if Keras would take very long to load its layers, or if its weights are not
+            plain numbers in the file itself.
     """
     own_code = foreign(path, trust)
     if trust:
@@ -78,6 +87,7 @@ def check(path: Path, trust: bool) -> Checked:
             "could do anything on this computer. If you trust the origin of the run, add --trust"
         )
     with _opened(path, trust) as archive:
+        _check_layers(json.loads(archive.read("config.json")), path)
         return Checked([], _count_weights(archive.read("model.weights.h5")))
 
 
@@ -142,7 +152,7 @@ def _opened(path: Path, trust: bool) -> Iterator[zipfile.ZipFile]:
             open_file(path, None if trust else outputs_of(path.parent)) as file,
             zipfile.ZipFile(file) as archive,
         ):
-            _check_members(archive, path)
+            _check_members(archive, path, trust)
             yield archive
     except FileNotFoundError:
         raise FitbenchError(f"{path}: no such file; train the run again with force=true") from None
@@ -181,8 +191,8 @@ def _count_weights(content: bytes) -> int:
     return numbers
 
 
-def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Check the members of an archive.
+def _check_members(archive: zipfile.ZipFile, path: Path, trust: bool) -> None:
+    """Check the members of an archive. With `trust`, the weights may expand as much as other members.
 
     Raises:
         FitbenchError: a member is missing, has a path outside the archive, expands too much, or is not compressed by
@@ -199,11 +209,55 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
             raise FitbenchError(f"{path}: contains {clean(member.filename):.80}, a path outside the archive")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FitbenchError(f"{path}: its {clean(member.filename):.80} is compressed, and not by deflate")
-        if member.file_size > max(EXPANDED_BYTES, MAX_EXPANSION * member.compress_size):
+        weights = member.filename == "model.weights.h5" and not trust
+        factor, least = (WEIGHTS_EXPANSION, WEIGHTS_BYTES) if weights else (MAX_EXPANSION, EXPANDED_BYTES)
+        if member.file_size > max(least, factor * member.compress_size):
             raise FitbenchError(
                 f"{path}: its {clean(member.filename):.80} would expand from {member.compress_size:,} to "
-                f"{member.file_size:,} bytes"
+                f"{member.file_size:,} bytes" + (". If you trust the origin of the run, add --trust" if weights else "")
             )
+
+
+def _check_layers(config: Any, path: Path) -> None:
+    """Check that Keras does not take minutes to load the layers of a model. Not recursive, like `_objects`.
+
+    A layer is called once for each of its inbound nodes in each call of the model around it. It is called again for
+    each layer of a Sequential around it.
+
+    Raises:
+        FitbenchError: the layers would be called too often.
+    """
+    calls = rebuilds = 0
+    stack = [(config, 1, 0)]  # a value, the calls of the model around it, and the layers of all Sequentials around it
+    while stack:
+        value, times, grown = stack.pop()
+        if isinstance(value, dict):
+            if _is_layer(value):
+                times *= max(1, _length(value.get("inbound_nodes")))
+                calls, rebuilds = calls + times, rebuilds + grown
+                if calls > MAX_CALLS or rebuilds > MAX_REBUILDS:
+                    raise FitbenchError(
+                        f"{path}: its config.json describes very many layers; expected at most {MAX_CALLS:,}, and "
+                        f"about {math.isqrt(MAX_REBUILDS)} in one Sequential. If you trust the origin of the run, add "
+                        "--trust"
+                    )
+                if value["class_name"] == "Sequential" and isinstance(value.get("config"), dict):
+                    grown += _length(value["config"].get("layers"))
+            stack.extend((item, times, grown) for item in value.values())
+        elif isinstance(value, list):
+            stack.extend((item, times, grown) for item in value)
+
+
+def _is_layer(item: dict[str, Any]) -> bool:
+    """Return whether a serialized object may be a layer, a model or an operation."""
+    name, module = item.get("class_name"), str(item.get("module") or "")
+    if not isinstance(name, str) or name in PLAIN or name == "function" or name.endswith("DTypePolicy"):
+        return False
+    return module.removeprefix("keras.").removeprefix("src.").partition(".")[0] not in PARTS_OF_LAYERS
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 0
 
 
 def _objects(config: Any, path: Path) -> Iterator[dict[str, Any]]:

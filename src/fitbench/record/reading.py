@@ -21,13 +21,14 @@ from fitbench.record.files import exists, outputs_of, read_bytes, read_object
 from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_of
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
-from fitbench.untrusted import check_texts, naming, parse_yaml, read_arrays
+from fitbench.untrusted import LARGEST_BYTES, check_texts, naming, parse_yaml, read_arrays
 
 NAMED = 10  # candidates that a message names at most
 LARGEST_CONFIG = 2**20  # bytes of config.yaml
 LAST_EPOCH = 10**9  # a line of a later one is no epoch
 MOST_NAMES = 500  # of the values of an epoch, which also bounds what a page or table shows of it
 LONGEST_NAME = 1_000  # characters of such a name
+BYTES_OF_NUMBER = 8
 TRAIN_AGAIN = "; train the run again with force=true"
 
 
@@ -196,13 +197,15 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     path = folder / "predictions.npz"
     task = task_of(result["task"])
     names = (task.targets_name, task.outputs_name, "data_sha256")
+    examples, width = result["data"]["test"], task.outputs(result["data"]["classes"])
+    largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * examples * (width + 1))
     try:
         with naming(path, TRAIN_AGAIN):
-            targets, outputs, sha256 = read_arrays(path, names, outputs_of(folder)).values()
+            targets, outputs, sha256 = read_arrays(path, names, outputs_of(folder), largest).values()
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file{TRAIN_AGAIN}") from None
     try:
-        task.check(targets, outputs, result["data"]["test"], task.outputs(result["data"]["classes"]))
+        task.check(targets, outputs, examples, width)
     except ValueError as error:
         raise FitbenchError(f"{path}: {error}") from None
     if str(sha256) != result["data"]["sha256"]:

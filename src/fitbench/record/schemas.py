@@ -240,6 +240,8 @@ class Result(_FinishedRun):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_metrics(self.metric_info, _PARTS)
+        if self.primary not in self.metric_info:
+            raise Explained(refusal("primary", self.primary, "the name of a metric in metric_info"))
         return self
 
 

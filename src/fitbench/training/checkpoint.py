@@ -10,20 +10,20 @@ import hashlib
 import io
 import json
 import logging
-import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import keras
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from annotated_types import Ge
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError
 from fitbench.record.files import check_fence, listed, outputs_of, replacing
 from fitbench.training.environment import versions
-from fitbench.untrusted import LARGEST_BYTES, Unreadable, arrays_of, guarded, parse_json, read_file
+from fitbench.untrusted import LARGEST_BYTES, Unreadable, arrays_of, guarded, open_file, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Checkpoint(BaseModel):
 
     run_id: str
     versions: dict[str, str]  # of the packages that wrote it
-    epoch: int
+    epoch: Annotated[int, Ge(1)]
     stopped: bool  # training was over (early stopping) although epochs were left
     seconds: float  # that the run had taken, over all attempts
     fit_seconds: float  # of those, in `fit`
@@ -48,6 +48,13 @@ class Checkpoint(BaseModel):
     history: list[dict[str, Any]]
     callbacks: list[dict[str, Any]] = []  # attributes, in the order of the callbacks
     arrays: dict[str, np.ndarray] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        numbers = [epoch.get("epoch") for epoch in self.history]
+        if len(numbers) != self.epoch or numbers != list(range(1, self.epoch + 1)):
+            raise ValueError("its history does not have each epoch once")
+        return self
 
 
 def read(folder: Path) -> Checkpoint | None:
@@ -78,9 +85,11 @@ def read(folder: Path) -> Checkpoint | None:
 
 
 def _load(path: Path, folder: Path) -> Checkpoint:
-    content = read_file(path, outputs_of(folder), sys.maxsize)  # weights of any size
-    if hashlib.sha256(content).hexdigest()[:16] != path.stem.partition("-")[2]:
-        raise Unreadable("is damaged")
+    with guarded(), open_file(path, outputs_of(folder)) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest()[:16] != path.stem.partition("-")[2]:
+            raise Unreadable("is damaged")
+        file.seek(0)
+        content = file.read()
     try:
         with guarded():
             arrays = arrays_of(io.BytesIO(content), max(LARGEST_BYTES, len(content)))
