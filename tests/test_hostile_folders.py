@@ -170,6 +170,33 @@ def test_train_says_what_is_wrong_with_a_file_of_the_run_in_one_line(call, confi
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "predictions.npz", "model.keras", ".x.new.y"])
+def test_train_refuses_a_folder_of_a_files_name_before_it_trains(call, configure, tmp_path, name):
+    overrides = ["data=digits", "model=softmax", f"outputs={tmp_path}/outputs"]
+    folder = folder_of(configure(*overrides))
+    (folder / name).mkdir(parents=True)
+    status, out, err = call("train", *overrides)
+    assert (status, out) == (1, "")
+    assert re.fullmatch(rf"fitbench: {re.escape(str(folder / name))}: is a folder[,;] .*; move it away\n", err)
+    assert (folder / name).is_dir()
+    assert not (folder / "history.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "link to a file", "dangling link"])
+def test_train_refuses_a_checkpoint_that_is_no_folder(call, configure, tmp_path, kind):
+    overrides = ["data=digits", "model=softmax", f"outputs={tmp_path}/outputs"]
+    path = folder_of(configure(*overrides)) / "checkpoint"
+    path.parent.mkdir(parents=True)
+    if kind == "FIFO":
+        os.mkfifo(path)
+    else:
+        (path.parent / "file").touch()
+        path.symlink_to("file" if kind == "link to a file" else "nowhere")
+    status, out, err = call("train", *overrides)
+    assert (status, out) == (1, "")
+    assert err == f"fitbench: {path}: is no folder, where the run writes its checkpoints; move it away\n"
+
+
 def _log(folder: Path) -> None:
     handler = LogFile(folder / "train.log", delay=True)
     handler.emit(logging.LogRecord("x", logging.INFO, "", 0, "x", None, None))

@@ -459,6 +459,20 @@ def test_long_texts_are_cut_visibly(make_run, outputs, in_terminal):
     assert max(map(len, text.splitlines())) <= 120
 
 
+def test_a_table_in_a_file_is_clipped_and_csv_is_not(make_run, outputs, listed):
+    make_run("seed=0")
+    folder = make_run("seed=1")
+    result = json.loads((folder / "result.json").read_text())
+    result["config"]["model"] |= {f"text{i}": "x" * 9_000 for i in range(300)}
+    (folder / "result.json").write_text(json.dumps(result))
+    text = listed(outputs)
+    assert 100 * 150 < max(map(len, text.splitlines())) < 100 * 210
+    assert "x" * 199 + "…" in text
+    assert "x" * 200 not in text
+    assert re.search(r"^2\d\d more columns; --columns NAMES or --format csv shows them$", text, re.MULTILINE)
+    assert "x" * 9_000 in listed(outputs, format="csv")
+
+
 # -- the command ------------------------------------------------------------------------------------------------------
 
 

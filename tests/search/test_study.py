@@ -586,7 +586,7 @@ def test_search_goes_on_when_half_of_a_line_of_the_journal_was_written(search, u
             append(backend, logs)
         else:  # what is left of the disk takes half of it
             with Path(backend._file_path).open("a") as file:
-                file.write(json.dumps(logs[0])[:30])
+                file.write(json.dumps(logs[0], separators=(",", ":"))[:30])
             raise full(backend._file_path)
 
     with monkeypatch.context() as patch:
@@ -628,12 +628,59 @@ def test_journal_with_nothing_but_a_torn_line_begins_anew(search):
     assert len(search(*SPACE, "search.trials=2").trials) == 2
 
 
-def test_damaged_journal_is_named(search):
+@pytest.mark.parametrize(
+    "content", [bytes(5000), b'{"op_code":0,"wor' + bytes(5000), b'{"op_code":4,"wor', b"lost", bytes(9) + b"\n"]
+)
+def test_journal_of_which_nothing_can_be_read_is_refused_and_stays(search, content):
+    folder = Path("outputs") / "mine"
+    folder.mkdir(parents=True)
+    (folder / "search.journal").write_bytes(content)
+    with pytest.raises(
+        FitbenchError, match=r"^outputs/mine/search\.journal: damaged, line 1 \(.*; move the file away "
+    ):
+        search(*SPACE, "search.trials=2")
+    assert (folder / "search.journal").read_bytes() == content
+
+
+def test_nuls_behind_the_last_line_of_the_journal_are_cut_off_with_a_warning(search, undisturbed, caplog):
+    journal = search(*SPACE, "search.trials=3").folder / "search.journal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + bytes(5000))
+    assert search(*SPACE, "search.trials=5").trials == undisturbed(5)
+    assert journal.read_bytes().startswith(whole + b"{")
+    assert f"5000 bytes with NULs behind line {len(whole.splitlines())} are cut off" in caplog.text
+
+
+ENDED = b'"datetime_complete":"2026-01-01T00:00:00+00:00"}'
+DAMAGED = {
+    "no JSON": b"{]",
+    "NULs": bytes(100),
+    "nested": b'{"a":' * 100_000,
+    "no field": b'{"op_code":5}',
+    "no operation": b'{"op_code":99,"worker_id":"x"}',
+    "no object": b"[]",
+    "no number": b'{"op_code":6,"worker_id":"x","trial_id":0,"state":2,"values":["a"],' + ENDED,
+    "two values": b'{"op_code":6,"worker_id":"x","trial_id":0,"state":2,"values":[1,2],' + ENDED,
+    "no step": b'{"op_code":7,"worker_id":"x","trial_id":0,"step":"a","intermediate_value":0.5}',
+    "another distribution": b'{"op_code":5,"worker_id":"x","trial_id":0,"param_name":"p","param_value_internal":0.1,'
+    b'"distribution":"{\\"name\\":\\"FloatDistribution\\",\\"attributes\\":{\\"lax\\":0.1,\\"high\\":1.0}}"}',
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_journal_is_named_with_the_line_and_stays(search, line):
     journal = search(*SPACE, "search.trials=2").folder / "search.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([*lines[:5], b"{]\n", *lines[5:]]))
-    with pytest.raises(FitbenchError, match=r"^outputs/mine/search\.journal: the journal of the search is damaged "):
+    created = next(i for i, each in enumerate(lines, 1) if b'"op_code":4' in each)
+    damaged = b"".join([*lines[:created], line + b"\n", *lines[created:]])
+    journal.write_bytes(damaged)
+    said = (
+        rf"^outputs/mine/search\.journal: damaged, line {created + 1} \(.*\); move the file away to begin a new search"
+    )
+    with pytest.raises(FitbenchError, match=said) as caught:
         search(*SPACE, "search.trials=3")
+    assert len(str(caught.value).splitlines()) == 1
+    assert journal.read_bytes() == damaged
 
 
 @pytest.mark.parametrize("step", ["symlink", "fsync", "rename", "unlink"])

@@ -15,7 +15,7 @@ import numpy as np
 
 from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
 from fitbench.analysis.names import short_name
-from fitbench.analysis.run_columns import CELLS, cell, columns_of, is_missing, narrowed, usual_columns
+from fitbench.analysis.run_columns import CELLS, cell, clipped, columns_of, is_missing, narrowed, usual_columns
 from fitbench.columns import FORMATS, Note, Table, print_as
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ERRORS = 5  # different errors that are listed
+MOST_COLUMNS = 100  # of a table whose columns are not asked for
 
 
 def list_runs(
@@ -57,18 +58,19 @@ def list_runs(
     say_left_out(frame.attrs["left_out"])
     every = list(frame.columns)
     frame["age"] = _ages(frame)
-    by = _sort_keys(frame, sort)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    chosen = _sorted(_selected(frame, where, states), by)
+    chosen = _sorted(_selected(frame, where, states), _sort_keys(frame, sort))
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
     if format in ("csv", "json"):
         print_as(format, [], columns_of(frame, runs, wanted or every, for_people=False))
     else:
         names = wanted or usual_columns(chosen)
-        cells = columns_of(frame, runs, names, for_people=True) if len(runs) else []
-        in_table = [*_errors(runs), Note(count, "")] if format == "table" else []
-        print_as(format, [Table(_common(frame, chosen, names), narrowed(cells, runs), in_table)], [])
+        most = MOST_COLUMNS if format == "table" and not wanted else len(names)
+        cells = columns_of(frame, runs, names[:most], for_people=True) if len(runs) else []
+        in_table = [*_not_shown(len(names[most:])), *_errors(runs), Note(count, "")] if format == "table" else []
+        cells = narrowed(clipped(cells) if format == "table" else cells, runs)
+        print_as(format, [Table(_common(frame, chosen, names), cells, in_table)], [])
     if format != "table":
         sys.stderr.write(f"{count}\n")
 
@@ -174,6 +176,10 @@ def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
     by_state = ", ".join(f"{states[state.value]:,} {state.value}" for state in State if states[state.value])
     left_out = len(frame.attrs["left_out"])
     return text + (f": {by_state}" if by_state else "") + (f"; {left_out:,} left out" if left_out else "")
+
+
+def _not_shown(columns: int) -> list[Note]:
+    return [Note(f"{columns:,} more columns; --columns NAMES or --format csv shows them", "")] * (columns > 0)
 
 
 def _errors(runs: pd.DataFrame) -> list[Note]:

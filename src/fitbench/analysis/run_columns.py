@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
+LONGEST_CELL = 200  # characters of a cell or heading in a table, in a file too
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
@@ -105,6 +106,15 @@ def columns_of(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], fo
             )
         )
     return columns
+
+
+def clipped(columns: Sequence[Column]) -> list[Column]:
+    """The columns with headings and cells of `LONGEST_CELL` characters at most, with an ellipsis where they are cut."""
+    return [replace(each, head=_clip(each.head), cells=list(map(_clip, each.cells))) for each in columns]
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
 def narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:

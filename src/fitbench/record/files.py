@@ -89,8 +89,16 @@ def check_fence(path: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove the files of a run folder that are not whole. A process that still writes one cannot rename it."""
+    """Remove the files of a run folder that are not whole. A process that still writes one cannot rename it.
+
+    Raises:
+        FitbenchError: a folder has the name of such a file.
+    """
     for path in [*folder.glob(UNFINISHED), *folder.glob(f"checkpoint/{UNFINISHED}")]:
+        if path.is_dir() and not path.is_symlink():
+            raise FitbenchError(
+                f"{path}: is a folder; fitbench gives such names to unfinished files alone; move it away"
+            )
         path.unlink(missing_ok=True)
 
 

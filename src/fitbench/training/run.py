@@ -48,6 +48,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
             return read_result(folder)
         remove(folder / "error.txt")
         remove(folder / "pruned.json")  # if it is pruned again, it goes on to the same epoch
+        _check_names(folder)
         attempt = attempts.begin(folder)
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
@@ -79,6 +80,21 @@ def clear(folder: Path) -> None:
     files = ("result.json", "error.txt", "pruned.json", "history.jsonl", "predictions.npz", "model.keras")
     for name in ("checkpoint", "evaluations", *files):
         remove(folder / name)
+
+
+def _check_names(folder: Path) -> None:
+    """Refuse a folder of a file's name, which would fail the run when it is written, and a `checkpoint` that is none.
+
+    Raises:
+        FitbenchError: the message names it.
+    """
+    for name in ("config.yaml", "history.jsonl", "predictions.npz", "model.keras"):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():  # a link is replaced
+            raise FitbenchError(f"{path}: is a folder, where the run writes a file; move it away")
+    path = folder / "checkpoint"
+    if not path.is_dir() and (path.exists() or path.is_symlink()):
+        raise FitbenchError(f"{path}: is no folder, where the run writes its checkpoints; move it away")
 
 
 def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> dict[str, Any] | None:
