@@ -173,9 +173,9 @@ def called(item: dict, times: int) -> dict:
     [
         (lambda n: model(*[DENSE] * n), 200),
         (lambda n: model(*[model(*[DENSE] * 4)] * n), 87),
-        (lambda n: {"layers": [DENSE] * n}, 2000),
-        (lambda n: {"layers": [called(DENSE, n)]}, 2000),
-        (lambda n: {"layers": [called(model(*[DENSE] * 9), n)]}, 200),
+        (lambda n: {"layers": [DENSE] * n}, 1200),
+        (lambda n: {"layers": [called(DENSE, n)]}, 1200),
+        (lambda n: {"layers": [called(model(*[DENSE] * 9), n)]}, 120),
     ],
     ids=["in a Sequential", "in nested Sequentials", "in a model", "called often", "in a model that is called often"],
 )
@@ -194,7 +194,7 @@ def test_parts_of_layers_are_not_counted(path):
     zeros = {"module": "keras.initializers", "class_name": "Zeros", "config": {}, "registered_name": None}
     policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
     tensor = {"class_name": "__keras_tensor__", "config": {}}
-    archive(path, {"layers": [DENSE | {"config": [zeros, policy, tensor]}] * 1500})
+    archive(path, {"layers": [DENSE | {"config": [zeros, policy, tensor]}] * 1100})
     with pytest.raises(FitbenchError, match="file signature not found"):
         check(path, trust=False)
 

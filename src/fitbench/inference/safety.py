@@ -28,8 +28,8 @@ CONFIG_BYTES = 4 * 2**20
 MAX_EXPANSION, EXPANDED_BYTES = 100, 16 * 2**20
 # Trained weights hardly shrink. New weights may be zeros.
 WEIGHTS_EXPANSION, WEIGHTS_BYTES = 4, 64 * 2**20
-# Keras takes about 10 ms for each call of a layer. The largest model of keras.applications, NASNetLarge, has 1,041.
-MAX_CALLS = 2000
+# A call of a layer takes Keras 10 to 40 ms. NASNetLarge, the largest in keras.applications, calls 1,041.
+MAX_CALLS = 1200
 # A Sequential calls all its layers again for each layer that is added. Keras takes about 0.4 ms for each such call.
 MAX_REBUILDS = 40_000
 # The submodules of `keras` and `keras.src` that define the parts of models.
