@@ -20,8 +20,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 from fitbench.errors import FitbenchError
 from fitbench.text import first_line
@@ -97,7 +98,7 @@ def guarded() -> Iterator[None]:
 # -- opening ----------------------------------------------------------------------------------------------------------
 
 
-def open_file(path: str | Path, within: Within = None) -> BinaryIO:
+def open_file(path: str | Path, within: Within = None) -> BufferedReader:
     """A regular file, open for reading. Nothing else is opened, so the call never blocks.
 
     Args:
