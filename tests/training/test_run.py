@@ -280,7 +280,7 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
     folder = folder_of(configure(*options, f"outputs={tmp_path}"))
     other = checkpoint.Checkpoint(
         run_id=folder.name, versions={}, epoch=1, stopped=False, seconds=1.0, fit_seconds=1.0, data_sha256="0" * 64,
-        history=[],
+        history=[{"epoch": 1}],
     )  # fmt: skip
     folder.mkdir(parents=True)
     checkpoint.write(folder, other)
