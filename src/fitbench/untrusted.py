@@ -39,6 +39,13 @@ DEEPEST = 64  # lists and sections inside of each other in JSON and YAML
 LONGEST_NUMBER = 1000  # characters of a number in YAML
 LONGEST_TEXT = 10_000  # characters of a text or key; whatever a table or page shows has no more
 
+# What parsers raise of damaged content, and what readers of .npz and .npy files raise besides.
+CONTENT_ERRORS = (ValueError, TypeError, LookupError, AttributeError, EOFError, ArithmeticError, RuntimeError)
+ARRAY_FILE_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(tokenize.TokenError, SyntaxError),  # of NumPy's headers, which are Python's literals
+)
+
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _KINDS = {
@@ -89,9 +96,9 @@ def guarded() -> Iterator[None]:
         raise Unreadable("nested too deeply") from error
     except MemoryError as error:
         raise Unreadable("needs more memory than there is") from error
-    except (ValueError, TypeError, LookupError, AttributeError, EOFError, ArithmeticError, RuntimeError) as error:
+    except CONTENT_ERRORS as error:
         raise Unreadable(f"cannot be read ({first_line(error)})") from error
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError, SyntaxError) as error:
+    except ARRAY_FILE_ERRORS as error:
         raise Unreadable(f"damaged ({first_line(error)})") from error
 
 

@@ -241,7 +241,9 @@ def test_bombs_are_refused_before_they_are_unpacked(tmp_path):
         file.write(struct.pack(">BBBB3I", 0, 0, 8, 3, 70, 2**10, 2**10))
         for _ in range(70):
             file.write(zeros)
-    with pytest.raises(DataError, match=r"a\.gz: unpacks from \d+,\d+ to 73,400,320 bytes, which images do not"):
+    with pytest.raises(
+        DataError, match=r"a\.gz: unpacks from \d+,\d+ to 73,400,320 bytes, more than 200 times as many"
+    ):
         files.read_idx(tmp_path / "a.gz", 3)
     path = write_npz(tmp_path / "a.npz", x_train=None)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as member:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
-LONGEST_CELL = 200  # characters of a cell or heading in a table, in a file too
+LONGEST_CELL = 200  # characters of a cell or heading of a table, also where it is written to a file or pipe
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 

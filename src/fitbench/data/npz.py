@@ -5,13 +5,10 @@ A header is compared with the size of its file before memory is taken for what i
 
 from __future__ import annotations
 
-import lzma
 import math
 import os
 import struct
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,22 +23,10 @@ from fitbench.data.memory_limit import check_unpacked
 from fitbench.data.parts import part_of
 from fitbench.errors import DataError
 from fitbench.text import first_line
-from fitbench.untrusted import Unreadable, open_file
+from fitbench.untrusted import ARRAY_FILE_ERRORS, CONTENT_ERRORS, Unreadable, open_file
 
 # Reading a damaged or hostile .npy or .npz raises one of these.
-ARRAY_ERRORS = (
-    *(
-        OSError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        zipfile.BadZipFile,
-        struct.error,
-        tokenize.TokenError,
-        SyntaxError,
-    ),
-    *(MemoryError, RecursionError, RuntimeError, ValueError, TypeError, ArithmeticError, LookupError),
-)
+ARRAY_ERRORS = (OSError, MemoryError, *CONTENT_ERRORS, *ARRAY_FILE_ERRORS)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
