@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from fitbench.record.files import outputs_of
@@ -12,6 +13,7 @@ FILE = "error.txt"
 READ_BYTES = 65_536  # from its end
 LONGEST = 2_000  # characters of the line
 WRAPPER = "hydra.errors.InstantiationException: "  # begins an error that only says where its cause was raised
+OWN_ERROR = re.compile(r"^fitbench\.errors\.\w+: ")  # whose message says everything without its name
 CAUSE = "The above exception was the direct cause of the following exception:"
 
 
@@ -37,4 +39,5 @@ def error_line(folder: Path) -> str | None:
     found = [next((line for line in lines[i + 1 :] if not line.startswith(" ")), "") for i in begins]
     while len(found) > 1 and found[-1].startswith(WRAPPER) and lines[begins[len(found) - 1] - 1] == CAUSE:
         del found[-1]
-    return (found[-1] if found and found[-1] else lines[-1].strip())[:LONGEST]
+    line = found[-1] if found and found[-1] else lines[-1].strip()
+    return OWN_ERROR.sub("", line)[:LONGEST]
