@@ -22,6 +22,7 @@ from fitbench.errors import FitbenchError, RequestError
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
+MULTILABEL = "multilabel"
 PARTS = {"train": "training", "val": "validation", "test": "test"}  # prefix of a recorded value: what a label calls it
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = ("epoch", "epochs", "best_epoch", "seconds", "learning_rate")  # other keys of history.jsonl and `metrics`
@@ -44,6 +45,8 @@ class Metric:
         proportion: whether the value is a share of the examples, k out of N.
         mean_over_examples: whether it is the mean of one value per example, so that Keras may average it over batches.
         tasks: the names of the tasks it is for; empty for any task.
+        of_decisions: whether it depends on the outputs only through the decisions that a threshold makes of them. Its
+            scoring function is then given bool [N, labels] in place of outputs.
         definition: identifies what is computed. Values of different definitions are never aggregated. It is empty for
             a user's metric until `load` has imported it.
         score: a function of the targets and the recorded outputs of a whole part; None for `loss`, for a metric from
@@ -60,6 +63,7 @@ class Metric:
     proportion: bool = False
     mean_over_examples: bool = False
     tasks: tuple[str, ...] = ()
+    of_decisions: bool = False
     definition: str = ""
     score: Score | None = field(default=None, compare=False, repr=False)
 
@@ -291,9 +295,15 @@ def get(name: str, task: str | None = None) -> Metric:
     """
     metric = supplied(name)
     if metric is None:
-        names = _METRICS if task is None else [other for other in for_task(task) if other != "loss"]
-        raise RequestError(f"there is no metric {name!r}; {hint(name, [*names, 'top_5_accuracy'])}")
+        names = [*_METRICS, "top_5_accuracy"] if task is None else names_for(task)
+        raise RequestError(f"there is no metric {name!r}; {hint(name, [n.replace('_K_', '_5_') for n in names])}")
     return metric
+
+
+def names_for(task: str) -> list[str]:
+    """What a run of a task can select, by name, with top_K_accuracy where the task has it."""
+    others = ["top_K_accuracy"] if task == CLASSIFICATION else []
+    return [name for name in for_task(task) if name != "loss"] + others
 
 
 def for_task(task: str) -> dict[str, Metric]:

@@ -2,7 +2,8 @@
 
 A list, `[accuracy, macro_f1]`, replaces what was selected before. A section, `{kappa: {_target_: mine.kappa, direction:
 max}}`, adds to it. In a composed configuration `metrics` is a section: a name with null is a metric of fitbench, a name
-with a section of its own is the user's. The first metric is primary.
+with a section of its own is the user's. The name `default` stands for the default metrics of the task, which the data
+may have to decide. The first metric is primary.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fitbench.metrics import Metric
 from fitbench.tasks import Task
 
 KEY = "metrics"  # of the configuration
+DEFAULT = "default"  # the name that stands for the default metrics of the task
 LIST = "_list_"  # of `metrics` while a configuration is composed; no metric can have this name
 
 
@@ -47,27 +49,40 @@ def joined(section: Mapping[str, Any]) -> dict[str, Any]:
     return as_section(section[LIST]) | others if LIST in section else others
 
 
-def check(selected: Mapping[str, Any], task: Task) -> None:
+def resolved(selected: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """The selection with the default metrics of the task at the place of `default`."""
+    section: dict[str, Any] = {}
+    for name, entry in selected.items():
+        names = task.default_metrics if name == DEFAULT and entry is None else (name,)
+        section |= {each: selected.get(each) if name == DEFAULT else entry for each in names}
+    return section
+
+
+def check(selected: Mapping[str, Any], task: Task | None) -> None:
     """Refuse a selection that no run of this task could record. Nothing of the user's is imported.
+
+    Without a task, which the data then decide, metrics of any task are accepted.
 
     Raises:
         RequestError: there is no such metric (the message names the nearest), it is of another task, or an entry of
             the user's is wrong.
     """
     if not selected:
-        raise RequestError(f"{KEY} is empty; it must name at least one metric, such as [accuracy]")
+        raise RequestError(f"{KEY} is empty; it must name at least one metric, such as [accuracy], or default")
     for name, entry in selected.items():
+        if name == DEFAULT and entry is None:
+            continue
         if name == "loss" and entry is None:
             raise RequestError(f"{KEY}: the loss is recorded in any case; leave it out of the list")
         try:
-            metric = metrics.get(name, task.name) if entry is None else user_metrics.from_config(name, entry)
+            of_task = None if task is None else task.name
+            metric = metrics.get(name, of_task) if entry is None else user_metrics.from_config(name, entry)
         except RequestError as error:
             raise RequestError(str(error) if str(error).startswith(KEY) else f"{KEY}: {error}") from None
-        if metric.tasks and task.name not in metric.tasks:
-            others = [other for other in metrics.for_task(task.name) if other != "loss"]
+        if task is not None and metric.tasks and task.name not in metric.tasks:
             raise RequestError(
                 f"{KEY}: {name} is a metric of {' and '.join(metric.tasks)}, but the task is {task.name}, which has "
-                f"{', '.join(others)} and top_K_accuracy"
+                f"{' and '.join(metrics.names_for(task.name))}"
             )
 
 
@@ -77,7 +92,7 @@ def monitored(name: str, selected: Mapping[str, Any], task: Task) -> tuple[str, 
     Raises:
         RequestError: epochs do not measure it; the message names what can be watched.
     """
-    described = {name: user_metrics.from_config(name, entry) for name, entry in selected.items()}
+    described = {name: user_metrics.from_config(name, entry) for name, entry in resolved(selected, task).items()}
     part, metric = metrics.monitor(name, described, task.name)
     if part == "train" and metric.name not in ("loss", *task.step_metrics):
         measured = " and ".join(("loss", *task.step_metrics))
@@ -101,7 +116,7 @@ def recorded(
         task: of the run.
         of: `user_metrics.load` where the metrics must score.
     """
-    wanted = dict(selected)
+    wanted = resolved(selected, task)
     if monitor is not None:
         _, metric = monitored(monitor, selected, task)
         if metric.name != "loss":

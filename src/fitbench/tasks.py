@@ -15,25 +15,31 @@ from fitbench import metrics
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 
+THRESHOLD = 0.5  # the probability from which on a label counts as predicted, unless the configuration says otherwise
+
 
 class Task(Protocol):
     """What fitbench asks of a task. `N` is the number of examples of a part.
 
     Attributes:
         name: as in the configuration and in result.json.
-        default_loss: the default of `training.loss`.
+        losses: the names that `training.loss` can have; `auto` stands for the first.
         default_metrics: the names of the metrics that are recorded by default; the first is primary.
         step_metrics: the names of the metrics that the compiled training and validation steps measure besides the
             loss, from raw outputs.
+        has_threshold: whether a threshold makes decisions of its outputs.
+        names_key: the key of dataset.json, and of `data` in result.json, that holds the names of its outputs.
         targets_name, outputs_name: the arrays of predictions.npz that hold targets and recorded outputs.
         drawings: what `show --plots` draws besides the learning curves, in this order.
         paired_test: the test in analysis/statistics.py that compares two runs on the same examples.
     """
 
     name: str
-    default_loss: str
+    losses: tuple[str, ...]
     default_metrics: tuple[str, ...]
     step_metrics: tuple[str, ...]
+    has_threshold: bool
+    names_key: str
     targets_name: str
     outputs_name: str
     drawings: tuple[str, ...]
@@ -55,8 +61,13 @@ class Task(Protocol):
             ValueError: the message says what was found and expected; the caller adds the file.
         """
 
-    def score(self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray) -> dict[str, float | None]:
-        """The values of these metrics by name, for the targets and recorded outputs of a whole part."""
+    def score(
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, float | None]:
+        """The values of these metrics by name, for the targets and recorded outputs of a whole part.
+
+        `threshold` makes decisions of outputs where a metric needs them.
+        """
 
     def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """What `paired_test` compares between two runs: a value of each example [N], larger where the run is better."""
@@ -68,6 +79,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float32, from logits of any shape. exp overflows for no finite logit."""
+    powers = np.exp(-np.abs(logits), dtype=np.float32)
+    return (np.where(np.asarray(logits) >= 0, 1, powers) / (1 + powers)).astype(np.float32)
+
+
 class Classification:
     """One class of several for each example. Raw outputs are logits, or what a squared error is computed from.
 
@@ -76,9 +93,11 @@ class Classification:
     """
 
     name = metrics.CLASSIFICATION
-    default_loss = "cross_entropy"
+    losses: tuple[str, ...] = ("cross_entropy", "mean_squared_error", "binary_cross_entropy")
     default_metrics: tuple[str, ...] = ("accuracy",)
     step_metrics: tuple[str, ...] = ("accuracy",)
+    has_threshold = False
+    names_key = "classes"
     targets_name = "labels"
     outputs_name = "probabilities"
     drawings: tuple[str, ...] = ("confusion", "mistakes")
@@ -108,7 +127,9 @@ class Classification:
         if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
             raise ValueError("probabilities are not all from 0 to 1")  # those of a run that diverged are NaN
 
-    def score(self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray) -> dict[str, float | None]:
+    def score(
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, float | None]:
         """The values of these metrics by name, for labels [N] and probabilities [N, classes], computed in float64."""
         outputs = np.asarray(outputs, np.float64)
         return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
@@ -118,7 +139,134 @@ class Classification:
         return outputs.argmax(axis=1) == targets
 
 
-TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
+class Regression:
+    """Numbers for each example, one for each target. The outputs are the values, in the units of the targets.
+
+    predictions.npz holds `targets` and `values`, float32 [N, targets] both.
+    """
+
+    name = metrics.REGRESSION
+    losses: tuple[str, ...] = ("mse", "mae", "huber")
+    default_metrics: tuple[str, ...] = ("mae", "rmse", "r2")
+    step_metrics: tuple[str, ...] = ("mae",)
+    has_threshold = False
+    names_key = "targets"
+    targets_name = "targets"
+    outputs_name = "values"
+    drawings: tuple[str, ...] = ()
+    paired_test = "bootstrap"
+
+    def outputs(self, names: Sequence[str]) -> int:
+        """One for each target."""
+        return len(names)
+
+    def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
+        """The outputs themselves."""
+        return raw
+
+    def check(self, targets: np.ndarray, outputs: np.ndarray, examples: int, width: int) -> None:
+        """Refuse what is not targets and values, float [examples, width].
+
+        Raises:
+            ValueError: the message says what was found and expected.
+        """
+        for name, array in (("targets", targets), ("values", outputs)):
+            if array.dtype.kind != "f" or array.shape != (examples, width):
+                raise ValueError(f"{name} are {array.dtype} {array.shape}; expected floats {(examples, width)}")
+        if examples == 0 or not np.isfinite(targets).all():
+            raise ValueError("targets are not all finite numbers")
+
+    def score(
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, float | None]:
+        """The values of these metrics by name, for targets and values [N, targets], computed in float64."""
+        outputs = np.asarray(outputs, np.float64)
+        return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
+
+    def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Less the mean absolute error of each example, [N]."""
+        return -np.abs(np.asarray(outputs, np.float64) - targets).mean(axis=1)
+
+
+class MultiLabel:
+    """Several labels for each example, each of which applies or not. Raw outputs are logits, one for each label.
+
+    predictions.npz holds `labels`, int8 [N, labels] of 0 and 1, and `probabilities`, float32 [N, labels].
+    """
+
+    name = metrics.MULTILABEL
+    losses: tuple[str, ...] = ("binary_cross_entropy",)
+    default_metrics: tuple[str, ...] = ("micro_f1", "macro_f1")
+    step_metrics: tuple[str, ...] = ()
+    has_threshold = True
+    names_key = "labels"
+    targets_name = "labels"
+    outputs_name = "probabilities"
+    drawings: tuple[str, ...] = ()
+    paired_test = "bootstrap"
+
+    def outputs(self, names: Sequence[str]) -> int:
+        """One for each label."""
+        return len(names)
+
+    def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
+        """Probabilities, float32 [N, labels]: the sigmoid of the raw outputs."""
+        return sigmoid(raw)
+
+    def check(self, targets: np.ndarray, outputs: np.ndarray, examples: int, width: int) -> None:
+        """Refuse what is not labels, int [examples, width] of 0 and 1, and probabilities, float of the same shape.
+
+        Raises:
+            ValueError: the message says what was found and expected.
+        """
+        shape = (examples, width)
+        if targets.dtype.kind not in "iub" or targets.shape != shape:
+            raise ValueError(f"labels are {targets.dtype} {targets.shape}; expected integers {shape}")
+        if outputs.dtype.kind != "f" or outputs.shape != shape:
+            raise ValueError(f"probabilities are {outputs.dtype} {outputs.shape}; expected floats {shape}")
+        if examples == 0 or not np.isin(targets, (0, 1)).all():
+            raise ValueError("labels are not all 0 or 1")
+        if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
+            raise ValueError("probabilities are not all from 0 to 1")
+
+    def score(
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, float | None]:
+        """The values of these metrics by name, for labels and probabilities [N, labels], computed in float64.
+
+        Metrics of decisions are given which labels have a probability of at least `threshold`, bool [N, labels]; they
+        are undefined where a probability is NaN.
+        """
+        outputs = np.asarray(outputs, np.float64)
+        decisions: np.ndarray = outputs if np.isnan(outputs).any() else outputs >= threshold
+        return {
+            metric.name: metric.evaluate(targets, decisions if metric.of_decisions else outputs) for metric in wanted
+        }
+
+    def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """The share of the labels of each example that are right, [N]."""
+        return ((outputs >= THRESHOLD) == targets).mean(axis=1)
+
+
+def best_threshold(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The threshold from 0.01 to 0.99, in steps of 0.01, with the best value of a metric of decisions.
+
+    Of equally good ones it is that nearest to 0.5, and of two of these the lower.
+
+    Args:
+        metric: with a scoring function.
+        targets: labels, int [N, labels].
+        outputs: probabilities, float [N, labels].
+    """
+    best, found = THRESHOLD, metric.evaluate(targets, np.asarray(outputs) >= THRESHOLD)
+    for hundredths in sorted(range(1, 100), key=lambda hundredths: (abs(hundredths - 50), hundredths)):
+        value = metric.evaluate(targets, np.asarray(outputs) >= hundredths / 100)
+        if metric.is_better(value, found):
+            best, found = hundredths / 100, value
+    return best
+
+
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Regression(), MultiLabel())}
 
 
 def task_of(name: str) -> Task:

@@ -85,7 +85,7 @@ def test_packaged_data_set_is_split_by_class_and_shuffled(name, train, test, siz
     assert dataset.x_test.shape == (test, size, size, 1)
     assert (dataset.x_train.dtype, dataset.y_train.dtype) == (np.uint8, np.int32)
     assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 255)
-    assert dataset.classes == tuple("0123456789")
+    assert dataset.names == tuple("0123456789")
     assert np.abs(np.bincount(dataset.y_test) - test / 10).max() < 2
     assert len(np.unique(dataset.y_train[:50])) == 10
 
@@ -147,7 +147,7 @@ def test_fashion_mnist_of_the_debian_package_is_found(tmp_path, monkeypatch):
     dataset = load_builtin("fashion_mnist")
     assert dataset.source == "/usr/share/datasets/fashion-mnist"
     assert dataset.x_train.shape == (60_000, 28, 28, 1)
-    assert dataset.classes[9] == "Ankle boot"
+    assert dataset.names[9] == "Ankle boot"
 
 
 def test_builtin_data_set_with_other_content_is_refused(tmp_path, monkeypatch):
@@ -242,7 +242,7 @@ def test_npz_is_read_with_a_channel_axis_and_int32_labels(tmp_path):
     dataset = load_npz(tmp_path, classes=np.array(["cat", "dog", "emu"]))
     assert np.array_equal(dataset.x_train[..., 0], IMAGES)
     assert dataset.y_train.dtype == np.int32
-    assert dataset.classes == ("cat", "dog", "emu")
+    assert dataset.names == ("cat", "dog", "emu")
     assert dataset.source == str(tmp_path / "a.npz")
 
 
@@ -364,7 +364,7 @@ def test_idx_files_of_zeros_and_ones_need_a_max_value(tmp_path):
 def test_named_class_may_have_no_examples(tmp_path):
     labels = np.array([0, 2, 2])
     dataset = load_npz(tmp_path, y_train=labels, y_test=labels, classes=np.array(["cat", "dog", "emu"]))
-    assert len(dataset.classes) == 3
+    assert len(dataset.names) == 3
 
 
 def test_large_integers_are_not_wrapped_into_pixels(tmp_path):
@@ -467,7 +467,7 @@ def test_wrong_validation_arrays_are_refused(tmp_path, changes, message):
 
 def test_image_folder_with_train_and_test_folders_is_read(tmp_path):
     dataset = load_images(write_tree(tmp_path))
-    assert dataset.classes == ("cat", "dog")
+    assert dataset.names == ("cat", "dog")
     assert dataset.x_train.shape == (6, 6, 8, 1)
     assert sorted(dataset.x_train[:, 0, 0, 0]) == [0, 1, 2, 100, 101, 102]
     assert ((dataset.x_train[:, 0, 0, 0] >= 100) == dataset.y_train).all()
@@ -598,7 +598,7 @@ def test_usual_names_of_the_parts_are_recognised(tmp_path, names):
     for name, usual in zip(("train", "test"), names, strict=True):
         (tmp_path / "b" / name).rename(tmp_path / "b" / usual)
     dataset = load_images(tmp_path / "b")
-    assert dataset.classes == ("cat", "dog")
+    assert dataset.names == ("cat", "dog")
     assert dataset.sha256 == expected.sha256
 
 
@@ -723,7 +723,7 @@ def test_links_to_folders_above_are_neither_parts_nor_classes(tmp_path):
     (tmp_path / "set/test/root").symlink_to("/")
     dataset = load_images(tmp_path / "set")
     assert dataset.left_out == "4 links to folders above them or listed already (validation, emu, ..)"
-    assert (dataset.classes, len(dataset.x_train)) == (("cat", "dog"), 6)
+    assert (dataset.names, len(dataset.x_train)) == (("cat", "dog"), 6)
 
 
 def test_parts_and_classes_may_be_links_to_folders_elsewhere(tmp_path):

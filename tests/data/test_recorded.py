@@ -42,7 +42,7 @@ def record_data(config: Config, folder: Path) -> None:
     """Write into a result what training writes about its data."""
     data = loading.load(config.data)
     result = json.loads((folder / "result.json").read_text())
-    result["data"] |= {"sha256": data.sha256, "fingerprint": data.fingerprint, "classes": list(data.classes)}
+    result["data"] |= {"sha256": data.sha256, "fingerprint": data.fingerprint, "classes": list(data.names)}
     (folder / "result.json").write_text(json.dumps(result))
 
 

@@ -47,8 +47,8 @@ def own_data(tmp_path):
     def write(classes: list[str] | None = None, name: str = "own", shift: int = 0) -> str:
         images, labels = data.x_test[:300], (data.y_test[:300].astype(np.int64) + shift) % 10
         names = {}
-        if classes and set(classes) == set(data.classes):
-            labels = np.array([classes.index(data.classes[label]) for label in labels])
+        if classes and set(classes) == set(data.names):
+            labels = np.array([classes.index(data.names[label]) for label in labels])
         if classes:
             labels = labels % len(classes)
             names = {"classes": np.array(classes)}

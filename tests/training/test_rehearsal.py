@@ -97,7 +97,7 @@ def parts_of():
     composer = Composer()
     data = load(composer.configuration(["data=digits"]).data)
 
-    def of(*overrides, classes=data.classes):
+    def of(*overrides, classes=data.names):
         config = composer.configuration(["data=digits", "model=softmax", "progress=false", *overrides])
         config = config.model_copy(update={"model": {"_target_": "rehearsed.net", "name": "net"}})
         return Parts.of(config, dataclasses.replace(data, classes=classes), measures.of(config))

@@ -11,7 +11,7 @@ import numpy as np
 
 from fitbench.analysis import scores
 from fitbench.columns import Table, column
-from fitbench.record.reading import Predictions
+from fitbench.record.reading import Predictions, output_names
 from fitbench.tasks import task_of
 from fitbench.text import clean, number
 
@@ -114,7 +114,7 @@ DRAWINGS = {  # by the names in `Task.drawings`
 
 def drawings_of(result: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the drawings of a finished run: those of its task that are made for so many classes or targets."""
-    count = len(result["data"]["classes"])
+    count = len(output_names(result))
     return tuple(name for name in task_of(result["task"]).drawings if count <= DRAWINGS[name].most)
 
 

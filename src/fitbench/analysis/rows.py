@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.config import NOT_IDENTITY
+from fitbench.config import AUTO, NOT_IDENTITY
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
-from fitbench.record import reading
+from fitbench.record import dataset, reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
 from fitbench.record.result import utc_now
+from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
 from fitbench.text import encodable
 
@@ -154,7 +155,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
         "config_id": identity[1] if identity else None,
         "seed": config["seed"],
         "state": state.value,
-        **dict(zip(TASK, task_and_primary(config), strict=True)),
+        **dict(zip(TASK, task_and_primary(config, Path(folder)), strict=True)),
     }
     _flatten(config, "", row, "config.yaml: ")
     if state is State.failed:
@@ -168,13 +169,20 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     return row
 
 
-def task_and_primary(config: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The task of a configuration and the first of its metrics; where it states none, the task's default."""
+def task_and_primary(config: Mapping[str, Any], folder: Path) -> tuple[str, str | None]:
+    """The task of an unfinished run and the first of its metrics; where it states none, the task's default.
+
+    The task is that of dataset.json where the configuration leaves it to the data, and '' until there is one.
+    """
     task = str(config.get("task") or metrics.CLASSIFICATION)
+    if task == AUTO:
+        found = dataset.read(folder)
+        task = found.task if found else ""
     default = TASKS[task].default_metrics if task in TASKS else ()
     selected = config.get("metrics")
     names = [str(name) for name in selected] if isinstance(selected, (dict, list)) else []
-    return task, next(iter([*names, *default]), None)
+    named = [each for name in names for each in (default if name == DEFAULT else (name,))]
+    return task, next(iter([*named, *default]), None)
 
 
 def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:

@@ -45,7 +45,7 @@ class RunFiles:
     @property
     def primary(self) -> str:
         """The name of the primary metric."""
-        return self.result["primary"] if self.result else task_and_primary(self.config)[1] or "loss"
+        return self.result["primary"] if self.result else task_and_primary(self.config, self.folder)[1] or "loss"
 
     @property
     def best_epoch(self) -> int | None:
@@ -65,9 +65,9 @@ class RunFiles:
         return drawings_of(self.result) if self.result and self.predictions is not None else ()
 
     @property
-    def classes(self) -> list[str]:
-        """The names of the classes of a finished run."""
-        return self.result["data"]["classes"] if self.result else []
+    def names(self) -> list[str]:
+        """The names of the outputs of a finished run: its classes, targets or labels."""
+        return reading.output_names(self.result) if self.result else []
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:

@@ -76,8 +76,8 @@ def _read(a: Path, b: Path) -> TwoRuns:
             "needs the same test part"
         )
     first, second = (reading.read_predictions(folder, result) for folder, result in zip((a, b), results, strict=True))
-    classes = results[0]["data"]["classes"]
-    if classes != results[1]["data"]["classes"] or not np.array_equal(first.targets, second.targets):
+    classes = reading.output_names(results[0])
+    if classes != reading.output_names(results[1]) or not np.array_equal(first.targets, second.targets):
         raise FitbenchError(
             f"{b}: its classes or test targets differ from those of {a}, though the SHA-256 is the same"
         )

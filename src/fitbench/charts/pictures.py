@@ -54,7 +54,7 @@ def _draw_confusion(run: RunFiles) -> list[Path]:
     assert run.predictions is not None
     labels, predicted = run.predictions.targets, scores.predicted(run.predictions.outputs)
     path = run.folder / "confusion.png"
-    draw_confusion(labels, predicted, run.classes, path, f"{run.name}, {len(labels):,} test images")
+    draw_confusion(labels, predicted, run.names, path, f"{run.name}, {len(labels):,} test images")
     return [path]
 
 
@@ -77,7 +77,7 @@ def _draw_mistakes(run: RunFiles) -> list[Path]:
     path = run.folder / "mistakes.png"
     title = f"{run.name}: the most confident mistakes on {len(labels):,} test images"
     predicted, confidence = scores.predicted(probabilities[worst]), probabilities[worst].max(axis=1)
-    draw_mistakes(data.x_test[worst], labels[worst], predicted, confidence, run.classes, path, title)
+    draw_mistakes(data.x_test[worst], labels[worst], predicted, confidence, run.names, path, title)
     return [path]
 
 

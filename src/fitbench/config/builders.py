@@ -8,12 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapte
 
 from fitbench.config.annotations import Requires
 from fitbench.config.errors import annotation_of, fields_of, validated
-from fitbench.config.identity import plain
+from fitbench.config.identity import HASHED_AS, plain
 from fitbench.config.schema import Config
 from fitbench.config.signatures import signature_of
 from fitbench.errors import RequestError
 
-SUPPLIED = ("input_shape", "outputs", "classes")  # by fitbench, from the data; `classes` is the former name of outputs
+SUPPLIED = (
+    "input_shape",
+    "outputs",
+    "columns",
+    "classes",
+)  # by fitbench, from the data; `classes` is the former name of outputs
 SECTION = ("_target_", "name", "solver")  # keys of the section `model` that no builder is given
 
 
@@ -91,6 +96,8 @@ def _check_requirements(config: Config, schema: type[BaseModel]) -> None:
             value: Any = plain(config)
             for part in item.key.split("."):
                 value = value[part]
+            if isinstance(value, str):
+                value = HASHED_AS.get(item.key, {}).get(value, value)
             if value != item.needed:
                 raise RequestError(f"model.{name}={item.value} goes with {item.key}={item.needed}: {item.reason}")
 

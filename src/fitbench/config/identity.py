@@ -26,6 +26,7 @@ NOT_IDENTITY = (
     "progress",
     "metrics",
     "data.path",
+    "data.test_path",
     "training.checkpoint_seconds",
     "training.steps_per_execution",
 )
@@ -37,9 +38,16 @@ NEUTRAL: dict[str, Any] = {
     "code": "recorded",
     "workers": 1,
     "metrics": ["accuracy"],
+    "task": "auto",
     "data.preprocess": None,
     "training.targets": None,
+    "training.class_weight": None,
+    "training.standardize_targets": False,
+    "training.threshold": 0.5,
 }
+
+# Values that are hashed as another, which they stand for in all runs that were recorded before they existed.
+HASHED_AS: dict[str, dict[Any, Any]] = {"training.loss": {"auto": "cross_entropy"}}
 
 # Functions that have moved, and the names under which they are hashed and which older configurations have.
 FORMER = {
@@ -94,7 +102,7 @@ def _hashed(value: Any, key: str) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 1 and 1.0 are the same setting
     if isinstance(value, str):
-        return FORMER.get(value, value)
+        return HASHED_AS.get(key, FORMER).get(value, value)
     if isinstance(value, list):
         return [_hashed(item, key) for item in value]
     if not isinstance(value, dict):

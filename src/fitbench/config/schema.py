@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import (
@@ -42,9 +42,9 @@ from fitbench.config.annotations import (
 )
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.tasks import task_of
+from fitbench.tasks import Task, task_of
 
-TASK = metrics.CLASSIFICATION  # of every run; there is no key for it yet
+AUTO = "auto"  # of `task` and `training.loss`: the targets decide
 NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
@@ -94,7 +94,7 @@ class SectionOf:
 
 
 class Source(StrEnum):
-    """Where a data set's images come from."""
+    """Where a data set comes from."""
 
     mnist_5k = "mnist_5k"
     mnist = "mnist"
@@ -103,6 +103,10 @@ class Source(StrEnum):
     npz = "npz"
     idx = "idx"
     image_folder = "image_folder"
+    csv = "csv"
+    sklearn = "sklearn"
+    boston_housing = "boston_housing"
+    auto_mpg = "auto_mpg"
 
 
 class Preprocess(StrEnum):
@@ -112,13 +116,23 @@ class Preprocess(StrEnum):
 
 
 class Data(Section):
-    """A data set."""
+    """A data set.
+
+    `holds_images` says whether the inputs of its examples are images; those of the others are rows of a table.
+    """
+
+    holds_images: ClassVar[bool] = True
 
     name: Name = Field(description="the name of the data set, which is a part of run_id")
-    source: Source = Field(description="where the images come from")
+    source: Source = Field(description="where the data come from")
     preprocess: Preprocess | None = Field(
         description="deskew: the model first shears every image upright; null: nothing"
     )
+
+    @property
+    def task(self) -> str | None:
+        """The task that the data set is known to be of before it is read, which the key `task` may change."""
+        return metrics.CLASSIFICATION if self.holds_images else None
 
 
 class NamedData(Data):
@@ -158,9 +172,9 @@ class FileData(Data):
     """A data set in files of the user's. Its name is taken from its path if it has none."""
 
     name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: after the path")
-    source: Literal[Source.npz, Source.idx, Source.image_folder]
+    source: Literal[Source.npz, Source.idx, Source.image_folder, Source.csv]
     path: Annotated[PathText, Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")] = Field(
-        description="an .npz file, a folder of four IDX files, or a folder of image files"
+        description="an .npz file, a folder of four IDX files, a folder of image files, or a table"
     )
     max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
         None, description="the value of white in the files; null: 255, or 65535 in image files of 16 bits"
@@ -175,7 +189,7 @@ class FileData(Data):
         if not isinstance(path, str) or not path:
             return {**values, "name": "unnamed"}  # the path itself is refused
         file = Path(_absolute(path))
-        name = file.stem if values.get("source") == Source.npz else file.name
+        name = file.stem if values.get("source") in (Source.npz, Source.csv) else file.name
         if not NAME.fullmatch(name):
             usable = re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).lstrip(".")
             raise ValueError(
@@ -209,7 +223,121 @@ class ImageFolder(FileData):
     skip_bad: bool = Field(description="true: leave out images that cannot be read; false: refuse the data set")
 
 
-AnyData = Annotated[NamedData | ArrayFiles | ImageFolder, Field(discriminator="source")]
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+TestFraction = Annotated[float, Gt(0), Lt(1), NUMBER, Allowed("a number above 0 and below 1")]
+SplitSeed = Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
+ColumnName = Annotated[str, StringConstraints(min_length=1), Allowed("the name of a column")]
+ColumnNames = Annotated[list[ColumnName], Len(1), Allowed("a list of names of columns")]
+
+
+class Missing(StrEnum):
+    """What is done about numbers that are missing."""
+
+    mean = "mean"
+
+
+class Table(Data):
+    """A data set whose examples are the rows of a table."""
+
+    holds_images: ClassVar[bool] = False
+
+    preprocess: None = Field(None, description="for images only")
+
+
+KNOWN_TASKS = {
+    "breast_cancer": metrics.CLASSIFICATION,
+    "wine": metrics.CLASSIFICATION,
+    "iris": metrics.CLASSIFICATION,
+    "diabetes": metrics.REGRESSION,
+}
+
+
+class SklearnTable(Table):
+    """A table that comes with scikit-learn."""
+
+    name: Literal["breast_cancer", "diabetes", "wine", "iris"] = Field(
+        description="the name of the data set in scikit-learn, which is a part of run_id"
+    )
+    source: Literal[Source.sklearn]
+    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
+    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+    @property
+    def task(self) -> str:
+        """Known by the name."""
+        return KNOWN_TASKS[self.name]
+
+
+class BostonHousing(Table):
+    """The Boston housing prices, divided into a training and a test part as Keras does it."""
+
+    source: Literal[Source.boston_housing]
+
+    @property
+    def task(self) -> str:
+        """The target is a price."""
+        return metrics.REGRESSION
+
+
+class AutoMpg(Table):
+    """Fuel consumption of cars."""
+
+    source: Literal[Source.auto_mpg]
+    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
+    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+    @property
+    def task(self) -> str:
+        """The target is a number of miles per gallon."""
+        return metrics.REGRESSION
+
+
+class TableFile(FileData, Table):
+    """A table in a CSV, TSV or Parquet file of the user's."""
+
+    holds_images: ClassVar[bool] = False
+
+    source: Literal[Source.csv]
+    preprocess: None = Field(None, description="for images only")
+    max_value: None = Field(None, description="for images only")
+    target: ColumnName | ColumnNames = Field(description="the column to predict, or a list of columns")
+    features: ColumnNames | None = Field(
+        description="the columns that the model takes; null: all that are not named by another key"
+    )
+    drop: ColumnNames | None = Field(description="columns that are not read; null: none")
+    categorical: ColumnNames | None = Field(
+        description="columns of numbers that are names of categories; null: none. Texts and booleans always are"
+    )
+    missing: Missing | None = Field(
+        description="mean: a missing number is replaced by the mean of the training part, beside an indicator; null: "
+        "missing values are refused"
+    )
+    weight: ColumnName | None = Field(
+        description="the column with the weight of each row in the loss; null: all weigh 1"
+    )
+    group: ColumnName | None = Field(
+        description="a column; the rows of one value of it never spread over two parts of the data; null: none"
+    )
+    test_path: Annotated[PathText, AfterValidator(_absolute), Allowed("the path of a file")] | None = Field(
+        description="a file with the rows of the test part; null: they are drawn from the rows of `path`"
+    )
+    test_fraction: TestFraction | None = Field(
+        description="the fraction of the rows, of each class the same, that becomes the test part; not used with "
+        "test_path"
+    )
+    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+    @property
+    def task(self) -> None:
+        """The targets decide."""
+        return
+
+
+AnyData = Annotated[
+    NamedData | ArrayFiles | ImageFolder | TableFile | SklearnTable | BostonHousing | AutoMpg,
+    Field(discriminator="source"),
+]
 
 # -- distortion -------------------------------------------------------------------------------------------------------
 
@@ -366,9 +494,13 @@ class Validation(StrEnum):
 class Loss(StrEnum):
     """What training makes small."""
 
+    auto = AUTO
     cross_entropy = "cross_entropy"
     mean_squared_error = "mean_squared_error"
     binary_cross_entropy = "binary_cross_entropy"
+    mse = "mse"
+    mae = "mae"
+    huber = "huber"
 
 
 class DtypePolicy(StrEnum):
@@ -392,6 +524,16 @@ Callback = Annotated[
 ]
 
 
+OwnLoss = Annotated[
+    dict[str, Any], AfterValidator(_with_target), Allowed("a section with a _target_, the dotted name of a loss")
+]
+ClassWeights = Annotated[
+    dict[str, Annotated[float, Ge(0), NUMBER]],
+    Len(1),
+    Allowed("null, balanced, or a weight for each class by its name"),
+]
+
+
 class Training(Section):
     """How a model is fitted."""
 
@@ -405,9 +547,23 @@ class Training(Section):
         "class, drawn by the seed"
     )
     early_stopping: EarlyStopping | None = Field(description="when training stops early; null: it trains all epochs")
-    loss: Loss = Field(
-        description="what training makes small: the cross-entropy of the logits, the mean squared error of the outputs "
-        "and `targets`, or a binary cross-entropy for each class"
+    loss: Loss | OwnLoss = Field(
+        description="what training makes small; auto: the first of the task. Of classes the cross_entropy of the "
+        "logits, the mean_squared_error of the outputs and `targets`, or a binary_cross_entropy for each class; of values mse, "
+        "mae or huber; of several labels binary_cross_entropy; or a section with a _target_, any loss of Keras's or a "
+        "function of your own"
+    )
+    class_weight: Literal["balanced"] | ClassWeights | None = Field(
+        description="the weight of the examples of each class in the training loss: balanced: inversely "
+        "proportional to the number of its examples; or a section of weights by the names of the classes; null: all weigh 1",
+    )
+    standardize_targets: bool = Field(
+        description="for regression: train on targets less their mean over their standard deviation; the saved model "
+        "undoes it",
+    )
+    threshold: Literal["auto"] | Annotated[float, Gt(0), Lt(1), NUMBER] = Field(
+        description="for several labels: the probability from which on a label counts as predicted; auto: the best for "
+        "the first metric that depends on it, on the validation part",
     )
     targets: Annotated[Interval, Allowed("[wrong, right] with wrong below right, such as [-1, 1]")] | None = Field(
         description="for mean_squared_error: the target of every other class and of the true class; null: [0, 1]"
@@ -432,10 +588,15 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _check_loss(self) -> Training:
-        if self.label_smoothing > 0 and self.loss is not Loss.cross_entropy:
+        if self.label_smoothing > 0 and self.loss not in (AUTO, Loss.cross_entropy):
             raise ValueError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
-        if self.targets is not None and self.loss is not Loss.mean_squared_error:
+        if self.targets is not None and self.loss != Loss.mean_squared_error:
             raise ValueError("training.targets goes with training.loss=mean_squared_error; set it to null")
+        if self.threshold == AUTO and self.validation_split == 0:
+            raise ValueError(
+                "training.threshold=auto is chosen on the validation part, but training.validation_split is 0; "
+                "hold some examples back, or give a number"
+            )
         return self
 
 
@@ -444,7 +605,7 @@ class Training(Section):
 
 def _selected(value: Any) -> dict[str, Any]:
     section = selection.as_section(value)
-    selection.check(section, task_of(TASK))
+    selection.check(section, None)
     return section
 
 
@@ -472,8 +633,12 @@ class Config(Section):
     training: Training
     distortion: Distortion
 
+    task: Literal["auto", "classification", "regression", "multilabel"] = Field(
+        description="what is predicted: a class, numbers, or several labels; auto: the targets decide"
+    )
     metrics: Metrics = Field(
-        description="what is recorded for each part of the data, besides the loss; the first is the primary metric"
+        description="what is recorded for each part of the data, besides the loss; the first is the primary metric; "
+        "default stands for the default metrics of the task"
     )
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
         description="of initial weights, order of batches, dropout, distortion and a stratified validation part"
@@ -517,20 +682,57 @@ class Config(Section):
             raise ValueError("training.epochs is 0; it must be at least 1")
         return self
 
+    @property
+    def known_task(self) -> Task | None:
+        """The task as far as it is known before the data are read; None where their targets decide."""
+        name = self.data.task if self.task == AUTO else self.task
+        return None if name is None else task_of(name)
+
     @model_validator(mode="after")
-    def _check_early_stopping(self) -> Config:
-        training = self.training
-        stopping = training.early_stopping
-        if stopping is None:
-            return self
+    def _check_task(self) -> Config:
+        if (task := self.known_task) is not None:
+            self.check_for(task)
+        return self
+
+    def check_for(self, task: Task) -> None:
+        """Refuse what does not go with a task. It is called again when the data have decided the task.
+
+        Raises:
+            RequestError: the message names the key.
+        """
+        settings = self.training
+        selection.check(self.metrics, task)
+        if isinstance(settings.loss, Loss) and settings.loss not in (AUTO, *task.losses):
+            raise RequestError(
+                f"training.loss is {settings.loss.value}, but the task is {task.name}; it must be auto, "
+                f"{', '.join(task.losses)}, or a section with a _target_"
+            )
+        for key, value, only in (
+            ("label_smoothing", settings.label_smoothing, metrics.CLASSIFICATION),
+            ("class_weight", settings.class_weight, metrics.CLASSIFICATION),
+            ("standardize_targets", settings.standardize_targets, metrics.REGRESSION),
+            ("threshold", settings.threshold != 0.5, metrics.MULTILABEL),
+        ):
+            if value and task.name != only:
+                raise RequestError(f"training.{key} is for the task {only}, but the task is {task.name}")
+        if (stopping := settings.early_stopping) is None:
+            return
         try:
-            part, _ = selection.monitored(stopping.monitor, self.metrics, task_of(TASK))
+            part, _ = selection.monitored(stopping.monitor, self.metrics, task)
         except RequestError as error:
             raise RequestError(f"training.early_stopping.monitor: {error}") from None
-        if part == "val" and training.validation_split == 0 and self.model.get("solver") is None:
-            raise ValueError(
+        if part == "val" and settings.validation_split == 0 and self.model.get("solver") is None:
+            raise RequestError(
                 f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
-                "hold some images back, monitor the loss, or set training.early_stopping=null"
+                "hold some examples back, monitor the loss, or set training.early_stopping=null"
+            )
+
+    @model_validator(mode="after")
+    def _check_distortion(self) -> Config:
+        if not self.data.holds_images and self.distortion.kind != "none":
+            raise ValueError(
+                f"distortion={self.distortion.kind} is for images; the examples of data={self.data.name} are rows of a "
+                "table; set distortion=none"
             )
         return self
 
@@ -546,11 +748,13 @@ class Config(Section):
 
 
 def recorded_metrics(
-    config: Config, of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config
+    config: Config,
+    task: Task,
+    of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config,
 ) -> dict[str, Metric]:
     """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
     stopping = config.training.early_stopping
-    return selection.recorded(config.metrics, stopping.monitor if stopping else None, task_of(TASK), of)
+    return selection.recorded(config.metrics, stopping.monitor if stopping else None, task, of)
 
 
 SECTIONS = ("data", "model", "optimizer", "training", "distortion")

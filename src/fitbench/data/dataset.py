@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,12 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_arrays import ImageFiles
 from fitbench.data.memory import Joined, chunks, joined
 from fitbench.errors import DataError
+from fitbench.metrics import CLASSIFICATION
+from fitbench.record.dataset import Column
 
 PARTS = ("train", "test", "val")  # in the order of the checksum; a data set may lack the last one
 Images = np.ndarray | ImageFiles
+Inputs = Images  # or the rows of a table
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +32,23 @@ class Dataset:
     Attributes:
         name: the name, as in the run_id.
         x_train, x_test: images, uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or
-            `ImageFiles` or `Joined`, which read the images that they are indexed with.
-        y_train, y_test: labels, int32 [N], positions in `classes`.
-        classes: the names of the classes.
+            `ImageFiles` or `Joined`, which read the images that they are indexed with. Or the rows of a table, float32
+            [N, columns], as `columns` describes them; a missing number is NaN.
+        y_train, y_test: classification: labels, int32 [N], positions in `names`; regression: float32 [N, targets];
+            several labels: int8 [N, labels], 0 or 1.
+        names: the names of the outputs: of classes, targets or labels.
         sha256: see `sha256_of`.
         source: the file or folder that the examples were read from.
         skipped: the unreadable image files that were left out.
         left_out: what of an image folder is not read, in one line; see `image_paths.LeftOut`.
         validation: how many examples at the end of the training arrays are the validation part; 0 if it has none.
         fingerprint: see `fingerprint.fingerprint`; taken before `source` was read. None for a built-in data set.
+        task: the name of the task, which the targets or the configuration decided.
+        columns: of a table, in the order of the input; empty for images.
+        w_train, w_test: the weight of each example in the loss, float32 [N]; None: all weigh 1.
+        groups: a number for the group of each training example, int [N]: those of one group go to the training or to
+            the validation part together. None: there are none.
+        notes: what the reader did with the data, for people, a line each.
     """
 
     name: str
@@ -45,13 +56,19 @@ class Dataset:
     y_train: np.ndarray = field(repr=False)
     x_test: Images = field(repr=False)
     y_test: np.ndarray = field(repr=False)
-    classes: tuple[str, ...]
+    names: tuple[str, ...]
     sha256: str
     source: str
     skipped: tuple[str, ...] = ()
     left_out: str = ""
     validation: int = 0
     fingerprint: str | None = None
+    task: str = CLASSIFICATION
+    columns: tuple[Column, ...] = ()
+    w_train: np.ndarray | None = field(default=None, repr=False)
+    w_test: np.ndarray | None = field(default=None, repr=False)
+    groups: np.ndarray | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     def check_unchanged(self) -> None:
         """Refuse images that were read from files throughout a training if the files have changed meanwhile.
@@ -70,29 +87,40 @@ class Dataset:
 
 def assembled(
     name: str,
-    images: Mapping[str, Images],
-    labels: Mapping[str, np.ndarray],
-    classes: tuple[str, ...],
+    inputs: Mapping[str, Inputs],
+    targets: Mapping[str, np.ndarray],
+    names: tuple[str, ...],
     source: str,
     skipped: tuple[str, ...] = (),
+    weights: Mapping[str, np.ndarray] | None = None,
 ) -> Dataset:
-    """Make a data set of checked parts: images and labels by 'train', 'test' and perhaps 'val', as in `Dataset`."""
-    for array in (*images.values(), *labels.values()):
+    """Make a data set of checked parts: inputs, targets and perhaps weights by 'train', 'test' and perhaps 'val'.
+
+    They are as in `Dataset`. A part without weights, where another part has some, weighs 1.
+    """
+    if weights:
+        weights = {part: weights.get(part, np.ones(len(targets[part]), np.float32)) for part in targets}
+    of_parts = [by_part[part] for part in PARTS if part in inputs for by_part in (inputs, targets, weights) if by_part]
+    for array in of_parts:
         if isinstance(array, np.ndarray):
             array.setflags(write=False)  # the next run of this process may get the same arrays
-    sha256 = sha256_of(*(array for part in PARTS if part in images for array in (images[part], labels[part])))
-    x_train, y_train = images["train"], labels["train"]
-    if "val" in images:
-        x_train, y_train = joined(x_train, images["val"]), np.concatenate([y_train, labels["val"]])
-    validation = len(y_train) - len(labels["train"])
-    dataset = Dataset(name, x_train, y_train, images["test"], labels["test"], classes, sha256, source, skipped)
-    return replace(dataset, validation=validation)
+    x_train, y_train, w_train = inputs["train"], targets["train"], weights["train"] if weights else None
+    if "val" in inputs:
+        x_train, y_train = joined(x_train, inputs["val"]), np.concatenate([y_train, targets["val"]])
+        w_train = np.concatenate([weights["train"], weights["val"]]) if weights else None
+    return Dataset(
+        *(name, x_train, y_train, inputs["test"], targets["test"], names, sha256_of(*of_parts), source, skipped),
+        validation=len(y_train) - len(targets["train"]),
+        w_train=w_train,
+        w_test=weights["test"] if weights else None,
+    )
 
 
 def sha256_of(*arrays: Images) -> str:
     """Return the checksum of a data set: the SHA-256 (hex) of a line for each array.
 
-    The arrays are x_train, y_train, x_test, y_test, and x_val, y_val if the data set has a validation part.
+    The arrays are x_train, y_train, x_test, y_test, and x_val, y_val if the data set has a validation part. Where the
+    examples have weights, those of a part follow its targets.
 
     A line is `<dtype> <shape> <SHA-256 of the bytes>` and a newline, for instance `uint8 60000x28x28x1 ba89...`. The
     bytes are in C order, little-endian. The checksum does not depend on the file format. Computing it takes the memory

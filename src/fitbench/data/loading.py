@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fitbench.config import Data, FileData, ImageFolder, Source
+from fitbench.config import AUTO, Data, FileData, ImageFolder, Source, Table
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.files import read_idx_folder
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
+from fitbench.data.known_tables import read_known_table
 from fitbench.data.npz import read_npz
 from fitbench.errors import RequestError
 from fitbench.text import clean, counted
@@ -24,8 +25,10 @@ log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
 
 
-def load(data: Data) -> Dataset:
+def load(data: Data, task: str = AUTO) -> Dataset:
     """Read and check the data set that the configuration names. Its arrays are read-only.
+
+    `task` is that of the configuration; with `auto` the targets decide it.
 
     Files that have not changed since this process last read them are not read again. What is left out of a folder is
     logged each time, and written to stderr when the files are read.
@@ -34,13 +37,13 @@ def load(data: Data) -> Dataset:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
         DataError: the data are missing, damaged or not a data set; the message names the file.
     """
-    path = _existing(data) if isinstance(data, FileData) else locate(data.source.value)
+    path = _existing(data) if isinstance(data, FileData) else locate(data.source.value) if data.holds_images else None
     now = fingerprint(path) if path is not None else None
-    key = f"{path} {now} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
+    key = f"{path} {now} {task} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = _read(data, now)
+        _latest[key] = _read(data, task, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
@@ -58,7 +61,9 @@ def _notices(dataset: Dataset) -> Iterator[str]:
         yield f"{source}: left out: {counted(skipped, 'unreadable image')}, such as {clean(dataset.skipped[0])}"
 
 
-def _read(data: Data, now: str | None) -> Dataset:
+def _read(data: Data, task: str, now: str | None) -> Dataset:
+    if isinstance(data, Table) and not isinstance(data, FileData):
+        return read_known_table(data)
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
     path = Path(data.path)

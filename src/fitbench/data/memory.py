@@ -33,6 +33,11 @@ class Rows:
     rows: np.ndarray
 
     @property
+    def dtype(self) -> np.dtype:
+        """The type of the values."""
+        return self.images.dtype
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """[M, height, width, channels]."""
         return (len(self.rows), *self.images.shape[1:])
@@ -53,16 +58,14 @@ def take(images: Any, rows: np.ndarray) -> Any:
 
 
 class Joined:
-    """The rows of one set of images and then those of another, uint8, which are read when they are indexed.
+    """The rows of one set of images and then those of another, which are read when they are indexed.
 
     Each set is [N, height, width, channels], with the same [height, width, channels], and can be indexed with an index
     array.
     """
 
-    dtype = np.dtype(np.uint8)
-
     def __init__(self, first: Any, second: Any) -> None:
-        self.first, self.second = first, second
+        self.first, self.second, self.dtype = first, second, first.dtype
         self.shape = (len(first) + len(second), *first.shape[1:])
 
     def __len__(self) -> int:
@@ -72,7 +75,7 @@ class Joined:
         rows = np.arange(len(self))[index]
         if rows.ndim == 0:
             return self[rows[np.newaxis]][0]
-        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        images = np.empty((len(rows), *self.shape[1:]), self.dtype)
         is_first = rows < len(self.first)
         images[is_first] = self.first[rows[is_first]]
         images[~is_first] = self.second[rows[~is_first] - len(self.first)]

@@ -10,6 +10,7 @@ import numpy as np
 from fitbench.config import Training, Validation
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
+from fitbench.metrics import CLASSIFICATION
 
 log = logging.getLogger(__name__)
 SPLIT_SEED = 20160604  # defines the data sets: another seed gives another test part
@@ -42,7 +43,8 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
         RequestError: as `split`.
     """
     if not data.validation:
-        return split(data.y_train, settings.validation_split, settings.validation, seed)
+        labels = data.y_train if data.task == CLASSIFICATION else np.zeros(len(data.y_train), np.int32)
+        return split(labels, settings.validation_split, settings.validation, seed)
     log.info(
         "the data set has a validation part of %d examples; training.validation_split=%s is not used",
         data.validation,

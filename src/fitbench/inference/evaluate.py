@@ -24,6 +24,7 @@ from fitbench.metrics import Metric, get
 from fitbench.record import evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.result import utc_now
+from fitbench.tasks import THRESHOLD
 from fitbench.text import check_format, clean, console, counted, number
 from fitbench.untrusted import check_within
 
@@ -107,7 +108,7 @@ def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tup
     Raises:
         RequestError: the data set has other classes than the run.
     """
-    own, theirs, numbers = list(map(nfc, own)), list(map(nfc, data.classes)), [str(i) for i in range(len(own))]
+    own, theirs, numbers = list(map(nfc, own)), list(map(nfc, data.names)), [str(i) for i in range(len(own))]
     if len(own) != len(theirs):
         raise RequestError(
             f"{data.source}: has {len(theirs)} classes ({_shorten(theirs)}); the run has {len(own)} ({_shorten(own)})"
@@ -166,7 +167,7 @@ def _origin(reader: Reader, data: Dataset, config: Data) -> dict[str, Any]:
             "source": config.source.value,
             "path": getattr(config, "path", None),
             "sha256": data.sha256,
-            "classes": list(data.classes),
+            "classes": list(data.names),
             "skipped": len(data.skipped),
         },
         "versions": versions(backend_of(reader.result, reader.folder)),
@@ -179,13 +180,13 @@ def _measure(
     reader: Reader, config: Config, metrics: Mapping[str, Metric], labels: np.ndarray, logits: np.ndarray
 ) -> dict[str, Any]:
     """Return the loss and the metrics, and the 95% intervals of those that are proportions of the examples."""
-    from fitbench.training import objective
     from fitbench.training.measures import Measures
+    from fitbench.training.objective import Objective
 
-    targets = objective.targets(labels, reader.task.outputs(reader.classes), config.training)
-    loss = float(objective.loss(config.training)(targets, logits))
-    measures = Measures(dict(metrics), reader.task, config.training.loss.value, None, get("loss"), None)
-    values, count = measures.score(metrics, labels, logits), len(labels)
+    objective = Objective(reader.task, config.training, reader.classes)
+    loss = objective.value(labels, logits, None)
+    measures = Measures(dict(metrics), reader.task, objective.name, THRESHOLD, None, get("loss"), None)
+    values, count = measures.score(metrics, labels, logits, THRESHOLD), len(labels)
     return {
         "metrics": {"loss": loss if math.isfinite(loss) else None, **values},
         **{

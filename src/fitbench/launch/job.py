@@ -13,7 +13,7 @@ from fitbench.record.claims import claim
 from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
-from fitbench.record.reading import lacking, read_result
+from fitbench.record.reading import lacking, output_names, read_result
 
 FingerprintOf = Callable[[Path], str | None]
 LIMITS = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of processes, open files and memory
@@ -89,12 +89,12 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
         return
     from fitbench.data.loading import load
 
-    data = load(config.data)
+    data = load(config.data, config.task)
     if data.sha256 != recorded["sha256"]:
         difference = f"{recorded_path} had SHA-256 {recorded['sha256'][:8]}, {path} has {data.sha256[:8]}"
-    elif list(data.classes) != recorded["classes"]:
-        theirs, ours = (", ".join(names[:5]) for names in (recorded["classes"], data.classes))
-        difference = f"{recorded_path} had the classes {theirs}, {path} has {ours}"
+    elif list(data.names) != output_names(result):
+        theirs, ours = (", ".join(names[:5]) for names in (output_names(result), data.names))
+        difference = f"{recorded_path} had {theirs}, {path} has {ours}"
     else:
         return
     raise RequestError(

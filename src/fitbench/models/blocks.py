@@ -1,12 +1,15 @@
 """The parts that models have in common: the input, padding, the last layer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from fitbench.models.annotations import PixelRange
 from fitbench.models.layers import scaled_tanh
+from fitbench.record.dataset import Column
 
 
 def pixels(input_shape: tuple[int, int, int], pixel_range: PixelRange, *first: layers.Layer) -> tuple:
@@ -20,6 +23,17 @@ def pixels(input_shape: tuple[int, int, int], pixel_range: PixelRange, *first: l
     for layer in first:
         x = layer(x)
     return images, layers.Rescaling((high - low) / 255, offset=low, name="pixel_range")(x)
+
+
+def features(input_shape: tuple[int, ...], pixel_range: PixelRange, columns: Sequence[Column]) -> tuple:
+    """The input, and what it holds as float32 [batch, features]: pixels, or the columns of a table."""
+    if not columns:
+        images, x = pixels(input_shape, pixel_range)
+        return images, layers.Flatten()(x)
+    rows = keras.Input(input_shape, dtype="float32", name="columns")
+    mean, deviation = ([getattr(column, name) for column in columns] for name in ("mean", "deviation"))
+    scale = 1 / np.maximum(deviation, 1e-6)
+    return rows, layers.Rescaling(scale.tolist(), (-np.array(mean) * scale).tolist(), name="standardised")(rows)
 
 
 def logits(outputs: int, **settings: Any) -> layers.Dense:

@@ -8,6 +8,7 @@ nothing but images, and training and use cannot differ. A function of your own w
 `model._target_`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
@@ -15,8 +16,9 @@ import numpy as np
 from keras import layers
 
 from fitbench.models.annotations import Activation, Fraction, LayerSizes, OutputActivation, PixelRange, Positive
-from fitbench.models.blocks import activation_of, logits, pixels
+from fitbench.models.blocks import activation_of, features, logits, pixels
 from fitbench.models.layers import Standardize
+from fitbench.record.dataset import Column
 
 
 def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange) -> keras.Model:
@@ -27,7 +29,7 @@ def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelR
 
 
 def mlp(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     outputs: int,
     pixel_range: PixelRange,
     hidden: LayerSizes,
@@ -35,6 +37,7 @@ def mlp(
     dropout: Fraction,
     init_stddev: Positive | None,
     output_activation: OutputActivation | None = None,
+    columns: Sequence[Column] = (),
 ) -> keras.Model:
     """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes.
 
@@ -49,8 +52,7 @@ def mlp(
         normal = keras.initializers.RandomNormal
         return {"kernel_initializer": normal(stddev=init_stddev), "bias_initializer": normal(stddev=init_stddev)}
 
-    images, x = pixels(input_shape, pixel_range)
-    x = layers.Flatten()(x)
+    images, x = features(input_shape, pixel_range, columns)
     for units in hidden:
         x = layers.Dense(units, activation=activation_of(activation), **start())(x)
         if dropout:

@@ -108,7 +108,12 @@ def read_pruned(folder: Path) -> dict[str, Any]:
 
 def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
     """The metrics that a run of this configuration records and a finished run of it does not have."""
-    return [name for name in recorded_metrics(config) if name not in result["metric_info"]]
+    return [name for name in recorded_metrics(config, task_of(result["task"])) if name not in result["metric_info"]]
+
+
+def output_names(result: Mapping[str, Any]) -> list[str]:
+    """The names of the outputs of a finished run: its classes, targets or labels."""
+    return result["data"][task_of(result["task"]).names_key]
 
 
 def _result_of_schema_1(result: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +202,7 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     path = folder / "predictions.npz"
     task = task_of(result["task"])
     names = (task.targets_name, task.outputs_name, "data_sha256")
-    examples, width = result["data"]["test"], task.outputs(result["data"]["classes"])
+    examples, width = result["data"]["test"], task.outputs(output_names(result))
     largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * examples * (width + 1))
     try:
         with naming(path, TRAIN_AGAIN):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from annotated_types import Ge, Le, Len, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -29,6 +29,7 @@ from fitbench import metrics, quantities
 from fitbench.config.annotations import Allowed
 from fitbench.config.errors import Explained, explain, refusal
 from fitbench.errors import FitbenchError
+from fitbench.tasks import TASKS
 from fitbench.text import clean
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -70,6 +71,8 @@ Seed = Annotated[int, Ge(0), Lt(2**32), Allowed("a whole number from 0 to 429496
 TrialNumber = Annotated[int, Ge(0), Lt(2**31), Allowed("a whole number from 0, below 2^31")]
 ShortText = Annotated[str, AfterValidator(_short_text), Allowed("text of at most 80 printable characters")]
 Names = Annotated[list[str], Len(2), FailFast(), Allowed("the names of two or more classes")]
+OutputNames = Annotated[list[str], Len(1), FailFast(), Allowed("a list of one or more names")]
+ABSENT: Any = None  # the default of keys that need not be there
 Settings = InstanceOf[dict]  # it is not copied; keys of YAML need not be text
 
 # -- config.yaml, and `config` of result.json -------------------------------------------------------------------------
@@ -188,7 +191,11 @@ class TrainedData(Record):
     train: Whole = Field(description="the number of training examples")
     validation: Whole = Field(description="the number of examples that were held back for validation")
     test: Whole = Field(description="the number of test examples")
-    classes: Names = Field(description="the names of the classes, in the order of their numbers")
+    classes: Names = Field(
+        ABSENT, description="of classification: the names of the classes, in the order of their numbers"
+    )
+    targets: OutputNames = Field(ABSENT, description="of a regression: the names of the targets")
+    labels: OutputNames = Field(ABSENT, description="of several labels: their names")
     skipped: Whole = Field(0, description="the number of unreadable files that were left out")
 
 
@@ -215,6 +222,12 @@ class _FinishedRun(_Measured):
     trial: TrialNumber | None = Field(None, description="the number of the trial, from 0, if the run is of a search")
     finished_at: str = Field(description="when the run finished")
 
+    def _check_names(self, task: str) -> None:
+        """Refuse a run of a known task that does not name its outputs."""
+        key = TASKS[task].names_key if task in TASKS else ""
+        if key and getattr(self.data, key) is None:
+            raise Explained(f"data.{key} is missing; it must be a list of names")
+
 
 class Timing(Record):
     """How long a run took, over all its attempts."""
@@ -233,6 +246,9 @@ class Result(_FinishedRun):
     primary: str = Field(description="the metric that names the best run")
     metric_info: MetricInfos = Field(description="what each recorded metric is, by its name")
     timing: Timing
+    threshold: Annotated[float, Gt(0), Lt(1)] | None = Field(
+        None, description="of several labels: the probability from which on a label counts as predicted"
+    )
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
     environment: dict[str, str] = Field(description="the environment variables that change results, by name")
     code: dict[str, str] = Field(description="SHA-256 of the user's modules, by name")
@@ -240,6 +256,7 @@ class Result(_FinishedRun):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_metrics(self.metric_info, _PARTS)
+        self._check_names(self.task)
         if self.primary not in self.metric_info:
             raise Explained(refusal("primary", self.primary, "the name of a metric in metric_info"))
         return self
@@ -262,6 +279,7 @@ class Result1(_FinishedRun):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_metrics(_INFO_1, _PARTS)
+        self._check_names(metrics.CLASSIFICATION)
         return self
 
 

@@ -46,7 +46,7 @@ def _of_run(
         reason = without_folder(error, folder)
         left_out.append((folder, reason))
         return f"Left out: {reason}", None
-    drawings, names = drawings_of(result), result["data"]["classes"]
+    drawings, names = drawings_of(result), reading.output_names(result)
     if "confusion" not in drawings:
         return f"There is no confusion matrix of {len(names):,} classes.", None
     matrix = {"classes": classes.setdefault(tuple(names), len(classes)), **_confusion(found, len(names))}

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fitbench import metrics, quantities, user_metrics
-from fitbench.config import TASK, Config
+from fitbench import metrics, quantities, selection, user_metrics
+from fitbench.config import Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.search.settings import Settings
-from fitbench.tasks import task_of
+from fitbench.tasks import TASKS, Task
 
 # Objectives that are no metrics, with their columns.
 COSTS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
@@ -27,6 +27,7 @@ class Objective:
         label: for tables and axes, as in 'validation macro F1'.
         part: 'val' or 'train'; None for what is no metric.
         metric: None for what is no metric. It cannot score.
+        in_steps: whether it is a metric that training measures in its steps.
     """
 
     name: str
@@ -34,13 +35,14 @@ class Objective:
     label: str
     part: str | None = None
     metric: Metric | None = None
+    in_steps: bool = False
 
     @property
     def per_epoch(self) -> bool:
         """Whether each line of a history has it."""
         if self.metric is None:
             return False
-        return self.part == "val" or self.metric.name in ("loss", *task_of(TASK).step_metrics)
+        return self.part == "val" or self.in_steps
 
     def recorded_in(self, result: Mapping[str, Any]) -> bool:
         """Whether the result of a finished run has it, be it undefined."""
@@ -97,7 +99,13 @@ def _objective(name: str, direction: str, config: Config) -> Objective:
     if part is None or metric is None:
         raise RequestError(f"search.objective={name}: there is no such objective; there are {_available(config)}")
     label = f"{metrics.PARTS[part]} {metric.label}"
-    return Objective(name, _direction(direction, metric.direction), label, part, metric)
+    in_steps = metric.name == "loss" or any(metric.name in task.step_metrics for task in _tasks(config))
+    return Objective(name, _direction(direction, metric.direction), label, part, metric, in_steps)
+
+
+def _tasks(config: Config) -> list[Task]:
+    """The tasks that the runs can be of: all where the data decide it."""
+    return list(TASKS.values()) if config.known_task is None else [config.known_task]
 
 
 def _direction(setting: str, direction: str) -> str:
@@ -106,18 +114,21 @@ def _direction(setting: str, direction: str) -> str:
 
 def _metric(name: str, config: Config) -> Metric | None:
     """The metric of this name that the configuration selects or that fitbench supplies for the task."""
-    if name in config.metrics:
+    if name in config.metrics and name != selection.DEFAULT:
         return user_metrics.from_config(name, config.metrics[name])
     metric = metrics.supplied(name)
-    return metric if metric is not None and (not metric.tasks or TASK in metric.tasks) else None
+    fits = metric is not None and (not metric.tasks or any(task.name in metric.tasks for task in _tasks(config)))
+    return metric if fits else None
 
 
 def _available(config: Config) -> str:
     """What an objective can be: the selected metrics by their full names, then the others."""
-    selected = [*(name for name in config.metrics if name != "loss"), "loss"]
+    tasks = _tasks(config)
+    own = [name for task in tasks for name in selection.resolved(config.metrics, task)]
+    selected = dict.fromkeys((*own, "loss"))
     names = [metrics.join(part, name) for part in ("val", "train") for name in selected]
-    others = [name for name in metrics.for_task(TASK) if name not in selected]
-    return f"{', '.join((*names, *COSTS))}, and val_ and train_ of {', '.join((*others, 'top_K_accuracy'))}"
+    others = dict.fromkeys(name for task in tasks for name in metrics.names_for(task.name) if name not in selected)
+    return f"{', '.join((*names, *COSTS))}, and val_ and train_ of {', '.join(others)}"
 
 
 def with_objectives(selected: Mapping[str, Any], wanted: Sequence[Objective]) -> dict[str, Any]:

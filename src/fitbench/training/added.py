@@ -21,6 +21,7 @@ from fitbench.record.claims import claim
 from fitbench.record.files import outputs_of
 from fitbench.record.reading import lacking, read_predictions, read_result
 from fitbench.record.result import write_result
+from fitbench.tasks import THRESHOLD, task_of
 from fitbench.text import first_line
 from fitbench.training import backend, measures
 from fitbench.training.measures import Measures, arranged
@@ -29,6 +30,8 @@ from fitbench.untrusted import naming, open_file
 
 if TYPE_CHECKING:
     import keras
+
+    from fitbench.training.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +54,23 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
             return result
         code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
-        measured = measures.of(config)
+        measured = measures.of(config, task_of(result["task"]))
         predictions = read_predictions(folder, result)
-        data = load(config.data)
+        data = load(config.data, config.task)
         if data.sha256 != result["data"]["sha256"]:
             raise RequestError(
                 f"{folder.name} lacks {', '.join(names)}, and cannot be evaluated with other data: it was trained with "
                 f"SHA-256 {result['data']['sha256'][:8]}, the data now have {data.sha256[:8]}"
             )
-        values = result["metrics"] | _values(config, folder, data, measured, result)
+        threshold = result.get("threshold") or THRESHOLD
+        values = result["metrics"] | _values(config, folder, data, measured, result, threshold)
         added = [measured.metrics[name] for name in names]
-        test = measured.task.score(added, predictions.targets, predictions.outputs)
+        test = measured.task.score(added, predictions.targets, predictions.outputs, threshold)
         values |= {join("test", name): value for name, value in test.items()}
-        info = {name: about for name, about in (result["metric_info"] | measured.info).items() if name != "loss"}
+        infos = {name: metric.info() for name, metric in measured.metrics.items()}
+        info = {name: about for name, about in (result["metric_info"] | infos).items() if name != "loss"}
         result |= {
-            "primary": next(iter(config.metrics)),
+            "primary": measured.primary.name,
             "metrics": arranged(values, info, PARTS),
             "metric_info": {**info, "loss": result["metric_info"]["loss"]},
             "code": code | result["code"],
@@ -79,31 +84,34 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def _values(
-    config: Config, folder: Path, data: Dataset, measured: Measures, result: dict[str, Any]
+    config: Config, folder: Path, data: Dataset, measured: Measures, result: dict[str, Any], threshold: float
 ) -> dict[str, float | None]:
     """The values of the training and the validation part that the result does not have."""
     backend.start(config)
+    from fitbench.training.evaluate import predict
+    from fitbench.training.objective import Objective
     from fitbench.training.parts import Parts
 
     kept, held_back = training_rows(data, config.training, config.seed)
     with backend.on(config.device):
-        model = _saved_model(config, folder, data, len(kept))
-        return Parts(config, data, data, kept, held_back, measured).missing_values(model, result["metrics"])
+        parts = Parts(config, data, data, kept, held_back, measured, Objective.of(config, data))
+        model = _saved_model(parts, folder)
+        return parts.missing_values(lambda inputs: predict(model, inputs), result["metrics"], threshold)
 
 
-def _saved_model(config: Config, folder: Path, data: Dataset, examples: int) -> keras.Model:
-    """The model of the run, from raw images. It is built as for training and gets the saved weights.
+def _saved_model(parts: Parts, folder: Path) -> keras.Model:
+    """The model of the run, from raw inputs. It is built as for training and gets the saved weights.
 
     So the code that runs is that of the configuration, whatever the file asks for.
     """
-    from fitbench.models.deskew import from_raw
     from fitbench.training import deskew, networks
     from fitbench.training.building import build
 
+    config, data = parts.config, parts.data
     networks.forget()
     seed(config, shared=False)
-    built = build(config, deskew.prepared(data, config.data.preprocess), examples)
-    model = from_raw(built, data.x_test.shape[1:], config.data.preprocess)
+    prepared = deskew.prepared(data, config.data.preprocess)
+    model = networks.saved_model(build(config, prepared, parts.objective, len(parts.kept)), parts)
     model(np.asarray(data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
     path = folder / "model.keras"
     try:

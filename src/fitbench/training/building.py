@@ -9,35 +9,37 @@ import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
-from fitbench.config import TASK, Config, NoDistortion
+from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
-from fitbench.tasks import task_of
-from fitbench.training import backend, objective, optimizers, outputs
+from fitbench.training import backend, optimizers, outputs
+from fitbench.training.objective import Objective
 from fitbench.training.reasons import is_wrong_request, reason
 from fitbench.training.weights import TooLarge, within_memory
 from fitbench.user_metrics import ON_PATH
 
 
-def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
-    """The model that the configuration names, for the images and classes of a data set.
+def build(config: Config, data: Dataset, objective: Objective, examples: int | None = None) -> keras.Model:
+    """The model that the configuration names, for the examples of a data set.
 
-    The builder is given its settings and, if it has such parameters, `input_shape` (height, width, channels),
-    `outputs` (the number of classes) and `examples` (the number of images to train on, by default all training
-    images). Layers that standardise are adapted to all training images.
+    The builder is given its settings and, if it has such parameters, `input_shape` ([height, width, channels], or
+    [columns]), `outputs` (the number of classes, targets or labels), `columns` (a tuple of `record.dataset.Column`,
+    empty for images) and `examples` (the number of examples to train on, by default all training examples). Layers that
+    standardise are adapted to all training examples.
 
     Raises:
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
     """
     target = config.model["_target_"]
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
-    shape, classes = tuple(data.x_train.shape[1:]), task_of(TASK).outputs(data.classes)
+    shape = tuple(data.x_train.shape[1:])
     signature = _signature(target)
     backend.reset_settings()  # its module may have changed them, when it was imported
-    supplied = _supplied(signature, {"input_shape": shape, "outputs": classes}, examples or len(data.y_train), settings)
+    sizes = {"input_shape": shape, "outputs": objective.outputs, "columns": data.columns}
+    supplied = _supplied(signature, sizes, examples or len(data.y_train), settings)
     try:
         signature.bind(**supplied, **settings)
     except TypeError as error:
@@ -59,7 +61,7 @@ def build(config: Config, data: Dataset, examples: int | None = None) -> keras.M
     _check_shape(model, config.model["name"], shape, data.name)
     if not is_ours(target):
         examples_of_data = np.asarray(data.x_train[np.arange(min(outputs.EXAMPLES, len(data.y_train)))])
-        outputs.check(model, examples_of_data, classes, config.training, config.model["name"])
+        outputs.check(model, examples_of_data, objective, config.model["name"])
     for layer in model.layers:
         if isinstance(layer, Standardize):
             layer.adapt(data.x_train)
@@ -92,8 +94,9 @@ def _supplied(
     names = signature.parameters
     takes_others = any(parameter.kind is parameter.VAR_KEYWORD for parameter in names.values())
     if "classes" in names:
-        sizes = {"input_shape": sizes["input_shape"], "classes": sizes["outputs"]}
-    supplied = {name: size for name, size in sizes.items() if name in names or takes_others}
+        sizes = {**sizes, "classes": sizes["outputs"]}
+        del sizes["outputs"]
+    supplied = {name: size for name, size in sizes.items() if name in names or (takes_others and name != "columns")}
     if "examples" in names and "examples" not in settings:
         supplied["examples"] = examples
     return supplied
@@ -105,7 +108,7 @@ def _check_shape(model: keras.Model, name: str, shape: tuple[int, ...], data: st
         side not in (None, actual) for side, actual in zip(takes[1:], shape, strict=False)
     ):
         raise RequestError(
-            f"model={name} takes images of {_sizes(takes[1:])}; those of data={data} are {_sizes(shape)}"
+            f"model={name} takes inputs of {_sizes(takes[1:])}; those of data={data} are {_sizes(shape)}"
         )
 
 
@@ -114,7 +117,7 @@ def _sizes(shape: tuple) -> str:
 
 
 def compiled(
-    model: keras.Model, config: Config, input_shape: tuple[int, int, int], steps_per_epoch: int
+    model: keras.Model, config: Config, objective: Objective, input_shape: tuple[int, ...], steps_per_epoch: int
 ) -> keras.Model:
     """The model to fit: `model` behind the distortion of its images, with an optimizer and a loss.
 
@@ -124,8 +127,11 @@ def compiled(
     Raises:
         RequestError: the optimizer's settings are wrong, or such a model is to be distorted.
     """
-    trained = model if _trains_itself(model) else distorted(model, input_shape, config.distortion, config.seed)
-    if trained is model and not isinstance(config.distortion, NoDistortion):
+    is_distorted = not isinstance(config.distortion, NoDistortion)
+    trained = model
+    if config.data.holds_images and not _trains_itself(model):
+        trained = distorted(model, input_shape, config.distortion, config.seed)
+    elif is_distorted:
         raise RequestError(
             f"distortion={config.distortion.kind} does not go with model={config.model['name']}, which has a training "
             "step of its own; put the distortion into the model"
@@ -139,8 +145,8 @@ def compiled(
         raise RequestError(f"optimizer: {config.optimizer['_target_']}: {reason(error)}") from error
     trained.compile(
         optimizer=optimizer,
-        loss=objective.loss(settings),
-        metrics=[objective.metric(settings)],
+        loss=objective.loss,
+        metrics=objective.metrics(),
         jit_compile=settings.jit_compile,
     )
     return trained

@@ -1,4 +1,4 @@
-"""Examples: images and targets to train or to validate on, and the order in which an epoch takes them."""
+"""Examples: inputs and targets to train or to validate on, and the order in which an epoch takes them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +8,36 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Examples:
-    """Images, uint8 [N, height, width, channels], and targets [N] or [N, classes].
+    """Examples in the form that training takes them.
 
-    `images` is an array, or, for a data set too large for memory, anything with a shape that gives the array of the
-    rows it is indexed with.
+    Attributes:
+        inputs: [N, ...] of the model's type: an array, or, for a data set too large for memory, anything with a shape
+            and a dtype that gives the array of the rows it is indexed with.
+        targets: [N] or [N, outputs], as the loss takes them.
+        weights: of the examples in the loss, float32 [N]; None: all weigh 1.
     """
 
-    images: Any
+    inputs: Any
     targets: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
+    def first(self) -> "Examples":
+        """The first example alone, which shows shapes and types."""
+        row = np.arange(1)
+        return Examples(self.inputs[row], self.targets[row], None if self.weights is None else self.weights[row])
+
     @property
     def in_memory(self) -> bool:
-        """Whether the images are an array that can be put on the device as a whole."""
-        return type(self.images) is np.ndarray
+        """Whether the inputs are an array that can be put on the device as a whole."""
+        return type(self.inputs) is np.ndarray
+
+    @property
+    def labels(self) -> tuple[np.ndarray, ...]:
+        """What is beside the inputs: the targets, and the weights if there are any."""
+        return (self.targets,) if self.weights is None else (self.targets, self.weights)
 
 
 def order_of(seed: int, epoch: int, examples: int) -> np.ndarray:

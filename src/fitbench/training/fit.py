@@ -39,7 +39,7 @@ def fit(
     """Train a model with `model.fit`.
 
     Args:
-        loops: of the model; it takes batches of `training.images` and is compared with `training.targets`.
+        loops: of the model; it takes batches of `training.inputs` and is compared with `training.targets`.
         training, validation: examples to train on, and those that are evaluated after every epoch, or None.
         seed, batch_size: the seed and the epoch decide the order; the last batch of an epoch may be smaller.
         epochs, initial_epoch: the epoch (from 0) before which training ends, and the one to begin with.
@@ -55,7 +55,7 @@ def fit(
     model.train_function = train
     try:
         model.fit(
-            *_ticks(math.ceil(steps / steps_at_once), training),
+            **_named(_ticks(math.ceil(steps / steps_at_once), training)),
             batch_size=_tick_size(),
             shuffle=False,
             epochs=epochs,
@@ -72,7 +72,7 @@ def fit(
 def evaluate(loops: Loops, examples: Examples) -> dict[str, float]:
     """The loss and the metrics of the model on examples, by their names, as the validation of `fit` computes them."""
     logs = loops.model.evaluate(
-        *_ticks(1, examples),
+        **_named(_ticks(1, examples)),
         batch_size=_tick_size(),
         callbacks=[_Validation(loops, examples, None)],
         return_dict=True,
@@ -130,7 +130,7 @@ class _Validation(keras.callbacks.Callback):
 
     def __init__(self, loops: Loops, examples: Examples, score: Score | None) -> None:
         super().__init__()
-        size = evaluation_batch_size(examples.images.shape[1:])
+        size = evaluation_batch_size(examples.inputs.shape[1:])
         loop = loops.test if score is None else loops.test_with_outputs
         self.whole = Pass(loop, examples, size, len(examples), None)
         self.score = score
@@ -160,7 +160,12 @@ def _ticks(number: int, examples: Examples) -> tuple[Any, ...]:
         import tensorflow as tf
 
         return (tf.data.Dataset.range(number),)  # cheaper than Keras's pipeline for arrays, every epoch
-    return examples.images[np.arange(number)], examples.targets[:number]
+    return examples.inputs[np.arange(number)], *(array[:number] for array in examples.labels)
+
+
+def _named(ticks: tuple[Any, ...]) -> dict[str, Any]:
+    """The ticks under the names of Keras's parameters."""
+    return dict(zip(("x", "y", "sample_weight"), ticks, strict=False))
 
 
 def _tick_size() -> int | None:

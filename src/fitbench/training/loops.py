@@ -1,7 +1,7 @@
 """The compiled loops that run the steps of an epoch: the model's own steps, on batches that are given by indices.
 
-The images lie on the device as they came, in uint8. The loop gathers each batch by its indices. So nothing is paid for
-a step but the step: no element from an iterator, no call from Python, no copy of a batch.
+The examples lie on the device as they came, images in uint8. The loop gathers each batch by its indices. So nothing is
+paid for a step but the step: no element from an iterator, no call from Python, no copy of a batch.
 """
 
 import functools
@@ -30,7 +30,7 @@ class Loops:
 
 
 def compile_loops(model: keras.Model, examples: Examples, xla: bool = False) -> Loops:
-    """The loops of a compiled model for images and targets of these shapes and types.
+    """The loops of a compiled model for examples of these shapes and types.
 
     They are traced when they are first used. `xla`: compile the training with XLA (TensorFlow only; JAX always does).
     """
@@ -93,10 +93,10 @@ def create_variables(model: keras.Model, examples: Examples) -> None:
     model.optimizer.build(model.trainable_variables)
     if keras.config.backend() == "jax":
         return
-    images, targets = examples.images[np.arange(1)], examples.targets[:1]
-    logits = model(images, training=False)  # which changes no state
-    model.compute_loss(x=images, y=targets, y_pred=logits)
-    model.compute_metrics(images, targets, logits)
+    inputs, targets = examples.inputs[np.arange(1)], examples.targets[:1]
+    outputs = model(inputs, training=False)  # which changes no state
+    model.compute_loss(x=inputs, y=targets, y_pred=outputs)
+    model.compute_metrics(inputs, targets, outputs)
     model.reset_metrics()
 
 
@@ -110,8 +110,8 @@ def _tensorflow_loop(step: Callable, examples: Examples, xla: bool) -> Callable:
     def loop_of(batch_size: int) -> Callable:
         return _tensorflow_loop_of(step, examples, batch_size, xla)
 
-    def loop(state: None, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
-        logs, outputs = loop_of(batches.shape[1])(images, targets, batches, start, stop)
+    def loop(state: None, arrays: Any, batches: Any, start: int, stop: int) -> Any:
+        logs, outputs = loop_of(batches.shape[1])(arrays, batches, start, stop)
         return logs, None, () if outputs == () else outputs.numpy()
 
     return loop
@@ -121,20 +121,17 @@ def _tensorflow_loop_of(step: Callable, examples: Examples, batch_size: int, xla
     """The loop for batches of this size: TensorFlow's kernels are a tenth faster where they know it."""
     import tensorflow as tf
 
-    image, target = examples.images.shape[1:], examples.targets.shape[1:]
-    dtype = tf.as_dtype(examples.targets.dtype)
-
-    def logs_and_outputs(x: Any, y: Any) -> Any:
-        logs, _, outputs = step(None, (x, y))
+    def logs_and_outputs(*data: Any) -> Any:
+        logs, _, outputs = step(None, data)
         return logs, outputs
 
+    shapes = [(array.shape[1:], tf.as_dtype(array.dtype)) for array in (examples.inputs, *examples.labels)]
     one_step = tf.function(logs_and_outputs, autograph=False).get_concrete_function(
-        tf.TensorSpec((batch_size, *image), tf.uint8), tf.TensorSpec((batch_size, *target), dtype)
+        *(tf.TensorSpec((batch_size, *shape), dtype) for shape, dtype in shapes)
     )
     number = tf.TensorSpec((), tf.int32)
     signature = (
-        tf.TensorSpec((None, *image), tf.uint8),
-        tf.TensorSpec((None, *target), dtype),
+        tuple(tf.TensorSpec((None, *shape), dtype) for shape, dtype in shapes),
         tf.TensorSpec((None, batch_size), tf.int32),
         number,
         number,
@@ -142,10 +139,10 @@ def _tensorflow_loop_of(step: Callable, examples: Examples, batch_size: int, xla
     log_specs, output_spec = one_step.structured_outputs
 
     @tf.function(input_signature=signature, jit_compile=xla, autograph=False)
-    def loop(images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
+    def loop(data: Any, batches: Any, start: Any, stop: Any) -> Any:
         def body(index: Any, logs: Any, arrays: Any) -> Any:
             batch = batches[index]
-            logs, outputs = one_step(tf.gather(images, batch), tf.gather(targets, batch))
+            logs, outputs = one_step(*(tf.gather(array, batch) for array in data))
             arrays = tf.nest.map_structure(lambda array, raw: array.write(index - start, raw), arrays, outputs)
             return index + 1, logs, arrays
 
@@ -165,31 +162,31 @@ def _jax_loop(step: Callable, single_steps: bool) -> Callable:
     """As `_tensorflow_loop`, from one state to the next; `single_steps`: without a loop."""
     import jax
 
-    def one_step(state: Any, images: Any, targets: Any, batch: Any) -> Any:
-        return step(state, (images[batch], targets[batch]))
+    def one_step(state: Any, data: Any, batch: Any) -> Any:
+        return step(state, tuple(array[batch] for array in data))
 
     @jax.jit
-    def compiled_loop(state: Any, images: Any, targets: Any, batches: Any, start: Any, stop: Any) -> Any:
+    def compiled_loop(state: Any, data: Any, batches: Any, start: Any, stop: Any) -> Any:
         def body(index: Any, carried: Any) -> Any:
-            logs, state, outputs = one_step(carried[1], images, targets, batches[index])
+            logs, state, outputs = one_step(carried[1], data, batches[index])
             return logs, state, jax.tree.map(lambda all, raw: all.at[index].set(raw), carried[2], outputs)
 
-        log_specs, _, output_spec = jax.eval_shape(one_step, state, images, targets, batches[0])
+        log_specs, _, output_spec = jax.eval_shape(one_step, state, data, batches[0])
         nothing = jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), log_specs)
         empty = jax.tree.map(lambda raw: jax.numpy.zeros((len(batches), *raw.shape), raw.dtype), output_spec)
         return jax.lax.fori_loop(start, stop, body, (nothing, state, empty))
 
-    def looped(state: Any, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
-        logs, state, outputs = compiled_loop(state, images, targets, batches, start, stop)
+    def looped(state: Any, data: Any, batches: Any, start: int, stop: int) -> Any:
+        logs, state, outputs = compiled_loop(state, data, batches, start, stop)
         return logs, state, np.asarray(outputs)[start:stop]  # nothing of an empty tuple
 
     compiled_step = jax.jit(one_step)
 
-    def stepped(state: Any, images: Any, targets: Any, batches: Any, start: int, stop: int) -> Any:
+    def stepped(state: Any, data: Any, batches: Any, start: int, stop: int) -> Any:
         logs: dict[str, Any] = {}
         outputs_of_steps = []
         for batch in batches[start:stop]:
-            logs, state, outputs = compiled_step(state, images, targets, batch)
+            logs, state, outputs = compiled_step(state, data, batch)
             outputs_of_steps += jax.tree.leaves(outputs)
         return logs, state, list(map(np.asarray, outputs_of_steps))
 

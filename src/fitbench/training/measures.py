@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fitbench import metrics, selection, user_metrics
-from fitbench.config import TASK, Config, EarlyStopping, recorded_metrics
+from fitbench.config import AUTO, Config, EarlyStopping, recorded_metrics
 from fitbench.metrics import Metric
-from fitbench.tasks import Task, task_of
+from fitbench.tasks import Task, best_threshold
 from fitbench.training import backend
 
 
@@ -21,12 +21,13 @@ class Measures:
     """The metrics of a run, and how their values come about.
 
     The metrics of the compiled step (`Task.step_metrics`) are computed from raw outputs, in every part. All others are
-    computed from recorded outputs, such as probabilities, of a whole part.
+    computed from recorded outputs, such as probabilities, of a whole part. Raw outputs are those of the saved model.
 
     Attributes:
         metrics: what is recorded besides the loss, by name; the first is primary.
         task: of the run.
         loss: its name, on which recorded outputs may depend.
+        threshold: that of the configuration: a probability, or 'auto'.
         monitor: the key of history.jsonl that decides which epoch is the best; None for the loss of validation, or of
             training where there is no validation.
         monitored: the metric of `monitor`.
@@ -36,6 +37,7 @@ class Measures:
     metrics: dict[str, Metric]
     task: Task
     loss: str
+    threshold: float | Literal["auto"]
     monitor: str | None
     monitored: Metric
     stopping: EarlyStopping | None
@@ -46,24 +48,31 @@ class Measures:
         return next(iter(self.metrics.values()))
 
     @property
-    def info(self) -> dict[str, Any]:
-        """`metric_info` of the result."""
-        return {name: metric.info() for name, metric in {**self.metrics, "loss": metrics.get("loss")}.items()}
-
-    @property
     def per_epoch(self) -> list[str]:
         """The metrics whose validation values are scored after each epoch: those that the step does not measure."""
         return [name for name in self.metrics if name not in self.task.step_metrics]
 
-    def score(self, names: Iterable[str], targets: np.ndarray, raw: np.ndarray) -> dict[str, float | None]:
+    def score(
+        self, names: Iterable[str], targets: np.ndarray, raw: np.ndarray, threshold: float
+    ) -> dict[str, float | None]:
         """The values of these metrics by name, for the targets and the raw outputs [N, outputs] of a whole part."""
         wanted = [self.metrics[name] for name in names]
         of_step = [metric for metric in wanted if metric.name in self.task.step_metrics]
         others = [metric for metric in wanted if metric not in of_step]
         values = self.task.score(of_step, targets, raw)
         if others:
-            values |= self.task.score(others, targets, self.task.recorded(raw, self.loss))
+            values |= self.task.score(others, targets, self.task.recorded(raw, self.loss), threshold)
         return values
+
+    def threshold_for(self, targets: np.ndarray, raw: np.ndarray) -> float:
+        """The threshold of the configuration, or the best one for the raw outputs [N, outputs] on the validation part.
+
+        It is the best for the first metric that depends on it, else for micro F1.
+        """
+        if self.threshold != AUTO:
+            return float(self.threshold)
+        decided = next((metric for metric in self.metrics.values() if metric.of_decisions), metrics.get("micro_f1"))
+        return best_threshold(decided, targets, self.task.recorded(raw, self.loss))
 
     def of_epochs(self, history: list[dict[str, Any]], measured: bool = True) -> dict[str, float | None]:
         """The values, by their names in the result, that the history has of the weights that the model has.
@@ -100,7 +109,7 @@ class Measures:
         return [name for name in ("loss", *self.metrics) if metrics.join(part, name) not in values]
 
 
-def of(config: Config) -> Measures:
+def of(config: Config, task: Task) -> Measures:
     """What a run of the configuration measures. If it has metrics of the user's, the backend is started for them.
 
     Raises:
@@ -108,13 +117,14 @@ def of(config: Config) -> Measures:
     """
     if any(entry is not None for entry in config.metrics.values()):
         backend.start(config)  # the module may import Keras
-    task, stopping = task_of(TASK), config.training.early_stopping
+    stopping = config.training.early_stopping
     part, monitored = "", metrics.get("loss")
     if stopping is not None:
         part, monitored = selection.monitored(stopping.monitor, config.metrics, task)
     monitor = metrics.history_key(part, monitored.name) if part else None
-    loaded = recorded_metrics(config, user_metrics.load)
-    return Measures(loaded, task, config.training.loss.value, monitor, monitored, stopping)
+    loaded = recorded_metrics(config, task, user_metrics.load)
+    settings = config.training
+    return Measures(loaded, task, str(settings.loss), settings.threshold, monitor, monitored, stopping)
 
 
 def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:

@@ -12,20 +12,18 @@ import math
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
-from fitbench.config import TASK, Config, config_id
+from fitbench.config import Config, config_id
 from fitbench.data.dataset import Dataset
-from fitbench.tasks import task_of
-from fitbench.training import objective
+from fitbench.models.deskew import from_raw
 from fitbench.training.building import build, compiled
-from fitbench.training.examples import Examples
 from fitbench.training.loops import Loops, compile_loops, worth_xla
+from fitbench.training.parts import Parts
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A model from pixels to logits, and the loops that train it; none where it is not trained by epochs.
+    """A model from inputs to outputs, and the loops that train it; none where it is not trained by epochs.
 
     `key` is what runs must have in common to share a network; None where they must not.
     """
@@ -43,31 +41,40 @@ class Network:
 _kept: list[Network] = []  # at most one
 
 
-def network(config: Config, data: Dataset, examples: int) -> Network:
-    """The network of a run that trains on so many examples, as it is before its first epoch.
+def network(parts: Parts) -> Network:
+    """The network of a run, as it is before its first epoch.
 
     Raises:
         RequestError: the model or the optimizer cannot be built with these settings.
     """
     last = _kept.pop() if _kept else None
-    model = build(config, data, examples)
+    config, data, examples = parts.config, parts.prepared, len(parts.kept)
+    model = build(config, data, parts.objective, examples)
     settings = config.training
     if not settings.epochs:
         return Network(model, None, None)
     steps = math.ceil(examples / (settings.batch_size or examples))
-    trained = compiled(model, config, data.x_train.shape[1:], steps)
+    trained = compiled(model, config, parts.objective, data.x_train.shape[1:], steps)
     key = _key(config, data)
     if last is not None and last.loops is not None and key == last.key:
         trained.optimizer.build(trained.trainable_variables)
         for kept, new in zip(_variables(last.loops.model), _variables(trained), strict=True):
             kept.assign(new)
         return last
-    first = np.arange(1)
-    example = Examples(
-        data.x_train[first], objective.targets(data.y_train[first], task_of(TASK).outputs(data.classes), settings)
-    )
+    example = parts.examples()[0].first()
     xla = worth_xla(trained, settings.jit_compile, steps * settings.epochs)
     return Network(model, compile_loops(trained, example, xla), key)
+
+
+def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
+    """The model that is saved: it takes inputs as files have them, and gives outputs in the units of the targets."""
+    scale = parts.objective.scale
+    if scale is not None:
+        in_units = keras.layers.Rescaling(
+            scale=scale.deviation.tolist(), offset=scale.mean.tolist(), dtype="float32", name="units"
+        )
+        model = keras.Model(model.inputs, in_units(model.outputs[0]), name=f"{model.name}_in_units")
+    return from_raw(model, parts.data.x_test.shape[1:], parts.config.data.preprocess)
 
 
 def is_kept(config: Config, data: Dataset) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from fitbench import metrics
 from fitbench.config import config_id, plain, run_id
 from fitbench.metrics import PARTS, join
+from fitbench.record import dataset
 from fitbench.record.files import beside, replacing
 from fitbench.record.result import SCHEMA, utc_now
 from fitbench.training import backend
@@ -21,7 +23,8 @@ from fitbench.training.evaluate import predict
 from fitbench.training.fit import evaluate
 from fitbench.training.measures import arranged
 from fitbench.training.networks import Network
-from fitbench.training.parts import Parts, Values
+from fitbench.training.objective import Scale
+from fitbench.training.parts import Parts, RawOutputs, Values
 from fitbench.training.trial import Trial
 
 log = logging.getLogger(__name__)
@@ -50,21 +53,29 @@ def values_of_training(parts: Parts, network: Network, trained: Trained) -> Valu
     return values
 
 
-def values(parts: Parts, network: Network, model: keras.Model, trained: Trained, folder: Path) -> Values:
+def raw_outputs(parts: Parts, network: Network) -> RawOutputs:
+    """A function from prepared inputs to outputs in the units of the targets, as the saved model gives them."""
+    return lambda inputs: parts.objective.in_units(predict(network.model, inputs))
+
+
+def values(
+    parts: Parts, network: Network, model: keras.Model, trained: Trained, folder: Path, threshold: float
+) -> Values:
     """The values of every part; the test part is read for them, and its predictions are written.
 
     Args:
         parts: of the data.
         network: what was trained; it takes prepared images.
-        model: the same from raw images.
+        model: the same from raw inputs to outputs in the units of the targets.
         trained: how it was trained.
         folder: of the run.
+        threshold: that makes decisions of outputs.
     """
     data, measures = parts.data, parts.measures
     values = values_of_training(parts, network, trained)
-    values |= parts.missing_values(network.model, values)
+    values |= parts.missing_values(raw_outputs(parts, network), values, threshold)
     outputs = predict(model, data.x_test)
-    values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs)
+    values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs, data.w_test, threshold)
     arrays: dict[str, Any] = {
         measures.task.targets_name: data.y_test,
         measures.task.outputs_name: measures.task.recorded(outputs, measures.loss),
@@ -75,7 +86,9 @@ def values(parts: Parts, network: Network, model: keras.Model, trained: Trained,
     return values
 
 
-def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, float | None]) -> dict[str, Any]:
+def result(
+    parts: Parts, model: keras.Model, values: Values, timing: dict[str, float | None], threshold: float
+) -> dict[str, Any]:
     """What result.json holds, but for what only the attempt knows."""
     config, data, measures = parts.config, parts.data, parts.measures
     return {
@@ -89,7 +102,8 @@ def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, f
         "task": measures.task.name,
         "primary": measures.primary.name,
         "metrics": arranged(values, measures.metrics, PARTS),
-        "metric_info": measures.info,
+        "metric_info": parts.metric_info,
+        **({"threshold": threshold} if measures.task.has_threshold else {}),
         "timing": timing,
         "parameters": sum(math.prod(weight.shape) for weight in model.trainable_weights),
         "data": {
@@ -99,7 +113,7 @@ def result(parts: Parts, model: keras.Model, values: Values, timing: dict[str, f
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),
-            "classes": list(data.classes),
+            measures.task.names_key: list(data.names),
             "skipped": len(data.skipped),
         },
         "versions": versions(config.backend),
@@ -128,7 +142,31 @@ def pruned(parts: Parts, trial: Trial, network: Network, trained: Trained) -> di
         "run_id": run_id(parts.config),
         "trial": trial.number,
         "metrics": arranged(values_of_training(parts, network, trained), measures.metrics, ("train", "val")),
-        "metric_info": measures.info,
+        "metric_info": parts.metric_info,
         "timing": {"fit_seconds": trained.fit_seconds},
         "pruned_at": utc_now(),
     }
+
+
+def write_dataset(parts: Parts, folder: Path) -> None:
+    """Write dataset.json: what the reader found in the data."""
+    data, task = parts.data, parts.measures.task
+    names: list[Any] = list(data.names)
+    if task.name == metrics.REGRESSION:
+        scale = Scale.of(data.y_train)
+        names = [
+            {"name": name, "mean": float(mean), "deviation": float(deviation)}
+            for name, mean, deviation in zip(data.names, scale.mean, scale.deviation, strict=True)
+        ]
+    content = {
+        "name": data.name,
+        "source": data.source,
+        "sha256": data.sha256,
+        "task": data.task,
+        "shape": list(data.x_test.shape[1:]),
+        "dtype": str(data.x_test.dtype),
+        task.names_key: names,
+        "columns": [column.model_dump(exclude_none=True) for column in data.columns],
+        "notes": list(data.notes),
+    }
+    dataset.write(folder, content)

@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from fitbench.config import Training
+from fitbench import metrics
 from fitbench.errors import RequestError
-from fitbench.training import objective
+from fitbench.training.objective import Objective
 
 EXAMPLES = 8
 DRAWS = 4  # of other weights: one alone may happen to give such outputs
@@ -21,7 +21,7 @@ DRAWS = 4  # of other weights: one alone may happen to give such outputs
 Weights = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # from the value of a weight to another one
 
 
-def check(model: keras.Model, inputs: np.ndarray, outputs: int, training: Training, name: str) -> None:
+def check(model: keras.Model, inputs: np.ndarray, objective: Objective, name: str) -> None:
     """Refuse a model whose outputs are not what the loss expects.
 
     They are told by how they behave. The outputs of a softmax add up to 1 also with slightly different weights. Those
@@ -30,14 +30,13 @@ def check(model: keras.Model, inputs: np.ndarray, outputs: int, training: Traini
     Args:
         model: is called with `inputs` and built by that, if it is not yet.
         inputs: a few examples.
-        outputs: how many outputs an example must have.
-        training: names the loss.
+        objective: says how many outputs an example must have, and what they are.
         name: what messages call the model.
 
     Raises:
         RequestError: the model gives something else than one tensor [batch, outputs], or probabilities.
     """
-    given = model(inputs, training=False)
+    given, outputs = model(inputs, training=False), objective.outputs
     if not keras.ops.is_tensor(given):
         raise RequestError(
             f"model={name} gives a {type(given).__name__}; it must give one tensor of shape [batch, {outputs}]"
@@ -47,18 +46,21 @@ def check(model: keras.Model, inputs: np.ndarray, outputs: int, training: Traini
             f"model={name} gives outputs of shape {tuple(given.shape)} for {len(inputs)} examples; "
             f"they must have the shape [batch, {outputs}]"
         )
+    if objective.task.name == metrics.REGRESSION:
+        return  # values may be anything
     if _add_up_to_one(_array(given)) and _outputs_if_all(_add_up_to_one, model, inputs, _near).size:
         raise RequestError(
             f"model={name} ends in a softmax: the outputs of an example add up to 1; leave it out, because the loss "
             "and the recorded probabilities are computed from logits"
         )
-    if not objective.takes_logits(training):
+    if not objective.takes_logits:
         return
     between = _outputs_if_all(_between_0_and_1, model, inputs, _large)
     if between.size and np.ptp(between) > 0:  # outputs that are all the same, as of units that are off, tell nothing
         raise RequestError(
-            f"model={name} gives outputs between 0 and 1, as a sigmoid does; training.loss={training.loss.value} is "
-            "computed from logits: leave the last activation out, or set training.loss=mean_squared_error"
+            f"model={name} gives outputs between 0 and 1, as a sigmoid does; training.loss={objective.name} is "
+            "computed from logits: leave the last activation out"
+            + (", or set training.loss=mean_squared_error" if "mean_squared_error" in objective.task.losses else "")
         )
 
 

@@ -17,7 +17,7 @@ from fitbench.training.examples import Examples
 
 MOST_STEPS = 2**30  # in a slice: passes that are shorter than it would let the number grow without end
 SLICE_SECONDS = 0.2  # how long the loop may keep Python from drawing progress and seeing a signal
-BLOCK_BYTES = 64 * 2**20  # of images that are streamed at a time
+BLOCK_BYTES = 64 * 2**20  # of inputs that are streamed at a time
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -39,7 +39,8 @@ class Pass:
         self.examples_at_once = batch_size * steps_at_once
         self.progress = progress
         self.steps_per_slice = 4
-        self.on_device = (_tensor(examples.images), _tensor(examples.targets)) if examples.in_memory else None
+        data = (examples.inputs, *examples.labels)
+        self.on_device = tuple(map(_tensor, data)) if examples.in_memory else None
         self.warm = False
 
     def begin(self, order: np.ndarray) -> "Pass":
@@ -54,12 +55,12 @@ class Pass:
         stateful = keras.config.backend() == "tensorflow"
         state = None if stateful else arguments[0]
         logs: dict[str, Any] = {}
-        for images, targets, batches in self._blocks(self.order[self.done :][: self.examples_at_once]):
+        for data, batches in self._blocks(self.order[self.done :][: self.examples_at_once]):
             start = 0
             while start < len(batches):
                 stop = min(start + self.steps_per_slice, len(batches))
                 began = time.perf_counter()
-                logs, state, outputs = self.loop(state, images, targets, _tensor(batches), start, stop)
+                logs, state, outputs = self.loop(state, data, _tensor(batches), start, stop)
                 shown = {name: float(value) for name, value in logs.items()}  # waits for the device
                 self._adapt(time.perf_counter() - began)
                 self.outputs.extend(outputs)
@@ -76,28 +77,31 @@ class Pass:
             self.steps_per_slice = int(min(max(self.steps_per_slice * faster, 1), MOST_STEPS))
         self.warm = True
 
-    def _blocks(self, order: np.ndarray) -> Iterator[tuple[Any, Any, np.ndarray]]:
-        """(images, targets, batches): data on the device, and indices into it, int32 [steps, batch size]."""
+    def _blocks(self, order: np.ndarray) -> Iterator[tuple[tuple[Any, ...], np.ndarray]]:
+        """Arrays on the device (inputs, targets, perhaps weights), and indices into them, int32 [steps, batch size]."""
         full = len(order) // self.batch_size * self.batch_size
         parts = [order[:full].reshape(-1, self.batch_size), order[full:].reshape(1, -1)]
         for batches in (part for part in parts if part.size):
             if self.on_device:
-                yield *self.on_device, batches
+                yield self.on_device, batches
             else:
                 yield from self._streamed(batches)
 
-    def _streamed(self, batches: np.ndarray) -> Iterator[tuple[Any, Any, np.ndarray]]:
-        """The same from images that stay where they are; the next block is read while one is trained on."""
-        steps = max(1, BLOCK_BYTES // (batches.shape[1] * math.prod(self.examples.images.shape[1:])))
+    def _streamed(self, batches: np.ndarray) -> Iterator[tuple[tuple[Any, ...], np.ndarray]]:
+        """The same from inputs that stay where they are; the next block is read while one is trained on."""
+        inputs = self.examples.inputs
+        example_bytes = inputs.dtype.itemsize * math.prod(inputs.shape[1:])
+        steps = max(1, BLOCK_BYTES // (batches.shape[1] * example_bytes))
         blocks = [batches[start : start + steps] for start in range(0, len(batches), steps)]
         with ThreadPoolExecutor(1, "fitbench-stream") as reader:
-            ahead = reader.submit(self.examples.images.__getitem__, blocks[0].ravel())
+            ahead = reader.submit(inputs.__getitem__, blocks[0].ravel())
             for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-                images = ahead.result()
+                read = ahead.result()
                 if following is not None:
-                    ahead = reader.submit(self.examples.images.__getitem__, following.ravel())
+                    ahead = reader.submit(inputs.__getitem__, following.ravel())
                 rows = np.arange(block.size, dtype=np.int32).reshape(block.shape)
-                yield _tensor(images), _tensor(self.examples.targets[block.ravel()]), rows
+                labels = (_tensor(array[block.ravel()]) for array in self.examples.labels)
+                yield (_tensor(read), *labels), rows
 
 
 def _tensor(array: np.ndarray) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from fitbench.config import Config
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
+from fitbench.tasks import THRESHOLD
 from fitbench.training import backend, outputs
 from fitbench.training.building import is_ours
 from fitbench.training.evaluate import predict
@@ -48,12 +49,12 @@ def rehearse(parts: Parts, model: keras.Model, folder: Path) -> None:
 
 
 def _check_names(data: Dataset) -> None:
-    for name in data.classes:
+    for name in data.names:
         try:
             name.encode()
         except UnicodeEncodeError:
             raise RequestError(
-                f"data={data.name}: the class {name!a} cannot be recorded, because its name is not UTF-8; rename it"
+                f"data={data.name}: the name {name!a} cannot be recorded, because its name is not UTF-8; rename it"
             ) from None
 
 
@@ -62,8 +63,8 @@ def _try_metrics(parts: Parts) -> None:
     names = [name for name, entry in parts.config.metrics.items() if entry is not None]
     if names:
         targets = parts.data.y_train[parts.kept]
-        width = parts.measures.task.outputs(parts.data.classes)
-        parts.measures.score(names, targets, np.random.default_rng(0).normal(size=(len(targets), width)))
+        outputs = np.random.default_rng(0).normal(size=(len(targets), parts.objective.outputs))
+        parts.measures.score(names, targets, outputs, THRESHOLD)
 
 
 def _try_model(config: Config, model: keras.Model, data: Dataset, folder: Path) -> None:

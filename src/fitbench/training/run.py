@@ -21,6 +21,7 @@ from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
 from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
+from fitbench.tasks import task_of
 from fitbench.training import attempts, backend, measures
 from fitbench.training.randomness import seed
 from fitbench.training.trial import Trial
@@ -102,19 +103,24 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     began = time.perf_counter()
     code = check_interrupted(config, folder)  # before modules of the user's are imported
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
-    measured = measures.of(config)
-    data = load(config.data)
+    measured = None if config.known_task is None else measures.of(config, config.known_task)
+    data = load(config.data, config.task)
+    if measured is None:  # the targets have decided the task
+        config.check_for(task_of(data.task))
+        measured = measures.of(config, task_of(data.task))
+    for note_of_data in data.notes:
+        log.info(note_of_data)
     backend.start(config)
 
-    from fitbench.models.deskew import from_raw
     from fitbench.training import epochs, networks, outcome, rehearsal
     from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
         parts = Parts.of(config, data, measured)
+        outcome.write_dataset(parts, folder)
         seed(config, shared=networks.is_kept(config, data))
-        network = networks.network(config, parts.prepared, len(parts.kept))
-        model = from_raw(network.model, data.x_test.shape[1:], config.data.preprocess)
+        network = networks.network(parts)
+        model = networks.saved_model(network.model, parts)
         rehearsal.rehearse(parts, model, folder)
         resumed = epochs.resumable(folder, data.sha256)
         note(folder, code)
@@ -128,9 +134,10 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
             write_history(folder, trained.history)
             write_pruned(folder, outcome.pruned(parts, trial, network, trained))
             return None
-        values = outcome.values(parts, network, model, trained, folder)
+        threshold = parts.threshold(outcome.raw_outputs(parts, network))
+        values = outcome.values(parts, network, model, trained, folder, threshold)
         networks.keep(network)
-        result = outcome.result(parts, model, values, outcome.timing(parts, trained, began, resumed))
+        result = outcome.result(parts, model, values, outcome.timing(parts, trained, began, resumed), threshold)
     data.check_unchanged()
     result |= {"device": device, "attempts": attempt, "code": code} | ({} if trial is None else {"trial": trial.number})
     if trained.history:
