@@ -242,7 +242,7 @@ class Table(Data):
 
     holds_images: ClassVar[bool] = False
 
-    preprocess: None = Field(None, description="for images only")
+    preprocess: None = Field(None, exclude=True, description="for images only")
 
 
 KNOWN_TASKS = {
@@ -299,8 +299,8 @@ class TableFile(FileData, Table):
     holds_images: ClassVar[bool] = False
 
     source: Literal[Source.csv]
-    preprocess: None = Field(None, description="for images only")
-    max_value: None = Field(None, description="for images only")
+    preprocess: None = Field(None, exclude=True, description="for images only")
+    max_value: None = Field(None, exclude=True, description="for images only")
     target: ColumnName | ColumnNames = Field(description="the column to predict, or a list of columns")
     features: ColumnNames | None = Field(
         description="the columns that the model takes; null: all that are not named by another key"
@@ -549,13 +549,14 @@ class Training(Section):
     early_stopping: EarlyStopping | None = Field(description="when training stops early; null: it trains all epochs")
     loss: Loss | OwnLoss = Field(
         description="what training makes small; auto: the first of the task. Of classes the cross_entropy of the "
-        "logits, the mean_squared_error of the outputs and `targets`, or a binary_cross_entropy for each class; of values mse, "
-        "mae or huber; of several labels binary_cross_entropy; or a section with a _target_, any loss of Keras's or a "
-        "function of your own"
+        "logits, the mean_squared_error of the outputs and `targets`, or a binary_cross_entropy for each class; of "
+        "values mse, mae or huber; of several labels binary_cross_entropy; or a section with a _target_, any loss of "
+        "Keras's or a function of your own"
     )
     class_weight: Literal["balanced"] | ClassWeights | None = Field(
         description="the weight of the examples of each class in the training loss: balanced: inversely "
-        "proportional to the number of its examples; or a section of weights by the names of the classes; null: all weigh 1",
+        "proportional to the number of its examples; or a section of weights by the names of the classes; null: all "
+        "weigh 1",
     )
     standardize_targets: bool = Field(
         description="for regression: train on targets less their mean over their standard deviation; the saved model "
