@@ -17,26 +17,31 @@ from fitbench.record.dataset import Column
 def encoded(rows: Any, columns: Sequence[Column], embedding: int | None = None) -> Any:
     """The rows of a table, float32 [batch, columns], as float32 [batch, features] under every dtype policy.
 
-    First come the numbers in the order of the columns, then an indicator, 0 or 1, for each number with `missing`, then
-    the categories in the order of the columns.
+    First come the numbers without `missing`, then those with it, then an indicator, 0 or 1, for each of these, then the
+    categories, each in the order of the columns.
 
     A number becomes (number - mean) / deviation, computed in float32 from the value of the file in float32, which has
     24 binary digits: years or prices lose nothing, but values near 1e9 are multiples of 64. A deviation below what
     float32 resolves at the mean, such as 0, divides by 1. A missing number, NaN, of a column with `missing` becomes 0,
-    which stands for the mean, and its indicator 1. Of another column it stays NaN.
+    which stands for the mean, and its indicator 1. In another column it stays NaN.
 
     A category of K values becomes K features, of which that of the value is 1 and the others 0, or, with `embedding`,
     so many trained numbers for each value. Code 0, a value that the training part does not have, becomes zeros: weights
-    of its own would never be trained. So does any number that is no code.
+    of its own would never be trained. So does a code above K.
 
     Raises:
         ValueError: a column of numbers has no mean or deviation.
     """
-    numbers = [place for place, column in enumerate(columns) if column.kind == "number"]
+    complete = [place for place, column in enumerate(columns) if column.kind == "number" and not column.missing]
+    incomplete = [place for place, column in enumerate(columns) if column.kind == "number" and column.missing]
     categories = [place for place, column in enumerate(columns) if column.kind == "category"]
     features = []
-    if numbers:
-        features += _standardised(_taken(rows, numbers), [columns[place] for place in numbers])
+    if complete:
+        features.append(_standardised(rows, columns, complete))
+    if incomplete:
+        numbers = _standardised(rows, columns, incomplete)
+        is_missing = ops.isnan(numbers)
+        features += [ops.where(is_missing, 0.0, numbers), ops.cast(is_missing, "float32")]
     if categories:
         sizes = [len(columns[place].vocabulary or ()) for place in categories]
         codes = _taken(rows, categories)
@@ -48,16 +53,9 @@ def _taken(rows: Any, places: list[int]) -> Any:
     return rows if places == list(range(rows.shape[-1])) else ops.take(rows, places, axis=-1)
 
 
-def _standardised(numbers: Any, columns: Sequence[Column]) -> list[Any]:
-    """Standardised numbers [batch, columns] and, where some may be missing, indicators of these columns."""
-    mean, deviation = _statistics(columns)
-    standardised = (numbers - mean) / deviation
-    gaps = [place for place, column in enumerate(columns) if column.missing]
-    if not gaps:
-        return [standardised]
-    is_missing = ops.isnan(numbers)
-    is_replaced = ops.logical_and(is_missing, np.array([column.missing for column in columns]))
-    return [ops.where(is_replaced, 0.0, standardised), ops.cast(_taken(is_missing, gaps), "float32")]
+def _standardised(rows: Any, columns: Sequence[Column], places: list[int]) -> Any:
+    mean, deviation = _statistics([columns[place] for place in places])
+    return (_taken(rows, places) - mean) / deviation
 
 
 def _statistics(columns: Sequence[Column]) -> tuple[np.ndarray, np.ndarray]:
@@ -81,9 +79,10 @@ def _one_hot(codes: Any, sizes: Sequence[int]) -> Any:
 
 def _embedded(codes: Any, sizes: Sequence[int], length: int) -> Any:
     """Float32 [batch, columns * length]: the vectors of all vocabularies are the rows of one table."""
-    first = np.cumsum([0, *sizes[:-1]]).astype(np.float32)
-    is_known = ops.logical_and(ops.greater_equal(codes, 1.0), ops.less_equal(codes, np.array(sizes, np.float32)))
-    row = ops.cast(ops.where(is_known, codes + (first - 1), 0.0), "int32")
-    vectors = layers.Embedding(sum(sizes), length, dtype="float32", name="embedding")(row)
+    codes = ops.cast(codes, "int32")
+    is_known = ops.logical_and(ops.greater_equal(codes, 1), ops.less_equal(codes, np.array(sizes, np.int32)))
+    first = np.cumsum([0, *sizes[:-1]], dtype=np.int32)  # the row of the first category of each column
+    rows = ops.where(is_known, codes - (1 - first), 0)  # LiteRT cannot add integers of these two shapes
+    vectors = layers.Embedding(sum(sizes), length, dtype="float32", name="embedding")(rows)
     known = ops.where(ops.expand_dims(is_known, -1), vectors, 0.0)
     return ops.reshape(known, (-1, len(sizes) * length))
