@@ -262,6 +262,6 @@ def _check_present(present: np.ndarray, where: str, problem: str) -> None:
     rows = present if present.ndim == 1 else present.all(axis=1)
     if not rows.all():
         raise DataError(
-            f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in row {rows.argmin():,}, counted from "
-            "0; every example needs its target. Correct or remove these rows."
+            f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in row {rows.argmin():,}, counted "
+            "from 0; every example needs its target. Correct or remove these rows."
         )
