@@ -151,7 +151,7 @@ def read_known_table(data: Data, task: str = AUTO) -> Dataset:
     """
     name = data.name if data.source is Source.sklearn else data.source.value
     known = KNOWN_TABLES[name]
-    frame, where = _verified(name), str(locate_table(name))
+    frame, where = _verified(name), str(files_of(name)[0])
     settings = TableFile(
         name=data.name,
         source=Source.csv,
@@ -174,10 +174,11 @@ def read_known_table(data: Data, task: str = AUTO) -> Dataset:
     return dataset_of(settings, frames, dict.fromkeys(frames, where), task, known.classes)
 
 
-def locate_table(name: str) -> Path | None:
-    """Find the first file of a known table. None if its package is not on this machine."""
-    paths = _paths(name)
-    return paths[0] if paths else None
+def files_of(name: str) -> list[Path]:
+    """The files of a known table; none if its package is not on this machine."""
+    known = KNOWN_TABLES[name]
+    found = [in_package(known.module, file) for file in known.files]
+    return [path for path in found if path is not None] if all(found) else []
 
 
 def verify_table(name: str) -> None:
@@ -189,16 +190,10 @@ def verify_table(name: str) -> None:
     _verified(name)
 
 
-def _paths(name: str) -> list[Path]:
-    known = KNOWN_TABLES[name]
-    found = [in_package(known.module, file) for file in known.files]
-    return [path for path in found if path is not None] if all(found) else []
-
-
 def _verified(name: str) -> pd.DataFrame:
     import pandas as pd
 
-    known, paths = KNOWN_TABLES[name], _paths(name)
+    known, paths = KNOWN_TABLES[name], files_of(name)
     if not paths:
         raise DataError(f"{name}: it comes with a package that is not installed; {known.get}")
     try:

@@ -6,13 +6,14 @@ import csv
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from fitbench.data.memory_limit import check_unpacked, memory_limit
+from fitbench.data.memory_limit import memory_limit
 from fitbench.errors import DataError
 from fitbench.text import clean, first_line
 from fitbench.untrusted import Unreadable, guarded, open_file
@@ -63,18 +64,23 @@ def read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
+def _check_memory(file: BinaryIO, needed: int) -> None:
+    limit = memory_limit()
+    if needed > limit:
+        size = os.fstat(file.fileno()).st_size
+        raise Unreadable(
+            f"has {size:,} bytes, which need about {needed:,} bytes of memory, and there is memory for {limit:,}; take "
+            "fewer rows or columns"
+        )
+
+
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
 def _read_text(file: BinaryIO) -> pd.DataFrame:
     import pandas as pd
 
-    size, limit = os.fstat(file.fileno()).st_size, memory_limit()
-    if TIMES_IN_MEMORY * size > limit:
-        raise Unreadable(
-            f"has {size:,} bytes, which need about {TIMES_IN_MEMORY * size:,} bytes of memory, and there is memory for "
-            f"{limit:,}; take fewer rows or columns"
-        )
+    _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
     frame = pd.read_csv(
@@ -196,8 +202,9 @@ def _check_names(names: Sequence[str]) -> None:
             f"column {names.index('') + 1} has no name in the first line; name it (with pandas, leave out the index: "
             "to_csv(..., index=False))"
         )
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise Unreadable(f"more than one column is named {clean(repeated[0])!r}; give each another name")
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise Unreadable(f"{count} columns are named {clean(name)!r}; give each another name")
 
 
 def _is_number(text: str) -> bool:
@@ -251,7 +258,8 @@ def _read_parquet(file: BinaryIO) -> pd.DataFrame:
     try:
         table = parquet.ParquetFile(file)
         groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
-        check_unpacked(os.fstat(file.fileno()).st_size, sum(group.total_byte_size for group in groups))
+        cells = table.metadata.num_rows * table.metadata.num_columns
+        _check_memory(file, 2 * (8 * cells + sum(group.total_byte_size for group in groups)))
         fields = [field for field in table.schema_arrow if not _INDEX.fullmatch(field.name)]
         for field in fields:
             _check_type(field.name, str(field.type))
