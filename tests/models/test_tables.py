@@ -148,7 +148,7 @@ def test_features_are_float32_under_every_policy(policy, embedding):
 
 def test_many_columns_are_as_few_operations_as_one_of_each_kind():
     few, many = feature_model(), feature_model(COLUMNS * 100)
-    assert len(many.layers) == len(few.layers) < 16
+    assert len(many.operations) == len(few.operations) < 16
     assert array(many(np.tile(ROWS, 100)))[:, 300:] == pytest.approx(np.tile(array(few(ROWS))[:, 3:], 100))
 
 
