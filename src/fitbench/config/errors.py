@@ -78,7 +78,9 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
             key = _joined(key, part)
             annotation = annotation_of(fields[part]) if part in fields else _further(models[0])
             value = _item(value, part)
-        elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | Sequence):
+        elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | list | tuple):
+            if isinstance(value, Mapping) and part not in value and _has_other_branches(annotation):
+                continue  # pydantic puts the branch that it tried into the location
             key = _joined(key, part)
             annotation, value = inside, _item(value, part)
         else:
@@ -198,6 +200,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _has_other_branches(annotation: Any) -> bool:
     """Whether a value may be a section or something else that is not null."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
     return len([member for member in members if member is not NoneType]) > 1
 
