@@ -420,7 +420,7 @@ def test_home_in_paths_is_the_user_s_folder(values, monkeypatch):
         from_hydra(OmegaConf.create(values("npz", {"outputs": "~nobody-here/x"})))
 
 
-# -- what goes with a task ----------------------------------------------------------------------------------------------
+# -- what goes with a task ---------------------------------------------------------------------------------------------
 
 BOSTON = ("data=boston_housing", "model=mlp")
 
