@@ -181,6 +181,11 @@ class FileData(Data):
         None, description="the value of white in the files; null: 255, or 65535 in image files of 16 bits"
     )
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files or folders that the data are read from."""
+        return (self.path,)
+
     @model_validator(mode="before")
     @classmethod
     def _name_after_path(cls, values: Any) -> Any:
@@ -328,6 +333,11 @@ class TableFile(FileData, Table):
         "test_path"
     )
     split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file of the rows, and that of the test part if it has one of its own."""
+        return (self.path,) if self.test_path is None else (self.path, self.test_path)
 
     @property
     def task(self) -> None:
@@ -486,10 +496,11 @@ class EarlyStopping(Section):
 
 
 class Validation(StrEnum):
-    """Which training images are held back for validation."""
+    """Which training examples are held back for validation."""
 
     last = "last"
     stratified = "stratified"
+    random = "random"
 
 
 class Loss(StrEnum):
@@ -545,8 +556,8 @@ class Training(Section):
         description="the fraction of the training examples that is held back for validation; 0: none"
     )
     validation: Validation = Field(
-        description="which examples are held back: the last, as in Keras, or stratified: the same fraction of each "
-        "class, drawn by the seed"
+        description="which examples are held back: the last, as in Keras; stratified: the same fraction of each class, "
+        "drawn by the seed; random: drawn by the seed"
     )
     early_stopping: EarlyStopping | None = Field(description="when training stops early; null: it trains all epochs")
     loss: Loss | OwnLoss = Field(
@@ -644,7 +655,7 @@ class Config(Section):
         "default stands for the default metrics of the task"
     )
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
-        description="of initial weights, order of batches, dropout, distortion and a stratified validation part"
+        description="of initial weights, order of batches, dropout, distortion and a drawn validation part"
     )
     study: Name = Field(description="runs are recorded in <outputs>/<study>/<run_id>/")
     backend: Backend = Field(description="Keras's backend")
@@ -723,6 +734,11 @@ class Config(Section):
         ):
             if value and task.name != only:
                 raise RequestError(f"training.{key} is for the task {only}, but the task is {task.name}")
+        if settings.validation is Validation.stratified and task.name != metrics.CLASSIFICATION:
+            raise RequestError(
+                f"training.validation is stratified, which needs classes, but the task is {task.name}; set "
+                "training.validation=random"
+            )
         if (stopping := settings.early_stopping) is None:
             return
         try:
