@@ -49,7 +49,8 @@ NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
 NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
-Dotted = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", max_length=500)]
+DOTTED = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
+Dotted = Annotated[str, StringConstraints(pattern=DOTTED, max_length=500)]
 UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
 
 
@@ -523,7 +524,8 @@ class DtypePolicy(StrEnum):
 
 
 def _with_target(callback: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(callback.get("_target_"), str):
+    target = callback.get("_target_")
+    if not isinstance(target, str) or not re.fullmatch(DOTTED, target):
         raise ValueError("no _target_")
     return callback
 
@@ -541,7 +543,7 @@ OwnLoss = Annotated[
 ClassWeights = Annotated[
     dict[str, Annotated[float, Ge(0), NUMBER]],
     Len(1),
-    Allowed("null, balanced, or a weight for each class by its name"),
+    Allowed("a weight for each class by its name"),
 ]
 
 
@@ -611,19 +613,19 @@ class Training(Section):
             )
         return self
 
+    def loss_of(self, task: Task) -> str:
+        """The name of the loss of a run of this task: one of ours, or the dotted name of a function or class."""
+        if isinstance(self.loss, dict):
+            return str(self.loss["_target_"])
+        return task.losses[0] if self.loss == AUTO else self.loss.value
+
 
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
-def _selected(value: Any) -> dict[str, Any]:
-    section = selection.as_section(value)
-    selection.check(section, None)
-    return section
-
-
 Metrics = Annotated[
     dict[str, Any],  # a name and the user's entry, or null for a metric of fitbench; see `selection`
-    BeforeValidator(_selected),
+    BeforeValidator(selection.as_section),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
     Allowed("a list of names such as [accuracy, macro_f1], or a section with entries of your own"),
 ]
@@ -685,6 +687,8 @@ class Config(Section):
             solved = "for a model that is computed by its solver"
             if training.epochs != 0:
                 raise ValueError(f"training.epochs is {training.epochs}; it must be 0 {solved}")
+            if training.class_weight is not None:
+                raise ValueError(f"training.class_weight must be null {solved}, which takes no weights")
             if training.validation_split != 0:
                 raise ValueError(
                     f"training.validation_split is {training.validation_split}; it must be 0 {solved}, "
@@ -702,7 +706,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_task(self) -> Config:
-        if (task := self.known_task) is not None:
+        task = self.known_task
+        if task is None:
+            selection.check(self.metrics, None)
+        else:
             self.check_for(task)
         return self
 
