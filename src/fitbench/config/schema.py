@@ -119,9 +119,11 @@ class Data(Section):
     """A data set.
 
     `holds_images` says whether the inputs of its examples are images; those of the others are rows of a table.
+    `task_is_fixed` says whether it is of one task, which the key `task` cannot change.
     """
 
     holds_images: ClassVar[bool] = True
+    task_is_fixed: ClassVar[bool] = True
 
     name: Name = Field(description="the name of the data set, which is a part of run_id")
     source: Source = Field(description="where the data come from")
@@ -131,7 +133,7 @@ class Data(Section):
 
     @property
     def task(self) -> str | None:
-        """The task that the data set is known to be of before it is read, which the key `task` may change."""
+        """The task that the data set is known to be of before it is read, unless the key `task` names another."""
         return metrics.CLASSIFICATION if self.holds_images else None
 
 
@@ -201,6 +203,8 @@ class FileData(Data):
 
 class ArrayFiles(FileData):
     """One .npz file, or a folder of four IDX files."""
+
+    task_is_fixed: ClassVar[bool] = False
 
     source: Literal[Source.npz, Source.idx]
 
@@ -297,6 +301,7 @@ class TableFile(FileData, Table):
     """A table in a CSV, TSV or Parquet file of the user's."""
 
     holds_images: ClassVar[bool] = False
+    task_is_fixed: ClassVar[bool] = False
 
     source: Literal[Source.csv]
     preprocess: None = Field(None, exclude=True, description="for images only")
@@ -692,6 +697,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_task(self) -> Config:
+        if self.data.task_is_fixed and self.task not in (AUTO, self.data.task):
+            raise ValueError(
+                f"task is {self.task}, but data={self.data.name} is for {self.data.task}; set task={self.data.task}"
+            )
         if (task := self.known_task) is not None:
             self.check_for(task)
         return self

@@ -126,8 +126,10 @@ def _is_text(array: np.ndarray) -> bool:
 def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:
     """Return images as uint8 [N, height, width, channels], without a copy if they are uint8 from 0 to 255 already."""
     if array.ndim not in {3, 4} or 0 in array.shape[1:]:
+        advice = " Rows of numbers are read from a table, with data=csv." if array.ndim == 2 else ""
         raise DataError(
-            f"{where} has the shape {array.shape}; expected [N, height, width] or [N, height, width, channels]."
+            f"{where} has the shape {array.shape}; expected images, [N, height, width] or [N, height, width, channels]."
+            f"{advice}"
         )
     if array.ndim == 3:
         array = array[..., np.newaxis]

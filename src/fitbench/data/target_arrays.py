@@ -18,7 +18,7 @@ KINDS = "texts, booleans or numbers"
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class TargetArrays:
     """The targets of the parts of a data set, all of one kind.
 
     Attributes:
@@ -162,7 +162,7 @@ class Parts:
         return rounded
 
 
-def checked_parts(raw: Mapping[str, np.ndarray], where: Mapping[str, str]) -> Parts:
+def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, str]) -> TargetArrays:
     """The targets of all parts in arrays of texts, booleans, integers or floats.
 
     Args:
@@ -192,7 +192,7 @@ def checked_parts(raw: Mapping[str, np.ndarray], where: Mapping[str, str]) -> Pa
             raise DataError(f"{where[part]} holds {kind}, but the training part holds {other}; expected the same.")
     kinds = {array.dtype.kind for array in arrays.values()}
     kind = next(kind for kind in "UOfiub" if kind in kinds)
-    return Parts(arrays, where, "i" if kind == "u" else kind, were_column)
+    return TargetArrays(arrays, where, "i" if kind == "u" else kind, were_column)
 
 
 def _is_text(array: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fitbench.config import AUTO
-from fitbench.data.target_arrays import Parts, checked_parts
+from fitbench.data.target_arrays import TargetArrays, checked_arrays
 from fitbench.errors import DataError
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.text import clean
@@ -68,7 +68,7 @@ def decided(
     Raises:
         DataError: the targets do not fit the task, or no task fits them.
     """
-    given = _Given(checked_parts(raw, where), tuple(columns), classes)
+    given = _Given(checked_arrays(raw, where), tuple(columns), classes)
     if task == AUTO:
         task = CLASSIFICATION if images else _decision(given)
     arrays, names, notes = {CLASSIFICATION: _classes, REGRESSION: _numbers, MULTILABEL: _labels}[task](given)
@@ -79,7 +79,7 @@ def decided(
 class _Given:
     """What `decided` was given, after the checks that do not depend on the task."""
 
-    parts: Parts
+    parts: TargetArrays
     columns: tuple[str, ...]
     classes: Sequence[str] | None
 
@@ -157,9 +157,10 @@ def _classes(given: _Given) -> Made:
     for part, labels in arrays.items():
         unseen = np.setdiff1d(labels, present)
         if len(unseen):
+            advice = "" if parts.kind in "UOb" or parts.width > 1 else "; or set task=regression if they are numbers"
             raise DataError(
                 f"{where[part]} holds the class {_listed(names[i] for i in unseen)}, which the training part does not "
-                "have. A model can learn only classes that have training examples."
+                f"have. Every class needs training examples{advice}."
             )
     if len(present) < 2:
         raise DataError(f"{where['train']}: all labels are {names[present[0]]}; expected at least two classes.")
