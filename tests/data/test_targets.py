@@ -169,6 +169,7 @@ def test_data_set_of_one_task_refuses_another(composed, override):
         (2 * np.arange(7), r"y: labels 0, 2, 4, 6, 8, .. (7) are taken as classes"),
         (texts("dog", "cat"), "y: 2 texts are taken as classes: cat, dog"),
         ([[0], [1]], "y: the shape (N, 1) is taken as [N]"),
+        ([[1], [2]], "y: the shape (N, 1) is taken as [N]; labels 1..2 are taken as classes"),
         (np.eye(3), "y: one-hot rows are taken as 3 classes"),
     ],
 )

@@ -217,7 +217,7 @@ def _plain(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind == "U":
         _check_unicode(array, where)
     if _is_text(array):
-        _check_present(array != "", where, "is empty")
+        _check_present(np.asarray(array != ""), where, "is empty")
     if array.dtype.kind == "f":
         _check_present(~np.isnan(array), where, "is missing (NaN)")
         _check_present(np.isfinite(array), where, "is infinite")
@@ -259,7 +259,7 @@ def _check_unicode(array: np.ndarray, where: str) -> None:
 
 def _check_present(present: np.ndarray, where: str, problem: str) -> None:
     """Refuse targets some of which are not there; `present` is bool [N] or [N, columns]."""
-    rows = present if present.ndim == 1 else present.all(axis=1)
+    rows = np.asarray(present if present.ndim == 1 else present.all(axis=1))
     if not rows.all():
         raise DataError(
             f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in row {rows.argmin():,}, counted "

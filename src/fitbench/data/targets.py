@@ -103,8 +103,8 @@ Made = tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]  # arrays, names
 
 
 def _listed(names: Iterable[object]) -> str:
-    names = [clean(name) for name in names]
-    return ", ".join(names[:LISTED]) + (f", .. ({len(names)})" if len(names) > LISTED else "")
+    cleaned = [clean(name) for name in names]
+    return ", ".join(cleaned[:LISTED]) + (f", .. ({len(cleaned)})" if len(cleaned) > LISTED else "")
 
 
 def _decision(given: _Given) -> str:
@@ -141,7 +141,7 @@ def _decision(given: _Given) -> str:
 def _classes(given: _Given) -> Made:
     """Labels int32 [N]."""
     parts, where = given.parts, given.parts.where
-    notes = []
+    notes = ["the shape (N, 1) is taken as [N]"] if parts.were_column else []
     if parts.width > 1:
         parts.check_one_hot()
         names = given.names("classes")
@@ -149,8 +149,6 @@ def _classes(given: _Given) -> Made:
         notes.append(f"one-hot rows are taken as {len(names)} classes")
     else:
         parts.check_whole(CLASSIFICATION)
-        if parts.were_column:
-            notes.append("the shape (N, 1) is taken as [N]")
         arrays, names, note = _coded(given) if given.classes is None else _placed(given, tuple(given.classes))
         notes += note
     present = np.unique(arrays["train"])
@@ -167,7 +165,11 @@ def _classes(given: _Given) -> Made:
     absent = np.setdiff1d(np.arange(len(names)), present)
     if len(absent):
         notes.append(f"no training example of the class {_listed(names[i] for i in absent)}")
-    return {part: labels.astype(np.int32) for part, labels in arrays.items()}, names, notes
+    return (
+        {part: labels.astype(np.int32) for part, labels in arrays.items()},
+        names,
+        ["; ".join(notes)] if notes else [],
+    )
 
 
 def _coded(given: _Given) -> Made:
