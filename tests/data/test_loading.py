@@ -302,10 +302,13 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"y_train": np.eye(3)}, r"y_test has the shape \(3,\), but the training part has \(3, 3\)"),
         (
             both(np.array([[1, 0], [1, 1], [0, 1]])),
-            r"y_train has 2 columns; .* Row 1 has 2 classes; set task=multilabel",
+            r"y_train has 2 columns; .* In row 1 .*, 2 values are 1; set task=multilabel",
         ),
-        (both(np.array([[1, 0], [0, 1], [0, 0]])), r"Row 2 has no class; set task=multilabel"),
-        (both(np.array([[1, 0], [0.4, 0.6], [0, 1]])), r"Row 1 holds other values than 0 and 1; set task=regression"),
+        (both(np.array([[1, 0], [0, 1], [0, 0]])), r"In row 2 .*, no values are 1; set task=multilabel"),
+        (
+            both(np.array([[1, 0], [0.4, 0.6], [0, 1]])),
+            r"In row 1 .*, not all values are 0 and 1; set task=regression",
+        ),
         ({"y_train": np.zeros((3, 1, 1))}, r"y_train has the shape \(3, 1, 1\); expected \[N\] or \[N, columns\]"),
         ({"y_test": np.array([0, 1, 7])}, "y_test holds the class 7, which the training part does not have"),
         ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
@@ -420,10 +423,10 @@ def test_weights_of_an_npz_are_those_of_its_examples(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"w_train": [1, -2, 1]}, "w_train holds -2 in row 1, counted from 0; weights must be finite and at least 0"),
+        ({"w_train": [1, -2, 1]}, "w_train holds -2 in row 1 .counted from 0.; weights must be finite and at least 0"),
         ({"w_train": [1, 2, np.nan]}, "w_train holds nan in row 2"),
         ({"w_test": [1, 2, np.inf]}, "w_test holds inf in row 2"),
-        ({"w_train": [0, 0, 0]}, "w_train: all weights are 0; expected one above 0"),
+        ({"w_train": [0, 0, 0]}, "all weights of the train part are 0; expected one above 0"),
         ({"w_train": [1, 2]}, "3 train images but 2 train weights; expected one weight for each image"),
         (
             {"w_train": np.array(["1", "2", "3"])},

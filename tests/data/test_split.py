@@ -6,6 +6,7 @@ import pytest
 from fitbench.config import Validation
 from fitbench.data import split as splits
 from fitbench.data.dataset import Dataset
+from fitbench.data.loading import load
 from fitbench.data.memory import Rows, take
 from fitbench.data.split import split, training_rows
 from fitbench.errors import DataError, RequestError
@@ -120,6 +121,20 @@ def test_part_whose_examples_all_have_the_weight_0_is_refused():
     for given, part in ((weights, "validation"), (1 - weights, "training")):
         with pytest.raises(RequestError, match=f"all examples of the {part} part have the weight 0"):
             rows_of(np.ones((5, 1)), w_train=given)
+
+
+@pytest.mark.parametrize("part", ["test_fraction=0.2", "test_path"])
+@pytest.mark.parametrize("target", ["price", "kind"])
+def test_table_that_is_sorted_by_its_target_has_a_validation_part_like_the_rest(composed, tmp_path, target, part):
+    rows = "".join(f"{i % 7},{i + 0.5},{'abc'[i // 34]}\n" for i in range(100))
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"x,price,kind\n{rows}")
+    part = f"test_path={tmp_path}/b.csv" if part == "test_path" else part
+    config = composed("model=mlp", "data=csv", f"data.path={tmp_path}/a.csv", f"data.target={target}", f"data.{part}")
+    data = load(config.data, config.task)
+    kept, held_back = training_rows(data, config.training, seed=0)
+    spread = np.quantile(data.y_train[held_back], [0.1, 0.9]) - np.quantile(data.y_train[kept], [0.1, 0.9])
+    assert np.abs(spread).max() < (1 if target == "kind" else 15)
 
 
 # -- the test part of a table -----------------------------------------------------------------------------------------

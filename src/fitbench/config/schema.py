@@ -123,7 +123,7 @@ class Data(Section):
     """
 
     holds_images: ClassVar[bool] = True
-    task_is_fixed: ClassVar[bool] = True
+    task_is_fixed: ClassVar[bool] = False
 
     name: Name = Field(description="the name of the data set, which is a part of run_id")
     source: Source = Field(description="where the data come from")
@@ -139,6 +139,8 @@ class Data(Section):
 
 class NamedData(Data):
     """A data set that fitbench knows by name."""
+
+    task_is_fixed: ClassVar[bool] = True
 
     source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
 
@@ -209,8 +211,6 @@ class FileData(Data):
 class ArrayFiles(FileData):
     """One .npz file, or a folder of four IDX files."""
 
-    task_is_fixed: ClassVar[bool] = False
-
     source: Literal[Source.npz, Source.idx]
 
 
@@ -219,6 +219,8 @@ Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
 
 class ImageFolder(FileData):
     """Folders of image files, one folder per class."""
+
+    task_is_fixed: ClassVar[bool] = True
 
     source: Literal[Source.image_folder]
     image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")] = Field(
@@ -306,7 +308,6 @@ class TableFile(FileData, Table):
     """A table in a CSV, TSV or Parquet file of the user's."""
 
     holds_images: ClassVar[bool] = False
-    task_is_fixed: ClassVar[bool] = False
 
     source: Literal[Source.csv]
     preprocess: None = Field(None, exclude=True, description="for images only")

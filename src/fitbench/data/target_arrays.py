@@ -11,10 +11,30 @@ import numpy as np
 
 from fitbench.data.memory import chunks
 from fitbench.errors import DataError
-from fitbench.metrics import MULTILABEL
+from fitbench.metrics import MULTILABEL, REGRESSION
 from fitbench.text import clean
 
 KINDS = "texts, booleans or numbers"
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where the targets of a part come from, for messages.
+
+    Attributes:
+        name: of the targets.
+        rows: the numbers of their rows, int [N]; None: their positions, counted from 0.
+    """
+
+    name: str
+    rows: np.ndarray | None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def row(self, position: int) -> str:
+        """What messages call a row."""
+        return f"row {position:,} (counted from 0)" if self.rows is None else f"row {self.rows[position]:,}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +43,13 @@ class TargetArrays:
 
     Attributes:
         arrays: by part, [N] or [N, columns] with several columns; no value is missing or infinite.
-        where: what messages call the targets of each part.
+        where: where the targets of each part come from.
         kind: `U` or `O` texts, `b` booleans, `i` integers, `f` floats, of all parts together.
         were_column: whether the shape was (N, 1).
     """
 
     arrays: dict[str, np.ndarray]
-    where: Mapping[str, str]
+    where: Mapping[str, Place]
     kind: str
     were_column: bool
 
@@ -67,7 +87,7 @@ class TargetArrays:
         """Refuse texts most of which are numbers, because a text in a column of numbers is probably a mistake.
 
         Raises:
-            DataError: the message names the first row that holds no number, counted from 0.
+            DataError: the message names the first row that holds no number.
         """
         for part, array in self.arrays.items():
             if array.ndim > 1:
@@ -76,7 +96,7 @@ class TargetArrays:
             if 2 * are_numbers.sum() > len(array) and not are_numbers.all():
                 row = are_numbers.argmin()
                 raise DataError(
-                    f"{self.where[part]} holds the text '{clean(array[row])}' in row {row:,}, counted from 0, but "
+                    f"{self.where[part]} holds the text '{clean(array[row])}' in {self.where[part].row(row)}, but "
                     "most of its values are numbers; correct or remove such rows, or set task=classification if they "
                     "are classes."
                 )
@@ -98,27 +118,25 @@ class TargetArrays:
         """Refuse several columns of which a row does not name one class.
 
         Raises:
-            DataError: the message names the first such row, counted from 0.
+            DataError: the message names the first such row.
         """
         for part, array in self.arrays.items():
-            start = f"{self.where[part]} has {self.width} columns; expected one class per example, or one-hot rows."
+            where = self.where[part]
+            start = f"{where} has {self.width} columns; expected one class per example, or one-hot rows."
             if self.kind in "UO":
                 raise DataError(f"{start} It holds texts.")
             for rows in chunks(array):
-                found = array[rows]
-                are_binary = np.isin(found, (0, 1)).all(axis=1)
+                are_binary = np.isin(array[rows], (0, 1)).all(axis=1)
                 if not are_binary.all():
-                    row = rows.start + are_binary.argmin()
-                    raise DataError(
-                        f"{start} Row {row:,} holds other values than 0 and 1; set task=regression to predict numbers."
-                    )
-                counts = found.sum(axis=1).astype(int)
+                    row = where.row(rows.start + are_binary.argmin())
+                    raise DataError(f"{start} In {row}, not all values are 0 and 1; set task={REGRESSION} for numbers.")
+                counts = array[rows].sum(axis=1)
                 if (counts != 1).any():
-                    row = (counts != 1).argmax()
-                    classes = f"{counts[row]} classes" if counts[row] else "no class"
+                    first = (counts != 1).argmax()
+                    row = where.row(rows.start + first)
                     raise DataError(
-                        f"{start} Row {rows.start + row:,} has {classes}; set task={MULTILABEL} if each column is a "
-                        "label of its own."
+                        f"{start} In {row}, {int(counts[first]) or 'no'} values are 1; set task={MULTILABEL} if each "
+                        "column is a label of its own."
                     )
 
     def check_binary(self) -> None:
@@ -132,7 +150,7 @@ class TargetArrays:
             wrong = np.argwhere(~np.isin(array, (0, 1)))
             if len(wrong):
                 raise DataError(
-                    f"{self.where[part]} holds {array[tuple(wrong[0])]:g} in row {wrong[0][0]:,}, counted from 0; "
+                    f"{self.where[part]} holds {array[tuple(wrong[0])]:g} in {self.where[part].row(wrong[0][0])}; "
                     f"task={MULTILABEL} takes columns of 0 and 1, one for each label."
                 )
 
@@ -148,7 +166,7 @@ class TargetArrays:
         if not np.isfinite(rounded).all():
             row = np.argmin(np.isfinite(rounded).all(axis=1))
             raise DataError(
-                f"{self.where[part]} holds {np.abs(exact[row]).max():.4g} in row {row:,}, counted from 0; "
+                f"{self.where[part]} holds {np.abs(exact[row]).max():.4g} in {self.where[part].row(row)}; "
                 "targets are stored as float32, at most 3.4e38. Divide them by a constant."
             )
         error = np.abs(exact - rounded).max(axis=0)
@@ -162,12 +180,12 @@ class TargetArrays:
         return rounded
 
 
-def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, str]) -> TargetArrays:
+def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, Place]) -> TargetArrays:
     """The targets of all parts in arrays of texts, booleans, integers or floats.
 
     Args:
         raw: [N] or [N, columns] by part, `train` among them.
-        where: what messages call the targets of each part.
+        where: where the targets of each part come from.
 
     Raises:
         DataError: a part is empty or of another shape or kind than that of training, or values are missing or infinite.
@@ -207,7 +225,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _plain(array: np.ndarray, where: str) -> np.ndarray:
+def _plain(array: np.ndarray, where: Place) -> np.ndarray:
     """The array with a dtype that says what it holds: texts, booleans, integers or floats without a missing value."""
     if array.dtype.kind in "OT":
         array = _of_objects(array.astype(object), where)
@@ -224,7 +242,7 @@ def _plain(array: np.ndarray, where: str) -> np.ndarray:
     return array
 
 
-def _of_objects(array: np.ndarray, where: str) -> np.ndarray:
+def _of_objects(array: np.ndarray, where: Place) -> np.ndarray:
     """An array of objects with a dtype that says what they are; texts stay objects."""
     values = array.ravel()
     missing = np.array([value is None or (isinstance(value, float) and math.isnan(value)) for value in values])
@@ -240,7 +258,7 @@ def _of_objects(array: np.ndarray, where: str) -> np.ndarray:
         value, row = values[wrong[0]], wrong[0] // (array.size // len(array))
         kind = "a text" if isinstance(value, str) else f"of the type {type(value).__name__}"
         raise DataError(
-            f"{where} holds '{clean(value)}', {kind}, in row {row:,}, counted from 0, beside numbers; "
+            f"{where} holds '{clean(value)}', {kind}, in {where.row(row)}, beside numbers; "
             f"targets must be {KINDS}, all of one kind."
         )
     is_whole = all(
@@ -249,7 +267,7 @@ def _of_objects(array: np.ndarray, where: str) -> np.ndarray:
     return array.astype(np.int64 if is_whole else np.float64)
 
 
-def _check_unicode(array: np.ndarray, where: str) -> None:
+def _check_unicode(array: np.ndarray, where: Place) -> None:
     """Refuse texts of a damaged file that hold what is no character, on which Python fails."""
     try:
         array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
@@ -257,11 +275,11 @@ def _check_unicode(array: np.ndarray, where: str) -> None:
         raise DataError(f"{where} holds texts that are not Unicode; save them again.") from error
 
 
-def _check_present(present: np.ndarray, where: str, problem: str) -> None:
+def _check_present(present: np.ndarray, where: Place, problem: str) -> None:
     """Refuse targets some of which are not there; `present` is bool [N] or [N, columns]."""
     rows = np.asarray(present if present.ndim == 1 else present.all(axis=1))
     if not rows.all():
         raise DataError(
-            f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in row {rows.argmin():,}, counted "
-            "from 0; every example needs its target. Correct or remove these rows."
+            f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in {where.row(rows.argmin())}; "
+            "every example needs its target. Correct or remove these rows."
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fitbench.config import AUTO
-from fitbench.data.target_arrays import TargetArrays, checked_arrays
+from fitbench.data.target_arrays import Place, TargetArrays, checked_arrays
 from fitbench.errors import DataError
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.text import clean
@@ -44,6 +44,7 @@ def decided(
     *,
     images: bool = False,
     classes: Sequence[str] | None = None,
+    rows: Mapping[str, np.ndarray] | None = None,
 ) -> Targets:
     """Decide the task of a data set, check its targets, and turn them into what the task learns.
 
@@ -64,11 +65,13 @@ def decided(
         images: whether the inputs are images.
         classes: the names of the classes or labels, if the data set gives them. Whole numbers are then positions in
             them, from 0, or from 1 where the largest is their number.
+        rows: the numbers that messages give to the rows of each part, int [N]; by default positions, counted from 0.
 
     Raises:
         DataError: the targets do not fit the task, or no task fits them.
     """
-    given = _Given(checked_arrays(raw, where), tuple(columns), classes)
+    places = {part: Place(where[part], None if rows is None else rows[part]) for part in raw}
+    given = _Given(checked_arrays(raw, places), tuple(columns), classes)
     if task == AUTO:
         task = CLASSIFICATION if images else _decision(given)
     arrays, names, notes = {CLASSIFICATION: _classes, REGRESSION: _numbers, MULTILABEL: _labels}[task](given)
