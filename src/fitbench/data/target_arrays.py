@@ -32,7 +32,7 @@ class Place:
     def __str__(self) -> str:
         return self.name
 
-    def row(self, position: int) -> str:
+    def row(self, position: int | np.integer) -> str:
         """What messages call a row."""
         return f"row {position:,} (counted from 0)" if self.rows is None else f"row {self.rows[position]:,}"
 
