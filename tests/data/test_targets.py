@@ -264,6 +264,7 @@ def test_label_that_applies_to_none_or_all_of_the_training_examples_is_taken_wit
         ),
         (np.array([b"a", b"b"]), r"has the dtype \|S1; .* Save texts with y.astype\(str\)"),
         (texts(1.5, 2j), "holds '2j', of the type complex, in row 1"),
+        (texts(1.5, 10**400), "holds a number of more than 308 digits"),
         (np.array([97, 0x1000062], "<u4").view("<U1"), "holds texts that are not Unicode"),
         (np.zeros((2, 2, 2)), r"has the shape \(2, 2, 2\); expected \[N\] or \[N, columns\]"),
         ([], "is empty; expected at least one example"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,7 +45,7 @@ class TargetArrays:
     Attributes:
         arrays: by part, [N] or [N, columns] with several columns; no value is missing or infinite.
         where: where the targets of each part come from.
-        kind: `U` or `O` texts, `b` booleans, `i` integers, `f` floats, of all parts together.
+        kind: `U` texts, `b` booleans, `i` integers, `f` floats, of all parts together.
         were_column: whether the shape was (N, 1).
     """
 
@@ -59,10 +60,15 @@ class TargetArrays:
         array = self.arrays["train"]
         return array.shape[1] if array.ndim == 2 else 1
 
+    @property
+    def are_texts(self) -> bool:
+        """Whether the values are texts, str objects or an array of str."""
+        return self.kind == "U"
+
     @cached_property
     def are_binary(self) -> bool:
         """Whether all values are 0 and 1."""
-        return self.kind not in "UO" and all(np.isin(array, (0, 1)).all() for array in self.arrays.values())
+        return not self.are_texts and all(np.isin(array, (0, 1)).all() for array in self.arrays.values())
 
     @cached_property
     def are_one_hot(self) -> bool:
@@ -80,7 +86,7 @@ class TargetArrays:
         Raises:
             DataError: the message names the part.
         """
-        if self.kind in "UO":
+        if self.are_texts:
             raise DataError(f"{self.where['train']} holds texts; task={task} takes numbers.")
 
     def check_no_numbers_among_texts(self) -> None:
@@ -123,7 +129,7 @@ class TargetArrays:
         for part, array in self.arrays.items():
             where = self.where[part]
             start = f"{where} has {self.width} columns; expected one class per example, or one-hot rows."
-            if self.kind in "UO":
+            if self.are_texts:
                 raise DataError(f"{start} It holds texts.")
             for rows in chunks(array):
                 are_binary = np.isin(array[rows], (0, 1)).all(axis=1)
@@ -158,26 +164,35 @@ class TargetArrays:
         """Numbers as float32 [N, columns].
 
         Raises:
-            DataError: float32 cannot hold a value, or rounds it by more than a hundredth of the standard deviation.
+            DataError: float32 cannot hold a value.
         """
-        exact = self.arrays[part].reshape(len(self.arrays[part]), -1).astype(np.float64)
+        array, where = self.arrays[part], self.where[part]
+        exact = array.reshape(len(array), -1)
         with np.errstate(over="ignore"):
             rounded = exact.astype(np.float32)
-        if not np.isfinite(rounded).all():
-            row = np.argmin(np.isfinite(rounded).all(axis=1))
+        fits = np.isfinite(rounded).all(axis=1)
+        if not fits.all():
+            row = fits.argmin()
             raise DataError(
-                f"{self.where[part]} holds {np.abs(exact[row]).max():.4g} in {self.where[part].row(row)}; "
-                "targets are stored as float32, at most 3.4e38. Divide them by a constant."
-            )
-        error = np.abs(exact - rounded).max(axis=0)
-        deviation = self.arrays["train"].reshape(len(self.arrays["train"]), -1).astype(np.float64).std(axis=0)
-        if ((error > deviation / 100) & (deviation > 0)).any():
-            worst = np.argmax(error - deviation / 100)
-            raise DataError(
-                f"{self.where[part]}: storing its numbers as float32 changes them by up to {error[worst]:.3g}, and "
-                f"their standard deviation is {deviation[worst]:.3g}. Subtract a constant from them."
+                f"{where} holds {np.abs(exact[row]).max():.4g} in {where.row(row)}; targets are stored as float32, at "
+                "most 3.4e38. Divide them by a constant."
             )
         return rounded
+
+    def check_precision(self) -> None:
+        """Refuse training targets that float32 cannot tell apart, such as times in seconds since 1970.
+
+        Raises:
+            DataError: float32 changes a value by more than a hundredth of the standard deviation.
+        """
+        exact = self.arrays["train"].reshape(len(self.arrays["train"]), -1).astype(np.float64)
+        error, deviation = np.abs(exact - exact.astype(np.float32)).max(axis=0), exact.std(axis=0)
+        worst = (error - deviation / 100).argmax()
+        if error[worst] > deviation[worst] / 100 > 0:
+            raise DataError(
+                f"{self.where['train']}: storing its numbers as float32 changes them by up to {error[worst]:.3g}, and "
+                f"their standard deviation is {deviation[worst]:.3g}. Subtract a constant from them."
+            )
 
 
 def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, Place]) -> TargetArrays:
@@ -209,8 +224,8 @@ def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, Place]) ->
             kind, other = ("texts", "numbers") if _is_text(array) else ("numbers", "texts")
             raise DataError(f"{where[part]} holds {kind}, but the training part holds {other}; expected the same.")
     kinds = {array.dtype.kind for array in arrays.values()}
-    kind = next(kind for kind in "UOfiub" if kind in kinds)
-    return TargetArrays(arrays, where, "i" if kind == "u" else kind, were_column)
+    kind = {"O": "U", "u": "i"}.get(found := next(kind for kind in "UOfiub" if kind in kinds), found)
+    return TargetArrays(arrays, where, kind, were_column)
 
 
 def _is_text(array: np.ndarray) -> bool:
@@ -252,8 +267,7 @@ def _of_objects(array: np.ndarray, where: Place) -> np.ndarray:
         return array
     if all(isinstance(value, bool | np.bool_) for value in present) and not missing.any():
         return array.astype(bool)
-    numbers = np.array([isinstance(value, bool | int | float | np.number | np.bool_) for value in values])
-    wrong = np.flatnonzero(~numbers & ~missing)
+    wrong = np.flatnonzero([not isinstance(value, numbers.Real | np.bool_) for value in values] & ~missing)
     if len(wrong):
         value, row = values[wrong[0]], wrong[0] // (array.size // len(array))
         kind = "a text" if isinstance(value, str) else f"of the type {type(value).__name__}"
@@ -261,10 +275,11 @@ def _of_objects(array: np.ndarray, where: Place) -> np.ndarray:
             f"{where} holds '{clean(value)}', {kind}, in {where.row(row)}, beside numbers; "
             f"targets must be {KINDS}, all of one kind."
         )
-    is_whole = all(
-        isinstance(value, bool | int | np.integer | np.bool_) and abs(int(value)) < 2**63 for value in values
-    )
-    return array.astype(np.int64 if is_whole else np.float64)
+    is_whole = all(isinstance(value, numbers.Integral | np.bool_) for value in values)
+    try:
+        return array.astype(np.int64 if is_whole and all(abs(int(value)) < 2**63 for value in values) else np.float64)
+    except OverflowError as error:
+        raise DataError(f"{where} holds a number of more than 308 digits; divide its numbers by a constant.") from error
 
 
 def _check_unicode(array: np.ndarray, where: Place) -> None:

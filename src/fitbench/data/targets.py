@@ -113,7 +113,7 @@ def _listed(names: Iterable[object]) -> str:
 def _decision(given: _Given) -> str:
     """The task that the targets decide."""
     parts = given.parts
-    if parts.kind in "UO":
+    if parts.are_texts:
         parts.check_no_numbers_among_texts()
         return CLASSIFICATION
     if parts.kind == "b" and parts.width == 1:
@@ -158,7 +158,7 @@ def _classes(given: _Given) -> Made:
     for part, labels in arrays.items():
         unseen = np.setdiff1d(labels, present)
         if len(unseen):
-            advice = "" if parts.kind in "UOb" or parts.width > 1 else "; or set task=regression if they are numbers"
+            advice = "" if parts.kind in "Ub" or parts.width > 1 else "; or set task=regression if they are numbers"
             raise DataError(
                 f"{where[part]} holds the class {_listed(names[i] for i in unseen)}, which the training part does not "
                 f"have. Every class needs training examples{advice}."
@@ -179,9 +179,9 @@ def _coded(given: _Given) -> Made:
     """Labels without names of classes: the positions of their values among all values, which become the names."""
     arrays = given.parts.arrays
     values = np.unique(np.concatenate(list(arrays.values())))  # a value of no training example is refused later
-    names = tuple(str(value) if given.parts.kind in "UOb" else str(int(value)) for value in values)
+    names = tuple(str(value) if given.parts.kind in "Ub" else str(int(value)) for value in values)
     arrays = {part: np.searchsorted(values, array) for part, array in arrays.items()}
-    if given.parts.kind in "UO":
+    if given.parts.are_texts:
         return arrays, names, [f"{len(names)} texts are taken as classes: {_listed(names)}"]
     if given.parts.kind != "b" and names != tuple(map(str, range(len(names)))):
         first, last = int(values[0]), int(values[-1])
@@ -193,7 +193,7 @@ def _coded(given: _Given) -> Made:
 def _placed(given: _Given, names: tuple[str, ...]) -> Made:
     """Labels with names of classes, which whole numbers are positions in, and texts are some of."""
     parts, where = given.parts, given.parts.where
-    if parts.kind in "UO":
+    if parts.are_texts:
         place = {name: position for position, name in enumerate(names)}
         for part, array in parts.arrays.items():
             unknown = [value for value in np.unique(array) if value not in place]
@@ -227,6 +227,7 @@ def _numbers(given: _Given) -> Made:
     parts.check_numbers(REGRESSION)
     names = given.columns or (("y",) if parts.width == 1 else tuple(f"y_{i}" for i in range(parts.width)))
     arrays = {part: parts.as_float32(part) for part in parts.arrays}
+    parts.check_precision()
     for name, column in zip(names, arrays["train"].T, strict=True):
         if (column == column[0]).all():
             raise DataError(
