@@ -319,7 +319,8 @@ class TableFile(FileData, Table):
     )
     drop: ColumnNames | None = Field(description="columns that are not read; null: none")
     categorical: ColumnNames | None = Field(
-        description="columns of numbers that are names of categories; null: none. Texts and booleans always are"
+        description="columns of numbers that are names of categories, or of classes if they are targets; null: none. "
+        "Texts and booleans always are"
     )
     missing: Missing | None = Field(
         description="mean: a missing number is replaced by the mean of the training part, beside an indicator; null: "
