@@ -106,7 +106,7 @@ def test_program_classifies_image_files_from_any_folder(exported, trained, tmp_p
     ]
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [line[0] for line in lines] == list(map(str, paths))
-    for line, row in zip(lines, reader.probabilities(images), strict=True):
+    for line, row in zip(lines, reader.predictions(images), strict=True):
         best = row.argmax()
         assert line[1] == f"{best} {row[best]:.4f}"
     assert predict(folder, paths[0]).returncode == 0
@@ -266,7 +266,7 @@ def test_fitbench_layers_and_padding_are_converted(copied, tmp_path, build, form
     reader = run_of(build(), copied)
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1)).astype(np.uint8)
     FORMATS[format].write(reader, tmp_path / FORMATS[format].model)
-    original = reader.logits(images)
+    original = reader.outputs(images)
     for count in (5, 1, 3):
         exported_outputs = outputs(tmp_path, format, images[:count])
         assert np.abs(exported_outputs - original[:count]).max() / np.abs(original).max() < 1e-5

@@ -38,7 +38,7 @@ def loaded(path: Path):
     from fitbench.inference.footprint import compile_model
 
     model = _load_model(path, {}, check(path, trust=False).numbers, trust=False)
-    compiled = compile_model(model, model.input_shape[1:])
+    compiled = compile_model(model, model.input_shape[1:], "uint8")
     compiled.check()
     return model, compiled
 
@@ -171,5 +171,5 @@ def test_batches_are_small_where_a_model_computes_large_tensors(keras, trained, 
     keras.Model(images, keras.layers.Dense(10)(x)).save(folder / "model.keras")
     reader = open_run(folder)
     assert reader.batch_size == 2**26 // 7_840_000
-    assert reader.logits(np.zeros((10, 28, 28, 1), np.uint8)).shape == (10, 10)
+    assert reader.outputs(np.zeros((10, 28, 28, 1), np.uint8)).shape == (10, 10)
     assert open_run(trained).batch_size == 1000
