@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from fitbench import metrics
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric, get
+from fitbench.tasks import TASKS, task_of
 
 TOLERANCE = 1e-6
 
@@ -94,6 +95,7 @@ def sklearn_classification(name: str, labels: np.ndarray, probabilities: np.ndar
 
 CLASSIFICATION = [name for name, metric in metrics.for_task("classification").items() if metric.score]
 REGRESSION = [name for name, metric in metrics.for_task("regression").items() if metric.score]
+LABELS = [name for name, metric in metrics.for_task("multilabel").items() if metric.score]
 
 
 @pytest.mark.parametrize("part", PREDICTIONS)
@@ -153,6 +155,92 @@ def test_values_in_one_column_are_compared_with_targets_in_none():
         get("mae").evaluate(targets, np.stack([values, values], axis=1))
 
 
+def test_each_target_has_a_value_of_its_own():
+    targets, values = VALUES["several targets"]
+    targets = targets.copy()
+    targets[:, 1] = 7
+    for name, of_sklearn in OF_SKLEARN.items():
+        expected = of_sklearn(targets, values.astype(np.float64), multioutput="raw_values").tolist()
+        each = metrics.per_target(get(name), targets, values)
+        if name == "r2":
+            assert each.pop(1) is None  # of a constant target
+            expected.pop(1)
+        assert each == pytest.approx(expected, rel=TOLERANCE)
+
+
+# -- several labels ---------------------------------------------------------------------------------------------------
+
+
+def several_labels(seed: int, labels: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, each of which applies to this share of 300 examples, and probabilities on a grid, many of them equal."""
+    random = np.random.default_rng(seed)
+    applies = (random.random((300, labels)) < share).astype(np.int8)
+    return applies, np.clip(np.round(random.normal(0.3 + 0.4 * applies, 0.25), 1), 0, 1).astype(np.float32)
+
+
+def one_rare_label() -> tuple[np.ndarray, np.ndarray]:
+    """Of the second label there is one example, which is not found, and of the third all but one."""
+    labels, probabilities = several_labels(3, 4, 0.5)
+    labels[:, 1:3] = [0, 1]
+    labels[17, 1:3] = [1, 0]
+    probabilities[:, 1] = 0
+    return labels, probabilities
+
+
+DECISIONS = {
+    "even": several_labels(0, 3, 0.5),
+    "sparse": several_labels(1, 10, 0.1),
+    "two labels": several_labels(2, 2, 0.3),
+    "rare label": one_rare_label(),
+    "none found": (several_labels(4, 3, 0.4)[0], np.zeros((300, 3), np.float32)),
+}
+
+
+def sklearn_labels(name: str, labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> float:
+    found = (probabilities >= threshold).astype(int)
+    return {
+        "micro_f1": lambda: sklearn_metrics.f1_score(labels, found, average="micro", zero_division=0),
+        "macro_f1": lambda: sklearn_metrics.f1_score(labels, found, average="macro", zero_division=0),
+        "roc_auc": lambda: sklearn_metrics.roc_auc_score(labels, probabilities, average="macro"),
+        "subset_accuracy": lambda: sklearn_metrics.accuracy_score(labels, found),
+        "hamming_loss": lambda: sklearn_metrics.hamming_loss(labels, found),
+    }[name]()
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+@pytest.mark.parametrize("part", DECISIONS)
+@pytest.mark.parametrize("name", LABELS)
+def test_a_metric_of_several_labels_is_that_of_scikit_learn(name, part, threshold):
+    labels, probabilities = DECISIONS[part]
+    expected = sklearn_labels(name, labels, probabilities, threshold)
+    scores = task_of("multilabel").score([get(name)], labels, probabilities, threshold)
+    assert scores == {name: pytest.approx(expected, rel=1e-9)}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_label_without_an_example_makes_averages_over_labels_undefined(name):
+    labels, probabilities = (array.copy() for array in DECISIONS["even"])
+    labels[:, 1] = 0
+    value = task_of("multilabel").score([get(name)], labels, probabilities)[name]
+    assert (value is None) == (name in ("macro_f1", "roc_auc"))
+
+
+def test_a_label_of_all_examples_has_no_roc_auc():
+    labels, probabilities = (array.copy() for array in DECISIONS["even"])
+    labels[:, 1] = 1
+    scores = task_of("multilabel").score([get("roc_auc"), get("macro_f1")], labels, probabilities)
+    assert scores == {
+        "roc_auc": None,
+        "macro_f1": pytest.approx(sklearn_labels("macro_f1", labels, probabilities, 0.5)),
+    }
+
+
+def test_without_any_label_there_is_no_micro_f1():
+    nothing = np.zeros((4, 2), np.int8)
+    scores = task_of("multilabel").score(map(get, LABELS), nothing, np.zeros((4, 2), np.float32))
+    assert scores == {"macro_f1": None, "roc_auc": None, "micro_f1": None, "subset_accuracy": 1, "hamming_loss": 0}
+
+
 # -- ties and undefined values ----------------------------------------------------------------------------------------
 
 
@@ -177,12 +265,18 @@ def test_of_one_class_there_is_no_roc_auc():
     assert get("roc_auc").evaluate(np.ones(4, int), np.full((4, 2), 0.5)) is None
 
 
-@pytest.mark.parametrize("name", [*CLASSIFICATION, "top_3_accuracy"])
-def test_without_examples_and_with_nan_a_value_is_undefined(name):
-    labels, probabilities = (array.copy() for array in PREDICTIONS["three classes"])
-    assert get(name).evaluate(labels[:0], probabilities[:0]) is None
-    probabilities[17, 1] = np.nan
-    assert get(name).evaluate(labels, probabilities) is None
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [("classification", name) for name in (*CLASSIFICATION, "top_3_accuracy")]
+    + [("regression", name) for name in REGRESSION]
+    + [("multilabel", name) for name in LABELS],
+)
+def test_without_examples_and_with_nan_a_value_is_undefined(task, name):
+    part = {"classification": PREDICTIONS["three classes"], "multilabel": DECISIONS["even"]}
+    targets, outputs = (array.copy() for array in part.get(task, VALUES["several targets"]))
+    assert task_of(task).score([get(name)], targets[:0], outputs[:0]) == {name: None}
+    outputs[17, 1] = np.nan
+    assert task_of(task).score([get(name)], targets, outputs) == {name: None}
 
 
 def test_r2_of_a_constant_target_is_undefined_though_rounding_gives_it_a_variance():
@@ -241,7 +335,7 @@ def test_an_unknown_metric_is_refused_with_the_nearest(name, message):
 
 
 def test_every_entry_states_what_it_is():
-    for name, metric in {**metrics.for_task("classification"), **metrics.for_task("regression")}.items():
+    for name, metric in {name: metric for task in TASKS for name, metric in metrics.for_task(task).items()}.items():
         assert metric.name == name
         assert metric.label
         assert metric.low < metric.high
@@ -250,9 +344,14 @@ def test_every_entry_states_what_it_is():
     assert set(metrics.for_task("classification")) & set(metrics.for_task("regression")) == {"loss"}
 
 
-@pytest.mark.parametrize("name", [*CLASSIFICATION, "top_3_accuracy", *REGRESSION])
+@pytest.mark.parametrize("name", [*CLASSIFICATION, "top_3_accuracy", *REGRESSION, *LABELS])
 def test_a_metric_says_whether_batches_can_be_averaged(name):
-    targets, outputs = VALUES["several targets"] if name in REGRESSION else PREDICTIONS["digits"]
+    if name in REGRESSION:
+        targets, outputs = VALUES["several targets"]
+    elif name in CLASSIFICATION or name == "top_3_accuracy":
+        targets, outputs = PREDICTIONS["digits"]
+    else:
+        targets, outputs = DECISIONS["even"][0], DECISIONS["even"][1] >= 0.5
     batches = [slice(0, 60), slice(60, None)]
     values = [get(name).evaluate(targets[batch], outputs[batch]) for batch in batches]
     average = np.average(values, weights=[len(targets[batch]) for batch in batches])

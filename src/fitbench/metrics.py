@@ -45,8 +45,8 @@ class Metric:
         proportion: whether the value is a share of the examples, k out of N.
         mean_over_examples: whether it is the mean of one value per example, so that Keras may average it over batches.
         tasks: the names of the tasks it is for; empty for any task.
-        of_decisions: whether it depends on the outputs only through the decisions that a threshold makes of them. Its
-            scoring function is then given bool [N, labels] in place of outputs.
+        of_decisions: whether, of several labels, it depends on the outputs only through the decisions that a threshold
+            makes of them. Its scoring function is then given these, 0 and 1 [N, labels], in place of outputs.
         definition: identifies what is computed. Values of different definitions are never aggregated. It is empty for
             a user's metric until `load` has imported it.
         score: a function of the targets and the recorded outputs of a whole part; None for `loss`, for a metric from
@@ -87,8 +87,10 @@ class Metric:
         """The value for a whole part, computed in float64.
 
         Args:
-            targets: classification: labels, int [N]; regression: values, [N] or [N, targets].
-            outputs: the recorded outputs of the same examples, such as probabilities [N, classes] or values.
+            targets: classification: labels, int [N]; regression: values, [N] or [N, targets]; several labels: int
+                [N, labels] of 0 and 1.
+            outputs: the recorded outputs of the same examples, such as probabilities [N, classes] or values, or the
+                decisions on labels, bool [N, labels], where the metric is one `of_decisions`.
 
         Returns:
             None where the value is undefined: without examples, with NaN among the outputs, where the scoring function
@@ -128,6 +130,8 @@ class Metric:
 
 
 # -- classification: labels int [N], outputs float64 [N, classes] -----------------------------------------------------
+# Macro F1 and ROC AUC are for several labels too. There `labels` are int [N, labels] of 0 and 1, and `outputs` are
+# decisions of 0 and 1, or probabilities.
 
 
 def accuracy(labels: np.ndarray, outputs: np.ndarray) -> float:
@@ -166,10 +170,11 @@ def macro_precision(labels: np.ndarray, outputs: np.ndarray) -> float | None:
 
 
 def macro_f1(labels: np.ndarray, outputs: np.ndarray) -> float | None:
-    """The mean over all classes of F1 = 2 right / (predicted + support). Undefined where a class has no example.
+    """The mean over all classes, or labels, of F1 = 2 right / (predicted + support).
 
-    This is the mean of the F1 scores, as in scikit-learn, and not F1 of mean precision and mean recall; the two differ
-    (Opitz and Burst 2019, Macro F1 and Macro F1, arXiv:1911.03347).
+    Undefined where a class, or label, has no example. (scikit-learn counts such a label 0.) This is the mean of the F1
+    scores, as in scikit-learn, and not F1 of mean precision and mean recall; the two differ (Opitz and Burst 2019,
+    Macro F1 and Macro F1, arXiv:1911.03347).
     """
     right, predicted, support = _counts(labels, outputs)
     return float(np.mean(2 * right / (predicted + support))) if support.all() else None
@@ -178,15 +183,17 @@ def macro_f1(labels: np.ndarray, outputs: np.ndarray) -> float | None:
 def roc_auc(labels: np.ndarray, outputs: np.ndarray) -> float | None:
     """The area under the ROC curve: for two classes that of the second, else the mean of all classes one-vs-rest.
 
-    It is scikit-learn's roc_auc_score with multi_class='ovr' and average='macro'. Undefined where a class has no
-    example, and so where all examples are of one class.
+    Of several labels it is the mean over the labels. It is scikit-learn's roc_auc_score with multi_class='ovr' and
+    average='macro'. Undefined where a class, or label, has no example or all of them.
     """
-    classes = outputs.shape[1]
-    support = np.bincount(labels, minlength=classes)
-    if not support.all():
-        return None
-    compared = [1] if classes == 2 else range(classes)
-    return float(np.mean([_area(labels == i, outputs[:, i]) for i in compared]))
+    several, count = labels.ndim == 2, outputs.shape[1]
+    areas = []
+    for i in [1] if count == 2 and not several else range(count):
+        positive = labels[:, i] == 1 if several else labels == i
+        if positive.all() or not positive.any():
+            return None
+        areas.append(_area(positive, outputs[:, i]))
+    return float(np.mean(areas))
 
 
 def _area(positive: np.ndarray, scores: np.ndarray) -> float:
@@ -212,10 +219,35 @@ def log_loss(labels: np.ndarray, outputs: np.ndarray) -> float:
 
 
 def _counts(labels: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many examples of each class are right, predicted and there, int [classes] each."""
+    """How many examples of each class, or label, are right, predicted and there, int [classes] each."""
+    if labels.ndim == 2:
+        there, decided = labels == 1, outputs == 1
+        return (there & decided).sum(axis=0), decided.sum(axis=0), there.sum(axis=0)
     predicted, classes = outputs.argmax(axis=1), outputs.shape[1]
     count = partial(np.bincount, minlength=classes)
     return count(labels[predicted == labels]), count(predicted), count(labels)
+
+
+# -- several labels: labels int [N, labels] of 0 and 1, decisions [N, labels] of 0 and 1 ------------------------------
+
+
+def micro_f1(labels: np.ndarray, decisions: np.ndarray) -> float | None:
+    """F1 = 2 right / (predicted + support) of all pairs of an example and a label together.
+
+    Undefined where no example has a label. (scikit-learn says 0.) Of classes it would be the accuracy.
+    """
+    right, predicted, support = (count.sum() for count in _counts(labels, decisions))
+    return float(2 * right / (predicted + support)) if support else None
+
+
+def subset_accuracy(labels: np.ndarray, decisions: np.ndarray) -> float:
+    """The share of examples of which every label is right; scikit-learn's accuracy_score."""
+    return float(np.mean((labels == decisions).all(axis=1)))
+
+
+def hamming_loss(labels: np.ndarray, decisions: np.ndarray) -> float:
+    """The share of all pairs of an example and a label that are wrong."""
+    return float(np.mean(labels != decisions))
 
 
 # -- regression: targets and outputs [N] or [N, targets]; several targets count equally -------------------------------
@@ -248,6 +280,11 @@ def r2(targets: np.ndarray, outputs: np.ndarray) -> float | None:
     return float(np.mean(1 - errors / np.square(values - values.mean(axis=0)).sum(axis=0)))
 
 
+def per_target(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> list[float | None]:
+    """The value of a metric for each target on its own, for targets and outputs [N, targets]; None where undefined."""
+    return [metric.evaluate(targets[:, [i]], outputs[:, [i]]) for i in range(targets.shape[1])]
+
+
 def _errors(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Outputs minus targets, float64 [N, targets]."""
     expected, predicted = (np.asarray(values, np.float64).reshape(len(values), -1) for values in (targets, outputs))
@@ -259,16 +296,22 @@ def _errors(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 # -- the entries ------------------------------------------------------------------------------------------------------
 
 _share = partial(Metric, direction="max", low=0.0, high=1.0, tasks=(CLASSIFICATION,))
+_label_share = partial(Metric, low=0.0, high=1.0, tasks=(MULTILABEL,), of_decisions=True)
 _error = partial(Metric, direction="min", low=0.0, tasks=(REGRESSION,))
 
 _ENTRIES = (
     _share("accuracy", "accuracy", score=accuracy, proportion=True, mean_over_examples=True),
     _share("balanced_accuracy", "balanced accuracy", score=macro_recall),
-    _share("macro_f1", "macro F1", score=macro_f1),
+    _share("macro_f1", "macro F1", score=macro_f1, tasks=(CLASSIFICATION, MULTILABEL), of_decisions=True),
     _share("macro_precision", "macro precision", score=macro_precision),
     _share("macro_recall", "macro recall", score=macro_recall),
-    _share("roc_auc", "ROC AUC", score=roc_auc),
+    _share("roc_auc", "ROC AUC", score=roc_auc, tasks=(CLASSIFICATION, MULTILABEL)),
     Metric("log_loss", "log loss", "min", low=0.0, tasks=(CLASSIFICATION,), score=log_loss, mean_over_examples=True),
+    _label_share("micro_f1", "micro F1", "max", score=micro_f1),
+    _label_share(
+        "subset_accuracy", "subset accuracy", "max", score=subset_accuracy, proportion=True, mean_over_examples=True
+    ),
+    _label_share("hamming_loss", "Hamming loss", "min", score=hamming_loss, mean_over_examples=True),
     _error("mae", "MAE", score=mae, mean_over_examples=True),
     _error("mse", "MSE", score=mse, mean_over_examples=True),
     _error("rmse", "RMSE", score=rmse),

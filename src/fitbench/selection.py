@@ -82,7 +82,7 @@ def check(selected: Mapping[str, Any], task: Task | None) -> None:
         if task is not None and metric.tasks and task.name not in metric.tasks:
             raise RequestError(
                 f"{KEY}: {name} is a metric of {' and '.join(metric.tasks)}, but the task is {task.name}, which has "
-                f"{' and '.join(metrics.names_for(task.name))}"
+                f"{', '.join(metrics.names_for(task.name))}"
             )
 
 

@@ -100,6 +100,14 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return (np.where(np.asarray(logits) >= 0, 1, powers) / (1 + powers)).astype(np.float32)
 
 
+def decisions(probabilities: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
+    """Which probabilities, recorded as float32, are at least the threshold; bool of the same shape.
+
+    The threshold is rounded to float32 too: a recorded 0.7 is a little less than 0.7, and reaches a threshold of 0.7.
+    """
+    return probabilities >= np.float32(threshold)
+
+
 class Classification:
     """One class of several for each example. Raw outputs are logits, or what a squared error is computed from.
 
@@ -237,7 +245,7 @@ class MultiLabel:
 
     name = metrics.MULTILABEL
     losses: tuple[str, ...] = ("binary_cross_entropy",)
-    default_metrics: tuple[str, ...] = ("micro_f1", "macro_f1")
+    default_metrics: tuple[str, ...] = ("micro_f1", "macro_f1", "subset_accuracy", "hamming_loss")
     step_metrics: tuple[str, ...] = ()
     has_threshold = True
     names_key = "labels"
@@ -279,14 +287,12 @@ class MultiLabel:
         are undefined where a probability is NaN.
         """
         outputs = np.asarray(outputs, np.float64)
-        decisions: np.ndarray = outputs if np.isnan(outputs).any() else outputs >= threshold
-        return {
-            metric.name: metric.evaluate(targets, decisions if metric.of_decisions else outputs) for metric in wanted
-        }
+        decided = outputs if np.isnan(outputs).any() else decisions(outputs, threshold)
+        return {metric.name: metric.evaluate(targets, decided if metric.of_decisions else outputs) for metric in wanted}
 
     def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The share of the labels of each example that are right, [N]."""
-        return ((outputs >= THRESHOLD) == targets).mean(axis=1)
+        return (decisions(outputs) == targets).mean(axis=1)
 
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The labels that apply, and the probability of each."""
@@ -312,9 +318,9 @@ def best_threshold(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> 
         targets: labels, int [N, labels].
         outputs: probabilities, float [N, labels].
     """
-    best, found = THRESHOLD, metric.evaluate(targets, np.asarray(outputs) >= THRESHOLD)
+    best, found = THRESHOLD, metric.evaluate(targets, decisions(outputs))
     for hundredths in sorted(range(1, 100), key=lambda hundredths: (abs(hundredths - 50), hundredths)):
-        value = metric.evaluate(targets, np.asarray(outputs) >= hundredths / 100)
+        value = metric.evaluate(targets, decisions(outputs, hundredths / 100))
         if metric.is_better(value, found):
             best, found = hundredths / 100, value
     return best
