@@ -54,8 +54,10 @@ def assert_loads(model, folder: Path) -> None:
 @pytest.mark.parametrize("name", [file.stem for file in sorted((conf_folder() / "model").glob("*.yaml"))])
 def test_every_model_of_the_configuration_loads(configure, data, tmp_path, name):
     from fitbench.training.building import build
+    from fitbench.training.objective import Objective
 
-    assert_loads(build(configure("data=mnist_5k", f"model={name}"), data), tmp_path)
+    config = configure("data=mnist_5k", f"model={name}")
+    assert_loads(build(config, data, Objective.of(config, data)), tmp_path)
 
 
 def test_models_of_other_kinds_load(keras, tmp_path):
@@ -86,7 +88,7 @@ def replace(path: Path, old: str, new: str) -> None:
             file.writestr(name, member)
 
 
-WEIGHTS, TENSORS = "config.json describes weights of the shape", "for one image, it computes"
+WEIGHTS, TENSORS = "config.json describes weights of the shape", "for one example, it computes"
 
 
 @pytest.mark.parametrize(
