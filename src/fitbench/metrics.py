@@ -338,24 +338,24 @@ def get(name: str, task: str | None = None) -> Metric:
     """
     metric = supplied(name)
     if metric is None:
-        names = [*_METRICS, "top_5_accuracy"] if task is None else names_for(task)
-        raise RequestError(f"there is no metric {name!r}; {hint(name, [n.replace('_K_', '_5_') for n in names])}")
+        names = [name.replace("_K_", "_5_") for name in names_for(task)]
+        raise RequestError(f"there is no metric {name!r}; {hint(name, names)}")
     return metric
 
 
-def names_for(task: str) -> list[str]:
-    """What a run of a task can select, by name, with top_K_accuracy where the task has it."""
-    others = ["top_K_accuracy"] if task == CLASSIFICATION else []
+def names_for(task: str | None) -> list[str]:
+    """What a run of a task, None for any, can select, by name, with top_K_accuracy where the task has it."""
+    others = ["top_K_accuracy"] if task in (None, CLASSIFICATION) else []
     return [name for name in for_task(task) if name != "loss"] + others
 
 
-def for_task(task: str) -> dict[str, Metric]:
-    """The metrics of a task by name, with `loss`; top_K_accuracy is not listed."""
+def for_task(task: str | None) -> dict[str, Metric]:
+    """The metrics of a task, None for any, by name, with `loss`; top_K_accuracy is not listed."""
     return {name: metric for name, metric in _METRICS.items() if _fits(metric, task)}
 
 
-def _fits(metric: Metric, task: str) -> bool:
-    return not metric.tasks or task in metric.tasks
+def _fits(metric: Metric, task: str | None) -> bool:
+    return not metric.tasks or task is None or task in metric.tasks
 
 
 def hint(name: str, names: Iterable[str]) -> str:

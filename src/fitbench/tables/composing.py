@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fitbench import metrics, user_metrics
+from fitbench import metrics, selection, user_metrics
 from fitbench.composition import Composer
 from fitbench.config import Config
 from fitbench.config.errors import located
@@ -30,8 +30,13 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
 
 
 def _check_metric(table: Table, config: Config) -> None:
-    """Refuse the configuration of a row in which a metric of the user's is not as the table defines it."""
+    """Refuse the configuration of a row that does not have the table's metric.
+
+    It may be a metric of another task, or one of the user's that is not as the table defines it.
+    """
     name, is_supplied = table.metric.name, metrics.supplied(table.metric.name) is not None
     entry = config.metrics.get(name)
     if not is_supplied and (entry is None or user_metrics.from_config(name, entry) != table.metric):
         raise RequestError(f"overrides: metrics.{name} is not as the table defines it; leave it out of the row")
+    if is_supplied and name != "loss":
+        selection.check({name: None}, config.known_task)

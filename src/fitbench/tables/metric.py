@@ -30,7 +30,7 @@ def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
     if metric is None:
         own = _defined(overrides)
         if metric_name not in own:
-            names = [*metrics.for_task(metrics.CLASSIFICATION), "top_5_accuracy", *own]
+            names = [*metrics.for_task(None), "top_5_accuracy", *own]
             raise RequestError(f"there is no metric {metric_name!r}; {metrics.hint(metric_name, names)}; {DEFINE}")
         metric = own[metric_name]
     return part or "test", metric
