@@ -74,7 +74,6 @@ def test_a_function_of_the_user_scores_a_whole_part(mine):
     metric = load("kappa", entry("kappa", low=-1, high=1, label="Cohen's kappa", digits=3))
     assert metric.evaluate(LABELS, OUTPUTS) == pytest.approx(cohen_kappa_score(LABELS, OUTPUTS.argmax(axis=1)))
     assert (metric.label, metric.low, metric.high, metric.digits) == ("Cohen's kappa", -1, 1, 3)
-    assert not metric.mean_over_examples
     assert load("kappa", entry("mean_type")).evaluate(LABELS, OUTPUTS) == 1
 
 
