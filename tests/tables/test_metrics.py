@@ -224,7 +224,7 @@ def test_a_row_cannot_define_the_metric_otherwise(define, tmp_path):
 
 def test_a_metric_of_another_task_than_that_of_a_row_is_refused(define, tmp_path):
     table = read(define(rows=[{"label": "a", "claimed": "8.4", "overrides": ["data=boston_housing"]}]))
-    message = r"row 'a': metrics: accuracy is a metric of classification, but the task is regression, which has mae, "
+    message = r"row 'a': metric is accuracy, but the task is regression, which has mae, "
     with pytest.raises(RequestError, match=message):
         configurations(table, tmp_path)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fitbench import metrics, selection, user_metrics
+from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
 from fitbench.config import Config
 from fitbench.config.errors import located
@@ -38,5 +38,8 @@ def _check_metric(table: Table, config: Config) -> None:
     entry = config.metrics.get(name)
     if not is_supplied and (entry is None or user_metrics.from_config(name, entry) != table.metric):
         raise RequestError(f"overrides: metrics.{name} is not as the table defines it; leave it out of the row")
-    if is_supplied and name != "loss":
-        selection.check({name: None}, config.known_task)
+    task = config.known_task
+    if task is not None and not table.metric.is_for(task.name):
+        raise RequestError(
+            f"metric is {name}, but the task is {task.name}, which has {', '.join(metrics.names_for(task.name))}"
+        )
