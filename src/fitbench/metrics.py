@@ -184,10 +184,10 @@ def macro_f1(labels: np.ndarray, outputs: np.ndarray) -> float | None:
 
 
 def roc_auc(labels: np.ndarray, outputs: np.ndarray) -> float | None:
-    """The area under the ROC curve: for two classes that of the second, else the mean of all classes one-vs-rest.
+    """The area under the ROC curve: of two classes that of the second; of more, or of labels, the mean of all.
 
-    Of several labels it is the mean over the labels. It is scikit-learn's roc_auc_score with multi_class='ovr' and
-    average='macro'. Undefined where a class, or label, has no example or all of them.
+    It is scikit-learn's roc_auc_score with average='macro' and, of classes, multi_class='ovr'. Undefined where a class,
+    or label, has no example or all of them.
     """
     several, count = labels.ndim == 2, outputs.shape[1]
     areas = []
