@@ -46,7 +46,7 @@ def table_of(define):
     """Reads a table with one row, and with changed keys."""
 
     def of(claimed: str | list[str], **changed):
-        row = {"label": "net", "claimed": claimed, "overrides": ["model=softmax"]}
+        row = {"label": "net", "claimed": claimed, "overrides": ["model=mlp"]}
         return read(define(rows=[row], **{**COMMON, "tolerance": 0.5, **changed}))
 
     return of
@@ -112,10 +112,10 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
     ):
         table = table_of("0.5", **changed)
         launching.train(table, configurations(table, tmp_path))
-    own = ["data=digits", "training.epochs=2", "model=softmax"]
+    own = ["data=digits", "training.epochs=2", "model=mlp"]
     assert [job["overrides"] for job in jobs] == [
         [*own, "metrics.macro_f1=null"],
-        ["data=digits", KAPPA, "model=softmax"],
+        ["data=digits", KAPPA, "model=mlp"],
         own,
     ]
     recorded = Composer().configuration(jobs[0]["overrides"]).metrics
@@ -223,7 +223,7 @@ def test_a_row_cannot_define_the_metric_otherwise(define, tmp_path):
 
 
 def test_a_metric_of_another_task_than_that_of_a_row_is_refused(define, tmp_path):
-    table = read(define(rows=[{"label": "a", "claimed": "8.4", "overrides": ["data=boston_housing"]}]))
+    table = read(define(rows=[{"label": "a", "claimed": "8.4", "overrides": ["data=boston_housing", "model=mlp"]}]))
     message = r"row 'a': metric is accuracy, but the task is regression, which has mae, "
     with pytest.raises(RequestError, match=message):
         configurations(table, tmp_path)
