@@ -163,6 +163,15 @@ def test_a_table_of_a_regression(table_of, measure, look, metric, claimed, value
     assert float(rendering.difference(outcome, table.unit)) == pytest.approx(expected, abs=0.00051)  # as printed
 
 
+def test_a_metric_of_the_users_stands_beside_those_of_a_regression(define, tmp_path):
+    own = "metrics.worst={_target_: sklearn.metrics.max_error, direction: min, low: 0, unit: kEUR}"
+    rows = [{"label": "net", "claimed": "20.1", "overrides": ["model=mlp"]}]
+    overrides = ["data=boston_housing", "metrics=[mae]", own]
+    table = read(define(rows, metric="val_worst", unit="value", tolerance=1.0, overrides=overrides))
+    assert (table.heading, table.metric.higher_is_better) == ("validation worst, kEUR", False)
+    assert list(configurations(table, tmp_path)["net"].metrics) == ["mae", "worst"]
+
+
 def test_a_table_of_several_labels(table_of, measure, look):
     labels = ["data=npz", "data.path=songs.npz", "task=multilabel", "distortion=none"]
     table = table_of("25.0", metric="hamming_loss", unit="percent", overrides=labels)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
+from fitbench.config.reading import resolved
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 
@@ -37,9 +38,9 @@ def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
 
 
 def _defined(overrides: Sequence[str]) -> dict[str, Metric]:
-    """The metrics of the user's in these overrides, by name."""
+    """The metrics of the user's in these overrides, by name. The rows decide the task, so it is not checked here."""
     chosen = [override for override in overrides if override.lstrip("+").startswith(("metrics.", "metrics="))]
     if not chosen:
         return {}
-    entries = Composer().configuration(chosen).metrics
+    entries = resolved(Composer().composed_with(chosen).metrics)
     return {name: user_metrics.from_config(name, entry) for name, entry in entries.items() if entry is not None}
