@@ -16,6 +16,7 @@ from fitbench.analysis.series import axis_label, metrics_of
 from fitbench.metrics import Metric
 from fitbench.record import evaluations, reading
 from fitbench.record.folder import State, state_of
+from fitbench.tasks import threshold_of
 
 
 class Panel(NamedTuple):
@@ -68,6 +69,11 @@ class RunFiles:
     def names(self) -> list[str]:
         """The names of the outputs of a finished run: its classes, targets or labels."""
         return reading.output_names(self.result) if self.result else []
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on a finished run of several labels predicts a label."""
+        return threshold_of(self.result or {})
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
