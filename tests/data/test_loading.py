@@ -40,6 +40,10 @@ def load_npz(folder: Path, **changes: object) -> Dataset:
     return loading.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")))
 
 
+def both(labels: np.ndarray) -> dict[str, np.ndarray]:
+    return {"y_train": labels, "y_test": labels}
+
+
 def write_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for part, (stem, dimensions) in files.IDX_STEMS.items():
@@ -247,7 +251,7 @@ def test_npz_is_read_with_a_channel_axis_and_int32_labels(tmp_path):
 
 
 def test_npz_without_class_names_gets_numbers_as_names(tmp_path):
-    assert load_npz(tmp_path).classes == ("0", "1", "2")
+    assert load_npz(tmp_path).names == ("0", "1", "2")
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32, np.float64])
@@ -288,21 +292,19 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"x_train": np.zeros((3, 1, 28, 28), np.uint8)}, r"channels first.*transpose\(0, 2, 3, 1\)"),
         ({"x_test": IMAGES[:, :3]}, r"train images are \(4, 5, 1\) and test images \(3, 5, 1\)"),
         ({"y_train": LABELS[:2]}, "3 train images but 2 train labels"),
-        ({"y_train": LABELS - 1}, "y_train holds values from -1 to 1; labels must be whole numbers"),
-        ({"y_train": LABELS + 0.5}, "y_train holds fractions"),
-        ({"y_train": np.array([0, np.nan, 1])}, "y_train holds NaN"),
-        ({"y_train": np.array(["a", "b", "c"])}, "y_train has the dtype <U1; labels must be"),
-        ({"y_train": np.eye(3)}, r"y_train has the shape \(3, 3\); expected one class number .* one-hot: .*argmax"),
-        ({"y_train": np.array([[1, 0], [1, 1], [0, 1]])}, r"Row 1 has 2 classes; fitbench trains on .* one class\.$"),
-        ({"y_train": np.array([[1, 0], [0, 1], [0, 0]])}, r"Row 2 has no class; fitbench trains on .* one class\.$"),
-        ({"y_train": np.array([[1, 0], [0.4, 0.6], [0, 1]])}, r"Row 1 holds other values than 0 and 1, so no class"),
-        ({"y_train": np.zeros((3, 1, 1))}, "expected one class number per example"),
-        ({"y_test": np.array([0, 1, 7])}, "y_test holds class 7, which y_train does not have"),
-        ({"y_train": LABELS + 1, "y_test": LABELS + 1}, r"3 classes numbered 1\.\.3; .*Subtract 1\."),
+        ({"y_train": LABELS + 0.5}, r"y_train holds fractions \(0\.5 to 2\.5\).* Set task=regression"),
+        ({"y_train": np.array([0, np.nan, 1])}, r"y_train is missing \(NaN\) in 1 of 3 rows, first in row 1"),
+        ({"y_train": np.array(["a", "b", "c"])}, "y_test holds numbers, but the training part holds texts"),
+        ({"y_train": LABELS.astype("datetime64[D]")}, r"y_train has the dtype datetime64\[D\]; targets must be"),
+        ({"y_train": np.eye(3)}, r"y_test has the shape \(3,\), but the training part has \(3, 3\)"),
         (
-            {"y_train": LABELS * 2, "y_test": LABELS * 2},
-            r"3 classes numbered 0\.\.4; expected 0\.\.classes-1 .*'classes'",
+            both(np.array([[1, 0], [1, 1], [0, 1]])),
+            r"y_train has 2 columns; .* Row 1 has 2 classes; set task=multilabel",
         ),
+        (both(np.array([[1, 0], [0, 1], [0, 0]])), r"Row 2 has no class; set task=multilabel"),
+        (both(np.array([[1, 0], [0.4, 0.6], [0, 1]])), r"Row 1 holds other values than 0 and 1; set task=regression"),
+        ({"y_train": np.zeros((3, 1, 1))}, r"y_train has the shape \(3, 1, 1\); expected \[N\] or \[N, columns\]"),
+        ({"y_test": np.array([0, 1, 7])}, "y_test holds the class 7, which the training part does not have"),
         ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
         ({"classes": np.array(["cat", "dog"])}, "y_train holds 2, but there are 2 class names"),
         ({"classes": np.array(["cat", "cat", "dog"])}, "class names are not a vector of different strings"),
@@ -453,7 +455,7 @@ def test_validation_part_larger_than_memory_has_the_same_content_and_sha256(tmp_
         ({"x_val": IMAGES, "x_valid": IMAGES, "y_val": LABELS}, "has x_val and x_valid, which are the same part"),
         ({"x_val": IMAGES, "y_val": LABELS[:2]}, "3 val images but 2 val labels"),
         ({"x_val": IMAGES[:, 1:], "y_val": LABELS}, r"train images are \(4, 5, 1\) and val images \(3, 5, 1\)"),
-        ({"x_val": IMAGES, "y_val": LABELS + 1}, "y_val holds class 3, which y_train does not have"),
+        ({"x_val": IMAGES, "y_val": LABELS + 1}, "y_val holds the class 3, which the training part does not have"),
         ({"x_val": IMAGES[:0], "y_val": LABELS[:0]}, "no val examples"),
     ],
 )
@@ -628,7 +630,7 @@ def test_parts_are_never_taken_for_classes(tmp_path, names, fraction):
         write_images(tmp_path / name / "0")
         write_images(tmp_path / name / "1")
     if fraction is None and names == ("training", "testing"):
-        assert load_images(tmp_path).classes == ("0", "1")
+        assert load_images(tmp_path).names == ("0", "1")
         return
     with pytest.raises(RequestError, match=r"data\.path=.* has .*data\.test_fraction=null"):
         load_images(tmp_path, test_fraction=fraction)
@@ -666,7 +668,7 @@ def test_parts_inside_of_classes_are_refused(tmp_path):
 def test_folders_inside_of_a_class_belong_to_it(tmp_path):
     for name in ("cat", "dog"):
         write_images(tmp_path / name / "first" / "val" / "deep")  # only what is directly below a class can be a part
-    assert load_images(tmp_path, test_fraction=0.4).classes == ("cat", "dog")
+    assert load_images(tmp_path, test_fraction=0.4).names == ("cat", "dog")
 
 
 def test_renamed_images_are_read_and_what_is_left_out_is_logged_for_each_run(tmp_path, caplog, capsys):
@@ -703,7 +705,7 @@ def test_class_names_are_compared_in_nfc(tmp_path):
     for part, name in (("train", decomposed), ("test", composed)):
         for label in (name, "birnen"):
             write_images(tmp_path / part / label)
-    assert load_images(tmp_path).classes == ("birnen", composed)
+    assert load_images(tmp_path).names == ("birnen", composed)
     write_images(tmp_path / "train" / composed)
     with pytest.raises(DataError, match=f"train: two class folders are named {composed}, .*NFC and NFD.* Join them"):
         load_images(tmp_path)

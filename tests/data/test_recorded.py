@@ -76,7 +76,7 @@ def test_class_that_was_renamed_is_noticed_although_the_images_are_the_same(fini
     config, photos = finished
     for part in ("train", "test"):
         (photos / part / "dog").rename(photos / part / "emu")
-    with pytest.raises(RequestError, match=r"had the classes cat, dog, .*photos has cat, emu"):
+    with pytest.raises(RequestError, match=r"had cat, dog, .*photos has cat, emu"):
         recorded(config)
 
 

@@ -30,7 +30,7 @@ def test_fraction_0_holds_nothing_back():
 
 @pytest.mark.parametrize(("fraction", "validation"), [(0.2, Validation.last), (0.99, Validation.stratified)])
 def test_class_without_training_examples_is_refused(fraction, validation):
-    with pytest.raises(RequestError, match=r"leaves no training example of class .*2"):
+    with pytest.raises(RequestError, match="leaves no training example"):
         split(LABELS, fraction, validation, seed=0)
 
 

@@ -485,10 +485,11 @@ class EarlyStopping(Section):
 
 
 class Validation(StrEnum):
-    """Which training images are held back for validation."""
+    """Which training examples are held back for validation."""
 
     last = "last"
     stratified = "stratified"
+    random = "random"
 
 
 class Loss(StrEnum):
@@ -543,8 +544,8 @@ class Training(Section):
         description="the fraction of the training examples that is held back for validation; 0: none"
     )
     validation: Validation = Field(
-        description="which examples are held back: the last, as in Keras, or stratified: the same fraction of each "
-        "class, drawn by the seed"
+        description="which examples are held back: the last, as in Keras; stratified: the same fraction of each class, "
+        "drawn by the seed; random: drawn by the seed"
     )
     early_stopping: EarlyStopping | None = Field(description="when training stops early; null: it trains all epochs")
     loss: Loss | OwnLoss = Field(
@@ -642,7 +643,7 @@ class Config(Section):
         "default stands for the default metrics of the task"
     )
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
-        description="of initial weights, order of batches, dropout, distortion and a stratified validation part"
+        description="of initial weights, order of batches, dropout, distortion and a drawn validation part"
     )
     study: Name = Field(description="runs are recorded in <outputs>/<study>/<run_id>/")
     backend: Backend = Field(description="Keras's backend")
@@ -716,6 +717,11 @@ class Config(Section):
         ):
             if value and task.name != only:
                 raise RequestError(f"training.{key} is for the task {only}, but the task is {task.name}")
+        if settings.validation is Validation.stratified and task.name != metrics.CLASSIFICATION:
+            raise RequestError(
+                f"training.validation is stratified, which needs classes, but the task is {task.name}; set "
+                "training.validation=random"
+            )
         if (stopping := settings.early_stopping) is None:
             return
         try:

@@ -30,8 +30,8 @@ def load(data: Data, task: str = AUTO) -> Dataset:
 
     `task` is that of the configuration; with `auto` the targets decide it.
 
-    Files that have not changed since this process last read them are not read again. What is left out of a folder is
-    logged each time, and written to stderr when the files are read.
+    Files that have not changed since this process last read them are not read again. What was done with the data, and
+    what is left out of a folder, is logged each time, and written to stderr when the files are read.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
@@ -53,8 +53,10 @@ def load(data: Data, task: str = AUTO) -> Dataset:
 
 
 def _notices(dataset: Dataset) -> Iterator[str]:
-    """The lines about files of the folder that are no part of the data set."""
+    """What the reader did with the data, and which files of the folder are no part of them, a line each."""
     source, skipped = clean(dataset.source), len(dataset.skipped)
+    for note in dataset.notes:
+        yield f"{source}: {note}"
     if dataset.left_out:
         yield f"{source}: left out: {dataset.left_out}"
     if skipped:
@@ -70,7 +72,7 @@ def _read(data: Data, task: str, now: str | None) -> Dataset:
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
-    return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value), fingerprint=now)
+    return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value, task=task), fingerprint=now)
 
 
 EXPECTED = {

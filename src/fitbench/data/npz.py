@@ -32,8 +32,9 @@ ARRAY_ERRORS = (OSError, MemoryError, *CONTENT_ERRORS, *ARRAY_FILE_ERRORS)
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and what else it has of a data set.
 
-    That is x_val and y_val, also spelt x_valid or x_validation, and `classes` or `class_names`, the names of its
-    classes. An array that is stored uncompressed is memory-mapped after its checksum has been verified.
+    That is x_val and y_val, also spelt x_valid or x_validation; the weights w_train, w_val, w_test of the examples; and
+    `classes` or `class_names`, the names of its classes or labels. An array that is stored uncompressed is
+    memory-mapped after its checksum has been verified.
 
     Raises:
         DataError: the file is damaged, lacks an array, or needs pickle.
@@ -58,13 +59,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
-    """Return the arrays of a data set that a file has: `ARRAYS`, x_val, y_val, classes, and their names in the file."""
+    """Return the arrays of a data set that a file has, as in `read_npz`, and their names in the file."""
     wanted = {}
     for key in present:
         if key == "classes" or (key == "class_names" and "classes" not in present):
             wanted["classes"] = key
         axis, _, part = key.partition("_")
-        if axis in ("x", "y") and part_of(part):
+        if axis in ("x", "y", "w") and part_of(part):
             name = f"{axis}_{part_of(part)}"
             if name in wanted:
                 raise DataError(f"{path}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
@@ -74,7 +75,7 @@ def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
     if missing:
         raise DataError(
             f"{path}: has no {', '.join(missing)}; found {', '.join(present) or 'nothing'}. "
-            f"Expected {', '.join(ARRAYS)}, and optionally x_val, y_val and classes."
+            f"Expected {', '.join(ARRAYS)}, and optionally x_val, y_val, w_train and classes."
         )
     return wanted
 

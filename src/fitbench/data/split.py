@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from fitbench.config import Training, Validation
 from fitbench.data.dataset import Dataset
-from fitbench.errors import RequestError
+from fitbench.errors import DataError, RequestError
 from fitbench.metrics import CLASSIFICATION
+from fitbench.text import clean
 
 log = logging.getLogger(__name__)
 SPLIT_SEED = 20160604  # defines the data sets: another seed gives another test part
 
 
-def stratified_split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows into training and test rows, both int64 and shuffled. The same labels give the same split.
+def stratified_split(labels: np.ndarray, test_fraction: float, seed: int = SPLIT_SEED) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows into training and test rows, both int64 and shuffled. The same labels and seed give the same split.
 
     Args:
-        labels: int [N]; every class has at least two examples.
+        labels: [N], of any type; every class has at least two examples.
         test_fraction: the fraction of each class that goes to the test part. It is rounded, to at least one example
             and to fewer than all.
+        seed: decides which rows go to the test part.
     """
-    random = np.random.RandomState(SPLIT_SEED)  # unlike default_rng, its stream is the same in every NumPy version
+    random = np.random.RandomState(seed)  # unlike default_rng, its stream is the same in every NumPy version
     train, test = [], []
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
@@ -32,6 +35,73 @@ def stratified_split(labels: np.ndarray, test_fraction: float) -> tuple[np.ndarr
         test.append(members[:count])
         train.append(members[count:])
     return random.permutation(np.concatenate(train)), random.permutation(np.concatenate(test))
+
+
+def test_rows(
+    classes: np.ndarray | None, groups: np.ndarray | None, examples: int, fraction: float, seed: int, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide the rows of a table into training rows, int64 and shuffled, and test rows, int64 and ascending.
+
+    The training rows are shuffled because a file is often sorted by its target or by time, and
+    `training.validation=last` holds the last of them back.
+
+    Args:
+        classes: the class of each row, [N], by its name or number, which messages give. The same fraction of each class
+            becomes the test part, at least one row and fewer than all. None: the rows are no examples of classes.
+        groups: the group of each row, [N]. The rows of a group go to one part together; groups are drawn as long as
+            that brings the test part nearer to its fraction, whatever the classes. None: there are no groups.
+        examples: N.
+        fraction: of the rows that becomes the test part; above 0 and below 1.
+        seed: decides which rows become the test part.
+        where: the file, for messages.
+
+    Raises:
+        DataError: there are too few rows, rows of a class, or groups for two parts.
+    """
+    if examples < 2:
+        raise DataError(f"{where}: has {examples} rows; a training and a test part need at least two.")
+    if groups is not None:
+        random = np.random.RandomState(seed)
+        test = _drawn_groups(groups, random.permutation(np.unique(groups)), fraction)
+        if test is None:
+            raise DataError(f"{where}: all rows are of one group; a training and a test part need at least two groups.")
+        return random.permutation(np.setdiff1d(np.arange(examples), test)), test
+    if classes is None:
+        classes = np.zeros(examples, np.int32)
+    values, counts = np.unique(classes, return_counts=True)
+    if (counts < 2).any():
+        raise DataError(
+            f"{where}: the class {clean(values[counts.argmin()])} has one example; a training and a test part need one "
+            "each. Add examples, remove this one, or give the test part in a file of its own."
+        )
+    train, test = stratified_split(classes, fraction, seed)
+    return train, np.sort(test)
+
+
+def shuffled_rows(examples: int, seed: int) -> np.ndarray:
+    """The training rows of a table whose test part is in a file of its own, int64 [N], shuffled as in `test_rows`."""
+    return np.random.RandomState(seed).permutation(examples)
+
+
+def _drawn_groups(groups: np.ndarray, order: Iterable[object], fraction: float) -> np.ndarray | None:
+    """The rows of some groups, int64 and ascending, about the fraction of all; None if there is only one group.
+
+    Args:
+        groups: the group of each row, [N].
+        order: every group once. A group is taken if its rows bring the part nearer to its fraction.
+        fraction: of the rows to take.
+    """
+    *order, last = order
+    if not order:
+        return None
+    wanted, count, taken = fraction * len(groups), 0, []
+    sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))
+    for group in order:  # the last group is never taken, so that the other part is not empty
+        if abs(count + sizes[group] - wanted) < abs(count - wanted):
+            taken.append(group)
+            count += sizes[group]
+    taken = taken or [min([*order, last], key=lambda group: sizes[group])]
+    return np.flatnonzero(np.isin(groups, taken))
 
 
 def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +114,7 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
     """
     if not data.validation:
         labels = data.y_train if data.task == CLASSIFICATION else np.zeros(len(data.y_train), np.int32)
-        return split(labels, settings.validation_split, settings.validation, seed)
+        return split(labels, settings.validation_split, settings.validation, seed, data.groups)
     log.info(
         "the data set has a validation part of %d examples; training.validation_split=%s is not used",
         data.validation,
@@ -54,40 +124,58 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
     return rows[: -data.validation], rows[-data.validation :]
 
 
-def split(labels: np.ndarray, fraction: float, validation: Validation, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split(
+    labels: np.ndarray, fraction: float, validation: Validation, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Split rows into training and validation rows, both int64 and ascending.
 
     Args:
-        labels: int [N].
+        labels: int [N]; all the same where there are no classes.
         fraction: the fraction for validation. 0 holds nothing back.
         validation: `last` takes the last rows and cuts where Keras's `validation_split` cuts. `stratified` draws the
-            same fraction of every class, rounded up.
-        seed: for `stratified`.
+            same fraction of every class, rounded up. `random` draws this fraction of all rows, rounded up.
+        seed: for `stratified` and `random`.
+        groups: the group of each row, int [N]. The rows of a group are held back together: with `last` the groups that
+            begin last, otherwise drawn ones, as long as that brings the part nearer to its fraction.
 
     Raises:
-        RequestError: a class would have no training example.
+        RequestError: no example, or none of a class, would be left for training; or there is only one group.
     """
     rows = np.arange(len(labels))
     if fraction == 0:
         return rows, rows[:0]
-    if validation is Validation.last:
-        cut = math.floor(len(labels) * (1 - fraction))
-        kept, held_back = rows[:cut], rows[cut:]
-    else:
-        random = np.random.default_rng(seed)
-        drawn = [
-            random.permutation(np.flatnonzero(labels == label))[: math.ceil(fraction * np.sum(labels == label))]
-            for label in np.unique(labels)
-        ]
-        held_back = np.sort(np.concatenate(drawn))
-        kept = np.setdiff1d(rows, held_back)
+    held_back = _held_back(labels, fraction, validation, seed, groups)
+    kept = np.setdiff1d(rows, held_back)
+    setting = f"training.validation_split={fraction} with training.validation={validation.value}"
+    if not len(kept):
+        raise RequestError(f"{setting} leaves no training example; use a smaller fraction")
     lost = np.setdiff1d(labels, labels[kept])
     if len(lost):
         raise RequestError(
-            f"training.validation_split={fraction} with training.validation={validation.value} leaves no training "
-            f"example of class {', '.join(map(str, lost))}; use a smaller fraction, or training.validation=stratified"
+            f"{setting} leaves no training example of class {', '.join(map(str, lost))}; use a smaller fraction, or "
+            "training.validation=stratified"
         )
     absent = np.setdiff1d(labels, labels[held_back])
     if len(absent):
         log.warning("the validation part has no example of class %s", ", ".join(map(str, absent)))
     return kept, held_back
+
+
+def _held_back(
+    labels: np.ndarray, fraction: float, validation: Validation, seed: int, groups: np.ndarray | None
+) -> np.ndarray:
+    """The validation rows, int64 and ascending, for the arguments of `split`."""
+    random = np.random.default_rng(seed)
+    if groups is not None:
+        values, first = np.unique(groups, return_index=True)
+        order = values[np.argsort(-first)] if validation is Validation.last else random.permutation(values)
+        if (held_back := _drawn_groups(groups, order, fraction)) is None:
+            raise RequestError(
+                "all training examples are of one group, so that none can be held back; set training.validation_split=0"
+            )
+        return held_back
+    if validation is Validation.last:
+        return np.arange(math.floor(len(labels) * (1 - fraction)), len(labels))
+    classes = labels if validation is Validation.stratified else np.zeros(len(labels), np.int32)
+    members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    return np.sort(np.concatenate([random.permutation(of)[: math.ceil(fraction * len(of))] for of in members]))

@@ -108,8 +108,6 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     if measured is None:  # the targets have decided the task
         config.check_for(task_of(data.task))
         measured = measures.of(config, task_of(data.task))
-    for note_of_data in data.notes:
-        log.info(note_of_data)
     backend.start(config)
 
     from fitbench.training import epochs, networks, outcome, rehearsal
