@@ -119,7 +119,9 @@ def as_task(
     np.savez(folder / "predictions.npz", **arrays)
     wanted = [metrics.get(name) for name in of.default_metrics]
     values = of.score(wanted, targets, outputs, threshold or THRESHOLD)
-    kept = {key: result["metrics"][key] for key in (*(f"{part}_loss" for part in metrics.PARTS), "best_epoch", "epochs")}
+    kept = {
+        key: result["metrics"][key] for key in (*(f"{part}_loss" for part in metrics.PARTS), "best_epoch", "epochs")
+    }
     data = {key: value for key, value in result["data"].items() if key != "classes"}
     result |= {
         "task": task, "primary": wanted[0].name, "threshold": threshold,

@@ -141,10 +141,13 @@ def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
         columns = [str(name) for name in frame.columns if str(name).startswith("metrics.")]
         supplied = [metrics.supplied(metrics.split(name.removeprefix("metrics."))[1]) for name in columns]
         return quantities([{metric.name: metric.info() for metric in supplied if metric is not None}])
-    runs = zip(frame["folder"].tolist(), frame["task"].tolist(), strict=True) if "task" in frame else ()
-    here = {(task, id(recorded[folder])): recorded[folder] for folder, task in runs if folder in recorded}
-    if len({task for task, _ in here}) > 1:
-        return _available([_of_task(info, task) for (task, _), info in here.items()])
+    here = {
+        (task, id(recorded[folder])): recorded[folder]
+        for folder, task in zip(frame["folder"].tolist(), frame["task"].fillna("").tolist(), strict=True)
+        if folder in recorded
+    }
+    if len({task for task, _ in here if task}) > 1:
+        return _available([_of_task(info, task) for (task, _), info in here.items() if task])
     return _available(here.values() or recorded.values())
 
 
