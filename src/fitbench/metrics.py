@@ -24,6 +24,7 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 MULTILABEL = "multilabel"
 PARTS = {"train": "training", "val": "validation", "test": "test"}  # prefix of a recorded value: what a label calls it
+MOST_NAMES = 30  # in a message
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = ("epoch", "epochs", "best_epoch", "seconds", "learning_rate")  # other keys of history.jsonl and `metrics`
 TOP_K = re.compile(r"top_([1-9][0-9]{0,5})_accuracy")
@@ -359,10 +360,13 @@ def _fits(metric: Metric, task: str) -> bool:
 
 
 def hint(name: str, names: Iterable[str]) -> str:
-    """The end of a message about a name that does not exist: the nearest names, or else all of them."""
+    """The end of a message about a name that does not exist: the nearest names, or else the first `MOST_NAMES`."""
     names = list(names)
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names) or 'none'}"
+    if nearest:
+        return f"did you mean {' or '.join(nearest)}?"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"there are {', '.join(names[:MOST_NAMES]) or 'none'}{more}"
 
 
 # -- parts and monitors -----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from fitbench.models import lenets
 from fitbench.models.digits import CODES
 from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
 from fitbench.training import building
+from fitbench.training.objective import Objective
 
 
 def dataset(height=28, width=28, classes=10) -> Dataset:
@@ -64,9 +65,10 @@ MODELS = {  # name: layer: shape and trainable parameters
 }
 
 
-def built(configure, *overrides: str) -> keras.Model:
+def built(configure, *overrides: str, data: Dataset | None = None) -> keras.Model:
     keras.utils.clear_session()
-    return building.build(configure(*overrides), dataset())
+    config, data = configure(*overrides), data or dataset()
+    return building.build(config, data, Objective.of(config, data))
 
 
 def trainable(thing) -> int:
@@ -249,13 +251,13 @@ def test_squashed_outputs(configure):
 )
 def test_images_that_do_not_fit_are_refused(configure, model, shape, said):
     with pytest.raises(RequestError, match=said):
-        building.build(configure(f"model={model}"), dataset(*shape))
+        built(configure, f"model={model}", data=dataset(*shape))
 
 
 def test_rbf_outputs_are_for_ten_classes(configure):
     with pytest.raises(RequestError, match="output=rbf has codes for the 10 digits, not for 3 classes"):
-        building.build(configure("model=lenet5_1998"), dataset(classes=3))
-    model = building.build(configure("model=lenet5_1998", "model.output=softmax"), dataset(classes=3))
+        built(configure, "model=lenet5_1998", data=dataset(classes=3))
+    model = built(configure, "model=lenet5_1998", "model.output=softmax", data=dataset(classes=3))
     assert model.output_shape == (None, 3)
 
 

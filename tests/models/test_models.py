@@ -4,16 +4,22 @@ import keras
 import numpy as np
 import pytest
 
+from fitbench.config import Config
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.models import convolutional, dense
-from fitbench.training import building, objective
+from fitbench.training import building
+from fitbench.training.objective import Objective
 
 
 def dataset(height=28, width=28, channels=1, classes=10) -> Dataset:
     images = np.zeros((classes, height, width, channels), np.uint8)
     labels = np.arange(classes, dtype=np.int32)
     return Dataset("made", images, labels, images, labels, tuple(map(str, labels)), "", "")
+
+
+def build(config: Config, data: Dataset, examples: int | None = None) -> keras.Model:
+    return building.build(config, data, Objective.of(config, data), examples)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +36,7 @@ def dataset(height=28, width=28, channels=1, classes=10) -> Dataset:
     ],
 )
 def test_parameter_counts(configure, model, parameters):
-    built = building.build(configure(f"model={model}"), dataset())
+    built = build(configure(f"model={model}"), dataset())
     assert sum(np.prod(weight.shape) for weight in built.trainable_weights) == parameters
 
 
@@ -38,7 +44,7 @@ def test_parameter_counts(configure, model, parameters):
     "model", ["softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean", "conv_pool", "logistic_ovr"]
 )
 def test_models_take_raw_colour_pixels_of_any_shape_to_logits(configure, model):
-    built = building.build(configure(f"model={model}"), dataset(20, 33, 3, 7))
+    built = build(configure(f"model={model}"), dataset(20, 33, 3, 7))
     images = np.random.default_rng(0).integers(0, 256, (5, 20, 33, 3), dtype=np.uint8)
     logits = keras.ops.convert_to_numpy(built(images))
     assert logits.shape == (5, 7)
@@ -69,7 +75,7 @@ def test_pixel_range_is_what_black_and_white_become(pixel_range, expected):
 
 
 def test_init_stddev_draws_weights_and_biases_from_a_normal_distribution(configure):
-    built = building.build(configure("model=mlp", "model.init_stddev=0.2", "model.hidden=[400]"), dataset())
+    built = build(configure("model=mlp", "model.init_stddev=0.2", "model.hidden=[400]"), dataset())
     kernel, bias = built.layers[-2].get_weights()
     assert kernel.std() == pytest.approx(0.2, rel=0.01)
     assert bias.std() == pytest.approx(0.2, rel=0.15)
@@ -77,7 +83,7 @@ def test_init_stddev_draws_weights_and_biases_from_a_normal_distribution(configu
 
 def test_scaled_tanh_is_an_activation_of_dense_layers(configure):
     squashed = ("model.activation=scaled_tanh", "model.output_activation=scaled_tanh")
-    built = building.build(configure("model=mlp", "model.hidden=[3]", "model.pixel_range=[-1,1]", *squashed), dataset())
+    built = build(configure("model=mlp", "model.hidden=[3]", "model.pixel_range=[-1,1]", *squashed), dataset())
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1), dtype=np.uint8)
     found = images.reshape(4, -1) / 127.5 - 1
     for layer in built.layers[-2:]:
@@ -98,7 +104,7 @@ def small_problem() -> tuple[Dataset, np.ndarray]:
 
 def test_logistic_regression_standardises_as_scikit_learn(configure):
     data, scaled = small_problem()
-    built = building.build(configure("model=logistic_ovr"), data)
+    built = build(configure("model=logistic_ovr"), data)
     found = keras.ops.convert_to_numpy(built.get_layer("standardised")(data.x_train))
     assert found.reshape(90, -1) == pytest.approx(scaled, abs=1e-5)
 
@@ -111,12 +117,13 @@ def test_logistic_regression_has_the_minimum_of_scikit_learn(configure, penalty,
     config = configure(
         "model=logistic_ovr", f"model.penalty={penalty}", f"model.C={strength}", f"model.penalise_bias={bias}"
     )
-    built = building.build(config, data)
-    loss, targets = objective.loss(config.training), objective.targets(data.y_train, 3, config.training)
+    built = build(config, data)
+    objective = Objective.of(config, data)
+    targets = objective.targets(data.y_train)
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.5, 600), momentum=0.9)
 
     def measured():
-        return loss(targets, built(data.x_train)) + sum(built.losses)
+        return objective.loss(targets, built(data.x_train)) + sum(built.losses)
 
     import tensorflow as tf
 
@@ -158,7 +165,7 @@ def test_penalty_of_logistic_regression_is_for_the_images_that_are_trained_on(co
     data, _ = small_problem()
     config = configure("model=logistic_ovr", "model.C=0.5")
     for examples in (30, 60):
-        built = building.build(config, data, examples)
+        built = build(config, data, examples)
         built.get_layer("logits").set_weights([np.full((9, 3), 2.0), np.zeros(3)])
         assert float(sum(built.losses)) == pytest.approx(27 * 4 / 2 / (0.5 * examples * 3), rel=1e-5)
 
@@ -216,7 +223,7 @@ def test_builder_is_given_what_it_has_parameters_for(configure, tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     config = configure()
     config.model = {"_target_": f"users_builders.{function}", "name": "own", **settings}
-    building.build(config, dataset(), examples=7)
+    build(config, dataset(), examples=7)
     assert given == sys.modules["users_builders"].GIVEN
     del sys.modules["users_builders"]
 
@@ -224,5 +231,5 @@ def test_builder_is_given_what_it_has_parameters_for(configure, tmp_path, monkey
 @pytest.mark.parametrize("hidden", ["[2147483647]", "[64,2147483647]"])
 def test_model_whose_weights_do_not_fit_into_memory_is_refused_before_they_are_created(configure, hidden):
     with pytest.raises(RequestError, match=r"^model=mlp is too large: its weights take .* GB and"):
-        building.build(configure("model=mlp", f"model.hidden={hidden}"), dataset())
-    assert building.build(configure("model=mlp", "model.hidden=[3]"), dataset()).count_params() == 784 * 3 + 3 + 40
+        build(configure("model=mlp", f"model.hidden={hidden}"), dataset())
+    assert build(configure("model=mlp", "model.hidden=[3]"), dataset()).count_params() == 784 * 3 + 3 + 40

@@ -13,12 +13,8 @@ from fitbench.config.schema import Config
 from fitbench.config.signatures import signature_of
 from fitbench.errors import RequestError
 
-SUPPLIED = (
-    "input_shape",
-    "outputs",
-    "columns",
-    "classes",
-)  # by fitbench, from the data; `classes` is the former name of outputs
+# What fitbench supplies from the data. `classes` is the former name of outputs.
+SUPPLIED = ("input_shape", "outputs", "columns", "classes")
 SECTION = ("_target_", "name", "solver")  # keys of the section `model` that no builder is given
 
 
@@ -28,9 +24,12 @@ def checked(config: Config) -> Config:
     A builder whose signature cannot be read from its source is checked only when the model is built.
 
     Raises:
-        RequestError: a setting is unknown, missing, or not what its annotation allows.
+        RequestError: a setting is unknown, missing, or not what its annotation allows, or the model takes images and
+            the examples are rows of a table.
     """
     settings = config.model
+    if not config.data.holds_images:
+        check_takes_tables(settings, config.data.name)
     unchecked = frozenset(key for key, value in settings.items() if _holds_target(value))
     schema = settings_schema(settings["_target_"], unchecked)
     if schema is None:
@@ -43,6 +42,31 @@ def checked(config: Config) -> Config:
     config = config.model_copy(update={"model": model})
     _check_requirements(config, schema)
     return config
+
+
+def is_ours(target: str) -> bool:
+    """Whether a dotted name is that of a function of fitbench, about whose models more is known."""
+    return target.startswith("fitbench.")
+
+
+def check_takes_tables(model: Mapping[str, Any], data: str) -> None:
+    """Refuse a model of fitbench that takes images only, for a data set whose examples are rows of a table.
+
+    Its builder has no parameter `columns`. A builder of the user's may do without: it takes the rows as they are.
+
+    Args:
+        model: the section `model`.
+        data: the name of the data set.
+
+    Raises:
+        RequestError: the message names the models that take tables.
+    """
+    signature = signature_of(model["_target_"]) if is_ours(model["_target_"]) else None
+    if signature is not None and "columns" not in (parameter.name for parameter in signature.parameters):
+        raise RequestError(
+            f"model={model['name']} takes images, but the examples of data={data} are rows of a table; "
+            "set model=mlp or model=linear"
+        )
 
 
 @lru_cache(maxsize=1000)

@@ -180,6 +180,11 @@ class FileData(Data):
         None, description="the value of white in the files; null: 255, or 65535 in image files of 16 bits"
     )
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files or folders that the data are read from."""
+        return (self.path,)
+
     @model_validator(mode="before")
     @classmethod
     def _name_after_path(cls, values: Any) -> Any:
@@ -327,6 +332,11 @@ class TableFile(FileData, Table):
         "test_path"
     )
     split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file of the rows, and that of the test part if it has one of its own."""
+        return (self.path,) if self.test_path is None else (self.path, self.test_path)
 
     @property
     def task(self) -> None:

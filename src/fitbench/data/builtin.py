@@ -115,16 +115,20 @@ def locate(name: str) -> Path | None:
         RequestError: $FITBENCH_DATA is not a folder.
     """
     if (packaged := BUILTIN[name].packaged) is not None:
-        module, file, _ = packaged
-        spec = importlib.util.find_spec(module)  # does not import the module
-        path = Path(spec.origin).parent / file if spec and spec.origin else None
-        return path if path and path.is_file() else None
+        return in_package(*packaged[:2])
     for folder in _folders(name):
         if len(find_idx(folder)) == len(ARRAYS):
             return folder
         if os.path.isfile(folder / f"{name}.npz"):  # noqa: PTH113 - false if the folder may not be read
             return folder / f"{name}.npz"
     return None
+
+
+def in_package(module: str, file: str) -> Path | None:
+    """Find a file that comes with a package, without importing it. None if it is not on this machine."""
+    spec = importlib.util.find_spec(module)
+    path = Path(spec.origin).parent / file if spec and spec.origin else None
+    return path if path and path.is_file() else None
 
 
 def _folders(name: str) -> list[Path]:

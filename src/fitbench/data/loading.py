@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fitbench.config import AUTO, Data, FileData, ImageFolder, Source, Table
+from fitbench.config import AUTO, Data, FileData, ImageFolder, Source, Table, TableFile
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
@@ -18,6 +18,9 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
 from fitbench.data.known_tables import read_known_table
 from fitbench.data.npz import read_npz
+from fitbench.data.split import shuffled_rows
+from fitbench.data.table import dataset_of
+from fitbench.data.table_file import read_table
 from fitbench.errors import RequestError
 from fitbench.text import clean, counted
 
@@ -37,9 +40,9 @@ def load(data: Data, task: str = AUTO) -> Dataset:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
         DataError: the data are missing, damaged or not a data set; the message names the file.
     """
-    path = _existing(data) if isinstance(data, FileData) else locate(data.source.value) if data.holds_images else None
-    now = fingerprint(path) if path is not None else None
-    key = f"{path} {now} {task} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
+    paths = _places(data)
+    now = fingerprint(*paths) if paths else None
+    key = f"{paths} {now} {task} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
@@ -65,36 +68,57 @@ def _notices(dataset: Dataset) -> Iterator[str]:
 
 def _read(data: Data, task: str, now: str | None) -> Dataset:
     if isinstance(data, Table) and not isinstance(data, FileData):
-        return read_known_table(data)
+        return read_known_table(data, task)
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
     path = Path(data.path)
+    if isinstance(data, TableFile):
+        return replace(_read_table_file(data, task), fingerprint=now)
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
     arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
     return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value, task=task), fingerprint=now)
 
 
+def _read_table_file(data: TableFile, task: str) -> Dataset:
+    if data.test_path is not None and Path(data.path).samefile(data.test_path):
+        raise RequestError(f"data.test_path={data.test_path} is the file of data.path; the test part must be another")
+    where = dict(zip(("train", "test"), data.paths, strict=False))
+    frames = {part: read_table(Path(file)) for part, file in where.items()}
+    if "test" in frames:  # otherwise the rows are shuffled when the test part is drawn
+        frames["train"] = frames["train"].iloc[shuffled_rows(len(frames["train"]), data.split_seed)]
+    return dataset_of(data, frames, where, task)
+
+
 EXPECTED = {
     Source.npz: "an .npz file",
     Source.idx: "a folder of four IDX files",
     Source.image_folder: "a folder with one folder of images per class",
+    Source.csv: "a CSV, TSV or Parquet file",
 }
+FILES = (Source.npz, Source.csv)
 
 
-def _existing(data: FileData) -> Path:
-    path = Path(data.path)
-    expected = EXPECTED[data.source]
+def _places(data: Data) -> list[Path]:
+    """The files and folders that a data set is read from; none if it comes with a package or is not here."""
+    if isinstance(data, FileData):
+        return [_existing(key, path, data.source) for key, path in zip(("path", "test_path"), data.paths, strict=False)]
+    path = locate(data.source.value) if data.holds_images else None
+    return [path] if path is not None else []
+
+
+def _existing(key: str, text: str, source: Source) -> Path:
+    path, expected = Path(text), EXPECTED[source]
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = "no such file or folder" if isinstance(error, FileNotFoundError) else reason
-        raise RequestError(f"data.path={data.path}: {problem}; expected {expected}") from error
+        raise RequestError(f"data.{key}={text}: {problem}; expected {expected}") from error
     is_folder = stat.S_ISDIR(mode)
-    if is_folder == (data.source is Source.npz) or not (is_folder or stat.S_ISREG(mode)):
+    if is_folder == (source in FILES) or not (is_folder or stat.S_ISREG(mode)):
         kind = "a folder" if is_folder else "a file" if stat.S_ISREG(mode) else "no regular file"
-        raise RequestError(f"data.path={data.path} is {kind}; expected {expected}")
+        raise RequestError(f"data.{key}={text} is {kind}; expected {expected}")
     if is_folder and path.resolve() == Path("/"):
-        raise RequestError(f"data.path={data.path} is the whole file system; expected {expected}")
+        raise RequestError(f"data.{key}={text} is the whole file system; expected {expected}")
     return path

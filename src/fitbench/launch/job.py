@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fitbench.config import Config
+from fitbench.config import Config, FileData
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
 from fitbench.record.claims import claim
@@ -15,7 +15,7 @@ from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, output_names, read_result
 
-FingerprintOf = Callable[[Path], str | None]
+FingerprintOf = Callable[..., str | None]  # of paths, as `fingerprint`
 LIMITS = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of processes, open files and memory
 
 
@@ -83,13 +83,16 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
         RequestError: the files hold other images, or their classes have other names.
         DataError: the files cannot be read.
     """
-    path, recorded = getattr(config.data, "path", None), result["data"]
-    recorded_path = result["config"]["data"].get("path")
-    if path is None or (path == recorded_path and fingerprint_of(Path(path)) in (None, recorded.get("fingerprint"))):
+    if not isinstance(config.data, FileData):
+        return
+    recorded, its_config = result["data"], result["config"]["data"]
+    paths, recorded_path = config.data.paths, its_config.get("path")
+    recorded_paths = tuple(path for path in (recorded_path, its_config.get("test_path")) if path is not None)
+    if paths == recorded_paths and fingerprint_of(*map(Path, paths)) in (None, recorded.get("fingerprint")):
         return
     from fitbench.data.loading import load
 
-    data = load(config.data, config.task)
+    data, path = load(config.data, config.task), config.data.path
     if data.sha256 != recorded["sha256"]:
         difference = f"{recorded_path} had SHA-256 {recorded['sha256'][:8]}, {path} has {data.sha256[:8]}"
     elif list(data.names) != output_names(result):

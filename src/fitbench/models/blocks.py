@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from fitbench.models.annotations import PixelRange
 from fitbench.models.layers import scaled_tanh
+from fitbench.models.tables import encoded
 from fitbench.record.dataset import Column
 
 
@@ -25,15 +25,27 @@ def pixels(input_shape: tuple[int, int, int], pixel_range: PixelRange, *first: l
     return images, layers.Rescaling((high - low) / 255, offset=low, name="pixel_range")(x)
 
 
-def features(input_shape: tuple[int, ...], pixel_range: PixelRange, columns: Sequence[Column]) -> tuple:
-    """The input, and what it holds as float32 [batch, features]: pixels, or the columns of a table."""
-    if not columns:
-        images, x = pixels(input_shape, pixel_range)
-        return images, layers.Flatten()(x)
-    rows = keras.Input(input_shape, dtype="float32", name="columns")
-    mean, deviation = ([getattr(column, name) for column in columns] for name in ("mean", "deviation"))
-    scale = 1 / np.maximum(deviation, 1e-6)
-    return rows, layers.Rescaling(scale.tolist(), (-np.array(mean) * scale).tolist(), name="standardised")(rows)
+def features(
+    input_shape: tuple[int, ...],
+    columns: Sequence[Column] = (),
+    pixel_range: PixelRange = (0, 1),
+    embedding: int | None = None,
+) -> tuple:
+    """The input, and what it holds as [batch, features]: the pixels, or the columns of a table.
+
+    A builder passes on the `input_shape` and `columns` that fitbench gives it. Without columns the examples are images.
+    `tables.encoded` says what columns become. `pixel_range` has no effect on them.
+
+    Raises:
+        ValueError: an embedding is asked for, but there are no columns of categories.
+    """
+    if embedding and not any(column.kind == "category" for column in columns):
+        raise ValueError("model.embedding is for columns of categories, and there are none; set model.embedding=null")
+    if columns:
+        rows = keras.Input(input_shape, dtype="float32", name="columns")
+        return rows, encoded(rows, columns, embedding)
+    images, x = pixels(input_shape, pixel_range)
+    return images, layers.Flatten()(x)
 
 
 def logits(outputs: int, **settings: Any) -> layers.Dense:

@@ -1,11 +1,12 @@
 """Models of dense layers.
 
 A model is a function that returns a `keras.Model`. Its parameters are the settings in `conf/model/*.yaml`, which are
-checked against their annotations; fitbench supplies `input_shape`, `outputs` and `examples`, the number of training
-images, to a function that has these parameters. Every model takes raw pixels, uint8 [batch, height, width, channels]
-from 0 to 255, prepares them in its first layers, and ends in logits, float32 [batch, outputs]. So a saved model needs
-nothing but images, and training and use cannot differ. A function of your own works in the same way: name it in
-`model._target_`.
+checked against their annotations. fitbench supplies `input_shape`, `outputs`, `columns` (those of a table) and
+`examples` (the number of training examples) to a function that has these parameters. A model takes raw pixels, uint8
+[batch, height, width, channels] from 0 to 255, or the rows of a table, float32 [batch, columns]. It prepares them in
+its first layers, and ends in raw outputs, float32 [batch, outputs]: logits, or the values of a regression. So a saved
+model needs nothing but its inputs, and training and use cannot differ. A function of fitbench without a parameter
+`columns` takes images only. A function of your own works in the same way: name it in `model._target_`.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from fitbench.models.annotations import Activation, Fraction, LayerSizes, OutputActivation, PixelRange, Positive
+from fitbench.models.annotations import Activation, Count, Fraction, LayerSizes, OutputActivation, PixelRange, Positive
 from fitbench.models.blocks import activation_of, features, logits, pixels
 from fitbench.models.layers import Standardize
 from fitbench.record.dataset import Column
@@ -28,6 +29,19 @@ def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelR
     return keras.Model(images, logits(outputs)(x), name="softmax")
 
 
+def linear(
+    input_shape: tuple[int, ...], outputs: int, pixel_range: PixelRange, columns: Sequence[Column] = ()
+) -> keras.Model:
+    """One dense layer on pixels or on the columns of a table. 14 parameters on 13 numbers and 1 target.
+
+    It is what the loss makes of it: for classes multinomial logistic regression, for values the least squares, for
+    several labels one logistic regression each. Nothing is penalised. With one-hot categories the weights are not
+    unique, but the outputs are.
+    """
+    inputs, x = features(input_shape, columns, pixel_range)
+    return keras.Model(inputs, logits(outputs)(x), name="linear")
+
+
 def mlp(
     input_shape: tuple[int, ...],
     outputs: int,
@@ -37,9 +51,12 @@ def mlp(
     dropout: Fraction,
     init_stddev: Positive | None,
     output_activation: OutputActivation | None = None,
+    embedding: Count | None = None,
     columns: Sequence[Column] = (),
 ) -> keras.Model:
-    """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes.
+    """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes; 5,121 on 13 numbers and 1 target.
+
+    Columns of categories become one-hot, or, with `embedding`, so many trained numbers for each category.
 
     Weights start from Glorot's uniform distribution and biases from zero, or, with `init_stddev`, both from a normal
     distribution of mean 0 and that standard deviation. With `output_activation` the outputs are squashed, for the
@@ -52,28 +69,30 @@ def mlp(
         normal = keras.initializers.RandomNormal
         return {"kernel_initializer": normal(stddev=init_stddev), "bias_initializer": normal(stddev=init_stddev)}
 
-    images, x = features(input_shape, pixel_range, columns)
+    inputs, x = features(input_shape, columns, pixel_range, embedding)
     for units in hidden:
         x = layers.Dense(units, activation=activation_of(activation), **start())(x)
         if dropout:
             x = layers.Dropout(dropout)(x)
     squashed = activation_of(output_activation or "linear")
-    return keras.Model(images, logits(outputs, activation=squashed, **start())(x), name="mlp")
+    return keras.Model(inputs, logits(outputs, activation=squashed, **start())(x), name="mlp")
 
 
 def logistic_ovr(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     outputs: int,
     examples: int,
     C: Positive,
     penalty: Literal["l1", "l2"],
     penalise_bias: bool,
+    columns: Sequence[Column] = (),
 ) -> keras.Model:
-    """One logistic regression per class against the rest, on standardised pixels, penalised as in scikit-learn.
+    """One logistic regression per class against the rest, or per label, penalised as in scikit-learn.
 
-    With `training.loss=binary_cross_entropy` the objective is, over n = `examples` training images and K = `outputs`,
+    It is one of standardised pixels, or of the columns of a table as `tables.encoded` has them. With
+    `training.loss=binary_cross_entropy` the objective is, over n = `examples` training examples and K = `outputs`,
 
-        1 / (K n C) * sum over classes of (P(w) + C * sum over images of log(1 + exp(-y (w·x + b)))),  y = 1 or -1,
+        1 / (K n C) * sum over classes of (P(w) + C * sum over examples of log(1 + exp(-y (w·x + b)))),  y = 1 or -1,
 
     where P(w) is |w|²/2 for the penalty l2 and the sum of |w| for l1: the sum of the objectives of scikit-learn's
     `LogisticRegression(C=C, penalty=penalty, solver="liblinear")` over the classes, divided by K n C (user guide,
@@ -83,15 +102,18 @@ def logistic_ovr(
     """
     weight = 1 / (C * examples * outputs)
     penalised = keras.regularizers.L1(weight) if penalty == "l1" else keras.regularizers.L2(weight / 2)
-    images = keras.Input(input_shape, dtype="uint8", name="pixels")
-    x = layers.Flatten()(Standardize(name="standardised")(images))
+    if columns:
+        inputs, x = features(input_shape, columns)
+    else:
+        inputs = keras.Input(input_shape, dtype="uint8", name="pixels")
+        x = layers.Flatten()(Standardize(name="standardised")(inputs))
     last = logits(
         outputs,
         kernel_initializer="zeros",
         kernel_regularizer=penalised,
         bias_regularizer=penalised if penalise_bias else None,
     )
-    return keras.Model(images, last(x), name="logistic_ovr")
+    return keras.Model(inputs, last(x), name="logistic_ovr")
 
 
 def nearest_mean(input_shape: tuple[int, int, int], outputs: int) -> keras.Model:

@@ -1,4 +1,4 @@
-"""The model of a run: built from the configuration for the images at hand, and compiled."""
+"""The model of a run: built from the configuration for the examples at hand, and compiled."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
+from fitbench import metrics
 from fitbench.config import Config, NoDistortion
-from fitbench.config.builders import SECTION
+from fitbench.config.builders import SECTION, check_takes_tables, is_ours
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.models.distortions import distorted
@@ -34,6 +35,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
     """
     target = config.model["_target_"]
+    _check_task(config.model, data, objective)
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
     shape = tuple(data.x_train.shape[1:])
     signature = _signature(target)
@@ -62,10 +64,31 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
     if not is_ours(target):
         examples_of_data = np.asarray(data.x_train[np.arange(min(outputs.EXAMPLES, len(data.y_train)))])
         outputs.check(model, examples_of_data, objective, config.model["name"])
+    _adapt(model, config.model["name"], data)
+    return model
+
+
+def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
     for layer in model.layers:
         if isinstance(layer, Standardize):
+            if data.columns:
+                raise RequestError(
+                    f"model={name} has the layer {layer.name} for pixels, but the examples of data={data.name} are "
+                    "rows of a table; begin the model with fitbench.models.blocks.features"
+                )
             layer.adapt(data.x_train)
-    return model
+
+
+def _check_task(model: Mapping[str, Any], data: Dataset, objective: Objective) -> None:
+    """Refuse a model of fitbench for data or a task that it is not for."""
+    if data.columns:
+        check_takes_tables(model, data.name)
+    squashing = model.get("output_activation")
+    if squashing and is_ours(model["_target_"]) and objective.task.name != metrics.CLASSIFICATION:
+        raise RequestError(
+            f"model.output_activation={squashing} is for the mean squared error of classes, but the task is "
+            f"{objective.task.name}; set model.output_activation=null"
+        )
 
 
 def _signature(target: str) -> inspect.Signature:
@@ -76,11 +99,6 @@ def _signature(target: str) -> inspect.Signature:
         why = reason(error)
         advice = f"; {ON_PATH}" if why.startswith("No module named") else ""
         raise RequestError(f"model._target_ is {target}, which cannot be loaded: {why}{advice}") from error
-
-
-def is_ours(target: str) -> bool:
-    """Whether a dotted name is that of a function of fitbench, about whose models more is known."""
-    return target.startswith("fitbench.")
 
 
 def _supplied(
@@ -104,16 +122,19 @@ def _supplied(
 
 def _check_shape(model: keras.Model, name: str, shape: tuple[int, ...], data: str) -> None:
     takes = getattr(model, "input_shape", None)
-    if isinstance(takes, tuple) and any(
-        side not in (None, actual) for side, actual in zip(takes[1:], shape, strict=False)
+    if not isinstance(takes, tuple):
+        return
+    if len(takes) - 1 != len(shape) or any(
+        side not in (None, actual) for side, actual in zip(takes[1:], shape, strict=True)
     ):
-        raise RequestError(
-            f"model={name} takes inputs of {_sizes(takes[1:])}; those of data={data} are {_sizes(shape)}"
-        )
+        raise RequestError(f"model={name} takes {_inputs(takes[1:])}; the examples of data={data} are {_inputs(shape)}")
 
 
-def _sizes(shape: tuple) -> str:
-    return "x".join("any" if side is None else str(side) for side in shape)
+def _inputs(shape: tuple) -> str:
+    """What examples of a shape are called, in the plural."""
+    sides = "x".join("any" if side is None else str(side) for side in shape)
+    kinds = {1: f"rows of {sides} columns", 3: f"images of {sides}"}
+    return kinds.get(len(shape), f"arrays of {sides}")
 
 
 def compiled(

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 
 from fitbench.config import Config
+from fitbench.config.builders import is_ours
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import THRESHOLD
 from fitbench.training import backend, outputs
-from fitbench.training.building import is_ours
 from fitbench.training.evaluate import predict
 from fitbench.training.parts import Parts
 from fitbench.training.reasons import reason

@@ -1,0 +1,289 @@
+"""Reads the table in a CSV, TSV or Parquet file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from fitbench.data.memory_limit import memory_limit
+from fitbench.errors import DataError
+from fitbench.text import clean, first_line
+from fitbench.untrusted import Unreadable, guarded, open_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = (",", ";", "\t", "|")
+TIMES_IN_MEMORY = 8  # a table of texts takes about as many times the bytes of its CSV file while it is read
+OTHER_FORMATS = {
+    b"PK\x03\x04": "an Excel workbook or a zip file; save the table as CSV UTF-8, or unpack the file",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the table as CSV UTF-8",
+    b"\x1f\x8b": "a gzip file; unpack it",
+}
+_WHOLE = re.compile(r"[+-]?\d+")
+_FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?")
+_WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table. Its content decides the format, not its name.
+
+    A text file is UTF-8, or UTF-16 with a byte order mark. Its first line holds the names of the columns, separated by
+    a comma, a semicolon, a tab or a bar. With semicolons, a column of numbers with decimal commas is read as numbers.
+
+    Returns:
+        The rows in the order of the file. A column has numbers (int64, uint64 or float64 with NaN for an empty cell),
+        bool, or texts (a pandas category without an order, whose categories are str without spaces around them, and ''
+        for an empty cell). `attrs["notes"]` lists what the reader did, a line each.
+
+    Raises:
+        DataError: it is not such a file, or takes more memory than there is; the message names the file.
+    """
+    try:
+        with guarded(), open_file(path) as file:
+            head = file.read(4)
+            file.seek(0)
+            for magic, advice in OTHER_FORMATS.items():
+                if head.startswith(magic):
+                    raise Unreadable(f"is {advice}. Expected a CSV, TSV or Parquet file")
+            frame = _read_parquet(file) if head == b"PAR1" else _read_text(file)
+            if frame.empty:
+                raise Unreadable("has names of columns and no rows")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except Unreadable as error:
+        raise DataError(f"{path}: {error}") from error
+    return frame
+
+
+def _check_memory(file: BinaryIO, needed: int) -> None:
+    limit = memory_limit()
+    if needed > limit:
+        size = os.fstat(file.fileno()).st_size
+        raise Unreadable(
+            f"has {size:,} bytes, which need about {needed:,} bytes of memory, and there is memory for {limit:,}; take "
+            "fewer rows or columns"
+        )
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+
+def _read_text(file: BinaryIO) -> pd.DataFrame:
+    import pandas as pd
+
+    _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
+    content, notes = _as_utf8(file.read())
+    separator, names = _layout(content)
+    frame = pd.read_csv(
+        io.BytesIO(content),
+        sep=separator,
+        header=0,
+        names=names,
+        index_col=False,
+        keep_default_na=False,  # 'NA' or 'None' may be the name of a category
+        na_values=[""],
+        skipinitialspace=True,
+        low_memory=False,
+    )
+    frame = with_texts(frame)
+    if separator == ";" and (changed := _with_decimal_points(frame)):
+        notes.append(f"decimal commas are read in {', '.join(changed)}")
+    frame.attrs["notes"] = notes
+    return frame
+
+
+def _as_utf8(content: bytes) -> tuple[bytes, list[str]]:
+    """The content of a text file as UTF-8 without a byte order mark, and what has been done to it."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return content.decode("utf-16").encode(), ["the file is UTF-16"]
+        except UnicodeError as error:
+            raise Unreadable(f"begins as UTF-16 and is not ({first_line(error)}); save it as UTF-8") from error
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in content:
+        raise Unreadable("holds bytes that are 0, as UTF-16 without a byte order mark does; save it as UTF-8")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Unreadable(
+            f"line {line} holds the byte 0x{content[error.start]:02x}, which is not UTF-8; save the file as UTF-8 (in "
+            "Excel: 'CSV UTF-8')"
+        ) from error
+    if not content.strip():
+        raise Unreadable("is empty; expected a line with the names of the columns, and a line for each row")
+    return content, []
+
+
+def _layout(content: bytes) -> tuple[str, list[str]]:
+    """The separator and the names of the columns.
+
+    The separator is the one that divides the first line into most names, and every line into as many fields.
+    """
+    headers = {separator: _header(content, separator) for separator in SEPARATORS}
+    separator, *others = sorted(SEPARATORS, key=lambda separator: -len(headers[separator]))
+    names = [name.strip() for name in headers[separator]]
+    if len(names) > 1:
+        ragged = _ragged(content, separator, len(names))
+        usable = [one for one in others if len(headers[one]) > 1 and _ragged(content, one, len(headers[one])) is None]
+        if ragged and not usable:
+            raise ragged
+        if ragged:
+            separator, names = usable[0], [name.strip() for name in headers[usable[0]]]
+    else:
+        _check_one_column(content)
+        if ragged := _ragged(content, separator, 1):
+            raise ragged
+    _check_names(names)
+    return separator, names
+
+
+def _reader(content: bytes, separator: str) -> csv._reader:  # type: ignore[name-defined]
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+
+
+def _header(content: bytes, separator: str) -> list[str]:
+    """The first line that is not blank, divided at a separator. Quotes that fit another separator make one field."""
+    try:
+        return next((fields for fields in _reader(content, separator) if fields), [])
+    except csv.Error:
+        return []
+
+
+def _ragged(content: bytes, separator: str, count: int) -> Unreadable | None:
+    """What is wrong with the first line that has not `count` fields; None if all have. Blank lines do not count."""
+    reader = _reader(content, separator)
+    try:
+        for fields in reader:
+            if len(fields) != count and fields:
+                return Unreadable(
+                    f"line {reader.line_num:,} has {len(fields)} fields, separated by {_named(separator)}; the first "
+                    f"line has {count}. Put a text that holds {_named(separator)} in double quotes"
+                )
+    except csv.Error as error:
+        return Unreadable(f"line {reader.line_num:,} cannot be divided into fields ({error}); check its quotes")
+    return None
+
+
+def _named(separator: str) -> str:
+    return {"\t": "a tab"}.get(separator, f"'{separator}'")
+
+
+def _check_one_column(content: bytes) -> None:
+    """Refuse a table whose columns are separated by spaces."""
+    lines = (line.split() for line in content.split(b"\n", 3)[:2])
+    header, first = (*lines, [], [])[:2]
+    if len(header) == len(first) > 1 and sum(_is_number(cell.decode()) for cell in first) > 1:
+        raise Unreadable("has fields that are separated by spaces; expected ',', ';', a tab or '|' between them")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse names of columns that are missing, numbers or not different."""
+    numbers = [name for name in names if _is_number(name)]
+    count_up = [[str(start + i) for i in range(len(names))] for start in (0, 1)]
+    fractions = [name for name in numbers if not _WHOLE.fullmatch(name)]
+    if fractions or (len(numbers) == len(names) and names not in count_up):
+        raise Unreadable(
+            f"its first line holds the number {clean((fractions or numbers)[0])} where the name of a column is "
+            "expected; add a first line with the names of the columns"
+        )
+    if "" in names:
+        raise Unreadable(
+            f"column {names.index('') + 1} has no name in the first line; name it (with pandas, leave out the index: "
+            "to_csv(..., index=False))"
+        )
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise Unreadable(f"{count} columns are named {clean(name)!r}; give each another name")
+
+
+def _is_number(text: str) -> bool:
+    text = text.strip()
+    return bool(_WHOLE.fullmatch(text) or _FRACTION.fullmatch(text))
+
+
+def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of any DataFrame with columns as those of `read_table`. What is no number and no bool becomes a text."""
+    import pandas as pd
+
+    columns = {}
+    for name, column in frame.items():
+        if column.dtype.kind in "iufb" and isinstance(column.dtype, np.dtype):
+            columns[str(name)] = column.reset_index(drop=True)
+        else:
+            codes, values = pd.factorize(column.astype(object), use_na_sentinel=False)
+            texts = [
+                "" if is_missing else str(value).strip()
+                for value, is_missing in zip(values, pd.isna(values), strict=True)
+            ]
+            places, different = pd.factorize(np.array(texts, dtype=object))
+            columns[str(name)] = pd.Series(pd.Categorical.from_codes(places[codes], different))
+    return pd.DataFrame(columns, copy=False)
+
+
+def _with_decimal_points(frame: pd.DataFrame) -> list[str]:
+    """Turn columns of numbers with decimal commas into numbers, in place; gives their names."""
+    changed = []
+    for name in frame.columns[frame.dtypes == "category"]:
+        texts = list(frame[name].cat.categories)
+        with_comma = [text for text in texts if _WITH_COMMA.fullmatch(text)]
+        if with_comma and all(text == "" or _WHOLE.fullmatch(text) or _WITH_COMMA.fullmatch(text) for text in texts):
+            numbers = np.array([float(text.replace(",", ".") or "nan") for text in texts])
+            frame[name] = numbers[frame[name].cat.codes]
+            changed.append(str(name))
+    return changed
+
+
+# -- Parquet ----------------------------------------------------------------------------------------------------------
+
+
+def _read_parquet(file: BinaryIO) -> pd.DataFrame:
+    try:
+        from pyarrow import parquet
+        from pyarrow.lib import ArrowException
+    except ImportError as error:
+        raise Unreadable(
+            "is a Parquet file, which needs pyarrow; pip install 'fitbench[parquet]', or save the table as CSV"
+        ) from error
+    try:
+        table = parquet.ParquetFile(file)
+        groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
+        cells = table.metadata.num_rows * table.metadata.num_columns
+        _check_memory(file, 2 * (8 * cells + sum(group.total_byte_size for group in groups)))
+        fields = [field for field in table.schema_arrow if not _INDEX.fullmatch(field.name)]
+        for field in fields:
+            _check_type(field.name, str(field.type))
+        names = [field.name for field in fields]
+        _check_names(names)
+        frame = table.read(names).to_pandas(ignore_metadata=True)
+    except ArrowException as error:
+        raise Unreadable(f"a damaged Parquet file ({first_line(error)}); write it again") from error
+    frame = with_texts(frame)
+    frame.attrs["notes"] = []
+    return frame
+
+
+_INDEX = re.compile(r"__index_level_\d+__")  # of pandas, a column without a name
+_TYPES = re.compile(
+    r"bool|u?int\d+|halffloat|float|double|decimal.*|null|(dictionary<values=)?(large_)?string.*|"
+    r"date.*|time.*|duration.*"  # refused where they are used
+)
+
+
+def _check_type(name: str, kind: str) -> None:
+    """Refuse a column of Parquet that holds neither numbers nor texts."""
+    if not _TYPES.fullmatch(kind):
+        raise Unreadable(
+            f"its column {clean(name)!r} is of the type {kind}; expected numbers, texts or booleans. Write the file "
+            "without it"
+        )
