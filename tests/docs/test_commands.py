@@ -12,7 +12,7 @@ from fitbench.tables.schema import RowFile, TableFile
 from .pages import ROOT, WHOLE, agrees, examples, normalised, run
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
-SCRIPT = Path("docs/guides/digits.py")  # which writes sample images
+SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
 HAS_MNIST = (Path(os.environ.get("FITBENCH_DATA", "/nowhere")) / "mnist").is_dir()
 
 
@@ -36,8 +36,9 @@ def readme(tmp_path_factory) -> Path:
     """A folder in which every command of README.md has run."""
     folder = tmp_path_factory.mktemp("readme").resolve()
     shutil.copytree(ROOT / "experiments", folder / "experiments")
-    (folder / SCRIPT).parent.mkdir(parents=True)
-    shutil.copy(ROOT / SCRIPT, folder / SCRIPT)
+    for script in SCRIPTS:
+        (folder / script).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / script, folder / script)
     check(WHOLE, folder)
     return folder
 
