@@ -164,6 +164,10 @@ def _filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda array: np.full(array.shape, value, np.float64 if abs(value) > 1e38 else array.dtype)
 
 
+def _signs(array: np.ndarray) -> np.ndarray:
+    return np.sign(array) * np.float64(1e308)
+
+
 def _many_targets(folder: Path) -> None:
     edited("result.json", "data.targets", [f"t{i}" for i in range(10_000)])(folder)
     arrays(targets=lambda array: np.tile(array, 5_000), values=lambda array: np.tile(array, 5_000))(folder)
@@ -305,7 +309,7 @@ HOSTILE: dict[str, Hostile] = {
     "values: NaN": Hostile(arrays(values=_filled(np.nan)), "regression"),
     "values: infinite": Hostile(arrays(values=_filled(-np.inf)), "regression"),
     "values: huge": Hostile(arrays(values=_filled(9e37), targets=_filled(-9e37)), "regression"),
-    "values: huge doubles": Hostile(arrays(values=_filled(-1e308), targets=lambda array: np.sign(array) * np.float64(1e308)), "regression"),
+    "values: huge doubles": Hostile(arrays(values=_filled(-1e308), targets=_signs), "regression"),
     "values: constant": Hostile(arrays(targets=_filled(1)), "regression"),
     "values: targets of NaN": Hostile(arrays(targets=_filled(np.nan)), "regression",
                                       shown="predictions.npz: targets are not all finite"),
