@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .run_folders import as_task, several_labels, values
+from .run_folders import as_task, close_values, several_labels
 
 Spoil = Callable[[Path], None]
 
@@ -352,7 +352,7 @@ def spoiled(make: Callable[..., Path], outputs: Path) -> tuple[dict[str, Path], 
         "finished": runs[0],
         "unfinished": make("study=states", "seed=1", outputs=outputs, finished=False),
         "pruned": make("study=states", "seed=2", outputs=outputs, pruned=True, trial=1),
-        "regression": as_task(runs[1], "regression", *values(40, 2), ("price", "area")),
+        "regression": as_task(runs[1], "regression", *close_values(40, 2), ("price", "area")),
         "multilabel": as_task(runs[2], "multilabel", *several_labels(40, 3), ("red", "green", "blue"), 0.4),
     }
     folders = {}
