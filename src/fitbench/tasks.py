@@ -72,6 +72,21 @@ class Task(Protocol):
         `threshold` makes decisions of outputs where a metric needs them.
         """
 
+    def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The columns of what `fitbench predict` writes, for these names of outputs."""
+
+    def answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[list[Any]]:
+        """What `fitbench predict` writes of each example, [N, answer_columns]: texts, numbers, lists of texts or None.
+
+        It is given the raw and the recorded outputs, [N, outputs] both. Numbers have six significant digits.
+        """
+
+
+def _six_digits(value: float) -> float:
+    return float(f"{value:.6g}")
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities, float32, from logits [N, classes]."""
@@ -143,6 +158,22 @@ class Classification:
         outputs = np.asarray(outputs, np.float64)
         return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
 
+    def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The best classes, with the probability of each."""
+        return ("label", "probability", "second", "second_probability", "third", "third_probability")
+
+    def answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[list[Any]]:
+        """The three best classes; None in place of a third one of two. Of equal raw outputs the first comes first."""
+        order = np.argsort(-raw, axis=1, kind="stable")[:, :3]
+        shares = np.take_along_axis(outputs, order, axis=1).tolist()
+        rows = [
+            [cell for i, share in zip(best, row, strict=True) for cell in (names[i], _six_digits(share))]
+            for best, row in zip(order.tolist(), shares, strict=True)
+        ]
+        return [row + [None] * (6 - len(row)) for row in rows]
+
 
 class Regression:
     """Numbers for each example, one for each target. The outputs are the values, in the units of the targets.
@@ -188,6 +219,16 @@ class Regression:
         """The values of these metrics by name, for targets and values [N, targets], computed in float64."""
         outputs = np.asarray(outputs, np.float64)
         return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
+
+    def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The targets."""
+        return tuple(names)
+
+    def answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[list[Any]]:
+        """The value of each target."""
+        return [[_six_digits(value) for value in row] for row in outputs.tolist()]
 
 
 class MultiLabel:
@@ -243,6 +284,19 @@ class MultiLabel:
         outputs = np.asarray(outputs, np.float64)
         decided = outputs if np.isnan(outputs).any() else decisions(outputs, threshold)
         return {metric.name: metric.evaluate(targets, decided if metric.of_decisions else outputs) for metric in wanted}
+
+    def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The labels that apply, and the probability of each."""
+        return ("labels", *(f"{name}_probability" for name in names))
+
+    def answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[list[Any]]:
+        """A list of the labels with a probability of at least the threshold, and the probability of each label."""
+        return [
+            [[name for name, share in zip(names, row, strict=True) if share >= threshold], *map(_six_digits, row)]
+            for row in outputs.tolist()
+        ]
 
 
 def best_threshold(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float:
