@@ -175,7 +175,7 @@ def _labels(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     order = np.argsort(-differ, kind="stable")[:MOST]
 
     def named(applies: np.ndarray) -> list[str]:
-        return [names[place] for place in np.flatnonzero(applies)]
+        return [names[place] for place in np.flatnonzero(applies).tolist()]
 
     return [
         {
