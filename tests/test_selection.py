@@ -30,16 +30,16 @@ def composer(tmp_path_factory):
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ([], {"accuracy": None}),
+        ([], {"default": None}),
         (["metrics=[macro_f1,accuracy]"], {"macro_f1": None, "accuracy": None}),
-        ([ADDED], {"accuracy": None, "kappa": KAPPA}),
-        ([f"+{ADDED}"], {"accuracy": None, "kappa": KAPPA}),
+        ([ADDED], {"default": None, "kappa": KAPPA}),
+        ([f"+{ADDED}"], {"default": None, "kappa": KAPPA}),
         ([ADDED, "metrics=[macro_f1]"], {"macro_f1": None, "kappa": KAPPA}),
         (["metrics=[macro_f1]", ADDED], {"macro_f1": None, "kappa": KAPPA}),
         (["metrics=[kappa,accuracy]", ADDED], {"kappa": KAPPA, "accuracy": None}),
-        ([ADDED, "metrics.kappa.weights=linear"], {"accuracy": None, "kappa": KAPPA | {"weights": "linear"}}),
+        ([ADDED, "metrics.kappa.weights=linear"], {"default": None, "kappa": KAPPA | {"weights": "linear"}}),
         (["+experiment=listed"], {"accuracy": None, "macro_f1": None}),
-        (["+experiment=added"], {"accuracy": None, "kappa": KAPPA}),
+        (["+experiment=added"], {"default": None, "kappa": KAPPA}),
         (["+experiment=both"], {"accuracy": None, "macro_f1": None, "kappa": KAPPA}),
         (["+experiment=both", "metrics=[log_loss]"], {"log_loss": None, "kappa": KAPPA}),
         (["+experiment=listed", ADDED], {"accuracy": None, "macro_f1": None, "kappa": KAPPA}),
@@ -96,7 +96,7 @@ def test_what_cannot_be_recorded_or_monitored_is_refused(composer, override, mes
 )
 def test_what_early_stopping_monitors_is_recorded_behind_what_is_selected(composer, monitor, names):
     config = composer.configuration([ADDED, f"training.early_stopping.monitor={monitor}"])
-    assert list(recorded_metrics(config)) == names
+    assert list(recorded_metrics(config, CLASSIFICATION)) == names
 
 
 def test_an_entry_for_a_name_of_the_list_stands_at_its_place():
