@@ -1,4 +1,4 @@
-"""The tasks: what is recorded of a model's outputs, how it is scored, and what two runs are compared by."""
+"""The tasks: what is recorded of a model's outputs, and how it is scored."""
 
 import itertools
 
@@ -51,14 +51,6 @@ def test_a_part_is_scored_by_several_metrics():
 def test_the_default_metrics_are_of_the_task():
     for name, task in TASKS.items():
         assert set(task.default_metrics) <= set(metrics.for_task(name))
-
-
-def test_runs_are_compared_by_which_examples_are_right():
-    values = TASK.paired_values(LABELS, PROBABILITIES)
-    assert values.dtype == bool
-    assert values.tolist() == (LOGITS.argmax(axis=1) == LABELS).tolist()
-    tie = np.array([[0.5, 0.5], [0.5, 0.5]], np.float32)
-    assert TASK.paired_values(np.array([0, 1]), tie).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
