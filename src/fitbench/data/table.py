@@ -88,8 +88,8 @@ def dataset_of(
         task, train, test = _drawn(parts["train"], settings, task, classes)
         parts = {"train": parts["train"].take(train), "test": parts["train"].take(test)}
     targets = _decided(parts, settings, task, classes)
-    train, categorical, may_miss = parts["train"].frame, settings.categorical or (), settings.missing is not None
-    columns = tuple(described(train[name], name in categorical, may_miss, where["train"]) for name in features)
+    frame, categorical, may_miss = parts["train"].frame, settings.categorical or (), settings.missing is not None
+    columns = tuple(described(frame[name], name in categorical, may_miss, where["train"]) for name in features)
     if not may_miss:
         _check_complete(parts.values(), columns)
     made = assembled(

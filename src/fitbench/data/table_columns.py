@@ -66,7 +66,7 @@ def encoded(frame: pd.DataFrame, columns: Sequence[Column], where: str, replace_
         missing = int(np.isnan(values).sum())
         if missing and not column.missing:
             incomplete[column.name] = missing
-            values = np.where(np.isnan(values), column.mean, values)
+            values = np.nan_to_num(values, nan=column.mean or 0.0)
         array[:, i] = values
     if incomplete and not replace_missing:
         raise DataError(
