@@ -261,7 +261,8 @@ def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes
     names = _target_names(settings)
     subject = f"the target {listed([repr(clean(name)) for name in names])}"
     where = {part: f"{of.where}: {subject}" for part, of in parts.items()}
-    return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes)
+    rows = {part: of.frame.index.to_numpy() + 1 for part, of in parts.items()}  # as `row_of`
+    return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes, rows=rows)
 
 
 # -- features ---------------------------------------------------------------------------------------------------------
