@@ -207,8 +207,6 @@ def _weights(frame: pd.DataFrame, name: str | None, where: str) -> np.ndarray:
                 f"{where}: the weight {clean(name)!r} is {what} in {counted(int(is_wrong.sum()), 'row')}, such as row "
                 f"{row}; expected numbers from 0"
             )
-    if not values.any():
-        raise DataError(f"{where}: every weight in {clean(name)!r} is 0; expected some above 0")
     return values.astype(np.float32)
 
 
