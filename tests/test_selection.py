@@ -2,7 +2,7 @@
 
 import pytest
 
-from fitbench import selection
+from fitbench import metrics, selection
 from fitbench.composition import Composer
 from fitbench.config import config_id, recorded_metrics
 from fitbench.errors import RequestError
@@ -107,3 +107,43 @@ def test_an_entry_for_a_name_of_the_list_stands_at_its_place():
 
 def test_a_metric_of_every_task_may_be_selected():
     selection.check({"kappa": KAPPA, "top_2_accuracy": None}, CLASSIFICATION)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "part", "metric"),
+    [
+        ("classification", "loss", "train", "loss"),
+        ("classification", "train_accuracy", "train", "accuracy"),
+        ("classification", "accuracy", "train", "accuracy"),
+        ("classification", "val_loss", "val", "loss"),
+        ("classification", "val_macro_f1", "val", "macro_f1"),
+        ("classification", "val_top_2_accuracy", "val", "top_2_accuracy"),
+        ("classification", "val_kappa", "val", "kappa"),
+        ("regression", "mae", "train", "mae"),
+        ("regression", "val_r2", "val", "r2"),
+        ("multilabel", "loss", "train", "loss"),
+        ("multilabel", "val_hamming_loss", "val", "hamming_loss"),
+    ],
+)
+def test_a_monitor_is_a_part_and_a_metric(task, name, part, metric):
+    found = selection.monitored(name, {"default": None, "kappa": KAPPA}, task_of(task))
+    assert (found[0], found[1].name) == (part, metric)
+    assert metrics.history_key(part, metric) == name.removeprefix("train_")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "message"),
+    [
+        ("classification", "val_macro_f2", "'val_macro_f2' cannot be monitored; did you mean val_macro_f1"),
+        ("classification", "val_mae", "'val_mae' cannot be monitored"),  # of another task
+        ("classification", "macro_f1", "on the training part epochs measure loss and accuracy; use val_macro_f1"),
+        ("classification", "kappa", "on the training part epochs measure loss and accuracy; use val_kappa"),
+        ("classification", "test_accuracy", "the test part is read once, after training"),
+        ("classification", "zzz", "there are loss, accuracy, val_accuracy, .*, val_kappa"),
+        ("regression", "r2", "on the training part epochs measure loss and mae; use val_r2"),
+        ("multilabel", "micro_f1", "on the training part epochs measure loss; use val_micro_f1"),
+    ],
+)
+def test_what_epochs_do_not_measure_is_no_monitor(task, name, message):
+    with pytest.raises(RequestError, match=message):
+        selection.monitored(name, {"default": None, "kappa": KAPPA}, task_of(task))

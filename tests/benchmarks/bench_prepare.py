@@ -132,10 +132,10 @@ def main() -> None:
         random = np.random.default_rng(0)
         images = [way(digit, random) for digit in digits]
         began = time.perf_counter()
-        auto = [prepare_image(image, reader.shape, Prepare.auto) for image in images]
+        auto = [prepare_image(image, reader.inputs.image_shape, Prepare.auto) for image in images]
         seconds = time.perf_counter() - began
-        none = [prepare_image(image, reader.shape, Prepare.none) for image in images]
-        right = [np.mean(reader.logits(np.stack(made)).argmax(axis=1) == labels) for made in (auto, none)]
+        none = [prepare_image(image, reader.inputs.image_shape, Prepare.none) for image in images]
+        right = [np.mean(reader.outputs(np.stack(made)).argmax(axis=1) == labels) for made in (auto, none)]
         print(f"{name:22}{right[0]:8.3f}{right[1]:8.3f}{1e3 * seconds / len(images):8.2f}", flush=True)
 
 

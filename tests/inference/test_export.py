@@ -54,18 +54,18 @@ def change_result(folder: Path, **sections: dict) -> None:
 @pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
 def test_exported_model_agrees_with_the_original(exported, trained, format):
     folder = exported(format)
-    names = {FORMATS[format].model, "README.md", "model.json", "predict.py"}
+    names = {FORMATS[format].model, "README.md", "model.json", "predict.py", "inputs.py"}
     assert {path.name for path in folder.iterdir()} == names
     assert [path.name for path in folder.parent.iterdir()] == [format]
     result = read_result(trained)
     card = json.loads((folder / "model.json").read_text())
-    assert (card["classes"], card["input"]["shape"]) == (list("0123456789"), [None, 28, 28, 1])
+    assert (card["names"], card["input"]["shape"]) == (list("0123456789"), [None, 28, 28, 1])
     assert card["run_id"] == trained.name
     check = card["check"]
-    assert check["images"] == 1000
-    assert check["probabilities"] < 1e-5
-    assert check["logits"] < 1e-5
-    assert check["classified_differently"] == 0
+    assert check["examples"] == 1000
+    assert check["recorded"] < 1e-5
+    assert check["outputs"] < 1e-5
+    assert check["decided_differently"] == 0
     assert card["metric"] == "accuracy"
     assert check["value"] == card["test_value"] == result["metrics"]["test_accuracy"]
     readme = (folder / "README.md").read_text()
@@ -77,9 +77,9 @@ def test_exported_model_agrees_with_the_original(exported, trained, format):
             assert not [place for place in local if place in path.read_bytes()], path
 
 
-def program_in(folder: Path):
-    """Import the predict.py in a folder."""
-    spec = importlib.util.spec_from_file_location("predict", folder / "predict.py")
+def program_in(folder: Path, name: str = "predict"):
+    """Import a program of an exported folder."""
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     return program
@@ -106,7 +106,7 @@ def test_program_classifies_image_files_from_any_folder(exported, trained, tmp_p
     ]
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [line[0] for line in lines] == list(map(str, paths))
-    for line, row in zip(lines, reader.probabilities(images), strict=True):
+    for line, row in zip(lines, reader.predictions(images), strict=True):
         best = row.argmax()
         assert line[1] == f"{best} {row[best]:.4f}"
     assert predict(folder, paths[0]).returncode == 0
@@ -115,7 +115,7 @@ def test_program_classifies_image_files_from_any_folder(exported, trained, tmp_p
 
 def test_program_reads_images_as_training_does(exported, tmp_path):
     folder = exported("onnx")
-    program = program_in(folder)
+    program = program_in(folder, "inputs")
     random = np.random.default_rng(0)
     colour = Image.fromarray(random.integers(0, 256, (40, 31, 3)).astype(np.uint8))
     clear = Image.fromarray(random.integers(0, 256, (28, 28, 4)).astype(np.uint8))
@@ -165,14 +165,14 @@ def test_agreement_is_checked_for_probabilities_and_relative_logits(trained):
         return compare(reader, "", labels, original, changed)
 
     same = compare(reader, "", labels, original, original)
-    assert (same.logits, same.probabilities, same.classified_differently, same.value) == (0, 0, 0, 0.5)
+    assert (same.outputs, same.recorded, same.decided_differently, same.value) == (0, 0, 0, 0.5)
     assert same.passed
-    assert differs(0, 0.05).logits == pytest.approx(5e-5)
+    assert differs(0, 0.05).outputs == pytest.approx(5e-5)
     assert differs(0, 0.05).passed
     assert not differs(0, 0.2).passed
-    assert differs(1, 0.001).logits == pytest.approx(0.001, rel=1e-3)
+    assert differs(1, 0.001).outputs == pytest.approx(0.001, rel=1e-3)
     assert not differs(1, 0.001).passed
-    assert differs(1, 1).classified_differently == 1
+    assert differs(1, 1).decided_differently == 1
     assert not differs(1, float("nan")).passed
     tied = np.array([[1000, 1000]], np.float32)  # a small relative difference changes the probabilities a lot
     assert not compare(reader, "", labels[:1], tied, tied + np.array([0, 0.005], np.float32)).passed
@@ -213,7 +213,7 @@ def test_wrong_request_is_refused_without_slow_libraries(trained, tmp_path):
 def test_model_whose_test_images_are_missing_is_not_exported(copied, tmp_path):
     elsewhere = {"name": "own", "source": "npz", "path": "/no/such/images.npz", "preprocess": None}
     change_result(copied, config={"data": elsewhere})
-    with pytest.raises(FitbenchError, match=r"no such file or folder.*\nan export is checked on the test images"):
+    with pytest.raises(FitbenchError, match=r"no such file or folder.*\nan export is checked on the test part"):
         export(str(copied), Path("none"), "onnx", tmp_path / "new", trust=False)
     assert not (tmp_path / "new").exists()
 
@@ -247,7 +247,12 @@ def run_of(model, copied: Path) -> Reader:
 def outputs(folder: Path, format: str, images: np.ndarray) -> np.ndarray:
     """Compute outputs in this process with the program beside a model."""
     shutil.copy(TEMPLATES / "predict.py", folder)
-    card = {"format": format, "model": FORMATS[format].model, "input": {"shape": [None, 28, 28, 1]}}
+    card = {
+        "format": format,
+        "model": FORMATS[format].model,
+        "input": {"name": "images", "shape": [None, 28, 28, 1]},
+        "output": {"name": "logits"},
+    }
     (folder / "model.json").write_text(json.dumps(card))
     return program_in(folder).load(folder)(images)
 
@@ -266,7 +271,7 @@ def test_fitbench_layers_and_padding_are_converted(copied, tmp_path, build, form
     reader = run_of(build(), copied)
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1)).astype(np.uint8)
     FORMATS[format].write(reader, tmp_path / FORMATS[format].model)
-    original = reader.logits(images)
+    original = reader.outputs(images)
     for count in (5, 1, 3):
         exported_outputs = outputs(tmp_path, format, images[:count])
         assert np.abs(exported_outputs - original[:count]).max() / np.abs(original).max() < 1e-5
@@ -276,17 +281,19 @@ def test_keras_format_includes_the_layers_of_fitbench(copied, tmp_path, capsys):
     run_of(lenets.lenet1((28, 28, 1), 10, [-1.0, 1.0], None), copied)
     folder = tmp_path / "new"
     export(str(copied), Path("none"), "keras", folder, trust=False)
-    names = ["README.md", "fitbench_layers.py", "model.json", "model.keras", "predict.py"]
+    names = ["README.md", "fitbench_layers.py", "inputs.py", "model.json", "model.keras", "predict.py"]
     assert sorted(path.name for path in folder.iterdir()) == names
     printed = capsys.readouterr().out
-    assert printed.startswith(f"{folder}: README.md, fitbench_layers.py, model.json, model.keras, predict.py\n")
+    assert printed.startswith(
+        f"{folder}: README.md, fitbench_layers.py, inputs.py, model.json, model.keras, predict.py\n"
+    )
     assert "probabilities differ by at most 0" in printed
     assert b"/tmp" not in b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-def test_forbidden_modules_cannot_be_imported_in_the_check(exported):
+def test_forbidden_modules_cannot_be_imported_in_the_check(exported, trained):
     with pytest.raises(FitbenchError, match=r"the exported model cannot be run: .*onnxruntime"):
-        agreement._run(exported("onnx"), np.zeros((3, 28, 28, 1), np.uint8), 3, ["onnxruntime"])
+        agreement._run(exported("onnx"), np.zeros((3, 28, 28, 1), np.uint8), open_run(trained), ["onnxruntime"])
 
 
 def test_model_with_own_code_is_refused_for_the_keras_format(copied, tmp_path):

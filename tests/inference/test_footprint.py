@@ -38,7 +38,7 @@ def loaded(path: Path):
     from fitbench.inference.footprint import compile_model
 
     model = _load_model(path, {}, check(path, trust=False).numbers, trust=False)
-    compiled = compile_model(model, model.input_shape[1:])
+    compiled = compile_model(model, model.input_shape[1:], "uint8")
     compiled.check()
     return model, compiled
 
@@ -54,8 +54,10 @@ def assert_loads(model, folder: Path) -> None:
 @pytest.mark.parametrize("name", [file.stem for file in sorted((conf_folder() / "model").glob("*.yaml"))])
 def test_every_model_of_the_configuration_loads(configure, data, tmp_path, name):
     from fitbench.training.building import build
+    from fitbench.training.objective import Objective
 
-    assert_loads(build(configure("data=mnist_5k", f"model={name}"), data), tmp_path)
+    config = configure("data=mnist_5k", f"model={name}")
+    assert_loads(build(config, data, Objective.of(config, data)), tmp_path)
 
 
 def test_models_of_other_kinds_load(keras, tmp_path):
@@ -86,7 +88,7 @@ def replace(path: Path, old: str, new: str) -> None:
             file.writestr(name, member)
 
 
-WEIGHTS, TENSORS = "config.json describes weights of the shape", "for one image, it computes"
+WEIGHTS, TENSORS = "config.json describes weights of the shape", "for one example, it computes"
 
 
 @pytest.mark.parametrize(
@@ -171,5 +173,5 @@ def test_batches_are_small_where_a_model_computes_large_tensors(keras, trained, 
     keras.Model(images, keras.layers.Dense(10)(x)).save(folder / "model.keras")
     reader = open_run(folder)
     assert reader.batch_size == 2**26 // 7_840_000
-    assert reader.logits(np.zeros((10, 28, 28, 1), np.uint8)).shape == (10, 10)
+    assert reader.outputs(np.zeros((10, 28, 28, 1), np.uint8)).shape == (10, 10)
     assert open_run(trained).batch_size == 1000

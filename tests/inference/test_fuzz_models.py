@@ -63,7 +63,7 @@ def assert_refused_or_loaded(folder: Path, content: bytes) -> None:
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
         assert len(str(error)) < 1000 + len(str(path))
     else:
-        assert opened.logits(np.zeros((3, *opened.shape), np.uint8)).shape == (3, 3)
+        assert opened.outputs(np.zeros((3, *opened.inputs.shape), np.uint8)).shape == (3, 3)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 

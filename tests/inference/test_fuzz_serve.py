@@ -18,6 +18,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from fitbench.config import Backend
 from fitbench.inference.api import RequestLimits
+from fitbench.inference.inputs import Inputs
 from fitbench.inference.reader import Reader
 from fitbench.inference.server import make_app
 from fitbench.inference.service import Service
@@ -41,7 +42,7 @@ def app():
         "data": {"sha256": "", "name": "made up"},
         "config": {"data": {}, "training": {"loss": "cross_entropy"}},
     }
-    reader = Reader(Path(), result, model, SHAPE, ("a", "b", "c"), compile_model(model, SHAPE))
+    reader = Reader(Path(), result, model, Inputs(SHAPE), ("a", "b", "c"), compile_model(model, SHAPE, "uint8"))
     return make_app(Service([reader], LIMITS))
 
 

@@ -10,9 +10,11 @@ import pytest
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import outputs
 from fitbench.inference.outputs import open_output
-from fitbench.inference.rows import columns
+from fitbench.inference.rows import Layout
+from fitbench.tasks import task_of
 
-NAMES = columns(True)
+LAYOUT = Layout.of(("path",), "image", task_of("classification"), (), labelled=True)
+NAMES = LAYOUT.heads
 ROWS = [
     dict(zip(NAMES, cells, strict=True))
     for cells in (
@@ -26,7 +28,7 @@ ROWS = [
 
 
 def write(path: Path | None, format: str | None = None, force: bool = False, rows=ROWS) -> None:
-    with open_output(format, path, NAMES, force) as write_rows:
+    with open_output(format, path, LAYOUT, force) as write_rows:
         write_rows(rows)
 
 
@@ -51,7 +53,7 @@ def test_json_has_one_object_per_line(tmp_path):
 
 
 def test_rows_reach_stdout_at_once(capfdbinary):
-    with open_output("json", None, NAMES, False) as write_rows:
+    with open_output("json", None, LAYOUT, False) as write_rows:
         write_rows(ROWS[:1])
         assert json.loads(capfdbinary.readouterr().out) == ROWS[0]
 
@@ -62,7 +64,7 @@ def test_existing_file_is_only_replaced_with_force_and_only_by_a_complete_one(tm
     before = path.read_bytes()
     with pytest.raises(RequestError, match=r"x\.csv already exists; --force replaces it"):
         write(path)
-    with pytest.raises(KeyboardInterrupt), open_output(None, path, NAMES, True) as write_rows:
+    with pytest.raises(KeyboardInterrupt), open_output(None, path, LAYOUT, True) as write_rows:
         write_rows(ROWS[:1])
         raise KeyboardInterrupt
     assert path.read_bytes() == before
@@ -89,8 +91,9 @@ def test_error_names_an_output_that_cannot_be_written(tmp_path, monkeypatch):
 def test_error_names_stdout_if_it_cannot_be_written(format):
     program = (
         "from fitbench import cli; from fitbench.inference.outputs import open_output\n"
+        "from fitbench.inference.rows import Layout\n"
         "def app():\n"
-        f"    with open_output({format!r}, None, {NAMES!r}, False) as write: write({ROWS[:1]!r})\n"
+        f"    with open_output({format!r}, None, {LAYOUT!r}, False) as write: write({ROWS[:1]!r})\n"
         "cli.app = app; cli.main()"
     )
     with Path("/dev/full").open("wb") as full:

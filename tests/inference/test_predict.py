@@ -14,8 +14,9 @@ from fitbench import cli
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
-from fitbench.inference.rows import classify
-from fitbench.inference.sources import Batch
+from fitbench.inference.examples import Examples
+from fitbench.inference.inputs import Inputs
+from fitbench.inference.rows import Layout, rows_of
 from fitbench.record.reading import read_result
 
 
@@ -179,11 +180,11 @@ def test_confusion_is_drawn_without_unlabelled_images(call, digits, tmp_path):
 
 
 def test_outputs_that_are_not_finite_are_errors(call, opened, digits, monkeypatch):
-    logits = opened.logits
+    outputs = opened.outputs
     monkeypatch.setattr(
         reader.Reader,
-        "logits",
-        lambda self, images: np.where(np.arange(len(images))[:, None] == 1, np.nan, logits(images)),
+        "outputs",
+        lambda self, images: np.where(np.arange(len(images))[:, None] == 1, np.nan, outputs(images)),
     )
     status, out, _ = call(*sorted((digits / "3").iterdir())[:3], "--format", "json")
     assert status == 1
@@ -199,7 +200,7 @@ def test_interrupted_prediction_leaves_no_file(call, digits, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(reader.Reader, "logits", fails)
+        patch.setattr(reader.Reader, "outputs", fails)
         assert call(digits, "-o", "x.csv")[0] == 130
     assert list(tmp_path.iterdir()) == []
 
@@ -210,14 +211,14 @@ def test_rows_reach_stdout_while_paths_still_arrive(opened, digits, monkeypatch,
     os.write(inlet, "\n".join(paths).encode() + b"\n")
     written = []
 
-    def logits(self, images):
+    def outputs(self, images):
         written.append(capfdbinary.readouterr().out.count(b"\n"))
         if len(written) == 2:
             os.close(inlet)
         return np.zeros((len(images), 10), np.float32)
 
     monkeypatch.setattr(predict, "open_run", lambda folder, trust: opened)
-    monkeypatch.setattr(reader.Reader, "logits", logits)
+    monkeypatch.setattr(reader.Reader, "outputs", outputs)
     with os.fdopen(outlet) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         predict.predict(str(opened.folder), ["-"], predict.Options(format="json", batch_size=10))
@@ -310,6 +311,7 @@ def test_rows_of_a_model_with_two_classes_have_no_third(opened):
         return np.array([[1.0, 1.0]] * len(images), np.float32)
 
     compiled = Compiled(compute, largest=4, total=6)
-    binary = reader.Reader(opened.folder, opened.result, opened.model, (2, 2, 1), ("cat", "dog"), compiled)
-    [row] = classify(binary, Batch(["a.png"]), np.zeros((1, 2, 2, 1), np.uint8), {}, None)
+    binary = reader.Reader(opened.folder, opened.result, opened.model, Inputs((2, 2, 1)), ("cat", "dog"), compiled)
+    layout = Layout.of(("path",), "image", binary.task, binary.names)
+    [row] = rows_of(binary, layout, Examples([("a.png",)], np.zeros((1, 2, 2, 1), np.uint8), {}))
     assert list(row.values()) == ["a.png", "cat", 0.5, "dog", 0.5, None, None, None]

@@ -72,11 +72,11 @@ def test_reader_reproduces_the_recorded_predictions(trained):
     reader = open_run(trained)
     data = load(configuration(reader.result, trained).data)
     recorded = reading.read_predictions(trained, reader.result)
-    probabilities = reader.probabilities(data.x_test)
+    probabilities = reader.predictions(data.x_test)
     assert np.abs(probabilities - recorded.outputs).max() < 1e-5
     assert (probabilities.argmax(axis=1) == data.y_test).mean() == reader.result["metrics"]["test_accuracy"]
-    assert np.abs(reader.logits(data.x_test[:7]) - reader.logits(data.x_test)[:7]).max() < 1e-4
-    assert (reader.shape, reader.classes, reader.run_id) == ((28, 28, 1), tuple("0123456789"), trained.name)
+    assert np.abs(reader.outputs(data.x_test[:7]) - reader.outputs(data.x_test)[:7]).max() < 1e-4
+    assert (reader.inputs.shape, reader.names, reader.run_id) == ((28, 28, 1), tuple("0123456789"), trained.name)
 
 
 def test_unfinished_run_is_refused(copied):
@@ -90,7 +90,7 @@ def test_unfinished_run_is_refused(copied):
 
 def test_unknown_task_is_refused(copied):
     edit(copied / "result.json", lambda result: result.update(task="regresion"))
-    with pytest.raises(FitbenchError, match=r"result\.json: there is no task 'regresion'; there are classification"):
+    with pytest.raises(FitbenchError, match=r"result\.json: there is no task 'regresion'; did you mean regression"):
         open_run(copied)
 
 
@@ -239,8 +239,8 @@ def test_configuration_file_is_never_instantiated(copied, tmp_path):
     marker = tmp_path / "marker"
     (copied / "config.yaml").write_text(f"model:\n  _target_: os.system\n  command: touch {marker}\n")
     edit(copied / "result.json", lambda result: result["config"]["model"].update(_target_="os.system", command="x"))
-    assert open_run(copied).shape == (28, 28, 1)
-    assert open_run(copied, trust=True).shape == (28, 28, 1)
+    assert open_run(copied).inputs.shape == (28, 28, 1)
+    assert open_run(copied, trust=True).inputs.shape == (28, 28, 1)
     assert not marker.exists()
 
 
@@ -292,7 +292,7 @@ def test_own_layer_needs_trust_and_its_module(mine, save, monkeypatch):
         open_run(folder)
     assert "mine" not in sys.modules
     images = np.full((3, 28, 28, 1), 200, np.uint8)
-    assert open_run(folder, trust=True).logits(images).shape == (3, 10)
+    assert open_run(folder, trust=True).outputs(images).shape == (3, 10)
     forget()
     monkeypatch.setattr(sys, "path", [place for place in sys.path if not (Path(place) / "mine.py").exists()])
     with pytest.raises(FitbenchError, match=r"needs the module mine, which cannot be imported .* PYTHONPATH"):
@@ -303,5 +303,5 @@ def test_own_function_of_plain_layers_needs_no_trust(mine, save):
     folder = save(mine.plain((28, 28, 1), 10))
     edit(folder / "result.json", lambda result: result["config"]["model"].update(_target_="mine.plain"))
     forget()
-    assert open_run(folder).logits(np.zeros((3, 28, 28, 1), np.uint8)).shape == (3, 10)
+    assert open_run(folder).outputs(np.zeros((3, 28, 28, 1), np.uint8)).shape == (3, 10)
     assert "mine" not in sys.modules

@@ -131,11 +131,11 @@ def assert_refused(response: httpx.Response, status: int, *words: str) -> None:
 def test_array_gets_the_prediction_of_the_model(app, reader, digits):
     response = predict(app, json={"image": digits[0, ..., 0].tolist()})
     (prediction,) = response.json()["predictions"]
-    expected = reader.probabilities(digits[:1])[0]
+    expected = reader.predictions(digits[:1])[0]
     assert prediction["model"] == NAME_GREY and prediction["image"] == "image" and "seen" not in prediction
-    assert prediction["label"] == reader.classes[expected.argmax()]
+    assert prediction["label"] == reader.names[expected.argmax()]
     assert prediction["probability"] == pytest.approx(expected.max(), abs=1e-6)
-    assert list(prediction["probabilities"]) == list(reader.classes)
+    assert list(prediction["probabilities"]) == list(reader.names)
     np.testing.assert_allclose(list(prediction["probabilities"].values()), expected, atol=1e-6)
     assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
@@ -144,7 +144,7 @@ def test_batch_keeps_its_order(app, reader, digits):
     response = predict(app, json={"images": digits[:20].tolist()})
     predictions = response.json()["predictions"]
     assert [each["image"] for each in predictions] == [f"images[{i}]" for i in range(20)]
-    expected = reader.probabilities(digits[:20])
+    expected = reader.predictions(digits[:20])
     np.testing.assert_allclose([list(each["probabilities"].values()) for each in predictions], expected, atol=1e-6)
 
 
@@ -429,7 +429,7 @@ def test_wrong_request_gets_an_error_and_its_connection_is_closed(address, parts
 
 
 def test_50_simultaneous_clients_get_their_own_answers(address, reader, digits):
-    expected = reader.probabilities(digits)
+    expected = reader.predictions(digits)
     url = urlsplit(address)
 
     def client(number: int) -> None:

@@ -120,9 +120,11 @@ class Data(Section):
     """A data set.
 
     `holds_images` says whether the inputs of its examples are images; those of the others are rows of a table.
+    `task_is_fixed` says whether it is of one task, which the key `task` cannot change.
     """
 
     holds_images: ClassVar[bool] = True
+    task_is_fixed: ClassVar[bool] = False
 
     name: Name = Field(description="the name of the data set, which is a part of run_id")
     source: Source = Field(description="where the data come from")
@@ -132,12 +134,14 @@ class Data(Section):
 
     @property
     def task(self) -> str | None:
-        """The task that the data set is known to be of before it is read, which the key `task` may change."""
+        """The task that the data set is known to be of before it is read, unless the key `task` names another."""
         return metrics.CLASSIFICATION if self.holds_images else None
 
 
 class NamedData(Data):
     """A data set that fitbench knows by name."""
+
+    task_is_fixed: ClassVar[bool] = True
 
     source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
 
@@ -216,6 +220,8 @@ Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
 
 class ImageFolder(FileData):
     """Folders of image files, one folder per class."""
+
+    task_is_fixed: ClassVar[bool] = True
 
     source: Literal[Source.image_folder]
     image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")] = Field(
@@ -313,7 +319,8 @@ class TableFile(FileData, Table):
     )
     drop: ColumnNames | None = Field(description="columns that are not read; null: none")
     categorical: ColumnNames | None = Field(
-        description="columns of numbers that are names of categories; null: none. Texts and booleans always are"
+        description="columns of numbers that are names of categories, or of classes if they are targets; null: none. "
+        "Texts and booleans always are"
     )
     missing: Missing | None = Field(
         description="mean: a missing number is replaced by the mean of the training part, beside an indicator; null: "
@@ -706,6 +713,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_task(self) -> Config:
+        if self.data.task_is_fixed and self.task not in (AUTO, self.data.task):
+            raise ValueError(
+                f"task is {self.task}, but data={self.data.name} is for {self.data.task}; set task={self.data.task}"
+            )
         task = self.known_task
         if task is None:
             selection.check(self.metrics, None)

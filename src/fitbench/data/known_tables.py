@@ -91,7 +91,7 @@ KNOWN_TABLES = {
     ),
     "breast_cancer": KnownTable(
         "ac766594eb7f1464eb2c4a465ed14169e1466da5579489055852a6e40609e460",
-        *(455, 114, "sklearn", ("datasets/data/breast_cancer.csv",)),
+        *(456, 113, "sklearn", ("datasets/data/breast_cancer.csv",)),
         columns=(
             *(f"mean {measure}" for measure in _MEASURES),
             *(f"{measure} error" for measure in _MEASURES),
@@ -113,7 +113,7 @@ KNOWN_TABLES = {
     ),
     "wine": KnownTable(
         "fbf5d4a0b1f91eacffbdb4015b3ee11e8d70d76a6adbb101272a9e7414369d1c",
-        *(143, 35, "sklearn", ("datasets/data/wine_data.csv",)),
+        *(142, 36, "sklearn", ("datasets/data/wine_data.csv",)),
         columns=(
             *("alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids"),
             *("nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue", "od280/od315_of_diluted_wines"),

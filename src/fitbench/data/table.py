@@ -88,16 +88,13 @@ def dataset_of(
         task, train, test = _drawn(parts["train"], settings, task, classes)
         parts = {"train": parts["train"].take(train), "test": parts["train"].take(test)}
     targets = _decided(parts, settings, task, classes)
-    train = parts["train"].frame
-    columns = tuple(
-        described(train[name], name in (settings.categorical or ()), settings.missing is not None, where["train"])
-        for name in features
-    )
-    if settings.missing is None:
+    train, categorical, may_miss = parts["train"].frame, settings.categorical or (), settings.missing is not None
+    columns = tuple(described(train[name], name in categorical, may_miss, where["train"]) for name in features)
+    if not may_miss:
         _check_complete(parts.values(), columns)
     made = assembled(
         settings.name,
-        {part: encoded(of.frame, columns, of.where) for part, of in parts.items()},
+        {part: encoded(of.frame, columns, of.where, may_miss) for part, of in parts.items()},
         targets.arrays,
         targets.names,
         where["train"],
@@ -156,11 +153,15 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
 
 
 def _part(frame: pd.DataFrame, features: Sequence[str], settings: TableFile, where: str) -> _Part:
-    names = _target_names(settings)
+    """The rows of a file, after checks that do not depend on which part they go to."""
+    names, categorical = _target_names(settings), settings.categorical or ()
     check_present(frame, [*features, *names, *_others(settings)], where)
+    for name in features:
+        if name not in categorical:
+            kind_of(frame[name], where)
     return _Part(
         frame,
-        _raw_targets(frame, names, settings.categorical or (), where),
+        _raw_targets(frame, names, categorical, where),
         _weights(frame, settings.weight, where),
         _groups(frame, settings.group, where),
         where,
@@ -260,7 +261,8 @@ def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes
     names = _target_names(settings)
     subject = f"the target {listed([repr(clean(name)) for name in names])}"
     where = {part: f"{of.where}: {subject}" for part, of in parts.items()}
-    return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes)
+    rows = {part: of.frame.index.to_numpy() + 1 for part, of in parts.items()}  # as `row_of`
+    return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes, rows=rows)
 
 
 # -- features ---------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ _DATE = re.compile(
 )
 
 
-def encoded(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> np.ndarray:
+def encoded(frame: pd.DataFrame, columns: Sequence[Column], where: str, replace_missing: bool = False) -> np.ndarray:
     """The values of some columns of a table as a model takes them, float32 [N, columns].
 
     The columns are found by name, and others are ignored. A number is itself, and NaN if it is missing. A category is
@@ -48,10 +48,12 @@ def encoded(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> np.nd
         frame: as `table_file.read_table` gives it.
         columns: the columns, in the order of the input.
         where: the file, which messages name.
+        replace_missing: whether `data.missing` is `mean`. A number that is missing in a column that misses none in the
+            training part, and so has no indicator, is then the mean.
 
     Raises:
-        DataError: a column is not there, a value is no finite number, or a number is missing in a column that had all
-            numbers in the training part.
+        DataError: a column is not there, a value is no finite number, or such a number is missing and is not to be
+            replaced.
     """
     check_present(frame, [column.name for column in columns], where)
     array = np.empty((len(frame), len(columns)), np.float32)
@@ -64,8 +66,9 @@ def encoded(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> np.nd
         missing = int(np.isnan(values).sum())
         if missing and not column.missing:
             incomplete[column.name] = missing
+            values = np.where(np.isnan(values), column.mean, values)
         array[:, i] = values
-    if incomplete:
+    if incomplete and not replace_missing:
         raise DataError(
             f"{where}: {in_words(incomplete, len(frame))}; the training part has every number of "
             f"{'this column' if len(incomplete) == 1 else 'these columns'}, so nothing stands for a missing one. Fill "

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -130,34 +130,34 @@ def _layout(content: bytes) -> tuple[str, list[str]]:
     The separator is the one that divides the first line into most names, and every line into as many fields.
     """
     headers = {separator: _header(content, separator) for separator in SEPARATORS}
-    separator, *others = sorted(SEPARATORS, key=lambda separator: -len(headers[separator]))
-    names = [name.strip() for name in headers[separator]]
-    if len(names) > 1:
-        ragged = _ragged(content, separator, len(names))
-        usable = [one for one in others if len(headers[one]) > 1 and _ragged(content, one, len(headers[one])) is None]
-        if ragged and not usable:
-            raise ragged
-        if ragged:
-            separator, names = usable[0], [name.strip() for name in headers[usable[0]]]
+    by_width = sorted(SEPARATORS, key=lambda separator: -len(headers[separator]))
+    candidates = [separator for separator in by_width if len(headers[separator]) > 1] or by_width[:1]
+    problems = {}
+    for separator in candidates:
+        problems[separator] = _ragged(content, separator, max(1, len(headers[separator])))
+        if problems[separator] is None:
+            break
     else:
+        raise problems[candidates[0]]
+    names = [name.strip() for name in headers[separator]]
+    if len(names) == 1:
         _check_one_column(content)
-        if ragged := _ragged(content, separator, 1):
-            raise ragged
     _check_names(names)
     return separator, names
 
 
-def _reader(content: bytes, separator: str) -> csv._reader:  # type: ignore[name-defined]
+def _reader(content: bytes, separator: str, strict: bool = True) -> Any:
+    """A reader of `csv` for a text file. If it is not strict, it takes quotes that the separator does not fit."""
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
-    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+    return csv.reader(lines, delimiter=separator, strict=strict, skipinitialspace=True)
 
 
 def _header(content: bytes, separator: str) -> list[str]:
-    """The first line that is not blank, divided at a separator. Quotes that fit another separator make one field."""
+    """The fields of the first line that is not blank."""
     try:
-        return next((fields for fields in _reader(content, separator) if fields), [])
-    except csv.Error:
-        return []
+        return next((fields for fields in _reader(content, separator, strict=False) if fields), [])
+    except csv.Error as error:
+        raise Unreadable(f"its first line cannot be divided into fields ({error})") from error
 
 
 def _ragged(content: bytes, separator: str, count: int) -> Unreadable | None:

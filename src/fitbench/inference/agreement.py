@@ -1,4 +1,4 @@
-"""Compares an exported model with the original on the test images of the run."""
+"""Compares an exported model with the original on the test part of the run."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from fitbench import metrics
 from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import run_exported
 from fitbench.inference.reader import Reader, configuration
+from fitbench.metrics import REGRESSION
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -31,25 +32,27 @@ class Agreement:
     """The largest differences between an exported model and the original.
 
     Attributes:
-        images: the number of images.
-        description: how messages describe the images.
-        logits: the largest difference of a logit, divided by the largest logit of its image if that exceeds 1.
-        probabilities: the largest difference of a probability.
-        classified_differently: the number of images with another predicted class.
+        examples: the number of examples.
+        description: how messages describe the examples.
+        outputs: the largest difference of an output, divided by the largest output of its example if that exceeds 1; of
+            a regression, divided by the largest value of its target.
+        recorded: the largest difference of what is recorded, such as a probability. Of a regression it is `outputs`.
+        decided_differently: the number of examples with another predicted class, or other labels; None where nothing
+            is decided.
         value: the run's primary metric of the exported model; None for a user's metric.
     """
 
-    images: int
+    examples: int
     description: str
-    logits: float
-    probabilities: float
-    classified_differently: int
+    outputs: float
+    recorded: float
+    decided_differently: int | None
     value: float | None
 
     @property
     def passed(self) -> bool:
         """Whether the models agree within `TOLERANCE`. NaN never agrees."""
-        return self.logits <= TOLERANCE and self.probabilities <= TOLERANCE
+        return self.outputs <= TOLERANCE and self.recorded <= TOLERANCE
 
 
 def load_data(result: dict[str, Any], folder: Path) -> Dataset:
@@ -60,9 +63,9 @@ def load_data(result: dict[str, Any], folder: Path) -> Dataset:
     """
     from fitbench.data.loading import load
 
-    advice = "an export is checked on the test images of the run"
+    advice = "an export is checked on the test part of the run's data"
     try:
-        data = load(configuration(result, folder).data)
+        data = load(configuration(result, folder).data, result["task"])
     except (DataError, RequestError) as error:
         raise FitbenchError(f"{str(error).splitlines()[0]}\n{advice}, which must be here") from error
     if data.sha256 != (recorded := result["data"]["sha256"]):
@@ -78,60 +81,76 @@ def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str])
         FitbenchError: the exported model cannot be run or does not agree with the original, or the outputs of the
             original are not finite.
     """
-    description = f"all {len(data.y_test):,} test images of {clean(data.name)}"
-    original = reader.logits(data.x_test)
+    noun = reader.inputs.noun
+    description = f"all {len(data.y_test):,} test {noun}s of {clean(data.name)}"
+    original = reader.outputs(data.x_test)
     if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
         raise FitbenchError(
             f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of {description}; "
             "an export cannot be checked against it"
         )
-    exported = _run(folder, data.x_test, reader.batch_size, forbidden)
+    exported = _run(folder, data.x_test, reader, forbidden)
     if exported.shape != original.shape:
         raise FitbenchError(f"the exported model gives outputs of {exported.shape}; expected {original.shape}")
     agreement = compare(reader, description, data.y_test, original, exported)
     if not agreement.passed:
         raise FitbenchError(
-            f"{reader.run_id}: the exported model does not agree with the original on {description}: probabilities "
-            f"differ by {agreement.probabilities:.1e}, logits by {agreement.logits:.1e}; allowed is {TOLERANCE:.0e}. "
+            f"{reader.run_id}: the exported model does not agree with the original on {description}: "
+            f"{reader.task.outputs_name} differ by {agreement.recorded:.1e}, outputs by {agreement.outputs:.1e}; "
+            f"allowed is {TOLERANCE:.0e}. "
             "Nothing was written; --format saved_model reproduces rounding inside the model"
         )
     return agreement
 
 
-def _run(folder: Path, images: Any, size: int, forbidden: Sequence[str]) -> np.ndarray:
-    """Compute logits, float32 [N, classes], in a new process, `size` images at a time."""
+def _run(folder: Path, inputs: Any, reader: Reader, forbidden: Sequence[str]) -> np.ndarray:
+    """Compute outputs, float32 [N, outputs], in a new process, as many examples at a time as the original does."""
+    size = reader.batch_size
     with tempfile.TemporaryDirectory(prefix="fitbench-") as name:
-        pixels_path, logits_path = f"{name}/images.npy", f"{name}/logits.npy"
-        pixels = np.lib.format.open_memmap(pixels_path, "w+", np.uint8, images.shape)
-        for start in range(0, len(images), size):
-            pixels[start : start + size] = images[start : start + size]
-        pixels.flush()
+        inputs_path, outputs_path = f"{name}/inputs.npy", f"{name}/outputs.npy"
+        copy = np.lib.format.open_memmap(inputs_path, "w+", reader.inputs.dtype, inputs.shape)
+        for start in range(0, len(inputs), size):
+            copy[start : start + size] = inputs[start : start + size]
+        copy.flush()
         # -P: import no files beside the program; -B: write no __pycache__ into the folder
-        command = [sys.executable, "-P", "-B", run_exported.__file__, str(folder), pixels_path, logits_path, str(size)]
+        program = [sys.executable, "-P", "-B", run_exported.__file__]
+        command = [*program, str(folder), inputs_path, outputs_path, str(size), *forbidden]
         environment = {**os.environ, **NO_GPU}
-        done = subprocess.run(
-            [*command, *forbidden], capture_output=True, text=True, errors="replace", check=False, env=environment
-        )
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
             raise FitbenchError(f"the exported model cannot be run: {clean(lines[-1]):.300}")
-        return np.load(logits_path, allow_pickle=False)
+        return np.load(outputs_path, allow_pickle=False)
 
 
 def compare(
-    reader: Reader, description: str, labels: np.ndarray, original: np.ndarray, exported: np.ndarray
+    reader: Reader, description: str, targets: np.ndarray, original: np.ndarray, exported: np.ndarray
 ) -> Agreement:
-    """Compare the logits of two models, float32 [N, classes], for images with labels, int [N]."""
-    scale = np.maximum(np.abs(original).max(axis=1, keepdims=True), 1)
-    probabilities = reader.recorded(exported)
+    """Compare the raw outputs of two models, float32 [N, outputs], for examples with these targets."""
+    task, threshold = reader.task, reader.threshold
+    of_values = task.name == REGRESSION
+    scale = np.abs(original).max(axis=0) if of_values else np.maximum(np.abs(original).max(axis=1, keepdims=True), 1)
+    difference = float((np.abs(exported - original) / np.where(scale > 0, scale, 1)).max())
+    recorded, own = reader.recorded(exported), reader.recorded(original)
     metric, value = metrics.supplied(reader.result["primary"]), None
     if metric is not None and metric.score is not None:
-        value = reader.task.score([metric], labels, probabilities)[metric.name]
+        value = task.score([metric], targets, recorded, threshold)[metric.name]
     return Agreement(
-        len(original),
-        description,
-        float((np.abs(exported - original) / scale).max()),
-        float(np.abs(probabilities - reader.recorded(original)).max()),
-        int((exported.argmax(axis=1) != original.argmax(axis=1)).sum()),
-        value,
+        examples=len(original),
+        description=description,
+        outputs=difference,
+        recorded=difference if of_values else float(np.abs(recorded - own).max()),
+        decided_differently=None if of_values else _decided_differently(reader, (original, own), (exported, recorded)),
+        value=value,
     )
+
+
+def _decided_differently(
+    reader: Reader, original: tuple[np.ndarray, np.ndarray], exported: tuple[np.ndarray, np.ndarray]
+) -> int:
+    """For how many examples the first answer differs: the predicted class, or the labels that apply."""
+    before, after = (
+        [answer[0] for answer in reader.task.answers(reader.names, *outputs, reader.threshold)]
+        for outputs in (original, exported)
+    )
+    return sum(one != other for one, other in zip(before, after, strict=True))

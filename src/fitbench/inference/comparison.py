@@ -22,7 +22,7 @@ def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric
         metric: the metric.
 
     Returns:
-        None if the run or the evaluation has no value, or if both are of the same images.
+        None if the run or the evaluation has no value, or if both are of the same examples.
     """
     own, data, key = result["data"], record["data"], join("test", metric.name)
     recorded, value = result["metrics"].get(key), record["metrics"][metric.name]
@@ -37,8 +37,8 @@ def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric
     return compared
 
 
-def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Metric) -> list[str]:
-    """Describe what `compare` returns in lines of text."""
+def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Metric, noun: str) -> list[str]:
+    """Describe what `compare` returns in lines of text; `noun` is what an example is called."""
     own, key = result["data"], join("test", metric.name)
     text = f"{metric.label} {number(compared[key], metric.digits)}"
     change = f"difference {compared['difference']:+.{metric.digits}f}"
@@ -46,7 +46,7 @@ def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Met
         text += f", 95% interval {span(compared[f'{key}_interval'], metric.digits)}"
         significance = "not significant" if interval[0] <= 0 <= interval[1] else "significant"
         change += f", 95% interval {interval[0]:+.4f} to {interval[1]:+.4f}: {significance}"
-    return [f"on its own {own['test']:,} test images ({clean(own['name'])}): {text}", change]
+    return [f"on its own {own['test']:,} test {noun}s ({clean(own['name'])}): {text}", change]
 
 
 def difference(correct: int, images: int, other_correct: int, other_images: int) -> tuple[float, Interval]:

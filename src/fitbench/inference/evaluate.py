@@ -11,27 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench import user_metrics
+from fitbench import selection, user_metrics
 from fitbench.analysis import scores
 from fitbench.analysis.statistics import wilson
-from fitbench.config import Config, Data, ImageFolder
-from fitbench.data.image_paths import nfc
+from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.comparison import compare, describe
+from fitbench.inference.inputs import recorded_columns
+from fitbench.inference.other_data import PARTS, WHOLE, OtherData, Wanted, check_shape
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
-from fitbench.metrics import Metric, get
-from fitbench.record import evaluations, reading
+from fitbench.metrics import CLASSIFICATION, Metric, get
+from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.result import utc_now
-from fitbench.tasks import THRESHOLD
+from fitbench.tasks import task_of
 from fitbench.text import check_format, clean, console, counted, number
 from fitbench.untrusted import check_within
 
 if TYPE_CHECKING:
-    from fitbench.data.dataset import Dataset
-
-PARTS = ("test", "train")
+    from fitbench.training.objective import Objective
 
 
 def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part: str, format: str, trust: bool) -> None:
@@ -56,90 +55,23 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
     folder = reading.find_run(run, outputs)
     result = finished(folder)
-    config, data_config = configuration(result, folder), _compose(data, overrides)
+    config, task = configuration(result, folder), task_of(result["task"])
+    wanted = Wanted(config, task, reading.output_names(result), recorded_columns(folder))
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
-    dataset = _load(data_config)
-    images, labels = (dataset.x_test, dataset.y_test) if part == "test" else (dataset.x_train, dataset.y_train)
-    labels, matched = _match_classes(dataset, labels, result["data"]["classes"])
+    other = wanted.read(data, overrides, part)
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
-    _check_shape(reader, images.shape[1:], dataset, data_config)
+    check_shape(reader, other)
     metrics = _load_metrics(reader, config, trust)
-    with notice(True, f"reading {counted(len(labels), 'image')}"), backend.on("auto") as device:
-        logits = reader.logits(images)
-    origin, measured = _origin(reader, dataset, data_config), _measure(reader, config, metrics, labels, logits)
-    record = {**origin, **measured, "device": device}
-    record["data"] |= {"part": part, "count": len(labels), "matched": matched}
-    path = _write(reader, record, labels, logits)
-    matrix = scores.confusion(labels, logits.argmax(axis=1), len(reader.classes))
-    _report(format, reader, metrics, record, path, matrix)
-
-
-def _compose(data: str, overrides: Sequence[str]) -> Data:
-    """Compose the section `data` of `fitbench train data=DATA OVERRIDES`."""
-    for override in overrides:
-        if not override.startswith("data.") or "=" not in override:
-            raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
-        if override.startswith("data.preprocess="):
-            raise RequestError(f"{override}: not allowed here; the model preprocesses its images itself")
-    from fitbench.composition import Composer
-
-    return Composer().configuration([f"data={data}", *overrides]).data
-
-
-def _load(config: Data) -> Dataset:
-    """Load the data set, with a notice in the terminal while it is read."""
-    from fitbench.data.loading import load
-    from fitbench.training.progress import notice
-
-    with notice(True, f"reading {config.name}"):
-        return load(config)
-
-
-def _match_classes(data: Dataset, labels: np.ndarray, own: Sequence[str]) -> tuple[np.ndarray, str]:
-    """Return labels, int32 [N], as positions in the classes of the run, and whether they match by 'name' or 'position'.
-
-    Classes are matched by name, in any order. If the names on one side are only the numbers 0, 1, 2, .., classes are
-    matched by position, and a notice says so.
-
-    Raises:
-        RequestError: the data set has other classes than the run.
-    """
-    own, theirs, numbers = list(map(nfc, own)), list(map(nfc, data.names)), [str(i) for i in range(len(own))]
-    if len(own) != len(theirs):
-        raise RequestError(
-            f"{data.source}: has {len(theirs)} classes ({_shorten(theirs)}); the run has {len(own)} ({_shorten(own)})"
-        )
-    if set(own) == set(theirs):
-        positions = np.array([own.index(class_name) for class_name in theirs], np.int32)
-        return positions[labels], "name"
-    if numbers not in (list(own), list(theirs)):
-        unknown = [class_name for class_name in theirs if class_name not in own]
-        raise RequestError(
-            f"{data.source}: its classes {_shorten(unknown)} are not classes of the run ({_shorten(own)}); rename them"
-        )
-    sys.stderr.write(
-        f"fitbench: classes are matched by position: {data.name} has {_shorten(theirs)}; the run has {_shorten(own)}\n"
-    )
-    return labels, "position"
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = f", .. {clean(names[-1])}" if len(names) > 4 else ""
-    return ", ".join(map(clean, names[: 3 if more else 4])) + more
-
-
-def _check_shape(reader: Reader, shape: tuple[int, ...], data: Dataset, config: Data) -> None:
-    if shape == reader.shape:
-        return
-    (height, width, channels), advice = reader.shape, ""
-    if isinstance(config, ImageFolder):
-        advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
-    theirs, own = ("x".join(map(str, sides)) for sides in (shape, reader.shape))
-    raise RequestError(f"{data.source}: images are {theirs}; the model of the run takes {own}{advice}")
+    with notice(True, f"reading {counted(len(other.targets), reader.inputs.noun)}"), backend.on("auto") as device:
+        raw = reader.outputs(other.inputs)
+    measured = _measure(reader, _objective(reader, config), metrics, other, raw)
+    record = {**_origin(reader, other), **measured, "device": device}
+    path = _write(reader, record, other.targets, raw)
+    _report(format, reader, metrics, record, path, other.targets, raw)
 
 
 def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metric]:
@@ -147,14 +79,28 @@ def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metr
     own = [name for name, entry in config.metrics.items() if entry is not None]
     if own and not trust:
         sys.stderr.write(f"fitbench: without --trust, these metrics are left out: {clean(', '.join(own))}\n")
-    entries = dict.fromkeys(reader.task.default_metrics) | config.metrics
+    entries = dict.fromkeys(reader.task.default_metrics) | selection.resolved(config.metrics, reader.task)
     return {name: user_metrics.load(name, entry) for name, entry in entries.items() if trust or name not in own}
+
+
+def _objective(reader: Reader, config: Config) -> Objective:
+    """What training of the run made small. Its targets have the scale that dataset.json of the run records."""
+    from fitbench.training.objective import Objective, Scale
+
+    scale = None
+    if config.training.standardize_targets:
+        record = dataset.read(reader.folder)
+        if record is None or [target.name for target in record.targets or ()] != list(reader.names):
+            raise FitbenchError(f"{reader.folder}/{dataset.NAME}: targets are not those of result.json; expected them")
+        pairs = np.array([(target.mean, target.deviation) for target in record.targets or ()], np.float64)
+        scale = Scale(pairs[:, 0], pairs[:, 1])
+    return Objective(reader.task, config.training, reader.names, scale)
 
 
 # -- the record -------------------------------------------------------------------------------------------------------
 
 
-def _origin(reader: Reader, data: Dataset, config: Data) -> dict[str, Any]:
+def _origin(reader: Reader, other: OtherData) -> dict[str, Any]:
     """Return what the record says of the run, the data and the program."""
     from fitbench.training.environment import git_state, versions
 
@@ -162,14 +108,7 @@ def _origin(reader: Reader, data: Dataset, config: Data) -> dict[str, Any]:
         "schema": evaluations.SCHEMA,
         "run_id": reader.run_id,
         "run_finished_at": reader.result["finished_at"],
-        "data": {
-            "name": data.name,
-            "source": config.source.value,
-            "path": getattr(config, "path", None),
-            "sha256": data.sha256,
-            "classes": list(data.names),
-            "skipped": len(data.skipped),
-        },
+        "data": other.about,
         "versions": versions(backend_of(reader.result, reader.folder)),
         "git": git_state(),
         "evaluated_at": utc_now(),
@@ -177,16 +116,14 @@ def _origin(reader: Reader, data: Dataset, config: Data) -> dict[str, Any]:
 
 
 def _measure(
-    reader: Reader, config: Config, metrics: Mapping[str, Metric], labels: np.ndarray, logits: np.ndarray
+    reader: Reader, objective: Objective, metrics: Mapping[str, Metric], other: OtherData, raw: np.ndarray
 ) -> dict[str, Any]:
     """Return the loss and the metrics, and the 95% intervals of those that are proportions of the examples."""
     from fitbench.training.measures import Measures
-    from fitbench.training.objective import Objective
 
-    objective = Objective(reader.task, config.training, reader.classes)
-    loss = objective.value(labels, logits, None)
-    measures = Measures(dict(metrics), reader.task, objective.name, THRESHOLD, None, get("loss"), None)
-    values, count = measures.score(metrics, labels, logits, THRESHOLD), len(labels)
+    loss = objective.value(other.targets, raw, other.weights)
+    measures = Measures(dict(metrics), reader.task, objective.name, reader.threshold, None, get("loss"), None)
+    values, count = measures.score(metrics, other.targets, raw, reader.threshold), len(other.targets)
     return {
         "metrics": {"loss": loss if math.isfinite(loss) else None, **values},
         **{
@@ -197,15 +134,15 @@ def _measure(
     }
 
 
-def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: np.ndarray) -> Path:
+def _write(reader: Reader, record: dict[str, Any], targets: np.ndarray, raw: np.ndarray) -> Path:
     """Write the predictions in the format of predictions.npz, then the record. Return the path of the record."""
     data, task = record["data"], reader.task
     path = evaluations.path_of(reader.folder, data["name"], data["sha256"], data["part"])
     if finished(reader.folder)["finished_at"] != record["run_finished_at"]:
         raise FitbenchError(f"{reader.folder}: the run was trained again meanwhile; evaluate it again")
     arrays: dict[str, Any] = {
-        task.targets_name: labels,
-        task.outputs_name: reader.recorded(logits),
+        task.targets_name: targets,
+        task.outputs_name: reader.recorded(raw),
         "data_sha256": np.array(data["sha256"]),
     }
     if path.parent.is_symlink():
@@ -222,29 +159,51 @@ def _write(reader: Reader, record: dict[str, Any], labels: np.ndarray, logits: n
 
 
 def _report(
-    format: str, reader: Reader, metrics: Mapping[str, Metric], record: dict[str, Any], path: Path, matrix: np.ndarray
+    format: str,
+    reader: Reader,
+    metrics: Mapping[str, Metric],
+    record: dict[str, Any],
+    path: Path,
+    targets: np.ndarray,
+    raw: np.ndarray,
 ) -> None:
-    """Print the record as JSON, or the metrics as text. Both compare with the run's own test images."""
-    result, data = reader.result, record["data"]
-    primary = metrics.get(result["primary"]) or metrics[reader.task.default_metrics[0]]
-    compared = compare(result, record, primary)
+    """Print the record as JSON, or the metrics as text. Both compare with the run's own test part."""
+    primary = metrics.get(reader.result["primary"]) or metrics[reader.task.default_metrics[0]]
+    compared = compare(reader.result, record, primary)
+    has_classes = reader.task.name == CLASSIFICATION
+    matrix = scores.confusion(targets, raw.argmax(axis=1), len(reader.names)) if has_classes else None
     if format == "json":
-        per_class = scores.per_class(matrix, reader.classes)
-        derived = {"path": str(path), "compared": compared, "per_class": per_class, "confusion": matrix.tolist()}
+        derived: dict[str, Any] = {"path": str(path), "compared": compared}
+        if matrix is not None:
+            derived |= {"per_class": scores.per_class(matrix, reader.names), "confusion": matrix.tolist()}
         print(json.dumps(record | derived, indent=2, allow_nan=False))
         return
-    out = console()
-    out.print(f"{clean(reader.run_id)} on the {data['part']} images of {clean(data['name'])}", soft_wrap=True)
-    print_scores(out, matrix, reader.classes)
-    described = {"loss": get("loss")} | {name: metric for name, metric in metrics.items() if name != "accuracy"}
-    lines = [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
+    out, data, noun = console(), record["data"], reader.inputs.noun
+    out.print(f"{clean(reader.run_id)} on {_part(data, noun)} of {clean(data['name'])}", soft_wrap=True)
+    if matrix is not None:
+        print_scores(out, matrix, reader.names, noun)
+    described = {name: metric for name, metric in metrics.items() if matrix is None or name != "accuracy"}
+    lines = [f"{reader.result['metric_info']['loss'].get('label') or 'loss'} {number(record['metrics']['loss'], 4)}"]
+    lines += [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
     if compared:
-        lines += describe(compared, result, primary)
-    if data["sha256"] == result["data"]["sha256"] and data["part"] == "test":
-        lines.append("these are the run's own test images")
-    elif data["sha256"] == result["data"]["sha256"]:
-        lines.append("the model was trained on these images; the metrics do not apply to new images")
-    if data["skipped"]:
-        lines.append(f"left out: {counted(data['skipped'], 'unreadable image')}")
-    for line in (*lines, clean(path)):
+        lines += describe(compared, reader.result, primary, noun)
+    for line in (*lines, *_remarks(reader.result, data, noun), clean(path)):
         out.print(line, soft_wrap=True)
+
+
+def _part(data: Mapping[str, Any], noun: str) -> str:
+    return f"all {noun}s" if data["part"] == WHOLE else f"the {data['part']} {noun}s"
+
+
+def _remarks(result: Mapping[str, Any], data: Mapping[str, Any], noun: str) -> list[str]:
+    """What a person should know about the data of an evaluation, a line each."""
+    remarks = []
+    if data["sha256"] == result["data"]["sha256"]:
+        remarks.append(
+            f"these are the run's own test {noun}s"
+            if data["part"] == "test"
+            else f"the model was trained on these {noun}s; the metrics do not apply to new {noun}s"
+        )
+    if data["skipped"]:
+        remarks.append(f"left out: {counted(data['skipped'], f'unreadable {noun}')}")
+    return remarks

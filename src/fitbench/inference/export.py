@@ -13,23 +13,30 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fitbench import quantities
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import agreement
 from fitbench.inference.agreement import Agreement
-from fitbench.inference.formats import FORMATS, Format
+from fitbench.inference.formats import FORMATS, Format, input_name, output_name
 from fitbench.inference.reader import Reader, finished, open_run
-from fitbench.metrics import join
+from fitbench.metrics import CLASSIFICATION, join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean
+from fitbench.text import check_format, clean, counted
 
 TEMPLATES = Path(__file__).parent / "templates"
+MEANINGS = ("0 to 255", "the columns in the order of `model.json`: numbers, and codes of categories")
+INCLUDED = (
+    "It includes the scaling of the pixels. `predict.py` resizes images; it does not invert, crop\nor centre them.",
+    "It includes the standardising of numbers. `predict.py` finds columns by\ntheir names, and looks categories up.",
+)  # of images, and of tables
 
 
 def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> None:
-    """Export the model of a run to a new folder, with README.md, model.json and predict.py.
+    """Export the model of a run to a new folder, with README.md, model.json, predict.py and inputs.py.
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
@@ -39,9 +46,8 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
         trust: as in `open_run`.
 
     Raises:
-        RequestError: no run or several runs match, it has no classes, packages for the format are missing, or the
-            folder exists.
-        FitbenchError: the model cannot be loaded or converted, the test images are not here, or the exported model does
+        RequestError: no run or several runs match, packages for the format are missing, or the folder exists.
+        FitbenchError: the model cannot be loaded or converted, the test part is not here, or the exported model does
             not agree with the original.
     """
     check_format(format, tuple(FORMATS))
@@ -64,12 +70,12 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
         with notice(True, f"converting to {format}"):
             _convert(reader, target, new / target.model)
         card = _write_program(new, target, reader)
-        with notice(True, "checking on the test images"):
+        with notice(True, "checking on the test part"):
             found = agreement.check(reader, data, new, ["fitbench"] if format == "keras" else ["fitbench", "keras"])
-        lines = _write_description(new, target, card, found)
+        lines = _write_description(new, target, reader, card, found)
     print(f"{clean(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     print(f"checked on {found.description} against the original in Keras:", *lines, sep="\n  ")
-    print(f"try it: python {clean(folder / 'predict.py')} IMAGE..")
+    print(f"try it: python {clean(folder / 'predict.py')} {_example(reader)}")
 
 
 @contextlib.contextmanager
@@ -105,14 +111,16 @@ def _convert(reader: Reader, target: Format, path: Path) -> None:
 def _write_program(folder: Path, target: Format, reader: Reader) -> dict[str, Any]:
     """Write predict.py, and model.json without the result of the check. Return the content of model.json."""
     result = reader.result
-    primary = result["primary"]
+    primary, task = result["primary"], reader.task
     card = {
-        "schema": 2,
+        "schema": 3,
         "format": target.name,
         "model": target.model,
-        "input": {"name": "images", "dtype": "uint8", "shape": [None, *reader.shape]},
-        "output": {"name": "logits", "dtype": "float32", "shape": [None, len(reader.classes)]},
-        "classes": list(reader.classes),
+        "task": task.name,
+        "input": _input(reader),
+        "output": {"name": output_name(reader), "dtype": "float32", "shape": [None, len(reader.names)]},
+        "names": list(reader.names),
+        **({"threshold": reader.threshold} if task.has_threshold else {}),
         "run_id": reader.run_id,
         "config_id": result["config_id"],
         "data": {key: result["data"][key] for key in ("name", "sha256", "test")},
@@ -123,37 +131,74 @@ def _write_program(folder: Path, target: Format, reader: Reader) -> dict[str, An
     }
     _write_card(folder, card)
     shutil.copyfile(TEMPLATES / "predict.py", folder / "predict.py")
+    shutil.copyfile(TEMPLATES / f"{input_name(reader)}.py", folder / "inputs.py")
     return card
 
 
-def _write_description(folder: Path, target: Format, card: dict[str, Any], agreement: Agreement) -> list[str]:
+def _input(reader: Reader) -> dict[str, Any]:
+    """What model.json says of the input; of a table, also its columns and what stands for a missing number."""
+    inputs = reader.inputs
+    described: dict[str, Any] = {
+        "name": input_name(reader),
+        "dtype": np.dtype(inputs.dtype).name,
+        "shape": [None, *inputs.shape],
+    }
+    if inputs.columns:
+        from fitbench.data.table import MISSING
+
+        described["columns"] = [column.model_dump(exclude_none=True) for column in inputs.columns]
+        described["missing"] = sorted(MISSING)
+    return described
+
+
+def _example(reader: Reader) -> str:
+    return "TABLE.csv" if reader.inputs.columns else "IMAGE.."
+
+
+def _write_description(
+    folder: Path, target: Format, reader: Reader, card: dict[str, Any], agreement: Agreement
+) -> list[str]:
     """Write README.md, and model.json with the result of the check. Return lines that describe the agreement."""
     _write_card(folder, card | {"check": asdict(agreement)})
-    probabilities, logits = (f"{x:.1e}" if x else "0" for x in (agreement.probabilities, agreement.logits))
-    count = agreement.classified_differently
-    lines = [
-        f"probabilities differ by at most {probabilities}",
-        f"logits differ by at most {logits}, relative to the image's largest if that is above 1",
-        f"{count or 'no'} image{'' if count in (0, 1) else 's'} classified differently",
-    ]
+    lines = _lines(reader, agreement)
     if agreement.value is not None and card["test_value"] is not None:
-        recorded = card["test_value"]
-        lines.append(f"{clean(card['metric'])} {agreement.value:.4f}, the run recorded {recorded:.4f}")
+        lines.append(f"{clean(card['metric'])} {agreement.value:.4f}, the run recorded {card['test_value']:.4f}")
+    is_table = bool(reader.inputs.columns)
     readme = (
         (TEMPLATES / "README.md")
         .read_text(encoding="utf-8")
         .format(
             run_id=clean(card["run_id"]).replace("`", "'"),
             file=target.model,
-            packages=" ".join(target.runtime),
+            packages=" ".join(("numpy", *(() if is_table else ("pillow",)), *target.runtime)),
+            example=_example(reader),
+            input=card["input"]["name"],
+            dtype=card["input"]["dtype"],
             shape=str(card["input"]["shape"]).replace("None", "N"),
-            count=len(card["classes"]),
-            images=clean(agreement.description),
+            meaning=MEANINGS[is_table],
+            output=card["output"]["name"],
+            count=len(card["names"]),
+            included=INCLUDED[is_table],
+            examples=clean(agreement.description),
             lines="\n".join(f"- {line}" for line in lines),
         )
     )
     (folder / "README.md").write_text(readme, encoding="utf-8")
     return lines
+
+
+def _lines(reader: Reader, agreement: Agreement) -> list[str]:
+    """What the agreement was, in lines of text."""
+    recorded, outputs = (f"{x:.1e}" if x else "0" for x in (agreement.recorded, agreement.outputs))
+    name, noun, count = reader.task.outputs_name, reader.inputs.noun, agreement.decided_differently
+    if count is None:
+        return [f"{name} differ by at most {recorded}, relative to the largest of the target"]
+    decided = "classified" if reader.task.name == CLASSIFICATION else "labelled"
+    return [
+        f"{name} differ by at most {recorded}",
+        f"logits differ by at most {outputs}, relative to the {noun}'s largest if that is above 1",
+        f"{counted(count, noun) if count else f'no {noun}s'} {decided} differently",
+    ]
 
 
 def _write_card(folder: Path, card: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The formats of exported models: the packages that each needs, and the function that writes it.
 
-SavedModel, ONNX and LiteRT are written from one TensorFlow function from images to logits, so the code of the layers is
-no longer needed. TensorFlow writes SavedModel and, with its converter, LiteRT. tf2onnx writes ONNX.
+SavedModel, ONNX and LiteRT are written from one TensorFlow function from inputs to outputs, so the code of the layers
+is no longer needed. TensorFlow writes SavedModel and, with its converter, LiteRT. tf2onnx writes ONNX.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import Reader
+from fitbench.metrics import REGRESSION
 
 ONNX_OPSET = 18  # supported by ONNX Runtime since version 1.14 (2023)
 
@@ -58,14 +61,24 @@ class Format:
 
 
 def _serve(reader: Reader) -> Any:
-    """Return a TensorFlow function from images, uint8 [N, height, width, channels], to {'logits': float32}."""
+    """Return a TensorFlow function from inputs [N, *shape] to the outputs, float32, under their name."""
     import tensorflow as tf
 
-    def serve(images: Any) -> dict[str, Any]:
-        return {"logits": tf.cast(reader.model(images, training=False), tf.float32)}
+    def serve(inputs: Any) -> dict[str, Any]:
+        return {output_name(reader): tf.cast(reader.model(inputs, training=False), tf.float32)}
 
-    signature = [tf.TensorSpec((None, *reader.shape), tf.uint8, name="images")]
+    signature = [tf.TensorSpec((None, *reader.inputs.shape), reader.inputs.dtype, name=input_name(reader))]
     return tf.function(serve, input_signature=signature, autograph=False)
+
+
+def input_name(reader: Reader) -> str:
+    """What the inputs of an exported model are called."""
+    return f"{reader.inputs.noun}s"
+
+
+def output_name(reader: Reader) -> str:
+    """What the outputs of an exported model are called: values of a regression, else logits."""
+    return reader.task.outputs_name if reader.task.name == REGRESSION else "logits"
 
 
 def _write_saved_model(reader: Reader, path: Path) -> None:
@@ -105,12 +118,15 @@ def _with_float_inputs(reader: Reader) -> Any:
     """Return the model with a cast to float32 before its first layer, because LiteRT cannot pad uint8."""
     import keras
 
+    inputs = reader.inputs
+    if inputs.dtype is np.float32:
+        return reader.model
     try:
-        model = keras.models.clone_model(reader.model, input_tensors=keras.Input(reader.shape, dtype="float32"))
+        model = keras.models.clone_model(reader.model, input_tensors=keras.Input(inputs.shape, dtype="float32"))
     except ValueError:  # Keras cannot clone a subclassed model; it may not need the cast
         return reader.model
     model.set_weights(reader.model.get_weights())
-    images = keras.Input(reader.shape, dtype="uint8")
+    images = keras.Input(inputs.shape, dtype="uint8")
     return keras.Model(images, model(keras.ops.cast(images, "float32")))
 
 

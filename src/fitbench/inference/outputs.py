@@ -8,20 +8,23 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fitbench.columns import Column, column, print_columns
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.rows import Row
+from fitbench.inference.rows import ERROR, Layout, Row
 from fitbench.record.files import replacing
 from fitbench.streams import check_stdout
-from fitbench.text import check_format, clean, console, counted, shortened
+from fitbench.text import check_format, clean, console, counted, number, shortened
 
 FORMATS = ("table", "csv", "json")
 SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 MAX_ROWS = 100  # of the table
 MAX_ERRORS = 20  # below the table
 CLASS_WIDTH = 16  # characters
+DECIMALS = 4  # of a probability or value in the table
 
 Write = Callable[[Sequence[Row]], None]
 
@@ -41,7 +44,7 @@ def check_new(option: str, path: Path, force: bool) -> None:
 
 
 @contextmanager
-def open_output(format: str | None, path: Path | None, names: Sequence[str], force: bool) -> Iterator[Write]:
+def open_output(format: str | None, path: Path | None, layout: Layout, force: bool) -> Iterator[Write]:
     """Yield a function that writes rows. The output is complete when the block ends without an error.
 
     CSV and JSON are written as the rows come. A file is written beside its name and gets its name when it is complete.
@@ -49,7 +52,7 @@ def open_output(format: str | None, path: Path | None, names: Sequence[str], for
     Args:
         format: table, csv or json (one object per line). By default, the suffix of `path` decides, or table.
         path: the file to write; None for stdout.
-        names: the columns.
+        layout: the columns.
         force: replace an existing file.
 
     Raises:
@@ -58,7 +61,7 @@ def open_output(format: str | None, path: Path | None, names: Sequence[str], for
     """
     format = _choose_format(format, path)
     if format == "table":
-        table = _Table()
+        table = _Table(layout)
         yield table.add
         table.print()
         return
@@ -75,7 +78,7 @@ def open_output(format: str | None, path: Path | None, names: Sequence[str], for
                 file.flush()
 
         if format == "csv":
-            write([dict(zip(names, names, strict=True))])
+            write([dict(zip(layout.heads, layout.heads, strict=True))])
         yield write
         with writing(path):
             stack.close()
@@ -119,10 +122,14 @@ def _to_csv(rows: Sequence[Row]) -> bytes:
     plain = csv.writer(text, lineterminator="\n")
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in rows:
-        cells = [str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()]
+        cells = list(map(_plain, row.values()))
         has_return = any("\r" in cell for cell in cells if isinstance(cell, str))  # `plain` would not quote it
         (quoted if has_return else plain).writerow(cells)
     return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _plain(cell: Any) -> Any:
+    return str(cell).lower() if isinstance(cell, bool) else "; ".join(cell) if isinstance(cell, list) else cell
 
 
 def _to_json(rows: Sequence[Row]) -> bytes:
@@ -132,14 +139,15 @@ def _to_json(rows: Sequence[Row]) -> bytes:
 class _Table:
     """The first rows, as a table on stdout, and below it the first errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
         self.rows: list[Row] = []
         self.errors: list[Row] = []
         self.omitted = 0
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            kept, limit = (self.rows, MAX_ROWS) if row["error"] is None else (self.errors, MAX_ERRORS)
+            kept, limit = (self.rows, MAX_ROWS) if row[ERROR] is None else (self.errors, MAX_ERRORS)
             if len(kept) < limit:
                 kept.append(row)
             else:
@@ -149,30 +157,39 @@ class _Table:
         out = console()
         with writing(None):
             if self.rows:
-                print_columns(out, _columns(self.rows))
+                print_columns(out, _columns(self.rows, self.layout))
             for row in self.errors:
-                out.print(f"{clean(row['path'])}: {clean(row['error'])}", style="red", soft_wrap=True)
+                out.print(f"{self.layout.place_of(row)}: {clean(row[ERROR])}", style="red", soft_wrap=True)
             if self.omitted:
-                out.print(
-                    f"and {counted(self.omitted, 'more image')}; -o FILE or --format csv writes all", soft_wrap=True
-                )
+                text = f"and {counted(self.omitted, f'more {self.layout.noun}')}; -o FILE or --format csv writes all"
+                out.print(text, soft_wrap=True)
 
 
-def _columns(rows: Sequence[Row]) -> list[Column]:
-    def class_of(row: Row, rank: str) -> str:
-        return shortened(clean(row[rank] or ""), CLASS_WIDTH)
-
-    def with_probability(row: Row, rank: str) -> str:
-        return "" if row[rank] is None else f"{class_of(row, rank)} {row[f'{rank}_probability']:.4f}"
-
+def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
+    """The columns that people see. The probability of a further class stands beside the class."""
+    heads = {"path": layout.noun} if layout.place == ("path",) else {}
     columns = [
-        column("image", rows, lambda row: clean(row["path"]), right=False, key=True),
-        column("label", rows, lambda row: class_of(row, "label"), right=False),
-        column("probability", rows, lambda row: f"{row['probability']:.4f}"),
-        column("second", rows, lambda row: with_probability(row, "second"), right=False),
-        column("third", rows, lambda row: with_probability(row, "third"), right=False),
+        column(heads.get(name, name), rows, lambda row, name=name: clean(row[name]), right=name == "row", key=True)
+        for name in layout.place
     ]
-    if "true" in rows[0]:
+    beside = {f"{name}_probability": name for name in layout.answers if f"{name}_probability" in layout.answers}
+    for name in layout.answers:
+        if name not in beside:
+            names = [name, *(other for other, main in beside.items() if main == name)]
+            is_number = all(isinstance(row[name], float) for row in rows)
+            columns.append(column(clean(name), rows, partial(_cell, names=names), right=is_number))
+    if layout.labelled:
         styles = ["yellow" if row["correct"] is False else "" for row in rows]
-        columns.append(column("true", rows, lambda row: class_of(row, "true"), right=False, styles=styles))
+        columns.append(column("true", rows, partial(_cell, names=["true"]), right=False, styles=styles))
     return columns
+
+
+def _cell(row: Row, names: Sequence[str]) -> str:
+    """What people read of the cells with these names."""
+    texts = []
+    for value in (row[name] for name in names if row[name] is not None):
+        if isinstance(value, float):
+            texts.append(number(value, DECIMALS))
+        else:
+            texts.append(shortened(clean(", ".join(value) if isinstance(value, list) else value), CLASS_WIDTH))
+    return " ".join(texts)

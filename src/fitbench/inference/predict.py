@@ -1,4 +1,4 @@
-"""`fitbench predict`: classifies images with the model of a run, and writes the rows while it goes."""
+"""`fitbench predict`: what the model of a run says of new examples, written while it goes."""
 
 from __future__ import annotations
 
@@ -7,29 +7,24 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from fitbench.data.image_paths import LeftOut
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference import labels, sources
-from fitbench.inference.decoding import decoded
+from fitbench.inference.examples import Source
+from fitbench.inference.image_examples import ImageExamples
+from fitbench.inference.inputs import recorded_columns
 from fitbench.inference.outputs import check_new, open_output, writing
-from fitbench.inference.prepare import Prepare, default_prepare
-from fitbench.inference.reader import Reader, finished, open_run, white_of
-from fitbench.inference.rows import Row, classify, columns
+from fitbench.inference.prepare import Prepare
+from fitbench.inference.reader import Reader, finished, open_run
+from fitbench.inference.rows import ERROR, Layout, Row, rows_of
 from fitbench.inference.score import print_scores
+from fitbench.inference.table_examples import TableExamples
 from fitbench.record import reading
 from fitbench.text import clean, console, counted, duration
 from fitbench.training.progress import notice
-
-PREPARATIONS = {
-    Prepare.auto: "each digit is turned into an image like MNIST's",
-    Prepare.none: "images are only resized if necessary",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +39,7 @@ class Options:
         format: table, csv or json (one object per line). By default, the suffix of `output` decides, or table.
         output: the file to write; None for stdout.
         force: replace `output` and `confusion`.
-        batch_size: images that are decoded and written at a time.
+        batch_size: examples that are read and written at a time.
         null: paths on stdin end with null characters.
         trust: load a model that has code of its own.
         outputs: the folder that is searched for the run.
@@ -63,16 +58,16 @@ class Options:
     outputs: Path = Path("outputs")
 
 
-def predict(run: str, images: Sequence[str], options: Options) -> int:
-    """Classify images with the model of a finished run.
+def predict(run: str, files: Sequence[str], options: Options) -> int:
+    """Write what the model of a finished run says of examples.
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
-        images: files, folders, or `-` for paths on stdin.
+        files: images: files, folders, or `-` for paths on stdin. Or the files of tables.
         options: see `Options`.
 
     Returns:
-        The exit status: 0, or 1 if an image could not be read.
+        The exit status: 0, or 1 if an example could not be read.
 
     Raises:
         RequestError: the request is wrong.
@@ -80,29 +75,26 @@ def predict(run: str, images: Sequence[str], options: Options) -> int:
     """
     _check(options)
     folder = reading.find_run(run, options.outputs)
-    result = finished(folder)
-    truth = None if options.labels_from is None else labels.read(options.labels_from, result["data"]["classes"])
-    arrays = sources.open_arrays(images, options.array, white_of(result))
-    with open_output(options.format, options.output, columns(truth is not None), options.force) as write:
+    result, columns = finished(folder), recorded_columns(folder)
+    source: Source
+    source = TableExamples(files, options, result, columns) if columns else ImageExamples(files, options, result)
+    layout = source.layout
+    with open_output(options.format, options.output, layout, options.force) as write:
         with notice(True, f"{result['run_id']}: loading the model"):
             reader = open_run(folder, options.trust)
-        choose = partial(_choose_prepare, options.prepare, reader)
-        for method in dict.fromkeys(choose(arrays.get(argument)) for argument in images):
-            _write_notice(f"--prepare {method.value}: {PREPARATIONS[method]}")
-        size, left_out = options.batch_size or reader.batch_size, LeftOut()
-        batches = sources.batches(images, arrays, size, options.null, left_out)
-        tally = Tally(reader.classes)
-        ready = decoded(batches, reader.shape, choose, reader.max_value)
+        for text in source.notices(reader):
+            _write_notice(text)
+        tally = Tally(layout, reader.names)
+        ready = source.batches(reader, options.batch_size or reader.batch_size)
         with _stderr().status("") as status, closing(ready):
-            for batch, pixels, errors in ready:
-                rows = classify(reader, batch, pixels, errors, truth)
+            for batch in ready:
+                rows = rows_of(reader, layout, batch)
                 write(rows)
                 tally.add(rows)
-                status.update(counted(tally.images, "image"))
-    _write_notice(str(tally))
-    if str(left_out):
-        _write_notice(f"left out: {left_out}")
-    if truth is not None:
+                status.update(counted(tally.examples, layout.noun))
+    for text in (str(tally), *source.remarks()):
+        _write_notice(text)
+    if layout.labelled:
         _report_scores(tally, reader, options)
     return 1 if tally.errors else 0
 
@@ -121,46 +113,40 @@ def _check(options: Options) -> None:
         check_new("--confusion", options.confusion, options.force)
 
 
-def _choose_prepare(asked: str | None, reader: Reader, pixels: np.ndarray | None) -> Prepare:
-    """Choose how to prepare the rows of an array, or image files for None. `asked` is the user's choice."""
-    has_model_shape = pixels is not None and pixels.shape[1:] == reader.shape
-    if reader.shape[2] != 1 or (asked is None and has_model_shape):
-        return Prepare.none
-    return default_prepare(reader.result) if asked is None else Prepare(asked)
-
-
 # -- what is printed --------------------------------------------------------------------------------------------------
 
 
 class Tally:
-    """Counts of the images of a prediction. As a string, it is a summary in one line.
+    """Counts of the examples of a prediction. As a string, it is a summary in one line.
 
     Attributes:
-        images: all images.
-        errors: images that could not be read.
-        unlabelled: images without a label, if there are labels.
-        matrix: the confusion matrix of images with a label, int64 [true classes, predicted classes].
+        examples: all examples.
+        errors: examples that could not be read.
+        unlabelled: examples without a label, if there are labels.
+        matrix: the confusion matrix of examples with a label, int64 [true classes, predicted classes].
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.images = self.errors = self.unlabelled = 0
-        self.matrix = np.zeros((len(classes), len(classes)), np.int64)
-        self._positions = {name: i for i, name in enumerate(classes)}
+    def __init__(self, layout: Layout, names: Sequence[str]) -> None:
+        self.examples = self.errors = self.unlabelled = 0
+        self.matrix = np.zeros((len(names), len(names)) if layout.labelled else (0, 0), np.int64)
+        self._noun = layout.noun
+        self._positions = {name: i for i, name in enumerate(names)}
         self._began = time.perf_counter()
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Count images by their rows."""
-        self.images += len(rows)
+        """Count examples by their rows."""
+        self.examples += len(rows)
         for row in rows:
-            self.errors += row["error"] is not None
-            self.unlabelled += row.get("true") is None
-            if row.get("correct") is not None:
-                self.matrix[self._positions[row["true"]], self._positions[row["label"]]] += 1
+            self.errors += row[ERROR] is not None
+            if self.matrix.size:
+                self.unlabelled += row["true"] is None
+                if row["correct"] is not None:
+                    self.matrix[self._positions[row["true"]], self._positions[row["label"]]] += 1
 
     def __str__(self) -> str:
         seconds = time.perf_counter() - self._began
         took = duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
-        text = f"{counted(self.images, 'image')} in {took}, {self.images / seconds:,.0f} images/s"
+        text = f"{counted(self.examples, self._noun)} in {took}, {self.examples / seconds:,.0f} {self._noun}s/s"
         return f"{text}; {self.errors:,} could not be read" if self.errors else text
 
 
@@ -174,17 +160,17 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
     if not labelled:
         raise FitbenchError("--labels: none of the readable images has a label; compare the paths")
     if tally.unlabelled:
-        _write_notice(f"{tally.unlabelled:,} of {tally.images:,} images have no label; they do not count")
+        _write_notice(f"{tally.unlabelled:,} of {tally.examples:,} images have no label; they do not count")
     rows_on_stdout = options.output is None and options.format not in (None, "table")
     with writing(None):
-        print_scores(_stderr() if rows_on_stdout else console(), tally.matrix, reader.classes)
+        print_scores(_stderr() if rows_on_stdout else console(), tally.matrix, reader.names)
     if options.confusion is not None:
         from fitbench.charts.confusion import draw_confusion
 
         true, predicted = (np.repeat(side.ravel(), tally.matrix.ravel()) for side in np.indices(tally.matrix.shape))
         title = f"{reader.run_id}, {counted(labelled, 'image')}"
         with writing(options.confusion):
-            draw_confusion(true, predicted, reader.classes, options.confusion, title)
+            draw_confusion(true, predicted, reader.names, options.confusion, title)
         _write_notice(f"drew {clean(options.confusion)}")
 
 

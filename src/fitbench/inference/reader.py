@@ -13,36 +13,38 @@ import numpy as np
 
 from fitbench.config import Backend, Config, from_values
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference.inputs import Inputs, inputs_of, recorded_columns
 from fitbench.inference.safety import Checked, Foreign, check
 from fitbench.record import reading
+from fitbench.record.dataset import Column
 from fitbench.record.folder import State, state_of
-from fitbench.tasks import Task, task_of
+from fitbench.tasks import THRESHOLD, Task, task_of
 
 if TYPE_CHECKING:
     import keras
 
     from fitbench.inference.footprint import Compiled
 
-MAX_BATCH = 2**26  # numbers in the largest tensor that is computed for a batch of images
+MAX_BATCH = 2**26  # numbers in the largest tensor that is computed for a batch
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """The model of a run, ready to classify images.
+    """The model of a run, ready for use.
 
     Attributes:
         folder: the run folder.
         result: the content of result.json.
-        model: from pixels, uint8 [batch, height, width, channels], to outputs [batch, classes].
-        shape: [height, width, channels] of the images.
-        classes: the names of the classes.
+        model: from inputs [batch, *shape] to outputs [batch, outputs].
+        inputs: what the model takes.
+        names: the names of the outputs: of the classes, targets or labels.
     """
 
     folder: Path
     result: dict[str, Any]
     model: keras.Model
-    shape: tuple[int, int, int]
-    classes: tuple[str, ...]
+    inputs: Inputs
+    names: tuple[str, ...]
     _compiled: Compiled
 
     @property
@@ -56,56 +58,56 @@ class Reader:
         return task_of(self.result["task"])
 
     @property
+    def threshold(self) -> float:
+        """The probability from which on a label counts as predicted, where the task has several labels."""
+        return self.result.get("threshold") or THRESHOLD
+
+    @property
     def batch_size(self) -> int:
-        """The largest number of images to compute at a time."""
+        """The largest number of examples to compute at a time."""
         from fitbench.training.evaluate import batch_size
 
-        return max(1, min(batch_size(self.shape), MAX_BATCH // self._compiled.largest))
+        return max(1, min(batch_size(self.inputs.shape), MAX_BATCH // self._compiled.largest))
 
     @property
     def max_value(self) -> float | None:
         """The value of white in the files of the run's data; see `white_of`."""
         return white_of(self.result)
 
-    def logits(self, images: Any) -> np.ndarray:
-        """Compute the outputs of the model, float32 [N, classes], for images, uint8 [N, height, width, channels].
+    def outputs(self, inputs: Any) -> np.ndarray:
+        """Compute the outputs of the model, float32 [N, outputs], for inputs [N, *shape] of the type of `inputs`.
 
         They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
         """
-        starts = range(0, len(images), self.batch_size)
-        return np.concatenate([self._compiled.outputs(np.asarray(images[i : i + self.batch_size])) for i in starts])
-
-    def probabilities(self, images: Any) -> np.ndarray:
-        """Compute probabilities, float32 [N, classes]. Otherwise like `logits`."""
-        return self.recorded(self.logits(images))
+        starts = range(0, len(inputs), self.batch_size)
+        return np.concatenate([self._compiled.outputs(np.asarray(inputs[i : i + self.batch_size])) for i in starts])
 
     def recorded(self, outputs: np.ndarray) -> np.ndarray:
-        """What is recorded of the model's outputs, as in predictions.npz: probabilities, float32 [N, classes]."""
+        """What is recorded of the outputs, as in predictions.npz: such as probabilities, float32 [N, classes]."""
         return self.task.recorded(outputs, str(self.result["config"]["training"].get("loss")))
+
+    def predictions(self, inputs: Any) -> np.ndarray:
+        """Compute what is recorded, float32 [N, outputs], for inputs. Otherwise like `outputs`."""
+        return self.recorded(self.outputs(inputs))
 
 
 # -- result.json ------------------------------------------------------------------------------------------------------
 
 
 def finished(folder: Path) -> dict[str, Any]:
-    """Read the result of a run, which must be finished and classify.
+    """Read the result of a run, which must be finished.
 
     Raises:
         FitbenchError: the run is not finished, result.json is damaged, or there is no task of the recorded name.
-        RequestError: the run has no class names.
     """
     state = state_of(folder)
     if state is not State.finished:
         raise FitbenchError(f"{folder}: the run is {state.value}; only a finished run has a model")
     result = reading.read_result(folder)
     try:
-        task = task_of(result["task"])
+        task_of(result["task"])
     except RequestError as error:
         raise FitbenchError(f"{folder}/result.json: {error}") from None
-    if not result["data"].get("classes"):
-        raise RequestError(
-            f"{folder}/result.json: has no data.classes, because its task is {task.name}; expected classes"
-        )
     return result
 
 
@@ -147,7 +149,7 @@ def backend_of(result: dict[str, Any], folder: Path) -> Backend:
 def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Reader:
     """Load the model of a finished run, on the backend of the run. A process uses the backend of its first run.
 
-    The model is compiled, so the first images take no longer than others.
+    The model is compiled, so the first examples take no longer than others.
 
     Args:
         folder: a run folder.
@@ -156,8 +158,9 @@ def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Re
 
     Raises:
         RequestError: the backend of the run is not installed.
-        FitbenchError: the run is not finished, a file of it is damaged, or its model does not classify images. Without
-            `trust`, also if the model needs code that belongs neither to Keras nor to fitbench.
+        FitbenchError: the run is not finished, a file of it is damaged, or its model does not take the inputs or
+            give the outputs of the run. Without `trust`, also if the model needs code that belongs neither to Keras nor
+            to fitbench.
     """
     return open_runs([folder], trust, on)[0]
 
@@ -165,36 +168,41 @@ def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Re
 def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None = None) -> list[Reader]:
     """Load the models of several runs, all on the backend of the first. All files are checked first."""
     results = [finished(folder) for folder in folders]
+    columns = [recorded_columns(folder) for folder in folders]
     checked = [check(folder / "model.keras", trust) for folder in folders]
     from fitbench.training import backend
 
     backend.load(on or backend_of(results[0], folders[0]))
-    return [_open(*run, trust) for run in zip(folders, results, checked, strict=True)]
+    return [_open(*run, trust) for run in zip(folders, results, columns, checked, strict=True)]
 
 
-def _open(folder: Path, result: dict[str, Any], checked: Checked, trust: bool) -> Reader:
+def _open(folder: Path, result: dict[str, Any], columns: tuple[Column, ...], checked: Checked, trust: bool) -> Reader:
     from fitbench.inference.footprint import compile_model
     from fitbench.training import backend
     from fitbench.training.reasons import reason
 
     path = folder / "model.keras"
     model = _load_model(path, _import(checked.own_code, result, path), checked.numbers, trust)
-    classes, shape = tuple(result["data"]["classes"]), _image_shape(model, path)
+    names, inputs = tuple(reading.output_names(result)), inputs_of(model, columns, path)
     try:
         with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
-            compiled = compile_model(model, shape)
+            compiled = compile_model(model, inputs.shape, inputs.dtype)
             if not trust:
                 compiled.check()
-            outputs = compiled.outputs(np.zeros((2, *shape), np.uint8))
+            outputs = compiled.outputs(inputs.examples())
     except FitbenchError as error:
         raise FitbenchError(f"{path}: {error}") from None
     except Exception as error:
-        raise FitbenchError(f"{path}: does not take images, uint8 {shape}: {reason(error)}") from error
-    if outputs.shape != (2, task_of(result["task"]).outputs(classes)):
+        type_name = np.dtype(inputs.dtype).name
         raise FitbenchError(
-            f"{path}: the model has {outputs.shape[1:]} outputs per image; result.json has {len(classes)} classes"
+            f"{path}: does not take {inputs.noun}s, {type_name} {inputs.shape}: {reason(error)}"
+        ) from error
+    if outputs.shape != (2, task_of(result["task"]).outputs(names)):
+        raise FitbenchError(
+            f"{path}: the model has {outputs.shape[1:]} outputs per {inputs.noun}; result.json has {len(names)} "
+            f"{task_of(result['task']).names_key}"
         )
-    return Reader(folder, result, model, shape, classes, compiled)
+    return Reader(folder, result, model, inputs, names, compiled)
 
 
 def _load_model(path: Path, objects: dict[str, Any], numbers: int | None, trust: bool) -> keras.Model:
@@ -215,15 +223,6 @@ def _load_model(path: Path, objects: dict[str, Any], numbers: int | None, trust:
     if not isinstance(model, keras.Model):
         raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
     return model
-
-
-def _image_shape(model: keras.Model, path: Path) -> tuple[int, int, int]:
-    shape = getattr(model, "input_shape", None)
-    if not (isinstance(shape, tuple) and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:])):
-        raise FitbenchError(f"{path}: takes {shape}; expected images, [batch, height, width, channels]")
-    if shape[3] not in (1, 3):
-        raise FitbenchError(f"{path}: takes images of {shape[3]} channels; expected 1 (grey) or 3 (RGB)")
-    return shape[1:]
 
 
 def _import(own_code: Sequence[Foreign], result: dict[str, Any], path: Path) -> dict[str, Any]:

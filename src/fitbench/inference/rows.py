@@ -1,72 +1,84 @@
-"""The rows that `fitbench predict` writes: one per image, with its best classes or an error."""
+"""The rows that `fitbench predict` writes: one per example, with what the model says of it or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.inference.sources import Batch
+from fitbench.text import clean
 
 if TYPE_CHECKING:
+    from fitbench.inference.examples import Examples
     from fitbench.inference.reader import Reader
+    from fitbench.tasks import Task
 
-PREDICTION = ("label", "probability", "second", "second_probability", "third", "third_probability")
 NOT_FINITE = "the output of the model is not a finite number"
+TRUTH = ("true", "correct")
+ERROR = "error"
 
 Row = dict[str, Any]  # cells by column, in the order of the columns; None for an empty cell
 
 
-def columns(labelled: bool) -> tuple[str, ...]:
-    """Return the columns of a row. With labels, they include the true class and whether the prediction is correct."""
-    return ("path", *PREDICTION, *(("true", "correct") if labelled else ()), "error")
+@dataclass(frozen=True)
+class Layout:
+    """The columns of rows.
 
-
-def classify(
-    reader: Reader,
-    batch: Batch,
-    images: np.ndarray,
-    errors: Mapping[int, str],
-    labels: Callable[[Batch], list[str | None]] | None,
-) -> list[Row]:
-    """Classify the images of a batch, and return a row for each.
-
-    Classes are ordered by the outputs of the model. Of equal outputs, the first class comes first, as for the recorded
-    accuracy of a run. Probabilities have six digits.
-
-    Args:
-        reader: the model.
-        batch: the batch.
-        images: uint8 [N, height, width, channels].
-        errors: error messages by position. These images are not classified.
-        labels: returns the true classes of a batch. Without it, rows have no columns `true` and `correct`.
+    Attributes:
+        place: the columns that identify an example: path, or row, or both.
+        answers: the columns of what the model says of an example.
+        labelled: whether there are columns for the true class, and whether the prediction is correct.
+        noun: what messages call an example.
     """
-    readable = [i for i in range(len(images)) if i not in errors]
-    predictions = dict(zip(readable, _predict(reader, images[readable]), strict=True)) if readable else {}
-    true = labels(batch) if labels else None
+
+    place: tuple[str, ...]
+    answers: tuple[str, ...]
+    labelled: bool
+    noun: str
+
+    @staticmethod
+    def of(place: tuple[str, ...], noun: str, task: Task, names: Sequence[str], labelled: bool = False) -> Layout:
+        """The layout for a task with these names of outputs.
+
+        An answer that has the name of another column, as a target called 'error' has, is called '<name>_predicted'.
+        """
+        others = (*place, *TRUTH * labelled, ERROR)
+        answers = (f"{name}_predicted" if name in others else name for name in task.answer_columns(names))
+        return Layout(place, tuple(answers), labelled, noun)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """All columns in their order."""
+        return (*self.place, *self.answers, *TRUTH * self.labelled, ERROR)
+
+    def place_of(self, row: Row) -> str:
+        """What identifies the example of a row, for messages."""
+        return ", ".join(f"row {row[name]}" if name == "row" else clean(row[name]) for name in self.place)
+
+
+def rows_of(reader: Reader, layout: Layout, batch: Examples) -> list[Row]:
+    """Compute what the model says of the examples of a batch, and return a row for each."""
+    errors, true = batch.errors, batch.true
+    readable = [i for i in range(len(batch.places)) if i not in errors]
+    answers = dict(zip(readable, _answers(reader, batch.inputs[readable]), strict=True)) if readable else {}
+    nothing = [None] * len(layout.answers)
     rows = []
-    for i, name in enumerate(batch.names):
-        prediction = predictions.get(i)
-        row = {"path": name} | (prediction or dict.fromkeys(PREDICTION))
+    for i, place in enumerate(batch.places):
+        answer = answers.get(i)
+        cells = [*place, *(answer or nothing)]
         if true is not None:
-            row["true"] = true[i]
-            row["correct"] = None if true[i] is None or prediction is None else row["label"] == true[i]
-        row["error"] = errors.get(i, NOT_FINITE if prediction is None else None)
-        rows.append(row)
+            cells += [true[i], None if true[i] is None or answer is None else answer[0] == true[i]]
+        cells.append(errors.get(i, NOT_FINITE if answer is None else None))
+        rows.append(dict(zip(layout.heads, cells, strict=True)))
     return rows
 
 
-def _predict(reader: Reader, images: np.ndarray) -> list[Row | None]:
-    """Return the best classes of each image, as cells by column; None if the outputs of the model are not finite."""
-    logits = reader.logits(images)
-    order = np.argsort(-logits, axis=1, kind="stable")[:, : len(PREDICTION) // 2]
+def _answers(reader: Reader, inputs: np.ndarray) -> list[list[Any] | None]:
+    """What the model says of each example; None if its outputs are not finite."""
+    outputs = reader.outputs(inputs)
     with np.errstate(invalid="ignore"):
-        probabilities = np.take_along_axis(reader.recorded(logits), order, axis=1)
-    predictions: list[Row | None] = []
-    for is_finite, best, shares in zip(np.isfinite(logits).all(axis=1), order, probabilities.tolist(), strict=True):
-        cells = chain.from_iterable((reader.classes[i], float(f"{p:.6g}")) for i, p in zip(best, shares, strict=True))
-        padded = dict.fromkeys(PREDICTION) | dict(zip(PREDICTION, cells, strict=False))  # there may be two classes
-        predictions.append(padded if is_finite else None)
-    return predictions
+        answers = reader.task.answers(reader.names, outputs, reader.recorded(outputs), reader.threshold)
+    finite = np.isfinite(outputs).all(axis=1)
+    return [answer if is_finite else None for answer, is_finite in zip(answers, finite, strict=True)]

@@ -1,4 +1,4 @@
-"""Prints how well labelled images were classified, given their confusion matrix."""
+"""Prints how well labelled examples were classified, given their confusion matrix."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str]) -> None:
+def print_scores(out: Console, matrix: np.ndarray, classes: Sequence[str], noun: str = "image") -> None:
     """Print accuracy with its interval, and precision, recall and F1 of each class.
 
     Args:
         out: the console.
-        matrix: the confusion matrix, int [true classes, predicted classes], with at least one image.
+        matrix: the confusion matrix, int [true classes, predicted classes], with at least one example.
         classes: the names of the classes.
+        noun: what an example is called.
     """
-    correct, images = int(matrix.trace()), int(matrix.sum())
-    low, high = wilson(correct, images)
-    share = f"{correct:,} of {counted(images, 'image')}"
-    text = f"accuracy {correct / images:.4f}, 95% interval {low:.4f} to {high:.4f}: {share}"
+    correct, examples = int(matrix.trace()), int(matrix.sum())
+    low, high = wilson(correct, examples)
+    share = f"{correct:,} of {counted(examples, noun)}"
+    text = f"accuracy {correct / examples:.4f}, 95% interval {low:.4f} to {high:.4f}: {share}"
     out.print(text, style="bold", soft_wrap=True)
     print_columns(out, per_class_table(scores.per_class(matrix, classes)).columns)

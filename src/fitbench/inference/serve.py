@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from fitbench.errors import RequestError
 from fitbench.inference.api import RequestLimits
+from fitbench.inference.inputs import recorded_columns
 from fitbench.inference.reader import Reader, finished, open_runs
+from fitbench.metrics import CLASSIFICATION
 from fitbench.record.reading import find_run
 from fitbench.text import clean
 
@@ -47,8 +49,8 @@ def serve(
         The exit status after Ctrl-C, 130. SIGTERM ends the process with status 0.
 
     Raises:
-        RequestError: a run does not exist or has no classes, two runs have the same run_id, the address cannot be used,
-            or the extra `serve` is not installed.
+        RequestError: a run does not exist or does not classify images, two runs have the same run_id, the address
+            cannot be used, or the extra `serve` is not installed.
         FitbenchError: a model cannot be loaded, or its outputs are not finite.
     """
     folders = _find_runs(runs, outputs)
@@ -75,7 +77,14 @@ def serve(
 
 def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
     folders = [find_run(run, outputs) for run in runs]
-    names = [finished(folder)["run_id"] for folder in folders]
+    results = [finished(folder) for folder in folders]
+    for folder, result in zip(folders, results, strict=True):
+        if result["task"] != CLASSIFICATION or recorded_columns(folder):
+            kind = "takes rows of a table" if recorded_columns(folder) else f"has the task {result['task']}"
+            raise RequestError(
+                f"{folder}: fitbench serve classifies images, and this run {kind}; use fitbench predict, or export it"
+            )
+    names = [result["run_id"] for result in results]
     if len(set(names)) < len(names):
         raise RequestError(f"two of the runs are called the same: {', '.join(map(clean, names))}; serve one of them")
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
@@ -99,9 +108,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _announce(readers: Iterable[Reader], url: str, loopback: bool) -> None:
     for reader in readers:
-        height, width, channels = reader.shape
+        height, width, channels = reader.inputs.image_shape
         images = f"{height} x {width} {'grey' if channels == 1 else 'colour'}"
-        print(f"{clean(reader.run_id)}: {images}, {len(reader.classes)} classes", file=sys.stderr)
+        print(f"{clean(reader.run_id)}: {images}, {len(reader.names)} classes", file=sys.stderr)
     if not loopback:
         print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
     print(url, flush=True)

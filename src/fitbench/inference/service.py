@@ -89,7 +89,7 @@ class Service:
         by_model = {name: self._classify(name, reader, pixels[name]) for name, reader in models.items()}
         self.images += len(images)
         predictions = [
-            _describe(image, model, reader.classes, by_model[model][i], pixels[model][i] if seen else None)
+            _describe(image, model, reader.names, by_model[model][i], pixels[model][i] if seen else None)
             for i, (image, _) in enumerate(images)
             for model, reader in models.items()
         ]
@@ -101,7 +101,7 @@ class Service:
         Raises:
             HTTPException: 413.
         """
-        pixels = count * sum(reader.shape[0] * reader.shape[1] for reader in models.values())
+        pixels = count * sum(reader.inputs.image_shape[0] * reader.inputs.image_shape[1] for reader in models.values())
         if pixels > self.limits.pixels:
             text = f"as the models take them, {count:,} images have {pixels:,} pixels; the limit is "
             raise HTTPException(413, f"{text}{self.limits.pixels:,}")
@@ -113,7 +113,7 @@ class Service:
     ) -> dict[str, np.ndarray]:
         """Return the images as each model takes them: uint8 [N, *shape] by model."""
         forms = {
-            name: (reader.shape, prepare or default_prepare(reader.result), reader.max_value)
+            name: (reader.inputs.image_shape, prepare or default_prepare(reader.result), reader.max_value)
             for name, reader in models.items()
         }
         prepared = {form: np.empty((len(images), *form[0]), np.uint8) for form in forms.values()}
@@ -143,7 +143,7 @@ class Service:
     def _classify(self, name: str, reader: Reader, pixels: np.ndarray) -> np.ndarray:
         """Compute probabilities, float32 [N, classes]."""
         with self._running:
-            probabilities = reader.probabilities(pixels)
+            probabilities = reader.predictions(pixels)
         if not np.isfinite(probabilities).all():
             raise HTTPException(500, f"the outputs of {name} are not finite; this model cannot be used")
         return probabilities

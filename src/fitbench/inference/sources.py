@@ -23,6 +23,7 @@ from fitbench.inference.arrays import SUFFIXES, read_images
 from fitbench.text import clean
 
 STDIN = "-"
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,8 @@ def open_arrays(
                 raise RequestError(f"{text}; left out: {left_out}" if str(left_out) else text)
         elif not os.path.lexists(argument):
             raise RequestError(f"{clean(argument)}: there is no such file or folder")
+        elif Path(argument).suffix.lower() in TABLE_SUFFIXES:
+            raise RequestError(f"{clean(argument)}: a table; the run takes images")
         elif Path(argument).suffix.lower() in SUFFIXES:
             arrays[argument] = read_images(Path(argument), array_name, max_value)
     return arrays

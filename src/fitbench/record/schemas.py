@@ -361,7 +361,7 @@ class EvaluatedData(Record):
 
     name: str = Field(description="the name of the data set")
     sha256: str = Field(description="SHA-256 of the arrays, 64 hexadecimal digits")
-    part: str = Field(description="test or train")
+    part: str = Field(description="test or train, or all for a table of which all rows were evaluated")
     count: Whole = Field(description="the number of examples")
 
 
@@ -372,20 +372,37 @@ class EvaluatedMetrics(Record):
     __pydantic_extra__: dict[str, float | None]
 
     loss: float | None = Field(description="the loss, in the units that training computes it in")
-    accuracy: float | None = Field(description="the share of examples whose class was recognised, from 0 to 1")
 
 
 class Evaluation(Record):
-    """evaluations/*.json: what a finished run's model does on other data."""
+    """evaluations/*.json: what a finished run's model does on other data.
+
+    Beside the keys below it holds `<metric>_interval`, the 95% interval [low, high], for each metric that is a
+    proportion of the examples.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     schema_: Literal[1] = Field(alias="schema", description="the version of this schema")
     run_finished_at: str = Field(description="`finished_at` of the run whose model was evaluated")
     data: EvaluatedData
     metrics: EvaluatedMetrics
-    accuracy_interval: Annotated[list[float], Len(2, 2), Allowed("[low, high]")] = Field(
-        description="the 95% interval of the accuracy, [low, high]"
-    )
     evaluated_at: str = Field(description="when it was evaluated")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for key, value in (self.model_extra or {}).items():
+            if key.endswith("_interval") and not _is_interval(value):
+                raise Explained(refusal(clean(key)[:80], value, "[low, high]"))
+        return self
+
+
+def _is_interval(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(end) in (int, float) and -1e300 < end < 1e300 for end in value)
+    )
 
 
 # -- search.json ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Classify images with the exported model beside this file: python predict.py IMAGE.."""
+"""Use the exported model beside this file: python predict.py FILE.."""
 
 import importlib
 import json
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
 MODEL = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
-HEIGHT, WIDTH, CHANNELS = MODEL["input"]["shape"][1:]
+INPUT, OUTPUT = MODEL["input"]["name"], MODEL["output"]["name"]
+BATCH = 1000
 
 
 def load(folder: Path) -> Callable[[np.ndarray], Any]:
-    """Load the model: a function from images, uint8 [N, height, width, channels], to logits, float32 [N, classes]."""
+    """Load the model: a function from inputs [N, ..] to outputs, float32 [N, outputs], as model.json describes them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported: errors only
     loaders = {"saved_model": load_saved_model, "onnx": load_onnx, "litert": load_litert, "keras": load_keras}
     return loaders[MODEL["format"]](folder / MODEL["model"])
@@ -28,7 +28,7 @@ def load_saved_model(path: Path) -> Callable[[np.ndarray], Any]:
     import tensorflow as tf
 
     model = tf.saved_model.load(str(path))
-    return lambda images: model.serve(tf.constant(images))["logits"].numpy()
+    return lambda inputs: model.serve(tf.constant(inputs))[OUTPUT].numpy()
 
 
 def load_onnx(path: Path) -> Callable[[np.ndarray], Any]:
@@ -36,7 +36,7 @@ def load_onnx(path: Path) -> Callable[[np.ndarray], Any]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["logits"], {"images": images})[0]
+    return lambda inputs: session.run([OUTPUT], {INPUT: inputs})[0]
 
 
 def load_litert(path: Path) -> Callable[[np.ndarray], Any]:
@@ -45,14 +45,14 @@ def load_litert(path: Path) -> Callable[[np.ndarray], Any]:
 
     interpreter = Interpreter(model_path=str(path))
 
-    def logits(images: np.ndarray) -> np.ndarray:
-        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], images.shape)
+    def compute(inputs: np.ndarray) -> np.ndarray:
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], inputs.shape)
         interpreter.allocate_tensors()
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], inputs)
         interpreter.invoke()
         return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
-    return logits
+    return compute
 
 
 def load_keras(path: Path) -> Callable[[np.ndarray], Any]:
@@ -64,40 +64,37 @@ def load_keras(path: Path) -> Callable[[np.ndarray], Any]:
     return keras.saving.load_model(path, compile=False).predict_on_batch
 
 
-def read_image(path: str) -> np.ndarray:
-    """Read an image file as uint8 [height, width, channels], resized to the size that the model was trained on."""
-    with Image.open(path) as file:
-        image: Image.Image = ImageOps.exif_transpose(file)
-        if image.mode.startswith("I"):  # 16 bits
-            image = Image.fromarray(((np.asarray(image).astype(np.int64) + 128) // 257).astype(np.uint8))
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image.convert("L" if CHANNELS == 1 else "RGB")
-        image = image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
-        return np.asarray(image, np.uint8).reshape(HEIGHT, WIDTH, CHANNELS)
+def describe(outputs: np.ndarray) -> list[str]:
+    """What the outputs of an example say: its three best classes, its value of each target, or its labels."""
+    names = ["".join(c if c.isprintable() else "?" for c in name) for name in MODEL["names"]]
+    if MODEL["task"] == "regression":
+        return [f"{name} {value:.6g}" for name, value in zip(names, outputs, strict=True)]
+    if MODEL["task"] == "multilabel":
+        shares = 1 / (1 + np.exp(-outputs.astype(np.float64)))
+        applying = [name for name, share in zip(names, shares, strict=True) if share >= MODEL["threshold"]]
+        return [", ".join(applying) or "-", *(f"{name} {share:.4f}" for name, share in zip(names, shares, strict=True))]
+    powers = np.exp(outputs - outputs.max())
+    shares = powers / powers.sum()
+    return [f"{names[i]} {shares[i]:.4f}" for i in np.argsort(-shares, kind="stable")[:3]]
 
 
 def main(paths: list[str]) -> int:
-    """Print the three most probable classes of each image. The exit status is 1 if an image cannot be read."""
+    """Print what the model says of each example. The exit status is 1 if one cannot be read."""
     if not paths:
-        sys.exit("usage: python predict.py IMAGE..")
+        sys.exit("usage: python predict.py FILE..")
+    from inputs import read
+
     model = load(HERE)
-    classes = ["".join(c if c.isprintable() else "?" for c in name) for name in MODEL["classes"]]
     status = 0
     for path in paths:
-        try:
-            image = read_image(path)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or "damaged, too large, or of an unknown format"
-            print(f"{path}: not a readable image ({reason})", file=sys.stderr)
+        names, inputs, errors = read(path)
+        for error in errors:
+            print(error, file=sys.stderr)
             status = 1
-            continue
-        logits = model(image[np.newaxis])[0]
-        powers = np.exp(logits - logits.max())
-        probabilities = powers / powers.sum()
-        best = np.argsort(-probabilities, kind="stable")[:3]
-        print(path, *(f"{classes[i]} {probabilities[i]:.4f}" for i in best), sep="\t")
+        for start in range(0, len(names), BATCH):
+            outputs = model(inputs[start : start + BATCH])
+            for name, output in zip(names[start:], outputs, strict=False):
+                print(name, *describe(output), sep="\t")
     return status
 
 

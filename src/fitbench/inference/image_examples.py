@@ -1,0 +1,76 @@
+"""The images that `fitbench predict` is given, in batches as the model takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.data.image_paths import LeftOut
+from fitbench.errors import RequestError
+from fitbench.inference import labels, sources
+from fitbench.inference.decoding import decoded
+from fitbench.inference.examples import Examples
+from fitbench.inference.prepare import Prepare, default_prepare
+from fitbench.inference.reader import Reader, white_of
+from fitbench.inference.rows import Layout
+from fitbench.metrics import CLASSIFICATION
+from fitbench.record.reading import output_names
+from fitbench.tasks import task_of
+
+if TYPE_CHECKING:
+    from fitbench.inference.predict import Options
+
+PREPARATIONS = {
+    Prepare.auto: "each digit is turned into an image like MNIST's",
+    Prepare.none: "images are only resized if necessary",
+}
+
+
+class ImageExamples:
+    """Image files, folders of them, and arrays."""
+
+    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any]) -> None:
+        """Open what can be refused before the model is loaded.
+
+        Raises:
+            RequestError: an argument or option is wrong.
+            DataError: an array file is damaged or does not hold images, or the labels cannot be read.
+        """
+        task, names, asked = task_of(result["task"]), output_names(result), options.labels_from
+        if asked is not None and task.name != CLASSIFICATION:
+            raise RequestError(f"--labels is for classes; the task of the run is {task.name}")
+        self.arguments, self.options = arguments, options
+        self.truth = None if asked is None else labels.read(asked, names)
+        self.arrays = sources.open_arrays(arguments, options.array, white_of(result))
+        self.layout = Layout.of(("path",), "image", task, names, asked is not None)
+        self.left_out = LeftOut()
+
+    def notices(self, reader: Reader) -> list[str]:
+        """How the images are prepared, a line each way."""
+        ways = dict.fromkeys(_choose_prepare(self.options.prepare, reader, self.arrays.get(a)) for a in self.arguments)
+        return [f"--prepare {way.value}: {PREPARATIONS[way]}" for way in ways]
+
+    def batches(self, reader: Reader, size: int) -> Iterator[Examples]:
+        """The images, `size` at a time. Those that cannot be read are black, and have an error."""
+        choose = partial(_choose_prepare, self.options.prepare, reader)
+        batches = sources.batches(self.arguments, self.arrays, size, self.options.null, self.left_out)
+        with closing(decoded(batches, reader.inputs.image_shape, choose, reader.max_value)) as ready:
+            for batch, pixels, errors in ready:
+                true = None if self.truth is None else self.truth(batch)
+                yield Examples([(name,) for name in batch.names], pixels, errors, true)
+
+    def remarks(self) -> list[str]:
+        """What was left out of folders."""
+        return [f"left out: {self.left_out}"] if str(self.left_out) else []
+
+
+def _choose_prepare(asked: str | None, reader: Reader, pixels: np.ndarray | None) -> Prepare:
+    """Choose how to prepare the rows of an array, or image files for None. `asked` is the user's choice."""
+    has_model_shape = pixels is not None and pixels.shape[1:] == reader.inputs.shape
+    if reader.inputs.shape[2] != 1 or (asked is None and has_model_shape):
+        return Prepare.none
+    return default_prepare(reader.result) if asked is None else Prepare(asked)

@@ -1,0 +1,246 @@
+"""The data that a run is evaluated on, as its model takes them and with the targets as its task has them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.composition import Composer
+from fitbench.composition.overrides import read_overrides
+from fitbench.config import Config, Data, FileData, Source
+from fitbench.data.dataset import Dataset, sha256_of
+from fitbench.data.image_paths import nfc
+from fitbench.errors import DataError, RequestError
+from fitbench.inference.table_examples import encode, read_columns
+from fitbench.inference.table_targets import targets_of
+from fitbench.metrics import CLASSIFICATION
+from fitbench.record.dataset import Column
+from fitbench.text import clean
+from fitbench.training.progress import notice
+
+if TYPE_CHECKING:
+    from fitbench.inference.reader import Reader
+    from fitbench.tasks import Task
+
+PARTS = ("test", "train")
+WHOLE = "all"  # the part that all rows of a file are
+OF_FILE = ("data.path", "data.name", "data.target")  # the keys of a table that is evaluated as a whole
+
+
+@dataclass(frozen=True, eq=False)
+class OtherData:
+    """N examples that a run is evaluated on.
+
+    Attributes:
+        inputs: as the model of the run takes them, [N, *shape].
+        targets: as the task of the run has them, with the names of the run.
+        weights: the weight of each example in the loss, float32 [N]; None: all weigh 1.
+        source: the file or folder that they come from.
+        about: what the record says of them.
+    """
+
+    inputs: Any
+    targets: np.ndarray
+    weights: np.ndarray | None
+    source: str
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run can be evaluated on.
+
+    Attributes:
+        config: of the run.
+        task: of the run.
+        names: of its outputs.
+        columns: of its table; empty for images.
+    """
+
+    config: Config
+    task: Task
+    names: Sequence[str]
+    columns: tuple[Column, ...]
+
+    def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
+        """Read one part of a data set, or a table of which all rows are evaluated.
+
+        A table in a file need not be divided as the run's own data are: unless it is the file of the run, its columns
+        and categories are those of the run, whatever else it holds.
+
+        Args:
+            data: a choice of the group conf/data.
+            overrides: overrides data.KEY=VALUE.
+            part: 'test' or 'train'.
+
+        Raises:
+            RequestError: the request is wrong, or the data do not have the columns or names of the run.
+            DataError: the data are missing or damaged.
+        """
+        _check(overrides)
+        if self.columns and data == Source.csv.value:
+            values = {override.key_or_group: override.value() for override in read_overrides(overrides)}
+            path = str(values.get("data.path") or getattr(self.config.data, "path", ""))
+            own = self.config.data
+            if not (isinstance(own, FileData) and path and str(Path(path).expanduser().absolute()) == own.path):
+                return self._of_file(path, values, part)
+            return self._of_dataset(own, part)
+        return self._of_dataset(Composer().configuration([f"data={data}", *overrides]).data, part)
+
+    # -- a data set ---------------------------------------------------------------------------------------------------
+
+    def _of_dataset(self, config: Data, part: str) -> OtherData:
+        from fitbench.data.loading import load
+
+        with notice(True, f"reading {config.name}"):
+            data = load(config, self.task.name)
+        inputs, targets, weights = (
+            (data.x_test, data.y_test, data.w_test) if part == "test" else (data.x_train, data.y_train, data.w_train)
+        )
+        targets, matched = self._match(data, targets)
+        about = {
+            "name": data.name,
+            "source": config.source.value,
+            "path": getattr(config, "path", None),
+            "sha256": data.sha256,
+            self.task.names_key: list(data.names),
+            "skipped": len(data.skipped),
+            "part": part,
+            "count": len(targets),
+            "matched": matched,
+        }
+        if bool(self.columns) != bool(data.columns):
+            theirs, own = ("rows of a table" if columns else "images" for columns in (data.columns, self.columns))
+            raise RequestError(f"{data.source}: has {theirs}; the run takes {own}")
+        if self.columns:
+            inputs = recoded(inputs, data.columns, self.columns, data.source)
+        return OtherData(inputs, targets, weights, data.source, about)
+
+    def _match(self, data: Dataset, targets: np.ndarray) -> tuple[np.ndarray, str]:
+        """Targets in the order of the run's names, and whether these match by 'name' or 'position'.
+
+        Names are matched in any order. If the names on one side are only the numbers 0, 1, 2, .., they are matched by
+        position, and a notice says so.
+
+        Raises:
+            RequestError: the data set has other names than the run.
+        """
+        own, theirs, noun = list(map(nfc, self.names)), list(map(nfc, data.names)), self.task.names_key
+        if len(own) != len(theirs):
+            raise RequestError(
+                f"{data.source}: has {len(theirs)} {noun} ({shorten(theirs)}); the run has {len(own)} ({shorten(own)})"
+            )
+        if set(own) == set(theirs):
+            if targets.ndim == 1:
+                return np.array([own.index(name) for name in theirs], np.int32)[targets], "name"
+            return targets[:, [theirs.index(name) for name in own]], "name"
+        if [str(i) for i in range(len(own))] not in (own, theirs):
+            unknown = [name for name in theirs if name not in own]
+            raise RequestError(
+                f"{data.source}: its {noun} {shorten(unknown)} are not {noun} of the run ({shorten(own)}); rename them"
+            )
+        sys.stderr.write(
+            f"fitbench: {noun} are matched by position: {data.name} has {shorten(theirs)}; the run has {shorten(own)}\n"
+        )
+        return targets, "position"
+
+    # -- a table of which all rows are evaluated ----------------------------------------------------------------------
+
+    def _of_file(self, path: str, values: dict[str, Any], part: str) -> OtherData:
+        if others := [key for key in values if key not in OF_FILE]:
+            raise RequestError(
+                f"{others[0]}: not allowed here; a table is read as the run read its own, and all its rows are "
+                f"evaluated. Allowed are {', '.join(OF_FILE)}"
+            )
+        if part != "test":
+            raise RequestError(f"--part {part}: {path} is not the data of the run, and has no parts; leave --part out")
+        if not path:
+            raise RequestError("data.path is missing; expected a CSV, TSV or Parquet file")
+        path = str(Path(path).expanduser().absolute())
+        columns = self._target_columns(values.get("data.target"))
+        with notice(True, f"reading {path}"):
+            frame = read_columns(path, self.columns, columns)
+            inputs, errors = encode(frame, self.columns, path)
+        if errors:
+            first = min(errors)
+            more = f", and {len(errors) - 1:,} more rows" if len(errors) > 1 else ""
+            raise DataError(f"{path}: row {first + 1}: {errors[first]}{more}")
+        targets = targets_of(frame, columns, self.task, self.names, path)
+        about = {
+            "name": str(values.get("data.name") or Path(path).stem),
+            "source": Source.csv.value,
+            "path": path,
+            "sha256": sha256_of(inputs, targets),
+            self.task.names_key: list(self.names),
+            "skipped": 0,
+            "part": WHOLE,
+            "count": len(targets),
+            "matched": "name",
+        }
+        return OtherData(inputs, targets, None, path, about)
+
+    def _target_columns(self, asked: Any) -> list[str]:
+        """The columns that hold the targets: those that are asked for, or as the run had them."""
+        target = asked or getattr(self.config.data, "target", None)
+        if target is None and self.task.name != CLASSIFICATION:
+            target = list(self.names)
+        if target is None:
+            raise RequestError("data.target is missing; expected the column that holds the classes")
+        return [str(target)] if isinstance(target, str) else list(map(str, target))
+
+
+def _check(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        if not override.startswith("data.") or "=" not in override:
+            raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
+        if override.startswith("data.preprocess="):
+            raise RequestError(f"{override}: not allowed here; the model preprocesses its images itself")
+
+
+def recoded(rows: np.ndarray, theirs: Sequence[Column], own: Sequence[Column], source: str) -> np.ndarray:
+    """Rows, float32 [N, columns], with the columns of the run in its order, and the codes of its vocabularies.
+
+    Raises:
+        RequestError: a column is missing, or holds categories in place of numbers or the reverse.
+    """
+    by_name = {column.name: place for place, column in enumerate(theirs)}
+    recoded = np.empty((len(rows), len(own)), np.float32)
+    for place, column in enumerate(own):
+        found = by_name.get(column.name)
+        if found is None or theirs[found].kind != column.kind:
+            problem = "lacks the column" if found is None else f"holds other values than a {column.kind} in the column"
+            raise RequestError(f"{source}: {problem} {clean(column.name)}, which the run takes")
+        values = rows[:, found]
+        if column.kind == "category":
+            codes = {name: code for code, name in enumerate(column.vocabulary or (), start=1)}
+            of_theirs = [0, *(codes.get(name, 0) for name in theirs[found].vocabulary or ())]
+            values = np.array(of_theirs, np.float32)[values.astype(np.int64)]
+        recoded[:, place] = values
+    return recoded
+
+
+def check_shape(reader: Reader, data: OtherData) -> None:
+    """Refuse examples of another shape than the model takes.
+
+    Raises:
+        RequestError: the message says how images are resized where that is possible.
+    """
+    shape, own, advice = tuple(data.inputs.shape[1:]), reader.inputs.shape, ""
+    if shape == own:
+        return
+    if data.about["source"] == Source.image_folder.value:
+        height, width, channels = reader.inputs.image_shape
+        advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
+    theirs, ours = ("x".join(map(str, sides)) for sides in (shape, own))
+    raise RequestError(f"{data.source}: {reader.inputs.noun}s are {theirs}; the model of the run takes {ours}{advice}")
+
+
+def shorten(names: Sequence[str]) -> str:
+    """The first names and the last one, for a message."""
+    more = f", .. {clean(names[-1])}" if len(names) > 4 else ""
+    return ", ".join(map(clean, names[: 3 if more else 4])) + more

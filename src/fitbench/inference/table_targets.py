@@ -1,0 +1,66 @@
+"""Takes the targets of a run from a table, with the names of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fitbench.data.image_paths import nfc
+from fitbench.errors import DataError
+from fitbench.metrics import CLASSIFICATION, REGRESSION
+from fitbench.text import clean
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from fitbench.tasks import Task
+
+
+def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequence[str], path: str) -> np.ndarray:
+    """The targets in these columns of a table, as `Dataset` has those of the task.
+
+    Raises:
+        DataError: a value is missing, or is no class, number or label of the run; the message names the first such row.
+    """
+    if task.name == CLASSIFICATION and len(columns) == 1:
+        return _classes(frame[columns[0]].tolist(), names, f"{path}: the column {clean(columns[0])}")
+    numbers = np.column_stack([_numbers(frame, column, path) for column in columns])
+    if numbers.shape[1] != len(names):
+        raise DataError(f"{path}: data.target names {numbers.shape[1]} columns; the run has {len(names)} outputs")
+    if task.name == REGRESSION:
+        return numbers.astype(np.float32)
+    wrong = np.argwhere(~np.isin(numbers, (0, 1)))
+    if len(wrong):
+        row, place = wrong[0]
+        raise DataError(f"{path}: row {row + 1}: {clean(columns[place])} is {numbers[row, place]:g}; expected 0 or 1")
+    return numbers.argmax(axis=1).astype(np.int32) if task.name == CLASSIFICATION else numbers.astype(np.int8)
+
+
+def _classes(values: list[Any], names: Sequence[str], where: str) -> np.ndarray:
+    """The positions of values in the names of the classes, int32 [N]."""
+    positions = {nfc(name): position for position, name in enumerate(names)}
+    labels = np.empty(len(values), np.int32)
+    for row, value in enumerate(values):
+        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        position = positions.get(nfc(text.strip()))
+        if position is None:
+            allowed = clean(", ".join(names))
+            raise DataError(
+                f"{where}: row {row + 1} is {clean(value)!r:.60}; the classes of the run are {allowed:.200}"
+            )
+        labels[row] = position
+    return labels
+
+
+def _numbers(frame: DataFrame, column: str, path: str) -> np.ndarray:
+    """The numbers of a column, float64 [N]."""
+    import pandas as pd
+
+    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(np.float64)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        value = frame[column].iloc[wrong[0]]
+        raise DataError(f"{path}: row {wrong[0] + 1}: {clean(column)} is {clean(value)!r:.60}; expected a number")
+    return values
