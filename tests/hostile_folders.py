@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .run_folders import as_task, several_labels, values
+
 Spoil = Callable[[Path], None]
 
 
@@ -21,7 +23,7 @@ class Hostile:
 
     Attributes:
         spoil: does it.
-        state: of the good run: finished, unfinished or pruned.
+        state: of the good run: finished, unfinished or pruned; or regression or multilabel, which are finished.
         reason: what `load_runs` says of it, as a regular expression; '' where the run is listed.
         shown: what `show` says of it, likewise; None: the same; '' where it is shown.
     """
@@ -147,6 +149,38 @@ def _negative(folder: Path) -> None:
     np.savez(folder / "predictions.npz", **{**arrays, "probabilities": arrays["probabilities"] - 0.5})
 
 
+def arrays(**changed: Callable[[np.ndarray], np.ndarray]) -> Spoil:
+    """Spoils a folder by changing arrays of its predictions."""
+
+    def spoil(folder: Path) -> None:
+        found = dict(np.load(folder / "predictions.npz"))
+        changes = {name: change(found[name]) for name, change in changed.items()}
+        np.savez(folder / "predictions.npz", **{**found, **changes})
+
+    return spoil
+
+
+def _filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda array: np.full(array.shape, value, np.float64 if abs(value) > 1e38 else array.dtype)
+
+
+def _many_targets(folder: Path) -> None:
+    edited("result.json", "data.targets", [f"t{i}" for i in range(10_000)])(folder)
+    arrays(targets=lambda array: np.tile(array, 5_000), values=lambda array: np.tile(array, 5_000))(folder)
+
+
+def _many_labels(folder: Path) -> None:
+    edited("result.json", "data.labels", [f"l{i}" for i in range(9_000)])(folder)
+    arrays(labels=lambda array: np.tile(array, 3_000), probabilities=lambda array: np.tile(array, 3_000))(folder)
+
+
+def _many_examples(folder: Path) -> None:
+    edited("result.json", "data.test", 400_000)(folder)
+    arrays(targets=lambda array: array.repeat(10_000, axis=0), values=lambda array: array.repeat(10_000, axis=0))(
+        folder
+    )
+
+
 def _many_classes(folder: Path) -> None:
     edited("result.json", "data.classes", [f"c{i}" for i in range(100_000)])(folder)
     edited("result.json", "data.test", 1)(folder)
@@ -258,6 +292,37 @@ HOSTILE: dict[str, Hostile] = {
     "predictions: empty": Hostile(replaced("predictions.npz", b""), shown="predictions.npz: not an .npz file"),
     "predictions: negative": Hostile(_negative, shown="predictions.npz: probabilities are not all from 0 to 1"),
     "predictions: bomb": Hostile(_bomb, shown="predictions.npz: its arrays have 72,000,400 byte"),
+    # regression and several labels
+    **{f"dataset.json: {kind}": Hostile(instead("dataset.json", put), "unfinished", f"dataset.json: {reason}")
+       for kind, (put, reason) in INSTEAD.items()},
+    "dataset: empty": Hostile(replaced("dataset.json", b""), "unfinished", "dataset.json: not JSON"),
+    "dataset: a list": Hostile(replaced("dataset.json", b"[1]"), "unfinished", "dataset.json: "),
+    "dataset: odd task": Hostile(edited("dataset.json", "task", ODD), "regression"),
+    "values: no targets": Hostile(edited("result.json", "data.targets", None), "regression", "data.targets is null"),
+    "values: odd names": Hostile(edited("result.json", "data.targets", [ODD, "\ud800"]), "regression"),
+    "values: many targets": Hostile(_many_targets, "regression"),
+    "values: many examples": Hostile(_many_examples, "regression"),
+    "values: NaN": Hostile(arrays(values=_filled(np.nan)), "regression"),
+    "values: infinite": Hostile(arrays(values=_filled(-np.inf)), "regression"),
+    "values: huge": Hostile(arrays(values=_filled(9e37), targets=_filled(-9e37)), "regression"),
+    "values: huge doubles": Hostile(arrays(values=_filled(-1e308), targets=lambda array: np.sign(array) * np.float64(1e308)), "regression"),
+    "values: constant": Hostile(arrays(targets=_filled(1)), "regression"),
+    "values: targets of NaN": Hostile(arrays(targets=_filled(np.nan)), "regression",
+                                      shown="predictions.npz: targets are not all finite"),
+    "values: one target less": Hostile(arrays(values=lambda array: array[:, 1:]), "regression",
+                                       shown=r"predictions.npz: values are float32 \(40, 1\); expected floats"),
+    "labels: no labels": Hostile(edited("result.json", "data.labels", None), "multilabel", "data.labels is null"),
+    "labels: odd names": Hostile(edited("result.json", "data.labels", [ODD, "", "\ud800"]), "multilabel"),
+    "labels: many labels": Hostile(_many_labels, "multilabel"),
+    "labels: NaN": Hostile(arrays(probabilities=_filled(np.nan)), "multilabel"),
+    "labels: of 2": Hostile(arrays(labels=_filled(2)), "multilabel", shown="predictions.npz: labels are not"),
+    "labels: in a column": Hostile(arrays(labels=lambda array: array[:, 0]), "multilabel",
+                                   shown=r"predictions.npz: labels are int8 \(40,\); expected integers \(40, 3\)"),
+    "labels: above 1": Hostile(arrays(probabilities=_filled(1.5)), "multilabel",
+                               shown="predictions.npz: probabilities are not all from 0 to 1"),
+    "labels: threshold 1.5": Hostile(edited("result.json", "threshold", 1.5), "multilabel", "threshold is 1.5"),
+    "labels: threshold NaN": Hostile(edited("result.json", "threshold", "raw:NaN"), "multilabel", "threshold is nan"),
+    "labels: no threshold": Hostile(edited("result.json", "threshold", None), "multilabel"),
     "error: odd": Hostile(replaced("error.txt", ODD.encode() + b"\xff" + b"x" * 10**6), "unfinished"),
 }  # fmt: skip
 
@@ -276,16 +341,19 @@ def links(study: Path, elsewhere: Path) -> dict[str, str]:
     return {name: said for name, (_, said) in made.items()}
 
 
-def spoiled(make: Callable[..., Path], outputs: Path) -> dict[str, Path]:
-    """A run folder of each kind in outputs/hostile, by the kind."""
+def spoiled(make: Callable[..., Path], outputs: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """A run folder of each kind in outputs/hostile, by the kind; and the good ones, by the state."""
+    runs = [make("study=states", f"seed={seed}", outputs=outputs) for seed in (0, 3, 4)]
     good = {
-        "finished": make("study=states", "seed=0", outputs=outputs),
+        "finished": runs[0],
         "unfinished": make("study=states", "seed=1", outputs=outputs, finished=False),
         "pruned": make("study=states", "seed=2", outputs=outputs, pruned=True, trial=1),
+        "regression": as_task(runs[1], "regression", *values(40, 2), ("price", "area")),
+        "multilabel": as_task(runs[2], "multilabel", *several_labels(40, 3), ("red", "green", "blue"), 0.4),
     }
     folders = {}
     for number, (name, kind) in enumerate(HOSTILE.items()):
         folders[name] = outputs / "hostile" / f"run-{number}"
         shutil.copytree(good[kind.state], folders[name])
         kind.spoil(folders[name])
-    return folders
+    return folders, good

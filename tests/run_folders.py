@@ -13,10 +13,12 @@ from omegaconf import OmegaConf
 from fitbench import metrics
 from fitbench.config import config_id, plain, run_id
 from fitbench.quantities import of_schema_1
+from fitbench.record import dataset
 from fitbench.record.files import write_whole
 from fitbench.record.folder import folder_of
 from fitbench.record.history import write_history
 from fitbench.record.result import SCHEMA, write_pruned, write_result
+from fitbench.tasks import THRESHOLD, task_of
 
 # what a result of schema 2 has besides the values of schema 1, for a run that records accuracy and loss
 SCHEMA_2: dict[str, Any] = {
@@ -96,6 +98,61 @@ def predictions(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np
     probabilities = random.random((count, classes), np.float32)
     probabilities[np.arange(count), labels] += 0.7
     return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def as_task(
+    folder: Path,
+    task: str,
+    targets: np.ndarray,
+    outputs: np.ndarray,
+    names: tuple[str, ...],
+    threshold: float | None = None,
+) -> Path:
+    """Make a finished run one of regression or of several labels, with these predictions; gives the folder.
+
+    All its metrics are scored by the task; the history records the first of them, and dataset.json the names.
+    """
+    of = task_of(task)
+    result = json.loads((folder / "result.json").read_text())
+    sha256 = result["data"]["sha256"]
+    arrays = {of.targets_name: targets, of.outputs_name: outputs, "data_sha256": np.array(sha256)}
+    np.savez(folder / "predictions.npz", **arrays)
+    wanted = [metrics.get(name) for name in of.default_metrics]
+    values = of.score(wanted, targets, outputs, threshold or THRESHOLD)
+    kept = {
+        key: result["metrics"][key] for key in (*(f"{part}_loss" for part in metrics.PARTS), "best_epoch", "epochs")
+    }
+    data = {key: value for key, value in result["data"].items() if key != "classes"}
+    result |= {
+        "task": task, "primary": wanted[0].name, "threshold": threshold,
+        "metric_info": {metric.name: metric.info() for metric in (*wanted, metrics.get("loss"))},
+        "metrics": kept | {f"{part}_{name}": value for part in metrics.PARTS for name, value in values.items()},
+        "data": data | {"test": len(targets), of.names_key: list(names)},
+    }  # fmt: skip
+    (folder / "result.json").write_text(json.dumps(result))
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    for line in history:
+        line[f"val_{wanted[0].name}"] = line.pop("val_accuracy", None)
+        line.pop("accuracy", None)
+    write_history(folder, history)
+    described = [{"name": name, "mean": 0.0, "deviation": 1.0} for name in names] if task == "regression" else names
+    about = {"name": data["name"], "source": "x.csv", "sha256": sha256, "task": task, "shape": [3], "dtype": "float32"}
+    dataset.write(folder, about | {of.names_key: described})
+    return folder
+
+
+def values(count: int, targets: int = 1, seed: int = 0, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Targets, and values that are close to them, float32 [count, targets]."""
+    random = np.random.default_rng(seed)
+    true = random.normal(0, scale, (count, targets)).astype(np.float32)
+    return true, true + random.normal(0, 0.3 * scale, true.shape).astype(np.float32)
+
+
+def several_labels(count: int, labels: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, int8 [count, labels], and probabilities that fit most of them."""
+    random = np.random.default_rng(seed)
+    true = (random.random((count, labels)) < 0.4).astype(np.int8)
+    return true, np.clip(0.25 + 0.5 * true + random.normal(0, 0.2, true.shape), 0, 1).astype(np.float32)
 
 
 def pruned_after(history: list[dict[str, Any]], run_id: str, trial: int | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from fitbench.record.folder import folder_of, state_of
 from fitbench.record.history import append_history
 from fitbench.record.log import LogFile
 from fitbench.record.result import write_result
+from fitbench.tasks import TASKS
 from fitbench.training import attempts
 
 from .hostile_folders import HOSTILE, INSTEAD, NAMES, instead, links, spoiled
@@ -55,9 +56,11 @@ def hostile(composed, tmp_path_factory):
     shutil.copytree(good[0], folder / "outputs/hostile/names/plain")
     for name in NAMES:
         shutil.copytree(good[0], folder / "outputs/hostile/names" / name)
-    folders = spoiled(make, folder / "outputs")
+    folders, states = spoiled(make, folder / "outputs")
     said = links(folder / "outputs/hostile", folder / "away")
-    return SimpleNamespace(outputs=folder / "outputs", good=good, folders=folders, links=said, away=folder / "away")
+    return SimpleNamespace(
+        outputs=folder / "outputs", good=good, folders=folders, states=states, links=said, away=folder / "away"
+    )
 
 
 @pytest.fixture
@@ -147,8 +150,9 @@ def test_show_names_the_file_and_the_reason_in_one_line_or_shows_the_run(hostile
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_two_runs_are_compared_or_the_file_of_one_is_named_in_one_line(hostile, call, name):
+    good = hostile.states[HOSTILE[name].state] if HOSTILE[name].state in TASKS else hostile.good[0]
     for command in (["diff"], ["diff", "--format", "json"], ["compare"]):
-        status, out, err = call(*command, hostile.good[0], hostile.folders[name])
+        status, out, err = call(*command, good, hostile.folders[name])
         assert (status == 0) == bool(out)
         assert len(err.splitlines()) <= 1
         assert len(err) < 1500

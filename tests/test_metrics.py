@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from fitbench import metrics
 from fitbench.errors import RequestError
-from fitbench.metrics import Metric, get
+from fitbench.metrics import get
 from fitbench.tasks import TASKS, task_of
 
 TOLERANCE = 1e-6
@@ -340,23 +340,8 @@ def test_every_entry_states_what_it_is():
         assert metric.label
         assert metric.low < metric.high
         assert metric.definition == f"fitbench.{name}"
-        assert not metric.proportion or (metric.mean_over_examples and (metric.low, metric.high) == (0, 1))
+        assert not metric.proportion or (metric.low, metric.high) == (0, 1)
     assert set(metrics.for_task("classification")) & set(metrics.for_task("regression")) == {"loss"}
-
-
-@pytest.mark.parametrize("name", [*CLASSIFICATION, "top_3_accuracy", *REGRESSION, *LABELS])
-def test_a_metric_says_whether_batches_can_be_averaged(name):
-    if name in REGRESSION:
-        targets, outputs = VALUES["several targets"]
-    elif name in CLASSIFICATION or name == "top_3_accuracy":
-        targets, outputs = PREDICTIONS["digits"]
-    else:
-        targets, outputs = DECISIONS["even"][0], DECISIONS["even"][1] >= 0.5
-    batches = [slice(0, 60), slice(60, None)]
-    values = [get(name).evaluate(targets[batch], outputs[batch]) for batch in batches]
-    average = np.average(values, weights=[len(targets[batch]) for batch in batches])
-    is_average = get(name).evaluate(targets, outputs) == pytest.approx(average, rel=1e-9)
-    assert is_average == get(name).mean_over_examples
 
 
 @pytest.mark.parametrize(
@@ -373,44 +358,6 @@ def test_a_metric_says_whether_batches_can_be_averaged(name):
 )
 def test_a_recorded_name_is_a_part_and_a_metric(name, expected):
     assert metrics.split(name) == expected
-
-
-# -- monitors ---------------------------------------------------------------------------------------------------------
-
-KAPPA = Metric("kappa", "kappa", "max", -1, 1)
-
-
-@pytest.mark.parametrize(
-    ("name", "part", "metric"),
-    [
-        ("loss", "train", get("loss")),
-        ("train_accuracy", "train", get("accuracy")),
-        ("accuracy", "train", get("accuracy")),
-        ("val_loss", "val", get("loss")),
-        ("val_macro_f1", "val", get("macro_f1")),
-        ("val_top_2_accuracy", "val", get("top_2_accuracy")),
-        ("val_kappa", "val", KAPPA),
-    ],
-)
-def test_a_monitor_is_a_part_and_a_metric(name, part, metric):
-    assert metrics.monitor(name, {"kappa": KAPPA}, "classification") == (part, metric)
-    assert metrics.history_key(part, metric.name) == name.removeprefix("train_")
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("val_macro_f2", "'val_macro_f2' cannot be monitored; did you mean val_macro_f1"),
-        ("val_mae", "'val_mae' cannot be monitored"),  # of another task
-        ("macro_f1", "it is not a mean over examples; use val_macro_f1"),
-        ("kappa", "it is not a mean over examples; use val_kappa"),
-        ("test_accuracy", "the test part is read once, after training"),
-        ("zzz", "there are accuracy, log_loss, loss, val_accuracy, .*, val_kappa"),
-    ],
-)
-def test_what_epochs_do_not_measure_is_no_monitor(name, message):
-    with pytest.raises(RequestError, match=message):
-        metrics.monitor(name, {"kappa": KAPPA}, "classification")
 
 
 def test_neither_metrics_nor_tasks_import_keras_or_scikit_learn():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fitbench import selection
+from fitbench import metrics, selection
 from fitbench.composition import Composer
 from fitbench.config import config_id, recorded_metrics
 from fitbench.errors import RequestError
@@ -30,16 +30,16 @@ def composer(tmp_path_factory):
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ([], {"accuracy": None}),
+        ([], {"default": None}),
         (["metrics=[macro_f1,accuracy]"], {"macro_f1": None, "accuracy": None}),
-        ([ADDED], {"accuracy": None, "kappa": KAPPA}),
-        ([f"+{ADDED}"], {"accuracy": None, "kappa": KAPPA}),
+        ([ADDED], {"default": None, "kappa": KAPPA}),
+        ([f"+{ADDED}"], {"default": None, "kappa": KAPPA}),
         ([ADDED, "metrics=[macro_f1]"], {"macro_f1": None, "kappa": KAPPA}),
         (["metrics=[macro_f1]", ADDED], {"macro_f1": None, "kappa": KAPPA}),
         (["metrics=[kappa,accuracy]", ADDED], {"kappa": KAPPA, "accuracy": None}),
-        ([ADDED, "metrics.kappa.weights=linear"], {"accuracy": None, "kappa": KAPPA | {"weights": "linear"}}),
+        ([ADDED, "metrics.kappa.weights=linear"], {"default": None, "kappa": KAPPA | {"weights": "linear"}}),
         (["+experiment=listed"], {"accuracy": None, "macro_f1": None}),
-        (["+experiment=added"], {"accuracy": None, "kappa": KAPPA}),
+        (["+experiment=added"], {"default": None, "kappa": KAPPA}),
         (["+experiment=both"], {"accuracy": None, "macro_f1": None, "kappa": KAPPA}),
         (["+experiment=both", "metrics=[log_loss]"], {"log_loss": None, "kappa": KAPPA}),
         (["+experiment=listed", ADDED], {"accuracy": None, "macro_f1": None, "kappa": KAPPA}),
@@ -96,7 +96,7 @@ def test_what_cannot_be_recorded_or_monitored_is_refused(composer, override, mes
 )
 def test_what_early_stopping_monitors_is_recorded_behind_what_is_selected(composer, monitor, names):
     config = composer.configuration([ADDED, f"training.early_stopping.monitor={monitor}"])
-    assert list(recorded_metrics(config)) == names
+    assert list(recorded_metrics(config, CLASSIFICATION)) == names
 
 
 def test_an_entry_for_a_name_of_the_list_stands_at_its_place():
@@ -107,3 +107,43 @@ def test_an_entry_for_a_name_of_the_list_stands_at_its_place():
 
 def test_a_metric_of_every_task_may_be_selected():
     selection.check({"kappa": KAPPA, "top_2_accuracy": None}, CLASSIFICATION)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "part", "metric"),
+    [
+        ("classification", "loss", "train", "loss"),
+        ("classification", "train_accuracy", "train", "accuracy"),
+        ("classification", "accuracy", "train", "accuracy"),
+        ("classification", "val_loss", "val", "loss"),
+        ("classification", "val_macro_f1", "val", "macro_f1"),
+        ("classification", "val_top_2_accuracy", "val", "top_2_accuracy"),
+        ("classification", "val_kappa", "val", "kappa"),
+        ("regression", "mae", "train", "mae"),
+        ("regression", "val_r2", "val", "r2"),
+        ("multilabel", "loss", "train", "loss"),
+        ("multilabel", "val_hamming_loss", "val", "hamming_loss"),
+    ],
+)
+def test_a_monitor_is_a_part_and_a_metric(task, name, part, metric):
+    found = selection.monitored(name, {"default": None, "kappa": KAPPA}, task_of(task))
+    assert (found[0], found[1].name) == (part, metric)
+    assert metrics.history_key(part, metric) == name.removeprefix("train_")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "message"),
+    [
+        ("classification", "val_macro_f2", "'val_macro_f2' cannot be monitored; did you mean val_macro_f1"),
+        ("classification", "val_mae", "'val_mae' cannot be monitored"),  # of another task
+        ("classification", "macro_f1", "on the training part epochs measure loss and accuracy; use val_macro_f1"),
+        ("classification", "kappa", "on the training part epochs measure loss and accuracy; use val_kappa"),
+        ("classification", "test_accuracy", "the test part is read once, after training"),
+        ("classification", "zzz", "there are loss, accuracy, val_accuracy, .*, val_kappa"),
+        ("regression", "r2", "on the training part epochs measure loss and mae; use val_r2"),
+        ("multilabel", "micro_f1", "on the training part epochs measure loss; use val_micro_f1"),
+    ],
+)
+def test_what_epochs_do_not_measure_is_no_monitor(task, name, message):
+    with pytest.raises(RequestError, match=message):
+        selection.monitored(name, {"default": None, "kappa": KAPPA}, task_of(task))

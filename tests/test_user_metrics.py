@@ -8,10 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import average_precision_score, cohen_kappa_score, f1_score, r2_score
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import from_info
+from fitbench.tasks import task_of
 from fitbench.user_metrics import from_config, load
 
 LABELS = np.array([0, 1, 2, 2, 1, 0], np.int32)
@@ -73,7 +74,6 @@ def test_a_function_of_the_user_scores_a_whole_part(mine):
     metric = load("kappa", entry("kappa", low=-1, high=1, label="Cohen's kappa", digits=3))
     assert metric.evaluate(LABELS, OUTPUTS) == pytest.approx(cohen_kappa_score(LABELS, OUTPUTS.argmax(axis=1)))
     assert (metric.label, metric.low, metric.high, metric.digits) == ("Cohen's kappa", -1, 1, 3)
-    assert not metric.mean_over_examples
     assert load("kappa", entry("mean_type")).evaluate(LABELS, OUTPUTS) == 1
 
 
@@ -173,6 +173,41 @@ def test_a_module_that_does_not_run_is_refused(mine):
     mine.write_text("raise OSError('no such disk')")
     with pytest.raises(RequestError, match="cannot be imported: no such disk"):
         load("own", entry("kappa"))
+
+
+# -- every task -------------------------------------------------------------------------------------------------------
+
+VALUES = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+PREDICTED = VALUES + np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+SEVERAL = (VALUES > 0).astype(np.int8)
+PROBABILITIES = (1 / (1 + np.exp(-PREDICTED))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "settings", "expected"),
+    [
+        ("regression", "sklearn.metrics.median_absolute_error", {},
+         np.median(np.abs(PREDICTED - VALUES), axis=0).mean()),
+        ("regression", "keras.metrics.MeanAbsoluteError", {}, np.abs(PREDICTED - VALUES).mean()),
+        ("regression", "keras.metrics.R2Score", {}, r2_score(VALUES, PREDICTED)),
+        ("multilabel", "sklearn.metrics.average_precision_score", {"average": "micro"},
+         average_precision_score(SEVERAL.ravel(), PROBABILITIES.ravel())),
+        ("multilabel", "keras.metrics.BinaryAccuracy", {}, np.mean((PREDICTED > 0) == SEVERAL)),
+        ("multilabel", "keras.metrics.F1Score", {"average": "macro", "threshold": 0.3},
+         f1_score(SEVERAL, PROBABILITIES > 0.3, average="macro")),
+    ],
+)  # fmt: skip
+def test_functions_of_scikit_learn_and_metrics_of_keras_score_every_task(task, target, settings, expected):
+    metric = load("own", {"_target_": target, "direction": "max", **settings})
+    targets, outputs = (VALUES, PREDICTED) if task == "regression" else (SEVERAL, PROBABILITIES)
+    scores = task_of(task).score([metric], targets, outputs, threshold=0.9)  # which is not for metrics of the user's
+    assert scores == {"own": pytest.approx(expected, rel=1e-5)}
+
+
+def test_a_metric_of_keras_without_one_value_is_refused():
+    metric = load("own", {"_target_": "keras.metrics.F1Score", "direction": "max"})
+    with pytest.raises(FitbenchError, match=r"expected one number for targets of shape \(40, 2\)"):
+        metric.evaluate(SEVERAL, PROBABILITIES)
 
 
 # -- what identifies the metric ---------------------------------------------------------------------------------------

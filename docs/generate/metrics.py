@@ -14,8 +14,7 @@ TARGET = "the dotted name of a function (targets, outputs) -> number, or of the 
 
 def supplied() -> str:
     """The metrics that fitbench supplies."""
-    tasks = (metrics.CLASSIFICATION, metrics.REGRESSION)
-    every = {name: metric for task in tasks for name, metric in metrics.for_task(task).items() if name != "loss"}
+    every = {name: metric for name, metric in metrics.for_task(None).items() if name != "loss"}
     every["top_K_accuracy"] = metrics.get("top_5_accuracy")
     rows = [
         (

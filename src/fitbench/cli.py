@@ -105,13 +105,13 @@ def runs(
 def show(
     run: Run,
     plots: Annotated[
-        bool, flag(help="write curves.png, confusion.png and mistakes.png into the folder of the run")
+        bool, flag(help="write curves.png and pictures of the predictions into the folder of the run")
     ] = False,
     outputs: Outputs = Path("outputs"),
     metric: Annotated[str | None, typer.Option(help="the metric of the curves; default the primary metric")] = None,
     format: TableOrJson = "table",
 ) -> None:
-    """Show one run: result, configuration, curves, metrics per class, mistakes."""
+    """Show one run: result, configuration, curves, metrics per class, label or target, mistakes."""
     from fitbench.analysis.show import show as show_run
     from fitbench.charts.pictures import draw_run
 
@@ -127,7 +127,10 @@ def compare(
     by: By = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="any recorded number, as val_macro_f1; default the primary metric on the test part"),
+        typer.Option(
+            help="any recorded number, as val_macro_f1; of two runs a metric of their task, as macro_f1; default the "
+            "primary metric on the test part"
+        ),
     ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")

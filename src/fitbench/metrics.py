@@ -24,6 +24,7 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 MULTILABEL = "multilabel"
 PARTS = {"train": "training", "val": "validation", "test": "test"}  # prefix of a recorded value: what a label calls it
+MOST_NAMES = 30  # in a message
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = ("epoch", "epochs", "best_epoch", "seconds", "learning_rate")  # other keys of history.jsonl and `metrics`
 TOP_K = re.compile(r"top_([1-9][0-9]{0,5})_accuracy")
@@ -43,7 +44,6 @@ class Metric:
         digits: decimals that a table shows.
         unit: '' or the unit, as in 's'.
         proportion: whether the value is a share of the examples, k out of N.
-        mean_over_examples: whether it is the mean of one value per example, so that Keras may average it over batches.
         tasks: the names of the tasks it is for; empty for any task.
         of_decisions: whether, of several labels, it depends on the outputs only through the decisions that a threshold
             makes of them. Its scoring function is then given these, 0 and 1 [N, labels], in place of outputs.
@@ -61,7 +61,6 @@ class Metric:
     digits: int = 4
     unit: str = ""
     proportion: bool = False
-    mean_over_examples: bool = False
     tasks: tuple[str, ...] = ()
     of_decisions: bool = False
     definition: str = ""
@@ -71,6 +70,10 @@ class Metric:
     def higher_is_better(self) -> bool:
         """Whether a larger value is better."""
         return self.direction == "max"
+
+    def is_for(self, task: str | None) -> bool:
+        """Whether a run of this task can record it; None is any task."""
+        return not self.tasks or task is None or task in self.tasks
 
     def is_better(self, value: float | None, other: float | None, min_delta: float = 0.0) -> bool:
         """Whether `value` is better than `other` by more than `min_delta`, as Keras's early stopping counts.
@@ -181,10 +184,10 @@ def macro_f1(labels: np.ndarray, outputs: np.ndarray) -> float | None:
 
 
 def roc_auc(labels: np.ndarray, outputs: np.ndarray) -> float | None:
-    """The area under the ROC curve: for two classes that of the second, else the mean of all classes one-vs-rest.
+    """The area under the ROC curve: of two classes that of the second; of more, or of labels, the mean of all.
 
-    Of several labels it is the mean over the labels. It is scikit-learn's roc_auc_score with multi_class='ovr' and
-    average='macro'. Undefined where a class, or label, has no example or all of them.
+    It is scikit-learn's roc_auc_score with average='macro' and, of classes, multi_class='ovr'. Undefined where a class,
+    or label, has no example or all of them.
     """
     several, count = labels.ndim == 2, outputs.shape[1]
     areas = []
@@ -300,23 +303,21 @@ _label_share = partial(Metric, low=0.0, high=1.0, tasks=(MULTILABEL,), of_decisi
 _error = partial(Metric, direction="min", low=0.0, tasks=(REGRESSION,))
 
 _ENTRIES = (
-    _share("accuracy", "accuracy", score=accuracy, proportion=True, mean_over_examples=True),
+    _share("accuracy", "accuracy", score=accuracy, proportion=True),
     _share("balanced_accuracy", "balanced accuracy", score=macro_recall),
     _share("macro_f1", "macro F1", score=macro_f1, tasks=(CLASSIFICATION, MULTILABEL), of_decisions=True),
     _share("macro_precision", "macro precision", score=macro_precision),
     _share("macro_recall", "macro recall", score=macro_recall),
     _share("roc_auc", "ROC AUC", score=roc_auc, tasks=(CLASSIFICATION, MULTILABEL)),
-    Metric("log_loss", "log loss", "min", low=0.0, tasks=(CLASSIFICATION,), score=log_loss, mean_over_examples=True),
+    Metric("log_loss", "log loss", "min", low=0.0, tasks=(CLASSIFICATION,), score=log_loss),
     _label_share("micro_f1", "micro F1", "max", score=micro_f1),
-    _label_share(
-        "subset_accuracy", "subset accuracy", "max", score=subset_accuracy, proportion=True, mean_over_examples=True
-    ),
-    _label_share("hamming_loss", "Hamming loss", "min", score=hamming_loss, mean_over_examples=True),
-    _error("mae", "MAE", score=mae, mean_over_examples=True),
-    _error("mse", "MSE", score=mse, mean_over_examples=True),
+    _label_share("subset_accuracy", "subset accuracy", "max", score=subset_accuracy, proportion=True),
+    _label_share("hamming_loss", "Hamming loss", "min", score=hamming_loss),
+    _error("mae", "MAE", score=mae),
+    _error("mse", "MSE", score=mse),
     _error("rmse", "RMSE", score=rmse),
     Metric("r2", "R2", "max", high=1.0, tasks=(REGRESSION,), score=r2),
-    Metric("loss", "loss", "min", low=0.0, mean_over_examples=True),  # training computes it
+    Metric("loss", "loss", "min", low=0.0),  # training computes it
 )
 _METRICS = {entry.name: replace(entry, definition=f"fitbench.{entry.name}") for entry in _ENTRIES}
 
@@ -326,7 +327,7 @@ def supplied(name: str) -> Metric | None:
     if match := TOP_K.fullmatch(name):
         k = int(match[1])
         score, label = partial(top_k_accuracy, k=k), f"top-{k} accuracy"
-        return _share(name, label, proportion=True, definition=f"fitbench.{name}", score=score, mean_over_examples=True)
+        return _share(name, label, proportion=True, definition=f"fitbench.{name}", score=score)
     return _METRICS.get(name)
 
 
@@ -338,34 +339,33 @@ def get(name: str, task: str | None = None) -> Metric:
     """
     metric = supplied(name)
     if metric is None:
-        names = [*_METRICS, "top_5_accuracy"] if task is None else names_for(task)
-        raise RequestError(f"there is no metric {name!r}; {hint(name, [n.replace('_K_', '_5_') for n in names])}")
+        names = [name.replace("_K_", "_5_") for name in names_for(task)]
+        raise RequestError(f"there is no metric {name!r}; {hint(name, names)}")
     return metric
 
 
-def names_for(task: str) -> list[str]:
-    """What a run of a task can select, by name, with top_K_accuracy where the task has it."""
-    others = ["top_K_accuracy"] if task == CLASSIFICATION else []
+def names_for(task: str | None) -> list[str]:
+    """What a run of a task, None for any, can select, by name, with top_K_accuracy where the task has it."""
+    others = ["top_K_accuracy"] if task in (None, CLASSIFICATION) else []
     return [name for name in for_task(task) if name != "loss"] + others
 
 
-def for_task(task: str) -> dict[str, Metric]:
-    """The metrics of a task by name, with `loss`; top_K_accuracy is not listed."""
-    return {name: metric for name, metric in _METRICS.items() if _fits(metric, task)}
-
-
-def _fits(metric: Metric, task: str) -> bool:
-    return not metric.tasks or task in metric.tasks
+def for_task(task: str | None) -> dict[str, Metric]:
+    """The metrics of a task, None for any, by name, with `loss`; top_K_accuracy is not listed."""
+    return {name: metric for name, metric in _METRICS.items() if metric.is_for(task)}
 
 
 def hint(name: str, names: Iterable[str]) -> str:
-    """The end of a message about a name that does not exist: the nearest names, or else all of them."""
+    """The end of a message about a name that does not exist: the nearest names, or else the first `MOST_NAMES`."""
     names = list(names)
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names) or 'none'}"
+    if nearest:
+        return f"did you mean {' or '.join(nearest)}?"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"there are {', '.join(names[:MOST_NAMES]) or 'none'}{more}"
 
 
-# -- parts and monitors -----------------------------------------------------------------------------------------------
+# -- recorded names ---------------------------------------------------------------------------------------------------
 
 
 def split(name: str) -> tuple[str | None, str]:
@@ -382,35 +382,6 @@ def join(part: str, metric: str) -> str:
 def history_key(part: str, metric: str) -> str:
     """The name in history.jsonl, where values of the training part have no prefix: 'loss', 'val_loss'."""
     return metric if part == "train" else join(part, metric)
-
-
-def monitor(name: str, metrics: Mapping[str, Metric], task: str) -> tuple[str, Metric]:
-    """Part ('train' or 'val') and metric of what early stopping, a search or pruning watches after each epoch.
-
-    Every metric of the task has a validation value ('val_macro_f1'). On the training part ('accuracy' or
-    'train_accuracy') epochs measure those that are means over examples. A metric that fitbench supplies need not be
-    selected in the configuration.
-
-    Args:
-        name: as a key of history.jsonl or, with 'train_', of result.json.
-        metrics: the metrics that the configuration selects, by name.
-        task: the name of the task.
-
-    Raises:
-        RequestError: epochs do not measure it; the message names what can be watched.
-    """
-    part, metric_name = split(name)
-    if part == "test":
-        raise RequestError(f"{name!r} cannot be monitored: the test part is read once, after training; use val_")
-    metric = metrics.get(metric_name) or supplied(metric_name)
-    if metric is None or not _fits(metric, task):
-        candidates = {**for_task(task), **metrics}
-        in_training = [key for key, candidate in candidates.items() if candidate.mean_over_examples]
-        names = [*in_training, *(join("val", key) for key in candidates)]
-        raise RequestError(f"{name!r} cannot be monitored; {hint(name, names)}")
-    if part != "val" and not metric.mean_over_examples:
-        raise RequestError(f"{name!r} cannot be monitored: it is not a mean over examples; use val_{metric_name}")
-    return part or "train", metric
 
 
 # -- descriptions from the configuration and from result.json ---------------------------------------------------------

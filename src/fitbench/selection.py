@@ -79,7 +79,7 @@ def check(selected: Mapping[str, Any], task: Task | None) -> None:
             metric = metrics.get(name, of_task) if entry is None else user_metrics.from_config(name, entry)
         except RequestError as error:
             raise RequestError(str(error) if str(error).startswith(KEY) else f"{KEY}: {error}") from None
-        if task is not None and metric.tasks and task.name not in metric.tasks:
+        if task is not None and not metric.is_for(task.name):
             raise RequestError(
                 f"{KEY}: {name} is a metric of {' and '.join(metric.tasks)}, but the task is {task.name}, which has "
                 f"{', '.join(metrics.names_for(task.name))}"
@@ -87,19 +87,30 @@ def check(selected: Mapping[str, Any], task: Task | None) -> None:
 
 
 def monitored(name: str, selected: Mapping[str, Any], task: Task) -> tuple[str, Metric]:
-    """Part ('train' or 'val') and metric that early stopping watches under this name.
+    """Part ('train' or 'val') and metric that early stopping watches after each epoch under this name.
+
+    Every metric of the task has a validation value, as 'val_macro_f1'. On the training part epochs measure the loss and
+    what `Task.step_metrics` names, as 'accuracy' or 'train_accuracy'. A metric that fitbench supplies need not be
+    selected.
 
     Raises:
         RequestError: epochs do not measure it; the message names what can be watched.
     """
+    part, metric_name = metrics.split(name)
+    if part == "test":
+        raise RequestError(f"{name!r} cannot be monitored: the test part is read once, after training; use val_")
     described = {name: user_metrics.from_config(name, entry) for name, entry in resolved(selected, task).items()}
-    part, metric = metrics.monitor(name, described, task.name)
-    if part == "train" and metric.name not in ("loss", *task.step_metrics):
-        measured = " and ".join(("loss", *task.step_metrics))
+    metric = described.get(metric_name) or metrics.supplied(metric_name)
+    measured = ("loss", *task.step_metrics)
+    if metric is None or not metric.is_for(task.name):
+        names = [*measured, *(metrics.join("val", key) for key in {**metrics.for_task(task.name), **described})]
+        raise RequestError(f"{name!r} cannot be monitored; {metrics.hint(name, names)}")
+    if part != "val" and metric_name not in measured:
         raise RequestError(
-            f"{name!r} cannot be monitored: on the training part epochs measure {measured}; use val_{metric.name}"
+            f"{name!r} cannot be monitored: on the training part epochs measure {' and '.join(measured)}; use "
+            f"val_{metric_name}"
         )
-    return part, metric
+    return part or "train", metric
 
 
 def recorded(

@@ -6,7 +6,7 @@ methods of `Task`, add it to `TASKS`, and give it its losses in training/objecti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,7 +31,9 @@ class Task(Protocol):
         names_key: the key of dataset.json, and of `data` in result.json, that holds the names of its outputs.
         targets_name, outputs_name: the arrays of predictions.npz that hold targets and recorded outputs.
         drawings: what `show --plots` draws besides the learning curves, in this order.
-        paired_test: the test in analysis/statistics.py that compares two runs on the same examples.
+        disagreements: how analysis/disagreements.py lists the examples on which two runs differ most.
+        mcnemar: the metric that is the share of right examples, which McNemar's test compares between two runs; ''
+            without one. Any other metric is compared by a paired bootstrap.
     """
 
     name: str
@@ -43,7 +45,8 @@ class Task(Protocol):
     targets_name: str
     outputs_name: str
     drawings: tuple[str, ...]
-    paired_test: str
+    disagreements: str
+    mcnemar: str
 
     def outputs(self, names: Sequence[str]) -> int:
         """How many outputs a model has, for these names of classes or targets."""
@@ -68,9 +71,6 @@ class Task(Protocol):
 
         `threshold` makes decisions of outputs where a metric needs them.
         """
-
-    def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """What `paired_test` compares between two runs: a value of each example [N], larger where the run is better."""
 
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The columns of what `fitbench predict` writes, for these names of outputs."""
@@ -124,7 +124,8 @@ class Classification:
     targets_name = "labels"
     outputs_name = "probabilities"
     drawings: tuple[str, ...] = ("confusion", "mistakes")
-    paired_test = "mcnemar"
+    disagreements = "classes"
+    mcnemar = "accuracy"
 
     def outputs(self, names: Sequence[str]) -> int:
         """One for each class."""
@@ -157,10 +158,6 @@ class Classification:
         outputs = np.asarray(outputs, np.float64)
         return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
 
-    def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Which examples are classified correctly, bool [N]; of equal probabilities the first counts."""
-        return outputs.argmax(axis=1) == targets
-
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The best classes, with the probability of each."""
         return ("label", "probability", "second", "second_probability", "third", "third_probability")
@@ -192,8 +189,9 @@ class Regression:
     names_key = "targets"
     targets_name = "targets"
     outputs_name = "values"
-    drawings: tuple[str, ...] = ()
-    paired_test = "bootstrap"
+    drawings: tuple[str, ...] = ("predicted", "residuals")
+    disagreements = "values"
+    mcnemar = ""
 
     def outputs(self, names: Sequence[str]) -> int:
         """One for each target."""
@@ -222,10 +220,6 @@ class Regression:
         outputs = np.asarray(outputs, np.float64)
         return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
 
-    def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """Less the mean absolute error of each example, [N]."""
-        return -np.abs(np.asarray(outputs, np.float64) - targets).mean(axis=1)
-
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The targets."""
         return tuple(names)
@@ -251,8 +245,9 @@ class MultiLabel:
     names_key = "labels"
     targets_name = "labels"
     outputs_name = "probabilities"
-    drawings: tuple[str, ...] = ()
-    paired_test = "bootstrap"
+    drawings: tuple[str, ...] = ("labels",)
+    disagreements = "labels"
+    mcnemar = ""
 
     def outputs(self, names: Sequence[str]) -> int:
         """One for each label."""
@@ -290,10 +285,6 @@ class MultiLabel:
         decided = outputs if np.isnan(outputs).any() else decisions(outputs, threshold)
         return {metric.name: metric.evaluate(targets, decided if metric.of_decisions else outputs) for metric in wanted}
 
-    def paired_values(self, targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """The share of the labels of each example that are right, [N]."""
-        return (decisions(outputs) == targets).mean(axis=1)
-
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The labels that apply, and the probability of each."""
         return ("labels", *(f"{name}_probability" for name in names))
@@ -324,6 +315,11 @@ def best_threshold(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> 
         if metric.is_better(value, found):
             best, found = hundredths / 100, value
     return best
+
+
+def threshold_of(result: Mapping[str, Any]) -> float:
+    """The threshold that a recorded run decides with; what result.json holds is given."""
+    return THRESHOLD if result.get("threshold") is None else float(result["threshold"])
 
 
 TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Regression(), MultiLabel())}

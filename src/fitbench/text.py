@@ -79,19 +79,34 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+LARGE, LARGEST = 1e3, 1e15  # from which on a number has six significant digits, and a power of ten
+SIGNIFICANT = 6
+
+
 def number(value: float | None, digits: int) -> str:
-    """A number with so many digits behind the point, '-' for None."""
-    return "-" if value is None else f"{value:,.{digits}f}"
+    """A number with so many digits behind the point, '-' for None.
+
+    From 1,000 on it has fewer, so that there are six in all: 24,983.1. What is too small for the digits, or too large
+    to read, has a power of ten: 3.1e-05.
+    """
+    if value is None:
+        return "-"
+    size = abs(value)
+    if digits and (0 < size < 0.5 * 10.0**-digits or size >= LARGEST):
+        return f"{value:.1e}"
+    if digits and size >= LARGE:
+        digits = min(digits, max(0, SIGNIFICANT - len(f"{size:.0f}")))
+    return f"{value:,.{digits}f}"
 
 
 def span(interval: tuple[float, float] | None, digits: int) -> str:
     """An interval such as '0.9562 to 0.9635', '-' for None."""
-    return "-" if interval is None else f"{interval[0]:,.{digits}f} to {interval[1]:,.{digits}f}"
+    return "-" if interval is None else " to ".join(number(end, digits) for end in interval)
 
 
 def describe(epoch: Mapping[str, Any]) -> str:
     """An epoch of the history as people read it, as in '0.50 s  loss 0.3012  val loss 0.3400  accuracy 0.9012'."""
-    values = {clean(name): f"{value:.4f}" for name, value in epoch.items() if _is_metric(name, value)}
+    values = {clean(name): number(value, 4) for name, value in epoch.items() if _is_metric(name, value)}
     seconds = [f"{epoch['seconds']:.2f} s"] if epoch.get("seconds") is not None else []
     training = [f"{name} {value}" for name, value in values.items() if not name.startswith("val_")]
     validation = [f"{name[4:]} {value}" for name, value in values.items() if name.startswith("val_")]

@@ -61,9 +61,16 @@ def from_config(name: str, entry: Mapping[str, Any] | None) -> Metric:
 def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
     """As `from_config`, with the user's function or Keras metric imported: the metric can score.
 
-    A function is called with the targets and the outputs (float64) of the whole part, as read-only arrays. An instance
-    of a Keras metric's class gets them (float32) in one `update_state`; for classification it must take labels, as
-    keras.metrics.SparseCategoricalAccuracy does. Both may return None or NaN for an undefined value.
+    A function is called with the targets and the outputs (float64) of the whole part, as read-only arrays:
+
+    - classification: labels, int [N], and probabilities [N, classes];
+    - regression: targets and values [N, targets], both in the units of the targets;
+    - several labels: labels, int [N, labels] of 0 and 1, and probabilities [N, labels], without any threshold.
+
+    So many functions of scikit-learn can be named as they are, such as sklearn.metrics.median_absolute_error. An
+    instance of a Keras metric's class gets the same arrays, with the outputs as float32, in one `update_state`; for
+    classification it must take labels, as keras.metrics.SparseCategoricalAccuracy does. Both may return None or NaN for
+    an undefined value.
 
     Raises:
         RequestError: the entry is wrong, or its target cannot be imported or does not take the settings.

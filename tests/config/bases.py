@@ -22,10 +22,15 @@ COMPOSED = {
         "optimizer=adagrad",
         "distortion=elastic",
     ),
+    "csv": ("data=csv", "data.path=sets/houses.csv", "data.target=price", "model=mlp"),
+    "boston": ("data=boston_housing", "model=mlp", "training.loss=huber"),
+    "cars": ("data=auto_mpg", "model=mlp"),
+    "iris": ("data=sklearn", "data.name=iris", "model=mlp", "training.class_weight=balanced"),
 }
 CHANGED = {  # from the default
     "own": {"model": {"_target_": "mine.net", "name": "mine", "width": 3, "deep": {"rates": [0.5, 2.0]}}},
     "callback": {"training.callbacks.board": {"_target_": "keras.callbacks.TensorBoard", "update_freq": 2}},
+    "loss": {"training.loss": {"_target_": "mine.loss", "power": 3}},
 }
 BASES = (*COMPOSED, *CHANGED)
 

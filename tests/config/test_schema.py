@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from fitbench.composition import conf_folder
 from fitbench.config import Section, Source, from_hydra, from_values, plain, run_id, schema
 from fitbench.errors import RequestError
+from fitbench.tasks import task_of
 
 from .bases import BASES, leaves
 
@@ -36,13 +37,24 @@ def test_no_group_of_conf_is_left_out_here():
     assert {folder for folder in folders if not folder.startswith("hydra")} == {".", "experiment", "search", *GROUPS}
 
 
-@pytest.mark.parametrize(
-    "chosen",  # the first choice of every group, then the second of every group, and so on
-    [dict(zip(GROUPS, row, strict=True)) for row in zip_longest(*map(choices, GROUPS))],
-    ids=lambda chosen: "-".join(filter(None, chosen.values())),
-)
+TABLES = {
+    "csv": ["data.path=sets/houses.csv", "data.target=price"],
+    "sklearn": ["data.name=wine"],
+    "boston_housing": [],
+    "auto_mpg": [],
+}
+
+
+def rows() -> list[dict[str, str]]:
+    """The first choice of every group, then the second of every group, and so on; each table with model=mlp."""
+    groups = [[choice for choice in choices(group) if choice not in TABLES] for group in GROUPS]
+    of_images = [dict(zip(GROUPS, row, strict=True)) for row in zip_longest(*groups)]
+    return [*of_images, *({"data": name, "model": "mlp", "distortion": "none"} for name in TABLES)]
+
+
+@pytest.mark.parametrize("chosen", rows(), ids=lambda chosen: "-".join(filter(None, chosen.values())))
 def test_every_choice_in_conf_passes_the_checks(configure, chosen):
-    overrides = [f"{group}={name}" for group, name in chosen.items() if name]
+    overrides = [f"{group}={name}" for group, name in chosen.items() if name] + TABLES.get(chosen["data"], [])
     config = configure(*overrides, *(f"data.path={PATHS[name]}" for name in PATHS if chosen["data"] == name))
     found = {
         "data": config.data.source.value,
@@ -52,7 +64,7 @@ def test_every_choice_in_conf_passes_the_checks(configure, chosen):
         "distortion": config.distortion.kind,
     }
     assert found == found | {group: name for group, name in chosen.items() if name and group != "training"}
-    assert (config.training.batch_size is None) == (chosen["training"] == "full_batch")
+    assert (config.training.batch_size is None) == (chosen.get("training") == "full_batch")
 
 
 @pytest.mark.parametrize("name", choices("experiment"))
@@ -142,6 +154,11 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "training.validation_split", (1.0, -0.1, NAN), "at least 0 and below 1"),
     ("solved", "training.validation_split", (0.2,), "0 for a model that is computed by its solver"),
     ("default", "training.label_smoothing", (-0.1, 1.0, NAN), "at least 0 and below 1"),
+    ("default", "training.loss", (None, 5, "hinge", {"delta": 1}, {"_target_": "a b"}), "a section with a _target_"),
+    ("iris", "training.class_weight", ("many", {}, {"setosa": -1}, {"setosa": "much"}), "a weight for each class"),
+    ("default", "training.threshold", (0, 1, "best", NAN), "auto or a number above 0 and below 1"),
+    ("default", "task", (None, "ranking"), "one of auto, classification, regression, multilabel"),
+    ("csv", "data.target", (None, "", [], [""]), "the name of a column or a list of names of columns"),
     ("default", "training.checkpoint_seconds", (-1.0, INF), "at least 0"),
     ("default", "training.jit_compile", ("yes", None, 1, 0, [True]), "auto, true or false"),
     ("default", "training.steps_per_execution", (0, 2**31, 2.5, True, "all", None), "auto or a whole number"),
@@ -211,6 +228,9 @@ def test_number_that_json_cannot_hold_is_refused_in_sections_with_free_keys_too(
         ("npz", "distortion.alpha", 0),
         ("npz", "data.preprocess", None),
         ("own", "model.anything", {"nested": [1, "two", None]}),
+        ("default", "training.loss", {"_target_": "keras.losses.CategoricalFocalCrossentropy", "gamma": 1.5}),
+        ("iris", "training.class_weight", {"setosa": 0.0, "versicolor": 2.5, "virginica": 1.0}),
+        ("csv", "data.target", ["price", "rooms"]),
     ],
 )
 def test_value_at_the_limit_is_taken(values, base, key, value):
@@ -398,3 +418,51 @@ def test_home_in_paths_is_the_user_s_folder(values, monkeypatch):
     assert (config.data.path, config.outputs) == ("/home/mine/a.npz", "/home/mine/runs")
     with pytest.raises(RequestError, match=r"^~nobody-here/x: the home folder is not known; write the whole path$"):
         from_hydra(OmegaConf.create(values("npz", {"outputs": "~nobody-here/x"})))
+
+
+# -- what goes with a task ---------------------------------------------------------------------------------------------
+
+BOSTON = ("data=boston_housing", "model=mlp")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.loss=huber"], "training.loss is huber, but the task is classification; it must be auto, cross_ent"),
+        (
+            [*BOSTON, "training.loss=cross_entropy"],
+            "but the task is regression; it must be auto, mse, mae, huber, or a ",
+        ),
+        ([*BOSTON, "training.class_weight=balanced"], "training.class_weight is for the task classification"),
+        ([*BOSTON, "training.label_smoothing=0.1"], "training.label_smoothing is for the task classification"),
+        (
+            [*BOSTON, "training.threshold=auto"],
+            "training.threshold is for the task multilabel, but the task is regress",
+        ),
+        (["training.standardize_targets=true"], "training.standardize_targets is for the task regression"),
+        ([*BOSTON, "metrics=[accuracy]"], "accuracy is a metric of classification, but the task is regression, which"),
+        ([*BOSTON, "training.early_stopping.monitor=val_accuracy"], "'val_accuracy' cannot be monitored"),
+        (["task=multilabel", "training.threshold=auto", "training.validation_split=0"], "hold some examples back, or"),
+        (
+            ["model=nearest_mean", "training.class_weight=balanced"],
+            "for a model that is computed by its solver, which ",
+        ),
+    ],
+)
+def test_what_does_not_go_with_the_task_is_refused_before_data_are_read(configure, overrides, message):
+    with pytest.raises(RequestError) as caught:
+        configure(*overrides)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_where_the_data_decide_the_task_they_decide_what_goes_with_it(configure):
+    table = ("data=csv", "data.path=sets/houses.csv", "data.target=price", "model=mlp")
+    config = configure(*table, "metrics=[rmse]", "training.loss=huber")
+    assert config.known_task is None
+    config.check_for(task_of("regression"))
+    with pytest.raises(RequestError, match="metrics: rmse is a metric of regression, but the task is classification"):
+        config.check_for(task_of("classification"))
+    assert configure(*table, "task=regression").known_task is task_of("regression")
+    with pytest.raises(RequestError, match="there is no metric 'rmsee'; did you mean rmse"):
+        configure(*table, "metrics=[rmsee]")

@@ -18,12 +18,21 @@ def no_other_data_sets(tmp_path, monkeypatch):
 def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
     assert list_data(format="json", verify=False) == 0
     sets = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-    assert set(sets) == {"mnist_5k", "mnist", "fashion_mnist", "digits"}
+    assert set(sets) == {
+        *("mnist_5k", "mnist", "fashion_mnist", "digits"),
+        *("boston_housing", "auto_mpg", "breast_cancer", "diabetes", "wine", "iris"),
+    }
     assert sets["mnist_5k"]["path"].endswith("mnist_5k.csv.gz")
     assert sets["mnist_5k"]["bytes"] > 1_000_000
     assert (sets["digits"]["train"], sets["digits"]["test"], sets["digits"]["verified"]) == (1438, 359, None)
     assert len(sets["mnist"]["sha256"]) == 64
     assert (sets["mnist"]["path"], sets["mnist"]["bytes"]) == (None, 0)
+    assert (sets["mnist"]["height"], sets["mnist"]["columns"]) == (28, None)
+    assert (sets["iris"]["height"], sets["iris"]["columns"], sets["iris"]["data"]) == (
+        *(None, 4),
+        "sklearn data.name=iris",
+    )
+    assert sets["diabetes"]["bytes"] == 7073 + 1050  # of two files
 
 
 def test_size_is_that_of_the_four_idx_files(capsys, tmp_path):
@@ -52,7 +61,12 @@ def test_listing_says_how_to_get_a_missing_data_set(capsys, monkeypatch, tmp_pat
     text = capsys.readouterr().out
     assert "FITBENCH_DATA/mnist" in text
     assert "8f3bbc48" in text
-    for arguments in ("data=npz data.path=", "data=idx data.path=", "data=image_folder data.path="):
+    for arguments in (
+        "data=npz data.path=",
+        "data=idx data.path=",
+        "data=image_folder data.path=",
+        "data=csv data.path=",
+    ):
         assert arguments in text
 
 
@@ -66,7 +80,7 @@ def test_verification_reports_a_wrong_data_set(capsys, tmp_path):
     assert "this is not mnist" in text
     assert list_data(format="json", verify=True) == 1
     verified = {entry["name"]: entry["verified"] for entry in json.loads(capsys.readouterr().out)}
-    assert (verified["mnist"], verified["digits"], verified["mnist_5k"]) == (False, True, True)
+    assert (verified["mnist"], verified["digits"], verified["iris"], verified["auto_mpg"]) == (False, *[True] * 3)
 
 
 def test_unknown_format_is_refused():

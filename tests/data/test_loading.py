@@ -33,11 +33,11 @@ def load_builtin(name: str) -> Dataset:
     return loading.load(Data(name=name, source=Source(name), preprocess=None))
 
 
-def load_npz(folder: Path, **changes: object) -> Dataset:
+def load_npz(folder: Path, task: str = "auto", **changes: object) -> Dataset:
     """Load a small valid .npz file with some arrays changed, added, or removed (None)."""
     arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS} | changes
     np.savez(folder / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
-    return loading.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")))
+    return loading.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")), task)
 
 
 def both(labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -288,7 +288,10 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"x_train": IMAGES.astype(int) - 1}, r"x_train holds values from -1 to 235; pixels must be"),
         ({"x_train": IMAGES.astype(int) + 200}, r"x_train holds values from 200 to 436; pixels must be"),
         ({"x_train": IMAGES.astype(str)}, "x_train has the dtype <U"),
-        ({"x_train": IMAGES.reshape(3, 20)}, r"x_train has the shape \(3, 20\); expected \[N, height, width\]"),
+        (
+            {"x_train": IMAGES.reshape(3, 20)},
+            r"x_train has the shape \(3, 20\); expected images, \[N, height, .* table, with data=csv",
+        ),
         ({"x_train": np.zeros((3, 1, 28, 28), np.uint8)}, r"channels first.*transpose\(0, 2, 3, 1\)"),
         ({"x_test": IMAGES[:, :3]}, r"train images are \(4, 5, 1\) and test images \(3, 5, 1\)"),
         ({"y_train": LABELS[:2]}, "3 train images but 2 train labels"),
@@ -299,10 +302,13 @@ def with_nan(images: np.ndarray) -> np.ndarray:
         ({"y_train": np.eye(3)}, r"y_test has the shape \(3,\), but the training part has \(3, 3\)"),
         (
             both(np.array([[1, 0], [1, 1], [0, 1]])),
-            r"y_train has 2 columns; .* Row 1 has 2 classes; set task=multilabel",
+            r"y_train has 2 columns; .* In row 1 .*, 2 values are 1; set task=multilabel",
         ),
-        (both(np.array([[1, 0], [0, 1], [0, 0]])), r"Row 2 has no class; set task=multilabel"),
-        (both(np.array([[1, 0], [0.4, 0.6], [0, 1]])), r"Row 1 holds other values than 0 and 1; set task=regression"),
+        (both(np.array([[1, 0], [0, 1], [0, 0]])), r"In row 2 .*, no values are 1; set task=multilabel"),
+        (
+            both(np.array([[1, 0], [0.4, 0.6], [0, 1]])),
+            r"In row 1 .*, not all values are 0 and 1; set task=regression",
+        ),
         ({"y_train": np.zeros((3, 1, 1))}, r"y_train has the shape \(3, 1, 1\); expected \[N\] or \[N, columns\]"),
         ({"y_test": np.array([0, 1, 7])}, "y_test holds the class 7, which the training part does not have"),
         ({"y_train": LABELS * 0, "y_test": LABELS * 0}, "expected at least two classes"),
@@ -367,6 +373,76 @@ def test_named_class_may_have_no_examples(tmp_path):
     labels = np.array([0, 2, 2])
     dataset = load_npz(tmp_path, y_train=labels, y_test=labels, classes=np.array(["cat", "dog", "emu"]))
     assert len(dataset.names) == 3
+
+
+def test_labels_as_people_have_them_are_the_same_data_set_and_one_line_says_so(tmp_path, capsys):
+    plain = load_npz(tmp_path, classes=np.array(["ant", "bee", "cow"]))
+    assert (plain.task, plain.notes) == ("classification", ())
+    assert capsys.readouterr().err == ""
+    for labels, note in (
+        (LABELS + 1, "labels 1..3 are taken as the classes ant, bee, cow"),
+        (LABELS[:, np.newaxis], "the shape (N, 1) is taken as [N]"),
+        (np.eye(3)[LABELS], "one-hot rows are taken as 3 classes"),
+        (np.array(["ant", "bee", "cow"])[LABELS], "texts are taken as the classes ant, bee, cow"),
+    ):
+        dataset = load_npz(tmp_path, classes=np.array(["ant", "bee", "cow"]), **both(labels))
+        assert (dataset.sha256, dataset.names, dataset.notes) == (plain.sha256, plain.names, (f"y: {note}",))
+        assert capsys.readouterr().err == f"fitbench: {tmp_path}/a.npz: y: {note}\n"
+
+
+def test_booleans_have_the_names_of_numbers(tmp_path):
+    labels = np.array([True, False, True])
+    assert load_npz(tmp_path, **both(labels)).names == ("0", "1")
+
+
+def test_npz_holds_numbers_to_predict_or_several_labels_on_request(tmp_path):
+    numbers = load_npz(tmp_path, "regression", **both(np.array([0.5, 1, 2])), y_val=[3], x_val=IMAGES[-1:])
+    assert (numbers.task, numbers.names) == ("regression", ("y",))
+    assert numbers.y_train.dtype == np.float32
+    assert numbers.y_train.tolist() == [[0.5], [1], [2], [3]]
+    labels = np.array([[1, 0], [1, 1], [0, 0]])
+    several = load_npz(tmp_path, "multilabel", **both(labels), classes=np.array(["sea", "sky"]))
+    assert (several.task, several.names) == ("multilabel", ("sea", "sky"))
+    assert several.y_test.dtype == np.int8
+    assert several.y_test.tolist() == labels.tolist()
+
+
+def test_weights_of_an_npz_are_those_of_its_examples(tmp_path):
+    plain = load_npz(tmp_path)
+    assert plain.w_train is None
+    weighted = load_npz(tmp_path, w_train=[1, 0, 2.5], x_val=IMAGES, y_val=LABELS, w_test=np.array([[1], [2], [3]]))
+    assert weighted.w_train.dtype == np.float32
+    assert weighted.w_train.tolist() == [1, 0, 2.5, 1, 1, 1]
+    assert weighted.w_test.tolist() == [1, 2, 3]
+    assert load_npz(tmp_path, w_train=[1, 1, 2]).sha256 not in (
+        plain.sha256,
+        load_npz(tmp_path, w_train=[1, 1, 1]).sha256,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"w_train": [1, -2, 1]}, "w_train holds -2 in row 1 .counted from 0.; weights must be finite and at least 0"),
+        ({"w_train": [1, 2, np.nan]}, "w_train holds nan in row 2"),
+        ({"w_test": [1, 2, np.inf]}, "w_test holds inf in row 2"),
+        ({"w_train": [0, 0, 0]}, "all weights of the train part are 0; expected one above 0"),
+        ({"w_train": [1, 2]}, "3 train images but 2 train weights; expected one weight for each image"),
+        (
+            {"w_train": np.array(["1", "2", "3"])},
+            r"w_train has the dtype <U1 and shape \(3,\); expected one number per",
+        ),
+        ({"w_train": np.ones((3, 2))}, r"w_train has the dtype float64 and shape \(3, 2\)"),
+        ({"w_val": [1, 2, 3]}, "has no x_val, y_val; found"),
+        (
+            {"w_training": [1, 2, 3], "w_train": [1, 2, 3]},
+            "has w_train(ing)? and w_train(ing)?, which are the same part",
+        ),
+    ],
+)
+def test_wrong_weights_are_refused(tmp_path, changes, message):
+    with pytest.raises(DataError, match=rf"a\.npz: .*{message}"):
+        load_npz(tmp_path, **changes)
 
 
 def test_large_integers_are_not_wrapped_into_pixels(tmp_path):

@@ -14,6 +14,7 @@ from fitbench.data import loading
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import DataError, RequestError
 from fitbench.launch.job import recorded
+from fitbench.record import dataset
 
 
 def write_photos(folder: Path) -> Path:
@@ -136,3 +137,76 @@ def test_run_that_was_recorded_without_renamed_images_is_reported_until_the_file
     (photos / "train" / "cat" / "1.png").touch()
     with pytest.raises(RequestError, match=r"is recorded with other data: .* had SHA-256 00000000, .*data\.name=other"):
         recorded(config)
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def write_table(path: Path, first: int, cities: tuple[str, str] = ("Bonn", "Ulm"), column: str = "city") -> Path:
+    lines = [f"{first + i},{cities[i % 2]},{'cat' if i % 3 else 'dog'}" for i in range(12)]
+    path.write_text("\n".join([f"age,{column},kind", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def finished_table(composed, make_run, tmp_path):
+    """Record a finished run on a table with a test part of its own; gives its configuration and the folder."""
+    path, test_path = write_table(tmp_path / "a.csv", 0), write_table(tmp_path / "test.csv", 50)
+    overrides = ("model=mlp", "data=csv", f"data.path={path}", "data.target=kind", f"data.test_path={test_path}")
+    folder = make_run(*overrides, classes=("cat", "dog"))
+    config = composed(*overrides).model_copy(update={"outputs": str(tmp_path / "outputs")})
+    record_data(config, folder)
+    data = loading.load(config.data)
+    content = {"name": "a", "source": data.source, "sha256": data.sha256, "task": data.task, "classes": data.names}
+    columns = [column.model_dump() for column in data.columns]
+    dataset.write(folder, {**content, "shape": [2], "dtype": "float32", "columns": columns})
+    return config, tmp_path
+
+
+def test_run_on_an_unchanged_table_is_reported_without_reading_it(finished_table, monkeypatch):
+    config, _ = finished_table
+    monkeypatch.setattr(loading, "load", None)
+    assert recorded(config) is not None
+
+
+def test_touched_table_is_the_recorded_one(finished_table):
+    config, folder = finished_table
+    (folder / "test.csv").touch()
+    assert recorded(config) is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: write_table(folder / "a.csv", 1), "had SHA-256"),
+        (lambda folder: write_table(folder / "test.csv", 51), "had SHA-256"),
+        (
+            lambda folder: [write_table(folder / name, first, ("Bonn", "Jena")) for name, first in PARTS],
+            "names or categories of column 2",
+        ),
+        (
+            lambda folder: [write_table(folder / name, first, column="town") for name, first in PARTS],
+            "names or categories of column 2",
+        ),
+    ],
+)
+def test_table_that_has_changed_is_noticed(finished_table, change, message):
+    config, folder = finished_table
+    change(folder)
+    with pytest.raises(RequestError, match=rf"is recorded with other data: .*{message}.*data\.name=other"):
+        recorded(config)
+
+
+PARTS = (("a.csv", 0), ("test.csv", 50))
+
+
+def test_another_test_file_is_noticed(finished_table):
+    config, folder = finished_table
+    same, other = write_table(folder / "same.csv", 50), write_table(folder / "other.csv", 51)
+    for path, is_same in ((same, True), (other, False)):
+        moved = config.model_copy(update={"data": config.data.model_copy(update={"test_path": str(path)})})
+        if is_same:
+            assert recorded(moved) is not None
+        else:
+            with pytest.raises(RequestError, match="is recorded with other data"):
+                recorded(moved)

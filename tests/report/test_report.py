@@ -177,10 +177,10 @@ def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path)
     _, content = collected(tmp_path)
     predicted = [max(range(3), key=lambda k: row[k]) if row[0] == row[0] else 0 for row in probabilities.tolist()]
     pairs = list(zip(labels.tolist(), predicted, strict=True))
-    assert content["confusion"][0]["counts"] == [pairs.count((i, j)) for i in range(3) for j in range(3)]
+    assert content["predictions"][0]["confusion"]["counts"] == [pairs.count((i, j)) for i in range(3) for j in range(3)]
     wrong = [i for i, (label, guess) in enumerate(pairs) if label != guess and i != 7]
     wrong.sort(key=lambda i: -probabilities[i].max())
-    (found,) = content["mistakes"]
+    found = content["predictions"][0]["mistakes"]
     assert found["count"] == len(wrong) + (labels[7] != 0)
     assert found["examples"] == 500
     assert found["worst"] == [
@@ -196,7 +196,7 @@ def test_many_classes_have_their_most_confused_pairs_instead_of_a_matrix(make_ru
     predicted[8] = 0
     make_run(classes=tuple(map(str, range(count))), labels=labels, probabilities=np.eye(count)[predicted])
     _, content = collected(tmp_path)
-    assert content["confusion"][0]["pairs"] == [(0, 5, 3), (2, 0, 1)]
+    assert content["predictions"][0]["confusion"]["pairs"] == [(0, 5, 3), (2, 0, 1)]
 
 
 def cells(metric):
@@ -269,7 +269,7 @@ def test_runs_in_every_state_are_there(make_run, tmp_path):
     assert dict(content["states"]) == {"finished": 1, "interrupted": 1, "failed": 1}
     assert content["errors"] == [None, None, "ValueError: <b>no</b>"]
     assert [bool(history) for history in content["histories"]] == [True, True, False]
-    assert [bool(found) for found in content["mistakes"]] == [True, False, False]
+    assert [bool(found) for found in content["predictions"]] == [True, False, False]
 
 
 # -- metrics that fitbench does not supply ----------------------------------------------------------------------------
@@ -384,8 +384,8 @@ def test_damaged_folders_are_named_left_out_and_counted(make_run, tmp_path, caps
     content = Parsed((tmp_path / "report.html").read_text()).data
     assert content["count"] == 3
     assert [folder for folder, _ in content["left_out"]] == [str(truncated), str(damaged)]
-    assert [isinstance(found, str) for found in content["confusion"]] == [False, True, True]
-    assert "predictions.npz" in content["confusion"][1]
+    assert [isinstance(found, str) for found in content["predictions"]] == [False, True, True]
+    assert "predictions.npz" in content["predictions"][1]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
+from fitbench.tasks import task_of
 
 from ..run_folders import SCHEMA_2
 
@@ -105,7 +106,8 @@ def finish(table: Table, config: Config, value: float | None, test: int, sha256:
     folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
     name = table.metric.name
-    infos = {"accuracy": metrics.get("accuracy").info(), "loss": metrics.get("loss").info()}
+    task = config.known_task or task_of("classification")
+    infos = {each: metrics.get(each).info() for each in (*task.default_metrics, "loss")}
     infos[name] = user_metrics.load(name, config.metrics.get(name)).info()
     values = {metrics.join(part, metric): 0.5 for part in metrics.PARTS for metric in infos}
     write_result(
@@ -116,9 +118,9 @@ def finish(table: Table, config: Config, value: float | None, test: int, sha256:
             "metrics": {**values, table.recorded_name: value, "best_epoch": 1, "epochs": 2},
             "metric_info": infos,
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4},
-            "parameters": 12345,
+            "task": task.name, "primary": task.default_metrics[0], "parameters": 12345,
             "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": test,
-                     "classes": ["0", "1"], "skipped": 0},
+                     task.names_key: ["0", "1"], "skipped": 0},
             "versions": {"python": "3.11.7", "keras": "3.15.1"}, "git": {"commit": "c0ffee" * 6, "dirty": False},
             "device": "cpu: Some Processor, 2 cores", "attempts": 1, "finished_at": "2026-01-02T03:04:05Z",
         },

@@ -124,7 +124,7 @@ def test_runs_on_other_data_than_the_claim_and_than_each_other_are_remarked(smal
     text = " ".join(remarks(small, [outcome]))
     assert "all 5 seeds gave the same result; the interval of the mean reaches one test example to each side" in text
     assert "trained on different data" in text
-    assert "tested on 1,000 examples, claimed on 10,000" in text
+    assert "measured on 1,000 examples, claimed on 10,000" in text
     assert "claimed on other test examples" in text  # the number alone proves it
     assert outcome.judgement.half_width > 0.01  # the sampling of 1,000 images is in it
 

@@ -46,7 +46,7 @@ def table_of(define):
     """Reads a table with one row, and with changed keys."""
 
     def of(claimed: str | list[str], **changed):
-        row = {"label": "net", "claimed": claimed, "overrides": ["model=softmax"]}
+        row = {"label": "net", "claimed": claimed, "overrides": ["model=mlp"]}
         return read(define(rows=[row], **{**COMMON, "tolerance": 0.5, **changed}))
 
     return of
@@ -112,14 +112,14 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
     ):
         table = table_of("0.5", **changed)
         launching.train(table, configurations(table, tmp_path))
-    own = ["data=digits", "training.epochs=2", "model=softmax"]
+    own = ["data=digits", "training.epochs=2", "model=mlp"]
     assert [job["overrides"] for job in jobs] == [
         [*own, "metrics.macro_f1=null"],
-        ["data=digits", KAPPA, "model=softmax"],
+        ["data=digits", KAPPA, "model=mlp"],
         own,
     ]
     recorded = Composer().configuration(jobs[0]["overrides"]).metrics
-    assert recorded == {"accuracy": None, "macro_f1": None}
+    assert recorded == {"default": None, "macro_f1": None}
 
 
 def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, jobs):
@@ -142,6 +142,46 @@ def test_of_a_loss_the_smaller_is_better(table_of, measure, look, values, verdic
     assert rendering.mean_sd(outcome, table.unit) == f"{values[1]:.4f} ± 0.0100"
 
 
+@pytest.mark.parametrize(
+    ("metric", "claimed", "values", "verdict"),
+    [
+        ("test_mae", "2.500", (2.0, 2.01, 1.99), "better"),
+        ("val_rmse", "2.500", (3.0, 3.01, 2.99), "worse"),
+        ("r2", "0.710", (0.2, 0.21, 0.19), "worse"),
+        ("r2", "-0.100", (-0.1, -0.11, -0.09), "reproduced"),
+        ("loss", "8.000", (8.0, 8.01, 7.99), "reproduced"),
+    ],
+)
+def test_a_table_of_a_regression(table_of, measure, look, metric, claimed, values, verdict):
+    examples = 20 if metric.startswith("val_") else 1000  # of the part, as `measure` records them
+    overrides = ["data=boston_housing"]
+    table = table_of(claimed, metric=metric, unit="value", tolerance=0.3, overrides=overrides, test_examples=examples)
+    measure(table, "net", dict(enumerate(values)), test=1000)
+    outcome = look(table)[0]
+    assert outcome.verdict == verdict
+    expected = values[0] - float(claimed)
+    assert float(rendering.difference(outcome, table.unit)) == pytest.approx(expected, abs=0.00051)  # as printed
+
+
+def test_a_metric_of_the_users_stands_beside_those_of_a_regression(define, tmp_path):
+    own = "metrics.worst={_target_: sklearn.metrics.max_error, direction: min, low: 0, unit: kEUR}"
+    rows = [{"label": "net", "claimed": "20.1", "overrides": ["model=mlp"]}]
+    overrides = ["data=boston_housing", "metrics=[mae]", own]
+    table = read(define(rows, metric="val_worst", unit="value", tolerance=1.0, overrides=overrides))
+    assert (table.heading, table.metric.higher_is_better) == ("validation worst, kEUR", False)
+    assert list(configurations(table, tmp_path)["net"].metrics) == ["mae", "worst"]
+
+
+def test_a_table_of_several_labels(table_of, measure, look):
+    labels = ["data=npz", "data.path=songs.npz", "task=multilabel", "distortion=none"]
+    table = table_of("25.0", metric="hamming_loss", unit="percent", overrides=labels)
+    measure(table, "net", {0: 0.20, 1: 0.201, 2: 0.199}, test=1000)
+    outcome = look(table)[0]
+    assert (outcome.verdict, rendering.difference(outcome, table.unit)) == ("better", "-4.95")  # of 24.95
+    table = table_of("25.0", metric="subset_accuracy", unit="error_percent", overrides=labels)
+    assert (table.heading, table.rows[0].claim.low) == ("test subset error, %", 0.75)
+
+
 def test_values_of_the_validation_part_and_errors_of_other_proportions(table_of, measure, look):
     table = table_of("2.0", metric="val_top_3_accuracy", unit="error_percent")
     assert (table.recorded_name, table.heading) == ("val_top_3_accuracy", "validation top-3 error, %")
@@ -158,6 +198,8 @@ def test_values_of_the_validation_part_and_errors_of_other_proportions(table_of,
     ("changed", "message"),
     [
         ({"metric": "macro_f2"}, r"metric: there is no metric 'macro_f2'; did you mean macro_f1"),
+        ({"metric": "val_hamming"}, r"metric: there is no metric 'hamming'; did you mean hamming_loss"),
+        ({"metric": "mean_absolute_error"}, r"'mean_absolute_error'; there are accuracy, .* mae, .* top_5_accuracy"),
         ({"metric": "kappa"}, r"metric: .*'kappa'.* defined in overrides, as metrics\.NAME=\{_target_: mine"),
         ({"metric": "kappa", "overrides": ["metrics.kappa={_target_: kappa, direction: max}"]},
          r"metric: metrics\.kappa\._target_ is 'kappa'; expected a dotted name"),
@@ -186,6 +228,13 @@ def test_a_row_cannot_define_the_metric_otherwise(define, tmp_path):
     rows = [{"label": "a", "claimed": "0.5", "overrides": ["metrics.kappa.direction=min"]}]
     table = read(define(rows, metric="kappa", unit="value", tolerance=0.1, overrides=["data=digits", KAPPA]))
     with pytest.raises(RequestError, match=r"row 'a': overrides: metrics\.kappa is not as the table defines it"):
+        configurations(table, tmp_path)
+
+
+def test_a_metric_of_another_task_than_that_of_a_row_is_refused(define, tmp_path):
+    table = read(define(rows=[{"label": "a", "claimed": "8.4", "overrides": ["data=boston_housing", "model=mlp"]}]))
+    message = r"row 'a': metric is accuracy, but the task is regression, which has mae, "
+    with pytest.raises(RequestError, match=message):
         configurations(table, tmp_path)
 
 
@@ -249,7 +298,7 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
     table = table_of("88", metric="macro_f1", unit="percent", test_set="other", test_examples=500)
     metric = metrics.get("macro_f1")
     pairs = predicted(table, metric.evaluate)
-    deviations = [deviation(metric, *pair) for pair in pairs]
+    deviations = [deviation(metric.evaluate, *pair) for pair in pairs]
     outcome = look(table)[0]
     assert [record.bootstrap_deviation for record in outcome.records] == deviations
     assert deviations[0] == pytest.approx(0.0095, rel=0.1)  # sqrt(0.9 * 0.1 / 1000) of a balanced accuracy
@@ -262,6 +311,31 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
     )
     (tmp_path / "results.csv").write_text(measured.as_csv(outcome.records))
     assert measured.read_csv(tmp_path / "results.csv") == outcome.records
+
+
+def test_the_bootstrap_scores_values_of_a_regression(table_of, measure, look):
+    table = table_of("1.0", metric="mae", unit="value", test_set="other", overrides=["data=boston_housing"])
+    random = np.random.default_rng(0)
+    targets = random.normal(size=(1000, 2)).astype(np.float32)
+    values = targets + random.normal(size=(1000, 2)).astype(np.float32)
+    folders = measure(table, "net", dict.fromkeys(range(3), 0.8), test=1000)
+    for folder in folders:
+        np.savez(folder / "predictions.npz", targets=targets, values=values, data_sha256="ab" * 32)
+    expected = np.abs(values - targets).mean(axis=1).std() / np.sqrt(1000)
+    assert look(table)[0].records[0].bootstrap_deviation == pytest.approx(expected, rel=0.1)
+
+
+def test_the_bootstrap_decides_labels_by_the_threshold_of_the_run(table_of, measure, look):
+    multilabel = ["data=npz", "data.path=songs.npz", "task=multilabel", "training.threshold=auto"]
+    table = table_of("0.25", metric="hamming_loss", unit="value", test_set="other", overrides=multilabel)
+    labels = np.zeros((1000, 2), np.int8)
+    probabilities = np.full((1000, 2), 0.2, np.float32)
+    probabilities[:500] = 0.4  # at 0.3 the labels of every second example are wrong, at 0.5 none
+    for folder in measure(table, "net", dict.fromkeys(range(3), 0.5), test=1000):
+        np.savez(folder / "predictions.npz", labels=labels, probabilities=probabilities, data_sha256="ab" * 32)
+        path = folder / "result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": 0.3}))
+    assert look(table)[0].records[0].bootstrap_deviation == pytest.approx(0.5 / np.sqrt(1000), rel=0.1)
 
 
 def test_on_the_same_test_examples_there_is_no_bootstrap(table_of, predicted, look):

@@ -109,6 +109,25 @@ def test_quoted_paths_survive_hydras_grammar():
         assert override.value() == path
 
 
+def test_a_table_of_a_regression_runs_and_has_a_verdict(define, tmp_path, capsys):
+    rows = [{"label": "one epoch", "claimed": "2.4", "overrides": ["model=mlp"]}]
+    folder = define(
+        rows=rows,
+        overrides=["data=boston_housing", "training.epochs=1"],
+        metric="val_mae",
+        unit="value",
+        tolerance=0.25,
+        test_examples=81,  # of the validation part
+        seeds=3,
+    )
+    assert show_table(str(folder), run=True, outputs=tmp_path, format="json", overrides=["progress=false"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    [row] = content["rows"]
+    assert (content["metric"], row["verdict"], row["seeds"]) == ("val_mae", "worse", 3)
+    assert 15 < row["mean"] < 30  # thousand dollars: after one epoch about the mean price
+    assert row["difference"] == pytest.approx(row["mean"] - 2.45)  # from the nearest value that is printed as 2.4
+
+
 def test_run_trains_what_is_missing_and_nothing_else(define, measure, tmp_path, capsys):
     rows = [
         {"label": "softmax", "claimed": "8.4", "overrides": ["model=softmax"]},

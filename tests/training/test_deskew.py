@@ -104,7 +104,7 @@ def test_training_images_are_deskewed_once_and_test_images_stay_raw(configure):
 def test_images_that_are_streamed_are_deskewed_when_they_are_read(configure):
     data = load(configure("data=digits").data)
     streamed = Deskewed(Rows(data.x_train, np.arange(50)))
-    assert streamed.shape == (50, 8, 8, 1)
+    assert (streamed.shape, streamed.dtype) == ((50, 8, 8, 1), np.uint8)
     whole = prepared(data, Preprocess.deskew).x_train
     for rows in (np.array([3, 1, 49]), slice(10, 20)):
         assert (streamed[rows] == whole[:50][rows]).all()

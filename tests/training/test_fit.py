@@ -108,23 +108,26 @@ def test_slices_and_executions_do_not_change_a_bit(monkeypatch):
     assert history_of(model(dropout=0.1), steps_per_execution=5) == whole
 
 
-def test_streamed_images_give_the_same_result(monkeypatch):
+@pytest.mark.parametrize("weights", [None, RANDOM.uniform(0, 2, 530).astype(np.float32)], ids=["plain", "weighted"])
+def test_streamed_images_give_the_same_result(monkeypatch, weights):
     class Lazy:
         def __init__(self, images):
-            self.images, self.shape, self.largest = images, images.shape, 0
+            self.images, self.shape, self.dtype, self.largest = images, images.shape, images.dtype, 0
 
         def __getitem__(self, index):
             self.largest = max(self.largest, len(index))
             return self.images[index]
 
+    def examples(images, rows):
+        return Examples(images, LABELS[rows], None if weights is None else weights[rows])
+
+    train, val = slice(0, 400), slice(400, 530)
     outputs = Outputs()
-    whole = history_of(model(), score=outputs)
+    whole = history_of(model(), examples(IMAGES[train], train), examples(IMAGES[val], val), score=outputs)
     monkeypatch.setattr(passes, "BLOCK_BYTES", 36 * 100)
-    training, validation = Lazy(IMAGES[:400]), Lazy(IMAGES[400:])
+    training, validation = Lazy(IMAGES[train]), Lazy(IMAGES[val])
     streamed_outputs = Outputs()
-    streamed = history_of(
-        model(), Examples(training, LABELS[:400]), Examples(validation, LABELS[400:]), score=streamed_outputs
-    )
+    streamed = history_of(model(), examples(training, train), examples(validation, val), score=streamed_outputs)
     assert streamed == whole
     assert np.array_equal(streamed_outputs.epochs, outputs.epochs)
     assert training.largest == 96  # three batches at a time

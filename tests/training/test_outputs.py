@@ -7,7 +7,9 @@ from keras import layers, ops
 
 from fitbench.composition import Composer
 from fitbench.errors import RequestError
+from fitbench.tasks import task_of
 from fitbench.training import outputs
+from fitbench.training.objective import Objective
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 1), dtype=np.uint8)
 
@@ -17,7 +19,7 @@ def training():
     composer = Composer()
     return {
         loss: composer.configuration([f"training.loss={loss}"]).training
-        for loss in ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
+        for loss in ("auto", "cross_entropy", "binary_cross_entropy", "mean_squared_error")
     }
 
 
@@ -92,9 +94,9 @@ LOGITS = {
 }
 
 
-def check(made, training):
-    classes = made(IMAGES[:1]).shape[-1]
-    outputs.check(made, IMAGES, classes, training, "net")
+def check(made, training, task="classification", names=None):
+    names = names or tuple(map(str, range(made(IMAGES[:1]).shape[-1])))
+    outputs.check(made, IMAGES, Objective(task_of(task), training, names), "net")
 
 
 @pytest.mark.parametrize("make", SOFTMAX.values(), ids=SOFTMAX)
@@ -136,4 +138,18 @@ def test_logits_are_taken_and_the_model_is_as_before(make, training):
 def test_outputs_of_another_form_are_refused(gives, message, training):
     for made in (model(gives), Subclassed(gives)):
         with pytest.raises(RequestError, match=message):
-            outputs.check(made, IMAGES, 3, training["cross_entropy"], "net")
+            check(made, training["cross_entropy"], names=("a", "b", "c"))
+
+
+def test_values_of_a_regression_may_be_anything_and_logits_of_labels_may_not(training):
+    for made in (model(layers.Softmax()), model(ops.sigmoid)):
+        check(made, training["auto"], "regression")
+        with pytest.raises(RequestError, match=r"ends in a softmax|between 0 and 1, as a sigmoid does"):
+            check(made, training["auto"], "multilabel")
+
+
+def test_a_loss_of_the_users_is_of_logits_if_it_has_the_parameter(training):
+    of_logits = training["auto"].model_copy(update={"loss": {"_target_": "keras.losses.CategoricalFocalCrossentropy"}})
+    with pytest.raises(RequestError, match="between 0 and 1, as a sigmoid does"):
+        check(model(ops.sigmoid), of_logits)
+    check(model(ops.sigmoid), training["auto"].model_copy(update={"loss": {"_target_": "keras.losses.Poisson"}}))

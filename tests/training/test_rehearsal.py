@@ -79,6 +79,25 @@ def inner_class():
 
 def fails(targets, outputs):
     return sklearn.metrics.no_such_score(targets, outputs)
+
+def squares(targets, outputs, power=2):
+    return ops.mean(ops.abs(targets - outputs) ** power, axis=-1)
+
+def mean_of_batch(targets, outputs):
+    return ops.mean(squares(targets, outputs))
+
+def of_classes(targets, outputs):
+    return ops.mean(ops.square(targets - outputs), axis=0)
+
+def nothing(targets, outputs):
+    return ops.log(-ops.square(squares(targets, outputs)))
+
+def of_labels(targets, outputs):
+    return squares(ops.reshape(targets, (-1, 7)), outputs)
+
+class Summed(keras.losses.MeanSquaredError):
+    def __init__(self):
+        super().__init__(reduction="sum")
 """
 
 
@@ -97,10 +116,10 @@ def parts_of():
     composer = Composer()
     data = load(composer.configuration(["data=digits"]).data)
 
-    def of(*overrides, classes=data.names):
+    def of(*overrides, names=data.names):
         config = composer.configuration(["data=digits", "model=softmax", "progress=false", *overrides])
         config = config.model_copy(update={"model": {"_target_": "rehearsed.net", "name": "net"}})
-        return Parts.of(config, dataclasses.replace(data, classes=classes), measures.of(config))
+        return Parts.of(config, dataclasses.replace(data, names=names), measures.of(config, config.known_task))
 
     return of
 
@@ -140,8 +159,8 @@ def test_model_that_can_be_used_is_taken_and_nothing_is_left_of_the_trial(own, p
 
 
 def test_class_whose_name_is_not_text_is_refused(own, parts_of, tmp_path):
-    parts = parts_of(classes=("caf\udce9", *"123456789"))
-    with pytest.raises(RequestError, match=r"data=digits: the class 'caf\\udce9' cannot be recorded, .* not UTF-8"):
+    parts = parts_of(names=("caf\udce9", *"123456789"))
+    with pytest.raises(RequestError, match=r"data=digits: the name 'caf\\udce9' cannot be recorded, .* not UTF-8"):
         rehearsal.rehearse(parts, own.net(), tmp_path)
 
 
@@ -150,3 +169,37 @@ def test_users_metric_that_fails_is_told_before_training_without_validation(own,
     parts = parts_of(*options, "metrics.own={_target_: rehearsed.fails, direction: max}")
     with pytest.raises(FitbenchError, match=r"metrics\.own: rehearsed\.fails failed: .*no_such_score"):
         rehearsal.rehearse(parts, own.net(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ("{_target_: rehearsed.no_loss}", "which cannot be loaded: module rehearsed has no 'no_loss'"),
+        ("{_target_: nowhere.loss}", "cannot be loaded: No module named 'nowhere'; the folder of a module of your own"),
+        ("{_target_: rehearsed.squares, base: 2}", "cannot be used: got an unexpected keyword argument 'base'"),
+        ("{_target_: rehearsed.FACTOR}", "rehearsed.FACTOR, which cannot be loaded: 3.0 is not a callable object"),
+        ("{_target_: rehearsed.Scale, factor: 2}", "expected a keras.losses.Loss or a function"),
+        ("{_target_: rehearsed.Summed}", "with the reduction sum; expected sum_over_batch_size"),
+        ("{_target_: keras.losses.CategoricalCrossentropy, from_logits: false}", "from_logits must be true, because"),
+        (
+            "{_target_: rehearsed.of_classes}",
+            r"gives values of shape \(10,\) for targets of shape \(8, 10\) and outputs of shape \(8, 10\); expected a "
+            r"value for each example, \(8,\)$",
+        ),
+        ("{_target_: rehearsed.nothing}", "rehearsed.nothing, which gives nan for the first examples"),
+        ("{_target_: rehearsed.of_labels}", r"rehearsed.of_labels, which failed for targets of shape \(8, 10\)"),
+    ],
+)
+def test_loss_of_the_users_that_cannot_be_used_is_refused(loss, message, own, parts_of, tmp_path):
+    with pytest.raises(RequestError, match=message) as refused:
+        rehearsal.rehearse(parts_of(f"training.loss={loss}"), own.net(), tmp_path)
+    assert str(refused.value).startswith("training.loss")
+    assert "\n" not in str(refused.value)
+
+
+def test_loss_of_a_whole_batch_is_taken_unless_examples_have_weights(own, parts_of, tmp_path):
+    rehearsal.rehearse(parts_of("training.loss={_target_: rehearsed.mean_of_batch}"), own.net(), tmp_path)
+    parts = parts_of("training.loss={_target_: rehearsed.mean_of_batch}", "training.class_weight=balanced")
+    with pytest.raises(RequestError, match=r"values of shape \(\) .* because the examples have weights"):
+        rehearsal.rehearse(parts, own.net(), tmp_path)
+    rehearsal.rehearse(parts_of("training.loss={_target_: rehearsed.squares, power: 3}"), own.net(), tmp_path)

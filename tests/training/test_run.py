@@ -61,7 +61,7 @@ def test_folder_holds_the_files_of_a_finished_run_and_no_others(dropout_run):
     folder, _ = dropout_run
     assert state_of(folder) is State.finished
     assert {path.name for path in folder.iterdir()} == {
-        "config.yaml", "history.jsonl", "model.keras", "predictions.npz", "result.json",
+        "config.yaml", "dataset.json", "history.jsonl", "model.keras", "predictions.npz", "result.json",
     }  # fmt: skip
 
 
@@ -375,7 +375,7 @@ def test_model_that_does_not_fit_the_images_is_refused_and_no_attempt(trained, c
     with pytest.raises(RequestError, match="lenet5 takes images of 10x10 pixels or more; these are 8x8"):
         trained("data=digits", "model=lenet5", outputs=tmp_path)
     folder = folder_of(configure("data=digits", "model=lenet5", f"outputs={tmp_path}"))
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "error.txt"}
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "dataset.json", "error.txt"}
 
 
 def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_path, monkeypatch):
@@ -557,7 +557,8 @@ def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
     with pytest.raises(OSError, match="No space left"):
         train(config, folder)
     assert state_of(folder) is not State.finished
-    assert {path.name for path in folder.iterdir()} <= {"config.yaml", "history.jsonl", "error.txt", "checkpoint"}
+    begun = {"config.yaml", "dataset.json", "history.jsonl", "error.txt", "checkpoint"}
+    assert {path.name for path in folder.iterdir()} <= begun
     assert [path.name for path in (folder / "checkpoint").iterdir()] == ["attempts.txt"]
     assert len(read_history(folder)) == 2
 
@@ -573,7 +574,7 @@ def test_nearest_mean_reaches_its_published_accuracy_on_mnist(trained, mnist, mo
     assert result["metrics"]["epochs"] == 0
 
 
-def test_every_model_trains_on_jax(tmp_path):
+def test_every_model_and_every_task_trains_on_jax(tmp_path):
     pytest.importorskip("jax", reason="needs the extra jax")
     script = """
 import sys
@@ -607,6 +608,28 @@ for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
         assert weights[0] == weights[1]
         assert [{key: epoch[key] for key in first[0]} for epoch in second] == first
         assert all(0 < epoch["val_macro_f1"] <= 1 for epoch in second)
+rows = np.random.default_rng(1).normal(size=(260, 4)).astype(np.float32)
+weights = np.random.default_rng(2).uniform(0, 2, 260).astype(np.float32)
+targets = {
+    "regression": (rows @ np.ones((4, 2)) * [1, 100] + 50).astype(np.float32),
+    "multilabel": (rows[:, :3] > 0).astype(np.int8),
+}
+options = {
+    "regression": ["training.standardize_targets=true", "training.early_stopping.monitor=val_mae"],
+    "multilabel": ["training.threshold=auto"],
+}
+for task, values in targets.items():
+    held = {"x_train": rows[:200], "y_train": values[:200], "x_test": rows[200:], "y_test": values[200:]}
+    np.savez(root / f"{task}.npz", **held, w_train=weights[:200], w_test=weights[200:])
+    config = Composer().configuration([
+        "backend=jax", "data=npz", f"data.path={root}/{task}.npz", f"task={task}", "model=mlp", "model.hidden=[16]",
+        "optimizer.learning_rate=0.01", "training.epochs=2", "training.batch_size=32", "progress=false",
+        f"outputs={root}", *options[task],
+    ])
+    result = train(config, folder_of(config))
+    assert result["task"] == task
+    losses = [epoch["loss"] for epoch in read_history(folder_of(config))]
+    print(task, *losses, result["metrics"]["test_loss"])
 """
     process = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
@@ -614,7 +637,7 @@ for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     reported = {line.split()[0]: list(map(float, line.split()[1:])) for line in process.stdout.splitlines()}
-    assert len(reported) == 5
+    assert len(reported) == 7
     assert all(first > second for first, second, _ in (reported[name] for name in reported if name != "nearest_mean"))
     assert process.stderr == ""
 

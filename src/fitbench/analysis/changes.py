@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.composition import conf_folder
+from fitbench.config.identity import HASHED_AS, NEUTRAL
+from fitbench.tasks import TASKS
 
 # Hydra's groups, the key that names the kind of a section, and whether the choice is listed even if it is the default.
 GROUPS = {
@@ -50,7 +52,7 @@ def changes(config: Mapping[str, Any]) -> list[str]:
             overrides.append(f"{group}={value_text(section.get('name', section.get(kind)))}")
         elif always or chosen[group] != usual.get(group):
             overrides.append(f"{group}={chosen[group]}")
-    if list(selected) != usual_metrics:
+    if list(selected) not in (usual_metrics, *(list(task.default_metrics) for task in TASKS.values())):
         overrides.append(f"metrics={value_text(list(selected))}")
     overrides += [f"metrics.{name}={value_text(entry)}" for name, entry in selected.items() if entry is not None]
     values = [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
@@ -94,15 +96,22 @@ _UNKNOWN = object()
 
 
 def _differences(config: Mapping[str, Any], default: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The changes of values. Runs of earlier versions lack keys, whose values are the neutral ones."""
     for key, value in config.items():
         name = f"{prefix}{key}"
         if key not in default:
             yield f"+{name}={value_text(value)}"
         elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
             yield from _differences(value, default[key], f"{name}.")
-        elif value != default[key]:
+        elif _hashed(name, value) != _hashed(name, default[key]):
             yield f"{name}={value_text(value)}"
-    yield from (f"~{prefix}{key}" for key in default if key not in config)
+    absent = [f"{prefix}{key}" for key in default if key not in config and default[key] is not None]
+    yield from (f"~{key}" for key in absent if key not in NEUTRAL)
+
+
+def _hashed(key: str, value: Any) -> Any:
+    """The value that makes a run's identity: `auto` is what all runs had before there was a choice."""
+    return HASHED_AS.get(key, {}).get(value, value) if isinstance(value, str) else value
 
 
 def value_text(value: Any) -> str:

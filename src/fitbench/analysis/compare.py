@@ -37,7 +37,8 @@ def compare(
         paths: outputs folders, studies, run folders or names of runs in `outputs`; none means `outputs`.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
         metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
-            None stands for the primary metric of the runs on the test part.
+            None stands for the primary metric of the runs on the test part. Of two single runs, see
+            `two_runs.compare_runs`.
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
         where: a filter of runs, as `fitbench runs` has it.
         outputs: where the names of runs are looked for.
@@ -56,11 +57,11 @@ def compare(
         return
     from fitbench.analysis import two_runs
 
-    options = {"--by": by, "--metric": metric, "--baseline": baseline, "--where": where}
+    options = {"--by": by, "--baseline": baseline, "--where": where}
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise RequestError(f"{', '.join(given)} is for groups of runs; {paths[0]} and {paths[1]} are single runs")
-    two_runs.compare_runs(folders[0], folders[1], limit, format)
+    two_runs.compare_runs(folders[0], folders[1], metric, limit, format)
 
 
 def _print(compared: Compared, limit: int, format: str) -> None:

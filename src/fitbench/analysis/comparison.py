@@ -134,7 +134,7 @@ def compare_groups(
     Raises:
         RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
     """
-    frame = request.selected_runs(folders, where)
+    frame = request.of_one_task(request.selected_runs(folders, where), metric)
     quantity, keys = request.measured(frame, metric), request.keys(frame, by)
     return compared(frame, group(frame, keys, quantity), quantity, keys, baseline)
 

@@ -13,7 +13,7 @@ from fitbench.analysis.side import TIMING, Flat, Side
 from fitbench.columns import Column, column
 from fitbench.config import NOT_IDENTITY
 from fitbench.quantities import Quantity, quantities
-from fitbench.text import clean
+from fitbench.text import clean, number
 
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
 PARTS = ("test", "val", "train")  # in the order of the results
@@ -141,7 +141,7 @@ def _number(row: Row, value: float | None) -> str:
         return f"{value:,.1f}" if value == 0 or abs(value) >= 0.05 else f"{value:.1g}"
     digits = row.quantity.digits if row.quantity is not None else DIGITS
     smallest = 10.0 ** (1 - digits)
-    return f"{value:,.{digits}f}" if digits == 0 or value == 0 or abs(value) >= smallest else f"{value:.1e}"
+    return number(value, digits) if digits == 0 or value == 0 or abs(value) >= smallest else f"{value:.1e}"
 
 
 def _gap(row: Row) -> str:

@@ -10,33 +10,34 @@ from typing import Any
 import numpy as np
 
 from fitbench.analysis import scores
-from fitbench.columns import Table, column
+from fitbench.columns import Column, Note, Table, column
 from fitbench.record.reading import Predictions, output_names
 from fitbench.tasks import task_of
 from fitbench.text import clean, number
 
 PAIRS = 10  # confused pairs that are listed
-MISTAKES = 10  # mistakes that are listed
-CLASSES = 40  # with more, the classes with the lowest F1 are listed
+MISTAKES = 10  # mistakes, or values with large errors, that are listed
+CLASSES = 40  # with more, the classes or labels with the lowest F1, or targets with the lowest R2, are listed
 DIGITS = 4
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing of a task. Both functions take the predictions and the names of the classes or targets.
+    """One drawing of a task.
 
-    `content` gives keys and values of the JSON, `tables` what a terminal shows. It is made for `most` names at most.
+    Both functions take the predictions, the names of the outputs and the threshold. `content` gives keys and values of
+    the JSON, `tables` what a terminal shows. It is made for `most` names at most.
     """
 
-    content: Callable[[Predictions, Sequence[str]], dict[str, Any]]
-    tables: Callable[[Predictions, Sequence[str]], list[Table]]
+    content: Callable[[Predictions, Sequence[str], float], dict[str, Any]]
+    tables: Callable[[Predictions, Sequence[str], float], list[Table]]
     most: float = math.inf
 
 
 # -- the confusion matrix ---------------------------------------------------------------------------------------------
 
 
-def _confusion(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
+def _confusion(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
     matrix = scores.confusion(predictions.targets, scores.predicted(predictions.outputs), len(names))
     return {
         "per_class": scores.per_class(matrix, names),
@@ -45,8 +46,8 @@ def _confusion(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _confusion_tables(predictions: Predictions, names: Sequence[str]) -> list[Table]:
-    content = _confusion(predictions, names)
+def _confusion_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
+    content = _confusion(predictions, names, threshold)
     pairs = content["confused"]
     confused = [
         column("true", pairs, lambda pair: clean(pair["true"]), right=False, key=True),
@@ -59,25 +60,35 @@ def _confusion_tables(predictions: Predictions, names: Sequence[str]) -> list[Ta
 
 def per_class_table(classes: Sequence[dict[str, Any]]) -> Table:
     """Precision, recall, F1 and number of examples of each class, as `scores.per_class` gives them, and the means."""
-    heading, listed = "Per class", list(classes)
-    if len(classes) > CLASSES:
-        heading = f"Per class, the {CLASSES} of {len(classes)} with the lowest F1"
-        listed = sorted(classes, key=lambda score: -1.0 if score["f1"] is None else score["f1"])[:CLASSES]
-    examples = sum(score["support"] for score in classes)
-    rows = [*listed, {"class": "mean of classes", "support": examples, **scores.macro_average(classes)}]
+    return _f1_table(classes, "class", "classes")
+
+
+def _f1_table(scored: Sequence[dict[str, Any]], key: str, several: str, remark: str = "") -> Table:
+    """The same of classes or labels, which the scores name by `key`; `remark` stands in the title."""
+    heading, listed = f"Per {key}{remark}", list(scored)
+    if len(scored) > CLASSES:
+        heading += f", the {CLASSES} of {len(scored):,} with the lowest F1"
+        listed = lowest(scored, "f1")
+    examples = sum(score["support"] for score in scored)
+    rows = [*listed, {key: f"mean of {several}", "support": examples, **scores.macro_average(scored)}]
     styles = [""] * len(listed) + ["bold"]
-    columns = [column("class", rows, lambda row: clean(row["class"]), right=False, key=True, styles=styles)]
-    for head, key in (("precision", "precision"), ("recall", "recall"), ("F1", "f1")):
-        values = [row[key] for row in rows]
+    columns = [column(key, rows, lambda row: clean(row[key]), right=False, key=True, styles=styles)]
+    for head, name in (("precision", "precision"), ("recall", "recall"), ("F1", "f1")):
+        values = [row[name] for row in rows]
         columns.append(column(head, values, lambda value: number(value, DIGITS), styles=styles))
     columns.append(column("examples", rows, lambda row: f"{row['support']:,}", styles=styles))
     return Table(heading, columns)
 
 
+def lowest(scored: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """The `CLASSES` with the lowest score of this name, the undefined ones first."""
+    return sorted(scored, key=lambda score: -math.inf if score[key] is None else score[key])[:CLASSES]
+
+
 # -- the mistakes -----------------------------------------------------------------------------------------------------
 
 
-def _mistakes(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
+def _mistakes(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
     """The most confident mistakes: position in the test part, true and predicted class, probability or None."""
     targets, outputs = predictions.targets, predictions.outputs
     predicted = scores.predicted(outputs)
@@ -93,8 +104,8 @@ def _mistakes(predictions: Predictions, names: Sequence[str]) -> dict[str, Any]:
     return {"mistakes": mistakes}
 
 
-def _mistakes_tables(predictions: Predictions, names: Sequence[str]) -> list[Table]:
-    mistakes = _mistakes(predictions, names)["mistakes"]
+def _mistakes_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
+    mistakes = _mistakes(predictions, names, threshold)["mistakes"]
     if not mistakes:
         return [Table("No test example is misclassified.", [])]
     columns = [
@@ -106,9 +117,72 @@ def _mistakes_tables(predictions: Predictions, names: Sequence[str]) -> list[Tab
     return [Table("Most confident mistakes", columns)]
 
 
+# -- predicted values -------------------------------------------------------------------------------------------------
+
+
+def _predicted(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
+    return {"per_target": scores.per_target(predictions.targets, predictions.outputs, names)}
+
+
+def _predicted_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
+    scored = _predicted(predictions, names, threshold)["per_target"]
+    digits = dict(zip(names, scores.decimals(predictions.targets), strict=True))
+    heading, rows = "Per target", scored
+    if len(scored) > CLASSES:
+        heading, rows = f"Per target, the {CLASSES} of {len(scored):,} with the lowest R2", lowest(scored, "r2")
+    columns = [column("target", rows, lambda row: clean(row["target"]), right=False, key=True)]
+    for head, key in (("MAE", "mae"), ("RMSE", "rmse"), ("R2", "r2"), ("bias", "bias")):
+        cells = [number(row[key], DIGITS if key == "r2" else digits[row["target"]] + 1) for row in rows]
+        columns.append(Column(head, cells))
+    return [Table(heading, columns, [Note("bias: the mean of predicted - true")])]
+
+
+def _residuals(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
+    """The values with the largest errors relative to the spread of their target; a prediction of NaN is None."""
+    targets, outputs = predictions.targets, predictions.outputs
+    worst = [
+        {
+            "example": i,
+            "target": names[j],
+            "true": float(targets[i, j]),
+            "predicted": scores.finite(outputs[i, j]),
+            "error": scores.finite(float(outputs[i, j]) - float(targets[i, j])),
+        }
+        for i, j in scores.worst_values(targets, outputs, MISTAKES)
+    ]
+    return {"worst": worst}
+
+
+def _residuals_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
+    worst = _residuals(predictions, names, threshold)["worst"]
+    digits = dict(zip(names, scores.decimals(predictions.targets), strict=True))
+    columns = [column("example", worst, lambda row: str(row["example"]))]
+    if len(names) > 1:
+        columns.append(column("target", worst, lambda row: clean(row["target"]), right=False, key=True))
+    for key in ("true", "predicted", "error"):
+        columns.append(Column(key, [number(row[key], digits[row["target"]]) for row in worst]))
+    return [Table("Largest errors (predicted - true)", columns)]
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+
+def _labels(predictions: Predictions, names: Sequence[str], threshold: float) -> dict[str, Any]:
+    scored = scores.per_label(predictions.targets, predictions.outputs, names, threshold)
+    return {"threshold": threshold, "per_label": scored}
+
+
+def _labels_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
+    scored = _labels(predictions, names, threshold)["per_label"]
+    return [_f1_table(scored, "label", "labels", f" at the threshold {threshold:.2f}")]
+
+
 DRAWINGS = {  # by the names in `Task.drawings`
     "confusion": Drawing(_confusion, _confusion_tables, most=3_000),  # its matrix takes 72 MB
     "mistakes": Drawing(_mistakes, _mistakes_tables),
+    "predicted": Drawing(_predicted, _predicted_tables),
+    "residuals": Drawing(_residuals, _residuals_tables),
+    "labels": Drawing(_labels, _labels_tables),
 }
 
 
@@ -118,4 +192,7 @@ def drawings_of(result: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in task_of(result["task"]).drawings if count <= DRAWINGS[name].most)
 
 
-ABSENT = dict.fromkeys(("per_class", "confusion", "confused", "mistakes"))  # what the JSON holds without predictions
+# what the JSON holds where it is not drawn
+ABSENT = dict.fromkeys(
+    ("per_class", "confusion", "confused", "mistakes", "per_target", "worst", "threshold", "per_label")
+)

@@ -133,24 +133,61 @@ def _history_columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> 
 def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
     """What the runs of a frame from `load_runs`, or of a part of it, can be ranked by: the quantities by column.
 
-    A metric has several definitions only if runs of this part have. Of a frame that has lost its attrs there are the
-    metrics that fitbench supplies.
+    A metric has several definitions only if runs of this part have. One that several tasks record, as they do the
+    loss, has one for each of them. Of a frame that has lost its attrs there are the metrics that fitbench supplies.
     """
     recorded = frame.attrs.get(INFO)
     if recorded is None:
         columns = [str(name) for name in frame.columns if str(name).startswith("metrics.")]
         supplied = [metrics.supplied(metrics.split(name.removeprefix("metrics."))[1]) for name in columns]
         return quantities([{metric.name: metric.info() for metric in supplied if metric is not None}])
-    here = [recorded[folder] for folder in frame["folder"] if folder in recorded]
-    return _available(here or recorded.values())
+    here = {
+        (task, id(recorded[folder])): recorded[folder]
+        for folder, task in zip(frame["folder"].tolist(), frame["task"].fillna("").tolist(), strict=True)
+        if folder in recorded
+    }
+    if len({task for task, _ in here if task}) > 1:
+        return _available([_of_task(info, task) for (task, _), info in here.items() if task])
+    return _available(here.values() or recorded.values())
+
+
+def _of_task(infos: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The `metric_info` of a run, whose definitions name its task."""
+    return {name: {**info, "definition": f"{info['definition']} of {task}"} for name, info in infos.items()}
+
+
+def recorders(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The runs of a frame that record a metric of this name."""
+    recorded = frame.attrs.get(INFO, {})
+    return frame[[metric in recorded.get(folder, ()) for folder in frame["folder"]]]
+
+
+def newest_task(frame: pd.DataFrame) -> str:
+    """The task of the run that finished last, or of the last one in the frame where none has finished; '' without one.
+
+    Commands that compare runs choose by it where a folder has runs of several tasks.
+    """
+    known = frame[frame["task"].fillna("") != ""]
+    if known.empty:
+        return ""
+    finished = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")
+    return str((finished if len(finished) else known)["task"].iloc[-1])
+
+
+def of_task(frame: pd.DataFrame, task: str) -> pd.DataFrame:
+    """The runs of a task, and those whose task is not yet known."""
+    return frame[frame["task"].fillna("").isin((task, ""))]
 
 
 def primary_of(frame: pd.DataFrame) -> str:
     """The primary metric of the finished runs of a frame, or of all where none has finished, as in 'accuracy'.
 
+    Of runs of several tasks those of `newest_task` count.
+
     Raises:
-        RequestError: the runs have several.
+        RequestError: these runs have several.
     """
+    frame = of_task(frame, newest_task(frame))
     finished = frame.loc[frame["state"] == "finished", "primary"]
     names = (finished if len(finished) else frame["primary"]).dropna().unique().tolist()
     if len(names) > 1:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis.filters import parse, select
-from fitbench.analysis.frame import column, load_runs, primary_of, quantities_of, say_left_out
+from fitbench.analysis.frame import (
+    column,
+    load_runs,
+    newest_task,
+    of_task,
+    primary_of,
+    quantities_of,
+    recorders,
+    say_left_out,
+)
 from fitbench.analysis.groups import default_keys
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, find
+from fitbench.text import clean, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +44,25 @@ def selected_runs(paths: Sequence[str | Path], where: str | None) -> pd.DataFram
     if kept.empty:
         raise RequestError(f"--where {where!r} keeps none of the {len(frame)} runs")
     return kept
+
+
+def of_one_task(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
+    """The runs that are compared, which are of one task: of those that record the metric, that of the newest.
+
+    How many others there are is said on stderr. Runs of any tasks are compared in what is no metric, as their time is.
+    """
+    recording = frame if metric is None else recorders(frame, metrics.split(metric.removeprefix("metrics."))[1])
+    task = newest_task(recording)
+    if recording.empty or not task:
+        return frame
+    chosen = of_task(frame, task)
+    others = [name for name in dict.fromkeys(frame["task"].dropna()) if name not in (task, "")]
+    if others:
+        sys.stderr.write(
+            f"fitbench: these are the runs of {clean(task)}; {counted(len(frame) - len(chosen), 'run')} of "
+            f'{clean(" and ".join(others))} left out (--where "task == {clean(repr(others[0]))}" selects others)\n'
+        )
+    return chosen
 
 
 def measured(frame: pd.DataFrame, metric: str | None) -> Quantity:

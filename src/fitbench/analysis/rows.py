@@ -219,7 +219,7 @@ def _list_text(value: list[Any]) -> str:
 def _names(prefix: str, key: Any) -> tuple[str, str | None]:
     """The dotted name of a key, and its column; None if it is no part of the identity."""
     name = sys.intern(encodable(f"{prefix}{key}"))
-    if name in NOT_IDENTITY:
+    if name in NOT_IDENTITY or name in TASK:  # a row has the task that was decided
         return name, None
     return name, name if is_configuration(name) else f"config.{name}"
 

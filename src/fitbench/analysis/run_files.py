@@ -16,6 +16,7 @@ from fitbench.analysis.series import axis_label, metrics_of
 from fitbench.metrics import Metric
 from fitbench.record import evaluations, reading
 from fitbench.record.folder import State, state_of
+from fitbench.tasks import threshold_of
 
 
 class Panel(NamedTuple):
@@ -34,6 +35,7 @@ class RunFiles:
     state: State
     config: dict[str, Any]
     history: list[dict[str, Any]]
+    primary: str  # the name of the primary metric
     result: dict[str, Any] | None = None
     pruned: dict[str, Any] | None = None
 
@@ -41,11 +43,6 @@ class RunFiles:
     def name(self) -> str:
         """The run_id of a finished run, else the name of its folder."""
         return self.result["run_id"] if self.result else self.folder.name
-
-    @property
-    def primary(self) -> str:
-        """The name of the primary metric."""
-        return self.result["primary"] if self.result else task_and_primary(self.config, self.folder)[1] or "loss"
 
     @property
     def best_epoch(self) -> int | None:
@@ -68,6 +65,11 @@ class RunFiles:
     def names(self) -> list[str]:
         """The names of the outputs of a finished run: its classes, targets or labels."""
         return reading.output_names(self.result) if self.result else []
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on a finished run of several labels predicts a label."""
+        return threshold_of(self.result or {})
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
@@ -124,4 +126,6 @@ def read_run(folder: Path) -> RunFiles:
     state, history = state_of(folder), reading.read_history(folder)
     result = reading.read_result(folder) if state is State.finished else None
     pruned = reading.read_pruned(folder) if state is State.pruned else None
-    return RunFiles(folder, state, result["config"] if result else reading.read_config(folder), history, result, pruned)
+    config = result["config"] if result else reading.read_config(folder)
+    primary = result["primary"] if result else task_and_primary(config, folder)[1] or "loss"
+    return RunFiles(folder, state, config, history, primary, result, pruned)

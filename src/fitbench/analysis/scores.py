@@ -1,11 +1,14 @@
-"""Scores of single classes and the mistakes on single examples, from labels and predictions."""
+"""Scores of single classes, targets and labels, and the mistakes on single examples, from recorded predictions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from fitbench.tasks import decisions
 
 
 def predicted(probabilities: np.ndarray) -> np.ndarray:
@@ -71,6 +74,86 @@ def mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     wrong = np.flatnonzero(predicted(probabilities) != labels)
     confidence = np.nan_to_num(probabilities[wrong].max(axis=1), nan=-1.0)
     return wrong[np.argsort(-confidence, kind="stable")]
+
+
+# -- several labels ---------------------------------------------------------------------------------------------------
+
+
+def per_label(targets: np.ndarray, outputs: np.ndarray, names: Sequence[str], threshold: float) -> list[dict[str, Any]]:
+    """Precision, recall, F1 and support (examples that have it) of each label, as `per_class` gives them.
+
+    A label with NaN among its probabilities has no scores. `targets` and `outputs` are [N, labels].
+    """
+    truth, decided = targets.astype(bool), decisions(outputs, threshold)
+    right, given, support = (each.sum(axis=0).tolist() for each in (truth & decided, decided, truth))
+    undefined = np.isnan(outputs).any(axis=0).tolist()
+    return [
+        {
+            "label": name,
+            "precision": None if undefined[i] else _share(right[i], given[i]),
+            "recall": None if undefined[i] else _share(right[i], support[i]),
+            "f1": None if undefined[i] else _share(2 * right[i], given[i] + support[i]),
+            "support": support[i],
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+# -- regression -------------------------------------------------------------------------------------------------------
+
+
+def per_target(targets: np.ndarray, outputs: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """MAE, RMSE, R2 and bias (the mean of predicted - true) of each target, for targets and values [N, targets].
+
+    They are the metrics of these names on one target; None where they are undefined or no finite numbers.
+    """
+    truth = np.asarray(targets, np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        errors = np.asarray(outputs, np.float64) - truth
+        squares = np.square(errors)
+        around = np.square(truth - truth.mean(axis=0)).sum(axis=0)
+        around[(truth == truth[0]).all(axis=0)] = np.nan
+        columns = {
+            "mae": np.abs(errors).mean(axis=0),
+            "rmse": np.sqrt(squares.mean(axis=0)),
+            "r2": 1 - squares.sum(axis=0) / around,
+            "bias": errors.mean(axis=0),
+        }
+    return [
+        {"target": name, **{key: finite(values[i]) for key, values in columns.items()}} for i, name in enumerate(names)
+    ]
+
+
+def worst_values(targets: np.ndarray, outputs: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Example and target of the `count` largest errors, each relative to the spread of its target; NaN first."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors = np.abs(np.asarray(outputs, np.float64) - targets) / spread(targets)
+    errors[np.isnan(errors)] = np.inf
+    order = np.argsort(-errors, axis=None, kind="stable")[:count]
+    return [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, errors.shape), strict=True)]
+
+
+def spread(targets: np.ndarray) -> np.ndarray:
+    """The standard deviation of each target, float [targets]; 1 where it is 0 or no finite number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviations = np.asarray(targets, np.float64).std(axis=0)
+    return np.where(np.isfinite(deviations) & (deviations > 0), deviations, 1.0)
+
+
+def decimals(targets: np.ndarray) -> list[int]:
+    """Decimals for the values of each target: three significant digits of its standard deviation, and alike."""
+    digits = [decimals_of(deviation) for deviation in spread(targets).tolist()]
+    return [max(digits)] * len(digits) if max(digits) - min(digits) <= 1 else digits
+
+
+def decimals_of(size: float, most: int = 12) -> int:
+    """Decimals with which a number of this size, above 0, has three significant digits."""
+    return min(max(2 - math.floor(math.log10(size)), 0), most)
+
+
+def finite(value: float) -> float | None:
+    """The value as a float of Python's own, None for NaN and infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 from fitbench import metrics, quantities
 from fitbench.metrics import Metric
 from fitbench.quantities import Quantity
-from fitbench.text import duration
+from fitbench.text import duration, number
 
 EPOCH_PARTS = ("val", "train")  # what epochs measure
 
@@ -34,9 +34,7 @@ def metric_label(quantity: Quantity) -> str:
 
 def quantity_text(quantity: Quantity, value: float | None) -> str:
     """A value as people read it, '-' for None."""
-    if value is None:
-        return "-"
-    return duration(value) if quantity.unit == "s" else f"{value:,.{quantity.digits}f}"
+    return duration(value) if value is not None and quantity.unit == "s" else number(value, quantity.digits)
 
 
 def with_capital(text: str) -> str:

@@ -84,7 +84,7 @@ def _print_json(run: RunFiles, plots: Sequence[Path]) -> None:
     }
     for name in run.drawings:
         assert run.predictions is not None
-        content |= DRAWINGS[name].content(run.predictions, run.names)
+        content |= DRAWINGS[name].content(run.predictions, run.names, run.threshold)
     try:
         print(json.dumps(content, indent=2, allow_nan=False))
     except ValueError:
@@ -116,7 +116,7 @@ def _print(run: RunFiles, metric: str | None, plots: Sequence[Path]) -> None:
     if predictions is not None:
         for name in run.drawings:
             out.print()
-            print_tables(out, DRAWINGS[name].tables(predictions, run.names))
+            print_tables(out, DRAWINGS[name].tables(predictions, run.names, run.threshold))
     elif run.result:
         out.print(f"\n{clean(run.folder)} has no predictions.npz, which its task draws from.", soft_wrap=True)
     if evaluated:

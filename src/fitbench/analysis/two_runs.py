@@ -1,69 +1,73 @@
-"""Two runs on the same test examples: which one is right more often, and where they disagree."""
+"""Two runs on the same test examples: which one is better, and where they disagree."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitbench.analysis import scores, statistics
-from fitbench.analysis.paired import PairedComparison, compare_on_examples
-from fitbench.columns import Column, Note, Table, column, print_as
+from fitbench.analysis import statistics
+from fitbench.analysis.bootstrap import Bootstrap
+from fitbench.analysis.disagreements import DECIMALS, DISAGREEMENTS, Side
+from fitbench.analysis.paired import McNemar, compare_on_examples, metric_of
+from fitbench.analysis.scores import decimals_of
+from fitbench.columns import Column, Note, Table, print_as
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.metrics import Metric
 from fitbench.record import reading
-from fitbench.tasks import task_of
+from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import clean, number, span
 
 ROWS = 20  # disagreements in a table unless --limit says otherwise
 DIGITS = 4
+ABOUT = "The test is about these two runs; other seeds may differ (compare groups for that)."
 
 
-def compare_runs(a: Path, b: Path, limit: int | None, format: str) -> None:
-    """Print the paired test of the runs' task on their stored predictions, and the examples on which they disagree.
+def compare_runs(a: Path, b: Path, metric: str | None, limit: int | None, format: str) -> None:
+    """Print the paired test of two runs on their stored predictions, and the examples on which they disagree.
+
+    Args:
+        metric: what they are compared by, as `paired.metric_of` takes it.
+        limit: how many examples a table shows; None: `ROWS`.
 
     Raises:
-        RequestError: the runs were tested on different examples, or one is not finished.
+        RequestError: the runs were tested on different examples, one is not finished, or the metric cannot be computed
+            from their predictions.
         FitbenchError: a file of a run is damaged.
     """
-    runs = _read(a, b)
+    runs = _read(a, b, metric)
     if format == "json":
         print(json.dumps(_as_json(runs), indent=2, allow_nan=False))
     else:
-        print_as(format, _tables(runs, limit or ROWS), _examples(runs.disagreements))
+        print_as(format, _tables(runs, limit or ROWS), DISAGREEMENTS[runs.task.disagreements].columns(runs.examples))
 
 
 @dataclass(frozen=True, eq=False)
 class TwoRuns:
-    """Two runs on the same N examples. The indices count from 0 in the order of the test part.
+    """Two runs of a task on the same test examples.
 
-    `results` are what result.json holds. `disagreements` are the examples that the runs classify differently, as
-    `_disagreements` gives them.
+    `results` are what result.json holds, `remark` says why another metric than the primary one is compared, and
+    `examples` are those on which the runs differ most, as `DISAGREEMENTS` lists them.
     """
 
+    task: Task
     folders: tuple[Path, Path]
     results: tuple[dict[str, Any], dict[str, Any]]
-    comparison: PairedComparison
-    disagreements: list[dict[str, Any]]
+    metric: Metric
+    remark: str
+    comparison: McNemar | Bootstrap
+    examples: list[dict[str, Any]]
 
     @property
-    def examples(self) -> int:
+    def count(self) -> int:
         """How many test examples there are."""
         return int(self.results[0]["data"]["test"])
 
-    @property
-    def correct(self) -> tuple[int, int]:
-        """How many examples A and B classify correctly."""
-        both = self.comparison.both
-        return both + self.comparison.only_a, both + self.comparison.only_b
 
-
-def _read(a: Path, b: Path) -> TwoRuns:
+def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
     results = reading.read_result(a), reading.read_result(b)
     tasks = [result["task"] for result in results]
     if tasks[0] != tasks[1]:
@@ -75,114 +79,135 @@ def _read(a: Path, b: Path) -> TwoRuns:
             f"the runs were tested on different examples, {clean(tested[0])} and {clean(tested[1])}; a paired test "
             "needs the same test part"
         )
-    first, second = (reading.read_predictions(folder, result) for folder, result in zip((a, b), results, strict=True))
-    classes = reading.output_names(results[0])
-    if classes != reading.output_names(results[1]) or not np.array_equal(first.targets, second.targets):
+    task = task_of(tasks[0])
+    metric, remark = metric_of(task, results, wanted)
+    both = reading.read_predictions(a, results[0]), reading.read_predictions(b, results[1])
+    names = reading.output_names(results[0])
+    if names != reading.output_names(results[1]) or not np.array_equal(both[0].targets, both[1].targets):
         raise FitbenchError(
-            f"{b}: its classes or test targets differ from those of {a}, though the SHA-256 is the same"
+            f"{b}: its {task.names_key} or test targets differ from those of {a}, though the SHA-256 is the same"
         )
-    comparison = compare_on_examples(task_of(tasks[0]), first, second)
-    return TwoRuns((a, b), results, comparison, _disagreements(first, second, classes))
-
-
-def _disagreements(first: reading.Predictions, second: reading.Predictions, classes: list[str]) -> list[dict[str, Any]]:
-    """The examples that the runs classify differently; those of which both runs are most certain come first.
-
-    Each has its position in the test part, its class, the classes that A and B predict, their probabilities (None for
-    NaN), and which run is right.
-    """
-    predicted = np.stack([scores.predicted(run.outputs) for run in (first, second)])
-    right = predicted == first.targets
-    differ = np.flatnonzero(predicted[0] != predicted[1])
-    certain = np.stack([run.outputs[differ].max(axis=1) for run in (first, second)]).astype(float)
-    order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
-    return [
-        {
-            "image": int(differ[i]),
-            "true": classes[first.targets[differ[i]]],
-            "a": classes[predicted[0, differ[i]]],
-            "probability_a": _finite(certain[0, i]),
-            "b": classes[predicted[1, differ[i]]],
-            "probability_b": _finite(certain[1, i]),
-            "right": "A" if right[0, differ[i]] else "B" if right[1, differ[i]] else "neither",
-        }
-        for i in order
-    ]
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    sides = [Side(run, threshold_of(result)) for run, result in zip(both, results, strict=True)]
+    examples = DISAGREEMENTS[task.disagreements].rows(*sides, names)
+    return TwoRuns(task, (a, b), results, metric, remark, compare_on_examples(task, metric, results, both), examples)
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
 
 
 def _tables(runs: TwoRuns, limit: int) -> list[Table]:
-    data, counts = runs.results[0]["data"], runs.comparison
-    right = runs.correct
-    alone = [
-        Column("", ["A", "B"], right=False),
-        Column("run", [clean(result["run_id"]) for result in runs.results], right=False, key=True),
-        Column("right", [f"{count:,}" for count in right]),
-        Column("accuracy", [f"{count / runs.examples:.{DIGITS}f}" for count in right]),
-        Column("95% interval", [span(statistics.wilson(count, runs.examples), DIGITS) for count in right]),
+    data = runs.results[0]["data"]
+    title = f"{runs.count:,} test examples of {data['name']} ({data['sha256'][:8]})"
+    remarks = [Note(runs.remark, "yellow")] * bool(runs.remark)
+    if isinstance(runs.comparison, McNemar):
+        alone, test = _right(runs, runs.comparison), _mcnemar(runs.comparison)
+    else:
+        alone, test = _values(runs, runs.comparison), Table("", [], _bootstrap(runs, runs.comparison))
+    tables = [Table(title, [*_named(runs), *alone], remarks), test]
+    listing, count = DISAGREEMENTS[runs.task.disagreements], len(runs.examples)
+    shown = runs.examples[:limit]
+    if not count:
+        return [*tables, Table("", [], [Note(listing.title(0, 0), "bold")])]
+    return [*tables, Table(listing.title(count, len(shown)), listing.columns(shown))]
+
+
+def _named(runs: TwoRuns) -> list[Column]:
+    names = [clean(result["run_id"]) for result in runs.results]
+    return [Column("", ["A", "B"], right=False), Column("run", names, right=False, key=True)]
+
+
+def _right(runs: TwoRuns, counts: McNemar) -> list[Column]:
+    return [
+        Column("right", [f"{count:,}" for count in counts.correct]),
+        Column("accuracy", [f"{count / runs.count:.{DIGITS}f}" for count in counts.correct]),
+        Column("95% interval", [span(statistics.wilson(count, runs.count), DIGITS) for count in counts.correct]),
     ]
+
+
+def _mcnemar(counts: McNemar) -> Table:
+    """Which of the examples each run has right, and the test."""
+    sentence = (
+        f"McNemar's exact test: of {counts.only_a + counts.only_b:,} test examples that one run alone classifies "
+        f"correctly, A classifies {counts.only_a:,} and B {counts.only_b:,}; p = {counts.p:.2g}."
+    )
     two_by_two = [
         Column("", ["A right", "A wrong"], right=False),
         Column("B right", [f"{counts.both:,}", f"{counts.only_b:,}"]),
         Column("B wrong", [f"{counts.only_a:,}", f"{counts.neither:,}"]),
     ]
-    notes = [
-        Note(counts.sentence(), ""),
-        Note(
-            "Wilson intervals: of each run alone, on test examples like these. The test is about these two runs; other "
-            "seeds may differ (compare groups for that)."
-        ),
-    ]
-    title = f"{runs.examples:,} test examples of {data['name']} ({data['sha256'][:8]})"
-    count = len(runs.disagreements)
-    differently = f"The runs classify {count:,} example{'s'[: count != 1]} differently"
-    if not count:
-        return [Table(title, alone), Table("", two_by_two, [*notes, Note(differently, "bold")])]
-    more = f"; the {limit:,} of which they are most certain" if count > limit else ""
-    return [Table(title, alone), Table("", two_by_two, notes),
-            Table(differently + more, _examples(runs.disagreements[:limit]))]  # fmt: skip
+    wilson = f"Wilson intervals: of each run alone, on test examples like these. {ABOUT}"
+    return Table("", two_by_two, [Note(sentence, ""), Note(wilson)])
 
 
-def _examples(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """The columns of the disagreements."""
+def _values(runs: TwoRuns, found: Bootstrap) -> list[Column]:
+    columns = [Column(runs.metric.label, [number(value, runs.metric.digits) for value in (found.a, found.b)])]
+    if runs.metric.of_decisions and runs.task.has_threshold:
+        columns.append(Column("threshold", [f"{threshold_of(result):.2f}" for result in runs.results]))
+    return columns
 
-    def text(head: str, key: str) -> Column:
-        return column(head, rows, lambda row: clean(row[key]), {key: itemgetter(key)}, right=False, key=True)
 
-    def probability(head: str, key: str) -> Column:
-        return column(head, rows, lambda row: number(row[key], 3), {key: itemgetter(key)})
-
+def _bootstrap(runs: TwoRuns, found: Bootstrap) -> list[Note]:
+    """The difference of the runs, its interval and the test, in sentences."""
+    metric = runs.metric
+    better = "Higher" if metric.higher_is_better else "Lower"
+    if found.difference is None:
+        return [Note(f"{metric.label} is undefined for {'A' if found.a is None else 'B'}, so nothing is tested.", "")]
+    undefined = f", on {found.undefined:,} of which it is undefined" * bool(found.undefined)
+    drawn = f"{found.resamples:,} resamples of the test examples{undefined}"
+    if found.interval is None:
+        apart = f"{metric.label}: A - B is {number(found.difference, metric.digits)}"
+        return [Note(f"{apart}. Paired bootstrap: no interval, because it is undefined on most of {drawn}.", "")]
+    width = found.interval[1] - found.interval[0]
+    digits = decimals_of(width, metric.digits) if width > 0 else metric.digits
+    apart = f"{metric.label}: A - B is {number(found.difference, digits)}, 95% interval {span(found.interval, digits)}"
     return [
-        column("image", rows, lambda row: str(row["image"]), {"image": itemgetter("image")}),
-        text("true", "true"),
-        text("A reads", "a"),
-        probability("P(A)", "probability_a"),
-        text("B reads", "b"),
-        probability("P(B)", "probability_b"),
-        text("right", "right"),
+        Note(f"{apart}; p = {found.p:.2g}. {better} is better.", ""),
+        Note(f"Paired bootstrap, percentile interval: {drawn}. {ABOUT}"),
     ]
 
 
 def _as_json(runs: TwoRuns) -> dict[str, Any]:
-    sides, counts = [], runs.comparison
-    for folder, result, count in zip(runs.folders, runs.results, runs.correct, strict=True):
-        low, high = statistics.wilson(count, runs.examples)
-        about = {"run_id": result["run_id"], "folder": str(folder), "right": count, "accuracy": count / runs.examples}
-        sides.append(about | {"low": low, "high": high})
+    data = {key: runs.results[0]["data"][key] for key in ("name", "sha256", "test")}
+    sides = [
+        {"run_id": result["run_id"], "folder": str(folder)}
+        for folder, result in zip(runs.folders, runs.results, strict=True)
+    ]
+    found = runs.comparison
+    content = _mcnemar_json(found, sides, runs.count) if isinstance(found, McNemar) else _bootstrap_json(found, sides)
+    about = {"metric": runs.metric.name, "higher_is_better": runs.metric.higher_is_better}
+    return {"data": data, **about, **content, "disagreements": [_shown(example) for example in runs.examples]}
+
+
+def _shown(example: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in example.items() if key != DECIMALS}
+
+
+def _mcnemar_json(counts: McNemar, sides: list[dict[str, Any]], examples: int) -> dict[str, Any]:
+    for side, count in zip(sides, counts.correct, strict=True):
+        low, high = statistics.wilson(count, examples)
+        side |= {"right": count, "accuracy": count / examples, "low": low, "high": high}
     return {
-        "data": {key: runs.results[0]["data"][key] for key in ("name", "sha256", "test")},
         "a": sides[0],
         "b": sides[1],
+        "test": "McNemar",
         "both_right": counts.both,
         "only_a_right": counts.only_a,
         "only_b_right": counts.only_b,
         "neither_right": counts.neither,
         "p": counts.p,
-        "disagreements": runs.disagreements,
+    }
+
+
+def _bootstrap_json(found: Bootstrap, sides: list[dict[str, Any]]) -> dict[str, Any]:
+    low, high = found.interval or (None, None)
+    return {
+        "a": sides[0] | {"value": found.a},
+        "b": sides[1] | {"value": found.b},
+        "test": "paired bootstrap",
+        "difference": found.difference,
+        "low": low,
+        "high": high,
+        "p": found.p,
+        "resamples": found.resamples,
+        "undefined": found.undefined,
     }

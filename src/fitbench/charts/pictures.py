@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fitbench.analysis import scores
+from fitbench.analysis.drawings import CLASSES, lowest
 from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.charts.confusion import draw_confusion
+from fitbench.charts.label_scores import draw_label_scores
 from fitbench.charts.mistakes import GRID, draw_mistakes
 from fitbench.charts.run_curves import draw_run_curves
+from fitbench.charts.values import draw_predicted, draw_residuals
 from fitbench.errors import FitbenchError
 from fitbench.record import reading
+from fitbench.text import counted
 
 
 def write_plots(folder: Path) -> list[Path]:
@@ -58,6 +62,33 @@ def _draw_confusion(run: RunFiles) -> list[Path]:
     return [path]
 
 
+def _draw_predicted(run: RunFiles) -> list[Path]:
+    return [_draw_values(run, "predicted.png", draw_predicted)]
+
+
+def _draw_residuals(run: RunFiles) -> list[Path]:
+    return [_draw_values(run, "residuals.png", draw_residuals)]
+
+
+def _draw_values(run: RunFiles, name: str, draw: Callable[..., None]) -> Path:
+    assert run.predictions is not None
+    targets, path = run.predictions.targets, run.folder / name
+    draw(targets, run.predictions.outputs, run.names, path, f"{run.name}, {counted(len(targets), 'test example')}")
+    return path
+
+
+def _draw_labels(run: RunFiles) -> list[Path]:
+    assert run.predictions is not None
+    targets, path = run.predictions.targets, run.folder / "labels.png"
+    scored = scores.per_label(targets, run.predictions.outputs, run.names, run.threshold)
+    title = f"{run.name}, {counted(len(targets), 'test example')}, threshold {run.threshold:.2f}"
+    if len(scored) > CLASSES:
+        title += f", {CLASSES} of {len(scored):,} labels with the lowest F1"
+        scored = lowest(scored, "f1")
+    draw_label_scores(scored, path, title)
+    return [path]
+
+
 def _draw_mistakes(run: RunFiles) -> list[Path]:
     """Draw mistakes.png; its images come from the data set, which must be the one that the run was tested with."""
     from fitbench.config import from_values
@@ -82,5 +113,10 @@ def _draw_mistakes(run: RunFiles) -> list[Path]:
 
 
 # by the names in `Task.drawings`
-FROM_PREDICTIONS: Mapping[str, Callable[[RunFiles], list[Path]]] = {"confusion": _draw_confusion}
+FROM_PREDICTIONS: Mapping[str, Callable[[RunFiles], list[Path]]] = {
+    "confusion": _draw_confusion,
+    "predicted": _draw_predicted,
+    "residuals": _draw_residuals,
+    "labels": _draw_labels,
+}
 FROM_DATA: Mapping[str, Callable[[RunFiles], list[Path]]] = {"mistakes": _draw_mistakes}

@@ -58,7 +58,7 @@ def plot(
         FitbenchError: the file cannot be written.
     """
     _check(kind, output, x, width)
-    frame = request.selected_runs(paths, where)
+    frame = request.of_one_task(request.selected_runs(paths, where), metric)
     asked = KINDS[kind]
     measured, cost = asked.measured(frame, metric), quantities.find(x or "parameters", quantities_of(frame))
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)

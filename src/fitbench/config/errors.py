@@ -70,15 +70,15 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
         models = _models(annotation)
         if len(models) > 1:  # pydantic puts the choice that it made into the location
             annotation = _chosen(models, value)
-        elif models and _has_other_branches(annotation) and part == models[0].__name__ and isinstance(value, Mapping):
-            annotation = models[0]
+        elif isinstance(value, Mapping) and _is_branch(annotation, part, value):
+            annotation = models[0] if models else annotation
         elif models and not _has_other_branches(annotation):
             fields = fields_of(models[0])
             section, keys = key, list(fields)
             key = _joined(key, part)
             annotation = annotation_of(fields[part]) if part in fields else _further(models[0])
             value = _item(value, part)
-        elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | Sequence):
+        elif (inside := _inside(annotation)) is not None and isinstance(value, Mapping | list | tuple):
             key = _joined(key, part)
             annotation, value = inside, _item(value, part)
         else:
@@ -198,8 +198,17 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 def _has_other_branches(annotation: Any) -> bool:
     """Whether a value may be a section or something else that is not null."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
     return len([member for member in members if member is not NoneType]) > 1
+
+
+def _is_branch(annotation: Any, part: int | str, value: Mapping[str, Any]) -> bool:
+    """Whether a part of a location is the branch that pydantic tried, and no key of the value."""
+    models = _models(annotation)
+    named = part == models[0].__name__ if models else part not in value
+    return named and _has_other_branches(annotation)
 
 
 def _tag(models: list[type[BaseModel]]) -> str:

@@ -49,7 +49,8 @@ NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
 NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
-Dotted = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)+$", max_length=500)]
+DOTTED = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
+Dotted = Annotated[str, StringConstraints(pattern=DOTTED, max_length=500)]
 UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
 
 
@@ -119,9 +120,11 @@ class Data(Section):
     """A data set.
 
     `holds_images` says whether the inputs of its examples are images; those of the others are rows of a table.
+    `task_is_fixed` says whether it is of one task, which the key `task` cannot change.
     """
 
     holds_images: ClassVar[bool] = True
+    task_is_fixed: ClassVar[bool] = False
 
     name: Name = Field(description="the name of the data set, which is a part of run_id")
     source: Source = Field(description="where the data come from")
@@ -131,12 +134,14 @@ class Data(Section):
 
     @property
     def task(self) -> str | None:
-        """The task that the data set is known to be of before it is read, which the key `task` may change."""
+        """The task that the data set is known to be of before it is read, unless the key `task` names another."""
         return metrics.CLASSIFICATION if self.holds_images else None
 
 
 class NamedData(Data):
     """A data set that fitbench knows by name."""
+
+    task_is_fixed: ClassVar[bool] = True
 
     source: Literal[Source.mnist_5k, Source.mnist, Source.fashion_mnist, Source.digits]
 
@@ -215,6 +220,8 @@ Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
 
 class ImageFolder(FileData):
     """Folders of image files, one folder per class."""
+
+    task_is_fixed: ClassVar[bool] = True
 
     source: Literal[Source.image_folder]
     image_size: Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")] = Field(
@@ -312,7 +319,8 @@ class TableFile(FileData, Table):
     )
     drop: ColumnNames | None = Field(description="columns that are not read; null: none")
     categorical: ColumnNames | None = Field(
-        description="columns of numbers that are names of categories; null: none. Texts and booleans always are"
+        description="columns of numbers that are names of categories, or of classes if they are targets; null: none. "
+        "Texts and booleans always are"
     )
     missing: Missing | None = Field(
         description="mean: a missing number is replaced by the mean of the training part, beside an indicator; null: "
@@ -523,7 +531,8 @@ class DtypePolicy(StrEnum):
 
 
 def _with_target(callback: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(callback.get("_target_"), str):
+    target = callback.get("_target_")
+    if not isinstance(target, str) or not re.fullmatch(DOTTED, target):
         raise ValueError("no _target_")
     return callback
 
@@ -541,7 +550,7 @@ OwnLoss = Annotated[
 ClassWeights = Annotated[
     dict[str, Annotated[float, Ge(0), NUMBER]],
     Len(1),
-    Allowed("null, balanced, or a weight for each class by its name"),
+    Allowed("a weight for each class by its name"),
 ]
 
 
@@ -611,19 +620,19 @@ class Training(Section):
             )
         return self
 
+    def loss_of(self, task: Task) -> str:
+        """The name of the loss of a run of this task: one of ours, or the dotted name of a function or class."""
+        if isinstance(self.loss, dict):
+            return str(self.loss["_target_"])
+        return task.losses[0] if self.loss == AUTO else self.loss.value
+
 
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
-def _selected(value: Any) -> dict[str, Any]:
-    section = selection.as_section(value)
-    selection.check(section, None)
-    return section
-
-
 Metrics = Annotated[
     dict[str, Any],  # a name and the user's entry, or null for a metric of fitbench; see `selection`
-    BeforeValidator(_selected),
+    BeforeValidator(selection.as_section),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
     Allowed("a list of names such as [accuracy, macro_f1], or a section with entries of your own"),
 ]
@@ -685,6 +694,8 @@ class Config(Section):
             solved = "for a model that is computed by its solver"
             if training.epochs != 0:
                 raise ValueError(f"training.epochs is {training.epochs}; it must be 0 {solved}")
+            if training.class_weight is not None:
+                raise ValueError(f"training.class_weight must be null {solved}, which takes no weights")
             if training.validation_split != 0:
                 raise ValueError(
                     f"training.validation_split is {training.validation_split}; it must be 0 {solved}, "
@@ -702,7 +713,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_task(self) -> Config:
-        if (task := self.known_task) is not None:
+        if self.data.task_is_fixed and self.task not in (AUTO, self.data.task):
+            raise ValueError(
+                f"task is {self.task}, but data={self.data.name} is for {self.data.task}; set task={self.data.task}"
+            )
+        task = self.known_task
+        if task is None:
+            selection.check(self.metrics, None)
+        else:
             self.check_for(task)
         return self
 

@@ -53,16 +53,14 @@ def build_dataset(
     raw = {part: _numbers_for_booleans(arrays[f"y_{part}"]) for part in parts}
     where = {part: f"{source}: y_{part}" for part in parts}
     targets = decided(task, raw, (), where, images=True, classes=classes)
-    weights = {
-        part: checked_weights(arrays[f"w_{part}"], f"{source}: w_{part}") for part in parts if f"w_{part}" in arrays
-    }
+    weights = {part: _weights(arrays[f"w_{part}"], f"{source}: w_{part}") for part in parts if f"w_{part}" in arrays}
     for part, values in weights.items():
         _check_length(values, "weight", len(images[part]), part, source)
     dataset = assembled(name, images, targets.arrays, targets.names, source, weights=weights)
     return replace(dataset, task=targets.task, notes=targets.notes)
 
 
-def checked_weights(array: np.ndarray, where: str) -> np.ndarray:
+def _weights(array: np.ndarray, where: str) -> np.ndarray:
     """The weights of the examples of a part, float32 [N].
 
     Args:
@@ -70,8 +68,7 @@ def checked_weights(array: np.ndarray, where: str) -> np.ndarray:
         where: what messages call them, such as `a.npz: w_train`.
 
     Raises:
-        DataError: they are no numbers, or not finite, or negative, or all zero; the message names the first row that is
-            wrong, counted from 0.
+        DataError: they are no numbers, or not finite, or negative; the message names the first row that is wrong.
     """
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -85,10 +82,8 @@ def checked_weights(array: np.ndarray, where: str) -> np.ndarray:
     if wrong.any():
         row = wrong.argmax()
         raise DataError(
-            f"{where} holds {array[row]:g} in row {row:,}, counted from 0; weights must be finite and at least 0."
+            f"{where} holds {array[row]:g} in row {row:,} (counted from 0); weights must be finite and at least 0."
         )
-    if not weights.any():
-        raise DataError(f"{where}: all weights are 0; expected one above 0.")
     return weights
 
 
@@ -126,8 +121,10 @@ def _is_text(array: np.ndarray) -> bool:
 def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:
     """Return images as uint8 [N, height, width, channels], without a copy if they are uint8 from 0 to 255 already."""
     if array.ndim not in {3, 4} or 0 in array.shape[1:]:
+        advice = " Rows of numbers are read from a table, with data=csv." if array.ndim == 2 else ""
         raise DataError(
-            f"{where} has the shape {array.shape}; expected [N, height, width] or [N, height, width, channels]."
+            f"{where} has the shape {array.shape}; expected images, [N, height, width] or [N, height, width, channels]."
+            f"{advice}"
         )
     if array.ndim == 3:
         array = array[..., np.newaxis]

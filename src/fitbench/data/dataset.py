@@ -97,9 +97,15 @@ def assembled(
     """Make a data set of checked parts: inputs, targets and perhaps weights by 'train', 'test' and perhaps 'val'.
 
     They are as in `Dataset`. A part without weights, where another part has some, weighs 1.
+
+    Raises:
+        DataError: all weights of a part are 0.
     """
     if weights:
         weights = {part: weights.get(part, np.ones(len(targets[part]), np.float32)) for part in targets}
+        for part, values in weights.items():
+            if not values.any():
+                raise DataError(f"{source}: all weights of the {part} part are 0; expected one above 0.")
     of_parts = [by_part[part] for part in PARTS if part in inputs for by_part in (inputs, targets, weights) if by_part]
     for array in of_parts:
         if isinstance(array, np.ndarray):

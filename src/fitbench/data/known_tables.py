@@ -91,7 +91,7 @@ KNOWN_TABLES = {
     ),
     "breast_cancer": KnownTable(
         "ac766594eb7f1464eb2c4a465ed14169e1466da5579489055852a6e40609e460",
-        *(455, 114, "sklearn", ("datasets/data/breast_cancer.csv",)),
+        *(456, 113, "sklearn", ("datasets/data/breast_cancer.csv",)),
         columns=(
             *(f"mean {measure}" for measure in _MEASURES),
             *(f"{measure} error" for measure in _MEASURES),
@@ -113,7 +113,7 @@ KNOWN_TABLES = {
     ),
     "wine": KnownTable(
         "fbf5d4a0b1f91eacffbdb4015b3ee11e8d70d76a6adbb101272a9e7414369d1c",
-        *(143, 35, "sklearn", ("datasets/data/wine_data.csv",)),
+        *(142, 36, "sklearn", ("datasets/data/wine_data.csv",)),
         columns=(
             *("alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids"),
             *("nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue", "od280/od315_of_diluted_wines"),
@@ -151,7 +151,7 @@ def read_known_table(data: Data, task: str = AUTO) -> Dataset:
     """
     name = data.name if data.source is Source.sklearn else data.source.value
     known = KNOWN_TABLES[name]
-    frame, where = _verified(name), str(locate_table(name))
+    frame, where = _verified(name), str(files_of(name)[0])
     settings = TableFile(
         name=data.name,
         source=Source.csv,
@@ -174,10 +174,11 @@ def read_known_table(data: Data, task: str = AUTO) -> Dataset:
     return dataset_of(settings, frames, dict.fromkeys(frames, where), task, known.classes)
 
 
-def locate_table(name: str) -> Path | None:
-    """Find the first file of a known table. None if its package is not on this machine."""
-    paths = _paths(name)
-    return paths[0] if paths else None
+def files_of(name: str) -> list[Path]:
+    """The files of a known table; none if its package is not on this machine."""
+    known = KNOWN_TABLES[name]
+    found = [in_package(known.module, file) for file in known.files]
+    return [path for path in found if path is not None] if all(found) else []
 
 
 def verify_table(name: str) -> None:
@@ -189,16 +190,10 @@ def verify_table(name: str) -> None:
     _verified(name)
 
 
-def _paths(name: str) -> list[Path]:
-    known = KNOWN_TABLES[name]
-    found = [in_package(known.module, file) for file in known.files]
-    return [path for path in found if path is not None] if all(found) else []
-
-
 def _verified(name: str) -> pd.DataFrame:
     import pandas as pd
 
-    known, paths = KNOWN_TABLES[name], _paths(name)
+    known, paths = KNOWN_TABLES[name], files_of(name)
     if not paths:
         raise DataError(f"{name}: it comes with a package that is not installed; {known.get}")
     try:

@@ -7,8 +7,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.data.builtin import BUILTIN, locate, read_builtin
+from fitbench.data.builtin import BUILTIN, Builtin, locate, read_builtin
 from fitbench.data.files import find_idx
+from fitbench.data.known_tables import KNOWN_TABLES, KnownTable, files_of, verify_table
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, table
 
@@ -21,6 +22,10 @@ OWN = {
     "image_folder": (
         "train/, test/ and perhaps val/ with one folder of images per class; or such folders alone",
         "data.path=FOLDER data.test_fraction=0.2",
+    ),
+    "csv": (
+        "a CSV, TSV or Parquet file with a row for each example and the names of the columns",
+        "data.path=houses.csv data.target=price",
     ),
 }
 
@@ -36,7 +41,10 @@ def list_data(format: str, verify: bool) -> int:
         RequestError: the format is unknown, or $FITBENCH_DATA is not a folder.
     """
     check_format(format, ("table", "json"))
-    entries = [_entry(name, verify) for name in BUILTIN]
+    entries = [
+        *(_entry(name, known, _image_files(name), verify) for name, known in BUILTIN.items()),
+        *(_entry(name, table, files_of(name), verify) for name, table in KNOWN_TABLES.items()),
+    ]
     if format == "json":
         print(json.dumps(entries, indent=2))
     else:
@@ -44,39 +52,45 @@ def list_data(format: str, verify: bool) -> int:
     return 1 if any(entry["verified"] is False for entry in entries) else 0
 
 
-def _entry(name: str, verify: bool) -> dict[str, Any]:
-    """Describe a built-in data set: as `Builtin`, with its place on this machine and its size there in bytes.
+def _entry(name: str, known: Builtin | KnownTable, files: list[Path], verify: bool) -> dict[str, Any]:
+    """Describe a data set, with its place on this machine and its size there in bytes.
 
-    'verified' says whether its arrays have the expected checksum, and is None if they were not read; 'problem' says
-    why it is false.
+    'data' is how it is chosen, behind `data=`. Images have a height and a width, tables a number of columns. 'verified'
+    says whether its arrays have the expected checksum, and is None if they were not read; 'problem' says why it is
+    false.
     """
-    path, expected = locate(name), BUILTIN[name]
+    is_table = isinstance(known, KnownTable)
     entry = {
         "name": name,
-        "path": str(path) if path else None,
-        "bytes": _bytes(path),
-        "train": expected.train,
-        "test": expected.test,
-        "height": expected.size[0],
-        "width": expected.size[1],
-        "sha256": expected.sha256,
-        "get": expected.get,
+        "data": known.choice if is_table else name,
+        "path": str(files[0]) if files else None,
+        "bytes": sum(file.stat().st_size for each in files for file in ([each] if each.is_file() else _idx(each))),
+        "train": known.train,
+        "test": known.test,
+        "height": None if is_table else known.size[0],
+        "width": None if is_table else known.size[1],
+        "columns": len(known.features) if is_table else None,
+        "sha256": known.sha256,
+        "get": known.get,
         "verified": None,
         "problem": None,
     }
-    if verify and path:
+    if verify and files:
         try:
-            read_builtin(name)
+            (verify_table if is_table else read_builtin)(name)
         except DataError as error:
             return entry | {"verified": False, "problem": str(error)}
         entry["verified"] = True
     return entry
 
 
-def _bytes(path: Path | None) -> int:
-    if path is None:
-        return 0
-    return sum(file.stat().st_size for file in (find_idx(path).values() if path.is_dir() else [path]))
+def _image_files(name: str) -> list[Path]:
+    path = locate(name)
+    return [] if path is None else [path]
+
+
+def _idx(folder: Path) -> list[Path]:
+    return list(find_idx(folder).values())
 
 
 def _print(entries: list[dict[str, Any]]) -> None:
@@ -84,22 +98,22 @@ def _print(entries: list[dict[str, Any]]) -> None:
 
     out = console()
     has_checks = any(entry["verified"] is not None for entry in entries)
-    numbers = ("train", "test", "pixels", "on disk")
+    numbers = ("train", "test", "inputs", "on disk")
     rows = table(out, "data=", *numbers, "sha256", *(["check"] if has_checks else []), right=numbers)
     for entry in entries:
         size = f"{entry['bytes'] / 1e6:,.1f} MB" if entry["path"] else Text("not here", style="yellow")
-        pixels = f"{entry['height']} x {entry['width']}"
-        row = [entry["name"], f"{entry['train']:,}", f"{entry['test']:,}", pixels, size, entry["sha256"][:8]]
+        inputs = f"{entry['columns']} columns" if entry["columns"] else f"{entry['height']} x {entry['width']}"
+        row = [entry["data"], f"{entry['train']:,}", f"{entry['test']:,}", inputs, size, entry["sha256"][:8]]
         rows.add_row(*row, *([_check(entry)] if has_checks else []))
     out.print(rows)
-    width = max(len(name) for name in (*BUILTIN, *OWN)) + 3
+    width = max(len(name) for name in (*BUILTIN, *KNOWN_TABLES, *OWN)) + 3
     for entry in entries:
         get = textwrap.wrap(f"not here: {entry['get']}", max(out.width - width, 30))
         for i, line in enumerate([clean(entry["path"])] if entry["path"] else get):
             out.print(f"{'' if i else entry['name']:<{width}}{line}", soft_wrap=True)
         if entry["problem"]:
             out.print(f"{'':<{width}}{clean(entry['problem'])}", style="red", soft_wrap=True)
-    out.print("\nYour own images", style="bold")
+    out.print("\nYour own data", style="bold")
     for name, (files, arguments) in OWN.items():
         out.print(f"{name:<{width}}{files}", soft_wrap=True)
         out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)

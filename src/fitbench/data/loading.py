@@ -81,12 +81,12 @@ def _read(data: Data, task: str, now: str | None) -> Dataset:
 
 
 def _read_table_file(data: TableFile, task: str) -> Dataset:
+    if data.test_path is not None and Path(data.path).samefile(data.test_path):
+        raise RequestError(f"data.test_path={data.test_path} is the file of data.path; the test part must be another")
     where = dict(zip(("train", "test"), data.paths, strict=False))
     frames = {part: read_table(Path(file)) for part, file in where.items()}
-    if "test" in frames:  # the rows of one file are shuffled when the test part is drawn from them
-        notes = frames["train"].attrs
+    if "test" in frames:  # otherwise the rows are shuffled when the test part is drawn
         frames["train"] = frames["train"].iloc[shuffled_rows(len(frames["train"]), data.split_seed)]
-        frames["train"].attrs = notes
     return dataset_of(data, frames, where, task)
 
 
@@ -101,12 +101,6 @@ FILES = (Source.npz, Source.csv)
 
 def _places(data: Data) -> list[Path]:
     """The files and folders that a data set is read from; none if it comes with a package or is not here."""
-    if (
-        isinstance(data, TableFile)
-        and len(data.paths) > 1
-        and Path(data.path).resolve() == Path(data.paths[1]).resolve()
-    ):
-        raise RequestError(f"data.test_path={data.test_path} is data.path; the test part must be another file")
     if isinstance(data, FileData):
         return [_existing(key, path, data.source) for key, path in zip(("path", "test_path"), data.paths, strict=False)]
     path = locate(data.source.value) if data.holds_images else None

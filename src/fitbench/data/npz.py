@@ -70,7 +70,7 @@ def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
             if name in wanted:
                 raise DataError(f"{path}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
             wanted[name] = key
-    needed = ARRAYS if {"x_val", "y_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
+    needed = ARRAYS if {"x_val", "y_val", "w_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
     missing = [name for name in needed if name not in wanted]
     if missing:
         raise DataError(

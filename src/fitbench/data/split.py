@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -61,8 +61,8 @@ def test_rows(
     if examples < 2:
         raise DataError(f"{where}: has {examples} rows; a training and a test part need at least two.")
     if groups is not None:
-        random = np.random.RandomState(seed)
-        test = _drawn_groups(groups, random.permutation(np.unique(groups)), fraction)
+        random, codes = np.random.RandomState(seed), np.unique(groups, return_inverse=True)[1]
+        test = _drawn_groups(codes, random.permutation(codes.max() + 1), fraction)
         if test is None:
             raise DataError(f"{where}: all rows are of one group; a training and a test part need at least two groups.")
         return random.permutation(np.setdiff1d(np.arange(examples), test)), test
@@ -83,25 +83,23 @@ def shuffled_rows(examples: int, seed: int) -> np.ndarray:
     return np.random.RandomState(seed).permutation(examples)
 
 
-def _drawn_groups(groups: np.ndarray, order: Iterable[object], fraction: float) -> np.ndarray | None:
+def _drawn_groups(groups: np.ndarray, order: np.ndarray, fraction: float) -> np.ndarray | None:
     """The rows of some groups, int64 and ascending, about the fraction of all; None if there is only one group.
 
     Args:
-        groups: the group of each row, [N].
-        order: every group once. A group is taken if its rows bring the part nearer to its fraction.
+        groups: the group of each row, int [N], from 0 to groups - 1.
+        order: every group once, int [groups]. A group is taken if its rows bring the part nearer to its fraction.
         fraction: of the rows to take.
     """
-    *order, last = order
-    if not order:
+    if len(order) < 2:
         return None
+    sizes = np.bincount(groups)
     wanted, count, taken = fraction * len(groups), 0, []
-    sizes = dict(zip(*np.unique(groups, return_counts=True), strict=True))
-    for group in order:  # the last group is never taken, so that the other part is not empty
+    for group in order[:-1]:  # not the last, so that the other part is not empty
         if abs(count + sizes[group] - wanted) < abs(count - wanted):
             taken.append(group)
             count += sizes[group]
-    taken = taken or [min([*order, last], key=lambda group: sizes[group])]
-    return np.flatnonzero(np.isin(groups, taken))
+    return np.flatnonzero(np.isin(groups, taken or sizes.argmin()))
 
 
 def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,22 +108,51 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
     A validation part of the data set's own is used instead of a split.
 
     Raises:
-        RequestError: as `split`.
+        RequestError: as `split`, or all examples of a part have the weight 0.
     """
-    if not data.validation:
-        labels = data.y_train if data.task == CLASSIFICATION else np.zeros(len(data.y_train), np.int32)
-        return split(labels, settings.validation_split, settings.validation, seed, data.groups)
-    log.info(
-        "the data set has a validation part of %d examples; training.validation_split=%s is not used",
-        data.validation,
-        settings.validation_split,
-    )
+    fraction, validation = settings.validation_split, settings.validation
     rows = np.arange(len(data.y_train))
-    return rows[: -data.validation], rows[-data.validation :]
+    if data.validation:
+        log.info(
+            "the data set has a validation part of %d examples; training.validation_split=%s is not used",
+            data.validation,
+            fraction,
+        )
+        return rows[: -data.validation], rows[-data.validation :]
+    if data.task == CLASSIFICATION:
+        kept, held_back = split(data.y_train, fraction, validation, seed, data.groups, data.names)
+    else:
+        kept, held_back = split(np.zeros(len(rows), np.int32), fraction, validation, seed, data.groups)
+        if validation is Validation.last:
+            _warn_of_order(data.y_train[kept], data.y_train[held_back])
+    for part, of in (("training", kept), ("validation", held_back)):
+        if data.w_train is not None and len(of) and not data.w_train[of].any():
+            raise RequestError(
+                f"all examples of the {part} part have the weight 0, with training.validation_split={fraction} and "
+                f"training.validation={validation.value}; set training.validation=random, or change the weights"
+            )
+    return kept, held_back
+
+
+def _warn_of_order(kept: np.ndarray, held_back: np.ndarray) -> None:
+    """Warn of validation targets, [N, targets], of which a column lies outside of that of the training part."""
+    if len(held_back) < 2:
+        return
+    outside = (held_back.min(axis=0) > kept.max(axis=0)) | (held_back.max(axis=0) < kept.min(axis=0))
+    if outside.any():
+        log.warning(
+            "all targets of the validation part lie above or below those of the training part, as in a file that is "
+            "sorted; training.validation=random draws the part"
+        )
 
 
 def split(
-    labels: np.ndarray, fraction: float, validation: Validation, seed: int, groups: np.ndarray | None = None
+    labels: np.ndarray,
+    fraction: float,
+    validation: Validation,
+    seed: int,
+    groups: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split rows into training and validation rows, both int64 and ascending.
 
@@ -137,6 +164,7 @@ def split(
         seed: for `stratified` and `random`.
         groups: the group of each row, int [N]. The rows of a group are held back together: with `last` the groups that
             begin last, otherwise drawn ones, as long as that brings the part nearer to its fraction.
+        names: what messages call the labels; by default their numbers.
 
     Raises:
         RequestError: no example, or none of a class, would be left for training; or there is only one group.
@@ -149,15 +177,19 @@ def split(
     setting = f"training.validation_split={fraction} with training.validation={validation.value}"
     if not len(kept):
         raise RequestError(f"{setting} leaves no training example; use a smaller fraction")
-    lost = np.setdiff1d(labels, labels[kept])
-    if len(lost):
+
+    def without(part: np.ndarray) -> str:
+        return ", ".join(
+            clean(label if names is None else names[label]) for label in np.setdiff1d(labels, labels[part])
+        )
+
+    if lost := without(kept):
         raise RequestError(
-            f"{setting} leaves no training example of class {', '.join(map(str, lost))}; use a smaller fraction, or "
+            f"{setting} leaves no training example of class {lost}; use a smaller fraction, or "
             "training.validation=stratified"
         )
-    absent = np.setdiff1d(labels, labels[held_back])
-    if len(absent):
-        log.warning("the validation part has no example of class %s", ", ".join(map(str, absent)))
+    if absent := without(held_back):
+        log.warning("the validation part has no example of class %s", absent)
     return kept, held_back
 
 
@@ -167,9 +199,9 @@ def _held_back(
     """The validation rows, int64 and ascending, for the arguments of `split`."""
     random = np.random.default_rng(seed)
     if groups is not None:
-        values, first = np.unique(groups, return_index=True)
-        order = values[np.argsort(-first)] if validation is Validation.last else random.permutation(values)
-        if (held_back := _drawn_groups(groups, order, fraction)) is None:
+        _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+        order = np.argsort(-first) if validation is Validation.last else random.permutation(len(first))
+        if (held_back := _drawn_groups(codes, order, fraction)) is None:
             raise RequestError(
                 "all training examples are of one group, so that none can be held back; set training.validation_split=0"
             )

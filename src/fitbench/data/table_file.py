@@ -6,13 +6,14 @@ import csv
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from fitbench.data.memory_limit import check_unpacked, memory_limit
+from fitbench.data.memory_limit import memory_limit
 from fitbench.errors import DataError
 from fitbench.text import clean, first_line
 from fitbench.untrusted import Unreadable, guarded, open_file
@@ -63,18 +64,23 @@ def read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
+def _check_memory(file: BinaryIO, needed: int) -> None:
+    limit = memory_limit()
+    if needed > limit:
+        size = os.fstat(file.fileno()).st_size
+        raise Unreadable(
+            f"has {size:,} bytes, which need about {needed:,} bytes of memory, and there is memory for {limit:,}; take "
+            "fewer rows or columns"
+        )
+
+
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
 def _read_text(file: BinaryIO) -> pd.DataFrame:
     import pandas as pd
 
-    size, limit = os.fstat(file.fileno()).st_size, memory_limit()
-    if TIMES_IN_MEMORY * size > limit:
-        raise Unreadable(
-            f"has {size:,} bytes, which need about {TIMES_IN_MEMORY * size:,} bytes of memory, and there is memory for "
-            f"{limit:,}; take fewer rows or columns"
-        )
+    _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
     frame = pd.read_csv(
@@ -124,34 +130,34 @@ def _layout(content: bytes) -> tuple[str, list[str]]:
     The separator is the one that divides the first line into most names, and every line into as many fields.
     """
     headers = {separator: _header(content, separator) for separator in SEPARATORS}
-    separator, *others = sorted(SEPARATORS, key=lambda separator: -len(headers[separator]))
-    names = [name.strip() for name in headers[separator]]
-    if len(names) > 1:
-        ragged = _ragged(content, separator, len(names))
-        usable = [one for one in others if len(headers[one]) > 1 and _ragged(content, one, len(headers[one])) is None]
-        if ragged and not usable:
-            raise ragged
-        if ragged:
-            separator, names = usable[0], [name.strip() for name in headers[usable[0]]]
+    by_width = sorted(SEPARATORS, key=lambda separator: -len(headers[separator]))
+    candidates = [separator for separator in by_width if len(headers[separator]) > 1] or by_width[:1]
+    problems = {}
+    for separator in candidates:
+        problems[separator] = _ragged(content, separator, max(1, len(headers[separator])))
+        if problems[separator] is None:
+            break
     else:
+        raise problems[candidates[0]]
+    names = [name.strip() for name in headers[separator]]
+    if len(names) == 1:
         _check_one_column(content)
-        if ragged := _ragged(content, separator, 1):
-            raise ragged
     _check_names(names)
     return separator, names
 
 
-def _reader(content: bytes, separator: str) -> csv._reader:  # type: ignore[name-defined]
+def _reader(content: bytes, separator: str, strict: bool = True) -> Any:
+    """A reader of `csv` for a text file. If it is not strict, it takes quotes that the separator does not fit."""
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
-    return csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+    return csv.reader(lines, delimiter=separator, strict=strict, skipinitialspace=True)
 
 
 def _header(content: bytes, separator: str) -> list[str]:
-    """The first line that is not blank, divided at a separator. Quotes that fit another separator make one field."""
+    """The fields of the first line that is not blank."""
     try:
-        return next((fields for fields in _reader(content, separator) if fields), [])
-    except csv.Error:
-        return []
+        return next((fields for fields in _reader(content, separator, strict=False) if fields), [])
+    except csv.Error as error:
+        raise Unreadable(f"its first line cannot be divided into fields ({error})") from error
 
 
 def _ragged(content: bytes, separator: str, count: int) -> Unreadable | None:
@@ -196,8 +202,9 @@ def _check_names(names: Sequence[str]) -> None:
             f"column {names.index('') + 1} has no name in the first line; name it (with pandas, leave out the index: "
             "to_csv(..., index=False))"
         )
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise Unreadable(f"more than one column is named {clean(repeated[0])!r}; give each another name")
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise Unreadable(f"{count} columns are named {clean(name)!r}; give each another name")
 
 
 def _is_number(text: str) -> bool:
@@ -251,7 +258,8 @@ def _read_parquet(file: BinaryIO) -> pd.DataFrame:
     try:
         table = parquet.ParquetFile(file)
         groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
-        check_unpacked(os.fstat(file.fileno()).st_size, sum(group.total_byte_size for group in groups))
+        cells = table.metadata.num_rows * table.metadata.num_columns
+        _check_memory(file, 2 * (8 * cells + sum(group.total_byte_size for group in groups)))
         fields = [field for field in table.schema_arrow if not _INDEX.fullmatch(field.name)]
         for field in fields:
             _check_type(field.name, str(field.type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,25 +12,45 @@ import numpy as np
 
 from fitbench.data.memory import chunks
 from fitbench.errors import DataError
-from fitbench.metrics import MULTILABEL
+from fitbench.metrics import MULTILABEL, REGRESSION
 from fitbench.text import clean
 
 KINDS = "texts, booleans or numbers"
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Place:
+    """Where the targets of a part come from, for messages.
+
+    Attributes:
+        name: of the targets.
+        rows: the numbers of their rows, int [N]; None: their positions, counted from 0.
+    """
+
+    name: str
+    rows: np.ndarray | None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def row(self, position: int | np.integer) -> str:
+        """What messages call a row."""
+        return f"row {position:,} (counted from 0)" if self.rows is None else f"row {self.rows[position]:,}"
+
+
+@dataclass(frozen=True, eq=False)
+class TargetArrays:
     """The targets of the parts of a data set, all of one kind.
 
     Attributes:
         arrays: by part, [N] or [N, columns] with several columns; no value is missing or infinite.
-        where: what messages call the targets of each part.
-        kind: `U` or `O` texts, `b` booleans, `i` integers, `f` floats, of all parts together.
+        where: where the targets of each part come from.
+        kind: `U` texts, `b` booleans, `i` integers, `f` floats, of all parts together.
         were_column: whether the shape was (N, 1).
     """
 
     arrays: dict[str, np.ndarray]
-    where: Mapping[str, str]
+    where: Mapping[str, Place]
     kind: str
     were_column: bool
 
@@ -39,10 +60,15 @@ class Parts:
         array = self.arrays["train"]
         return array.shape[1] if array.ndim == 2 else 1
 
+    @property
+    def are_texts(self) -> bool:
+        """Whether the values are texts, str objects or an array of str."""
+        return self.kind == "U"
+
     @cached_property
     def are_binary(self) -> bool:
         """Whether all values are 0 and 1."""
-        return self.kind not in "UO" and all(np.isin(array, (0, 1)).all() for array in self.arrays.values())
+        return not self.are_texts and all(np.isin(array, (0, 1)).all() for array in self.arrays.values())
 
     @cached_property
     def are_one_hot(self) -> bool:
@@ -60,14 +86,14 @@ class Parts:
         Raises:
             DataError: the message names the part.
         """
-        if self.kind in "UO":
+        if self.are_texts:
             raise DataError(f"{self.where['train']} holds texts; task={task} takes numbers.")
 
     def check_no_numbers_among_texts(self) -> None:
         """Refuse texts most of which are numbers, because a text in a column of numbers is probably a mistake.
 
         Raises:
-            DataError: the message names the first row that holds no number, counted from 0.
+            DataError: the message names the first row that holds no number.
         """
         for part, array in self.arrays.items():
             if array.ndim > 1:
@@ -76,7 +102,7 @@ class Parts:
             if 2 * are_numbers.sum() > len(array) and not are_numbers.all():
                 row = are_numbers.argmin()
                 raise DataError(
-                    f"{self.where[part]} holds the text '{clean(array[row])}' in row {row:,}, counted from 0, but "
+                    f"{self.where[part]} holds the text '{clean(array[row])}' in {self.where[part].row(row)}, but "
                     "most of its values are numbers; correct or remove such rows, or set task=classification if they "
                     "are classes."
                 )
@@ -98,27 +124,25 @@ class Parts:
         """Refuse several columns of which a row does not name one class.
 
         Raises:
-            DataError: the message names the first such row, counted from 0.
+            DataError: the message names the first such row.
         """
         for part, array in self.arrays.items():
-            start = f"{self.where[part]} has {self.width} columns; expected one class per example, or one-hot rows."
-            if self.kind in "UO":
+            where = self.where[part]
+            start = f"{where} has {self.width} columns; expected one class per example, or one-hot rows."
+            if self.are_texts:
                 raise DataError(f"{start} It holds texts.")
             for rows in chunks(array):
-                found = array[rows]
-                are_binary = np.isin(found, (0, 1)).all(axis=1)
+                are_binary = np.isin(array[rows], (0, 1)).all(axis=1)
                 if not are_binary.all():
-                    row = rows.start + are_binary.argmin()
-                    raise DataError(
-                        f"{start} Row {row:,} holds other values than 0 and 1; set task=regression to predict numbers."
-                    )
-                counts = found.sum(axis=1).astype(int)
+                    row = where.row(rows.start + are_binary.argmin())
+                    raise DataError(f"{start} In {row}, not all values are 0 and 1; set task={REGRESSION} for numbers.")
+                counts = array[rows].sum(axis=1)
                 if (counts != 1).any():
-                    row = (counts != 1).argmax()
-                    classes = f"{counts[row]} classes" if counts[row] else "no class"
+                    first = (counts != 1).argmax()
+                    row = where.row(rows.start + first)
                     raise DataError(
-                        f"{start} Row {rows.start + row:,} has {classes}; set task={MULTILABEL} if each column is a "
-                        "label of its own."
+                        f"{start} In {row}, {int(counts[first]) or 'no'} values are 1; set task={MULTILABEL} if each "
+                        "column is a label of its own."
                     )
 
     def check_binary(self) -> None:
@@ -132,7 +156,7 @@ class Parts:
             wrong = np.argwhere(~np.isin(array, (0, 1)))
             if len(wrong):
                 raise DataError(
-                    f"{self.where[part]} holds {array[tuple(wrong[0])]:g} in row {wrong[0][0]:,}, counted from 0; "
+                    f"{self.where[part]} holds {array[tuple(wrong[0])]:g} in {self.where[part].row(wrong[0][0])}; "
                     f"task={MULTILABEL} takes columns of 0 and 1, one for each label."
                 )
 
@@ -140,34 +164,43 @@ class Parts:
         """Numbers as float32 [N, columns].
 
         Raises:
-            DataError: float32 cannot hold a value, or rounds it by more than a hundredth of the standard deviation.
+            DataError: float32 cannot hold a value.
         """
-        exact = self.arrays[part].reshape(len(self.arrays[part]), -1).astype(np.float64)
+        array, where = self.arrays[part], self.where[part]
+        exact = array.reshape(len(array), -1)
         with np.errstate(over="ignore"):
             rounded = exact.astype(np.float32)
-        if not np.isfinite(rounded).all():
-            row = np.argmin(np.isfinite(rounded).all(axis=1))
+        fits = np.isfinite(rounded).all(axis=1)
+        if not fits.all():
+            row = fits.argmin()
             raise DataError(
-                f"{self.where[part]} holds {np.abs(exact[row]).max():.4g} in row {row:,}, counted from 0; "
-                "targets are stored as float32, at most 3.4e38. Divide them by a constant."
-            )
-        error = np.abs(exact - rounded).max(axis=0)
-        deviation = self.arrays["train"].reshape(len(self.arrays["train"]), -1).astype(np.float64).std(axis=0)
-        if ((error > deviation / 100) & (deviation > 0)).any():
-            worst = np.argmax(error - deviation / 100)
-            raise DataError(
-                f"{self.where[part]}: storing its numbers as float32 changes them by up to {error[worst]:.3g}, and "
-                f"their standard deviation is {deviation[worst]:.3g}. Subtract a constant from them."
+                f"{where} holds {np.abs(exact[row]).max():.4g} in {where.row(row)}; targets are stored as float32, at "
+                "most 3.4e38. Divide them by a constant."
             )
         return rounded
 
+    def check_precision(self) -> None:
+        """Refuse training targets that float32 cannot tell apart, such as times in seconds since 1970.
 
-def checked_parts(raw: Mapping[str, np.ndarray], where: Mapping[str, str]) -> Parts:
+        Raises:
+            DataError: float32 changes a value by more than a hundredth of the standard deviation.
+        """
+        exact = self.arrays["train"].reshape(len(self.arrays["train"]), -1).astype(np.float64)
+        error, deviation = np.abs(exact - exact.astype(np.float32)).max(axis=0), exact.std(axis=0)
+        worst = (error - deviation / 100).argmax()
+        if error[worst] > deviation[worst] / 100 > 0:
+            raise DataError(
+                f"{self.where['train']}: storing its numbers as float32 changes them by up to {error[worst]:.3g}, and "
+                f"their standard deviation is {deviation[worst]:.3g}. Subtract a constant from them."
+            )
+
+
+def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, Place]) -> TargetArrays:
     """The targets of all parts in arrays of texts, booleans, integers or floats.
 
     Args:
         raw: [N] or [N, columns] by part, `train` among them.
-        where: what messages call the targets of each part.
+        where: where the targets of each part come from.
 
     Raises:
         DataError: a part is empty or of another shape or kind than that of training, or values are missing or infinite.
@@ -191,8 +224,8 @@ def checked_parts(raw: Mapping[str, np.ndarray], where: Mapping[str, str]) -> Pa
             kind, other = ("texts", "numbers") if _is_text(array) else ("numbers", "texts")
             raise DataError(f"{where[part]} holds {kind}, but the training part holds {other}; expected the same.")
     kinds = {array.dtype.kind for array in arrays.values()}
-    kind = next(kind for kind in "UOfiub" if kind in kinds)
-    return Parts(arrays, where, "i" if kind == "u" else kind, were_column)
+    kind = {"O": "U", "u": "i"}.get(found := next(kind for kind in "UOfiub" if kind in kinds), found)
+    return TargetArrays(arrays, where, kind, were_column)
 
 
 def _is_text(array: np.ndarray) -> bool:
@@ -207,7 +240,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _plain(array: np.ndarray, where: str) -> np.ndarray:
+def _plain(array: np.ndarray, where: Place) -> np.ndarray:
     """The array with a dtype that says what it holds: texts, booleans, integers or floats without a missing value."""
     if array.dtype.kind in "OT":
         array = _of_objects(array.astype(object), where)
@@ -217,14 +250,14 @@ def _plain(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype.kind == "U":
         _check_unicode(array, where)
     if _is_text(array):
-        _check_present(array != "", where, "is empty")
+        _check_present(np.asarray(array != ""), where, "is empty")
     if array.dtype.kind == "f":
         _check_present(~np.isnan(array), where, "is missing (NaN)")
         _check_present(np.isfinite(array), where, "is infinite")
     return array
 
 
-def _of_objects(array: np.ndarray, where: str) -> np.ndarray:
+def _of_objects(array: np.ndarray, where: Place) -> np.ndarray:
     """An array of objects with a dtype that says what they are; texts stay objects."""
     values = array.ravel()
     missing = np.array([value is None or (isinstance(value, float) and math.isnan(value)) for value in values])
@@ -234,22 +267,22 @@ def _of_objects(array: np.ndarray, where: str) -> np.ndarray:
         return array
     if all(isinstance(value, bool | np.bool_) for value in present) and not missing.any():
         return array.astype(bool)
-    numbers = np.array([isinstance(value, bool | int | float | np.number | np.bool_) for value in values])
-    wrong = np.flatnonzero(~numbers & ~missing)
+    wrong = np.flatnonzero([not isinstance(value, numbers.Real | np.bool_) for value in values] & ~missing)
     if len(wrong):
         value, row = values[wrong[0]], wrong[0] // (array.size // len(array))
         kind = "a text" if isinstance(value, str) else f"of the type {type(value).__name__}"
         raise DataError(
-            f"{where} holds '{clean(value)}', {kind}, in row {row:,}, counted from 0, beside numbers; "
+            f"{where} holds '{clean(value)}', {kind}, in {where.row(row)}, beside numbers; "
             f"targets must be {KINDS}, all of one kind."
         )
-    is_whole = all(
-        isinstance(value, bool | int | np.integer | np.bool_) and abs(int(value)) < 2**63 for value in values
-    )
-    return array.astype(np.int64 if is_whole else np.float64)
+    is_whole = all(isinstance(value, numbers.Integral | np.bool_) for value in values)
+    try:
+        return array.astype(np.int64 if is_whole and all(abs(int(value)) < 2**63 for value in values) else np.float64)
+    except OverflowError as error:
+        raise DataError(f"{where} holds a number of more than 308 digits; divide its numbers by a constant.") from error
 
 
-def _check_unicode(array: np.ndarray, where: str) -> None:
+def _check_unicode(array: np.ndarray, where: Place) -> None:
     """Refuse texts of a damaged file that hold what is no character, on which Python fails."""
     try:
         array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
@@ -257,11 +290,11 @@ def _check_unicode(array: np.ndarray, where: str) -> None:
         raise DataError(f"{where} holds texts that are not Unicode; save them again.") from error
 
 
-def _check_present(present: np.ndarray, where: str, problem: str) -> None:
+def _check_present(present: np.ndarray, where: Place, problem: str) -> None:
     """Refuse targets some of which are not there; `present` is bool [N] or [N, columns]."""
-    rows = present if present.ndim == 1 else present.all(axis=1)
+    rows = np.asarray(present if present.ndim == 1 else present.all(axis=1))
     if not rows.all():
         raise DataError(
-            f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in row {rows.argmin():,}, counted "
-            "from 0; every example needs its target. Correct or remove these rows."
+            f"{where} {problem} in {np.sum(~rows):,} of {len(rows):,} rows, first in {where.row(rows.argmin())}; "
+            "every example needs its target. Correct or remove these rows."
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fitbench.config import AUTO
-from fitbench.data.target_arrays import Parts, checked_parts
+from fitbench.data.target_arrays import Place, TargetArrays, checked_arrays
 from fitbench.errors import DataError
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.text import clean
@@ -44,6 +44,7 @@ def decided(
     *,
     images: bool = False,
     classes: Sequence[str] | None = None,
+    rows: Mapping[str, np.ndarray] | None = None,
 ) -> Targets:
     """Decide the task of a data set, check its targets, and turn them into what the task learns.
 
@@ -64,11 +65,13 @@ def decided(
         images: whether the inputs are images.
         classes: the names of the classes or labels, if the data set gives them. Whole numbers are then positions in
             them, from 0, or from 1 where the largest is their number.
+        rows: the numbers that messages give to the rows of each part, int [N]; by default positions, counted from 0.
 
     Raises:
         DataError: the targets do not fit the task, or no task fits them.
     """
-    given = _Given(checked_parts(raw, where), tuple(columns), classes)
+    places = {part: Place(where[part], None if rows is None else rows[part]) for part in raw}
+    given = _Given(checked_arrays(raw, places), tuple(columns), classes)
     if task == AUTO:
         task = CLASSIFICATION if images else _decision(given)
     arrays, names, notes = {CLASSIFICATION: _classes, REGRESSION: _numbers, MULTILABEL: _labels}[task](given)
@@ -79,7 +82,7 @@ def decided(
 class _Given:
     """What `decided` was given, after the checks that do not depend on the task."""
 
-    parts: Parts
+    parts: TargetArrays
     columns: tuple[str, ...]
     classes: Sequence[str] | None
 
@@ -103,14 +106,14 @@ Made = tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]  # arrays, names
 
 
 def _listed(names: Iterable[object]) -> str:
-    names = [clean(name) for name in names]
-    return ", ".join(names[:LISTED]) + (f", .. ({len(names)})" if len(names) > LISTED else "")
+    cleaned = [clean(name) for name in names]
+    return ", ".join(cleaned[:LISTED]) + (f", .. ({len(cleaned)})" if len(cleaned) > LISTED else "")
 
 
 def _decision(given: _Given) -> str:
     """The task that the targets decide."""
     parts = given.parts
-    if parts.kind in "UO":
+    if parts.are_texts:
         parts.check_no_numbers_among_texts()
         return CLASSIFICATION
     if parts.kind == "b" and parts.width == 1:
@@ -141,7 +144,7 @@ def _decision(given: _Given) -> str:
 def _classes(given: _Given) -> Made:
     """Labels int32 [N]."""
     parts, where = given.parts, given.parts.where
-    notes = []
+    notes = ["the shape (N, 1) is taken as [N]"] if parts.were_column else []
     if parts.width > 1:
         parts.check_one_hot()
         names = given.names("classes")
@@ -149,33 +152,36 @@ def _classes(given: _Given) -> Made:
         notes.append(f"one-hot rows are taken as {len(names)} classes")
     else:
         parts.check_whole(CLASSIFICATION)
-        if parts.were_column:
-            notes.append("the shape (N, 1) is taken as [N]")
         arrays, names, note = _coded(given) if given.classes is None else _placed(given, tuple(given.classes))
         notes += note
     present = np.unique(arrays["train"])
     for part, labels in arrays.items():
         unseen = np.setdiff1d(labels, present)
         if len(unseen):
+            advice = "" if parts.kind in "Ub" or parts.width > 1 else "; or set task=regression if they are numbers"
             raise DataError(
                 f"{where[part]} holds the class {_listed(names[i] for i in unseen)}, which the training part does not "
-                "have. A model can learn only classes that have training examples."
+                f"have. Every class needs training examples{advice}."
             )
     if len(present) < 2:
         raise DataError(f"{where['train']}: all labels are {names[present[0]]}; expected at least two classes.")
     absent = np.setdiff1d(np.arange(len(names)), present)
     if len(absent):
         notes.append(f"no training example of the class {_listed(names[i] for i in absent)}")
-    return {part: labels.astype(np.int32) for part, labels in arrays.items()}, names, notes
+    return (
+        {part: labels.astype(np.int32) for part, labels in arrays.items()},
+        names,
+        ["; ".join(notes)] if notes else [],
+    )
 
 
 def _coded(given: _Given) -> Made:
     """Labels without names of classes: the positions of their values among all values, which become the names."""
     arrays = given.parts.arrays
     values = np.unique(np.concatenate(list(arrays.values())))  # a value of no training example is refused later
-    names = tuple(str(value) if given.parts.kind in "UOb" else str(int(value)) for value in values)
+    names = tuple(str(value) if given.parts.kind in "Ub" else str(int(value)) for value in values)
     arrays = {part: np.searchsorted(values, array) for part, array in arrays.items()}
-    if given.parts.kind in "UO":
+    if given.parts.are_texts:
         return arrays, names, [f"{len(names)} texts are taken as classes: {_listed(names)}"]
     if given.parts.kind != "b" and names != tuple(map(str, range(len(names)))):
         first, last = int(values[0]), int(values[-1])
@@ -187,7 +193,7 @@ def _coded(given: _Given) -> Made:
 def _placed(given: _Given, names: tuple[str, ...]) -> Made:
     """Labels with names of classes, which whole numbers are positions in, and texts are some of."""
     parts, where = given.parts, given.parts.where
-    if parts.kind in "UO":
+    if parts.are_texts:
         place = {name: position for position, name in enumerate(names)}
         for part, array in parts.arrays.items():
             unknown = [value for value in np.unique(array) if value not in place]
@@ -221,6 +227,7 @@ def _numbers(given: _Given) -> Made:
     parts.check_numbers(REGRESSION)
     names = given.columns or (("y",) if parts.width == 1 else tuple(f"y_{i}" for i in range(parts.width)))
     arrays = {part: parts.as_float32(part) for part in parts.arrays}
+    parts.check_precision()
     for name, column in zip(names, arrays["train"].T, strict=True):
         if (column == column[0]).all():
             raise DataError(

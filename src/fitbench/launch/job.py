@@ -1,16 +1,19 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from fitbench.config import Config, FileData
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
+from fitbench.record import dataset
 from fitbench.record.claims import claim
 from fitbench.record.code import check_recorded
+from fitbench.record.dataset import Column
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, output_names, read_result
@@ -76,34 +79,50 @@ def _remove_leftovers(folder: Path) -> None:
 def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprint_of: FingerprintOf) -> None:
     """Refuse data that differ from the recorded ones: the path of a data set is not part of the run's identity.
 
-    The data are read only if their path or fingerprint is not the recorded one. A data set that is gone, which nobody
-    can have changed, is not missed.
+    The data are read only if their paths or their fingerprint are not the recorded ones. A data set that is gone, which
+    nobody can have changed, is not missed.
 
     Raises:
-        RequestError: the files hold other images, or their classes have other names.
+        RequestError: the files hold other examples, or their classes or columns have other names.
         DataError: the files cannot be read.
     """
     if not isinstance(config.data, FileData):
         return
-    recorded, its_config = result["data"], result["config"]["data"]
-    paths, recorded_path = config.data.paths, its_config.get("path")
-    recorded_paths = tuple(path for path in (recorded_path, its_config.get("test_path")) if path is not None)
+    recorded, its_config, paths = result["data"], result["config"]["data"], config.data.paths
+    recorded_path, path = its_config.get("path"), config.data.path
+    recorded_paths = tuple(each for each in (recorded_path, its_config.get("test_path")) if each is not None)
     if paths == recorded_paths and fingerprint_of(*map(Path, paths)) in (None, recorded.get("fingerprint")):
         return
     from fitbench.data.loading import load
 
-    data, path = load(config.data, config.task), config.data.path
+    data = load(config.data, config.task)
     if data.sha256 != recorded["sha256"]:
         difference = f"{recorded_path} had SHA-256 {recorded['sha256'][:8]}, {path} has {data.sha256[:8]}"
     elif list(data.names) != output_names(result):
         theirs, ours = (", ".join(names[:5]) for names in (output_names(result), data.names))
         difference = f"{recorded_path} had {theirs}, {path} has {ours}"
+    elif (other := _other_column(folder, data.columns)) is not None:
+        difference = f"the names or categories of column {other + 1} of the input are not those of {recorded_path}"
     else:
         return
     raise RequestError(
         f"{folder.name} is recorded with other data: {difference}; give this data set another name, such as "
         "data.name=other"
     )
+
+
+def _other_column(folder: Path, columns: Sequence[Column]) -> int | None:
+    """The first column of a table whose name or vocabulary is not the recorded one; None if all are the same."""
+    recorded = dataset.read(folder)
+    if recorded is None:
+        return None
+    pairs = zip_longest(recorded.columns, columns)
+    other = (
+        i
+        for i, (theirs, ours) in enumerate(pairs)
+        if not theirs or not ours or (theirs.name, theirs.vocabulary) != (ours.name, ours.vocabulary)
+    )
+    return next(other, None)
 
 
 def cannot_write(error: OSError) -> str:

@@ -43,7 +43,7 @@ def collect(
     left_out: LeftOut = [(str(folder), str(reason)) for folder, reason in frame.attrs.get("left_out", [])]
     columns = {str(name): plain(frame[name]) for name in frame.columns}
     folders = [str(folder) for folder in columns["folder"]]
-    primary = [name for name in dict.fromkeys(columns["primary"]) if name is not None]
+    primary = sorted(set(columns["primary"]) - {None}, key=lambda name: (name != metric.metric, name))
     recorded = in_order(quantities_of(frame), primary)
     vary, defaults = varying(frame), default_keys(frame)
     telling = [name for name in vary if name in defaults or len(set(columns[name]) - {None}) > 1]

@@ -15,11 +15,15 @@ Recorded = Mapping[str, Quantity]  # what the runs record, by column
 
 
 def in_order(available: Recorded, primary: Sequence[str]) -> Recorded:
-    """The quantities in the order of the page: metrics of the test part first, primary ones first, the loss last."""
+    """The quantities in the order of the page: metrics of the test part first, primary ones first in
+    their order, the loss last.
+    """
 
-    def place(quantity: Quantity) -> tuple[bool, int, bool, bool]:
+    ranks = {name: rank for rank, name in enumerate(primary)}
+
+    def place(quantity: Quantity) -> tuple[bool, int, int, bool]:
         part = PARTS.index(quantity.part) if quantity.part else 0
-        return quantity.metric is None, part, quantity.metric not in primary, quantity.metric == "loss"
+        return quantity.metric is None, part, ranks.get(quantity.metric or "", len(ranks)), quantity.metric == "loss"
 
     return {quantity.column: quantity for quantity in sorted(available.values(), key=place)}
 

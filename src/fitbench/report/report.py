@@ -56,7 +56,7 @@ def report(
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    frame = request.selected_runs(paths, where)
+    frame = request.of_one_task(request.selected_runs(paths, where), metric)
     content = collect(frame, request.keys(frame, by), request.measured(frame, metric), paths)
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:

@@ -6,11 +6,14 @@ import json
 from typing import Any
 
 from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
+from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.config.nested import leaves
 from fitbench.search.objectives import objectives
 from fitbench.search.settings import Settings
 from fitbench.search.space import Space
 
+# Keys that are newer than some searches, which had the neutral value.
+LATER = ("task", "training.class_weight", "training.standardize_targets", "training.threshold")
 NAMED = 6  # differences that a message names at most
 
 
@@ -54,7 +57,8 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
     values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
-        key: value
+        key: HASHED_AS[key].get(value, value) if key in HASHED_AS and isinstance(value, str) else value
         for key, value in leaves(values, lists=False)
         if not any(key == other or key.startswith(f"{other}.") for other in excluded)
+        and not (key in LATER and value == NEUTRAL[key])
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fitbench import metrics, quantities, selection, user_metrics
-from fitbench.config import Config
+from fitbench.config import AUTO, Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.search.settings import Settings
@@ -69,20 +69,29 @@ def objectives(settings: Settings, config: Config) -> list[Objective]:
     """The objectives of a search, the first first.
 
     Args:
-        settings: `objective` and `direction` of them. With the direction `auto` it is that of the metric.
+        settings: `objective` and `direction` of them. With the direction `auto` it is that of the metric. The objective
+            `auto` is the primary metric on the validation part, and the loss where the data decide which that is.
         config: the configuration of a trial, which defines the metrics.
 
     Raises:
         RequestError: an objective does not exist, is there twice or is of the test set, or there are more or fewer
             directions than objectives.
     """
-    names = settings.objective
+    names = [_usual(config) if name == AUTO else name for name in settings.objective]
     directions = settings.direction * len(names) if len(settings.direction) == 1 else settings.direction
     if len(set(names)) < len(names):
         raise RequestError(f"search.objective is {names}; one of them is there twice")
     if len(directions) != len(names):
         raise RequestError(f"search.direction is {directions}; it must have one for each of {', '.join(names)}")
     return [_objective(name, direction, config) for name, direction in zip(names, directions, strict=True)]
+
+
+def _usual(config: Config) -> str:
+    """The name of the objective that `auto` stands for."""
+    task, first = config.known_task, next(iter(config.metrics))
+    if first == selection.DEFAULT and task is None:
+        return metrics.join("val", "loss")
+    return metrics.join("val", first if task is None else next(iter(selection.resolved(config.metrics, task))))
 
 
 def _objective(name: str, direction: str, config: Config) -> Objective:
@@ -97,7 +106,7 @@ def _objective(name: str, direction: str, config: Config) -> Objective:
         return Objective(name, _direction(direction, quantity.direction), quantity.label)
     metric = _metric(metric_name, config) if part is not None else None
     if part is None or metric is None:
-        raise RequestError(f"search.objective={name}: there is no such objective; there are {_available(config)}")
+        raise RequestError(f"search.objective={name}: there is no such objective; there are auto, {_available(config)}")
     label = f"{metrics.PARTS[part]} {metric.label}"
     in_steps = metric.name == "loss" or any(metric.name in task.step_metrics for task in _tasks(config))
     return Objective(name, _direction(direction, metric.direction), label, part, metric, in_steps)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 import numpy as np
 
 from fitbench.errors import FitbenchError
-from fitbench.metrics import Metric
 
 SEED = 0
 LARGE = 5_000  # examples from which fewer resamples are drawn: some metrics take 0.1 s for each
@@ -18,7 +18,9 @@ def resamples(examples: int) -> int:
     return 1000 if examples < LARGE else 200
 
 
-def deviation(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float:
+def deviation(
+    score: Callable[[np.ndarray, np.ndarray], float | None], targets: np.ndarray, outputs: np.ndarray
+) -> float:
     """The standard deviation of the metric over resamples of the test examples, in the metric's own values.
 
     Each resample has as many examples as the test part, drawn with replacement (Efron 1979, The Annals of Statistics
@@ -26,19 +28,19 @@ def deviation(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float
     Resamples on which the metric is undefined, such as those without an example of a class, are left out.
 
     Args:
-        metric: it must have a scoring function.
-        targets: of the whole part, N of them.
-        outputs: the recorded outputs of the same examples.
+        score: the metric's value for some targets and their recorded outputs; None where it is undefined.
+        targets: of the whole part, [N] or [N, targets].
+        outputs: the recorded outputs of the same examples, [N, outputs].
 
     Raises:
-        FitbenchError: the metric is undefined on more than half of the resamples, or a user's function fails.
+        FitbenchError: it is undefined on more than half of the resamples, or a user's function fails.
     """
     examples = len(targets)
     count = resamples(examples)
     random = np.random.default_rng(SEED)
     outputs = np.asarray(outputs, np.float64)
     draws = (random.integers(examples, size=examples) for _ in range(count))
-    values = [value for draw in draws if (value := metric.evaluate(targets[draw], outputs[draw])) is not None]
+    values = [value for draw in draws if (value := score(targets[draw], outputs[draw])) is not None]
     if len(values) < count / 2:
-        raise FitbenchError(f"{metric.label} is undefined on {count - len(values):,} of {count:,} resamples")
+        raise FitbenchError(f"undefined on {count - len(values):,} of {count:,} resamples")
     return statistics.stdev(values)

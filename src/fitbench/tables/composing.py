@@ -30,8 +30,16 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
 
 
 def _check_metric(table: Table, config: Config) -> None:
-    """Refuse the configuration of a row in which a metric of the user's is not as the table defines it."""
+    """Refuse the configuration of a row that does not have the table's metric.
+
+    It may be a metric of another task, or one of the user's that is not as the table defines it.
+    """
     name, is_supplied = table.metric.name, metrics.supplied(table.metric.name) is not None
     entry = config.metrics.get(name)
     if not is_supplied and (entry is None or user_metrics.from_config(name, entry) != table.metric):
         raise RequestError(f"overrides: metrics.{name} is not as the table defines it; leave it out of the row")
+    task = config.known_task
+    if task is not None and not table.metric.is_for(task.name):
+        raise RequestError(
+            f"metric is {name}, but the task is {task.name}, which has {', '.join(metrics.names_for(task.name))}"
+        )

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fitbench import selection
 from fitbench.composition import quoted
 from fitbench.config import NOT_IDENTITY, Config
 from fitbench.errors import RequestError
@@ -68,8 +69,9 @@ CHANGEABLE = set(NOT_IDENTITY) - {"seed", "study", "outputs"}
 
 def _overrides(table: Table, row: Row, config: Config) -> list[str]:
     """The overrides of a row's runs, which record the table's metric; `loss` is always recorded."""
-    name = table.metric.name
-    recorded = name in config.metrics or name == "loss"
+    name, task = table.metric.name, config.known_task
+    selected = config.metrics if task is None else selection.resolved(config.metrics, task)
+    recorded = name in selected or name == "loss"
     return [*table.overrides_of(row), *([] if recorded else [f"metrics.{name}=null"])]
 
 

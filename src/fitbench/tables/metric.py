@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
+from fitbench.config.reading import resolved
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 
@@ -30,16 +31,16 @@ def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
     if metric is None:
         own = _defined(overrides)
         if metric_name not in own:
-            names = [*metrics.for_task(metrics.CLASSIFICATION), "top_5_accuracy", *own]
+            names = [*metrics.for_task(None), "top_5_accuracy", *own]
             raise RequestError(f"there is no metric {metric_name!r}; {metrics.hint(metric_name, names)}; {DEFINE}")
         metric = own[metric_name]
     return part or "test", metric
 
 
 def _defined(overrides: Sequence[str]) -> dict[str, Metric]:
-    """The metrics of the user's in these overrides, by name."""
+    """The metrics of the user's in these overrides, by name. The rows decide the task, so it is not checked here."""
     chosen = [override for override in overrides if override.lstrip("+").startswith(("metrics.", "metrics="))]
     if not chosen:
         return {}
-    entries = Composer().configuration(chosen).metrics
+    entries = resolved(Composer().composed_with(chosen).metrics)
     return {name: user_metrics.from_config(name, entry) for name, entry in entries.items() if entry is not None}

@@ -104,7 +104,7 @@ def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
     numbers = sorted({record.test_examples for record in finished if record.test_examples})
     if numbers != [claim.test_examples]:
         ours = " and ".join(f"{number:,}" for number in numbers)
-        texts.append(f"tested on {ours} examples, claimed on {claim.test_examples:,}")
+        texts.append(f"measured on {ours} examples, claimed on {claim.test_examples:,}")
     texts.append("claimed on other test examples; the verdict takes both test sets for samples")
     if not metric.proportion:
         texts += _about_bootstrap(finished)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from fitbench import user_metrics
 from fitbench.config import Config
@@ -16,6 +18,7 @@ from fitbench.tables.bootstrap import deviation
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import Record, folders
 from fitbench.tables.outcome import evaluation_sets
+from fitbench.tasks import THRESHOLD, task_of
 
 
 def with_deviations(table: Table, records: Sequence[Record], configurations: Mapping[str, Config]) -> list[Record]:
@@ -48,15 +51,17 @@ def _with_deviation(record: Record, table: Table, config: Config) -> Record:
         if table.part != "test":
             raise FitbenchError("predictions.npz holds the test part alone")
         result = reading.read_result(folder)
-        metric = _scoring(table.metric, config, result)
+        score = _score(table.metric, config, result)
         predictions = reading.read_predictions(folder, result)
-        return replace(record, bootstrap_deviation=deviation(metric, predictions.targets, predictions.outputs))
+        return replace(record, bootstrap_deviation=deviation(score, predictions.targets, predictions.outputs))
     except FitbenchError as error:
         return replace(record, reason=f"no bootstrap: {str(error).removeprefix(f'{folder}/')}")
 
 
-def _scoring(metric: Metric, config: Config, result: Mapping[str, Any]) -> Metric:
-    """The metric with its scoring function.
+def _score(
+    metric: Metric, config: Config, result: Mapping[str, Any]
+) -> Callable[[np.ndarray, np.ndarray], float | None]:
+    """The metric's value for targets and recorded outputs, as the run's task scores them, with the run's threshold.
 
     Raises:
         FitbenchError: there is none, it cannot be imported, or it is not the one that the run recorded.
@@ -66,4 +71,5 @@ def _scoring(metric: Metric, config: Config, result: Mapping[str, Any]) -> Metri
         raise FitbenchError(f"{metric.label} is not computed from predictions")
     if loaded.definition != result["metric_info"][metric.name]["definition"]:
         raise FitbenchError(f"{metric.name} is defined otherwise in the run than here")
-    return loaded
+    task, threshold = task_of(result["task"]), result.get("threshold") or THRESHOLD
+    return lambda targets, outputs: task.score([loaded], targets, outputs, threshold)[metric.name]

@@ -126,7 +126,8 @@ class TableFile(Section):
     study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
     metric: Text = Field(
         DEFAULT,
-        description="what is claimed and measured: a metric, of the test part unless it begins with val_ or train_",
+        description="what is claimed and measured: a metric of the task, such as macro_f1 or mae; of the test part "
+        "unless it begins with val_ or train_",
     )
     unit: UnitName = Field(
         description="how the numbers are stated: a share from 0 to 1 (accuracy), 100 times what is missing to 1 "
@@ -137,8 +138,10 @@ class TableFile(Section):
         description="the difference that does not matter, in the table's unit; absent: half a percentage point, or one "
         "test example where that is more. A metric that is no share needs it",
     )
-    test_examples: Count = Field(description="the number of test examples of the claims")
-    test_set: TestSet = Field(description="which test examples the claims were measured on")
+    test_examples: Count = Field(
+        description="the number of examples that the claims were measured on; of a val_ metric those of validation"
+    )
+    test_set: TestSet = Field(description="whether these are the examples that our runs are measured on")
     seeds: Count = Field(description="the number of runs of each row; their seeds are 0, 1, ..")
     overrides: Overrides = Field([], description="the configuration that all runs of the table share")
     rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(description="the rows, see below")

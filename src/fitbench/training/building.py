@@ -138,7 +138,7 @@ def _inputs(shape: tuple) -> str:
 
 
 def compiled(
-    model: keras.Model, config: Config, objective: Objective, input_shape: tuple[int, ...], steps_per_epoch: int
+    model: keras.Model, config: Config, objective: Objective, data: Dataset, steps_per_epoch: int
 ) -> keras.Model:
     """The model to fit: `model` behind the distortion of its images, with an optimizer and a loss.
 
@@ -150,13 +150,16 @@ def compiled(
     """
     is_distorted = not isinstance(config.distortion, NoDistortion)
     trained = model
-    if config.data.holds_images and not _trains_itself(model):
-        trained = distorted(model, input_shape, config.distortion, config.seed)
-    elif is_distorted:
+    if is_distorted and _trains_itself(model):
         raise RequestError(
             f"distortion={config.distortion.kind} does not go with model={config.model['name']}, which has a training "
             "step of its own; put the distortion into the model"
         )
+    if is_distorted:
+        trained = distorted(model, data.x_train.shape[1:], config.distortion, config.seed)
+    elif not _trains_itself(model):
+        inputs = keras.Input(data.x_train.shape[1:], dtype=str(data.x_train.dtype), name="inputs")
+        trained = keras.Model(inputs, model(inputs), name=f"trained_{model.name}")
     settings = config.training
     try:
         optimizer = optimizers.build(config.optimizer, steps_per_epoch, settings.epochs)

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +108,22 @@ class Pruning(keras.callbacks.Callback):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Appends every epoch to `history` and to history.jsonl, logs and shows it, and ends a run that diverges."""
+    """Appends every epoch to `history` and to history.jsonl, logs and shows it, and ends a run that diverges.
 
-    def __init__(self, folder: Path, history: list[dict[str, Any]], display: Display, needed: set[str]) -> None:
+    Args:
+        folder: of the run.
+        history: of its epochs.
+        display: that shows them.
+        needed: keys that every epoch must have.
+        first: keys of metrics in the order in which they are recorded; all others follow.
+    """
+
+    def __init__(
+        self, folder: Path, history: list[dict[str, Any]], display: Display, needed: set[str], first: Sequence[str]
+    ) -> None:
         super().__init__()
         self.needed = needed
+        self.first = first
         self.folder = folder
         self.history = history
         self.display = display
@@ -144,7 +155,7 @@ class Recorder(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "seconds": time.perf_counter() - self.began,
             "learning_rate": self.learning_rate,
-            **{name: values[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in values},
+            **{name: values[name] for name in self.first if name in values},
             **{name: value for name, value in values.items() if name != "learning_rate"},
         }
         recorded = {name: value if math.isfinite(value) else None for name, value in line.items()}

@@ -18,7 +18,7 @@ class Deskewed:
 
     def __init__(self, images: Any) -> None:
         self.images = images
-        self.shape = images.shape
+        self.shape, self.dtype = images.shape, np.dtype(np.uint8)
         self.model = deskewing(images.shape[1:])
 
     def __getitem__(self, index: Any) -> np.ndarray:

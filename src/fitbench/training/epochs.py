@@ -9,6 +9,7 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method
 
+from fitbench import metrics
 from fitbench.data.memory import take
 from fitbench.errors import RequestError
 from fitbench.record.history import write_history
@@ -89,7 +90,7 @@ def train(
         over = pruning.look_back(over) or over
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
-        recorder = Recorder(folder, history, display, {"loss", measures.monitor or "loss"})
+        recorder = Recorder(folder, history, display, {"loss", measures.monitor or "loss"}, measures.step_keys)
         try:
             _fit(parts, network, first, [*states, recorder, checkpoints, *([pruning] if pruning else [])], display)
         finally:  # also when it has ended: what comes after may be interrupted too
@@ -104,15 +105,25 @@ def train(
 def solve(parts: Parts, network: Network) -> Trained:
     """Compute the weights of a model that has a solver, from all training examples.
 
+    The solver is called with the model, the inputs, and the labels or the values, standardised where that is asked for.
+
     Raises:
-        RequestError: there is no such solver.
+        RequestError: there is no such solver, or the examples have weights.
     """
     target = parts.config.model["solver"]
+    if parts.data.w_train is not None:
+        raise RequestError(
+            f"model={parts.config.model['name']} is computed by {target}, which takes no weights, but the examples of "
+            f"data={parts.data.name} have weights"
+        )
     try:
         solver = get_method(target)
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
-    solver(network.model, take(parts.prepared.x_train, parts.kept), parts.prepared.y_train[parts.kept])
+    targets = parts.data.y_train[parts.kept]
+    if parts.measures.task.name == metrics.REGRESSION:
+        targets = parts.objective.standardized(targets)
+    solver(network.model, take(parts.prepared.x_train, parts.kept), targets)
     return Trained([], None, False, measured=True)
 
 

@@ -24,10 +24,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def first(self) -> "Examples":
-        """The first example alone, which shows shapes and types."""
-        row = np.arange(1)
-        return Examples(self.inputs[row], self.targets[row], None if self.weights is None else self.weights[row])
+    def first(self, count: int = 1) -> "Examples":
+        """The first examples, which show shapes and types; at most all."""
+        rows = np.arange(min(count, len(self)))
+        return Examples(self.inputs[rows], self.targets[rows], None if self.weights is None else self.weights[rows])
 
     @property
     def in_memory(self) -> bool:

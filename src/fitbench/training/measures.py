@@ -52,6 +52,12 @@ class Measures:
         """The metrics whose validation values are scored after each epoch: those that the step does not measure."""
         return [name for name in self.metrics if name not in self.task.step_metrics]
 
+    @property
+    def step_keys(self) -> list[str]:
+        """The keys of history.jsonl of what the compiled steps measure, in the order of the file."""
+        names = ("loss", *self.task.step_metrics)
+        return [metrics.history_key(part, name) for part in ("train", "val") for name in names]
+
     def score(
         self, names: Iterable[str], targets: np.ndarray, raw: np.ndarray, threshold: float
     ) -> dict[str, float | None]:
@@ -124,7 +130,7 @@ def of(config: Config, task: Task) -> Measures:
     monitor = metrics.history_key(part, monitored.name) if part else None
     loaded = recorded_metrics(config, task, user_metrics.load)
     settings = config.training
-    return Measures(loaded, task, str(settings.loss), settings.threshold, monitor, monitored, stopping)
+    return Measures(loaded, task, settings.loss_of(task), settings.threshold, monitor, monitored, stopping)
 
 
 def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ network built anew would have.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
@@ -54,7 +55,7 @@ def network(parts: Parts) -> Network:
     if not settings.epochs:
         return Network(model, None, None)
     steps = math.ceil(examples / (settings.batch_size or examples))
-    trained = compiled(model, config, parts.objective, data.x_train.shape[1:], steps)
+    trained = compiled(model, config, parts.objective, data, steps)
     key = _key(config, data)
     if last is not None and last.loops is not None and key == last.key:
         trained.optimizer.build(trained.trainable_variables)
@@ -68,13 +69,14 @@ def network(parts: Parts) -> Network:
 
 def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
     """The model that is saved: it takes inputs as files have them, and gives outputs in the units of the targets."""
-    scale = parts.objective.scale
+    data, scale = parts.data, parts.objective.scale
     if scale is not None:
+        inputs = keras.Input(data.x_train.shape[1:], dtype=str(data.x_train.dtype), name="inputs")
         in_units = keras.layers.Rescaling(
             scale=scale.deviation.tolist(), offset=scale.mean.tolist(), dtype="float32", name="units"
         )
-        model = keras.Model(model.inputs, in_units(model.outputs[0]), name=f"{model.name}_in_units")
-    return from_raw(model, parts.data.x_test.shape[1:], parts.config.data.preprocess)
+        model = keras.Model(inputs, in_units(model(inputs)), name=f"{model.name}_in_units")
+    return from_raw(model, data.x_test.shape[1:], parts.config.data.preprocess)
 
 
 def is_kept(config: Config, data: Dataset) -> bool:
@@ -95,8 +97,10 @@ def forget() -> None:
 
 def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:
     """Only where nothing but variables can depend on the seed: a user's own code may do anything with it."""
+    loss = config.training.loss
+    loss_is_ours = not isinstance(loss, Mapping) or str(loss["_target_"]).startswith("keras.")
     ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
-    if not ours or config.training.callbacks:
+    if not (ours and loss_is_ours) or config.training.callbacks:
         return None
     if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
         config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +10,15 @@ from typing import Any
 
 import keras
 import numpy as np
-from hydra.utils import get_object, instantiate
 
 from fitbench import metrics
-from fitbench.config import AUTO, Config, Loss, Training
+from fitbench.config import Config, Loss, Training
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import Task, task_of
-from fitbench.training.reasons import reason
-from fitbench.user_metrics import ON_PATH
+from fitbench.training import own_loss
+
+LABELS = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}  # of the losses of a regression
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,16 @@ class Objective:
 
     @staticmethod
     def of(config: Config, data: Dataset) -> Objective:
-        """The objective of a configuration for a data set."""
-        scale = Scale.of(data.y_train) if config.training.standardize_targets else None
-        return Objective(task_of(data.task), config.training, data.names, scale)
+        """The objective of a configuration for a data set.
+
+        Raises:
+            RequestError: `training.class_weight` does not name the classes.
+        """
+        settings = config.training
+        if isinstance(settings.class_weight, Mapping):
+            _check_names(settings.class_weight, data.names)
+        scale = Scale.of(data.y_train) if settings.standardize_targets else None
+        return Objective(task_of(data.task), settings, data.names, scale)
 
     @property
     def outputs(self) -> int:
@@ -65,19 +72,27 @@ class Objective:
     @property
     def name(self) -> str:
         """The name of the loss: one of ours, or the dotted name of a function or class."""
-        setting = self.training.loss
-        if isinstance(setting, dict):
-            return str(setting["_target_"])
-        return self.task.losses[0] if setting == AUTO else setting.value
+        return self.training.loss_of(self.task)
 
     @property
     def takes_logits(self) -> bool:
-        """Whether the loss is computed from logits: a squared error takes outputs of any range."""
-        return self.task.name != metrics.REGRESSION and self.name != Loss.mean_squared_error.value
+        """Whether the loss is computed from logits.
+
+        A squared error takes outputs of any range. Of a loss that `training.loss` names it is known by its parameter
+        `from_logits`.
+        """
+        if self.task.name == metrics.REGRESSION:
+            return False
+        if isinstance(self.training.loss, Mapping):
+            return own_loss.has_from_logits(self.name)
+        return self.name != Loss.mean_squared_error.value
 
     @cached_property
-    def loss(self) -> Any:
-        """The loss between `targets` and the model's outputs: a `keras.losses.Loss`, its mean over the examples.
+    def loss(self) -> keras.losses.Loss:
+        """The loss between `targets` and the model's outputs, its mean over the examples.
+
+        With weights it is the sum of weight times loss over the number of examples, as in Keras, and not over the sum
+        of the weights.
 
         Of classes: the cross-entropy is computed from logits. The mean squared error is the mean over the classes of
         the squared difference between the outputs, without a softmax, and 1 for the right class, 0 for the others, or
@@ -87,10 +102,10 @@ class Objective:
         from there, in the units of `targets`.
 
         Raises:
-            RequestError: a loss of the user's cannot be loaded, or does not take its settings.
+            RequestError: a loss that `training.loss` names cannot be loaded, or does not take its settings.
         """
-        if isinstance(self.training.loss, dict):
-            return _own_loss(self.training.loss, self.takes_logits)
+        if isinstance(self.training.loss, Mapping):
+            return own_loss.load(self.training.loss, self.takes_logits)
         if self.name == Loss.cross_entropy.value:
             if smoothing := self.training.label_smoothing:
                 return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
@@ -107,8 +122,7 @@ class Objective:
             of = keras.metrics.CategoricalAccuracy if self._is_one_hot else keras.metrics.SparseCategoricalAccuracy
             return [of(name="accuracy")]
         if self.task.name == metrics.REGRESSION:
-            unit = np.float32(1.0) if self.scale is None else self.scale.deviation.astype(np.float32)
-            return [keras.metrics.MeanMetricWrapper(lambda y, z: abs(z - y) * unit, name="mae")]
+            return [_AbsoluteError(np.ones(1) if self.scale is None else self.scale.deviation)]
         return []
 
     def targets(self, targets: np.ndarray) -> np.ndarray:
@@ -118,20 +132,31 @@ class Objective:
         in place of 0 and 1. Targets of a regression become standardised where that is asked for. All others become
         float32.
         """
-        if self.scale is not None:
-            return ((targets - self.scale.mean) / self.scale.deviation).astype(np.float32)
         if self.task.name != metrics.CLASSIFICATION:
-            return targets.astype(np.float32)
+            return self.standardized(targets)
         if not self._is_one_hot:
             return targets
         wrong, right = self.training.targets or (0, 1)
         return (wrong + (right - wrong) * np.eye(self.outputs)).astype(np.float32)[targets]
 
+    def standardized(self, values: np.ndarray) -> np.ndarray:
+        """Values in the units of the targets, [N, targets], in those of the loss: float32, standardised or not."""
+        if self.scale is not None:
+            values = (values - self.scale.mean) / self.scale.deviation
+        return values.astype(np.float32)
+
     def in_units(self, outputs: np.ndarray) -> np.ndarray:
-        """The outputs of the saved model, float32 [N, outputs], for those of the model that is trained."""
+        """The outputs of the saved model, float32 [N, outputs], for those of the model that is trained.
+
+        They are computed in float32, as the last layer of the saved model does it.
+        """
         if self.scale is None:
             return outputs
-        return (outputs * self.scale.deviation + self.scale.mean).astype(np.float32)
+        return outputs * self.scale.deviation.astype(np.float32) + self.scale.mean.astype(np.float32)
+
+    def outputs_for_loss(self, outputs: np.ndarray) -> np.ndarray:
+        """The outputs [N, outputs] that the loss takes, for those of the saved model: the reverse of `in_units`."""
+        return outputs if self.scale is None else self.standardized(outputs)
 
     def weights(self, targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         """The weights of the training examples, float32 [N]: their own times those of their classes; None for all 1.
@@ -139,87 +164,70 @@ class Objective:
         `balanced` gives a class N / (classes * its examples), as in scikit-learn. A class without an example weighs 0.
 
         Raises:
-            RequestError: `training.class_weight` does not name the classes.
+            RequestError: all weights are 0.
         """
         of_classes = self.training.class_weight
-        if of_classes is None:
-            return weights
-        if isinstance(of_classes, str):
-            counts = np.bincount(targets, minlength=self.outputs)
-            by_class = len(targets) / (self.outputs * np.maximum(counts, 1)) * (counts > 0)
-        else:
-            by_class = np.array([of_classes[name] for name in _checked_names(of_classes, self.names)])
-        own = by_class[targets].astype(np.float32)
-        return own if weights is None else own * weights
+        if of_classes is not None:
+            if isinstance(of_classes, str):
+                counts = np.bincount(targets, minlength=self.outputs)
+                by_class = len(targets) / (self.outputs * np.maximum(counts, 1)) * (counts > 0)
+            else:
+                by_class = np.array([of_classes[name] for name in self.names])
+            of_examples = by_class[targets].astype(np.float32)
+            weights = of_examples if weights is None else of_examples * weights
+        if weights is not None and not weights.any():
+            cause = "the data" if of_classes is None else "training.class_weight"
+            raise RequestError(f"{cause}: every training example has the weight 0; expected a weight above 0")
+        return weights
 
     def value(self, targets: np.ndarray, outputs: np.ndarray, weights: np.ndarray | None) -> float:
         """The loss of the saved model's outputs [N, outputs] for a data set's targets, without regularisation."""
-        if self.scale is not None:
-            outputs = ((outputs - self.scale.mean) / self.scale.deviation).astype(np.float32)
-        return float(self.loss(self.targets(targets), outputs, sample_weight=weights))
+        return float(self.loss(self.targets(targets), self.outputs_for_loss(outputs), sample_weight=weights))
 
     @property
     def _is_one_hot(self) -> bool:
         """Whether labels become rows. A loss whose name begins with 'sparse' takes labels, as those of Keras do."""
-        if isinstance(self.training.loss, dict):
+        if isinstance(self.training.loss, Mapping):
             return not self.name.rpartition(".")[2].lower().startswith("sparse")
         return self.name != Loss.cross_entropy.value or self.training.label_smoothing > 0
 
     @property
     def info(self) -> dict[str, Any]:
-        """The entry `loss` of `metric_info`. The label says where its units are not those of the targets."""
+        """The entry `loss` of `metric_info`.
+
+        Label and definition name the loss of a regression, a loss that `training.loss` names, and what targets are
+        standardised: such values are never aggregated or ranked with others. Our losses of classes and labels have one
+        definition, as in version 0.1.
+        """
         info = metrics.get("loss").info()
-        low = 0.0 if not isinstance(self.training.loss, dict) else None
-        label = "loss of standardised targets" if self.scale is not None else info["label"]
-        return info | {"label": label, "range": [low, None]}
+        label, definition, low = "", info["definition"], info["range"][0]
+        if isinstance(self.training.loss, Mapping):
+            label, low = self.name.rpartition(".")[2], None  # it may be below 0
+            definition = json.dumps(self.training.loss, sort_keys=True)
+        elif self.task.name == metrics.REGRESSION:
+            label, definition = LABELS[self.name], f"{definition}.{self.name}"
+        if self.scale is not None:
+            label, definition = f"{label} of standardised targets", f"{definition} of standardised targets"
+        label = f"{info['label']} ({label})" if label else info["label"]
+        return info | {"label": label, "definition": definition, "range": [low, None]}
 
 
-class _FunctionLoss(keras.losses.Loss):
-    """The mean over the examples of what a function (targets, outputs) gives for each."""
+class _AbsoluteError(keras.metrics.Mean):
+    """The mean absolute error times the unit of each target, [targets] or [1], over all examples and targets."""
 
-    def __init__(self, function: Any, settings: Mapping[str, Any]) -> None:
-        super().__init__(name=getattr(function, "__name__", "loss"))
-        self.function = function
-        self.settings = settings
+    def __init__(self, unit: np.ndarray) -> None:
+        super().__init__(name="mae")
+        self.unit = unit.astype(np.float32)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The values of the examples."""
-        return self.function(y_true, y_pred, **self.settings)
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Add a batch of targets and outputs, [batch, targets] both."""
+        y_true, y_pred = (keras.ops.cast(values, self.dtype) for values in (y_true, y_pred))
+        return super().update_state(keras.ops.abs(y_pred - y_true) * self.unit, sample_weight)
 
 
-def _checked_names(of_classes: Mapping[str, float], names: tuple[str, ...]) -> tuple[str, ...]:
+def _check_names(of_classes: Mapping[str, float], names: tuple[str, ...]) -> None:
     unknown, missing = sorted(set(of_classes) - set(names)), [name for name in names if name not in of_classes]
     if unknown or missing:
-        problem = f"names {', '.join(unknown)}, which is no class" if unknown else f"lacks {', '.join(missing[:5])}"
+        problem = f"names {', '.join(unknown[:5])}, which is no class" if unknown else f"lacks {', '.join(missing[:5])}"
         every = ", ".join(names[:20])
         raise RequestError(f"training.class_weight {problem}; it must have a weight for each of {every}")
-    return names
-
-
-def _own_loss(section: Mapping[str, Any], takes_logits: bool) -> Any:
-    """The loss that a section names: an instance of a class, or a function (targets, outputs) -> values.
-
-    Raises:
-        RequestError: it cannot be loaded, or does not take its settings.
-    """
-    target = str(section["_target_"])
-    settings = {key: value for key, value in section.items() if key != "_target_"}
-    try:
-        found = get_object(target)
-        parameters = inspect.signature(found).parameters
-        has_choice = takes_logits and "from_logits" in parameters
-        if has_choice and settings.setdefault("from_logits", True) is not True:
-            raise RequestError("training.loss.from_logits must be true: the outputs of a model are logits")
-        if inspect.isclass(found):
-            made = instantiate({"_target_": target, **settings}, _convert_="all")
-        else:
-            inspect.signature(found).bind(None, None, **settings)
-            made = _FunctionLoss(found, settings)
-    except RequestError:
-        raise
-    except Exception as error:
-        advice = f"; {ON_PATH}" if isinstance(error, ModuleNotFoundError) else ""
-        raise RequestError(f"training.loss is {target}, which cannot be used: {reason(error)}{advice}") from error
-    if not isinstance(made, keras.losses.Loss):
-        raise RequestError(f"training.loss is {target}; expected a keras.losses.Loss or a function (targets, outputs)")
-    return made

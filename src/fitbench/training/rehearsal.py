@@ -16,7 +16,7 @@ from fitbench.config.builders import is_ours
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import THRESHOLD
-from fitbench.training import backend, outputs
+from fitbench.training import backend, outputs, own_loss
 from fitbench.training.evaluate import predict
 from fitbench.training.parts import Parts
 from fitbench.training.reasons import reason
@@ -31,13 +31,16 @@ def rehearse(parts: Parts, model: keras.Model, folder: Path) -> None:
         folder: of the run, where a file is written and removed.
 
     Raises:
-        RequestError: a name cannot be recorded, or the model cannot be saved, loaded, or used after that.
+        RequestError: a name cannot be recorded, a loss of the user's cannot be used, or the model cannot be saved,
+            loaded, or used after that.
         FitbenchError: a metric of the user's fails.
         OSError: the folder cannot be written.
     """
     _check_names(parts.data)
     if not len(parts.held_back):  # else the metrics are computed after the first epoch
         _try_metrics(parts)
+    if isinstance(parts.config.training.loss, dict):
+        _try_loss(parts, model)
     if is_ours(parts.config.model["_target_"]):
         return
     state = random.getstate(), np.random.get_state()  # layers that are loaded draw from them
@@ -65,6 +68,13 @@ def _try_metrics(parts: Parts) -> None:
         targets = parts.data.y_train[parts.kept]
         outputs = np.random.default_rng(0).normal(size=(len(targets), parts.objective.outputs))
         parts.measures.score(names, targets, outputs, THRESHOLD)
+
+
+def _try_loss(parts: Parts, model: keras.Model) -> None:
+    """Compute the loss of some training examples for the outputs of the model as it begins."""
+    some = parts.examples()[0].first(outputs.EXAMPLES)
+    given = parts.objective.outputs_for_loss(predict(model, some.inputs))
+    own_loss.check(parts.objective.loss, parts.objective.name, some.targets, given, some.weights)
 
 
 def _try_model(config: Config, model: keras.Model, data: Dataset, folder: Path) -> None:

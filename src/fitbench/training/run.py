@@ -78,7 +78,15 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
     check_fence(folder / "result.json")
-    files = ("result.json", "error.txt", "pruned.json", "history.jsonl", "predictions.npz", "model.keras")
+    files = (
+        "result.json",
+        "error.txt",
+        "pruned.json",
+        "history.jsonl",
+        "dataset.json",
+        "predictions.npz",
+        "model.keras",
+    )
     for name in ("checkpoint", "evaluations", *files):
         remove(folder / name)
 
@@ -89,7 +97,7 @@ def _check_names(folder: Path) -> None:
     Raises:
         FitbenchError: the message names it.
     """
-    for name in ("config.yaml", "history.jsonl", "predictions.npz", "model.keras"):
+    for name in ("config.yaml", "dataset.json", "history.jsonl", "predictions.npz", "model.keras"):
         path = folder / name
         if path.is_dir() and not path.is_symlink():  # a link is replaced
             raise FitbenchError(f"{path}: is a folder, where the run writes a file; move it away")
@@ -105,7 +113,7 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     measured = None if config.known_task is None else measures.of(config, config.known_task)
     data = load(config.data, config.task)
-    if measured is None:  # the targets have decided the task
+    if measured is None or measured.task.name != data.task:  # the targets have decided the task
         config.check_for(task_of(data.task))
         measured = measures.of(config, task_of(data.task))
     backend.start(config)

@@ -1,11 +1,20 @@
-// The confusion matrix and the mistakes of one run.
+// What the task of one run draws of its predictions: matrices and mistakes, predicted values, scores of labels.
 
 const NUMBERED = 14; // classes; with more, a confusion matrix shows no numbers
 
-function confusion(run) {
-  const found = data.confusion[run];
+// By the names in `Task.drawings`; each gives sections.
+const DRAWN = { confusion, mistakes, predicted, residuals: listed, labels: listed };
+
+function predictions(run) {
+  const found = data.predictions[run];
   if (!found) return null;
-  if (typeof found === "string") return part("Confusion", el("p", { class: "empty" }, found));
+  if (typeof found === "string") return part("Predictions", el("p", { class: "empty" }, found));
+  return Object.entries(found).flatMap(([name, content]) => DRAWN[name](content, found));
+}
+
+// -- classes ----------------------------------------------------------------------------------------------------------
+
+function confusion(found) {
   const names = data.classes[found.classes];
   if (found.pairs) return part("Most confused", pairTable(found.pairs, names));
   const numbered = names.length <= NUMBERED;
@@ -46,10 +55,8 @@ function pairTable(pairs, names) {
   return listing("mistakes", ["true", "predicted", "times"], ["text", "text", ""], rows);
 }
 
-function mistakes(run) {
-  const found = data.mistakes[run];
-  if (!found) return null;
-  const names = data.classes[data.confusion[run].classes];
+function mistakes(found, drawn) {
+  const names = data.classes[drawn.confusion.classes];
   const title = `Mistakes: ${found.count.toLocaleString("en-US")} of ${plural(found.examples, "example")}`;
   if (!found.worst.length) return part(title);
   const certain = (probability) => (probability === null ? ABSENT : probability.toFixed(3));
@@ -64,5 +71,53 @@ function mistakes(run) {
     title,
     found.count > found.worst.length ? el("p", { class: "hint" }, more) : null,
     listing("mistakes", ["example", "true", "predicted", "probability"], ["", "text", "text", ""], rows),
+  );
+}
+
+// -- values and labels ------------------------------------------------------------------------------------------------
+
+function predicted(found) {
+  const figures = found.panels.map((panel) => {
+    const figure = el("figure", { class: "curve" });
+    figure.draw = () => drawValues(figure, panel, found.examples);
+    return figure;
+  });
+  const some = `${found.examples.length} of ${plural(found.of, "example")}, drawn at random.`;
+  const hint = found.examples.length < found.of ? el("p", { class: "hint" }, some) : null;
+  return [part("Predicted and true values", hint, figures), ...listed(found)];
+}
+
+function drawValues(figure, { target, true: truth, predicted: values }, examples) {
+  chart(figure, `Predicted against true ${target}`, (root, width) => {
+    const frame = size(root, width, Math.round(width * 0.8));
+    const shown = examples.map((_, i) => i).filter((i) => truth[i] !== null && values[i] !== null);
+    if (!shown.length) return nothing(root, frame.right, frame.bottom, `No prediction of ${target} is a number`);
+    const both = shown.flatMap((i) => [truth[i], values[i]]);
+    const x = scale(both, frame.left, frame.right, { log: false });
+    const y = scale(both, frame.bottom, frame.top, { log: false });
+    axes(root, x, y, frame, [`true ${target}`, `predicted ${target}`]);
+    const line = { class: "equal", x1: x(x.low), y1: y(y.low), x2: x(x.high), y2: y(y.high) };
+    const layer = svg("g", { class: "examples" });
+    const points = shown.map((i) => ({ i, px: x(truth[i]), py: y(values[i]) }));
+    for (const { px, py } of points) layer.append(svg("circle", { cx: px.toFixed(1), cy: py.toFixed(1), r: 2.6 }));
+    root.append(svg("line", line), layer);
+    return {
+      shapes: new Map(),
+      nearest: (mx, my) => {
+        const at = nearestPoint(points, mx, my)?.i;
+        if (at === undefined) return null;
+        return { lines: [`example ${examples[at]}`, `true ${truth[at]}`, `predicted ${values[at]}`] };
+      },
+    };
+  });
+}
+
+function listed(found) {
+  return found.tables.map(({ title, heads, text, rows, notes }) =>
+    part(
+      title,
+      el("div", { class: "scroll" }, listing("mistakes", heads, text.map((is) => (is ? "text" : "")), rows)),
+      notes.map((note) => el("p", { class: "hint" }, note)),
+    ),
   );
 }

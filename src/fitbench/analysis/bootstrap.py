@@ -1,0 +1,82 @@
+"""A paired bootstrap: how much the difference of two runs in a metric depends on the test examples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fitbench.analysis.statistics import CONFIDENCE, Interval
+
+SEED = 0
+SECONDS = 2.0  # that all resamples may take, about
+COUNTS = (10_000, 2_000, 500, 100)  # of resamples: the first that SECONDS are enough for
+
+Values = Callable[[np.ndarray], tuple[float | None, float | None]]  # of A and B on the examples at these positions
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """The difference of A and B in a metric of the test examples.
+
+    Attributes:
+        a, b: the values on all examples, None where undefined.
+        difference: a - b.
+        interval: the 95% interval of the difference.
+        p: the two-sided p-value, above 0.
+        resamples: how many were drawn.
+        undefined: on how many of them the metric of a run is undefined; these do not count. If they are more than
+            half, there is neither an interval nor a p-value.
+    """
+
+    a: float | None
+    b: float | None
+    difference: float | None
+    interval: Interval | None
+    p: float | None
+    resamples: int
+    undefined: int
+
+
+def paired_bootstrap(values: Values, examples: int, resamples: int | None = None) -> Bootstrap:
+    """Draw the same examples for both runs, with replacement and as many as there are, and compare the runs on them.
+
+    The interval is the percentile interval: B. Efron and R. J. Tibshirani (1993), An Introduction to the Bootstrap,
+    section 13.3. The p-value is twice the smaller share of resamples in which the difference is not above, or not
+    below, 0, as section 15.4 derives a test from an interval. It counts the observed examples as one more resample,
+    2 (1 + count) / (B + 1), at most 1: A. C. Davison and D. V. Hinkley (1997), Bootstrap Methods and their Application,
+    section 4.2. Both are about other test examples and the same two runs.
+
+    Args:
+        values: the metric of both runs; it is given int [examples].
+        examples: how many there are.
+        resamples: how many to draw; None: the first of COUNTS for which SECONDS are enough. The draws depend on the
+            number of examples alone.
+    """
+    a, b = values(np.arange(examples))
+    if a is None or b is None:
+        return Bootstrap(a, b, None, None, None, 0, 0)
+    count = resamples or _affordable(values, examples)
+    random = np.random.default_rng(SEED)
+    drawn = [values(random.integers(examples, size=examples)) for _ in range(count)]
+    differences = np.array([x - y for x, y in drawn if x is not None and y is not None])
+    undefined = count - len(differences)
+    if undefined > count / 2:
+        return Bootstrap(a, b, a - b, None, None, count, undefined)
+    outside = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(differences, (outside, 1 - outside)).tolist()
+    rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
+    p = min(1.0, 2 * (1 + rarer) / (len(differences) + 1))
+    return Bootstrap(a, b, a - b, (low, high), p, count, undefined)
+
+
+def _affordable(values: Values, examples: int) -> int:
+    random = np.random.default_rng(SEED)
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        values(random.integers(examples, size=examples))
+        seconds.append(time.perf_counter() - began)
+    return next((count for count in COUNTS if count * min(seconds) <= SECONDS), COUNTS[-1])
