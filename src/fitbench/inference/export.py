@@ -28,10 +28,10 @@ from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, counted
 
 TEMPLATES = Path(__file__).parent / "templates"
-MEANINGS = ("0 to 255", "the columns in the order of `model.json`: numbers, and codes of categories")
+MEANINGS = ("0 to 255", "with the columns that `model.json` lists")
 INCLUDED = (
-    "It includes the scaling of the pixels. `predict.py` resizes images; it does not invert, crop\nor centre them.",
-    "It includes the standardising of numbers. `predict.py` finds columns by\ntheir names, and looks categories up.",
+    "It includes the scaling of the pixels. `predict.py` resizes images; it does not invert, crop or centre them.",
+    "It includes the standardising of numbers. `predict.py` finds columns by their names, and looks categories up.",
 )  # of images, and of tables
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fitbench.inference.predict import Options
     from fitbench.inference.reader import Reader
 
+IN_ROW = re.compile(r" in row [\d,]+")  # of a message; the row is named beside it
 OF_IMAGES = ("prepare", "labels", "confusion", "array", "null")  # options
 
 
@@ -117,8 +119,8 @@ def _encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.
         return encoded(frame, columns, path), {}
     except DataError as error:
         if len(frame) == 1:
-            message = str(error).removeprefix(f"{path}: ").partition("; ")[0]  # the rest is advice for training
-            return np.zeros((1, len(columns)), np.float32), {0: message}
+            problem = str(error).removeprefix(f"{path}: ").partition("; ")[0]  # the rest is advice for training
+            return np.zeros((1, len(columns)), np.float32), {0: IN_ROW.sub("", problem)}
     half = len(frame) // 2
     first, errors = _encode(frame.iloc[:half], columns, path)
     second, others = _encode(frame.iloc[half:], columns, path)

@@ -25,7 +25,7 @@ def category(text: str) -> str:
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def value(column: dict, text: str) -> float:
+def value(column: dict, text: str, decimal: str) -> float:
     """A number, or the code of a category: 0 for one that training has not seen. Raises ValueError."""
     text = (text or "").strip()
     if column["kind"] == "category":
@@ -35,7 +35,7 @@ def value(column: dict, text: str) -> float:
             return math.nan
         raise ValueError(f"{column['name']} is missing; expected a number")
     try:
-        number = float(text)
+        number = float(text.replace(decimal, "."))
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
@@ -50,14 +50,16 @@ def read(path: str) -> tuple[list[str], np.ndarray, list[str]]:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             first = file.readline()
             file.seek(0)
-            table = csv.DictReader(file, delimiter=max(",;\t|", key=first.count))
+            separator = max(",;\t|", key=first.count)
+            decimal = "," if separator == ";" else "."
+            table = csv.DictReader(file, delimiter=separator)
             table.fieldnames = [name.strip() for name in table.fieldnames or ()]
             missing = [column["name"] for column in COLUMNS if column["name"] not in table.fieldnames]
             if missing:
                 return [], np.empty(0), [f"{path}: lacks the columns {', '.join(missing)}"]
             for number, row in enumerate(table, start=1):
                 try:
-                    rows.append([value(column, row[column["name"]]) for column in COLUMNS])
+                    rows.append([value(column, row[column["name"]], decimal) for column in COLUMNS])
                     names.append(f"{path}:{number}")
                 except ValueError as error:
                     errors.append(f"{path}: row {number}: {error}")
