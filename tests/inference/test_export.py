@@ -20,7 +20,7 @@ from fitbench.inference.agreement import Agreement, compare
 from fitbench.inference.export import TEMPLATES, export
 from fitbench.inference.formats import FORMATS
 from fitbench.inference.reader import Reader, configuration, open_run
-from fitbench.inference.table_examples import encode, read_columns
+from fitbench.inference.table_examples import encode, read_columns, replaces_missing
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.models import lenets
 from fitbench.record.reading import read_result
@@ -329,7 +329,7 @@ def test_exported_program_reads_tables_as_the_run_does(table_runs, tmp_path, tas
     else:
         write(table, [line.replace("Köln", "Paris").replace("True", "TRUE") for line in flats(9, seed=7)])
     frame = read_columns(str(table), reader.inputs.columns)
-    expected, errors = encode(frame, reader.inputs.columns, str(table))
+    expected, errors = encode(frame, reader.inputs.columns, str(table), replaces_missing(reader.result))
     names, inputs, wrong = program_in(folder, "inputs").read(str(table))
     assert not errors and not wrong
     assert names == [f"{table}:{row}" for row in range(1, 10)]

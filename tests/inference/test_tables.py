@@ -129,18 +129,32 @@ def test_parquet_gives_the_same_rows_as_csv(call, tmp_path):
 def test_rows_with_wrong_values_get_an_error_and_the_others_a_prediction(call, tmp_path):
     lines = flats(9, seed=2)
     lines[2] = lines[2].replace(lines[2].split(",")[1], "large")
-    city, size, _, *rest = lines[5].split(",")
-    lines[5] = ",".join([city, size, "", *rest])
+    lines[5] = lines[5].replace(",", ",1e39,", 1).replace(lines[5].split(",")[1] + ",", "", 1)
     write(tmp_path / "new.csv", lines)
     status, out, err = call(CLASSIFICATION, "new.csv", "--format", "json")
     assert status == 1
     errors = {row["row"]: row["error"] for row in map(json.loads, out.splitlines())}
     assert {row for row, error in errors.items() if error} == {2, 5}
     assert "'size' holds the text 'large'" in errors[2]
-    assert errors[5] == "rooms is missing; training had a number in every row"
+    assert "'size' holds 1e+39" in errors[5]
     assert "9 rows in" in err and "2 could not be read" in err
     status, out, _ = call(CLASSIFICATION, "new.csv")
-    assert "row 5: rooms is missing" in out
+    assert "row 5: the column 'size' holds 1e+39" in out
+
+
+def test_a_number_that_only_new_rows_miss_is_the_mean_or_refused_as_in_training(call, opened, tmp_path):
+    city, size, _, *rest = flats(3, seed=8)[2].split(",")
+    write(tmp_path / "new.csv", [HEADER, ",".join([city, size, "", *rest])])
+    status, out, _ = call(CLASSIFICATION, "new.csv", "--format", "json")  # its data have data.missing=mean
+    rooms = opened[CLASSIFICATION].inputs.columns[2]
+    assert (status, rooms.name, rooms.missing) == (0, "rooms", False)
+    write(tmp_path / "new.csv", [HEADER, ",".join([city, size, repr(rooms.mean), *rest])])
+    assert call(CLASSIFICATION, "new.csv", "--format", "json")[:2] == (0, out)
+    names = [column.name for column in opened[REGRESSION].inputs.columns]
+    write(tmp_path / "new.csv", [",".join(names), "NA" + ",1" * (len(names) - 1)])
+    status, out, _ = call(REGRESSION, "new.csv", "--format", "json")
+    assert status == 1
+    assert json.loads(out)["error"] == "CRIM is missing; training had a number in every row"
 
 
 def test_a_target_with_the_name_of_another_column_is_renamed(opened):

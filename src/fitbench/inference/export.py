@@ -22,6 +22,7 @@ from fitbench.inference import agreement
 from fitbench.inference.agreement import Agreement
 from fitbench.inference.formats import FORMATS, Format, input_name, output_name
 from fitbench.inference.reader import Reader, finished, open_run
+from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import CLASSIFICATION, join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
@@ -144,10 +145,11 @@ def _input(reader: Reader) -> dict[str, Any]:
         "shape": [None, *inputs.shape],
     }
     if inputs.columns:
-        from fitbench.data.table import MISSING
+        from fitbench.data.table_columns import MISSING
 
         described["columns"] = [column.model_dump(exclude_none=True) for column in inputs.columns]
         described["missing"] = sorted(MISSING)
+        described["replace_missing"] = replaces_missing(reader.result)
     return described
 
 

@@ -60,12 +60,14 @@ class Wanted:
         task: of the run.
         names: of its outputs.
         columns: of its table; empty for images.
+        replace_missing: see `table_examples.encode`.
     """
 
     config: Config
     task: Task
     names: Sequence[str]
     columns: tuple[Column, ...]
+    replace_missing: bool
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
         """Read one part of a data set, or a table of which all rows are evaluated.
@@ -165,7 +167,7 @@ class Wanted:
         columns = self._target_columns(values.get("data.target"))
         with notice(True, f"reading {path}"):
             frame = read_columns(path, self.columns, columns)
-            inputs, errors = encode(frame, self.columns, path)
+            inputs, errors = encode(frame, self.columns, path, self.replace_missing)
         unseen = Unseen(self.columns)
         unseen.add(inputs)
         if str(unseen):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.config import Missing
 from fitbench.data.image_formats import IMAGE_SUFFIXES
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
@@ -44,20 +45,20 @@ class TableExamples:
             DataError: a file is damaged.
         """
         _refuse_options(options)
-        self.columns, self.unseen = columns, Unseen(columns)
+        self.columns, self.unseen, self.replace_missing = columns, Unseen(columns), replaces_missing(result)
         self.frames = [(path, read_columns(path, columns)) for path in arguments]
         place = ("row",) if len(arguments) == 1 else ("path", "row")
         self.layout = Layout.of(place, "row", task_of(result["task"]), output_names(result))
 
     def notices(self, reader: Reader) -> list[str]:
-        """Nothing: rows are taken as they are."""
-        return []
+        """What was done to read the files."""
+        return [f"{clean(path)}: {note}" for path, frame in self.frames for note in frame.attrs.get("notes", ())]
 
     def batches(self, reader: Reader, size: int) -> Iterator[Examples]:
         """The rows, `size` at a time, in the order of the files."""
         for path, frame in self.frames:
             for start in range(0, len(frame), size):
-                inputs, errors = encode(frame.iloc[start : start + size], self.columns, path)
+                inputs, errors = encode(frame.iloc[start : start + size], self.columns, path, self.replace_missing)
                 self.unseen.add(np.delete(inputs, list(errors), axis=0))
                 numbers = range(start + 1, start + len(inputs) + 1)
                 yield Examples([(path, i)[-len(self.layout.place) :] for i in numbers], inputs, errors)
@@ -101,10 +102,21 @@ def _check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> No
         raise RequestError(f"{clean(path)}: lacks the {columns} {listed}; {clean(hint(missing[0], found))}")
 
 
-def encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.ndarray, dict[int, str]]:
-    """Rows as the model takes them, float32 [N, columns], and error messages by position."""
-    lenient = [column.model_copy(update={"missing": True}) for column in columns]
-    inputs, errors = _encode(frame, lenient, path)
+def replaces_missing(result: Mapping[str, Any]) -> bool:
+    """Whether the data of a run have `data.missing=mean`, so that a mean stands for any missing number."""
+    return result["config"]["data"].get("missing") == Missing.mean.value
+
+
+def encode(
+    frame: DataFrame, columns: Sequence[Column], path: str, replace_missing: bool
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Rows as the model takes them, float32 [N, columns], and error messages by position.
+
+    With `replace_missing` the mean of training stands for a number that is missing only here.
+    """
+    if replace_missing:
+        return _encode(frame, columns, path)
+    inputs, errors = _encode(frame, [column.model_copy(update={"missing": True}) for column in columns], path)
     required = np.array([column.kind == "number" and not column.missing for column in columns])
     for i, place in zip(*np.nonzero(np.isnan(inputs) & required), strict=True):
         errors.setdefault(int(i), f"{clean(columns[place].name)} is missing; training had a number in every row")
@@ -112,11 +124,14 @@ def encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.n
 
 
 def _encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.ndarray, dict[int, str]]:
-    """As `encode`, with NaN for every missing number. Halves are tried until the wrong rows are alone."""
-    from fitbench.data.table import encoded
+    """As `encode` with `replace_missing`. Halves are tried until the wrong rows are alone."""
+    from fitbench.data.table_columns import encoded
 
+    frame = frame[[column.name for column in columns]].copy()
+    for name in frame.columns[frame.dtypes == "category"]:  # else each half would look at the texts of all rows
+        frame[name] = frame[name].cat.remove_unused_categories()
     try:
-        return encoded(frame, columns, path), {}
+        return encoded(frame, columns, path, replace_missing=True), {}
     except DataError as error:
         if len(frame) == 1:
             problem = str(error).removeprefix(f"{path}: ").partition("; ")[0]  # the rest is advice for training

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 MODEL = json.loads((Path(__file__).resolve().parent / "model.json").read_text(encoding="utf-8"))
-COLUMNS = MODEL["input"]["columns"]
+INPUT = MODEL["input"]
+COLUMNS = INPUT["columns"]
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 CODES = {
     column["name"]: {name: code for code, name in enumerate(column.get("vocabulary") or (), start=1)}
     for column in COLUMNS
@@ -20,26 +22,22 @@ def category(text: str) -> str:
     """The name of a category, as training had it: '1', '01' and '1.0' are '1'; booleans are 'false' and 'true'."""
     if re.fullmatch(r"[+-]?\d+", text):
         return str(int(text))
-    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) and math.isfinite(number := float(text)):
+    if NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
         return str(int(number)) if number.is_integer() else repr(number)
     return text.lower() if text.lower() in ("true", "false") else text
 
 
 def value(column: dict, text: str, decimal: str) -> float:
     """A number, or the code of a category: 0 for one that training has not seen. Raises ValueError."""
-    text = (text or "").strip()
+    name, text = column["name"], (text or "").strip()
     if column["kind"] == "category":
-        return CODES[column["name"]].get(category(text), 0)
-    if text in MODEL["input"]["missing"]:
-        if column["missing"]:
-            return math.nan
-        raise ValueError(f"{column['name']} is missing; expected a number")
-    try:
-        number = float(text.replace(decimal, "."))
-    except ValueError:
-        number = math.nan
+        return CODES[name].get(category(text), 0)
+    if text in INPUT["missing"] and (column["missing"] or INPUT["replace_missing"]):
+        return math.nan if column["missing"] else column["mean"]
+    text = text.replace(decimal, ".")
+    number = float(text) if NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{column['name']} is {text!r}; expected a number")
+        raise ValueError(f"{name} is {text!r}; expected a number")
     return number
 
 
