@@ -20,6 +20,13 @@ def flats(count: int = 240, seed: int = 0) -> list[str]:
     return lines
 
 
+def with_cell(line: str, column: str, text: str) -> str:
+    """A line with another text in one column."""
+    cells = line.split(",")
+    cells[HEADER.split(",").index(column)] = text
+    return ",".join(cells)
+
+
 def write(path: Path, lines: list[str]) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -25,7 +25,7 @@ from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.models import lenets
 from fitbench.record.reading import read_result
 
-from .flats import HEADER, flats, write
+from .flats import HEADER, flats, with_cell, write
 from .test_tables import boston
 
 
@@ -358,7 +358,7 @@ def test_exported_program_names_columns_and_rows_that_do_not_fit(table_runs, tmp
     folder = tmp_path / "new"
     export(str(table_runs[CLASSIFICATION]), Path("none"), "onnx", folder, trust=False)
     lines = flats(4)
-    lines[2] = lines[2].replace(lines[2].split(",")[1], "wide")
+    lines[2] = with_cell(lines[2], "size", "wide")
     write(tmp_path / "a.csv", [line.replace(",", ";") for line in lines])
     write(tmp_path / "b.csv", [HEADER.replace("size", "sise"), *lines[1:]])
     done = predict(folder, tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "none.csv")

@@ -17,7 +17,7 @@ from fitbench.inference import reader
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.record.reading import read_predictions
 
-from .flats import HEADER, flats, write
+from .flats import HEADER, flats, with_cell, write
 
 NEW = [
     "extra;balcony;rooms;city;size",  # another order, and a column that the run does not know
@@ -128,8 +128,7 @@ def test_parquet_gives_the_same_rows_as_csv(call, tmp_path):
 
 def test_rows_with_wrong_values_get_an_error_and_the_others_a_prediction(call, tmp_path):
     lines = flats(9, seed=2)
-    lines[2] = lines[2].replace(lines[2].split(",")[1], "large")
-    lines[5] = lines[5].replace(",", ",1e39,", 1).replace(lines[5].split(",")[1] + ",", "", 1)
+    lines[2], lines[5] = with_cell(lines[2], "size", "large"), with_cell(lines[5], "size", "1e39")
     write(tmp_path / "new.csv", lines)
     status, out, err = call(CLASSIFICATION, "new.csv", "--format", "json")
     assert status == 1
@@ -143,12 +142,12 @@ def test_rows_with_wrong_values_get_an_error_and_the_others_a_prediction(call, t
 
 
 def test_a_number_that_only_new_rows_miss_is_the_mean_or_refused_as_in_training(call, opened, tmp_path):
-    city, size, _, *rest = flats(3, seed=8)[2].split(",")
-    write(tmp_path / "new.csv", [HEADER, ",".join([city, size, "", *rest])])
+    line = flats(3, seed=8)[2]
+    write(tmp_path / "new.csv", [HEADER, with_cell(line, "rooms", "")])
     status, out, _ = call(CLASSIFICATION, "new.csv", "--format", "json")  # its data have data.missing=mean
     rooms = opened[CLASSIFICATION].inputs.columns[2]
     assert (status, rooms.name, rooms.missing) == (0, "rooms", False)
-    write(tmp_path / "new.csv", [HEADER, ",".join([city, size, repr(rooms.mean), *rest])])
+    write(tmp_path / "new.csv", [HEADER, with_cell(line, "rooms", repr(rooms.mean))])
     assert call(CLASSIFICATION, "new.csv", "--format", "json")[:2] == (0, out)
     names = [column.name for column in opened[REGRESSION].inputs.columns]
     write(tmp_path / "new.csv", [",".join(names), "NA" + ",1" * (len(names) - 1)])
