@@ -290,7 +290,7 @@ def predict(
     that have the image size of the model. Other models default to none.
     Models of colour images have no auto.
     """
-    from fitbench.inference.predict import Options
+    from fitbench.inference.options import Options
     from fitbench.inference.predict import predict as predict_files
 
     options = Options(

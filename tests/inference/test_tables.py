@@ -157,7 +157,7 @@ def test_a_number_that_only_new_rows_miss_is_the_mean_or_refused_as_in_training(
 
 
 def test_a_target_with_the_name_of_another_column_is_renamed(opened):
-    from fitbench.inference.rows import Layout
+    from fitbench.inference.layout import Layout
 
     layout = Layout.of(("row",), "row", opened[REGRESSION].task, ("error", "price"))
     assert layout.heads == ("row", "error_predicted", "price", "error")

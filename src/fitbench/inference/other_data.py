@@ -120,7 +120,7 @@ class Wanted:
             "matched": matched,
         }
         if self.columns:
-            inputs = recoded(inputs, data.columns, self.columns, data.source)
+            inputs = recoded(np.asarray(inputs), data.columns, self.columns, data.source)
         return OtherData(inputs, targets, weights, data.source, about)
 
     def _match(self, data: Dataset, targets: np.ndarray) -> tuple[np.ndarray, str]:

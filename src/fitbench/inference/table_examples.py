@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from fitbench.data.image_formats import IMAGE_SUFFIXES
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
 from fitbench.inference.examples import Examples
-from fitbench.inference.rows import Layout
+from fitbench.inference.layout import Layout
+from fitbench.inference.options import Options
 from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.record.reading import output_names
@@ -25,7 +26,6 @@ from fitbench.text import clean, counted
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from fitbench.inference.predict import Options
     from fitbench.inference.reader import Reader
 
 IN_ROW = re.compile(r" in row [\d,]+")  # of a message; the row is named beside it
@@ -54,7 +54,7 @@ class TableExamples:
         """What was done to read the files."""
         return [f"{clean(path)}: {note}" for path, frame in self.frames for note in frame.attrs.get("notes", ())]
 
-    def batches(self, reader: Reader, size: int) -> Iterator[Examples]:
+    def batches(self, reader: Reader, size: int) -> Generator[Examples]:
         """The rows, `size` at a time, in the order of the files."""
         for path, frame in self.frames:
             for start in range(0, len(frame), size):
