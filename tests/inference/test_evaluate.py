@@ -15,6 +15,7 @@ from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
 from fitbench.inference.comparison import difference
 from fitbench.inference.evaluate import evaluate
+from fitbench.inference.other_data import Wanted
 from fitbench.inference.reader import configuration, open_run
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.record import evaluations
@@ -375,6 +376,17 @@ def test_a_table_that_is_not_the_data_of_the_run_has_no_parts(table_runs, tmp_pa
     new = write(tmp_path / "new.csv", flats(20))
     with pytest.raises(RequestError, match=r"--part train: .*new\.csv is not the data of the run, and has no parts"):
         evaluate(str(table_runs[MULTILABEL]), Path("none"), "csv", [f"data.path={new}"], "train", "table", trust=False)
+
+
+def test_labels_of_images_are_matched_by_name(configure, tmp_path):
+    labels = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], (), False)
+    other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
+    np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
+    assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]
 
 
 @pytest.mark.parametrize("interval", [[0.5], [0.1, None], "x", [True, 1]])

@@ -12,6 +12,7 @@ import pytest
 
 from fitbench import cli
 from fitbench.data.loading import load
+from fitbench.errors import FitbenchError
 from fitbench.inference import predict as predicting
 from fitbench.inference import reader
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
@@ -134,7 +135,7 @@ def test_rows_with_wrong_values_get_an_error_and_the_others_a_prediction(call, t
     assert status == 1
     errors = {row["row"]: row["error"] for row in map(json.loads, out.splitlines())}
     assert {row for row, error in errors.items() if error} == {2, 5}
-    assert "'size' holds the text 'large'" in errors[2]
+    assert errors[2] == "the column 'size' holds the text 'large', and numbers elsewhere"
     assert "'size' holds 1e+39" in errors[5]
     assert "9 rows in" in err and "2 could not be read" in err
     status, out, _ = call(CLASSIFICATION, "new.csv")
@@ -161,6 +162,8 @@ def test_a_target_with_the_name_of_another_column_is_renamed(opened):
 
     layout = Layout.of(("row",), "row", opened[REGRESSION].task, ("error", "price"))
     assert layout.heads == ("row", "error_predicted", "price", "error")
+    with pytest.raises(FitbenchError, match="two outputs of the run have the same name: price, price"):
+        Layout.of(("row",), "row", opened[REGRESSION].task, ("price", "price"))
 
 
 # -- refused ----------------------------------------------------------------------------------------------------------
@@ -210,6 +213,7 @@ def test_serve_refuses_runs_that_do_not_classify_images(table_runs, monkeypatch,
         (lambda columns: columns.pop(), r"model\.keras: takes \(None, 4\); expected rows, \[batch, 3\]"),
         (lambda columns: columns[0].pop("vocabulary"), r"columns\[0\]\.vocabulary is missing"),
         (lambda columns: columns[1].update(name="city"), r"columns\[1\] has the name of another, 'city'"),
+        (lambda columns: columns[2].update(mean=None), r"columns\[2\]\.mean is missing; a column that is a number"),
         (lambda columns: columns[0].update(kind="text"), r"dataset\.json: columns\[0\]\.kind is 'text'"),
         (lambda columns: columns[0].update(vocabulary=["x"] * 3_000_000), r"dataset\.json: "),
         (lambda columns: columns.clear(), r"takes \(None, 4\); expected images"),

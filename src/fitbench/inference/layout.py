@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fitbench.errors import FitbenchError
 from fitbench.tasks import Task
 from fitbench.text import clean
 
@@ -36,10 +37,16 @@ class Layout:
         """The layout for a task with these names of outputs.
 
         An answer that has the name of another column, as a target called 'error' has, is called '<name>_predicted'.
+
+        Raises:
+            FitbenchError: two outputs have the same name.
         """
         others = (*place, *TRUTH * labelled, ERROR)
         answers = (f"{name}_predicted" if name in others else name for name in task.answer_columns(names))
-        return Layout(place, tuple(answers), labelled, noun)
+        layout = Layout(place, tuple(answers), labelled, noun)
+        if len(set(layout.heads)) < len(layout.heads):
+            raise FitbenchError(f"two outputs of the run have the same name: {clean(', '.join(names)):.200}")
+        return layout
 
     @property
     def heads(self) -> tuple[str, ...]:

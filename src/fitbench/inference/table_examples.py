@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from fitbench.inference.reader import Reader
 
-IN_ROW = re.compile(r" in row [\d,]+")  # of a message; the row is named beside it
+IN_ROW = re.compile(r" in row [\d,]*\d")  # of a message; the row is named beside it
 OF_IMAGES = ("prepare", "labels", "confusion", "array", "null")  # options
 
 
