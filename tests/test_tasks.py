@@ -125,6 +125,8 @@ def test_a_recorded_probability_reaches_the_threshold_that_is_written_like_it():
     for array in (recorded, recorded.astype(np.float64)):
         assert [bool(decisions(array[i], hundredths[i])) for i in range(99)] == [True] * 99
         assert not decisions(array[:-1], hundredths[-1]).any()
+    answers = MULTILABEL.answers(["rock", "jazz"], np.zeros((1, 2)), np.array([[0.7, 0.69]], np.float32), 0.7)
+    assert answers == [[["rock"], 0.7, 0.69]]
 
 
 def test_decisions_are_scored_where_a_metric_is_of_decisions_and_probabilities_elsewhere():

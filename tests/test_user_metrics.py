@@ -6,6 +6,7 @@ import importlib
 import math
 import sys
 
+import keras  # noqa: F401 - while tests are collected, as `pytest_collection_finish` expects
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, cohen_kappa_score, f1_score, r2_score

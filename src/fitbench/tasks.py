@@ -6,6 +6,7 @@ methods of `Task`, add it to `TASKS`, and give it its losses in training/objecti
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -293,9 +294,10 @@ class MultiLabel:
         self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
     ) -> list[list[Any]]:
         """A list of the labels with a probability of at least the threshold, and the probability of each label."""
+        decided = decisions(outputs, threshold).tolist()
         return [
-            [[name for name, share in zip(names, row, strict=True) if share >= threshold], *map(_six_digits, row)]
-            for row in outputs.tolist()
+            [list(itertools.compress(names, applies)), *map(_six_digits, row)]
+            for applies, row in zip(decided, outputs.tolist(), strict=True)
         ]
 
 

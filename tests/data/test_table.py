@@ -304,7 +304,7 @@ DAYS = [f"2020-01-{1 + i % 28:02}" for i in range(ROWS)]
         (changed("share", 4, -1), {"weight": "share"}, "the weight 'share' is negative in 1 row, such as row 5"),
         (changed("share", 4, ""), {"weight": "share"}, "the weight 'share' is missing in 1 row, such as row 5"),
         (changed("share", 4, np.inf), {"weight": "share"}, "the column 'share' holds inf in row 5"),
-        (houses().assign(share=0), {"weight": "share"}, "every weight in 'share' is 0"),
+        (houses().assign(share=0), {"weight": "share"}, "all weights of the train part are 0"),
         (changed("street", 4, ""), {"group": "street"}, "the group 'street' is missing in 1 row, such as row 5"),
         (houses().assign(street=1), {"group": "street"}, "all rows are of one group"),
     ],
@@ -371,6 +371,14 @@ def test_test_file_must_be_another(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
     with pytest.raises(RequestError, match=r"is the file of data\.path"):
         load(tmp_path, houses(), test_path=str(tmp_path / "link.csv"))
+
+
+def test_columns_that_are_not_used_are_not_checked(tmp_path):
+    table = changed("area", 4, "big").assign(day=DAYS, empty="", key=TEXTS)
+    data = load(tmp_path, table, drop=["area", "day", "empty", "key"])
+    assert data.x_train.shape == (30, 7)
+    again = load(tmp_path, table, features=["rooms"])
+    assert again.x_train.shape == (30, 1)
 
 
 def test_wide_table_lists_some_of_its_columns(tmp_path):

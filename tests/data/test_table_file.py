@@ -75,12 +75,19 @@ def test_booleans_beside_an_empty_cell_are_texts(tmp_path):
 
 
 def test_decimal_commas_are_taken_beside_semicolons(tmp_path):
-    frame = read(tmp_path, "a;b;c;d\n1,5;2;x,y;1.5\n-,5;3,25;z;2\n;1e3;z;3\n")
-    assert frame["a"].tolist()[:2] == [1.5, -0.5]
-    assert np.isnan(frame["a"][2])
+    frame = read(tmp_path, "a;b;c;d;e\n1,5;2;x,y;1;NA\n-,5;3,25;z;;2,5\n;1e3;z;3;4\n")
+    assert np.array_equal(frame["a"], [1.5, -0.5, np.nan], equal_nan=True)
+    assert frame["b"].tolist() == ["2", "3,25", "1e3"]  # '3,25' beside '1e3' is not clear
     assert frame["c"].tolist() == ["x,y", "z", "z"]
-    assert frame["d"].tolist() == [1.5, 2, 3]
-    assert frame.attrs["notes"] == ["decimal commas are read in a"]  # '3,25' beside '1e3' is not clear
+    assert np.array_equal(frame["e"], [np.nan, 2.5, 4], equal_nan=True)
+    assert frame.attrs["notes"] == ["decimal commas are read in a, e"]
+
+
+@pytest.mark.parametrize("numbers", ["1.234;2.5;3", "1.000;2.000;3.000"])
+def test_points_beside_decimal_commas_are_refused(tmp_path, numbers):
+    rows = "\n".join(f"1,5;{number}" for number in numbers.split(";"))
+    with pytest.raises(DataError, match="column 'b' has points in its numbers, and 'a' has decimal commas"):
+        read(tmp_path, f"a;b\n{rows}\n")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +105,7 @@ def test_decimal_commas_are_taken_beside_semicolons(tmp_path):
         ("a b c\n1 2.5 x\n", "separated by spaces"),
         ("a,b,a\n1,2,3\n", "2 columns are named 'a'; give each another name"),
         ("a, a\n1,2\n", "2 columns are named 'a'"),
+        ("sep=;\na;b\n1;2\n", "its first line is 'sep=', which only Excel reads"),
         (",a\n0,2\n", "column 1 has no name .* index=False"),
         ("a,b,\n1,2,\n", "column 3 has no name"),
         ("5.1,3.5,setosa\n4.9,3.0,setosa\n", "its first line holds the number 5.1 where the name of a column"),

@@ -112,7 +112,7 @@ def test_missing_number_where_none_may_be_missing_stays_nan():
         (-2e30, 1e30, [-1e30, -4e30], [1, -2]),
         (2015.5, 0.25, [2015.25, 2016], [-1, 2]),  # exact: the mean is subtracted before anything is rounded
         (1e9, 1024.0, [1e9 + 1024, 1e9 - 512], [1, -0.5]),
-        (1e9, 1.0, [1e9, 1e9 + 1], [0, 0]),  # float32 has the same number for both
+        (1e9, 1.0, [1e9, 1e9 + 1, 1e9 + 40], [0, 0, 64 / (1e9 * 2**-23)]),  # the numbers of float32 are 64 apart
     ],
 )
 def test_numbers_of_any_size_are_standardised(mean, deviation, values, wanted):

@@ -311,8 +311,8 @@ class TableFile(FileData, Table):
     holds_images: ClassVar[bool] = False
 
     source: Literal[Source.csv]
-    preprocess: None = Field(None, exclude=True, description="for images only")
-    max_value: None = Field(None, exclude=True, description="for images only")
+    preprocess: None = Field(default=None, exclude=True, description="for images only")
+    max_value: None = Field(default=None, exclude=True, description="for images only")
     target: ColumnName | ColumnNames = Field(description="the column to predict, or a list of columns")
     features: ColumnNames | None = Field(
         description="the columns that the model takes; null: all that are not named by another key"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,25 +60,31 @@ def _entry(name: str, known: Builtin | KnownTable, files: list[Path], verify: bo
     says whether its arrays have the expected checksum, and is None if they were not read; 'problem' says why it is
     false.
     """
-    is_table = isinstance(known, KnownTable)
     entry = {
         "name": name,
-        "data": known.choice if is_table else name,
+        "data": name,
         "path": str(files[0]) if files else None,
         "bytes": sum(file.stat().st_size for each in files for file in ([each] if each.is_file() else _idx(each))),
         "train": known.train,
         "test": known.test,
-        "height": None if is_table else known.size[0],
-        "width": None if is_table else known.size[1],
-        "columns": len(known.features) if is_table else None,
+        "height": None,
+        "width": None,
+        "columns": None,
         "sha256": known.sha256,
         "get": known.get,
         "verified": None,
         "problem": None,
     }
+    verified: Callable[[str], object]
+    if isinstance(known, KnownTable):
+        entry |= {"data": known.choice, "columns": len(known.features)}
+        verified = verify_table
+    else:
+        entry |= {"height": known.size[0], "width": known.size[1]}
+        verified = read_builtin
     if verify and files:
         try:
-            (verify_table if is_table else read_builtin)(name)
+            verified(name)
         except DataError as error:
             return entry | {"verified": False, "problem": str(error)}
         entry["verified"] = True

@@ -83,13 +83,13 @@ def dataset_of(
     """
     features = _features(settings, list(frames["train"].columns), where["train"])
     parts = {part: _part(frame, features, settings, where[part]) for part, frame in frames.items()}
-    _check_groups_apart(parts, settings.group)
-    if "test" not in parts:
-        task, train, test = _drawn(parts["train"], settings, task, classes)
-        parts = {"train": parts["train"].take(train), "test": parts["train"].take(test)}
+    if "test" in parts:
+        _check_groups_apart(parts["train"], parts["test"], settings.group)
+    else:
+        task, parts = _divided(parts["train"], settings, task, classes)
     targets = _decided(parts, settings, task, classes)
-    train, categorical, may_miss = parts["train"].frame, settings.categorical or (), settings.missing is not None
-    columns = tuple(described(train[name], name in categorical, may_miss, where["train"]) for name in features)
+    train, categorical, may_miss = parts["train"], settings.categorical or (), settings.missing is not None
+    columns = tuple(described(train.frame[name], name in categorical, may_miss, train.where) for name in features)
     if not may_miss:
         _check_complete(parts.values(), columns)
     made = assembled(
@@ -97,10 +97,10 @@ def dataset_of(
         {part: encoded(of.frame, columns, of.where, may_miss) for part, of in parts.items()},
         targets.arrays,
         targets.names,
-        where["train"],
+        train.where,
         weights={part: of.weights for part, of in parts.items()} if settings.weight else None,
     )
-    groups = np.unique(parts["train"].groups, return_inverse=True)[1] if settings.group else None
+    groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     notes = (*_notes(frames, columns), *targets.notes)
     return replace(made, task=targets.task, columns=columns, groups=groups, notes=notes)
 
@@ -207,8 +207,6 @@ def _weights(frame: pd.DataFrame, name: str | None, where: str) -> np.ndarray:
                 f"{where}: the weight {clean(name)!r} is {what} in {counted(int(is_wrong.sum()), 'row')}, such as row "
                 f"{row}; expected numbers from 0"
             )
-    if not values.any():
-        raise DataError(f"{where}: every weight in {clean(name)!r} is 0; expected some above 0")
     return values.astype(np.float32)
 
 
@@ -226,22 +224,20 @@ def _groups(frame: pd.DataFrame, name: str | None, where: str) -> np.ndarray:
     return groups
 
 
-def _check_groups_apart(parts: Mapping[str, _Part], name: str | None) -> None:
+def _check_groups_apart(train: _Part, test: _Part, name: str | None) -> None:
     """Refuse a group that is in the files of both parts."""
-    if name is None or "test" not in parts:
-        return
-    train, test = parts["train"], parts["test"]
-    if shared := sorted(set(train.groups) & set(test.groups)):
+    shared = sorted(set(train.groups) & set(test.groups)) if name is not None else []
+    if shared:
         raise DataError(
             f"{test.where}: {counted(len(shared), 'group')} of {clean(name)!r}, such as {clean(shared[0])!r}, also in "
             f"{train.where}; the rows of a group must be in one part"
         )
 
 
-def _drawn(
+def _divided(
     whole: _Part, settings: TableFile, task: str, classes: Sequence[str] | None
-) -> tuple[str, np.ndarray, np.ndarray]:
-    """The task, which the targets of all rows decide, and the rows of the training and of the test part."""
+) -> tuple[str, dict[str, _Part]]:
+    """The task, which the targets of all rows decide, and the training and the test part."""
     if settings.test_fraction is None:
         raise RequestError("data.test_fraction and data.test_path are null; set one of them")
     targets = _decided({"train": whole}, settings, task, classes)
@@ -254,7 +250,7 @@ def _drawn(
         settings.split_seed,
         whole.where,
     )
-    return targets.task, train, test
+    return targets.task, {"train": whole.take(train), "test": whole.take(test)}
 
 
 def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes: Sequence[str] | None) -> Targets:

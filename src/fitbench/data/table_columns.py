@@ -66,7 +66,7 @@ def encoded(frame: pd.DataFrame, columns: Sequence[Column], where: str, replace_
         missing = int(np.isnan(values).sum())
         if missing and not column.missing:
             incomplete[column.name] = missing
-            values = np.where(np.isnan(values), column.mean, values)
+            values = np.nan_to_num(values, nan=column.mean or 0.0)
         array[:, i] = values
     if incomplete and not replace_missing:
         raise DataError(
@@ -93,7 +93,7 @@ def described(column: pd.Series, is_category: bool, may_miss: bool, where: str) 
     if missing_in(column).all():
         raise DataError(
             f"{where}: the column {clean(name)!r} has no value in the training part; leave it out with "
-            f"data.drop=[{clean(name)}]"
+            f"{override('data.drop', name)}"
         )
     if not is_category and kind_of(column, where) == "number":
         return _number_column(column, may_miss, where)
@@ -123,6 +123,12 @@ def in_words(missing: Mapping[str, int], rows: int) -> str:
     return f"values are missing in {listed([start, *(f'{clean(name)!r} ({count:,})' for name, count in others)])}"
 
 
+def override(key: str, name: object) -> str:
+    """How a key is set to a list of one column on the command line."""
+    text = clean(name)
+    return f"{key}=[{text}]" if re.fullmatch(r"[A-Za-z_][\w-]*", text) else f"\"{key}=['{text}']\""
+
+
 def listed(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
@@ -150,10 +156,10 @@ def kind_of(column: pd.Series, where: str) -> str:
     if sum(counts[text] for text in dates) > half:
         raise DataError(
             f"{where}: the column {name!r} holds dates or times, such as {clean(min(dates))!r}; leave it out with "
-            f"data.drop=[{name}], or write numbers, such as days, into the file"
+            f"{override('data.drop', column.name)}, or write numbers, such as days, into the file"
         )
     if sum(counts[text] for text in numbers) > half:
-        advice = f" If the numbers are names of categories, set data.categorical=[{name}]"
+        advice = f" If the numbers are names of categories, set {override('data.categorical', column.name)}"
         _refuse_text(column, [text for text in counts if text not in numbers], where, advice)
     if sum(counts[text] for text in similar) > half:
         raise DataError(
@@ -184,8 +190,8 @@ def _check_categories(column: pd.Series, count: int, where: str) -> None:
         name = clean(column.name)
         raise DataError(
             f"{where}: the column {name!r} has {count:,} different texts in {len(column):,} rows, such as "
-            f"{clean(column.iloc[0])!r}, so it identifies rows; leave it out with data.drop=[{name}], or name it in "
-            "data.categorical"
+            f"{clean(column.iloc[0])!r}, so it identifies rows; leave it out with "
+            f"{override('data.drop', column.name)}, or name it in data.categorical"
         )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fitbench.data.memory_limit import memory_limit
+from fitbench.data.table_columns import MISSING
 from fitbench.errors import DataError
 from fitbench.text import clean, first_line
 from fitbench.untrusted import Unreadable, guarded, open_file
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = (",", ";", "\t", "|")
-TIMES_IN_MEMORY = 8  # a table of texts takes about as many times the bytes of its CSV file while it is read
+# Reading takes this many times the bytes of a CSV file: measured are 3 for numbers with many digits, 11 for single
+# digits and 15 for texts that all differ. The limit is half of the memory that there is.
+TIMES_IN_MEMORY = 8
 OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook or a zip file; save the table as CSV UTF-8, or unpack the file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the table as CSV UTF-8",
@@ -132,13 +135,15 @@ def _layout(content: bytes) -> tuple[str, list[str]]:
     headers = {separator: _header(content, separator) for separator in SEPARATORS}
     by_width = sorted(SEPARATORS, key=lambda separator: -len(headers[separator]))
     candidates = [separator for separator in by_width if len(headers[separator]) > 1] or by_width[:1]
-    problems = {}
-    for separator in candidates:
-        problems[separator] = _ragged(content, separator, max(1, len(headers[separator])))
-        if problems[separator] is None:
+    separator, problem = candidates[0], None
+    for candidate in candidates:
+        found = _ragged(content, candidate, max(1, len(headers[candidate])))
+        problem = problem or found
+        if found is None:
+            separator, problem = candidate, None
             break
-    else:
-        raise problems[candidates[0]]
+    if problem is not None:
+        raise problem
     names = [name.strip() for name in headers[separator]]
     if len(names) == 1:
         _check_one_column(content)
@@ -197,6 +202,8 @@ def _check_names(names: Sequence[str]) -> None:
             f"its first line holds the number {clean((fractions or numbers)[0])} where the name of a column is "
             "expected; add a first line with the names of the columns"
         )
+    if names[0].startswith("sep="):
+        raise Unreadable(f"its first line is {clean(names[0])!r}, which only Excel reads; remove this line")
     if "" in names:
         raise Unreadable(
             f"column {names.index('') + 1} has no name in the first line; name it (with pandas, leave out the index: "
@@ -226,22 +233,41 @@ def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
                 "" if is_missing else str(value).strip()
                 for value, is_missing in zip(values, pd.isna(values), strict=True)
             ]
-            places, different = pd.factorize(np.array(texts, dtype=object))
+            places, different = pd.factorize(pd.Index(texts, dtype=object))
             columns[str(name)] = pd.Series(pd.Categorical.from_codes(places[codes], different))
     return pd.DataFrame(columns, copy=False)
 
 
 def _with_decimal_points(frame: pd.DataFrame) -> list[str]:
-    """Turn columns of numbers with decimal commas into numbers, in place; gives their names."""
+    """Turn columns of numbers with decimal commas into numbers, in place; gives their names.
+
+    Raises:
+        Unreadable: the numbers of another column have points.
+    """
     changed = []
     for name in frame.columns[frame.dtypes == "category"]:
-        texts = list(frame[name].cat.categories)
+        texts = [text for text in frame[name].cat.categories if text not in MISSING]
         with_comma = [text for text in texts if _WITH_COMMA.fullmatch(text)]
-        if with_comma and all(text == "" or _WHOLE.fullmatch(text) or _WITH_COMMA.fullmatch(text) for text in texts):
-            numbers = np.array([float(text.replace(",", ".") or "nan") for text in texts])
+        if with_comma and all(_WHOLE.fullmatch(text) or _WITH_COMMA.fullmatch(text) for text in texts):
+            number_of = {text: float(text.replace(",", ".")) for text in texts}
+            numbers = np.array([number_of.get(text, np.nan) for text in frame[name].cat.categories])
             frame[name] = numbers[frame[name].cat.codes]
             changed.append(str(name))
+    if changed:
+        _check_no_points(frame, changed)
     return changed
+
+
+def _check_no_points(frame: pd.DataFrame, with_commas: Sequence[str]) -> None:
+    """Refuse points in the numbers of a file with decimal commas: they may be decimal points or those of thousands."""
+    for name, column in frame.items():
+        values = column.to_numpy() if column.dtype.kind == "f" and name not in with_commas else np.empty(0)
+        present = values[~np.isnan(values)]
+        if len(present) and (len(present) == len(values) or (present != np.rint(present)).any()):
+            raise Unreadable(
+                f"its column {clean(name)!r} has points in its numbers, and {clean(with_commas[0])!r} has decimal "
+                "commas; write all of them with decimal points, and without points or commas for thousands"
+            )
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------------------

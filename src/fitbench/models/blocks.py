@@ -6,13 +6,12 @@ from typing import Any
 import keras
 from keras import layers
 
-from fitbench.models.annotations import PixelRange
 from fitbench.models.layers import scaled_tanh
 from fitbench.models.tables import encoded
 from fitbench.record.dataset import Column
 
 
-def pixels(input_shape: tuple[int, int, int], pixel_range: PixelRange, *first: layers.Layer) -> tuple:
+def pixels(input_shape: tuple[int, ...], pixel_range: Sequence[float], *first: layers.Layer) -> tuple:
     """The input, and the pixels as floats with 0 and 255 mapped to the ends of `pixel_range`.
 
     Layers that come `first` are given pixels from 0 to 255: what they pad with 0 becomes the background.
@@ -28,7 +27,7 @@ def pixels(input_shape: tuple[int, int, int], pixel_range: PixelRange, *first: l
 def features(
     input_shape: tuple[int, ...],
     columns: Sequence[Column] = (),
-    pixel_range: PixelRange = (0, 1),
+    pixel_range: Sequence[float] = (0, 1),
     embedding: int | None = None,
 ) -> tuple:
     """The input, and what it holds as [batch, features]: the pixels, or the columns of a table.

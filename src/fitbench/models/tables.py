@@ -21,9 +21,9 @@ def encoded(rows: Any, columns: Sequence[Column], embedding: int | None = None) 
     categories, each in the order of the columns.
 
     A number becomes (number - mean) / deviation, computed in float32 from the value of the file in float32, which has
-    24 binary digits: years or prices lose nothing, but values near 1e9 are multiples of 64. A deviation below what
-    float32 resolves at the mean, such as 0, divides by 1. A missing number, NaN, of a column with `missing` becomes 0,
-    which stands for the mean, and its indicator 1. In another column it stays NaN.
+    24 binary digits: years or prices lose nothing, but values near 1e9 are multiples of 64. A deviation of 0, or below
+    what float32 resolves at the mean, counts as 1, or as that resolution if it is larger. A missing number, NaN, of a
+    column with `missing` becomes 0, which stands for the mean, and its indicator 1. In another column it stays NaN.
 
     A category of K values becomes K features, of which that of the value is 1 and the others 0, or, with `embedding`,
     so many trained numbers for each value. Code 0, a value that the training part does not have, becomes zeros: weights
@@ -67,7 +67,8 @@ def _statistics(columns: Sequence[Column]) -> tuple[np.ndarray, np.ndarray]:
         pairs.append((column.mean, column.deviation))
     mean, deviation = np.array(pairs, np.float64).T
     resolution = np.maximum(np.abs(mean) * np.finfo(np.float32).eps, np.finfo(np.float32).tiny)
-    return mean.astype(np.float32), np.where(deviation > resolution, deviation, 1).astype(np.float32)
+    divisor = np.where(deviation > resolution, deviation, np.maximum(resolution, 1))
+    return mean.astype(np.float32), divisor.astype(np.float32)
 
 
 def _one_hot(codes: Any, sizes: Sequence[int]) -> Any:

@@ -30,13 +30,17 @@ class Column(Record):
 
     name: str = Field(description="the name of the column in the file")
     kind: Literal["number", "category"] = Field(description="whether its values are numbers or names of categories")
-    mean: float | None = Field(None, description="of a number: the mean of the training part, without missing values")
+    mean: float | None = Field(
+        default=None, description="of a number: the mean of the training part, without missing values"
+    )
     deviation: float | None = Field(
-        None,
+        default=None,
         description="of a number: the standard deviation of the training part (divided by N), without missing values",
     )
-    missing: bool = Field(False, description="of a number: whether missing values are replaced, beside an indicator")
-    vocabulary: list[str] | None = Field(None, description="of a category: its values in the training part")
+    missing: bool = Field(
+        default=False, description="of a number: whether missing values are replaced, beside an indicator"
+    )
+    vocabulary: list[str] | None = Field(default=None, description="of a category: its values in the training part")
 
 
 class Target(Record):

@@ -18,7 +18,7 @@ from fitbench.tables.bootstrap import deviation
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import Record, folders
 from fitbench.tables.outcome import evaluation_sets
-from fitbench.tasks import THRESHOLD, task_of
+from fitbench.tasks import task_of, threshold_of
 
 
 def with_deviations(table: Table, records: Sequence[Record], configurations: Mapping[str, Config]) -> list[Record]:
@@ -71,5 +71,5 @@ def _score(
         raise FitbenchError(f"{metric.label} is not computed from predictions")
     if loaded.definition != result["metric_info"][metric.name]["definition"]:
         raise FitbenchError(f"{metric.name} is defined otherwise in the run than here")
-    task, threshold = task_of(result["task"]), result.get("threshold") or THRESHOLD
+    task, threshold = task_of(result["task"]), threshold_of(result)
     return lambda targets, outputs: task.score([loaded], targets, outputs, threshold)[metric.name]

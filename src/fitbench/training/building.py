@@ -29,13 +29,13 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
     The builder is given its settings and, if it has such parameters, `input_shape` ([height, width, channels], or
     [columns]), `outputs` (the number of classes, targets or labels), `columns` (a tuple of `record.dataset.Column`,
     empty for images) and `examples` (the number of examples to train on, by default all training examples). Layers that
-    standardise are adapted to all training examples.
+    standardise pixels are adapted to all training images.
 
     Raises:
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
     """
     target = config.model["_target_"]
-    _check_task(config.model, data, objective)
+    _check_is_for(config.model, data, objective)
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
     shape = tuple(data.x_train.shape[1:])
     signature = _signature(target)
@@ -69,6 +69,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
 
 
 def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
+    """Adapt the layers that standardise pixels."""
     for layer in model.layers:
         if isinstance(layer, Standardize):
             if data.columns:
@@ -79,7 +80,7 @@ def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
             layer.adapt(data.x_train)
 
 
-def _check_task(model: Mapping[str, Any], data: Dataset, objective: Objective) -> None:
+def _check_is_for(model: Mapping[str, Any], data: Dataset, objective: Objective) -> None:
     """Refuse a model of fitbench for data or a task that it is not for."""
     if data.columns:
         check_takes_tables(model, data.name)
