@@ -206,7 +206,7 @@ def report(
     ] = None,
     where: Where = None,
 ) -> None:
-    """Write one self-contained HTML page about the runs: tables, charts, confusion matrices, mistakes."""
+    """Write one self-contained HTML page about the runs: tables, charts, predictions."""
     from fitbench.report.report import report as write_report
 
     write_report(paths or [], output, by, metric, where)
@@ -241,9 +241,12 @@ def table(
 @app.command()
 def predict(
     run: Run,
-    images: Annotated[
+    files: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGE", help="image files, folders, .npy .npz arrays; - for paths on stdin"),
+        typer.Argument(
+            metavar="FILE",
+            help="image files, folders, .npy .npz arrays, - for paths on stdin; tables as CSV, TSV or Parquet files",
+        ),
     ],
     prepare: Annotated[
         str | None,
@@ -264,12 +267,21 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
     force: Annotated[bool, flag("--force", help="replace the files of -o and --confusion")] = False,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="images per batch; default by their size")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="images or rows per batch; default by their size")
+    ] = None,
     null: Annotated[bool, flag("-0", "--null", help="paths on stdin end with null characters")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Classify images: path, label, probability, and the next two classes of each image.
+    """Write what the model of a run says of new images, or of the rows of tables.
+
+    Classes: label, probability, and the next two classes. Regression: the
+    value of each target. Several labels: those that apply at the threshold of
+    the run, and the probability of each. Columns of a table are found by name,
+    in any order and among others. A row that cannot be read has an error, and
+    the exit status is 1. --prepare, --labels, --confusion, --array and -0 are
+    for images; fitbench evaluate scores a table.
 
     --prepare auto accepts dark digits on light ground and the reverse. It
     evens out the lighting, removes noise, crops the digit, scales it into
@@ -278,14 +290,14 @@ def predict(
     that have the image size of the model. Other models default to none.
     Models of colour images have no auto.
     """
-    from fitbench.inference.predict import Options
-    from fitbench.inference.predict import predict as predict_images
+    from fitbench.inference.options import Options
+    from fitbench.inference.predict import predict as predict_files
 
     options = Options(
         prepare=prepare, labels_from=labels, confusion=confusion, array=array, format=format, output=output,
         force=force, batch_size=batch_size, null=null, trust=trust, outputs=outputs,
     )  # fmt: skip
-    raise typer.Exit(predict_images(run, images, options))
+    raise typer.Exit(predict_files(run, files, options))
 
 
 @app.command()
@@ -304,7 +316,7 @@ def serve(
     max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
     max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
 ) -> None:
-    """Serve models as a page where digits can be drawn, and as a JSON API."""
+    """Serve models that classify images as a page where digits can be drawn, and as a JSON API."""
     from fitbench.inference.api import RequestLimits
     from fitbench.inference.serve import serve as serve_runs
 
@@ -320,7 +332,7 @@ def export(
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Export a model for another runtime, check it there on the test images, and add a self-contained predict.py."""
+    """Export a model for another runtime, check it there on the test part, and add a self-contained predict.py."""
     from fitbench.inference.export import export as export_run
 
     export_run(run, outputs, format, output, trust)
@@ -336,7 +348,12 @@ def evaluate(
     outputs: Outputs = Path("outputs"),
     format: TableOrJson = "table",
 ) -> None:
-    """Evaluate the model of a finished run on other data of the same shape and classes, and record the metrics."""
+    """Evaluate the model of a finished run on other data with the same outputs, and record the metrics.
+
+    Images must have the shape that the model takes. For a run of a table, --data csv data.path=FILE evaluates all rows
+    of a file; data.target=COLUMN names the column of the targets if it is not that of the run. Columns are found by
+    name, and categories have the codes of the run.
+    """
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
     evaluate_run(run, outputs, data, context.args, part, format, trust)

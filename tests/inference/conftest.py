@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from fitbench.config import Backend
+from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.record.folder import folder_of
 from fitbench.training import backend
 from fitbench.training.run import train
+
+from .flats import flats, write
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,38 @@ def trained(configure, tmp_path_factory) -> Path:
     folder = folder_of(config)
     train(config, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def flats_csv(tmp_path_factory) -> Path:
+    """Return a CSV file of flats. Copy it before changing it."""
+    return write(tmp_path_factory.mktemp("flats") / "flats.csv", flats())
+
+
+@pytest.fixture(scope="session")
+def table_runs(configure, flats_csv, tmp_path_factory) -> dict[str, Path]:
+    """Return the folders of finished runs of tables, one of each task, by its name. Copy one before changing it."""
+    backend.load(Backend.tensorflow)
+    of_flats = ["data=csv", f"data.path={flats_csv}", "data.missing=mean"]
+    choices = {
+        CLASSIFICATION: [*of_flats, "data.target=kind", "data.drop=[large,central]"],
+        MULTILABEL: [*of_flats, "data.target=[large,central]", "data.drop=[kind]", "training.threshold=0.4"],
+        REGRESSION: ["data=boston_housing", "training.standardize_targets=true"],
+    }
+    folders = {}
+    for task, overrides in choices.items():
+        outputs = tmp_path_factory.mktemp(task) / "outputs"
+        config = configure(
+            f"outputs={outputs}",
+            "model=mlp",
+            "training.epochs=4",
+            "training.batch_size=16",
+            "progress=false",
+            *overrides,
+        )
+        folders[task] = folder_of(config)
+        train(config, folders[task])
+    return folders
 
 
 class Server:

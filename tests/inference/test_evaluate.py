@@ -10,16 +10,22 @@ from PIL import Image
 import fitbench
 from fitbench.analysis.show import show
 from fitbench.data.builtin import read_builtin
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.data.loading import load
+from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
 from fitbench.inference.comparison import difference
 from fitbench.inference.evaluate import evaluate
-from fitbench.inference.reader import open_run
+from fitbench.inference.other_data import Wanted
+from fitbench.inference.reader import configuration, open_run
+from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
-from fitbench.record.reading import read_result
+from fitbench.record.reading import output_names, read_predictions, read_result
 from fitbench.record.result import write_result
+from fitbench.tasks import task_of
 from fitbench.training.run import clear
+
+from .flats import flats, write
 
 
 @pytest.fixture
@@ -269,3 +275,128 @@ def test_evaluation_is_not_written_through_a_link(evaluated, run, own_data, tmp_
     with pytest.raises(FitbenchError, match=r"evaluations: a link to .*elsewhere, which is outside of .*outputs"):
         evaluated("npz", own_data())
     assert not list(elsewhere.iterdir())
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def evaluated_table(table_runs, tmp_path, capsys):
+    """Return a function that evaluates a copy of the run of a task, and returns the output of --format json."""
+
+    def call(task: str, data: str, *overrides: str, part: str = "test") -> dict:
+        folder = tmp_path / "outputs" / "study" / task
+        if not folder.exists():
+            shutil.copytree(table_runs[task], folder)
+        evaluate(str(folder), Path("none"), data, overrides, part, "json", trust=False)
+        return json.loads(capsys.readouterr().out)
+
+    return call
+
+
+@pytest.mark.parametrize("task", [REGRESSION, CLASSIFICATION, MULTILABEL])
+def test_own_test_rows_give_the_recorded_metrics(table_runs, evaluated_table, flats_csv, task):
+    result = read_result(table_runs[task])
+    own = ["boston_housing"] if task == REGRESSION else ["csv", f"data.path={flats_csv}"]
+    output = evaluated_table(task, *own)
+    recorded = {name: result["metrics"][f"test_{name}"] for name in result["metric_info"]}
+    assert output["metrics"] == pytest.approx(recorded, rel=1e-6)
+    assert output["data"]["sha256"] == result["data"]["sha256"]
+    assert output["compared"] is None
+    assert output["data"][task_of(task).names_key] == output_names(result)
+
+
+def test_all_rows_of_a_new_table_are_encoded_as_those_of_the_run(table_runs, evaluated_table, tmp_path):
+    """Its own vocabulary is Berlin, Köln: other codes than in the run. Its own mean of the sizes is another, too."""
+    lines = [line for line in flats(60, seed=4) if not line.startswith(("Aachen", "Bonn,,"))]
+    large = [line.replace("Bonn", "Berlin", 1) for line in lines if not line.startswith("Köln,,")]
+    output = evaluated_table(CLASSIFICATION, "csv", f"data.path={write(tmp_path / 'new.csv', large)}")
+    reader = open_run(table_runs[CLASSIFICATION])
+    cells = [line.split(",") for line in large[1:]]
+    codes = {"Berlin": 0, "Köln": 3}
+    inputs = [[codes[city], float(size), int(rooms), 1 + (flag == "True")] for city, size, rooms, flag, *_ in cells]
+    predicted = reader.predictions(np.array(inputs, np.float32)).argmax(axis=1)
+    right = [reader.names[i] == row[4] for i, row in zip(predicted, cells, strict=True)]
+    assert output["metrics"]["accuracy"] == np.mean(right)
+    assert (output["data"]["part"], output["data"]["count"], output["data"]["name"]) == ("all", len(cells), "new")
+    assert output["compared"]["difference"] == output["metrics"]["accuracy"] - output["compared"]["test_accuracy"]
+    [path] = (tmp_path / "outputs/study" / CLASSIFICATION / "evaluations").glob("new-*-all.npz")
+    with np.load(path) as arrays:
+        assert arrays["labels"].tolist() == [reader.names.index(row[4]) for row in cells]
+
+
+def test_losses_of_standardised_targets_have_the_scale_of_training(table_runs, evaluated_table, tmp_path):
+    from .test_tables import boston
+
+    result = read_result(table_runs[REGRESSION])
+    data = load(configuration(result, table_runs[REGRESSION]).data)
+    rows = np.column_stack([data.x_test, data.y_test])[:30]
+    path = boston(tmp_path / "new.csv", rows, [*(column.name for column in data.columns), "MEDV"])
+    output = evaluated_table(REGRESSION, "csv", f"data.path={path}")
+    values = read_predictions(table_runs[REGRESSION], result).outputs[:30]
+    errors = values - data.y_test[:30]
+    assert output["metrics"]["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
+    scaled = errors / data.y_train.std(dtype=np.float64)
+    assert output["metrics"]["loss"] == pytest.approx((scaled**2).mean(), rel=1e-5)
+    assert not [key for key in output if key.endswith("_interval")]
+
+
+def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, tmp_path, capsys):
+    folder = shutil.copytree(table_runs[MULTILABEL], tmp_path / "outputs" / "study" / "run")
+    path = write(tmp_path / "new.csv", flats(50, seed=5))
+    evaluate(str(folder), Path("none"), "csv", [f"data.path={path}"], "test", "table", trust=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{folder.name} on all rows of new".replace("run", read_result(folder)["run_id"], 1)
+    assert [line.split(" ")[0] for line in lines[1:4]] == ["loss", "micro", "macro"]
+    assert any(line.startswith("on its own 48 test rows (flats): micro F1") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("task", "request_", "message"),
+    [
+        (CLASSIFICATION, ["csv", "data.path=none.csv"], r"none\.csv: there is no such file"),
+        (CLASSIFICATION, ["csv", "data.path={new}", "data.target=typ"], r"lacks the column typ; did you mean"),
+        (CLASSIFICATION, ["csv", "data.path={new}", "data.target=city"], "row 1 is '.*'; the classes of the run are"),
+        (CLASSIFICATION, ["csv", "data.path={new}", "data.drop=[x]"], r"data\.drop: not allowed here; a table is read"),
+        (CLASSIFICATION, ["sklearn", "data.name=iris"], "its classes setosa, versicolor, virginica are not classes"),
+        (CLASSIFICATION, ["mnist_5k"], "has images; the run takes rows of a table"),
+        (MULTILABEL, ["csv", "data.path={new}", "data.target=[large,rooms]"], "rooms is .; expected 0 or 1"),
+        (REGRESSION, ["csv", "data.path={new}"], r"lacks the columns CRIM, ZN, INDUS, CHAS, NOX and 9 more"),
+    ],
+)
+def test_tables_that_do_not_fit_the_run_are_refused(table_runs, tmp_path, task, request_, message):
+    new = write(tmp_path / "new.csv", flats(20, seed=6))
+    data, *overrides = (text.format(new=new) for text in request_)
+    with pytest.raises((RequestError, DataError), match=message):
+        evaluate(str(table_runs[task]), Path("none"), data, overrides, "test", "table", trust=False)
+    assert not (table_runs[task] / "evaluations").exists()
+
+
+def test_a_table_that_is_not_the_data_of_the_run_has_no_parts(table_runs, tmp_path):
+    new = write(tmp_path / "new.csv", flats(20))
+    with pytest.raises(RequestError, match=r"--part train: .*new\.csv is not the data of the run, and has no parts"):
+        evaluate(str(table_runs[MULTILABEL]), Path("none"), "csv", [f"data.path={new}"], "train", "table", trust=False)
+
+
+def test_labels_of_images_are_matched_by_name(configure, tmp_path):
+    labels = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], (), False)
+    other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
+    np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
+    assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]
+
+
+@pytest.mark.parametrize("interval", [[0.5], [0.1, None], "x", [True, 1]])
+def test_intervals_of_a_damaged_evaluation_are_refused(run, evaluated, own_data, interval):
+    evaluated("npz", own_data())
+    [path] = (run / "evaluations").glob("*.json")
+    record = json.loads(path.read_text())
+    assert [each["accuracy_interval"] for each in evaluations.read(run, read_result(run))] == [
+        record["accuracy_interval"]
+    ]
+    path.write_text(json.dumps(record | {"accuracy_interval": interval}))
+    with pytest.raises(FitbenchError, match=r"accuracy_interval is .*; it must be \[low, high\]"):
+        evaluations.read(run, read_result(run))

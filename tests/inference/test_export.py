@@ -20,8 +20,13 @@ from fitbench.inference.agreement import Agreement, compare
 from fitbench.inference.export import TEMPLATES, export
 from fitbench.inference.formats import FORMATS
 from fitbench.inference.reader import Reader, configuration, open_run
+from fitbench.inference.table_examples import encode, read_columns, replaces_missing
+from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.models import lenets
 from fitbench.record.reading import read_result
+
+from .flats import HEADER, flats, with_cell, write
+from .test_tables import boston
 
 
 @pytest.fixture
@@ -308,3 +313,61 @@ def test_model_with_own_code_is_refused_for_the_keras_format(copied, tmp_path):
     with pytest.raises(FitbenchError, match=r"code of its own \(keras\.layers\.Lambda, __lambda__\), which a"):
         export(str(copied), Path("none"), "keras", tmp_path / "new", trust=True)
     assert not (tmp_path / "new").exists()
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [REGRESSION, CLASSIFICATION, MULTILABEL])
+def test_exported_program_reads_tables_as_the_run_does(table_runs, tmp_path, task):
+    folder, table = tmp_path / "new", tmp_path / "new.csv"
+    export(str(table_runs[task]), Path("none"), "onnx", folder, trust=False)
+    reader = open_run(table_runs[task])
+    if task == REGRESSION:
+        data = load(configuration(reader.result, table_runs[task]).data)
+        boston(table, data.x_test[:9], [column.name for column in data.columns])
+    else:
+        write(table, [line.replace("Köln", "Paris").replace("True", "TRUE") for line in flats(9, seed=7)])
+    frame = read_columns(str(table), reader.inputs.columns)
+    expected, errors = encode(frame, reader.inputs.columns, str(table), replaces_missing(reader.result))
+    names, inputs, wrong = program_in(folder, "inputs").read(str(table))
+    assert not errors and not wrong
+    assert names == [f"{table}:{row}" for row in range(1, 10)]
+    np.testing.assert_array_equal(inputs, expected)
+    raw = reader.outputs(inputs)
+    program = program_in(folder)
+    assert np.abs(program.load(folder)(inputs) - raw).max() <= 1e-4 * np.abs(raw).max()
+    answers = reader.task.answers(reader.names, raw, reader.recorded(raw), reader.threshold)
+    for output, answer in zip(raw, answers, strict=True):
+        described = program.describe(output)
+        if task == REGRESSION:
+            assert described == [f"MEDV {answer[0]:.6g}"]
+        elif task == CLASSIFICATION:
+            assert described[0] == f"{answer[0]} {answer[1]:.4f}"
+        else:
+            assert described[0] == (", ".join(answer[0]) or "-")
+    card = json.loads((folder / "model.json").read_text())
+    assert (card["task"], card["names"]) == (task, list(reader.names))
+    assert [column["name"] for column in card["input"]["columns"]] == list(frame.columns)[: len(inputs[0])]
+    assert card["check"]["recorded"] < 1e-5
+    assert card["check"]["value"] == pytest.approx(card["test_value"], rel=1e-5)
+    assert "pillow" not in (folder / "README.md").read_text()
+
+
+def test_exported_program_names_columns_and_rows_that_do_not_fit(table_runs, tmp_path):
+    folder = tmp_path / "new"
+    export(str(table_runs[CLASSIFICATION]), Path("none"), "onnx", folder, trust=False)
+    lines = flats(4)
+    lines[2] = with_cell(lines[2], "size", "wide")
+    write(tmp_path / "a.csv", [line.replace(",", ";") for line in lines])
+    write(tmp_path / "b.csv", [HEADER.replace("size", "sise"), *lines[1:]])
+    done = predict(folder, tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "none.csv")
+    assert done.returncode == 1
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
+        f"{tmp_path}/a.csv:{row}" for row in (1, 3, 4)
+    ]
+    assert done.stderr.splitlines() == [
+        f"{tmp_path}/a.csv: row 2: size is 'wide'; expected a number",
+        f"{tmp_path}/b.csv: lacks the columns size",
+        f"{tmp_path}/none.csv: not a readable CSV file (No such file or directory)",
+    ]

@@ -9,8 +9,8 @@ import pytest
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import outputs
+from fitbench.inference.layout import Layout
 from fitbench.inference.outputs import open_output
-from fitbench.inference.rows import Layout
 from fitbench.tasks import task_of
 
 LAYOUT = Layout.of(("path",), "image", task_of("classification"), (), labelled=True)
@@ -91,7 +91,7 @@ def test_error_names_an_output_that_cannot_be_written(tmp_path, monkeypatch):
 def test_error_names_stdout_if_it_cannot_be_written(format):
     program = (
         "from fitbench import cli; from fitbench.inference.outputs import open_output\n"
-        "from fitbench.inference.rows import Layout\n"
+        "from fitbench.inference.layout import Layout\n"
         "def app():\n"
         f"    with open_output({format!r}, None, {LAYOUT!r}, False) as write: write({ROWS[:1]!r})\n"
         "cli.app = app; cli.main()"

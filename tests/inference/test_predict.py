@@ -16,7 +16,8 @@ from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
 from fitbench.inference.examples import Examples
 from fitbench.inference.inputs import Inputs
-from fitbench.inference.rows import Layout, rows_of
+from fitbench.inference.layout import Layout
+from fitbench.inference.rows import rows_of
 from fitbench.record.reading import read_result
 
 

@@ -21,6 +21,7 @@ from fitbench.inference.inputs import recorded_columns
 from fitbench.inference.other_data import PARTS, WHOLE, OtherData, Wanted, check_shape
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
+from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import CLASSIFICATION, Metric, get
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
@@ -56,7 +57,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     folder = reading.find_run(run, outputs)
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
-    wanted = Wanted(config, task, reading.output_names(result), recorded_columns(folder))
+    wanted = Wanted(config, task, reading.output_names(result), recorded_columns(folder), replaces_missing(result))
     from fitbench.training import backend
     from fitbench.training.progress import notice
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from fitbench.inference.layout import Layout
+
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
-    from fitbench.inference.rows import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class Source(Protocol):
     def notices(self, reader: Reader) -> list[str]:
         """What a person should know before the first batch, a line each."""
 
-    def batches(self, reader: Reader, size: int) -> Iterator[Examples]:
+    def batches(self, reader: Reader, size: int) -> Generator[Examples]:
         """The examples, at most `size` at a time. Closing the iterator ends what it has begun."""
 
     def remarks(self) -> list[str]:

@@ -22,16 +22,17 @@ from fitbench.inference import agreement
 from fitbench.inference.agreement import Agreement
 from fitbench.inference.formats import FORMATS, Format, input_name, output_name
 from fitbench.inference.reader import Reader, finished, open_run
+from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import CLASSIFICATION, join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, counted
 
 TEMPLATES = Path(__file__).parent / "templates"
-MEANINGS = ("0 to 255", "the columns in the order of `model.json`: numbers, and codes of categories")
+MEANINGS = ("0 to 255", "with the columns that `model.json` lists")
 INCLUDED = (
-    "It includes the scaling of the pixels. `predict.py` resizes images; it does not invert, crop\nor centre them.",
-    "It includes the standardising of numbers. `predict.py` finds columns by\ntheir names, and looks categories up.",
+    "It includes the scaling of the pixels. `predict.py` resizes images; it does not invert, crop or centre them.",
+    "It includes the standardising of numbers. `predict.py` finds columns by their names, and looks categories up.",
 )  # of images, and of tables
 
 
@@ -144,10 +145,11 @@ def _input(reader: Reader) -> dict[str, Any]:
         "shape": [None, *inputs.shape],
     }
     if inputs.columns:
-        from fitbench.data.table import MISSING
+        from fitbench.data.table_columns import MISSING
 
         described["columns"] = [column.model_dump(exclude_none=True) for column in inputs.columns]
         described["missing"] = sorted(MISSING)
+        described["replace_missing"] = replaces_missing(reader.result)
     return described
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,13 @@ from fitbench.errors import RequestError
 from fitbench.inference import labels, sources
 from fitbench.inference.decoding import decoded
 from fitbench.inference.examples import Examples
+from fitbench.inference.layout import Layout
+from fitbench.inference.options import Options
 from fitbench.inference.prepare import Prepare, default_prepare
 from fitbench.inference.reader import Reader, white_of
-from fitbench.inference.rows import Layout
 from fitbench.metrics import CLASSIFICATION
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
-
-if TYPE_CHECKING:
-    from fitbench.inference.predict import Options
 
 PREPARATIONS = {
     Prepare.auto: "each digit is turned into an image like MNIST's",
@@ -54,7 +52,7 @@ class ImageExamples:
         ways = dict.fromkeys(_choose_prepare(self.options.prepare, reader, self.arrays.get(a)) for a in self.arguments)
         return [f"--prepare {way.value}: {PREPARATIONS[way]}" for way in ways]
 
-    def batches(self, reader: Reader, size: int) -> Iterator[Examples]:
+    def batches(self, reader: Reader, size: int) -> Generator[Examples]:
         """The images, `size` at a time. Those that cannot be read are black, and have an error."""
         choose = partial(_choose_prepare, self.options.prepare, reader)
         batches = sources.batches(self.arguments, self.arrays, size, self.options.null, self.left_out)

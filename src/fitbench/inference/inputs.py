@@ -11,6 +11,9 @@ import numpy as np
 from fitbench.errors import FitbenchError
 from fitbench.record import dataset
 from fitbench.record.dataset import Column
+from fitbench.text import clean
+
+NEEDED = {"number": ("mean", "deviation"), "category": ("vocabulary",)}  # keys of a column, by its kind
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,18 @@ def recorded_columns(folder: Path) -> tuple[Column, ...]:
     """The columns in dataset.json of a run; none if its inputs are images.
 
     Raises:
-        FitbenchError: dataset.json is damaged, or two columns have the same name, or a category has no vocabulary.
+        FitbenchError: dataset.json is damaged, or two columns have the same name, or a column lacks what a model needs.
     """
     record = dataset.read(folder)
     columns = tuple(record.columns) if record else ()
     names: set[str] = set()
     for place, column in enumerate(columns):
+        where = f"{folder}/{dataset.NAME}: columns[{place}]"
         if column.name in names:
-            raise FitbenchError(f"{folder}/{dataset.NAME}: columns[{place}] has the name of another, {column.name!r}")
-        if column.kind == "category" and column.vocabulary is None:
-            raise FitbenchError(f"{folder}/{dataset.NAME}: columns[{place}].vocabulary is missing; expected a list")
+            raise FitbenchError(f"{where} has the name of another, {clean(column.name)!r}")
+        for key in NEEDED[column.kind]:
+            if getattr(column, key) is None:
+                raise FitbenchError(f"{where}.{key} is missing; a column that is a {column.kind} needs it")
         names.add(column.name)
     return columns
 

@@ -16,7 +16,7 @@ from fitbench.config import Config, Data, FileData, Source
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
 from fitbench.errors import DataError, RequestError
-from fitbench.inference.table_examples import encode, read_columns
+from fitbench.inference.table_examples import Unseen, encode, read_columns
 from fitbench.inference.table_targets import targets_of
 from fitbench.metrics import CLASSIFICATION
 from fitbench.record.dataset import Column
@@ -60,12 +60,14 @@ class Wanted:
         task: of the run.
         names: of its outputs.
         columns: of its table; empty for images.
+        replace_missing: see `table_examples.encode`.
     """
 
     config: Config
     task: Task
     names: Sequence[str]
     columns: tuple[Column, ...]
+    replace_missing: bool
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
         """Read one part of a data set, or a table of which all rows are evaluated.
@@ -90,7 +92,7 @@ class Wanted:
             if not (isinstance(own, FileData) and path and str(Path(path).expanduser().absolute()) == own.path):
                 return self._of_file(path, values, part)
             return self._of_dataset(own, part)
-        return self._of_dataset(Composer().configuration([f"data={data}", *overrides]).data, part)
+        return self._of_dataset(Composer().configuration([f"data={data}", "model=mlp", *overrides]).data, part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------
 
@@ -99,6 +101,9 @@ class Wanted:
 
         with notice(True, f"reading {config.name}"):
             data = load(config, self.task.name)
+        if bool(self.columns) != bool(data.columns):
+            theirs, own = ("rows of a table" if columns else "images" for columns in (data.columns, self.columns))
+            raise RequestError(f"{data.source}: has {theirs}; the run takes {own}")
         inputs, targets, weights = (
             (data.x_test, data.y_test, data.w_test) if part == "test" else (data.x_train, data.y_train, data.w_train)
         )
@@ -114,11 +119,8 @@ class Wanted:
             "count": len(targets),
             "matched": matched,
         }
-        if bool(self.columns) != bool(data.columns):
-            theirs, own = ("rows of a table" if columns else "images" for columns in (data.columns, self.columns))
-            raise RequestError(f"{data.source}: has {theirs}; the run takes {own}")
         if self.columns:
-            inputs = recoded(inputs, data.columns, self.columns, data.source)
+            inputs = recoded(np.asarray(inputs), data.columns, self.columns, data.source)
         return OtherData(inputs, targets, weights, data.source, about)
 
     def _match(self, data: Dataset, targets: np.ndarray) -> tuple[np.ndarray, str]:
@@ -165,7 +167,11 @@ class Wanted:
         columns = self._target_columns(values.get("data.target"))
         with notice(True, f"reading {path}"):
             frame = read_columns(path, self.columns, columns)
-            inputs, errors = encode(frame, self.columns, path)
+            inputs, errors = encode(frame, self.columns, path, self.replace_missing)
+        unseen = Unseen(self.columns)
+        unseen.add(inputs)
+        if str(unseen):
+            sys.stderr.write(f"fitbench: {unseen}\n")
         if errors:
             first = min(errors)
             more = f", and {len(errors) - 1:,} more rows" if len(errors) > 1 else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from fitbench.columns import Column, column, print_columns
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.rows import ERROR, Layout, Row
+from fitbench.inference.layout import ERROR, Layout, Row
 from fitbench.record.files import replacing
 from fitbench.streams import check_stdout
 from fitbench.text import check_format, clean, console, counted, number, shortened
@@ -169,7 +169,7 @@ def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
     """The columns that people see. The probability of a further class stands beside the class."""
     heads = {"path": layout.noun} if layout.place == ("path",) else {}
     columns = [
-        column(heads.get(name, name), rows, lambda row, name=name: clean(row[name]), right=name == "row", key=True)
+        column(heads.get(name, name), rows, partial(_place, name=name), right=name == "row", key=True)
         for name in layout.place
     ]
     beside = {f"{name}_probability": name for name in layout.answers if f"{name}_probability" in layout.answers}
@@ -182,6 +182,10 @@ def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
         styles = ["yellow" if row["correct"] is False else "" for row in rows]
         columns.append(column("true", rows, partial(_cell, names=["true"]), right=False, styles=styles))
     return columns
+
+
+def _place(row: Row, name: str) -> str:
+    return clean(row[name])
 
 
 def _cell(row: Row, names: Sequence[str]) -> str:

@@ -6,8 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -16,46 +14,17 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.examples import Source
 from fitbench.inference.image_examples import ImageExamples
 from fitbench.inference.inputs import recorded_columns
+from fitbench.inference.layout import ERROR, Layout, Row
+from fitbench.inference.options import Options
 from fitbench.inference.outputs import check_new, open_output, writing
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.reader import Reader, finished, open_run
-from fitbench.inference.rows import ERROR, Layout, Row, rows_of
+from fitbench.inference.rows import rows_of
 from fitbench.inference.score import print_scores
 from fitbench.inference.table_examples import TableExamples
 from fitbench.record import reading
 from fitbench.text import clean, console, counted, duration
 from fitbench.training.progress import notice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of a prediction.
-
-    Attributes:
-        prepare: auto or none; None for the default of the run.
-        labels_from: the true classes: a CSV file of paths and labels, or `folder` for the names of the folders.
-        confusion: a PNG file for the confusion matrix. It needs `labels_from`.
-        array: the array of an .npz that holds the images.
-        format: table, csv or json (one object per line). By default, the suffix of `output` decides, or table.
-        output: the file to write; None for stdout.
-        force: replace `output` and `confusion`.
-        batch_size: examples that are read and written at a time.
-        null: paths on stdin end with null characters.
-        trust: load a model that has code of its own.
-        outputs: the folder that is searched for the run.
-    """
-
-    prepare: str | None = None
-    labels_from: str | None = None
-    confusion: Path | None = None
-    array: str | None = None
-    format: str | None = None
-    output: Path | None = None
-    force: bool = False
-    batch_size: int | None = None
-    null: bool = False
-    trust: bool = False
-    outputs: Path = Path("outputs")
 
 
 def predict(run: str, files: Sequence[str], options: Options) -> int:

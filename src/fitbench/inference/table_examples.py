@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.config import Missing
 from fitbench.data.image_formats import IMAGE_SUFFIXES
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
 from fitbench.inference.examples import Examples
-from fitbench.inference.rows import Layout
+from fitbench.inference.layout import Layout
+from fitbench.inference.options import Options
+from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
@@ -23,9 +26,9 @@ from fitbench.text import clean, counted
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from fitbench.inference.predict import Options
     from fitbench.inference.reader import Reader
 
+IN_ROW = re.compile(r" in row [\d,]*\d")  # of a message; the row is named beside it
 OF_IMAGES = ("prepare", "labels", "confusion", "array", "null")  # options
 
 
@@ -42,34 +45,27 @@ class TableExamples:
             DataError: a file is damaged.
         """
         _refuse_options(options)
-        self.columns, self.unseen = columns, Counter[str]()
+        self.columns, self.unseen, self.replace_missing = columns, Unseen(columns), replaces_missing(result)
         self.frames = [(path, read_columns(path, columns)) for path in arguments]
         place = ("row",) if len(arguments) == 1 else ("path", "row")
         self.layout = Layout.of(place, "row", task_of(result["task"]), output_names(result))
 
     def notices(self, reader: Reader) -> list[str]:
-        """Nothing: rows are taken as they are."""
-        return []
+        """What was done to read the files."""
+        return [f"{clean(path)}: {note}" for path, frame in self.frames for note in frame.attrs.get("notes", ())]
 
-    def batches(self, reader: Reader, size: int) -> Iterator[Examples]:
+    def batches(self, reader: Reader, size: int) -> Generator[Examples]:
         """The rows, `size` at a time, in the order of the files."""
         for path, frame in self.frames:
             for start in range(0, len(frame), size):
-                inputs, errors = encode(frame.iloc[start : start + size], self.columns, path)
-                self._count_unseen(inputs, errors)
+                inputs, errors = encode(frame.iloc[start : start + size], self.columns, path, self.replace_missing)
+                self.unseen.add(np.delete(inputs, list(errors), axis=0))
                 numbers = range(start + 1, start + len(inputs) + 1)
                 yield Examples([(path, i)[-len(self.layout.place) :] for i in numbers], inputs, errors)
 
-    def _count_unseen(self, inputs: np.ndarray, errors: dict[int, str]) -> None:
-        readable = np.setdiff1d(np.arange(len(inputs)), list(errors))
-        for place, column in enumerate(self.columns):
-            if column.kind == "category":
-                self.unseen[column.name] += int((inputs[readable, place] == 0).sum())
-
     def remarks(self) -> list[str]:
         """How often a category has a value that the training part does not have."""
-        counts = [f"{clean(name)} in {counted(count, 'row')}" for name, count in self.unseen.items() if count]
-        return [f"categories with values that training has not seen: {', '.join(counts)}"] if counts else []
+        return [str(self.unseen)] if str(self.unseen) else []
 
 
 def _refuse_options(options: Options) -> None:
@@ -95,43 +91,69 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
         kind = "no file" if not Path(path).is_file() else "an array file" if suffix in arrays.SUFFIXES else "an image"
         raise RequestError(f"{clean(path)}: {kind}; the run takes rows of a table, as a CSV, TSV or Parquet file")
     frame = read_table(Path(path))
-    check_columns(path, list(map(str, frame.columns)), [*(column.name for column in columns), *targets])
+    _check_columns(path, list(map(str, frame.columns)), [*(column.name for column in columns), *targets])
     return frame
 
 
-def check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> None:
-    """Refuse a table that lacks columns.
+def _check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    if missing := [name for name in wanted if name not in found]:
+        listed = ", ".join(map(clean, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        columns = "column" if len(missing) == 1 else "columns"
+        raise RequestError(f"{clean(path)}: lacks the {columns} {listed}; {clean(hint(missing[0], found))}")
 
-    Raises:
-        RequestError: the message names the first ones, and the nearest that the table has.
+
+def replaces_missing(result: Mapping[str, Any]) -> bool:
+    """Whether the data of a run have `data.missing=mean`, so that a mean stands for any missing number."""
+    return result["config"]["data"].get("missing") == Missing.mean.value
+
+
+def encode(
+    frame: DataFrame, columns: Sequence[Column], path: str, replace_missing: bool
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Rows as the model takes them, float32 [N, columns], and error messages by position.
+
+    With `replace_missing` the mean of training stands for a number that is missing only here.
     """
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        nearest = list(
-            dict.fromkeys(near for name in missing[:3] for near in difflib.get_close_matches(name, found, 1))
-        )
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        hint = f"the nearest are {', '.join(nearest)}" if nearest else f"it has {', '.join(found[:10])}"
-        lacking = clean(", ".join(missing[:3]))
-        raise RequestError(f"{clean(path)}: lacks the columns {lacking}{more}, which the run needs; {clean(hint)}")
-
-
-def encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.ndarray, dict[int, str]]:
-    """Rows as the model takes them, float32 [N, columns], and error messages by position."""
-    from fitbench.data.table import encoded
-
-    errors: dict[int, str] = {}
-    try:
-        inputs = encoded(frame, columns, path)
-    except DataError:  # one row at a time, to find those that are wrong
-        inputs = np.zeros((len(frame), len(columns)), np.float32)
-        for i in range(len(frame)):
-            try:
-                inputs[i] = encoded(frame.iloc[i : i + 1], columns, path)[0]
-            except DataError as error:
-                errors[i] = str(error).removeprefix(f"{path}: ")
-    allowed = np.array([column.kind == "category" or column.missing for column in columns])
-    for i, place in zip(*np.nonzero(~np.isfinite(inputs) & ~(np.isnan(inputs) & allowed)), strict=True):
-        kind = "missing" if np.isnan(inputs[i, place]) else "infinite"
-        errors.setdefault(int(i), f"{clean(columns[place].name)} is {kind}; expected a number")
+    if replace_missing:
+        return _encode(frame, columns, path)
+    inputs, errors = _encode(frame, [column.model_copy(update={"missing": True}) for column in columns], path)
+    required = np.array([column.kind == "number" and not column.missing for column in columns])
+    for i, place in zip(*np.nonzero(np.isnan(inputs) & required), strict=True):
+        errors.setdefault(int(i), f"{clean(columns[place].name)} is missing; training had a number in every row")
     return inputs, errors
+
+
+def _encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.ndarray, dict[int, str]]:
+    """As `encode` with `replace_missing`. Halves are tried until the wrong rows are alone."""
+    from fitbench.data.table_columns import encoded
+
+    frame = frame[[column.name for column in columns]].copy()
+    for name in frame.columns[frame.dtypes == "category"]:  # else each half would look at the texts of all rows
+        frame[name] = frame[name].cat.remove_unused_categories()
+    try:
+        return encoded(frame, columns, path, replace_missing=True), {}
+    except DataError as error:
+        if len(frame) == 1:
+            problem = str(error).removeprefix(f"{path}: ").partition("; ")[0]  # the rest is advice for training
+            return np.zeros((1, len(columns)), np.float32), {0: IN_ROW.sub("", problem)}
+    half = len(frame) // 2
+    first, errors = _encode(frame.iloc[:half], columns, path)
+    second, others = _encode(frame.iloc[half:], columns, path)
+    return np.concatenate([first, second]), errors | {half + i: text for i, text in others.items()}
+
+
+class Unseen:
+    """Counts of categories that the training part does not have. As a string, it is one line, or empty."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._places = {place: column.name for place, column in enumerate(columns) if column.kind == "category"}
+        self._counts = Counter[str]()
+
+    def add(self, inputs: np.ndarray) -> None:
+        """Count those of some rows, float32 [N, columns]."""
+        for place, name in self._places.items():
+            self._counts[name] += int((inputs[:, place] == 0).sum())
+
+    def __str__(self) -> str:
+        counts = [f"{clean(name)} in {counted(count, 'row')}" for name, count in self._counts.items() if count]
+        return f"categories with values that training has not seen: {', '.join(counts)}" if counts else ""

@@ -82,8 +82,7 @@ def main(paths: list[str]) -> int:
     """Print what the model says of each example. The exit status is 1 if one cannot be read."""
     if not paths:
         sys.exit("usage: python predict.py FILE..")
-    from inputs import read
-
+    read = importlib.import_module("inputs").read  # the file beside this one
     model = load(HERE)
     status = 0
     for path in paths:
