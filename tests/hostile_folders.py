@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .run_folders import as_task, several_labels, values
+from .run_folders import as_task, close_values, several_labels
 
 Spoil = Callable[[Path], None]
 
@@ -164,6 +164,10 @@ def _filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda array: np.full(array.shape, value, np.float64 if abs(value) > 1e38 else array.dtype)
 
 
+def _signs(array: np.ndarray) -> np.ndarray:
+    return np.sign(array) * np.float64(1e308)
+
+
 def _many_targets(folder: Path) -> None:
     edited("result.json", "data.targets", [f"t{i}" for i in range(10_000)])(folder)
     arrays(targets=lambda array: np.tile(array, 5_000), values=lambda array: np.tile(array, 5_000))(folder)
@@ -305,7 +309,7 @@ HOSTILE: dict[str, Hostile] = {
     "values: NaN": Hostile(arrays(values=_filled(np.nan)), "regression"),
     "values: infinite": Hostile(arrays(values=_filled(-np.inf)), "regression"),
     "values: huge": Hostile(arrays(values=_filled(9e37), targets=_filled(-9e37)), "regression"),
-    "values: huge doubles": Hostile(arrays(values=_filled(-1e308), targets=lambda array: np.sign(array) * np.float64(1e308)), "regression"),
+    "values: huge doubles": Hostile(arrays(values=_filled(-1e308), targets=_signs), "regression"),
     "values: constant": Hostile(arrays(targets=_filled(1)), "regression"),
     "values: targets of NaN": Hostile(arrays(targets=_filled(np.nan)), "regression",
                                       shown="predictions.npz: targets are not all finite"),
@@ -348,7 +352,7 @@ def spoiled(make: Callable[..., Path], outputs: Path) -> tuple[dict[str, Path], 
         "finished": runs[0],
         "unfinished": make("study=states", "seed=1", outputs=outputs, finished=False),
         "pruned": make("study=states", "seed=2", outputs=outputs, pruned=True, trial=1),
-        "regression": as_task(runs[1], "regression", *values(40, 2), ("price", "area")),
+        "regression": as_task(runs[1], "regression", *close_values(40, 2), ("price", "area")),
         "multilabel": as_task(runs[2], "multilabel", *several_labels(40, 3), ("red", "green", "blue"), 0.4),
     }
     folders = {}

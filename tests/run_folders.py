@@ -141,7 +141,7 @@ def as_task(
     return folder
 
 
-def values(count: int, targets: int = 1, seed: int = 0, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def close_values(count: int, targets: int = 1, seed: int = 0, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """Targets, and values that are close to them, float32 [count, targets]."""
     random = np.random.default_rng(seed)
     true = random.normal(0, scale, (count, targets)).astype(np.float32)

@@ -206,7 +206,7 @@ def report(
     ] = None,
     where: Where = None,
 ) -> None:
-    """Write one self-contained HTML page about the runs: tables, charts, confusion matrices, mistakes."""
+    """Write one self-contained HTML page about the runs: tables, charts, predictions."""
     from fitbench.report.report import report as write_report
 
     write_report(paths or [], output, by, metric, where)

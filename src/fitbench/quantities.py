@@ -110,6 +110,14 @@ def quantities(infos: Iterable[Mapping[str, Any]]) -> dict[str, Quantity]:
     return {quantity.column: quantity for quantity in (*columns, *_FIXED)}
 
 
+def with_task(infos: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The `metric_info` of a run, with the task in its definitions: runs of two tasks then have no metric in common.
+
+    A loss, or macro F1, of one task says nothing about that of another one.
+    """
+    return {name: {**info, "definition": f"{info['definition']} of {task}"} for name, info in infos.items()}
+
+
 def _identity(metric: Metric) -> str:
     """All that two runs must agree on for their values to be aggregated."""
     about = f"{metric.direction}, {metric.low:g} to {metric.high:g}"

@@ -171,7 +171,7 @@ def test_predictions_are_compared(make_run, said):
     other[:7] = np.roll(other[:7], 1, axis=1)
     a = make_run(labels=labels, probabilities=probabilities)
     b = make_run("seed=1", labels=labels, probabilities=other)
-    assert "fitbench compare with these two runs tests which one is right more often." in said(a, b)
+    assert "fitbench compare with these two runs tests which one is better." in said(a, b)
     assert said(a, b, "json")["same"]["predictions"] is False
 
 

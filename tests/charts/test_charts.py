@@ -21,6 +21,7 @@ from fitbench.charts import labels, looks, paper
 from fitbench.charts.bars import Row, chart_of_bars, draw_rows
 from fitbench.charts.columns import scale
 from fitbench.charts.curves import Curve, chart_of_curves, draw_curves
+from fitbench.charts.labels import in_two_lines
 from fitbench.charts.parallel import chart_of_parallel, draw_parallel, varying_keys
 from fitbench.charts.placing import Point
 from fitbench.charts.plotting import plot
@@ -685,3 +686,13 @@ def test_a_heading_stands_above_a_plane_even_without_a_legend():
     (legend,) = figure.legends
     assert legend.get_title().get_text() == "what it is"
     assert [text.get_text() for text in legend.get_texts()] == ["Pareto front"]
+
+
+def test_a_label_that_is_longer_than_its_axis_has_two_lines():
+    label = "validation loss of standardised targets"
+    assert in_two_lines(label, 1.7) == "validation loss of\nstandardised targets"
+    assert [in_two_lines(text, 0.5) for text in ("accuracy_of_a_long_name", "MAE")] == [
+        "accuracy_of_a_long_name",
+        "MAE",
+    ]
+    assert in_two_lines(label, 5) == label

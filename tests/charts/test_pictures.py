@@ -1,10 +1,19 @@
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from fitbench.analysis.scores import per_label
+from fitbench.charts import paper
 from fitbench.charts.confusion import draw_confusion
+from fitbench.charts.label_scores import draw_label_scores
 from fitbench.charts.mistakes import draw_mistakes
 from fitbench.charts.run_curves import Panel, draw_run_curves
+from fitbench.charts.values import PANELS as TARGETS
+from fitbench.charts.values import POINTS, chosen, draw_predicted, draw_residuals
+
+from ..run_folders import close_values, several_labels
 
 CLASSES = ["cat", "dog", "owl"]
 PANELS = [Panel("loss", "loss"), Panel("accuracy", "accuracy", (0.0, 1.0))]
@@ -82,3 +91,82 @@ def test_names_that_are_no_formula_stay_text(tmp_path):
     draw_run_curves([{"epoch": 1, "loss": 1}], [Panel("loss", "$\\frac$")], tmp_path / "curves.png", "$\\frac$", None)
     for name in ("confusion.png", "m.png", "curves.png"):
         size(tmp_path / name)
+
+
+# -- regression and several labels ------------------------------------------------------------------------------------
+
+
+def drawn(monkeypatch, draw, *arguments) -> Figure:
+    """The figure that a function would write."""
+    figures = []
+    monkeypatch.setattr(paper, "write", lambda figure, *_: figures.append(figure))
+    draw(*arguments)
+    return figures[0]
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+@pytest.mark.parametrize(
+    ("targets", "shape"), [(1, (680, 560)), (3, (1500, 560)), (6, (1500, 1060)), (20, (1500, 1060))]
+)
+def test_values_have_a_panel_for_each_target(tmp_path, targets, shape):
+    names = [f"$t_{i}$" for i in range(targets)]
+    for draw in (draw_predicted, draw_residuals):
+        draw(*close_values(40, targets), names, tmp_path / "x.png", "a run")
+        assert size(tmp_path / "x.png") == shape
+
+
+def test_predicted_values_stand_above_the_true_ones_and_errors_above_predictions(monkeypatch):
+    true, predicted = close_values(40)
+    arguments = (true, predicted, ["price"], None, "a run")
+    for draw, x, y, label in (
+        (draw_predicted, true, predicted, "true price"),
+        (draw_residuals, predicted, predicted - true, "predicted price"),
+    ):
+        (axes,) = drawn(monkeypatch, draw, *arguments).axes
+        (points,) = [line for line in axes.lines if line.get_gid() == "example"]
+        assert points.get_xdata() == pytest.approx(x[:, 0])
+        assert points.get_ydata() == pytest.approx(y[:, 0], abs=1e-6)
+        (equal,) = [line for line in axes.lines if line.get_gid() == "equal"]
+        ends = np.array(equal.get_xydata())
+        assert (ends[:, 0] == ends[:, 1]).all() if draw is draw_predicted else (ends[:, 1] == 0).all()
+        assert axes.get_xlabel() == label
+
+
+def test_of_many_examples_and_targets_a_picture_says_how_many_it_shows(monkeypatch):
+    figure = drawn(
+        monkeypatch, draw_predicted, *close_values(POINTS + 100, TARGETS + 3), [f"t{i}" for i in range(9)], None, "run"
+    )
+    assert "run, 6 of 9 targets, 5,000 of 5,100 examples" in texts(figure)
+    assert np.array_equal(chosen(POINTS + 100, POINTS), chosen(POINTS + 100, POINTS))
+    assert chosen(7, 10).tolist() == list(range(7))
+    assert len(set(chosen(10**6, POINTS).tolist())) == POINTS
+
+
+@pytest.mark.parametrize("bad", [[np.nan] * 10, [np.inf] * 3 + [1.0] * 7, [-3e38] * 5 + [3e38] * 5])
+def test_values_that_are_no_numbers_are_counted_instead(monkeypatch, tmp_path, bad):
+    outputs = np.array(bad, np.float32)[:, None]
+    arguments = (np.zeros((10, 1), np.float32), outputs, ["y"])
+    figure = drawn(monkeypatch, draw_residuals, *arguments, None, "run")
+    missing = int((~np.isfinite(outputs)).sum())
+    assert any(text.startswith(f"{missing} of 10 are no finite numbers") for text in texts(figure)) == bool(missing)
+    monkeypatch.undo()
+    for draw in (draw_predicted, draw_residuals):
+        draw(*arguments, tmp_path / "x.png", "run")
+        size(tmp_path / "x.png")
+
+
+def test_labels_have_a_row_with_their_scores(monkeypatch, tmp_path):
+    scored = per_label(*several_labels(50, 3), ["red", "$green", "blue"], 0.5)
+    scored[1] |= {"precision": None, "f1": None}
+    figure = drawn(monkeypatch, draw_label_scores, scored, None, "a run")
+    (axes,) = figure.axes
+    by_name = {line.get_gid(): line.get_xydata().tolist() for line in axes.lines if line.get_gid() in ("recall", "f1")}
+    assert by_name["recall"] == [[score["recall"], place] for place, score in enumerate(scored)]
+    assert by_name["f1"] == [[scored[0]["f1"], 0], [scored[2]["f1"], 2]]
+    assert [label.get_text() for label in axes.get_yticklabels()][1] == f"$green ({scored[1]['support']})"
+    monkeypatch.undo()
+    draw_label_scores(scored, tmp_path / "x.png", "a run")
+    assert size(tmp_path / "x.png")[0] == 1050

@@ -99,7 +99,8 @@ IMPORTED = [
     "fitbench.models.convolutional", "fitbench.models.dense",
 ]  # fmt: skip
 
-# Together they have state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends a run early.
+# Together they have state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends a run early,
+# targets that are standardised.
 MLP = """# @package _global_
 defaults:
   - override /data: digits
@@ -114,17 +115,19 @@ training:
   epochs: 8
   checkpoint_seconds: 0.0
 """
-SOFTMAX = """# @package _global_
+LINEAR = """# @package _global_
 defaults:
-  - override /data: digits
-  - override /model: softmax
+  - override /data: boston_housing
+  - override /model: linear
   - override /optimizer: momentum
 optimizer:
-  learning_rate: 2.0
+  learning_rate: 0.003
 training:
   epochs: 30
   checkpoint_seconds: 0.0
+  standardize_targets: true
   early_stopping:
+    monitor: val_mae
     patience: 2
 """
 
@@ -143,7 +146,7 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
     """Yield a function that starts a process with the sweep of this module. A server has imported the backend."""
     (conf / "experiment").mkdir()
     (conf / "experiment" / "mlp.yaml").write_text(MLP)
-    (conf / "experiment" / "softmax.yaml").write_text(SOFTMAX)
+    (conf / "experiment" / "linear.yaml").write_text(LINEAR)
     arguments = ["-m", "--config-dir", str(conf), "seed=0,1", f"backend={backend}"]
     context = multiprocessing.get_context("forkserver")
     forkserver._forkserver._stop()  # the current server may have imported another backend
@@ -151,7 +154,7 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
 
     def start_process(
         outputs: Path,
-        experiments: str = "mlp,softmax",
+        experiments: str = "mlp,linear",
         step: tuple[str, str] | None = None,
         program: str = SWEEP,
         **names: str,
@@ -182,11 +185,11 @@ def undisturbed(start, tmp_path_factory):
     study = outputs / "default"
     epochs = {folder.name: len(read_history(folder)) for folder in folders_of(study)}
     assert len(epochs) == 4
-    assert any(epochs[name] < 30 for name in epochs if "softmax" in name)  # early stopping ended a run
+    assert any(epochs[name] < 30 for name in epochs if "linear" in name)  # early stopping ended a run
     return study
 
 
-def finish(start: Start, outputs: Path, experiments: str = "mlp,softmax") -> None:
+def finish(start: Start, outputs: Path, experiments: str = "mlp,linear") -> None:
     process = start(outputs, experiments)
     process.join()
     assert process.exitcode == 0
@@ -208,7 +211,8 @@ def assert_shared(statuses: list[int | None]) -> None:
 
 
 def assert_no_temporary_files(study: Path) -> None:
-    files = {".hydra", "config.yaml", "history.jsonl", "model.keras", "predictions.npz", "result.json", "train.log"}
+    arrays = {"model.keras", "predictions.npz"}
+    files = {".hydra", "config.yaml", "dataset.json", "history.jsonl", "result.json", "train.log"} | arrays
     others = [path for folder in folders_of(study) for path in folder.iterdir() if path.name not in files]
     assert others == []
 
@@ -278,6 +282,7 @@ STEPS = [
     ("os.remove", "claim.takeover"),
     ("open", ".new.claim.json"),
     ("os.rename", ".new.claim.json"),
+    ("os.rename", ".new.dataset.json"),
     ("open", ".new.history.jsonl"),
     ("os.rename", ".new.history.jsonl"),
     ("open", "/history.jsonl"),
@@ -299,11 +304,11 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of
     start, undisturbed, tmp_path
 ):
     for step in STEPS:
-        process = start(tmp_path, "softmax", step)
+        process = start(tmp_path, "linear", step)
         process.join()
         assert process.exitcode == -signal.SIGKILL, step
-    finish(start, tmp_path, "softmax")
-    assert_as_undisturbed(tmp_path / "default", undisturbed, "softmax")
+    finish(start, tmp_path, "linear")
+    assert_as_undisturbed(tmp_path / "default", undisturbed, "linear")
     assert_no_temporary_files(tmp_path / "default")
 
 
@@ -334,7 +339,7 @@ def stopped(start: Start, folder: Path, step: tuple[str, str]) -> Iterator[tuple
     """Stop a process that cannot be observed from here before a step; gives it, and a function that continues it."""
     told, at_step, go = (folder / name for name in ("told", "at_step", "go"))
     process = start(
-        folder / "outputs", "softmax", step, program=CONTAINER, told=str(told), at_step=str(at_step), go=str(go)
+        folder / "outputs", "linear", step, program=CONTAINER, told=str(told), at_step=str(at_step), go=str(go)
     )
     wait_for(at_step.exists, process)
     pid = int(told.read_text())
@@ -375,7 +380,7 @@ def test_process_that_is_continued_after_its_run_was_finished_by_another_changes
         [folder] = folders_of(study)
         assert {"model.keras", "claim.json"} <= {path.name for path in folder.iterdir()}
         assert state_of(folder) is State.running
-        other = start(tmp_path / "outputs", "softmax", program=QUICK)
+        other = start(tmp_path / "outputs", "linear", program=QUICK)
         other.join()
         assert other.exitcode == 0
         before = files_of(study)
@@ -383,7 +388,7 @@ def test_process_that_is_continued_after_its_run_was_finished_by_another_changes
         process.join()
         assert process.exitcode == 0
     assert files_of(study) == before
-    assert_as_undisturbed(study, undisturbed, "softmax")
+    assert_as_undisturbed(study, undisturbed, "linear")
     assert_every_epoch_is_recorded_once(study)
     assert_no_temporary_files(study)
 
@@ -394,13 +399,13 @@ def test_process_that_is_continued_while_another_trains_its_run_leaves_it(start,
     study = tmp_path / "outputs" / "default"
     with stopped(start, tmp_path, ("os.rename", ".new.000003")) as (process, resume):
         [folder] = folders_of(study)
-        other = start(tmp_path / "outputs", "softmax", program=QUICK)
+        other = start(tmp_path / "outputs", "linear", program=QUICK)
         wait_for(lambda: attempts(folder) == 2 and len(read_history(folder)) >= 4, other)
         resume()
         for each in (process, other):
             each.join()
         assert_shared([process.exitcode, other.exitcode])
-    assert_as_undisturbed(study, undisturbed, "softmax")
+    assert_as_undisturbed(study, undisturbed, "linear")
     assert_every_epoch_is_recorded_once(study)
     assert_no_temporary_files(study)
 

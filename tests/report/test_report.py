@@ -18,9 +18,10 @@ from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import collect
 from fitbench.report.curves import POINTS, SERIES
 from fitbench.report.predictions import MATRIX, MISTAKES
+from fitbench.report.predictions import POINTS as ALL_OF_A_RUN
 from fitbench.report.report import report
 
-from ..run_folders import KAPPA, record_metrics
+from ..run_folders import KAPPA, as_task, close_values, record_metrics, several_labels
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;\u2028\u2029{{}}$title"
 ACCURACY = quantities([of_schema_1()])["metrics.test_accuracy"]
@@ -197,6 +198,37 @@ def test_many_classes_have_their_most_confused_pairs_instead_of_a_matrix(make_ru
     make_run(classes=tuple(map(str, range(count))), labels=labels, probabilities=np.eye(count)[predicted])
     _, content = collected(tmp_path)
     assert content["predictions"][0]["confusion"]["pairs"] == [(0, 5, 3), (2, 0, 1)]
+
+
+def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
+    targets, outputs = close_values(5_000, 7, scale=1000)
+    outputs[:, 2] = np.nan
+    as_task(make_run(), "regression", targets, outputs, tuple(f"t{i}" for i in range(7)))
+    report([tmp_path / "outputs"], tmp_path / "report.html")
+    (found,) = Parsed((tmp_path / "report.html").read_text()).data["predictions"]
+    assert list(found) == ["predicted", "residuals"]
+    examples, panels = found["predicted"]["examples"], found["predicted"]["panels"]
+    assert [panel["target"] for panel in panels] == [f"t{i}" for i in range(6)]
+    assert 6 * len(examples) <= ALL_OF_A_RUN
+    assert panels[1]["true"] == pytest.approx(targets[examples, 1], rel=1e-3)
+    assert panels[1]["predicted"] == pytest.approx(outputs[examples, 1], rel=1e-3)
+    assert set(panels[2]["predicted"]) == {None}
+    (table,) = found["predicted"]["tables"]
+    assert (table["title"], table["heads"]) == ("Per target", ["target", "MAE", "RMSE", "R2", "bias"])
+    assert [row[0] for row in table["rows"]] == [f"t{i}" for i in range(7)]
+    assert found["residuals"]["tables"][0]["title"] == "Largest errors (predicted - true)"
+
+
+def test_several_labels_have_their_table(make_run, tmp_path):
+    as_task(make_run(), "multilabel", *several_labels(40, 3), (HOSTILE, "b", "c"), 0.25)
+    report([tmp_path / "outputs"], tmp_path / "report.html")
+    parsed = Parsed((tmp_path / "report.html").read_text())
+    (found,) = parsed.data["predictions"]
+    (table,) = found["labels"]["tables"]
+    assert table["title"] == "Per label at the threshold 0.25"
+    assert table["text"] == [True, False, False, False, False]
+    assert len(table["rows"]) == 4
+    assert "img" not in parsed.tags
 
 
 def cells(metric):

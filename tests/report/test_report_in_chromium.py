@@ -18,9 +18,10 @@ from fitbench.charts.plotting import plot
 from fitbench.record.history import write_history
 from fitbench.record.result import write_result
 from fitbench.report.report import report
+from fitbench.text import clean
 
 from .. import browser as browsers
-from ..run_folders import KAPPA, SCHEMA_2, record_metrics
+from ..run_folders import KAPPA, SCHEMA_2, as_task, close_values, record_metrics, several_labels
 
 pytest.importorskip("selenium", reason="needs selenium")
 from selenium.webdriver.common.by import By
@@ -340,6 +341,30 @@ def test_the_detail_shows_confusion_and_mistakes(seen):
     assert ["training.batch_size", "32"] in facts
     assert ["versions.keras", "3.15"] in facts
     assert len(seen.all("#detail figure svg")) == 2
+
+
+def test_the_detail_shows_predicted_values_and_scores_of_labels(browser, make_run, tmp_path):
+    targets, outputs = close_values(40, 2)
+    outputs[5] = np.nan
+    as_task(make_run("study=a"), "regression", targets, outputs, ("price", HOSTILE))
+    report([tmp_path / "outputs"], tmp_path / "houses.html")
+    page = Page(browser, tmp_path / "houses.html")
+    page.one("#runs tbody button").click()
+    page.wait_for_charts()
+    counts = "return [...document.querySelectorAll('#detail .examples')].map((layer) => layer.children.length)"
+    assert page.js(counts) == [39, 39]
+    names = "return [...document.querySelectorAll('#detail .chart .name')].map((text) => text.textContent)"
+    assert {"true price", "predicted price", f"true {HOSTILE}"} <= set(page.js(names))
+    heads = "return [...document.querySelectorAll('#detail h3')].map((head) => head.textContent)"
+    assert {"Predicted and true values", "Per target", "Largest errors (predicted - true)"} <= set(page.js(heads))
+    assert page.problems() == []
+    as_task(make_run("study=b"), "multilabel", *several_labels(40, 3), ("red", HOSTILE, "blue"), 0.25)
+    report([tmp_path / "outputs/b"], tmp_path / "tags.html")
+    page = Page(browser, tmp_path / "tags.html")
+    page.one("#runs tbody button").click()
+    rows = "return [...document.querySelectorAll('.mistakes tbody tr')].map((row) => row.cells[0].textContent)"
+    assert page.js(rows) == ["red", clean(HOSTILE), "blue", "mean of labels"]
+    assert page.problems() == []
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fitbench import metrics, user_metrics
+from fitbench import metrics, selection, user_metrics
 from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole
@@ -21,6 +21,7 @@ from fitbench.record.folder import tidy
 from fitbench.record.history import append_history, write_history
 from fitbench.record.reading import read_result
 from fitbench.record.result import SCHEMA, utc_now, write_pruned, write_result
+from fitbench.tasks import task_of
 from fitbench.training.run import Trial
 
 log = logging.getLogger(__name__)
@@ -38,19 +39,24 @@ def accuracy(config: Config, epoch: int) -> float:
     return best * (1 - 0.5**epoch) - falls + 0.001 * math.sin(1e6 * rate + config.seed)
 
 
+def selected(config: Config) -> dict[str, Any]:
+    """The metrics that the configuration selects for classes."""
+    return selection.resolved(config.metrics, task_of("classification"))
+
+
 def other_metric(name: str, value: float, config: Config) -> float | None:
     """The value of a metric other than accuracy: 1 - value if a smaller one is better; undefined for a batch of 64.
 
     The `log_loss` is always defined.
     """
-    if user_metrics.from_config(name, config.metrics[name]).direction == "min":
+    if user_metrics.from_config(name, selected(config)[name]).direction == "min":
         return 1 - value
     return None if name == "macro_f1" and config.training.batch_size == 64 else value / 2
 
 
 def infos(config: Config) -> dict[str, Any]:
     """What result.json has in `metric_info`."""
-    described = {name: user_metrics.from_config(name, entry) for name, entry in config.metrics.items()}
+    described = {name: user_metrics.from_config(name, entry) for name, entry in selected(config).items()}
     described["loss"] = metrics.get("loss")
     return {name: replace(metric, definition=metric.definition or name).info() for name, metric in described.items()}
 
@@ -89,14 +95,14 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         value = accuracy(config, number)
         line = {"epoch": number, "seconds": 0.1, "learning_rate": 0.1, "loss": 1 - value, "accuracy": value}
         validation = {"val_loss": 1.01 - value, "val_accuracy": value - 0.01}
-        others = {f"val_{name}": other_metric(name, value, config) for name in config.metrics if name != "accuracy"}
+        others = {f"val_{name}": other_metric(name, value, config) for name in selected(config) if name != "accuracy"}
         history.append({**line, **validation, **others})
         append_history(folder, history[-1])
         checkpoint.parent.mkdir(exist_ok=True)
         write_whole(checkpoint, json.dumps(history))
         after_epoch()
         pruned = trial.prune(history[-1]) and number < config.training.epochs
-    names = [name for name in config.metrics if name != "accuracy"]
+    names = [name for name in selected(config) if name != "accuracy"]
     values = {
         "train_loss": history[-1]["loss"], "train_accuracy": history[-1]["accuracy"],
         "val_loss": history[-1]["val_loss"], "val_accuracy": history[-1]["val_accuracy"],
@@ -114,7 +120,7 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
         "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
         "study": config.study, "config": plain(config),
         "fold": None, "task": "classification", "primary": "accuracy", "metric_info": infos(config),
-        "metrics": {**values, "test_loss": 0.5, **dict.fromkeys((f"test_{name}" for name in config.metrics), 0.5)},
+        "metrics": {**values, "test_loss": 0.5, **dict.fromkeys((f"test_{name}" for name in selected(config)), 0.5)},
         "timing": {"fit_seconds": 1.0, "seconds": 2.0, "examples_per_second": 100.0},
         "parameters": 10 * config.training.batch_size,
         "data": {"name": "digits", "sha256": "0" * 64, "train": 8, "validation": 2, "test": 2, "skipped": 0,

@@ -132,6 +132,40 @@ def test_storage_may_have_any_characters_of_a_url(composed_once):
     assert read_request(["data=digits", RATE, "search.storage='sqlite:///a b'"]).settings.storage == "sqlite:///a b"
 
 
+# -- the usual objective ----------------------------------------------------------------------------------------------
+
+BOSTON = ("data=boston_housing", "model=mlp")
+TABLE = ("data=csv", "data.path=a.csv", "data.target=price", "model=mlp")
+
+
+@pytest.mark.parametrize(
+    ("words", "objective"),
+    [
+        ((), ("val_accuracy", "maximize")),
+        (("metrics=[macro_f1,accuracy]",), ("val_macro_f1", "maximize")),
+        (BOSTON, ("val_mae", "minimize")),
+        ((*BOSTON, "metrics=[r2]"), ("val_r2", "maximize")),
+        (TABLE, ("val_loss", "minimize")),
+        ((*TABLE, "task=multilabel"), ("val_micro_f1", "maximize")),
+        ((*TABLE, "metrics=[rmse]"), ("val_rmse", "minimize")),
+    ],
+)
+def test_usual_objective_is_the_primary_metric_on_the_validation_part(composed_once, words, objective):
+    [found] = read_request([RATE, *words]).recipe.objectives
+    assert (found.name, found.direction) == objective
+
+
+@pytest.mark.parametrize(
+    ("words", "study"),
+    [
+        (("model=softmax", "training.epochs=1", "optimizer=sgd,momentum"), "search-5d2ae9fa"),
+        (("model=mlp", "optimizer.learning_rate=interval(0.01,0.1)"), "search-d5a36686"),
+    ],
+)
+def test_search_keeps_the_name_that_it_had_before_there_were_tasks(composed_once, words, study):
+    assert read_request(words).config.study == study
+
+
 # -- another search under the same name --------------------------------------------------------------------------------
 
 

@@ -109,7 +109,15 @@ def test_folder_of_a_pruned_trial_is_whole(undisturbed):
     for trial, folder in pruned_trials(undisturbed):
         assert state_of(folder) is State.pruned
         names = {path.name for path in folder.iterdir()}
-        assert names == {"config.yaml", "history.jsonl", "train.log", "checkpoint", "model.keras", "pruned.json"}
+        assert names == {
+            "config.yaml",
+            "dataset.json",
+            "history.jsonl",
+            "train.log",
+            "checkpoint",
+            "model.keras",
+            "pruned.json",
+        }
         assert list((folder / "checkpoint").glob("*.npz"))
         said, history = json.loads((folder / "pruned.json").read_text()), read_history(folder)
         assert (said["run_id"], said["trial"]) == (folder.name, trial["number"])
@@ -151,7 +159,15 @@ def test_pruned_trial_that_is_trained_goes_on_and_ends_as_if_never_pruned(undist
     assert len(read_history(folder_of(ours))) > trial["epochs"]
     assert state_of(folder_of(ours)) is State.finished
     names = {path.name for path in folder_of(ours).iterdir()}
-    assert names == {"config.yaml", "history.jsonl", "train.log", "model.keras", "predictions.npz", "result.json"}
+    assert names == {
+        "config.yaml",
+        "dataset.json",
+        "history.jsonl",
+        "train.log",
+        "model.keras",
+        "predictions.npz",
+        "result.json",
+    }
 
 
 # -- what is recorded already ------------------------------------------------------------------------------------------

@@ -358,7 +358,7 @@ def test_any_metric_of_the_validation_set_is_an_objective_and_is_recorded(search
         if trial["state"] == "finished":
             result = read_result(folder)
             assert trial["values"] == [result["metrics"]["val_macro_f1"]]
-            assert result["config"]["metrics"] == {"accuracy": None, "macro_f1": None}
+            assert result["config"]["metrics"] == {"default": None, "macro_f1": None}
     assert found.record["objectives"] == [
         {"name": "val_macro_f1", "direction": "maximize", "label": "validation macro F1",
          "info": metrics.get("macro_f1").info()}

@@ -608,23 +608,23 @@ for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
         assert weights[0] == weights[1]
         assert [{key: epoch[key] for key in first[0]} for epoch in second] == first
         assert all(0 < epoch["val_macro_f1"] <= 1 for epoch in second)
-rows = np.random.default_rng(1).normal(size=(260, 4)).astype(np.float32)
-weights = np.random.default_rng(2).uniform(0, 2, 260).astype(np.float32)
-targets = {
-    "regression": (rows @ np.ones((4, 2)) * [1, 100] + 50).astype(np.float32),
-    "multilabel": (rows[:, :3] > 0).astype(np.int8),
+import pandas as pd
+rows = np.random.default_rng(1).normal(size=(260, 4))
+table = pd.DataFrame(rows, columns=list("abcd")).assign(weight=np.random.default_rng(2).uniform(0, 2, 260))
+tasks = {
+    "regression": {"price": rows.sum(axis=1) + 50.5, "rent": 100 * rows[:, 0] + 0.25},
+    "multilabel": {"warm": (rows[:, 0] > 0).astype(int), "wet": (rows[:, 1] > 0).astype(int)},
 }
 options = {
     "regression": ["training.standardize_targets=true", "training.early_stopping.monitor=val_mae"],
     "multilabel": ["training.threshold=auto"],
 }
-for task, values in targets.items():
-    held = {"x_train": rows[:200], "y_train": values[:200], "x_test": rows[200:], "y_test": values[200:]}
-    np.savez(root / f"{task}.npz", **held, w_train=weights[:200], w_test=weights[200:])
+for task, targets in tasks.items():
+    table.assign(**targets).to_csv(root / f"{task}.csv", index=False)
     config = Composer().configuration([
-        "backend=jax", "data=npz", f"data.path={root}/{task}.npz", f"task={task}", "model=mlp", "model.hidden=[16]",
-        "optimizer.learning_rate=0.01", "training.epochs=2", "training.batch_size=32", "progress=false",
-        f"outputs={root}", *options[task],
+        "backend=jax", "data=csv", f"data.path={root}/{task}.csv", f"data.target=[{','.join(targets)}]",
+        "data.weight=weight", f"task={task}", "model=mlp", "model.hidden=[16]", "optimizer.learning_rate=0.01",
+        "training.epochs=2", "training.batch_size=32", "progress=false", f"outputs={root}", *options[task],
     ])
     result = train(config, folder_of(config))
     assert result["task"] == task

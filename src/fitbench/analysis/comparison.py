@@ -111,6 +111,7 @@ class Compared:
         chosen: whether the reference is the best, because the user named no baseline.
         runs: the number of runs.
         other_data: whether the runs were tested on different data, which no key tells apart.
+        several_data: whether keys tell apart runs on different data.
         left_out: folders that could not be read, with the reason.
     """
 
@@ -123,6 +124,7 @@ class Compared:
     chosen: bool
     runs: int
     other_data: bool
+    several_data: bool
     left_out: list[tuple[str, str]]
 
 
@@ -150,7 +152,8 @@ def compared(
     reference = find(groups, baseline) if baseline is not None else 0 if groups[0].values else None
     if reference is not None and not groups[reference].values:
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
-    finished = frame[frame["state"] == "finished"]
+    several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+    by_data = any(key.startswith("data") for key in keys)
     return Compared(
         metric=metric,
         keys=keys,
@@ -160,6 +163,7 @@ def compared(
         reference=reference,
         chosen=baseline is None,
         runs=len(frame),
-        other_data=finished["dataset.sha256"].nunique() > 1 and not any(key.startswith("data") for key in keys),
+        other_data=several and not by_data,
+        several_data=several and by_data,
         left_out=frame.attrs["left_out"],
     )

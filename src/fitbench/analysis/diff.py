@@ -175,6 +175,6 @@ def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
         sentences.append("The same configuration and seed gave other results.")
     if same.epochs:
         sentences.append(through)
-    if same.predictions is False:
-        sentences.append("fitbench compare with these two runs tests which one is right more often.")
+    if same.predictions is False and a.run.task == b.run.task:
+        sentences.append("fitbench compare with these two runs tests which one is better.")
     return sentences

@@ -12,7 +12,7 @@ from fitbench.analysis.series import series
 from fitbench.analysis.side import TIMING, Flat, Side
 from fitbench.columns import Column, column
 from fitbench.config import NOT_IDENTITY
-from fitbench.quantities import Quantity, quantities
+from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.text import clean, number
 
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
@@ -116,7 +116,10 @@ def _quantities(a: Side, b: Side) -> dict[str, Quantity]:
     names = {metrics.split(key)[1] for side in (a, b) for epoch in side.run.history for key in epoch}
     supplied = [metrics.supplied(name) for name in sorted(names - a.run.metric_info.keys() - b.run.metric_info.keys())]
     described = {metric.name: metric.info() for metric in supplied if metric is not None}
-    return quantities([a.run.metric_info, b.run.metric_info, described])
+    infos = [a.run.metric_info, b.run.metric_info]
+    if a.run.task != b.run.task and a.run.task and b.run.task:
+        infos = [with_task(side.run.metric_info, side.run.task) for side in (a, b)]
+    return quantities([*infos, described])
 
 
 def number_columns(rows: Sequence[Row]) -> list[Column]:

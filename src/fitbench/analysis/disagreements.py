@@ -175,7 +175,7 @@ def _labels(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     order = np.argsort(-differ, kind="stable")[:MOST]
 
     def named(applies: np.ndarray) -> list[str]:
-        return [names[place] for place in np.flatnonzero(applies)]
+        return [names[place] for place in np.flatnonzero(applies).tolist()]
 
     return [
         {
@@ -208,11 +208,11 @@ def _label_columns(rows: Sequence[Row]) -> list[Column]:
     return [
         _position(rows, "example"),
         names("true", "true"),
-        names("A alone gives", "a", "b"),
-        names("B alone gives", "b", "a"),
+        names("only A", "a", "b"),
+        names("only B", "b", "a"),
         replace(count("differ", "differ"), visible=False),
-        count("wrong in A", "wrong_a"),
-        count("wrong in B", "wrong_b"),
+        count("A wrong", "wrong_a"),
+        count("B wrong", "wrong_b"),
     ]
 
 

@@ -27,7 +27,7 @@ from fitbench.analysis.rows import (
 )
 from fitbench.config import SECTIONS
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.quantities import Quantity, quantities
+from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.record import reading
 from fitbench.record.folder import absent, run_folders
 from fitbench.tasks import Classification
@@ -147,13 +147,8 @@ def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
         if folder in recorded
     }
     if len({task for task, _ in here if task}) > 1:
-        return _available([_of_task(info, task) for (task, _), info in here.items() if task])
+        return _available([with_task(info, task) for (task, _), info in here.items() if task])
     return _available(here.values() or recorded.values())
-
-
-def _of_task(infos: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """The `metric_info` of a run, whose definitions name its task."""
-    return {name: {**info, "definition": f"{info['definition']} of {task}"} for name, info in infos.items()}
 
 
 def recorders(frame: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,6 +43,11 @@ def _notes_on_runs(compared: Compared) -> list[str]:
         )
     if compared.other_data:
         lines.append("The runs were not all tested on the same data: dataset.sha256 varies.")
+    if compared.several_data and compared.metric.metric is not None and not math.isfinite(compared.metric.high):
+        lines.append(
+            f"The groups were tested on different data, on which {compared.metric.name} may have another size or unit; "
+            "--where \"data == '..'\" selects one."
+        )
     return lines
 
 

@@ -35,6 +35,7 @@ class RunFiles:
     state: State
     config: dict[str, Any]
     history: list[dict[str, Any]]
+    task: str  # '' of a run that has not read its data yet
     primary: str  # the name of the primary metric
     result: dict[str, Any] | None = None
     pruned: dict[str, Any] | None = None
@@ -127,5 +128,5 @@ def read_run(folder: Path) -> RunFiles:
     result = reading.read_result(folder) if state is State.finished else None
     pruned = reading.read_pruned(folder) if state is State.pruned else None
     config = result["config"] if result else reading.read_config(folder)
-    primary = result["primary"] if result else task_and_primary(config, folder)[1] or "loss"
-    return RunFiles(folder, state, config, history, primary, result, pruned)
+    task, primary = (result["task"], result["primary"]) if result else task_and_primary(config, folder)
+    return RunFiles(folder, state, config, history, task, primary or "loss", result, pruned)

@@ -87,7 +87,7 @@ def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
         raise FitbenchError(
             f"{b}: its {task.names_key} or test targets differ from those of {a}, though the SHA-256 is the same"
         )
-    sides = [Side(run, threshold_of(result)) for run, result in zip(both, results, strict=True)]
+    sides = Side(both[0], threshold_of(results[0])), Side(both[1], threshold_of(results[1]))
     examples = DISAGREEMENTS[task.disagreements].rows(*sides, names)
     return TwoRuns(task, (a, b), results, metric, remark, compare_on_examples(task, metric, results, both), examples)
 

@@ -16,6 +16,7 @@ from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart, best, heading, label, mean_over
+from fitbench.charts.labels import in_two_lines
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
 from fitbench.metrics import history_key
@@ -142,7 +143,7 @@ def draw_curves(
             handles.append(_draw(axes, curve, look, (start, every)))
         paper.over_epochs(axes, first, last)
         paper.fit(axes.yaxis, np.concatenate([curve.heights for curve in curves]).tolist(), limits)
-        axes.set_ylabel(metric)
+        axes.set_ylabel(in_two_lines(metric, figure.get_figheight() - 0.6))
         columns = len(grid[1]) if grid and len(curves) == len(grid[0]) * len(grid[1]) else 0
         paper.legend_above(figure, handles, [curve.label for curve in curves], title, columns)
     return figure

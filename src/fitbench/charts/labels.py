@@ -29,6 +29,15 @@ def shortened(text: object, inches: float, size: float = SIZE) -> str:
     return cut(max(0, bisect_right(range(most + 1), inches, key=lambda kept: length(cut(kept), size)) - 1))
 
 
+def in_two_lines(text: str, inches: float, size: float = SIZE) -> str:
+    """The text, broken at the space nearest to its middle where it does not fit into so many inches."""
+    spaces = [i for i, character in enumerate(text) if character == " "]
+    if not spaces or length(text, size) <= inches:
+        return text
+    at = min(spaces, key=lambda i: abs(i - len(text) / 2))
+    return f"{text[:at]}\n{text[at + 1 :]}"
+
+
 def length(text: str, size: float) -> float:
     """How long a line of text is in a font of `size` points, in inches."""
     from matplotlib.font_manager import findfont, get_font

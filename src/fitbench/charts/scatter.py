@@ -14,6 +14,7 @@ from fitbench.analysis.palette import ACCENT, GREY
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart, label, mean_and_ends, mean_over
+from fitbench.charts.labels import in_two_lines
 from fitbench.charts.placing import Point, write_labels
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
@@ -98,7 +99,7 @@ def draw_scatter(
         axes = figure.add_subplot()
         handles = draw_points(axes, points, on, across, up)
         axes.plot(*zip(*stairs, strict=True), color=ACCENT, linewidth=1, gid="stairs")
-        axes.set_ylabel(axis_label(up))
+        axes.set_ylabel(in_two_lines(axis_label(up), figure.get_figheight() - 0.6))
         if len(handles) > 1 or title:
             paper.legend_above(figure, handles, ["Pareto front", "dominated"][: len(handles)], title)
         figure.draw_without_rendering()  # places the axes

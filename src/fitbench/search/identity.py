@@ -13,7 +13,7 @@ from fitbench.search.settings import Settings
 from fitbench.search.space import Space
 
 # Keys that are newer than some searches, which had the neutral value.
-LATER = ("task", "training.class_weight", "training.standardize_targets", "training.threshold")
+LATER = ("task", "model.embedding", "training.class_weight", "training.standardize_targets", "training.threshold")
 NAMED = 6  # differences that a message names at most
 
 
@@ -60,5 +60,5 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
         key: HASHED_AS[key].get(value, value) if key in HASHED_AS and isinstance(value, str) else value
         for key, value in leaves(values, lists=False)
         if not any(key == other or key.startswith(f"{other}.") for other in excluded)
-        and not (key in LATER and value == NEUTRAL[key])
+        and not (key in LATER and value == NEUTRAL.get(key))
     }

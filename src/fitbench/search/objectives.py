@@ -106,7 +106,7 @@ def _objective(name: str, direction: str, config: Config) -> Objective:
         return Objective(name, _direction(direction, quantity.direction), quantity.label)
     metric = _metric(metric_name, config) if part is not None else None
     if part is None or metric is None:
-        raise RequestError(f"search.objective={name}: there is no such objective; there are auto, {_available(config)}")
+        raise RequestError(f"search.objective={name}: there is no such objective; there are {_available(config)}")
     label = f"{metrics.PARTS[part]} {metric.label}"
     in_steps = metric.name == "loss" or any(metric.name in task.step_metrics for task in _tasks(config))
     return Objective(name, _direction(direction, metric.direction), label, part, metric, in_steps)

@@ -44,7 +44,8 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
 
     Raises:
         Claimed: another process works on the run.
-        RequestError: the data are not those of the run, or a metric of the user's cannot be imported.
+        RequestError: the data are not those of the run, a metric is of another task, or one of the user's cannot be
+            imported.
         FitbenchError: a file of the run is damaged.
     """
     with claim(folder, wait=True):
@@ -52,6 +53,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         names = lacking(config, result)  # another process may have recorded some a moment ago
         if not names:
             return result
+        config.check_for(task_of(result["task"]))
         code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
         measured = measures.of(config, task_of(result["task"]))
