@@ -42,7 +42,7 @@ from fitbench.config.annotations import (
 )
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.tasks import Task, task_of
+from fitbench.tasks import TASKS, Task, task_of
 
 AUTO = "auto"  # of `task` and `training.loss`: the targets decide
 NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
@@ -737,15 +737,11 @@ class Config(Section):
                 f"training.loss is {settings.loss.value}, but the task is {task.name}; it must be auto, "
                 f"{', '.join(task.losses)}, or a section with a _target_"
             )
-        for key, value, only in (
-            ("label_smoothing", settings.label_smoothing, metrics.CLASSIFICATION),
-            ("class_weight", settings.class_weight, metrics.CLASSIFICATION),
-            ("standardize_targets", settings.standardize_targets, metrics.REGRESSION),
-            ("threshold", settings.threshold != 0.5, metrics.MULTILABEL),
-        ):
-            if value and task.name != only:
-                raise RequestError(f"training.{key} is for the task {only}, but the task is {task.name}")
-        if settings.validation is Validation.stratified and task.name != metrics.CLASSIFICATION:
+        for other in TASKS.values():
+            for key, unused in other.settings:
+                if other is not task and getattr(settings, key) != unused:
+                    raise RequestError(f"training.{key} is for the task {other.name}, but the task is {task.name}")
+        if settings.validation is Validation.stratified and not task.has_classes:
             raise RequestError(
                 f"training.validation is stratified, which needs classes, but the task is {task.name}; set "
                 "training.validation=random"

@@ -26,8 +26,9 @@ from fitbench.data.table_columns import (
 )
 from fitbench.data.targets import Targets, decided
 from fitbench.errors import DataError, RequestError
-from fitbench.metrics import CLASSIFICATION, hint
+from fitbench.metrics import hint
 from fitbench.record.dataset import Column
+from fitbench.tasks import task_of
 from fitbench.text import clean, counted
 
 if TYPE_CHECKING:
@@ -241,9 +242,8 @@ def _divided(
     if settings.test_fraction is None:
         raise RequestError("data.test_fraction and data.test_path are null; set one of them")
     targets = _decided({"train": whole}, settings, task, classes)
-    has_classes = targets.task == CLASSIFICATION
     train, test = test_rows(
-        np.array(targets.names)[targets.arrays["train"]] if has_classes else None,
+        np.array(targets.names)[targets.arrays["train"]] if task_of(targets.task).has_classes else None,
         whole.groups if settings.group else None,
         len(whole.frame),
         settings.test_fraction,
