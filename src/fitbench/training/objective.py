@@ -16,6 +16,7 @@ from fitbench.config import Config, Loss, Training
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import Task, task_of
+from fitbench.text import first_of
 from fitbench.training import own_loss
 
 LABELS = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}  # of the losses of a regression
@@ -235,6 +236,5 @@ STEP_METRICS = {"accuracy": _accuracy, "mae": _mae}  # by the names in `Task.ste
 def _check_names(of_classes: Mapping[str, float], names: tuple[str, ...]) -> None:
     unknown, missing = sorted(set(of_classes) - set(names)), [name for name in names if name not in of_classes]
     if unknown or missing:
-        problem = f"names {', '.join(unknown[:5])}, which is no class" if unknown else f"lacks {', '.join(missing[:5])}"
-        every = ", ".join(names[:20])
-        raise RequestError(f"training.class_weight {problem}; it must have a weight for each of {every}")
+        problem = f"names {first_of(unknown)}, which is no class" if unknown else f"lacks {first_of(missing)}"
+        raise RequestError(f"training.class_weight {problem}; it must have a weight for each of {first_of(names, 20)}")
