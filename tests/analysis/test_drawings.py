@@ -41,8 +41,8 @@ def test_scores_of_targets_are_the_metrics_of_one_target_each():
     targets[:, 2] = 5  # R2 is undefined
     scored = per_target(targets, outputs, ["a", "b", "c"])
     for name in ("mae", "rmse", "r2"):
-        expected = metrics.per_target(metrics.get(name), targets, outputs)
-        for score, value in zip(scored, expected, strict=True):
+        for i, score in enumerate(scored):
+            value = metrics.get(name).evaluate(targets[:, i], outputs[:, i])
             assert score[name] == (None if value is None else pytest.approx(value))
     assert scored[2]["r2"] is None
     assert scored[0]["bias"] == pytest.approx((outputs[:, 0].astype(float) - targets[:, 0]).mean())
