@@ -262,53 +262,60 @@ KNOWN_TASKS = {
     "wine": metrics.CLASSIFICATION,
     "iris": metrics.CLASSIFICATION,
     "diabetes": metrics.REGRESSION,
+    "boston_housing": metrics.REGRESSION,
+    "auto_mpg": metrics.REGRESSION,
 }
 
 
-class SklearnTable(Table):
+class PackagedTable(Table):
+    """A table that comes with a package."""
+
+    @property
+    def table(self) -> str:
+        """Which table it is."""
+        return self.source.value
+
+    @property
+    def task(self) -> str:
+        """Known by the table."""
+        return KNOWN_TASKS[self.table]
+
+
+class DividedTable(PackagedTable):
+    """A known table whose test part is drawn from its rows."""
+
+    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
+    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+
+class SklearnTable(DividedTable):
     """A table that comes with scikit-learn."""
 
     name: Literal["breast_cancer", "diabetes", "wine", "iris"] = Field(
         description="the name of the data set in scikit-learn, which is a part of run_id"
     )
     source: Literal[Source.sklearn]
-    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
-    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
 
     @property
-    def task(self) -> str:
-        """Known by the name."""
-        return KNOWN_TASKS[self.name]
+    def table(self) -> str:
+        """Its name."""
+        return self.name
 
 
-class BostonHousing(Table):
+class BostonHousing(PackagedTable):
     """The Boston housing prices, divided into a training and a test part as Keras does it."""
 
     source: Literal[Source.boston_housing]
 
-    @property
-    def task(self) -> str:
-        """The target is a price."""
-        return metrics.REGRESSION
 
-
-class AutoMpg(Table):
+class AutoMpg(DividedTable):
     """Fuel consumption of cars."""
 
     source: Literal[Source.auto_mpg]
-    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
-    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
-
-    @property
-    def task(self) -> str:
-        """The target is a number of miles per gallon."""
-        return metrics.REGRESSION
 
 
 class TableFile(FileData, Table):
     """A table in a CSV, TSV or Parquet file of the user's."""
-
-    holds_images: ClassVar[bool] = False
 
     source: Literal[Source.csv]
     preprocess: None = Field(default=None, exclude=True, description="for images only")
