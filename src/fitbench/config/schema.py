@@ -706,7 +706,7 @@ class Config(Section):
             if training.validation_split != 0:
                 raise ValueError(
                     f"training.validation_split is {training.validation_split}; it must be 0 {solved}, "
-                    "which uses every training image"
+                    "which uses every training example"
                 )
         elif training.epochs == 0:
             raise ValueError("training.epochs is 0; it must be at least 1")

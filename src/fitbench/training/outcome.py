@@ -64,7 +64,7 @@ def values(
 
     Args:
         parts: of the data.
-        network: what was trained; it takes prepared images.
+        network: what was trained; it takes prepared inputs.
         model: the same from raw inputs to outputs in the units of the targets.
         trained: how it was trained.
         folder: of the run.
