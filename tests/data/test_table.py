@@ -326,7 +326,7 @@ def test_bad_tables_are_refused(tmp_path, table, changes, message):
         ),
         (changed("area", 3, "big"), {}, "test.csv: the column 'area' holds the text 'big' in row 4"),
         (changed("area", 3, ""), {}, r"test.csv: values are missing in 'area' \(1 of 40 rows\). Set data.missing=mean"),
-        (houses(), {"group": "street"}, "test.csv: 8 groups of 'street', such as '0', also in .*a.csv"),
+        (houses(), {"group": "street"}, "test.csv: holds 8 groups of 'street', such as '0', that .*a.csv holds too"),
         (changed("price", 3, ""), {}, "test.csv: the target 'price' is missing in 1 row, such as row 4"),
     ],
 )

@@ -23,7 +23,7 @@ from .flats import HEADER, flats, with_cell, write
 NEW = [
     "extra;balcony;rooms;city;size",  # another order, and a column that the run does not know
     "1;TRUE;3;Bonn;81,5",
-    "2;false;2.0;Paris;40",
+    "2;false;2;Paris;40",
     "3;true;04;Köln;",
 ]
 

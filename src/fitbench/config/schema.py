@@ -5,6 +5,7 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -747,7 +748,10 @@ class Config(Section):
         for other in TASKS.values():
             for key, unused in other.settings:
                 if other is not task and getattr(settings, key) != unused:
-                    raise RequestError(f"training.{key} is for the task {other.name}, but the task is {task.name}")
+                    raise RequestError(
+                        f"training.{key} is for the task {other.name}, but the task is {task.name}; set "
+                        f"training.{key}={json.dumps(unused)}"
+                    )
         if settings.validation is Validation.stratified and not task.has_classes:
             raise RequestError(
                 f"training.validation is stratified, which needs classes, but the task is {task.name}; set "

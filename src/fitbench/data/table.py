@@ -134,7 +134,7 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
                     f"data.{key}: {where} has no column {clean(name)!r}; {hint(name, map(clean, present))}"
                 )
         if repeated := [name for name in names if names.count(name) > 1]:
-            raise RequestError(f"data.{key} names {clean(repeated[0])!r} twice")
+            raise RequestError(f"data.{key} names {clean(repeated[0])!r} twice; name it once")
     exclusive = ("target", "weight", "drop", "features")  # a column of groups may also be a feature
     for i, key in enumerate(exclusive):
         for other in (*exclusive[i + 1 :], *(["group"] if key in ("target", "drop") else [])):
@@ -145,7 +145,7 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
     if not features:
         raise RequestError(f"{where}: no column is left for the model to take; {hint('', map(clean, present))}")
     if unused := [name for name in keys["categorical"] if name not in (*features, *keys["target"])]:
-        raise RequestError(f"data.categorical names {clean(unused[0])!r}, which is no feature and no target")
+        raise RequestError(f"data.categorical names {clean(unused[0])!r}, which is no feature and no target; remove it")
     return features
 
 
@@ -227,8 +227,8 @@ def _check_groups_apart(train: _Part, test: _Part, name: str | None) -> None:
     shared = sorted(set(train.groups) & set(test.groups)) if name is not None else []
     if shared:
         raise DataError(
-            f"{test.where}: {counted(len(shared), 'group')} of {clean(name)!r}, such as {clean(shared[0])!r}, also in "
-            f"{train.where}; the rows of a group must be in one part"
+            f"{test.where}: holds {counted(len(shared), 'group')} of {clean(name)!r}, such as {clean(shared[0])!r}, "
+            f"that {train.where} holds too; put all rows of a group into one of the files"
         )
 
 

@@ -92,7 +92,10 @@ def _objective(reader: Reader, config: Config) -> Objective:
     if config.training.standardize_targets:
         record = dataset.read(reader.folder)
         if record is None or [target.name for target in record.targets or ()] != list(reader.names):
-            raise FitbenchError(f"{reader.folder}/{dataset.NAME}: targets are not those of result.json; expected them")
+            raise FitbenchError(
+                f"{reader.folder}/{dataset.NAME}: its targets are not those of result.json; train the run again with "
+                "force=true"
+            )
         pairs = np.array([(target.mean, target.deviation) for target in record.targets or ()], np.float64)
         scale = Scale(pairs[:, 0], pairs[:, 1])
     return Objective(reader.task, config.training, reader.names, scale)
