@@ -13,7 +13,7 @@ from fitbench.tasks import TASKS, best_threshold, decisions, task_of
 TASK = task_of("classification")
 LOGITS = np.random.default_rng(0).normal(scale=5, size=(50, 4)).astype(np.float32)
 LABELS = np.arange(50, dtype=np.int32) % 4
-PROBABILITIES = TASK.recorded(LOGITS, "cross_entropy")
+PROBABILITIES = TASK.recorded(LOGITS)
 
 REGRESSION = task_of("regression")
 TARGETS = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
@@ -21,18 +21,17 @@ VALUES = TARGETS + np.random.default_rng(2).normal(size=(50, 2)).astype(np.float
 
 MULTILABEL = task_of("multilabel")
 SEVERAL = (np.random.default_rng(3).random((50, 3)) < 0.3).astype(np.int8)
-OF_LABELS = MULTILABEL.recorded(np.random.default_rng(4).normal(3 * SEVERAL - 2, 2).astype(np.float32), "any")
+OF_LABELS = MULTILABEL.recorded(np.random.default_rng(4).normal(3 * SEVERAL - 2, 2).astype(np.float32))
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error", "binary_cross_entropy"])
-def test_probabilities_are_the_softmax_of_the_outputs_whichever_the_loss(loss):
-    recorded = TASK.recorded(LOGITS, loss)
+def test_probabilities_are_the_softmax_of_the_outputs():
+    recorded = TASK.recorded(LOGITS)
     assert recorded.dtype == np.float32
     assert recorded == pytest.approx(softmax(LOGITS.astype(np.float64), axis=1), abs=1e-6)
 
 
 def test_large_outputs_do_not_overflow():
-    assert TASK.recorded(np.array([[1e4, 0, -1e4]], np.float32), "cross_entropy").tolist() == [[1, 0, 0]]
+    assert TASK.recorded(np.array([[1e4, 0, -1e4]], np.float32)).tolist() == [[1, 0, 0]]
 
 
 def test_a_model_has_an_output_for_each_class():
@@ -74,7 +73,7 @@ def test_predictions_of_other_shapes_are_refused(labels, probabilities, message)
 
 
 def test_values_are_recorded_as_they_are():
-    assert REGRESSION.recorded(VALUES, "huber") is VALUES
+    assert REGRESSION.recorded(VALUES) is VALUES
     assert REGRESSION.outputs(["price", "rent"]) == 2
 
 
@@ -108,14 +107,14 @@ def test_values_of_other_shapes_are_refused(targets, values, message):
 
 def test_probabilities_of_labels_are_the_sigmoid_of_the_outputs():
     logits = np.concatenate([np.linspace(-100, 100, 401), [-np.inf, -3e38, -1e-30, 1e-30, 3e38, np.inf]])
-    recorded = MULTILABEL.recorded(logits.reshape(-1, 1).astype(np.float32), "binary_cross_entropy")
+    recorded = MULTILABEL.recorded(logits.reshape(-1, 1).astype(np.float32))
     assert recorded.dtype == np.float32
     assert recorded.shape == (407, 1)
     expected = expit(logits.astype(np.float32).astype(np.float64))
     assert recorded[:, 0] == pytest.approx(expected, rel=1e-6, abs=1e-44)  # the least float32 is 1.4e-45
     with np.errstate(all="raise", under="ignore"):
-        assert MULTILABEL.recorded(np.array([[-3e38, 0, 3e38]], np.float32), "any").tolist() == [[0, 0.5, 1]]
-    assert np.isnan(MULTILABEL.recorded(np.array([[np.nan]], np.float32), "any")).all()
+        assert MULTILABEL.recorded(np.array([[-3e38, 0, 3e38]], np.float32)).tolist() == [[0, 0.5, 1]]
+    assert np.isnan(MULTILABEL.recorded(np.array([[np.nan]], np.float32))).all()
 
 
 def test_a_recorded_probability_reaches_the_threshold_that_is_written_like_it():

@@ -256,36 +256,35 @@ def hamming_loss(labels: np.ndarray, decisions: np.ndarray) -> float:
 # -- regression: targets and outputs [N] or [N, targets]; several targets count equally -------------------------------
 
 
-def mae(targets: np.ndarray, outputs: np.ndarray) -> float:
-    """The mean absolute error."""
-    return float(np.abs(_errors(targets, outputs)).mean())
+def mae_per_target(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The mean absolute error of each target, float64 [targets]."""
+    return np.abs(_errors(targets, outputs)).mean(axis=0)
 
 
-def mse(targets: np.ndarray, outputs: np.ndarray) -> float:
-    """The mean squared error."""
-    return float(np.square(_errors(targets, outputs)).mean())
+def mse_per_target(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The mean squared error of each target, float64 [targets]."""
+    return np.square(_errors(targets, outputs)).mean(axis=0)
 
 
-def rmse(targets: np.ndarray, outputs: np.ndarray) -> float:
-    """The root of the mean squared error; of several targets the mean of their roots, as in scikit-learn."""
-    return float(np.sqrt(np.square(_errors(targets, outputs)).mean(axis=0)).mean())
+def rmse_per_target(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The root of the mean squared error of each target, float64 [targets]."""
+    return np.sqrt(mse_per_target(targets, outputs))
 
 
-def r2(targets: np.ndarray, outputs: np.ndarray) -> float | None:
-    """The coefficient of determination, 1 - sum (y - f)^2 / sum (y - mean y)^2; of several targets the mean.
+def r2_per_target(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The coefficient of determination of each target, 1 - sum (y - f)^2 / sum (y - mean y)^2, float64 [targets].
 
-    Undefined where a target is constant. (scikit-learn says 1 or 0 then.)
+    NaN where the target is constant. (scikit-learn says 1 or 0 then.)
     """
-    errors = np.square(_errors(targets, outputs)).sum(axis=0)
     values = np.asarray(targets, np.float64).reshape(len(targets), -1)
-    if (values == values[0]).all(axis=0).any():
-        return None
-    return float(np.mean(1 - errors / np.square(values - values.mean(axis=0)).sum(axis=0)))
+    around = np.square(values - values.mean(axis=0)).sum(axis=0)
+    around[(values == values[0]).all(axis=0)] = np.nan
+    return 1 - np.square(_errors(targets, outputs)).sum(axis=0) / around
 
 
-def per_target(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> list[float | None]:
-    """The value of a metric for each target on its own, for targets and outputs [N, targets]; None where undefined."""
-    return [metric.evaluate(targets[:, [i]], outputs[:, [i]]) for i in range(targets.shape[1])]
+def _mean(per_target: Score, targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean over the targets, as in scikit-learn; NaN where the value of a target is."""
+    return float(per_target(targets, outputs).mean())
 
 
 def _errors(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -313,10 +312,10 @@ _ENTRIES = (
     _label_share("micro_f1", "micro F1", "max", score=micro_f1),
     _label_share("subset_accuracy", "subset accuracy", "max", score=subset_accuracy, proportion=True),
     _label_share("hamming_loss", "Hamming loss", "min", score=hamming_loss),
-    _error("mae", "MAE", score=mae),
-    _error("mse", "MSE", score=mse),
-    _error("rmse", "RMSE", score=rmse),
-    Metric("r2", "R2", "max", high=1.0, tasks=(REGRESSION,), score=r2),
+    _error("mae", "MAE", score=partial(_mean, mae_per_target)),
+    _error("mse", "MSE", score=partial(_mean, mse_per_target)),
+    _error("rmse", "RMSE", score=partial(_mean, rmse_per_target)),
+    Metric("r2", "R2", "max", high=1.0, tasks=(REGRESSION,), score=partial(_mean, r2_per_target)),
     Metric("loss", "loss", "min", low=0.0),  # training computes it
 )
 _METRICS = {entry.name: replace(entry, definition=f"fitbench.{entry.name}") for entry in _ENTRIES}

@@ -28,7 +28,11 @@ class Task(Protocol):
         default_metrics: the names of the metrics that are recorded by default; the first is primary.
         step_metrics: the names of the metrics that the compiled training and validation steps measure besides the
             loss, from raw outputs.
+        has_classes: whether each example is of one of several classes.
+        has_values: whether the outputs of a model are numbers in the units of the targets. Those of other tasks are
+            logits, or what a squared error is computed from.
         has_threshold: whether a threshold makes decisions of its outputs.
+        settings: the keys of `training` that are for this task alone, each with the value that any task may have.
         names_key: the key of dataset.json, and of `data` in result.json, that holds the names of its outputs.
         targets_name, outputs_name: the arrays of predictions.npz that hold targets and recorded outputs.
         drawings: what `show --plots` draws besides the learning curves, in this order.
@@ -41,7 +45,10 @@ class Task(Protocol):
     losses: tuple[str, ...]
     default_metrics: tuple[str, ...]
     step_metrics: tuple[str, ...]
+    has_classes: bool
+    has_values: bool
     has_threshold: bool
+    settings: tuple[tuple[str, Any], ...]
     names_key: str
     targets_name: str
     outputs_name: str
@@ -52,11 +59,8 @@ class Task(Protocol):
     def outputs(self, names: Sequence[str]) -> int:
         """How many outputs a model has, for these names of classes or targets."""
 
-    def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
-        """What is recorded and served of a model's raw outputs [N, outputs], float32 of the same shape.
-
-        It may depend on the loss, by its name: with a Poisson loss the outputs of a regression are logarithms.
-        """
+    def recorded(self, raw: np.ndarray) -> np.ndarray:
+        """What is recorded and served of a model's raw outputs [N, outputs], float32 of the same shape."""
 
     def check(self, targets: np.ndarray, outputs: np.ndarray, examples: int, width: int) -> None:
         """Refuse arrays of predictions.npz that are not of so many examples and outputs.
@@ -109,6 +113,12 @@ def decisions(probabilities: np.ndarray, threshold: float = THRESHOLD) -> np.nda
     return probabilities >= np.float32(threshold)
 
 
+def _check_probabilities(outputs: np.ndarray) -> None:
+    """Refuse numbers outside of 0 to 1. Those of a run that diverged are NaN."""
+    if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
+        raise ValueError("probabilities are not all from 0 to 1")
+
+
 class Classification:
     """One class of several for each example. Raw outputs are logits, or what a squared error is computed from.
 
@@ -120,7 +130,10 @@ class Classification:
     losses: tuple[str, ...] = ("cross_entropy", "mean_squared_error", "binary_cross_entropy")
     default_metrics: tuple[str, ...] = ("accuracy",)
     step_metrics: tuple[str, ...] = ("accuracy",)
+    has_classes = True
+    has_values = False
     has_threshold = False
+    settings: tuple[tuple[str, Any], ...] = (("label_smoothing", 0.0), ("class_weight", None))
     names_key = "classes"
     targets_name = "labels"
     outputs_name = "probabilities"
@@ -132,7 +145,7 @@ class Classification:
         """One for each class."""
         return len(names)
 
-    def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
+    def recorded(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities, float32 [N, classes]: the softmax of the raw outputs, whichever the loss."""
         return softmax(raw)
 
@@ -149,8 +162,7 @@ class Classification:
             raise ValueError(f"probabilities are {outputs.dtype} {outputs.shape}; expected floats {shape}")
         if examples == 0 or targets.min() < 0 or targets.max() >= width:
             raise ValueError(f"labels are not all from 0 to {width - 1}")
-        if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
-            raise ValueError("probabilities are not all from 0 to 1")  # those of a run that diverged are NaN
+        _check_probabilities(outputs)
 
     def score(
         self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
@@ -186,7 +198,10 @@ class Regression:
     losses: tuple[str, ...] = ("mse", "mae", "huber")
     default_metrics: tuple[str, ...] = ("mae", "rmse", "r2")
     step_metrics: tuple[str, ...] = ("mae",)
+    has_classes = False
+    has_values = True
     has_threshold = False
+    settings: tuple[tuple[str, Any], ...] = (("standardize_targets", False),)
     names_key = "targets"
     targets_name = "targets"
     outputs_name = "values"
@@ -198,7 +213,7 @@ class Regression:
         """One for each target."""
         return len(names)
 
-    def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
+    def recorded(self, raw: np.ndarray) -> np.ndarray:
         """The outputs themselves."""
         return raw
 
@@ -242,7 +257,10 @@ class MultiLabel:
     losses: tuple[str, ...] = ("binary_cross_entropy",)
     default_metrics: tuple[str, ...] = ("micro_f1", "macro_f1", "subset_accuracy", "hamming_loss")
     step_metrics: tuple[str, ...] = ()
+    has_classes = False
+    has_values = False
     has_threshold = True
+    settings: tuple[tuple[str, Any], ...] = (("threshold", THRESHOLD),)
     names_key = "labels"
     targets_name = "labels"
     outputs_name = "probabilities"
@@ -254,7 +272,7 @@ class MultiLabel:
         """One for each label."""
         return len(names)
 
-    def recorded(self, raw: np.ndarray, loss: str) -> np.ndarray:
+    def recorded(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities, float32 [N, labels]: the sigmoid of the raw outputs."""
         return sigmoid(raw)
 
@@ -271,8 +289,7 @@ class MultiLabel:
             raise ValueError(f"probabilities are {outputs.dtype} {outputs.shape}; expected floats {shape}")
         if examples == 0 or not np.isin(targets, (0, 1)).all():
             raise ValueError("labels are not all 0 or 1")
-        if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
-            raise ValueError("probabilities are not all from 0 to 1")
+        _check_probabilities(outputs)
 
     def score(
         self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fitbench.errors import RequestError
@@ -72,6 +72,13 @@ def shortened(text: str, most: int) -> str:
 def clean(text: object) -> str:
     """The text with control characters, line ends and direction marks spelled out, as in '\\x1b'."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def first_of(names: Iterable[object], most: int = 8) -> str:
+    """The first names, cleaned, and how many more there are: 'a, b and 5 more'."""
+    cleaned = [clean(name) for name in names]
+    more = f" and {len(cleaned) - most:,} more" if len(cleaned) > most else ""
+    return f"{', '.join(cleaned[:most])}{more}"
 
 
 def encodable(text: str) -> str:

@@ -19,16 +19,16 @@ def simulated(random, examples=60, apart=0.0):
 
 def test_the_interval_covers_the_difference_in_about_95_percent_of_simulations():
     random = np.random.default_rng(0)
-    found = [paired_bootstrap(means(*simulated(random, apart=0.5)), 60, resamples=400) for _ in range(300)]
+    found = [paired_bootstrap(means(*simulated(random, apart=0.5)), 60, resamples=300) for _ in range(150)]
     covered = sum(low <= 0.5 <= high for low, high in (each.interval for each in found))
-    assert 0.90 <= covered / 300 <= 0.98
-    assert sum(each.p < 0.05 for each in found) > 200  # the difference is 2.7 standard errors
+    assert 0.90 <= covered / 150 <= 0.98
+    assert sum(each.p < 0.05 for each in found) > 100  # the difference is 2.7 standard errors
 
 
 def test_without_a_difference_one_in_twenty_p_values_is_below_5_percent():
     random = np.random.default_rng(1)
-    found = [paired_bootstrap(means(*simulated(random)), 60, resamples=400) for _ in range(300)]
-    assert 0.01 <= sum(each.p < 0.05 for each in found) / 300 <= 0.10
+    found = [paired_bootstrap(means(*simulated(random)), 60, resamples=300) for _ in range(150)]
+    assert 0.01 <= sum(each.p < 0.05 for each in found) / 150 <= 0.10
     for each in found:
         assert (each.p < 0.05) == (not each.interval[0] <= 0 <= each.interval[1]) or 0.03 < each.p < 0.07
 

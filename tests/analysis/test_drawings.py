@@ -10,9 +10,10 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from fitbench import metrics
 from fitbench.analysis.drawings import CLASSES, MISTAKES
+from fitbench.analysis.run_files import read_run
 from fitbench.analysis.scores import per_label, per_target, worst_values
 from fitbench.analysis.show import show
-from fitbench.charts.pictures import write_plots
+from fitbench.charts.pictures import draw_run, write_plots
 
 from ..run_folders import as_task, close_values, several_labels
 
@@ -41,8 +42,8 @@ def test_scores_of_targets_are_the_metrics_of_one_target_each():
     targets[:, 2] = 5  # R2 is undefined
     scored = per_target(targets, outputs, ["a", "b", "c"])
     for name in ("mae", "rmse", "r2"):
-        expected = metrics.per_target(metrics.get(name), targets, outputs)
-        for score, value in zip(scored, expected, strict=True):
+        for i, score in enumerate(scored):
+            value = metrics.get(name).evaluate(targets[:, i], outputs[:, i])
             assert score[name] == (None if value is None else pytest.approx(value))
     assert scored[2]["r2"] is None
     assert scored[0]["bias"] == pytest.approx((outputs[:, 0].astype(float) - targets[:, 0]).mean())
@@ -127,6 +128,11 @@ def test_labels_are_shown_at_the_recorded_threshold(make_run, shown):
     assert [row[0] for row in rows[1:4]] == ["red", "green", "blue"]
     assert rows[4][:3] == ["mean", "of", "labels"]
     assert rows[4][-1] == str(targets.sum())
+
+
+def test_mistakes_are_drawn_of_images_alone(make_run):
+    folder = make_run("data=sklearn", "data.name=iris")
+    assert [path.name for path in draw_run(read_run(folder))] == ["curves.png", "confusion.png"]
 
 
 def test_the_pictures_of_each_task_are_drawn_after_a_run(make_run):

@@ -295,7 +295,7 @@ DAYS = [f"2020-01-{1 + i % 28:02}" for i in range(ROWS)]
         (changed("area", 4, "-Infinity"), {}, "the column 'area' holds -inf in row 5"),
         (changed("price", 4, np.inf), {}, "the column 'price' holds inf in row 5"),
         (changed("area", 4, 1e39), {}, r"the column 'area' holds 1e\+39 in row 5"),
-        (houses().assign(time=1.7e9 + np.arange(ROWS)), {}, "storing the column 'time' as float32 changes its numbers"),
+        (houses().assign(time=1.7e9 + np.arange(ROWS)), {}, "the column 'time': storing its numbers as float32 changes"),
         (
             changed("area", 4, "", changed("city", 9, "", changed("city", 3, ""))),
             {},
@@ -326,7 +326,7 @@ def test_bad_tables_are_refused(tmp_path, table, changes, message):
         ),
         (changed("area", 3, "big"), {}, "test.csv: the column 'area' holds the text 'big' in row 4"),
         (changed("area", 3, ""), {}, r"test.csv: values are missing in 'area' \(1 of 40 rows\). Set data.missing=mean"),
-        (houses(), {"group": "street"}, "test.csv: 8 groups of 'street', such as '0', also in .*a.csv"),
+        (houses(), {"group": "street"}, "test.csv: holds 8 groups of 'street', such as '0', that .*a.csv holds too"),
         (changed("price", 3, ""), {}, "test.csv: the target 'price' is missing in 1 row, such as row 4"),
     ],
 )

@@ -361,7 +361,7 @@ def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, t
         (CLASSIFICATION, ["sklearn", "data.name=iris"], "its classes setosa, versicolor, virginica are not classes"),
         (CLASSIFICATION, ["mnist_5k"], "has images; the run takes rows of a table"),
         (MULTILABEL, ["csv", "data.path={new}", "data.target=[large,rooms]"], "rooms is .; expected 0 or 1"),
-        (REGRESSION, ["csv", "data.path={new}"], r"lacks the columns CRIM, ZN, INDUS, CHAS, NOX and 9 more"),
+        (REGRESSION, ["csv", "data.path={new}"], r"lacks the columns CRIM, .*, AGE, DIS and 6 more"),
     ],
 )
 def test_tables_that_do_not_fit_the_run_are_refused(table_runs, tmp_path, task, request_, message):

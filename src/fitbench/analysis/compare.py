@@ -47,7 +47,7 @@ def compare(
 
     Raises:
         RequestError: an option is wrong, nothing remains to compare, the runs have different definitions of the
-            metric, or two runs were tested on different images.
+            metric, or two runs were tested on different examples.
         FitbenchError: a file of two single runs is damaged.
     """
     check_format(format, FORMATS)

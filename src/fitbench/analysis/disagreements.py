@@ -91,7 +91,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
 def _class_columns(rows: Sequence[Row]) -> list[Column]:
     return [
-        _position(rows, "image"),
+        column("example", rows, lambda row: str(row["image"]), {"image": itemgetter("image")}),
         _text("true", rows, "true"),
         _text("A reads", rows, "a"),
         _number("P(A)", rows, "probability_a", 3),

@@ -72,7 +72,8 @@ def metric_of(task: Task, results: Results, wanted: str | None) -> tuple[Metric,
     metric = metrics.supplied(name)
     if metric is None or metric.score is None or (metric.tasks and task.name not in metric.tasks):
         raise RequestError(
-            f"--metric {clean(name)}: it is not computed from the predictions of a run of {task.name}; {there} are"
+            f"--metric {clean(name)}: it is not computed from the predictions of a run of {task.name}; choose one of "
+            f"{there}"
         )
     return metric, ""
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from fitbench import metrics
 from fitbench.tasks import decisions
 
 
 def predicted(probabilities: np.ndarray) -> np.ndarray:
-    """The most probable class of each image, int [N], for probabilities [N, classes]; of equal ones the first."""
+    """The most probable class of each example, int [N], for probabilities [N, classes]; of equal ones the first."""
     return probabilities.argmax(axis=1)
 
 
@@ -107,17 +108,12 @@ def per_target(targets: np.ndarray, outputs: np.ndarray, names: Sequence[str]) -
 
     They are the metrics of these names on one target; None where they are undefined or no finite numbers.
     """
-    truth = np.asarray(targets, np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        errors = np.asarray(outputs, np.float64) - truth
-        squares = np.square(errors)
-        around = np.square(truth - truth.mean(axis=0)).sum(axis=0)
-        around[(truth == truth[0]).all(axis=0)] = np.nan
         columns = {
-            "mae": np.abs(errors).mean(axis=0),
-            "rmse": np.sqrt(squares.mean(axis=0)),
-            "r2": 1 - squares.sum(axis=0) / around,
-            "bias": errors.mean(axis=0),
+            "mae": metrics.mae_per_target(targets, outputs),
+            "rmse": metrics.rmse_per_target(targets, outputs),
+            "r2": metrics.r2_per_target(targets, outputs),
+            "bias": (np.asarray(outputs, np.float64) - targets).mean(axis=0),
         }
     return [
         {"target": name, **{key: finite(values[i]) for key, values in columns.items()}} for i, name in enumerate(names)

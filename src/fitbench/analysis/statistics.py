@@ -1,4 +1,4 @@
-"""Statistics over seeds and over test images: pure functions on numbers, each with its source.
+"""Statistics over seeds and over test examples: pure functions on numbers, each with its source.
 
 Student's t distribution is scipy.special's: scipy.stats has the same tests, but takes half a second to import and as
 long again for a thousand comparisons. The tests hold each function to scipy.stats.
@@ -68,7 +68,7 @@ def mean_interval(
 
     - in [0, 1] (accuracies): the Wilson score interval with t in place of the normal quantile and the effective sample
       size n* = m (1 - m) / e^2 in place of the sample size. It is what survey statistics uses for a proportion measured
-      in few clusters, a seed being a cluster of test images: Wilson (1927); n* and its correction for the degrees
+      in few clusters, a seed being a cluster of test examples: Wilson (1927); n* and its correction for the degrees
       of freedom, (z / t)^2, which comes to the same as t in place of z, as in the programs that follow Dean & Pagano
       (2015), J. Survey Statistics and Methodology 3(4); SAS SURVEYFREQ calls it 'modified Wilson'.
     - in [0, inf) (losses, seconds, counts): m exp(+-t e / m), the t interval of log m by the delta method.
@@ -106,7 +106,7 @@ def interval_method(metric: Quantity) -> str:
 
 
 def wilson(successes: int, trials: int) -> Interval:
-    """The 95% score interval of a proportion, such as the accuracy of one run on `trials` test images.
+    """The 95% score interval of a proportion, such as the accuracy of one run on `trials` test examples.
 
     E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference, J. American Statistical
     Association 22, 209-212. It is SciPy's binomtest(successes, trials).proportion_ci(method="wilson").
@@ -247,14 +247,14 @@ def probability_better(a: Sequence[float], b: Sequence[float], higher_is_better:
     return float((gains > 0).mean() + (gains == 0).mean() / 2)
 
 
-# -- two runs on the same images --------------------------------------------------------------------------------------
+# -- two runs on the same examples ------------------------------------------------------------------------------------
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
     """The two-sided p-value that two classifiers are right equally often, from where just one of them is right.
 
-    Q. McNemar (1947), Psychometrika 12, 153-157, in its exact form: `only_a` images are right in A only, `only_b` in B
-    only, and under the hypothesis each falls to either with probability 1/2. It is SciPy's binomtest; 1 without any.
+    Q. McNemar (1947), Psychometrika 12, 153-157, in its exact form: `only_a` examples are right in A only, `only_b` in
+    B only, and under the hypothesis each falls to either with probability 1/2. It is SciPy's binomtest; 1 without any.
     """
     from scipy.stats import binomtest
 

@@ -58,7 +58,7 @@ def _draw_confusion(run: RunFiles) -> list[Path]:
     assert run.predictions is not None
     labels, predicted = run.predictions.targets, scores.predicted(run.predictions.outputs)
     path = run.folder / "confusion.png"
-    draw_confusion(labels, predicted, run.names, path, f"{run.name}, {len(labels):,} test images")
+    draw_confusion(labels, predicted, run.names, path, f"{run.name}, {len(labels):,} test examples")
     return [path]
 
 
@@ -90,16 +90,19 @@ def _draw_labels(run: RunFiles) -> list[Path]:
 
 
 def _draw_mistakes(run: RunFiles) -> list[Path]:
-    """Draw mistakes.png; its images come from the data set, which must be the one that the run was tested with."""
+    """Draw mistakes.png, unless the examples are rows of a table.
+
+    The images come from the data set, which must be the one that the run was tested with.
+    """
     from fitbench.config import from_values
     from fitbench.data.loading import load
 
     assert run.predictions is not None
     labels, probabilities = run.predictions.targets, run.predictions.outputs
-    worst = scores.mistakes(labels, probabilities)[: GRID * GRID]
-    if not len(worst):
+    worst, config = scores.mistakes(labels, probabilities)[: GRID * GRID], from_values(run.config)
+    if not len(worst) or not config.data.holds_images:
         return []
-    data = load(from_values(run.config).data)
+    data = load(config.data, config.task)
     if data.sha256 != run.predictions.data_sha256:
         raise FitbenchError(
             f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "

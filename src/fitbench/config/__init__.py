@@ -31,6 +31,7 @@ from fitbench.config.schema import (
     Loss,
     Missing,
     NoDistortion,
+    PackagedTable,
     Preprocess,
     Section,
     SklearnTable,

@@ -5,6 +5,7 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -42,7 +43,7 @@ from fitbench.config.annotations import (
 )
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.tasks import Task, task_of
+from fitbench.tasks import TASKS, Task, task_of
 
 AUTO = "auto"  # of `task` and `training.loss`: the targets decide
 NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
@@ -262,53 +263,60 @@ KNOWN_TASKS = {
     "wine": metrics.CLASSIFICATION,
     "iris": metrics.CLASSIFICATION,
     "diabetes": metrics.REGRESSION,
+    "boston_housing": metrics.REGRESSION,
+    "auto_mpg": metrics.REGRESSION,
 }
 
 
-class SklearnTable(Table):
+class PackagedTable(Table):
+    """A table that comes with a package."""
+
+    @property
+    def table(self) -> str:
+        """Which table it is."""
+        return self.source.value
+
+    @property
+    def task(self) -> str:
+        """Known by the table."""
+        return KNOWN_TASKS[self.table]
+
+
+class DividedTable(PackagedTable):
+    """A known table whose test part is drawn from its rows."""
+
+    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
+    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
+
+
+class SklearnTable(DividedTable):
     """A table that comes with scikit-learn."""
 
     name: Literal["breast_cancer", "diabetes", "wine", "iris"] = Field(
         description="the name of the data set in scikit-learn, which is a part of run_id"
     )
     source: Literal[Source.sklearn]
-    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
-    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
 
     @property
-    def task(self) -> str:
-        """Known by the name."""
-        return KNOWN_TASKS[self.name]
+    def table(self) -> str:
+        """Its name."""
+        return self.name
 
 
-class BostonHousing(Table):
+class BostonHousing(PackagedTable):
     """The Boston housing prices, divided into a training and a test part as Keras does it."""
 
     source: Literal[Source.boston_housing]
 
-    @property
-    def task(self) -> str:
-        """The target is a price."""
-        return metrics.REGRESSION
 
-
-class AutoMpg(Table):
+class AutoMpg(DividedTable):
     """Fuel consumption of cars."""
 
     source: Literal[Source.auto_mpg]
-    test_fraction: TestFraction = Field(description="the fraction of the rows that becomes the test part")
-    split_seed: SplitSeed = Field(description="decides which rows become the test part; it is not the run's seed")
-
-    @property
-    def task(self) -> str:
-        """The target is a number of miles per gallon."""
-        return metrics.REGRESSION
 
 
 class TableFile(FileData, Table):
     """A table in a CSV, TSV or Parquet file of the user's."""
-
-    holds_images: ClassVar[bool] = False
 
     source: Literal[Source.csv]
     preprocess: None = Field(default=None, exclude=True, description="for images only")
@@ -699,7 +707,7 @@ class Config(Section):
             if training.validation_split != 0:
                 raise ValueError(
                     f"training.validation_split is {training.validation_split}; it must be 0 {solved}, "
-                    "which uses every training image"
+                    "which uses every training example"
                 )
         elif training.epochs == 0:
             raise ValueError("training.epochs is 0; it must be at least 1")
@@ -737,15 +745,14 @@ class Config(Section):
                 f"training.loss is {settings.loss.value}, but the task is {task.name}; it must be auto, "
                 f"{', '.join(task.losses)}, or a section with a _target_"
             )
-        for key, value, only in (
-            ("label_smoothing", settings.label_smoothing, metrics.CLASSIFICATION),
-            ("class_weight", settings.class_weight, metrics.CLASSIFICATION),
-            ("standardize_targets", settings.standardize_targets, metrics.REGRESSION),
-            ("threshold", settings.threshold != 0.5, metrics.MULTILABEL),
-        ):
-            if value and task.name != only:
-                raise RequestError(f"training.{key} is for the task {only}, but the task is {task.name}")
-        if settings.validation is Validation.stratified and task.name != metrics.CLASSIFICATION:
+        for other in TASKS.values():
+            for key, unused in other.settings:
+                if other is not task and getattr(settings, key) != unused:
+                    raise RequestError(
+                        f"training.{key} is for the task {other.name}, but the task is {task.name}; set "
+                        f"training.{key}={json.dumps(unused)}"
+                    )
+        if settings.validation is Validation.stratified and not task.has_classes:
             raise RequestError(
                 f"training.validation is stratified, which needs classes, but the task is {task.name}; set "
                 "training.validation=random"

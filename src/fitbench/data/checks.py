@@ -10,6 +10,7 @@ import numpy as np
 from fitbench.config import AUTO
 from fitbench.data.dataset import PARTS, Dataset, assembled
 from fitbench.data.scale import as_bytes
+from fitbench.data.target_arrays import are_unicode
 from fitbench.data.targets import decided
 from fitbench.errors import DataError
 
@@ -101,21 +102,11 @@ def _numbers_for_booleans(labels: np.ndarray) -> np.ndarray:
 
 
 def _class_names(array: np.ndarray, source: str) -> list[str]:
-    names = [str(name) for name in array] if array.ndim == 1 and _is_text(array) else []
+    is_vector = array.ndim == 1 and array.dtype.kind == "U" and are_unicode(array)
+    names = [str(name) for name in array] if is_vector else []
     if not names or len(set(names)) < len(names):
         raise DataError(f"{source}: the class names are not a vector of different strings.")
     return names
-
-
-def _is_text(array: np.ndarray) -> bool:
-    """Whether an array holds strings. A damaged one may hold what is no character, on which Python fails."""
-    if array.dtype.kind != "U":
-        return False
-    try:
-        array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:

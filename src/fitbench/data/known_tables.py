@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fitbench.config import AUTO, Data, Source, TableFile
+from fitbench.config import AUTO, PackagedTable, Source, TableFile
 from fitbench.data.builtin import in_package
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.table import dataset_of
@@ -136,22 +136,21 @@ KNOWN_TABLES = {
 }
 
 
-def read_known_table(data: Data, task: str = AUTO) -> Dataset:
+def read_known_table(data: PackagedTable, task: str = AUTO) -> Dataset:
     """Read a table that comes with a package.
 
     The test part is drawn as that of a user's table, but for `boston_housing`, which is divided as Keras divides it.
     The diabetes of scikit-learn are in their own units, not scaled by all rows.
 
     Args:
-        data: a section of the configuration whose source is a known table.
+        data: which table, and how its test part is drawn.
         task: that of the configuration; `auto` is the task of the table.
 
     Raises:
         DataError: the package is not installed, or has another table.
     """
-    name = data.name if data.source is Source.sklearn else data.source.value
-    known = KNOWN_TABLES[name]
-    frame, where = _verified(name), str(files_of(name)[0])
+    known = KNOWN_TABLES[data.table]
+    frame, where = _verified(data.table), str(files_of(data.table)[0])
     settings = TableFile(
         name=data.name,
         source=Source.csv,
@@ -170,8 +169,9 @@ def read_known_table(data: Data, task: str = AUTO) -> Dataset:
     frames = {"train": frame}
     if settings.test_fraction is None:
         frames = _divided_as_in_keras(frame)
-    task = data.task or task if task == AUTO else task
-    return dataset_of(settings, frames, dict.fromkeys(frames, where), task, known.classes)
+    return dataset_of(
+        settings, frames, dict.fromkeys(frames, where), data.task if task == AUTO else task, known.classes
+    )
 
 
 def files_of(name: str) -> list[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fitbench.config import AUTO, Data, FileData, ImageFolder, Source, Table, TableFile
+from fitbench.config import AUTO, Data, FileData, ImageFolder, PackagedTable, Source, TableFile
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
@@ -67,7 +67,7 @@ def _notices(dataset: Dataset) -> Iterator[str]:
 
 
 def _read(data: Data, task: str, now: str | None) -> Dataset:
-    if isinstance(data, Table) and not isinstance(data, FileData):
+    if isinstance(data, PackagedTable):
         return read_known_table(data, task)
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)

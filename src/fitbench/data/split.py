@@ -11,7 +11,7 @@ import numpy as np
 from fitbench.config import Training, Validation
 from fitbench.data.dataset import Dataset
 from fitbench.errors import DataError, RequestError
-from fitbench.metrics import CLASSIFICATION
+from fitbench.tasks import task_of
 from fitbench.text import clean
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
             fraction,
         )
         return rows[: -data.validation], rows[-data.validation :]
-    if data.task == CLASSIFICATION:
+    if task_of(data.task).has_classes:
         kept, held_back = split(data.y_train, fraction, validation, seed, data.groups, data.names)
     else:
         kept, held_back = split(np.zeros(len(rows), np.int32), fraction, validation, seed, data.groups)

@@ -18,7 +18,6 @@ from fitbench.data.table_columns import (
     encoded,
     in_words,
     kind_of,
-    listed,
     missing_in,
     numbers_of,
     row_of,
@@ -26,9 +25,10 @@ from fitbench.data.table_columns import (
 )
 from fitbench.data.targets import Targets, decided
 from fitbench.errors import DataError, RequestError
-from fitbench.metrics import CLASSIFICATION, hint
+from fitbench.metrics import hint
 from fitbench.record.dataset import Column
-from fitbench.text import clean, counted
+from fitbench.tasks import task_of
+from fitbench.text import clean, counted, first_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,7 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
                     f"data.{key}: {where} has no column {clean(name)!r}; {hint(name, map(clean, present))}"
                 )
         if repeated := [name for name in names if names.count(name) > 1]:
-            raise RequestError(f"data.{key} names {clean(repeated[0])!r} twice")
+            raise RequestError(f"data.{key} names {clean(repeated[0])!r} twice; name it once")
     exclusive = ("target", "weight", "drop", "features")  # a column of groups may also be a feature
     for i, key in enumerate(exclusive):
         for other in (*exclusive[i + 1 :], *(["group"] if key in ("target", "drop") else [])):
@@ -145,7 +145,7 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
     if not features:
         raise RequestError(f"{where}: no column is left for the model to take; {hint('', map(clean, present))}")
     if unused := [name for name in keys["categorical"] if name not in (*features, *keys["target"])]:
-        raise RequestError(f"data.categorical names {clean(unused[0])!r}, which is no feature and no target")
+        raise RequestError(f"data.categorical names {clean(unused[0])!r}, which is no feature and no target; remove it")
     return features
 
 
@@ -175,12 +175,13 @@ def _raw_targets(frame: pd.DataFrame, names: Sequence[str], categorical: Sequenc
         column = frame[name]
         is_class = name in categorical or kind_of(column, where) == "category"
         values = texts_of(column) if is_class and column.dtype != bool else _own(column, where)
-        missing = np.flatnonzero((values == "") if values.dtype == object else np.isnan(values))
-        if len(missing):
-            raise DataError(
-                f"{where}: the target {clean(name)!r} is missing in {counted(len(missing), 'row')}, such as row "
-                f"{row_of(column, missing[0])}. Leave these rows out"
-            )
+        _refuse(
+            column,
+            (values == "") if values.dtype == object else np.isnan(values),
+            where,
+            f"the target {clean(name)!r} is missing",
+            ". Leave these rows out",
+        )
         arrays.append(values)
     if len(arrays) == 1:
         return arrays[0]
@@ -200,13 +201,8 @@ def _weights(frame: pd.DataFrame, name: str | None, where: str) -> np.ndarray:
         return np.ones(len(frame), np.float32)
     column = frame[name]
     values = numbers_of(column, where)
-    for is_wrong, what in ((np.isnan(values), "missing"), (values < 0, "negative")):
-        if is_wrong.any():
-            row = row_of(column, int(is_wrong.argmax()))
-            raise DataError(
-                f"{where}: the weight {clean(name)!r} is {what} in {counted(int(is_wrong.sum()), 'row')}, such as row "
-                f"{row}; expected numbers from 0"
-            )
+    for is_wrong, problem in ((np.isnan(values), "missing"), (values < 0, "negative")):
+        _refuse(column, is_wrong, where, f"the weight {clean(name)!r} is {problem}", "; expected numbers from 0")
     return values.astype(np.float32)
 
 
@@ -215,13 +211,15 @@ def _groups(frame: pd.DataFrame, name: str | None, where: str) -> np.ndarray:
     if name is None:
         return np.full(len(frame), "", object)
     groups = texts_of(frame[name])
-    missing = np.flatnonzero(groups == "")
-    if len(missing):
-        raise DataError(
-            f"{where}: the group {clean(name)!r} is missing in {counted(len(missing), 'row')}, such as row "
-            f"{row_of(frame[name], missing[0])}. Fill it in"
-        )
+    _refuse(frame[name], groups == "", where, f"the group {clean(name)!r} is missing", ". Fill it in")
     return groups
+
+
+def _refuse(column: pd.Series, is_wrong: np.ndarray, where: str, problem: str, advice: str) -> None:
+    """Refuse a column with such rows, bool [N]; the message counts them and names the first."""
+    if is_wrong.any():
+        rows = f"{counted(int(is_wrong.sum()), 'row')}, such as row {row_of(column, int(is_wrong.argmax()))}"
+        raise DataError(f"{where}: {problem} in {rows}{advice}")
 
 
 def _check_groups_apart(train: _Part, test: _Part, name: str | None) -> None:
@@ -229,8 +227,8 @@ def _check_groups_apart(train: _Part, test: _Part, name: str | None) -> None:
     shared = sorted(set(train.groups) & set(test.groups)) if name is not None else []
     if shared:
         raise DataError(
-            f"{test.where}: {counted(len(shared), 'group')} of {clean(name)!r}, such as {clean(shared[0])!r}, also in "
-            f"{train.where}; the rows of a group must be in one part"
+            f"{test.where}: holds {counted(len(shared), 'group')} of {clean(name)!r}, such as {clean(shared[0])!r}, "
+            f"that {train.where} holds too; put all rows of a group into one of the files"
         )
 
 
@@ -241,9 +239,8 @@ def _divided(
     if settings.test_fraction is None:
         raise RequestError("data.test_fraction and data.test_path are null; set one of them")
     targets = _decided({"train": whole}, settings, task, classes)
-    has_classes = targets.task == CLASSIFICATION
     train, test = test_rows(
-        np.array(targets.names)[targets.arrays["train"]] if has_classes else None,
+        np.array(targets.names)[targets.arrays["train"]] if task_of(targets.task).has_classes else None,
         whole.groups if settings.group else None,
         len(whole.frame),
         settings.test_fraction,
@@ -255,7 +252,7 @@ def _divided(
 
 def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes: Sequence[str] | None) -> Targets:
     names = _target_names(settings)
-    subject = f"the target {listed([repr(clean(name)) for name in names])}"
+    subject = f"the target {first_of(map(repr, map(clean, names)))}"
     where = {part: f"{of.where}: {subject}" for part, of in parts.items()}
     rows = {part: of.frame.index.to_numpy() + 1 for part, of in parts.items()}  # as `row_of`
     return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes, rows=rows)
@@ -286,10 +283,10 @@ def _notes(frames: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> Ite
     yield from dict.fromkeys(note for frame in frames.values() for note in frame.attrs.get("notes", ()))
     categories = [f"{clean(column.name)} ({len(column.vocabulary)})" for column in columns if column.vocabulary]
     if categories:
-        yield f"categories, with the number of different ones in the training part: {listed(categories)}"
+        yield f"categories, with the number of different ones in the training part: {first_of(categories)}"
     incomplete = [clean(column.name) for column in columns if column.missing]
     if incomplete:
-        yield f"missing numbers become the mean of the training part, beside an indicator: {listed(incomplete)}"
+        yield f"missing numbers become the mean of the training part, beside an indicator: {first_of(incomplete)}"
     for name in (column.name for column in columns if column.kind == "number"):
         values = frames["train"][name]
         if values.dtype.kind in "iu" and len(values) > FEWEST_ROWS and (np.diff(np.sort(values)) == 1).all():

@@ -11,7 +11,7 @@ import numpy as np
 from fitbench.errors import DataError
 from fitbench.metrics import hint
 from fitbench.record.dataset import Column
-from fitbench.text import clean
+from fitbench.text import clean, first_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,6 @@ MISSING = frozenset(
 )
 MOST_DISTINCT, FEWEST_ROWS = 0.9, 20  # a text that differs in more rows than this fraction is an identifier
 
-MOST_LISTED = 8  # names in a message
 LONGEST = 400  # characters of a number or date
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
@@ -111,7 +110,7 @@ def check_present(frame: pd.DataFrame, names: Sequence[str], where: str) -> None
     """
     if absent := [name for name in names if name not in frame.columns]:
         raise DataError(
-            f"{where}: has no column {listed([repr(clean(name)) for name in absent])}; "
+            f"{where}: has no column {first_of(map(repr, map(clean, absent)))}; "
             f"{hint(absent[0], map(clean, frame.columns))}"
         )
 
@@ -120,19 +119,13 @@ def in_words(missing: Mapping[str, int], rows: int) -> str:
     """How many rows have no value in which columns: "values are missing in 'age' (3 of 500 rows), 'rooms' (1)"."""
     (first, count), *others = missing.items()
     start = f"{clean(first)!r} ({count:,} of {rows:,} rows)"
-    return f"values are missing in {listed([start, *(f'{clean(name)!r} ({count:,})' for name, count in others)])}"
+    return f"values are missing in {first_of([start, *(f'{clean(name)!r} ({count:,})' for name, count in others)])}"
 
 
 def override(key: str, name: object) -> str:
     """How a key is set to a list of one column on the command line."""
     text = clean(name)
     return f"{key}=[{text}]" if re.fullmatch(r"[A-Za-z_][\w-]*", text) else f"\"{key}=['{text}']\""
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return f"{', '.join(names[:MOST_LISTED])}{more}"
 
 
 def kind_of(column: pd.Series, where: str) -> str:
@@ -173,15 +166,28 @@ def kind_of(column: pd.Series, where: str) -> str:
 def _number_column(column: pd.Series, may_miss: bool, where: str) -> Column:
     values = numbers_of(column, where)
     present = values[~np.isnan(values)]
-    mean, deviation = float(present.mean()), float(present.std())
-    error = float(np.abs(present - present.astype(np.float32)).max())
+    check_precision(present, f"{where}: the column {clean(column.name)!r}")
+    return Column(
+        name=str(column.name),
+        kind="number",
+        mean=float(present.mean()),
+        deviation=float(present.std()),
+        missing=may_miss and len(present) < len(values),
+    )
+
+
+def check_precision(values: np.ndarray, what: str) -> None:
+    """Refuse numbers, float64 [N], that float32 cannot tell apart, such as times in seconds since 1970.
+
+    Raises:
+        DataError: float32 changes one by more than a hundredth of their standard deviation.
+    """
+    error, deviation = np.abs(values - values.astype(np.float32)).max(), values.std()
     if error > deviation / 100 > 0:
         raise DataError(
-            f"{where}: storing the column {clean(column.name)!r} as float32 changes its numbers by up to {error:.3g}, "
-            f"and their standard deviation is {deviation:.3g}. Subtract a constant from them"
+            f"{what}: storing its numbers as float32 changes them by up to {error:.3g}, and their standard deviation "
+            f"is {deviation:.3g}. Subtract a constant from them"
         )
-    name, missing = str(column.name), may_miss and len(present) < len(values)
-    return Column(name=name, kind="number", mean=mean, deviation=deviation, missing=missing)
 
 
 def _check_categories(column: pd.Series, count: int, where: str) -> None:
@@ -200,6 +206,11 @@ def _check_categories(column: pd.Series, count: int, where: str) -> None:
 
 def _fits(pattern: re.Pattern[str], text: str) -> bool:
     return len(text) <= LONGEST and pattern.fullmatch(text) is not None
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number with digits and a decimal point, or infinity."""
+    return _fits(_NUMBER, text)
 
 
 def _counted(column: pd.Series) -> dict[str, int]:
@@ -231,9 +242,9 @@ def numbers_of(column: pd.Series, where: str) -> np.ndarray:
         column = column.astype(str).astype("category")
     if column.dtype == "category":
         texts = column.cat.categories
-        if wrong := [text for text in _counted(column) if text not in MISSING and not _fits(_NUMBER, text)]:
+        if wrong := [text for text in _counted(column) if text not in MISSING and not is_number(text)]:
             _refuse_text(column, wrong, where)
-        values = _of_texts(column, (float(text) if _fits(_NUMBER, text) else np.nan for text in texts), float)
+        values = _of_texts(column, (float(text) if is_number(text) else np.nan for text in texts), float)
     else:
         values = column.to_numpy(np.float64)
     too_large = np.abs(values) > np.finfo(np.float32).max
@@ -271,7 +282,7 @@ def texts_of(column: pd.Series) -> np.ndarray:
 def _name_of(text: str) -> str:
     if _WHOLE.fullmatch(text):
         return str(int(text))
-    if _fits(_NUMBER, text) and np.isfinite(number := float(text)):
+    if is_number(text) and np.isfinite(number := float(text)):
         return str(int(number)) if number.is_integer() else repr(number)
     return text.lower() if text.lower() in ("true", "false") else text
 

@@ -293,7 +293,7 @@ def _read_parquet(file: BinaryIO) -> pd.DataFrame:
         _check_names(names)
         frame = table.read(names).to_pandas(ignore_metadata=True)
     except ArrowException as error:
-        raise Unreadable(f"a damaged Parquet file ({first_line(error)}); write it again") from error
+        raise Unreadable(f"is a damaged Parquet file ({first_line(error)}); write it again") from error
     frame = with_texts(frame)
     frame.attrs["notes"] = []
     return frame

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from fitbench.data.memory import chunks
+from fitbench.data.table_columns import check_precision, is_number
 from fitbench.errors import DataError
 from fitbench.metrics import MULTILABEL, REGRESSION
 from fitbench.text import clean
@@ -98,7 +99,7 @@ class TargetArrays:
         for part, array in self.arrays.items():
             if array.ndim > 1:
                 continue
-            are_numbers = np.array([_is_number(value) for value in array])
+            are_numbers = np.array([is_number(value.strip()) for value in array])
             if 2 * are_numbers.sum() > len(array) and not are_numbers.all():
                 row = are_numbers.argmin()
                 raise DataError(
@@ -186,13 +187,8 @@ class TargetArrays:
             DataError: float32 changes a value by more than a hundredth of the standard deviation.
         """
         exact = self.arrays["train"].reshape(len(self.arrays["train"]), -1).astype(np.float64)
-        error, deviation = np.abs(exact - exact.astype(np.float32)).max(axis=0), exact.std(axis=0)
-        worst = (error - deviation / 100).argmax()
-        if error[worst] > deviation[worst] / 100 > 0:
-            raise DataError(
-                f"{self.where['train']}: storing its numbers as float32 changes them by up to {error[worst]:.3g}, and "
-                f"their standard deviation is {deviation[worst]:.3g}. Subtract a constant from them."
-            )
+        for column in exact.T:
+            check_precision(column, str(self.where["train"]))
 
 
 def checked_arrays(raw: Mapping[str, np.ndarray], where: Mapping[str, Place]) -> TargetArrays:
@@ -232,14 +228,6 @@ def _is_text(array: np.ndarray) -> bool:
     return array.dtype.kind in "UO"
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _plain(array: np.ndarray, where: Place) -> np.ndarray:
     """The array with a dtype that says what it holds: texts, booleans, integers or floats without a missing value."""
     if array.dtype.kind in "OT":
@@ -247,8 +235,8 @@ def _plain(array: np.ndarray, where: Place) -> np.ndarray:
     elif array.dtype.kind not in "Ubiuf":
         advice = " Save texts with y.astype(str)." if array.dtype.kind == "S" else ""
         raise DataError(f"{where} has the dtype {array.dtype}; targets must be {KINDS}.{advice}")
-    if array.dtype.kind == "U":
-        _check_unicode(array, where)
+    if array.dtype.kind == "U" and not are_unicode(array):
+        raise DataError(f"{where} holds texts that are not Unicode; save them again.")
     if _is_text(array):
         _check_present(np.asarray(array != ""), where, "is empty")
     if array.dtype.kind == "f":
@@ -282,12 +270,13 @@ def _of_objects(array: np.ndarray, where: Place) -> np.ndarray:
         raise DataError(f"{where} holds a number of more than 308 digits; divide its numbers by a constant.") from error
 
 
-def _check_unicode(array: np.ndarray, where: Place) -> None:
-    """Refuse texts of a damaged file that hold what is no character, on which Python fails."""
+def are_unicode(texts: np.ndarray) -> bool:
+    """Whether an array of str holds characters. A damaged file may hold what is none, on which Python fails."""
     try:
-        array.astype(array.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where} holds texts that are not Unicode; save them again.") from error
+        texts.astype(texts.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_present(present: np.ndarray, where: Place, problem: str) -> None:

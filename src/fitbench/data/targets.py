@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,9 @@ from fitbench.config import AUTO
 from fitbench.data.target_arrays import Place, TargetArrays, checked_arrays
 from fitbench.errors import DataError
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
-from fitbench.text import clean
+from fitbench.text import clean, first_of
 
 MOST_CLASSES = 20  # whole numbers with more different values may be numbers as well as classes
-LISTED = 5  # names in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +88,7 @@ class _Given:
     @property
     def subject(self) -> str:
         """What notes call the targets."""
-        return _listed(self.columns) or "y"
+        return first_of(self.columns) or "y"
 
     def names(self, of: str) -> tuple[str, ...]:
         """The names of several columns, which are classes or labels."""
@@ -103,11 +102,6 @@ class _Given:
 
 
 Made = tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]  # arrays, names and notes of `Targets`
-
-
-def _listed(names: Iterable[object]) -> str:
-    cleaned = [clean(name) for name in names]
-    return ", ".join(cleaned[:LISTED]) + (f", .. ({len(cleaned)})" if len(cleaned) > LISTED else "")
 
 
 def _decision(given: _Given) -> str:
@@ -160,14 +154,14 @@ def _classes(given: _Given) -> Made:
         if len(unseen):
             advice = "" if parts.kind in "Ub" or parts.width > 1 else "; or set task=regression if they are numbers"
             raise DataError(
-                f"{where[part]} holds the class {_listed(names[i] for i in unseen)}, which the training part does not "
+                f"{where[part]} holds the class {first_of(names[i] for i in unseen)}, which the training part does not "
                 f"have. Every class needs training examples{advice}."
             )
     if len(present) < 2:
         raise DataError(f"{where['train']}: all labels are {names[present[0]]}; expected at least two classes.")
     absent = np.setdiff1d(np.arange(len(names)), present)
     if len(absent):
-        notes.append(f"no training example of the class {_listed(names[i] for i in absent)}")
+        notes.append(f"no training example of the class {first_of(names[i] for i in absent)}")
     return (
         {part: labels.astype(np.int32) for part, labels in arrays.items()},
         names,
@@ -182,11 +176,11 @@ def _coded(given: _Given) -> Made:
     names = tuple(str(value) if given.parts.kind in "Ub" else str(int(value)) for value in values)
     arrays = {part: np.searchsorted(values, array) for part, array in arrays.items()}
     if given.parts.are_texts:
-        return arrays, names, [f"{len(names)} texts are taken as classes: {_listed(names)}"]
+        return arrays, names, [f"{len(names)} texts are taken as classes: {first_of(names)}"]
     if given.parts.kind != "b" and names != tuple(map(str, range(len(names)))):
         first, last = int(values[0]), int(values[-1])
         is_range = last - first == len(values) - 1
-        return arrays, names, [f"labels {f'{first}..{last}' if is_range else _listed(names)} are taken as classes"]
+        return arrays, names, [f"labels {f'{first}..{last}' if is_range else first_of(names)} are taken as classes"]
     return arrays, names, []
 
 
@@ -199,11 +193,11 @@ def _placed(given: _Given, names: tuple[str, ...]) -> Made:
             unknown = [value for value in np.unique(array) if value not in place]
             if unknown:
                 raise DataError(
-                    f"{where[part]} holds the class {_listed(unknown)}, which is not among the names of the classes: "
-                    f"{_listed(names)}."
+                    f"{where[part]} holds the class {first_of(unknown)}, which is not among the names of the classes: "
+                    f"{first_of(names)}."
                 )
         arrays = {part: np.array([place[value] for value in array]) for part, array in parts.arrays.items()}
-        return arrays, names, [f"texts are taken as the classes {_listed(names)}"]
+        return arrays, names, [f"texts are taken as the classes {first_of(names)}"]
     smallest = min(int(array.min()) for array in parts.arrays.values())
     largest = max(int(array.max()) for array in parts.arrays.values())
     shift = int(smallest >= 1 and largest == len(names))
@@ -214,7 +208,7 @@ def _placed(given: _Given, names: tuple[str, ...]) -> Made:
                     f"{where[part]} holds {value}, but there are {len(names)} class names; expected labels from 0 to "
                     f"{len(names) - 1}."
                 )
-    notes = [f"labels 1..{len(names)} are taken as the classes {_listed(names)}"] if shift else []
+    notes = [f"labels 1..{len(names)} are taken as the classes {first_of(names)}"] if shift else []
     return {part: array.astype(np.int64) - shift for part, array in parts.arrays.items()}, names, notes
 
 
@@ -251,7 +245,7 @@ def _labels(given: _Given) -> Made:
             f"{parts.where['train']}: every label is the same in all training examples; expected both 0 and 1."
         )
     notes = [
-        f"the label {_listed(names[i] for i in np.flatnonzero(constant & (least == value)))} is {value} in every "
+        f"the label {first_of(names[i] for i in np.flatnonzero(constant & (least == value)))} is {value} in every "
         "training example"
         for value in (0, 1)
         if (constant & (least == value)).any()

@@ -17,7 +17,6 @@ from fitbench import metrics
 from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import run_exported
 from fitbench.inference.reader import Reader, configuration
-from fitbench.metrics import REGRESSION
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def compare(
 ) -> Agreement:
     """Compare the raw outputs of two models, float32 [N, outputs], for examples with these targets."""
     task, threshold = reader.task, reader.threshold
-    of_values = task.name == REGRESSION
+    of_values = task.has_values
     scale = np.abs(original).max(axis=0) if of_values else np.maximum(np.abs(original).max(axis=1, keepdims=True), 1)
     difference = float((np.abs(exported - original) / np.where(scale > 0, scale, 1)).max())
     recorded, own = reader.recorded(exported), reader.recorded(original)

@@ -49,12 +49,12 @@ def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Met
     return [f"on its own {own['test']:,} test {noun}s ({clean(own['name'])}): {text}", change]
 
 
-def difference(correct: int, images: int, other_correct: int, other_images: int) -> tuple[float, Interval]:
-    """Return the difference of two accuracies on independent images, with its 95% interval.
+def difference(correct: int, examples: int, other_correct: int, other_examples: int) -> tuple[float, Interval]:
+    """Return the difference of two accuracies on independent examples, with its 95% interval.
 
     Newcombe (1998), Statistics in Medicine 17, 873-890, method 10, which combines the score intervals of the two
     proportions.
     """
-    p, q = correct / images, other_correct / other_images
-    (low, high), (other_low, other_high) = wilson(correct, images), wilson(other_correct, other_images)
+    p, q = correct / examples, other_correct / other_examples
+    (low, high), (other_low, other_high) = wilson(correct, examples), wilson(other_correct, other_examples)
     return p - q, (p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low))

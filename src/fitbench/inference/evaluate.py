@@ -22,7 +22,7 @@ from fitbench.inference.other_data import PARTS, WHOLE, OtherData, Wanted, check
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
 from fitbench.inference.table_examples import replaces_missing
-from fitbench.metrics import CLASSIFICATION, Metric, get
+from fitbench.metrics import Metric, get
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.result import utc_now
@@ -92,7 +92,10 @@ def _objective(reader: Reader, config: Config) -> Objective:
     if config.training.standardize_targets:
         record = dataset.read(reader.folder)
         if record is None or [target.name for target in record.targets or ()] != list(reader.names):
-            raise FitbenchError(f"{reader.folder}/{dataset.NAME}: targets are not those of result.json; expected them")
+            raise FitbenchError(
+                f"{reader.folder}/{dataset.NAME}: its targets are not those of result.json; train the run again with "
+                "force=true"
+            )
         pairs = np.array([(target.mean, target.deviation) for target in record.targets or ()], np.float64)
         scale = Scale(pairs[:, 0], pairs[:, 1])
     return Objective(reader.task, config.training, reader.names, scale)
@@ -123,7 +126,7 @@ def _measure(
     from fitbench.training.measures import Measures
 
     loss = objective.value(other.targets, raw, other.weights)
-    measures = Measures(dict(metrics), reader.task, objective.name, reader.threshold, None, get("loss"), None)
+    measures = Measures(dict(metrics), reader.task, reader.threshold, None, get("loss"), None)
     values, count = measures.score(metrics, other.targets, raw, reader.threshold), len(other.targets)
     return {
         "metrics": {"loss": loss if math.isfinite(loss) else None, **values},
@@ -171,8 +174,8 @@ def _report(
     """Print the record as JSON, or the metrics as text. Both compare with the run's own test part."""
     primary = metrics.get(reader.result["primary"]) or metrics[reader.task.default_metrics[0]]
     compared = compare(reader.result, record, primary)
-    has_classes = reader.task.name == CLASSIFICATION
-    matrix = scores.confusion(targets, raw.argmax(axis=1), len(reader.names)) if has_classes else None
+    of_classes = reader.task.has_classes
+    matrix = scores.confusion(targets, raw.argmax(axis=1), len(reader.names)) if of_classes else None
     if format == "json":
         derived: dict[str, Any] = {"path": str(path), "compared": compared}
         if matrix is not None:

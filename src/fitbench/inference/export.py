@@ -23,7 +23,7 @@ from fitbench.inference.agreement import Agreement
 from fitbench.inference.formats import FORMATS, Format, input_name, output_name
 from fitbench.inference.reader import Reader, finished, open_run
 from fitbench.inference.table_examples import replaces_missing
-from fitbench.metrics import CLASSIFICATION, join
+from fitbench.metrics import join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, counted
@@ -195,7 +195,7 @@ def _lines(reader: Reader, agreement: Agreement) -> list[str]:
     name, noun, count = reader.task.outputs_name, reader.inputs.noun, agreement.decided_differently
     if count is None:
         return [f"{name} differ by at most {recorded}, relative to the largest of the target"]
-    decided = "classified" if reader.task.name == CLASSIFICATION else "labelled"
+    decided = "classified" if reader.task.has_classes else "labelled"
     return [
         f"{name} differ by at most {recorded}",
         f"logits differ by at most {outputs}, relative to the {noun}'s largest if that is above 1",

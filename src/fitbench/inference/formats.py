@@ -21,7 +21,6 @@ import numpy as np
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import Reader
-from fitbench.metrics import REGRESSION
 
 ONNX_OPSET = 18  # supported by ONNX Runtime since version 1.14 (2023)
 
@@ -78,7 +77,7 @@ def input_name(reader: Reader) -> str:
 
 def output_name(reader: Reader) -> str:
     """What the outputs of an exported model are called: values of a regression, else logits."""
-    return reader.task.outputs_name if reader.task.name == REGRESSION else "logits"
+    return reader.task.outputs_name if reader.task.has_values else "logits"
 
 
 def _write_saved_model(reader: Reader, path: Path) -> None:

@@ -18,7 +18,6 @@ from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options
 from fitbench.inference.prepare import Prepare, default_prepare
 from fitbench.inference.reader import Reader, white_of
-from fitbench.metrics import CLASSIFICATION
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
 
@@ -39,7 +38,7 @@ class ImageExamples:
             DataError: an array file is damaged or does not hold images, or the labels cannot be read.
         """
         task, names, asked = task_of(result["task"]), output_names(result), options.labels_from
-        if asked is not None and task.name != CLASSIFICATION:
+        if asked is not None and not task.has_classes:
             raise RequestError(f"--labels is for classes; the task of the run is {task.name}")
         self.arguments, self.options = arguments, options
         self.truth = None if asked is None else labels.read(asked, names)

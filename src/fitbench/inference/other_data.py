@@ -18,7 +18,6 @@ from fitbench.data.image_paths import nfc
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.table_examples import Unseen, encode, read_columns
 from fitbench.inference.table_targets import targets_of
-from fitbench.metrics import CLASSIFICATION
 from fitbench.record.dataset import Column
 from fitbench.text import clean
 from fitbench.training.progress import notice
@@ -193,7 +192,7 @@ class Wanted:
     def _target_columns(self, asked: Any) -> list[str]:
         """The columns that hold the targets: those that are asked for, or as the run had them."""
         target = asked or getattr(self.config.data, "target", None)
-        if target is None and self.task.name != CLASSIFICATION:
+        if target is None and not self.task.has_classes:
             target = list(self.names)
         if target is None:
             raise RequestError("data.target is missing; expected the column that holds the classes")

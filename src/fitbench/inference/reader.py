@@ -18,7 +18,7 @@ from fitbench.inference.safety import Checked, Foreign, check
 from fitbench.record import reading
 from fitbench.record.dataset import Column
 from fitbench.record.folder import State, state_of
-from fitbench.tasks import THRESHOLD, Task, task_of
+from fitbench.tasks import Task, task_of, threshold_of
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,7 @@ class Reader:
     @property
     def threshold(self) -> float:
         """The probability from which on a label counts as predicted, where the task has several labels."""
-        return self.result.get("threshold") or THRESHOLD
+        return threshold_of(self.result)
 
     @property
     def batch_size(self) -> int:
@@ -84,7 +84,7 @@ class Reader:
 
     def recorded(self, outputs: np.ndarray) -> np.ndarray:
         """What is recorded of the outputs, as in predictions.npz: such as probabilities, float32 [N, classes]."""
-        return self.task.recorded(outputs, str(self.result["config"]["training"].get("loss")))
+        return self.task.recorded(outputs)
 
     def predictions(self, inputs: Any) -> np.ndarray:
         """Compute what is recorded, float32 [N, outputs], for inputs. Otherwise like `outputs`."""

@@ -19,8 +19,8 @@ from fitbench.errors import RequestError
 from fitbench.inference.api import RequestLimits
 from fitbench.inference.inputs import recorded_columns
 from fitbench.inference.reader import Reader, finished, open_runs
-from fitbench.metrics import CLASSIFICATION
 from fitbench.record.reading import find_run
+from fitbench.tasks import task_of
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
     folders = [find_run(run, outputs) for run in runs]
     results = [finished(folder) for folder in folders]
     for folder, result in zip(folders, results, strict=True):
-        if result["task"] != CLASSIFICATION or recorded_columns(folder):
+        if not task_of(result["task"]).has_classes or recorded_columns(folder):
             kind = "takes rows of a table" if recorded_columns(folder) else f"has the task {result['task']}"
             raise RequestError(
                 f"{folder}: fitbench serve classifies images, and this run {kind}; use fitbench predict, or export it"

@@ -21,7 +21,7 @@ from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
-from fitbench.text import clean, counted
+from fitbench.text import clean, counted, first_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -97,9 +97,8 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
 
 def _check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> None:
     if missing := [name for name in wanted if name not in found]:
-        listed = ", ".join(map(clean, missing[:5])) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         columns = "column" if len(missing) == 1 else "columns"
-        raise RequestError(f"{clean(path)}: lacks the {columns} {listed}; {clean(hint(missing[0], found))}")
+        raise RequestError(f"{clean(path)}: lacks the {columns} {first_of(missing)}; {clean(hint(missing[0], found))}")
 
 
 def replaces_missing(result: Mapping[str, Any]) -> bool:

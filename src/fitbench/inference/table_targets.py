@@ -9,7 +9,6 @@ import numpy as np
 
 from fitbench.data.image_paths import nfc
 from fitbench.errors import DataError
-from fitbench.metrics import CLASSIFICATION, REGRESSION
 from fitbench.text import clean
 
 if TYPE_CHECKING:
@@ -24,18 +23,18 @@ def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequ
     Raises:
         DataError: a value is missing, or is no class, number or label of the run; the message names the first such row.
     """
-    if task.name == CLASSIFICATION and len(columns) == 1:
+    if task.has_classes and len(columns) == 1:
         return _classes(frame[columns[0]].tolist(), names, f"{path}: the column {clean(columns[0])}")
     numbers = np.column_stack([_numbers(frame, column, path) for column in columns])
     if numbers.shape[1] != len(names):
         raise DataError(f"{path}: data.target names {numbers.shape[1]} columns; the run has {len(names)} outputs")
-    if task.name == REGRESSION:
+    if task.has_values:
         return numbers.astype(np.float32)
     wrong = np.argwhere(~np.isin(numbers, (0, 1)))
     if len(wrong):
         row, place = wrong[0]
         raise DataError(f"{path}: row {row + 1}: {clean(columns[place])} is {numbers[row, place]:g}; expected 0 or 1")
-    return numbers.argmax(axis=1).astype(np.int32) if task.name == CLASSIFICATION else numbers.astype(np.int8)
+    return numbers.argmax(axis=1).astype(np.int32) if task.has_classes else numbers.astype(np.int8)
 
 
 def _classes(values: list[Any], names: Sequence[str], where: str) -> np.ndarray:

@@ -21,7 +21,7 @@ from fitbench.record.claims import claim
 from fitbench.record.files import outputs_of
 from fitbench.record.reading import lacking, read_predictions, read_result
 from fitbench.record.result import write_result
-from fitbench.tasks import THRESHOLD, task_of
+from fitbench.tasks import task_of, threshold_of
 from fitbench.text import first_line
 from fitbench.training import backend, measures
 from fitbench.training.measures import Measures, arranged
@@ -58,13 +58,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         backend.choose(config.backend)
         measured = measures.of(config, task_of(result["task"]))
         predictions = read_predictions(folder, result)
-        data = load(config.data, config.task)
-        if data.sha256 != result["data"]["sha256"]:
-            raise RequestError(
-                f"{folder.name} lacks {', '.join(names)}, and cannot be evaluated with other data: it was trained with "
-                f"SHA-256 {result['data']['sha256'][:8]}, the data now have {data.sha256[:8]}"
-            )
-        threshold = result.get("threshold") or THRESHOLD
+        data, threshold = _same_data(config, result, names), threshold_of(result)
         values = result["metrics"] | _values(config, folder, data, measured, result, threshold)
         added = [measured.metrics[name] for name in names]
         test = measured.task.score(added, predictions.targets, predictions.outputs, threshold)
@@ -83,6 +77,16 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
     if config.progress:
         sys.stderr.write(f"fitbench: {text}\n")
     return result
+
+
+def _same_data(config: Config, result: dict[str, Any], names: list[str]) -> Dataset:
+    data, trained = load(config.data, config.task), result["data"]["sha256"]
+    if data.sha256 != trained:
+        raise RequestError(
+            f"{result['run_id']} lacks {', '.join(names)}, and cannot be evaluated with other data: it was trained "
+            f"with SHA-256 {trained[:8]}, the data now have {data.sha256[:8]}"
+        )
+    return data
 
 
 def _values(

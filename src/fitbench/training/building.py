@@ -9,7 +9,6 @@ import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
-from fitbench import metrics
 from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION, check_takes_tables, is_ours
 from fitbench.data.dataset import Dataset
@@ -85,7 +84,7 @@ def _check_is_for(model: Mapping[str, Any], data: Dataset, objective: Objective)
     if data.columns:
         check_takes_tables(model, data.name)
     squashing = model.get("output_activation")
-    if squashing and is_ours(model["_target_"]) and objective.task.name != metrics.CLASSIFICATION:
+    if squashing and is_ours(model["_target_"]) and not objective.task.has_classes:
         raise RequestError(
             f"model.output_activation={squashing} is for the mean squared error of classes, but the task is "
             f"{objective.task.name}; set model.output_activation=null"

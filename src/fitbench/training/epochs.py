@@ -9,7 +9,6 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method
 
-from fitbench import metrics
 from fitbench.data.memory import take
 from fitbench.errors import RequestError
 from fitbench.record.history import write_history
@@ -121,7 +120,7 @@ def solve(parts: Parts, network: Network) -> Trained:
     except (ImportError, ValueError, InstantiationException) as error:
         raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
     targets = parts.data.y_train[parts.kept]
-    if parts.measures.task.name == metrics.REGRESSION:
+    if parts.objective.scale is not None:
         targets = parts.objective.standardized(targets)
     solver(network.model, take(parts.prepared.x_train, parts.kept), targets)
     return Trained([], None, False, measured=True)

@@ -1,4 +1,4 @@
-"""The outputs of a model for images."""
+"""The outputs of a model for many examples."""
 
 import math
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import keras
 import numpy as np
 
-BATCH_BYTES = 64 * 2**20  # of images as float32, which the first layer makes of them
+BATCH_BYTES = 64 * 2**20  # of inputs as float32, which the first layer makes of images
 
 
-def batch_size(image_shape: tuple[int, ...]) -> int:
-    """How many images of this shape, [height, width, channels], are evaluated at a time."""
-    return max(1, min(1000, BATCH_BYTES // (4 * math.prod(image_shape))))
+def batch_size(shape: tuple[int, ...]) -> int:
+    """How many examples of this shape are evaluated at a time."""
+    return max(1, min(1000, BATCH_BYTES // (4 * math.prod(shape))))
 
 
-def predict(model: keras.Model, images: Any) -> np.ndarray:
-    """The model's logits, float32 [N, classes], for images, uint8 [N, height, width, channels]."""
-    size = batch_size(images.shape[1:])
-    logits = []
-    for start in range(0, images.shape[0], size):
-        batch = np.asarray(images[start : start + size])
+def predict(model: keras.Model, inputs: Any) -> np.ndarray:
+    """The model's outputs, float32 [N, outputs], for inputs [N, *shape], such as images in uint8."""
+    size = batch_size(inputs.shape[1:])
+    outputs = []
+    for start in range(0, inputs.shape[0], size):
+        batch = np.asarray(inputs[start : start + size])
         if keras.config.backend() == "tensorflow":  # a few large batches are not worth a graph of their own
-            logits.append(keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(batch), training=False)))
+            outputs.append(keras.ops.convert_to_numpy(model(keras.ops.convert_to_tensor(batch), training=False)))
         else:
-            logits.append(model.predict_on_batch(batch))
-    return np.concatenate(logits).astype(np.float32)
+            outputs.append(model.predict_on_batch(batch))
+    return np.concatenate(outputs).astype(np.float32)

@@ -26,7 +26,6 @@ class Measures:
     Attributes:
         metrics: what is recorded besides the loss, by name; the first is primary.
         task: of the run.
-        loss: its name, on which recorded outputs may depend.
         threshold: that of the configuration: a probability, or 'auto'.
         monitor: the key of history.jsonl that decides which epoch is the best; None for the loss of validation, or of
             training where there is no validation.
@@ -36,7 +35,6 @@ class Measures:
 
     metrics: dict[str, Metric]
     task: Task
-    loss: str
     threshold: float | Literal["auto"]
     monitor: str | None
     monitored: Metric
@@ -67,7 +65,7 @@ class Measures:
         others = [metric for metric in wanted if metric not in of_step]
         values = self.task.score(of_step, targets, raw)
         if others:
-            values |= self.task.score(others, targets, self.task.recorded(raw, self.loss), threshold)
+            values |= self.task.score(others, targets, self.task.recorded(raw), threshold)
         return values
 
     def threshold_for(self, targets: np.ndarray, raw: np.ndarray) -> float:
@@ -78,7 +76,7 @@ class Measures:
         if self.threshold != AUTO:
             return float(self.threshold)
         decided = next((metric for metric in self.metrics.values() if metric.of_decisions), metrics.get("micro_f1"))
-        return best_threshold(decided, targets, self.task.recorded(raw, self.loss))
+        return best_threshold(decided, targets, self.task.recorded(raw))
 
     def of_epochs(self, history: list[dict[str, Any]], measured: bool = True) -> dict[str, float | None]:
         """The values, by their names in the result, that the history has of the weights that the model has.
@@ -129,8 +127,7 @@ def of(config: Config, task: Task) -> Measures:
         part, monitored = selection.monitored(stopping.monitor, config.metrics, task)
     monitor = metrics.history_key(part, monitored.name) if part else None
     loaded = recorded_metrics(config, task, user_metrics.load)
-    settings = config.training
-    return Measures(loaded, task, settings.loss_of(task), settings.threshold, monitor, monitored, stopping)
+    return Measures(loaded, task, config.training.threshold, monitor, monitored, stopping)
 
 
 def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fitbench.config import Config, Loss, Training
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import Task, task_of
+from fitbench.text import first_of
 from fitbench.training import own_loss
 
 LABELS = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}  # of the losses of a regression
@@ -81,7 +82,7 @@ class Objective:
         A squared error takes outputs of any range. Of a loss that `training.loss` names it is known by its parameter
         `from_logits`.
         """
-        if self.task.name == metrics.REGRESSION:
+        if self.task.has_values:
             return False
         if isinstance(self.training.loss, Mapping):
             return own_loss.has_from_logits(self.name)
@@ -118,12 +119,7 @@ class Objective:
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics of the compiled step, for the same targets: those that `Task.step_metrics` names."""
-        if self.task.name == metrics.CLASSIFICATION:
-            of = keras.metrics.CategoricalAccuracy if self._is_one_hot else keras.metrics.SparseCategoricalAccuracy
-            return [of(name="accuracy")]
-        if self.task.name == metrics.REGRESSION:
-            return [_AbsoluteError(np.ones(1) if self.scale is None else self.scale.deviation)]
-        return []
+        return [STEP_METRICS[name](self) for name in self.task.step_metrics]
 
     def targets(self, targets: np.ndarray) -> np.ndarray:
         """The targets of a data set as the loss takes them.
@@ -132,9 +128,9 @@ class Objective:
         in place of 0 and 1. Targets of a regression become standardised where that is asked for. All others become
         float32.
         """
-        if self.task.name != metrics.CLASSIFICATION:
+        if not self.task.has_classes:
             return self.standardized(targets)
-        if not self._is_one_hot:
+        if not self.is_one_hot:
             return targets
         wrong, right = self.training.targets or (0, 1)
         return (wrong + (right - wrong) * np.eye(self.outputs)).astype(np.float32)[targets]
@@ -185,7 +181,7 @@ class Objective:
         return float(self.loss(self.targets(targets), self.outputs_for_loss(outputs), sample_weight=weights))
 
     @property
-    def _is_one_hot(self) -> bool:
+    def is_one_hot(self) -> bool:
         """Whether labels become rows. A loss whose name begins with 'sparse' takes labels, as those of Keras do."""
         if isinstance(self.training.loss, Mapping):
             return not self.name.rpartition(".")[2].lower().startswith("sparse")
@@ -204,7 +200,7 @@ class Objective:
         if isinstance(self.training.loss, Mapping):
             label, low = self.name.rpartition(".")[2], None  # it may be below 0
             definition = json.dumps(self.training.loss, sort_keys=True)
-        elif self.task.name == metrics.REGRESSION:
+        elif self.name in LABELS:
             label, definition = LABELS[self.name], f"{definition}.{self.name}"
         if self.scale is not None:
             label, definition = f"{label} of standardised targets", f"{definition} of standardised targets"
@@ -225,9 +221,20 @@ class _AbsoluteError(keras.metrics.Mean):
         return super().update_state(keras.ops.abs(y_pred - y_true) * self.unit, sample_weight)
 
 
+def _accuracy(objective: Objective) -> keras.metrics.Metric:
+    of = keras.metrics.CategoricalAccuracy if objective.is_one_hot else keras.metrics.SparseCategoricalAccuracy
+    return of(name="accuracy")
+
+
+def _mae(objective: Objective) -> keras.metrics.Metric:
+    return _AbsoluteError(np.ones(1) if objective.scale is None else objective.scale.deviation)
+
+
+STEP_METRICS = {"accuracy": _accuracy, "mae": _mae}  # by the names in `Task.step_metrics`
+
+
 def _check_names(of_classes: Mapping[str, float], names: tuple[str, ...]) -> None:
     unknown, missing = sorted(set(of_classes) - set(names)), [name for name in names if name not in of_classes]
     if unknown or missing:
-        problem = f"names {', '.join(unknown[:5])}, which is no class" if unknown else f"lacks {', '.join(missing[:5])}"
-        every = ", ".join(names[:20])
-        raise RequestError(f"training.class_weight {problem}; it must have a weight for each of {every}")
+        problem = f"names {first_of(unknown)}, which is no class" if unknown else f"lacks {first_of(missing)}"
+        raise RequestError(f"training.class_weight {problem}; it must have a weight for each of {first_of(names, 20)}")

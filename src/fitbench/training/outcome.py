@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from fitbench import metrics
 from fitbench.config import config_id, plain, run_id
 from fitbench.metrics import PARTS, join
 from fitbench.record import dataset
@@ -65,7 +64,7 @@ def values(
 
     Args:
         parts: of the data.
-        network: what was trained; it takes prepared images.
+        network: what was trained; it takes prepared inputs.
         model: the same from raw inputs to outputs in the units of the targets.
         trained: how it was trained.
         folder: of the run.
@@ -78,7 +77,7 @@ def values(
     values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs, data.w_test, threshold)
     arrays: dict[str, Any] = {
         measures.task.targets_name: data.y_test,
-        measures.task.outputs_name: measures.task.recorded(outputs, measures.loss),
+        measures.task.outputs_name: measures.task.recorded(outputs),
         "data_sha256": np.array(data.sha256),
     }
     with replacing(folder / "predictions.npz") as file:
@@ -152,7 +151,7 @@ def write_dataset(parts: Parts, folder: Path) -> None:
     """Write dataset.json: what the reader found in the data."""
     data, task = parts.data, parts.measures.task
     names: list[Any] = list(data.names)
-    if task.name == metrics.REGRESSION:
+    if task.has_values:
         scale = Scale.of(data.y_train)
         names = [
             {"name": name, "mean": float(mean), "deviation": float(deviation)}

@@ -27,7 +27,7 @@ class Parts:
     Attributes:
         config: of the run.
         data: the data set as its files have it.
-        prepared: the data set with the training images as the model takes them.
+        prepared: the data set with the training inputs as the model takes them.
         kept: rows of the training examples to train on.
         held_back: rows of the training examples to validate on, perhaps none.
         measures: what is measured.
@@ -44,7 +44,7 @@ class Parts:
 
     @staticmethod
     def of(config: Config, data: Dataset, measures: Measures) -> "Parts":
-        """The parts that the configuration makes of a data set, whose training images are prepared now."""
+        """The parts that the configuration makes of a data set, whose training inputs are prepared now."""
         kept, held_back = training_rows(data, config.training, config.seed)
         prepared = deskew.prepared(data, config.data.preprocess)
         return Parts(config, data, prepared, kept, held_back, measures, Objective.of(config, data))
