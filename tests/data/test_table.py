@@ -134,6 +134,14 @@ def test_weights_and_groups(tmp_path):
     assert load(tmp_path, table).w_train is None
 
 
+def test_groups_are_a_part_of_the_checksum(tmp_path):
+    table, test = houses().assign(street=lambda rows: rows.index % 8), houses(20, seed=1).assign(street=9)
+    other = table.assign(street=lambda rows: rows.index // 8)
+    data, moved = (load(tmp_path, each, group="street", test=test) for each in (table, other))
+    assert np.array_equal(data.x_train, moved.x_train)
+    assert data.sha256 != moved.sha256
+
+
 def test_numbers_are_read_from_texts_beside_spellings_of_missing(tmp_path):
     table = changed("area", 3, "NA", changed("area", 7, "None"))
     data = load(tmp_path, table, missing="mean", features=["area"], test=houses(seed=1))
