@@ -293,8 +293,8 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
 def test_run_does_not_go_on_with_the_same_numbers_under_other_names(configure, tmp_path):
     table = load(configure("data=boston_housing", "model=linear").data)
     state = checkpoint.Checkpoint(
-        run_id=tmp_path.name, versions={}, epoch=1, stopped=False, seconds=1.0, fit_seconds=1.0, data_sha256=table.sha256,
-        history=[{"epoch": 1}],
+        run_id=tmp_path.name, versions={}, epoch=1, stopped=False, seconds=1.0, fit_seconds=1.0,
+        data_sha256=table.sha256, history=[{"epoch": 1}],
     )  # fmt: skip
     checkpoint.write(tmp_path, state)
     columns = [column.model_dump() for column in table.columns]
