@@ -54,7 +54,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     check_format(format, ("table", "json"))
     if part not in PARTS:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
-    folder = reading.find_run(run, outputs)
+    folder = reading.find_run(run, outputs, finished=True)
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
     wanted = Wanted(config, task, reading.output_names(result), recorded_columns(folder), replaces_missing(result))

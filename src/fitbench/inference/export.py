@@ -56,7 +56,7 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
         raise RequestError(f"-o {folder}: already exists; expected a new folder")
     target = FORMATS[format]
     target.check_installed()
-    run_folder = find_run(run, outputs)
+    run_folder = find_run(run, outputs, finished=True)
     result = finished(run_folder)
     if "keras" not in sys.modules:
         os.environ |= agreement.NO_GPU

@@ -43,7 +43,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
         FitbenchError: the run cannot be used, or the output cannot be written.
     """
     _check(options)
-    folder = reading.find_run(run, options.outputs)
+    folder = reading.find_run(run, options.outputs, finished=True)
     result, columns = finished(folder), recorded_columns(folder)
     source: Source
     source = TableExamples(files, options, result, columns) if columns else ImageExamples(files, options, result)
