@@ -196,7 +196,10 @@ def _report(
 
 
 def _part(data: Mapping[str, Any], noun: str) -> str:
-    return f"all {noun}s" if data["part"] == WHOLE else f"the {data['part']} {noun}s"
+    """Which examples were evaluated, such as 'all 392 rows'."""
+    if data["part"] == WHOLE:
+        return f"all {counted(data['count'], noun)}"
+    return f"the {counted(data['count'], data['part'] + ' ' + noun)}"
 
 
 def _remarks(result: Mapping[str, Any], data: Mapping[str, Any], noun: str) -> list[str]:
