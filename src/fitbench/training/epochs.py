@@ -14,7 +14,7 @@ from fitbench.data.memory import take
 from fitbench.errors import RequestError
 from fitbench.record import dataset
 from fitbench.record.history import write_history
-from fitbench.training import checkpoint
+from fitbench.training import checkpoint, target_scale
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
 from fitbench.training.fit import fit
@@ -80,6 +80,7 @@ def train(
         began: the `time.perf_counter()` at which this attempt began.
         trial: of a search, which may end the run early.
     """
+    target_scale.notice(parts)
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
     stopping = settings.early_stopping
