@@ -381,6 +381,19 @@ def test_test_file_must_be_another(tmp_path):
         load(tmp_path, houses(), test_path=str(tmp_path / "link.csv"))
 
 
+def test_numbers_that_can_be_read_in_two_ways_are_refused_where_they_are_used(tmp_path):
+    prices = "\n".join(f"{i}.{500 + i};{i};{i}.{700 + i}" for i in range(1, 41))
+    table = f"price;rooms;version\n{prices}\n"
+    with pytest.raises(DataError, match=r"'price' has numbers such as 1\.501, which can be 1501 or 1\.501; write 1501"):
+        load(tmp_path, table, drop=["version"])
+    with pytest.raises(DataError, match=r"'version' has numbers such as 1\.701, which can be 1701"):
+        load(tmp_path, table, target="rooms", task="regression", drop=["price"])
+    data = load(tmp_path, table, target="rooms", task="regression", drop=["price"], categorical=["version"])
+    assert data.columns[0].kind == "category"
+    with pytest.raises(DataError, match="'version' has numbers such as"):
+        encoded(read_table(tmp_path / "a.csv"), [Column(name="version", kind="number", mean=0.0)], "a.csv")
+
+
 def test_columns_that_are_not_used_are_not_checked(tmp_path):
     table = changed("area", 4, "big").assign(day=DAYS, empty="", key=TEXTS)
     data = load(tmp_path, table, drop=["area", "day", "empty", "key"])
