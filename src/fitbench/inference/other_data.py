@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from fitbench.errors import DataError, RequestError
 from fitbench.inference.table_examples import Unseen, encode, read_columns
 from fitbench.inference.table_targets import targets_of
 from fitbench.record.dataset import Column
+from fitbench.record.files import exists
 from fitbench.text import clean
 from fitbench.training.progress import notice
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PARTS = ("test", "train")
 WHOLE = "all"  # the part that all rows of a file are
-OF_FILE = ("data.path", "data.name", "data.target")  # the keys of a table that is evaluated as a whole
+OF_FILE = ("data.path", "data.name", "data.target")  # keys that say which table is evaluated; others say how it is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +93,7 @@ class Wanted:
         """
         _check(overrides)
         if self.columns and data == Source.csv.value:
-            values = {override.key_or_group: override.value() for override in read_overrides(overrides)}
-            path = str(values.get("data.path") or getattr(self.config.data, "path", ""))
-            own = self.config.data
-            if not (isinstance(own, FileData) and path and is_same(path, own.path)):
-                return self._of_file(path, values, part)
-            return self._of_dataset(own, part)
+            return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
         return self._of_dataset(Composer().configuration([f"data={data}", "model=mlp", *overrides]).data, part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------
@@ -185,14 +180,30 @@ class Wanted:
         )
         return targets, "position"
 
-    # -- a table of which all rows are evaluated ----------------------------------------------------------------------
+    # -- a table in a file --------------------------------------------------------------------------------------------
 
-    def _of_file(self, path: str, values: dict[str, Any], part: str) -> OtherData:
+    def _of_table(self, values: dict[str, Any], part: str) -> OtherData:
+        """Read a part of the run's own file, or all rows of another."""
         if others := [key for key in values if key not in OF_FILE]:
             raise RequestError(
-                f"{others[0]}: not allowed here; a table is read as the run read its own, and all its rows are "
-                f"evaluated. Allowed are {', '.join(OF_FILE)}"
+                f"{others[0]}: not allowed here; a table is read as the run read its own. Allowed are "
+                f"{', '.join(OF_FILE)}"
             )
+        own, targets = self.config.data, self._target_columns(values.get("data.target"))
+        if taken := [column.name for column in self.columns if column.name in targets]:
+            raise RequestError(f"data.target is {clean(taken[0])}, which is an input of the model; name a target")
+        path = str(values.get("data.path") or getattr(own, "path", ""))
+        if not (isinstance(own, FileData) and path and is_same(path, own.path)):
+            return self._of_file(path, values, part)
+        if targets != (recorded := self._target_columns(None)):
+            raise RequestError(
+                f"data.target is {shorten(targets)}, and {own.path} is the file of the run, whose target is "
+                f"{shorten(recorded)}; leave data.target out"
+            )
+        return self._of_dataset(own.model_copy(update={"name": str(values.get("data.name") or own.name)}), part)
+
+    def _of_file(self, path: str, values: dict[str, Any], part: str) -> OtherData:
+        """Read a table of which all rows are evaluated."""
         if part != "test":
             raise RequestError(f"--part {part}: {path} is not the data of the run, and has no parts; leave --part out")
         if not path:
@@ -257,9 +268,7 @@ def _check(overrides: Sequence[str]) -> None:
 def is_same(path: str, own: str) -> bool:
     """Whether two paths, of which the second is absolute, name the same file or folder, however they are spelled."""
     absolute = Path(path).expanduser().absolute()
-    return absolute == Path(own) or (
-        os.path.exists(absolute) and os.path.exists(own) and os.path.samefile(absolute, own)
-    )
+    return absolute == Path(own) or (exists(absolute) and exists(own) and absolute.samefile(own))
 
 
 def in_order(columns: Sequence[str], names: Sequence[str]) -> list[str]:
