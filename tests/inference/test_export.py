@@ -419,12 +419,18 @@ def test_exported_program_reads_and_refuses_what_predict_does(exported_table, ta
 
 
 @pytest.mark.parametrize("number", ["396.939", "396,939", "1.915.000"])
-def test_exported_program_refuses_numbers_that_can_be_read_in_two_ways(exported_table, tmp_path, number):
-    program = program_in(exported_table, "inputs")
-    rows = [f"{size};2;Bonn;true" for size in (number, number.replace("939", "940"), "12")]
-    more = number.replace("9", "8")
-    write(tmp_path / "new.csv", ["size;rooms;city;balcony", *rows, f"{more};2;Bonn;true"])
-    names, _, [error], _ = program.read(str(tmp_path / "new.csv"))
-    assert names == [] and "'size' has numbers such as " in error and "of thousands" in error
-    write(tmp_path / "new.csv", ["size|rooms|city|balcony", *(row.replace(";", "|") for row in rows[:1])])
-    assert "of thousands" not in str(program.read(str(tmp_path / "new.csv"))[2:])
+def test_numbers_that_can_be_read_in_two_ways_are_refused_once(exported_table, table_runs, tmp_path, number):
+    program, columns = program_in(exported_table, "inputs"), open_run(table_runs[CLASSIFICATION]).inputs.columns
+    rows = [f"{size};2;Bonn;true" for size in (number, number.replace("9", "8"), "12")]
+    path = write(tmp_path / "new.csv", ["size;rooms;city;balcony", *rows])
+    names, _, [error], _ = program.read(str(path))
+    assert names == [] and "'size' has numbers such as " in error and "thousands" in error
+    with pytest.raises(DataError, match="'size' has numbers"):
+        read_columns(str(path), columns)
+    decimals = [row.replace(",", ".").replace(";", ",") for row in rows if row.count(".") < 2]
+    write(path, ["size,rooms,city,balcony", *decimals])
+    assert len(program.read(str(path))[0]) == len(decimals) == len(read_columns(str(path), columns))
+    write(path, ["rooms;size;city;balcony;kind", *(f"2;1;Bonn;true;{row.partition(';')[0]}" for row in rows)])
+    assert len(program.read(str(path))[0]) == len(read_columns(str(path), columns)) == 3
+    with pytest.raises(DataError, match="'kind' has numbers"):
+        read_columns(str(path), columns, ["kind"])
