@@ -13,7 +13,7 @@ import numpy as np
 
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
-from fitbench.config import Config, Data, FileData, PackagedTable, Source
+from fitbench.config import Config, Data, FileData, PackagedTable, Source, expanded
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
 from fitbench.data.table import weights_of
@@ -208,7 +208,7 @@ class Wanted:
             raise RequestError(f"--part {part}: {path} is not the data of the run, and has no parts; leave --part out")
         if not path:
             raise RequestError("data.path is missing; expected a CSV, TSV or Parquet file")
-        path = str(Path(path).expanduser().absolute())
+        path = str(Path(expanded(path)).absolute())
         columns = self._target_columns(values.get("data.target"))
         with notice(True, f"reading {path}"):
             frame = read_columns(path, self.columns, columns)
@@ -267,7 +267,7 @@ def _check(overrides: Sequence[str]) -> None:
 
 def is_same(path: str, own: str) -> bool:
     """Whether two paths, of which the second is absolute, name the same file or folder, however they are spelled."""
-    absolute = Path(path).expanduser().absolute()
+    absolute = Path(expanded(path)).absolute()
     return absolute == Path(own) or (exists(absolute) and exists(own) and absolute.samefile(own))
 
 
