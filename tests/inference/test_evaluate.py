@@ -397,7 +397,11 @@ def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, t
     ("task", "request_", "message"),
     [
         (CLASSIFICATION, ["csv", "data.path=none.csv"], r"none\.csv: there is no such file"),
-        (CLASSIFICATION, ["csv", "data.path=~nobody-here/a.csv"], "the home folder is not known; write the whole path"),
+        (
+            CLASSIFICATION,
+            ["csv", "data.path='~nobody-here/a.csv'"],
+            "the home folder is not known; write the whole path",
+        ),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.target=typ"], r"lacks the column typ; did you mean"),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.target=large"], "row 1 is '.*'; the classes of the run are"),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.drop=[x]"], r"data\.drop: not allowed here; a table is read"),

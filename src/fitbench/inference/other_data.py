@@ -213,14 +213,14 @@ class Wanted:
         with notice(True, f"reading {path}"):
             frame = read_columns(path, self.columns, columns)
             inputs, errors = encode(frame, self.columns, path, self.replace_missing)
-        unseen = Unseen(self.columns)
-        unseen.add(inputs)
-        if str(unseen):
-            sys.stderr.write(f"fitbench: {unseen}\n")
         if errors:
             first = min(errors)
             more = f", and {len(errors) - 1:,} more rows" if len(errors) > 1 else ""
             raise DataError(f"{path}: row {first + 1}: {errors[first]}{more}")
+        unseen = Unseen(self.columns)
+        unseen.add(inputs)
+        if str(unseen):
+            sys.stderr.write(f"fitbench: {unseen}\n")
         targets, weights = targets_of(frame, columns, self.task, self.names, path), self._weights(frame, path)
         about = {
             "name": str(values.get("data.name") or Path(path).stem),

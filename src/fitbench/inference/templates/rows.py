@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def divided(text: str) -> tuple[str, list[list[str]]]:
     raise problems[0]
 
 
-def decimal_commas(table: dict[str, Sequence[str]]) -> list[str]:
+def decimal_commas(table: Mapping[str, Sequence[str]]) -> list[str]:
     """The columns with decimal commas, of a table whose separator is a semicolon.
 
     Raises ValueError where points or commas in numbers may be those of thousands.
@@ -106,7 +106,7 @@ def of_thousands(texts: set[str], mark: str) -> bool:
     return len(texts) >= FEWEST and mark in "".join(texts) and all(map(pattern.fullmatch, texts))
 
 
-def table_of(path: str) -> tuple[dict[str, Sequence[str]], list[str]]:
+def table_of(path: str) -> tuple[Mapping[str, Sequence[str]], list[str]]:
     """Read a CSV file: the texts of its columns by their names, and the columns with decimal commas.
 
     Raises OSError, or ValueError where it does not fit the model.
