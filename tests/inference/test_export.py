@@ -353,6 +353,9 @@ def test_exported_program_reads_tables_as_the_run_does(table_runs, tmp_path, tas
     assert card["check"]["recorded"] < 1e-5
     assert card["check"]["value"] == pytest.approx(card["test_value"], rel=1e-5)
     assert "pillow" not in (folder / "README.md").read_text()
+    large = Agreement(**card.pop("check") | {"value": 19588.6203})
+    lines = exporting._write_description(folder, FORMATS["onnx"], reader, card | {"test_value": 12345678.9}, large)
+    assert lines[-1] == f"{card['metric']} 19,588.6, the run recorded 12,345,679"
 
 
 @pytest.fixture(scope="module")
