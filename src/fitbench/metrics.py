@@ -345,7 +345,7 @@ def get(name: str, task: str | None = None) -> Metric:
 
 def names_for(task: str | None) -> list[str]:
     """What a run of a task, None for any, can select, by name, with top_K_accuracy where the task has it."""
-    others = ["top_K_accuracy"] if task in (None, CLASSIFICATION) else []
+    others = ["top_K_accuracy"] if get("top_1_accuracy").is_for(task) else []
     return [name for name in for_task(task) if name != "loss"] + others
 
 

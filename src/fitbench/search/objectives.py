@@ -126,7 +126,7 @@ def _metric(name: str, config: Config) -> Metric | None:
     if name in config.metrics and name != selection.DEFAULT:
         return user_metrics.from_config(name, config.metrics[name])
     metric = metrics.supplied(name)
-    fits = metric is not None and (not metric.tasks or any(task.name in metric.tasks for task in _tasks(config)))
+    fits = metric is not None and any(metric.is_for(task.name) for task in _tasks(config))
     return metric if fits else None
 
 
