@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from fitbench.config import Validation
 from fitbench.data.loading import load
 from fitbench.data.split import split
 from fitbench.errors import RequestError
@@ -103,7 +104,7 @@ def test_best_model_is_that_of_the_best_epoch(whole, resumed, configure):
 
 
 def test_save_freq_counts_batches(whole, resumed):
-    kept = len(split(np.zeros(1437), 0.2, "last", 0)[0])
+    kept = len(split(np.zeros(1437), 0.2, Validation.last, 0)[0])
     assert math.ceil(kept / 128) == STEPS
     for folder in (whole, resumed):
         assert sorted(path.name for path in folder.glob("after-*")) == [

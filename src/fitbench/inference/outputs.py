@@ -191,9 +191,12 @@ def _place(row: Row, name: str) -> str:
 def _cell(row: Row, names: Sequence[str]) -> str:
     """What people read of the cells with these names."""
     texts = []
-    for value in (row[name] for name in names if row[name] is not None):
+    for name in names:
+        if (value := row[name]) is None:
+            continue
         if isinstance(value, float):
-            texts.append(number(value, DECIMALS))
+            is_probability = name.endswith("probability")  # of which a power of ten would tell nothing more
+            texts.append(f"{value:.{DECIMALS}f}" if is_probability else number(value, DECIMALS))
         else:
             texts.append(shortened(clean(", ".join(value) if isinstance(value, list) else value), CLASS_WIDTH))
     return " ".join(texts)
