@@ -163,7 +163,10 @@ def test_a_function_of_the_users_is_not_called_and_said_so(make_run, compare):
     ("metric", "message"),
     [
         ("val_mae", "two runs are compared on the test part; use mae"),
-        ("accuracy", "it is not computed from the predictions of a run of regression; choose one of mae, mse, rmse, r2"),
+        (
+            "accuracy",
+            "it is not computed from the predictions of a run of regression; choose one of mae, mse, rmse, r2",
+        ),
         ("loss", "loss: it is not computed from the predictions"),
         ("nonsense", "nonsense: it is not computed from the predictions"),
     ],
