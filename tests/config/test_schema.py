@@ -475,6 +475,6 @@ def test_one_name_of_a_column_is_a_list_of_one(configure):
         assert getattr(config.data, key) == ["id"]
         assert config_id(config) == config_id(of_list)
     assert configure(*table, "data.drop=1990").data.drop == ["1990"]
-    with pytest.raises(RequestError, match="data.drop is .*; it must be the name of a column, or a list of names"):
+    with pytest.raises(RequestError, match=r"data.drop is .*; it must be the name of a column, or a list of names"):
         configure(*table, "data.drop=true")
     assert configure(*table).data.target == "price"
