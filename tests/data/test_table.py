@@ -134,6 +134,14 @@ def test_weights_and_groups(tmp_path):
     assert load(tmp_path, table).w_train is None
 
 
+def test_groups_are_a_part_of_the_checksum(tmp_path):
+    table, test = houses().assign(street=lambda rows: rows.index % 8), houses(20, seed=1).assign(street=9)
+    other = table.assign(street=lambda rows: rows.index // 8)
+    data, moved = (load(tmp_path, each, group="street", test=test) for each in (table, other))
+    assert np.array_equal(data.x_train, moved.x_train)
+    assert data.sha256 != moved.sha256
+
+
 def test_numbers_are_read_from_texts_beside_spellings_of_missing(tmp_path):
     table = changed("area", 3, "NA", changed("area", 7, "None"))
     data = load(tmp_path, table, missing="mean", features=["area"], test=houses(seed=1))
@@ -317,7 +325,7 @@ DAYS = [f"2020-01-{1 + i % 28:02}" for i in range(ROWS)]
         (changed("area", 4, "-Infinity"), {}, "the column 'area' holds -inf in row 5"),
         (changed("price", 4, np.inf), {}, "the column 'price' holds inf in row 5"),
         (changed("area", 4, 1e39), {}, r"the column 'area' holds 1e\+39 in row 5"),
-        (houses().assign(time=1.7e9 + np.arange(ROWS)), {}, "the column 'time': storing its numbers as float32"),
+        (houses().assign(time=1.7e9 + np.arange(ROWS)), {}, ".time.: storing its numbers as float32 changes"),
         (
             changed("area", 4, "", changed("city", 9, "", changed("city", 3, ""))),
             {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,22 +93,11 @@ def dataset_of(
         DataError: the values cannot be used; the message names the file, the column and the row.
     """
     features = _features(settings, list(frames["train"].columns), where["train"])
-    has_test = "test" in frames
-    train = _part(
-        frames["train"],
-        features,
-        settings,
-        where["train"],
-        check=lambda part: None if has_test else _decided({"train": part}, settings, task, classes),
-    )
-    if has_test:
-        parts = {"train": train, "test": _part(frames["test"], features, settings, where["test"], of_train=train)}
-        _check_groups_apart(parts["train"], parts["test"], settings.group)
-    else:
-        task, parts = _divided(train, settings, task, classes)
+    task, parts = _parts(settings, frames, where, features, task, classes)
     targets = _decided(parts, settings, task, classes)
     train, categorical, may_miss = parts["train"], settings.categorical or (), settings.missing is not None
     columns = tuple(described(train.frame[name], name in categorical, may_miss, train.where) for name in features)
+    groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     made = assembled(
         settings.name,
         {part: encoded(of.frame, columns, of.where, may_miss) for part, of in parts.items()},
@@ -115,10 +105,10 @@ def dataset_of(
         targets.names,
         train.where,
         weights={part: of.weights for part, of in parts.items()} if settings.weight else None,
+        groups=groups,
     )
-    groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     notes = (*_notes(frames, columns, settings), *targets.notes)
-    return replace(made, task=targets.task, columns=columns, groups=groups, notes=notes)
+    return replace(made, task=targets.task, columns=columns, notes=notes)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------
@@ -166,6 +156,25 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
 
 
 # -- targets, weights, groups and the test part ------------------------------------------------------------------------
+
+
+def _parts(
+    settings: TableFile,
+    frames: Mapping[str, pd.DataFrame],
+    where: Mapping[str, str],
+    features: Sequence[str],
+    task: str,
+    classes: Sequence[str] | None,
+) -> tuple[str, dict[str, _Part]]:
+    """The task, and the training and the test part. The arguments are those of `dataset_of`."""
+    if "test" not in frames:
+        decide = partial(_decided, settings=settings, task=task, classes=classes)
+        whole = _part(frames["train"], features, settings, where["train"], check=lambda part: decide({"train": part}))
+        return _divided(whole, settings, task, classes)
+    train = _part(frames["train"], features, settings, where["train"])
+    test = _part(frames["test"], features, settings, where["test"], of_train=train)
+    _check_groups_apart(train, test, settings.group)
+    return task, {"train": train, "test": test}
 
 
 def _part(
