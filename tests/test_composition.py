@@ -78,6 +78,9 @@ WRONG = [
     (["+training.epochs=3"], "Either remove + prefix: 'training.epochs=3'"),
     (["~model.foo"], "Could not delete from config. 'model.foo' does not exist."),
     (["~training.epochs"], "training.epochs is missing; it must be a whole number from 0 to 2147483647"),
+    (["data=csv", "data.delimiter=;"], "data.delimiter: there is no such key; data has "),
+    (["training.epoch=(1"], "training.epoch: there is no such key. Did you mean training.epochs?"),
+    (["+optimizer.clip=[1"], "+optimizer.clip=[1: a bracket"),
     # files of groups
     (["model=mpl"], "model=mpl: there is no such choice; model has conv_pool, "),
     (["model=mynet"], "; model/mynet.yaml of your own is found in the folder of --config-dir FOLDER"),

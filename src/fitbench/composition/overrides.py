@@ -17,6 +17,7 @@ from hydra.core.override_parser.types import Override, RangeSweep, Sweep
 from hydra.errors import HydraException
 
 from fitbench.config import expanded
+from fitbench.config.errors import unknown_key
 from fitbench.errors import RequestError
 from fitbench.text import clean, first_line
 
@@ -179,6 +180,8 @@ def _about_key(text: str) -> str:
 
 def _about_value(key: str, value: str, error: HydraException) -> str:
     text = _short(f"{key}={value}")
+    if unknown := unknown_key(key.lstrip("+~")):
+        return unknown
     function = re.match(r"\w+ while evaluating '(\w+)", str(error))
     if function and function[1] in USAGE:
         return f"{text}: expected {USAGE[function[1]]}"

@@ -109,7 +109,7 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     return frame
 
 
-def _fields(content: bytes, separator: str, names: Sequence[str], **settings: Any) -> pd.DataFrame:
+def _fields(content: bytes, separator: str, names: list[str], **settings: Any) -> pd.DataFrame:
     """The rows of a text file, with columns as `read_table` gives them. `settings` are those of `pandas.read_csv`."""
     import pandas as pd
 
