@@ -305,7 +305,7 @@ DAYS = [f"2020-01-{1 + i % 28:02}" for i in range(ROWS)]
         (houses().assign(area=""), {}, r"the column 'area' has no value in the training part; .*data\.drop=\[area\]"),
         (houses().assign(area="NA"), {"missing": "mean"}, "the column 'area' has no value in the training part"),
         (changed("area", 4, "big"), {}, r"'area' holds the text 'big' in row 5, .* set data\.categorical=\[area\]"),
-        (changed("area", 4, "?"), {}, r"holds the text '\?' in row 5, .*; leave the cell empty if the .* is missing$"),
+        (changed("area", 4, "?"), {}, r"holds the text '\?' in row 5, .*'\?' stands for a .*, leave the cell empty$"),
         (changed("price", 4, "big"), {}, "'price' holds the text 'big' in row 5, .* number. Correct .* them out$"),
         (houses().assign(price="3.12.2020"), {}, "holds dates or times, such as '3.12.2020'; write numbers, such as"),
         (houses().assign(price="€5"), {}, "such as '€5'; write them with digits and a decimal point$"),

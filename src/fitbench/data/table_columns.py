@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -169,7 +169,9 @@ def kind_of(column: pd.Series, where: str, is_target: bool = False) -> str:
             "such as days, into the file"
         )
     if sum(counts[text] for text in numbers) > half:
-        _refuse_text(column, [text for text in counts if text not in numbers], where, is_target)
+        of_target = "expected a number. Correct such rows or leave them out"
+        wrong = [text for text in counts if text not in numbers]
+        _refuse_text(column, wrong, where, lambda text: of_target if is_target else _for_feature(text, column.name))
     if sum(counts[text] for text in similar) > half:
         names = "" if is_target else ", or name the column in data.categorical if they are names"
         raise DataError(
@@ -279,19 +281,28 @@ def _check_clear(column: pd.Series, where: str) -> None:
         raise DataError(f"{where}: the column {clean(column.name)!r} {problem}")
 
 
-def _refuse_text(column: pd.Series, texts: Sequence[str], where: str, is_target: bool = False) -> NoReturn:
-    """Refuse a column of numbers for the first row that has one of these texts."""
+def _refuse_text(
+    column: pd.Series,
+    texts: Sequence[str],
+    where: str,
+    advice: Callable[[str], str] = lambda text: "expected a number or an empty cell.",
+) -> NoReturn:
+    """Refuse a column of numbers for the first row that has one of these texts. `advice` says what to do about it."""
     first = _first(column, column.isin(texts).to_numpy())
     text = clean(column.iloc[first])
-    advice = "expected a number. Correct such rows or leave them out"
-    if not is_target:
-        advice = "leave the cell empty if the number is missing"
-        if re.search(r"\w", text):  # not a sign for a missing number, such as '?'
-            advice += f", or set {override('data.categorical', column.name)} if the column holds names of categories"
     raise DataError(
         f"{where}: the column {clean(column.name)!r} holds the text {text!r} in row {row_of(column, first)}, and "
-        f"numbers elsewhere; {advice}"
+        f"numbers elsewhere; {advice(text)}"
     )
+
+
+def _for_feature(text: str, name: object) -> str:
+    """What to do about a text in a feature that may be one of numbers."""
+    if re.search(r"\w", text):
+        more = f"If the numbers are names of categories, set {override('data.categorical', name)}"
+    else:
+        more = f"If {text!r} stands for a missing number, leave the cell empty"
+    return f"expected a number or an empty cell. {more}"
 
 
 def texts_of(column: pd.Series) -> np.ndarray:
