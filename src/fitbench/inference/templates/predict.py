@@ -86,10 +86,9 @@ def main(paths: list[str]) -> int:
     model = load(HERE)
     status = 0
     for path in paths:
-        names, inputs, errors = read(path)
-        for error in errors:
-            print(error, file=sys.stderr)
-            status = 1
+        names, inputs, errors, notes = read(path)
+        print(*notes, *errors, sep="\n", end="\n" if notes or errors else "", file=sys.stderr)
+        status = 1 if errors else status
         for start in range(0, len(names), BATCH):
             outputs = model(inputs[start : start + BATCH])
             for name, output in zip(names[start:], outputs, strict=False):
