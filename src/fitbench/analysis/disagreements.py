@@ -140,11 +140,9 @@ def _values(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
 
 def _value_columns(rows: Sequence[Row]) -> list[Column]:
-    several = len({row["target"] for row in rows}) > 1
-    target = _text("target", rows, "target")
     return [
         _position(rows, "example"),
-        *([target] if several else [Column("", target.cells, values=target.values, visible=False)]),
+        _text("target", rows, "target"),
         _number("true", rows, "true"),
         _number("A predicts", rows, "a"),
         _number("error of A", rows, "error_a"),

@@ -70,8 +70,8 @@ def describe(outputs: np.ndarray) -> list[str]:
     if MODEL["task"] == "regression":
         return [f"{name} {value:.6g}" for name, value in zip(names, outputs, strict=True)]
     if MODEL["task"] == "multilabel":
-        shares = 1 / (1 + np.exp(-outputs.astype(np.float64)))
-        applying = [name for name, share in zip(names, shares, strict=True) if share >= MODEL["threshold"]]
+        shares = (1 / (1 + np.exp(-outputs.astype(np.float64)))).astype(np.float32)
+        applying = [name for name, share in zip(names, shares, strict=True) if share >= np.float32(MODEL["threshold"])]
         return [", ".join(applying) or "-", *(f"{name} {share:.4f}" for name, share in zip(names, shares, strict=True))]
     powers = np.exp(outputs - outputs.max())
     shares = powers / powers.sum()
