@@ -372,6 +372,8 @@ def for_task(task: str | None) -> dict[str, Metric]:
 def hint(name: str, names: Iterable[str]) -> str:
     """The end of a message about a name that does not exist: the nearest names, or else the first `MOST_NAMES`."""
     names = list(names)
+    if same := [other for other in names if other.casefold() == name.casefold()]:
+        return f"did you mean {same[0]}? Upper and lower case are different"
     nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if nearest:
         return f"did you mean {' or '.join(nearest)}?"

@@ -106,6 +106,13 @@ def number(value: float | None, digits: int) -> str:
     return f"{value:,.{digits}f}"
 
 
+def in_digits(value: float) -> str:
+    """A number as messages quote it: whole numbers exactly, others with six significant digits: 1,027,220 and 0.25."""
+    if abs(value) < LARGEST and value == round(value):
+        return f"{value:,.0f}"
+    return f"{float(f'{value:.{SIGNIFICANT}g}'):,}".removesuffix(".0")
+
+
 def span(interval: tuple[float, float] | None, digits: int) -> str:
     """An interval such as '0.9562 to 0.9635', '-' for None."""
     return "-" if interval is None else " to ".join(number(end, digits) for end in interval)

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from fitbench.composition import conf_folder
-from fitbench.config import Section, Source, from_hydra, from_values, plain, run_id, schema
+from fitbench.config import Section, Source, config_id, from_hydra, from_values, plain, run_id, schema
 from fitbench.errors import RequestError
 from fitbench.tasks import task_of
 
@@ -466,3 +466,15 @@ def test_where_the_data_decide_the_task_they_decide_what_goes_with_it(configure)
     assert configure(*table, "task=regression").known_task is task_of("regression")
     with pytest.raises(RequestError, match="there is no metric 'rmsee'; did you mean rmse"):
         configure(*table, "metrics=[rmsee]")
+
+
+def test_one_name_of_a_column_is_a_list_of_one(configure):
+    table = ("data=csv", "data.path=sets/houses.csv", "data.target=price", "model=mlp")
+    for key in ("drop", "features", "categorical"):
+        config, of_list = configure(*table, f"data.{key}=id"), configure(*table, f"data.{key}=[id]")
+        assert getattr(config.data, key) == ["id"]
+        assert config_id(config) == config_id(of_list)
+    assert configure(*table, "data.drop=1990").data.drop == ["1990"]
+    with pytest.raises(RequestError, match=r"data.drop is .*; it must be the name of a column, or a list of names"):
+        configure(*table, "data.drop=true")
+    assert configure(*table).data.target == "price"

@@ -192,6 +192,20 @@ def test_notes_say_what_was_done(tmp_path):
     ]
 
 
+def test_notes_name_what_may_be_a_mistake(tmp_path):
+    table = houses().assign(city=["Ulm", "ulm", "New York", "Bonn"] * 10, sold=["yes", "Yes"] * 20)
+    table["zip"] = [f"0{1000 + i % 7}" for i in range(ROWS)]
+    data = load(tmp_path, table, target="sold", categorical=["zone"])
+    assert list(data.notes)[1:] == [
+        "categories that differ only in case or spaces are different ones: city ('Ulm' and 'ulm')",
+        "numbers with leading zeros, such as 01000, are read as numbers: zip; if they are codes, set "
+        "data.categorical=[zone,zip]",
+        "sold: 2 texts are taken as classes: Yes, yes; the classes 'Yes' and 'yes' differ only in case or spaces",
+    ]
+    notes = load(tmp_path, table, target="sold", categorical=["zip"], drop=["city"]).notes
+    assert not any("zeros" in note or "categories that differ" in note for note in notes)
+
+
 # -- the test part ----------------------------------------------------------------------------------------------------
 
 
@@ -291,14 +305,22 @@ DAYS = [f"2020-01-{1 + i % 28:02}" for i in range(ROWS)]
         (houses().assign(area=""), {}, r"the column 'area' has no value in the training part; .*data\.drop=\[area\]"),
         (houses().assign(area="NA"), {"missing": "mean"}, "the column 'area' has no value in the training part"),
         (changed("area", 4, "big"), {}, r"'area' holds the text 'big' in row 5, .* set data\.categorical=\[area\]"),
-        (changed("price", 4, "big"), {}, "the column 'price' holds the text 'big' in row 5"),
+        (changed("area", 4, "?"), {}, r"holds the text '\?' in row 5, .*'\?' stands for a .*, leave the cell empty$"),
+        (changed("price", 4, "big"), {}, "'price' holds the text 'big' in row 5, .* number. Correct .* them out$"),
+        (houses().assign(price="3.12.2020"), {}, "holds dates or times, such as '3.12.2020'; write numbers, such as"),
+        (houses().assign(price="€5"), {}, "such as '€5'; write them with digits and a decimal point$"),
+        (
+            houses().assign(price=235323 + 20913 * np.arange(ROWS)),
+            {},
+            "40 different whole numbers from 235,323 to 1,050,930, which can be classes or numbers; set task=class",
+        ),
         (houses().assign(day=DAYS), {}, "the column 'day' holds dates or times, such as '2020-01-01'; leave it out"),
         (houses().assign(day="3.12.2020"), {}, "the column 'day' holds dates or times"),
         (houses().assign(day="Jan 5, 2020"), {}, "the column 'day' holds dates or times"),
         (houses().assign(day="12:30"), {}, "the column 'day' holds dates or times"),
         (houses().assign(cost="1,234.50"), {}, "'cost' holds numbers in a form that is not read, such as '1,234.50'"),
         (houses().assign(cost="€5"), {}, "'cost' holds numbers in a form that is not read"),
-        (houses().assign(key=TEXTS), {}, r"'key' has 30 different texts in 30 rows.*data\.drop=\[key\]"),
+        (houses().assign(key=TEXTS), {}, r"'key' has 40 different texts in 40 rows.*data\.drop=\[key\]"),
         (changed("area", 4, np.inf), {}, "the column 'area' holds inf in row 5; expected finite numbers"),
         (changed("area", 4, "-Infinity"), {}, "the column 'area' holds -inf in row 5"),
         (changed("price", 4, np.inf), {}, "the column 'price' holds inf in row 5"),
@@ -348,6 +370,8 @@ def test_bad_test_files_are_refused(tmp_path, test, changes, message):
     [
         ({"target": "prize"}, r"data.target: .*a.csv has no column 'prize'; did you mean price\?"),
         ({"features": ["arae"]}, r"data.features: .* has no column 'arae'; did you mean area"),
+        ({"drop": ["AREA"]}, r"'AREA'; did you mean area\? Upper and lower case are different"),
+        ({"drop": "qqq"}, "data.drop: .* has no column 'qqq'; there are rooms"),
         ({"drop": ["qqq"]}, "data.drop: .* has no column 'qqq'; there are rooms, area, "),
         ({"weight": "shares"}, "data.weight: .* did you mean share"),
         ({"group": "streets"}, "data.group: .* did you mean street"),
@@ -379,6 +403,34 @@ def test_test_file_must_be_another(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
     with pytest.raises(RequestError, match=r"is the file of data\.path"):
         load(tmp_path, houses(), test_path=str(tmp_path / "link.csv"))
+
+
+def test_one_message_has_the_problems_of_all_columns(tmp_path):
+    table = changed("price", 4, "big", changed("area", 4, "")).assign(day=DAYS, cost="€5", key=TEXTS)
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, table, drop=["zone"])
+    first, *lines, last = str(caught.value).splitlines()
+    assert first == f"{tmp_path / 'a.csv'}: 5 problems:"
+    assert [line.split("'")[1] for line in lines] == ["day", "cost", "key", "area", "price"]
+    assert last == "To leave out all such columns: data.drop=[zone,day,cost,key]"
+    with pytest.raises(DataError, match="can be classes or numbers") as caught:
+        load(tmp_path, table.assign(price=np.arange(ROWS)), missing="mean", features=["day", "rooms"])
+    assert str(caught.value).splitlines()[0].endswith("2 problems:")
+    assert "data.drop=[day]\n" not in str(caught.value)
+
+
+def test_message_counts_the_problems_that_it_has_no_room_for(tmp_path):
+    with pytest.raises(DataError) as caught:
+        load(tmp_path, houses().assign(**{f"a {i}": "€5" for i in range(13)}))
+    *_, before, last = lines = str(caught.value).splitlines()
+    assert (len(lines), before) == (13, "- and 3 more")
+    assert last.startswith("To leave out all such columns: \"data.drop=['a 0','a 1',")
+
+
+def test_columns_of_the_test_part_are_reported_together(tmp_path):
+    test = changed("area", 3, "big", changed("share", 5, "x", changed("price", 3, "", houses(seed=1))))
+    with pytest.raises(DataError, match=r"test\.csv: 3 problems:\n- .*'area'.*\n- .*'share'.*\n- the target 'price'"):
+        load(tmp_path, houses(), test=test)
 
 
 def test_numbers_that_can_be_read_in_two_ways_are_refused_where_they_are_used(tmp_path):

@@ -96,7 +96,7 @@ def test_numbers_that_can_be_several_things_are_refused_with_the_choices(train, 
 def test_targets_of_images_are_classes_whatever_they_hold():
     assert len(decide("auto", np.arange(200), images=True).names) == 200
     assert decide("auto", [2.0, 1.0], images=True).names == ("1", "2")
-    with pytest.raises(DataError, match=r"fractions \(0.5 to 1\); task=classification takes whole .*task=regression"):
+    with pytest.raises(DataError, match=r"fractions \(0.5 to 1\), and classes are whole numbers. Set task=regression"):
         decide("auto", [0.5, 1], images=True)
     with pytest.raises(DataError, match=r"In row 1 .*, 2 values are 1; set task=multilabel if each column is a label"):
         decide("auto", [[1, 0], [1, 1]], images=True)
@@ -139,7 +139,7 @@ def test_columns_of_0_and_1_are_several_labels_on_request():
 @pytest.mark.parametrize(
     ("task", "train", "message"),
     [
-        ("classification", [1.0, 2.5], r"holds fractions \(1 to 2.5\); .* Set task=regression to predict numbers"),
+        ("classification", [1.0, 2.5], r"holds fractions \(1 to 2.5\), .* Set task=regression to predict numbers"),
         ("classification", [[1, 0], [0, 0]], "2 columns; .* In row 1 .*, no values are 1; set task=multilabel"),
         ("classification", [[1, 0], [0.3, 0.7]], "In row 1 .*, not all values are 0 and 1; set task=regression"),
         ("classification", [["a", "b"], ["c", "d"]], "2 columns; expected one class per example, .* It holds texts"),

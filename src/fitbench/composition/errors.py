@@ -12,6 +12,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from fitbench.composition.overrides import for_own_data
 from fitbench.config.errors import nearest, no_such_key
 from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
@@ -96,7 +97,9 @@ def _about_file(error: BaseException) -> str | None:
     group = listed[1] if listed else path.rpartition("/")[0]
     name = path.removeprefix(f"{group}/")
     choices = ", ".join(error.options)
-    own = f"; for a file of your own: data=npz data.path={name}" if group == "data" and ("/" in name) else ""
+    own = ""
+    if group == "data" and (overrides := for_own_data(name) or ("/" in name and f"data=npz data.path={name}")):
+        own = f"; for data of your own: {overrides}"
     near = nearest(name.rpartition("/")[2], error.options)
     where_own = f"; {group}/{name}.yaml of your own is found in the folder of --config-dir FOLDER"
     return f"{prefix}{group}={name}: there is no such choice; {group} has {choices}{own or near or where_own}"
@@ -131,7 +134,7 @@ def _plainly(text: str) -> str:
 def _deeper(key: str, root: DictConfig) -> list[str]:
     """The keys of sections whose last name is `key`, which stands at the top level."""
     if key == "data.path":
-        return ["data=npz, data=idx or data=image_folder, which have a path"]
+        return ["data=csv, data=npz, data=idx or data=image_folder, which have a path"]
     if "." in key:
         return []
     values = OmegaConf.to_container(root, resolve=False)

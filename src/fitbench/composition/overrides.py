@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Optional
 
 from hydra.core.config_loader import ConfigLoader
@@ -15,6 +17,7 @@ from hydra.core.override_parser.types import Override, RangeSweep, Sweep
 from hydra.errors import HydraException
 
 from fitbench.config import expanded
+from fitbench.config.errors import unknown_key
 from fitbench.errors import RequestError
 from fitbench.text import clean, first_line
 
@@ -143,6 +146,17 @@ def _ready_to_copy(key: str, value: str) -> str:
     return shlex.quote(f"{key}=" + quoted(value, mark='"'))
 
 
+def for_own_data(path: str) -> str:
+    """The overrides that train on a file or folder of the user's; empty if the text is the path of neither."""
+    given = f"data.path={path}" if re.fullmatch(r"[\w./+~-]+", path, re.ASCII) else _ready_to_copy("data.path", path)
+    suffix = Path(path).suffix.lower()
+    if suffix in (".csv", ".tsv", ".parquet"):
+        return f"data=csv {given} data.target=COLUMN model=mlp"
+    if suffix == ".npz":
+        return f"data=npz {given}"
+    return f"data=image_folder {given}" if os.path.isdir(path) else ""  # noqa: PTH112 - false if it may not be read
+
+
 # -- explaining -------------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +167,8 @@ def _short(text: str) -> str:
 
 def _about_key(text: str) -> str:
     key, equals, _ = text.partition("=")
+    if not equals and (own := for_own_data(text)):
+        return f"{_short(text)!r}: expected KEY=VALUE; for data of your own: {own}"
     if not equals:
         return f"{_short(text)!r}: expected KEY=VALUE in one word, such as model=mlp or training.epochs=5"
     if key != key.strip():
@@ -164,6 +180,8 @@ def _about_key(text: str) -> str:
 
 def _about_value(key: str, value: str, error: HydraException) -> str:
     text = _short(f"{key}={value}")
+    if unknown := unknown_key(key.lstrip("+~")):
+        return unknown
     function = re.match(r"\w+ while evaluating '(\w+)", str(error))
     if function and function[1] in USAGE:
         return f"{text}: expected {USAGE[function[1]]}"

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from fitbench.config.annotations import WHOLE
 from fitbench.config.describe import describe
-from fitbench.config.schema import SectionOf
+from fitbench.config.schema import Config, SectionOf
 from fitbench.errors import RequestError
 from fitbench.text import clean
 
@@ -139,6 +139,16 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
     """
     near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
     return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys) or 'no keys'}")
+
+
+def unknown_key(key: str) -> str | None:
+    """The line about a key of a section if no kind of this section has it; None for all other keys."""
+    section, _, name = key.partition(".")
+    models = _models(annotation_of(Config.model_fields[section])) if section in Config.model_fields else []
+    known = {known: None for model in models for known in fields_of(model)}
+    if not known or name.partition(".")[0] in known or any(model.model_config["extra"] == "allow" for model in models):
+        return None
+    return no_such_key(key, section, list(known))
 
 
 def nearest(name: str, names: Sequence[str], prefix: str = "") -> str:

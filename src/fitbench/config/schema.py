@@ -241,7 +241,18 @@ class ImageFolder(FileData):
 TestFraction = Annotated[float, Gt(0), Lt(1), NUMBER, Allowed("a number above 0 and below 1")]
 SplitSeed = Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
 ColumnName = Annotated[str, StringConstraints(min_length=1), Allowed("the name of a column")]
-ColumnNames = Annotated[list[ColumnName], Len(1), Allowed("a list of names of columns")]
+ListOfNames = Annotated[list[ColumnName], Len(1), Allowed("a list of names of columns")]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+ColumnNames = Annotated[
+    ListOfNames,
+    BeforeValidator(_as_list, json_schema_input_type=ColumnName | ListOfNames),
+    Allowed("the name of a column, or a list of names of columns"),
+]
 
 
 class Missing(StrEnum):
@@ -325,7 +336,7 @@ class TableFile(FileData, Table):
     source: Literal[Source.csv]
     preprocess: None = Field(default=None, exclude=True, description="for images only")
     max_value: None = Field(default=None, exclude=True, description="for images only")
-    target: Annotated[ColumnName | ColumnNames, AfterValidator(_one_name)] = Field(
+    target: Annotated[ColumnName | ListOfNames, AfterValidator(_one_name)] = Field(
         description="the column to predict, or a list of columns"
     )
     features: ColumnNames | None = Field(

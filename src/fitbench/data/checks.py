@@ -13,6 +13,7 @@ from fitbench.data.scale import as_bytes
 from fitbench.data.target_arrays import are_unicode
 from fitbench.data.targets import decided
 from fitbench.errors import DataError
+from fitbench.text import in_digits
 
 
 def build_dataset(
@@ -83,7 +84,8 @@ def _weights(array: np.ndarray, where: str) -> np.ndarray:
     if wrong.any():
         row = wrong.argmax()
         raise DataError(
-            f"{where} holds {array[row]:g} in row {row:,} (counted from 0); weights must be finite and at least 0."
+            f"{where} holds {in_digits(array[row])} in row {row:,} (counted from 0); weights must be finite and "
+            "at least 0."
         )
     return weights
 

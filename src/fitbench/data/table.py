@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fitbench.config import TableFile
 from fitbench.data.dataset import Dataset, assembled
+from fitbench.data.problems import Problems
 from fitbench.data.split import test_rows
 from fitbench.data.table_columns import (
     FEWEST_ROWS,
+    alike,
     check_present,
     described,
     encoded,
@@ -20,6 +23,7 @@ from fitbench.data.table_columns import (
     kind_of,
     missing_in,
     numbers_of,
+    override,
     row_of,
     texts_of,
 )
@@ -44,6 +48,7 @@ class _Part:
         weights: float32 [N].
         groups: the names of the groups, objects of str [N].
         where: the file.
+        columns: what all rows of the file say about the features.
     """
 
     frame: pd.DataFrame
@@ -51,11 +56,17 @@ class _Part:
     weights: np.ndarray
     groups: np.ndarray
     where: str
+    columns: Sequence[Column]
 
     def take(self, rows: np.ndarray) -> _Part:
         """Some of the rows, in this order."""
-        frame = self.frame.iloc[rows]
-        return _Part(frame, self.targets[rows], self.weights[rows], self.groups[rows], self.where)
+        return replace(
+            self,
+            frame=self.frame.iloc[rows],
+            targets=self.targets[rows],
+            weights=self.weights[rows],
+            groups=self.groups[rows],
+        )
 
 
 def dataset_of(
@@ -82,16 +93,10 @@ def dataset_of(
         DataError: the values cannot be used; the message names the file, the column and the row.
     """
     features = _features(settings, list(frames["train"].columns), where["train"])
-    parts = {part: _part(frame, features, settings, where[part]) for part, frame in frames.items()}
-    if "test" in parts:
-        _check_groups_apart(parts["train"], parts["test"], settings.group)
-    else:
-        task, parts = _divided(parts["train"], settings, task, classes)
+    task, parts = _parts(settings, frames, where, features, task, classes)
     targets = _decided(parts, settings, task, classes)
     train, categorical, may_miss = parts["train"], settings.categorical or (), settings.missing is not None
     columns = tuple(described(train.frame[name], name in categorical, may_miss, train.where) for name in features)
-    if not may_miss:
-        _check_complete(parts.values(), columns)
     groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     made = assembled(
         settings.name,
@@ -102,7 +107,7 @@ def dataset_of(
         weights={part: of.weights for part, of in parts.items()} if settings.weight else None,
         groups=groups,
     )
-    notes = (*_notes(frames, columns), *targets.notes)
+    notes = (*_notes(frames, columns, settings), *targets.notes)
     return replace(made, task=targets.task, columns=columns, notes=notes)
 
 
@@ -153,20 +158,81 @@ def _features(settings: TableFile, present: Sequence[str], where: str) -> list[s
 # -- targets, weights, groups and the test part ------------------------------------------------------------------------
 
 
-def _part(frame: pd.DataFrame, features: Sequence[str], settings: TableFile, where: str) -> _Part:
-    """The rows of a file, after checks that do not depend on which part they go to."""
+def _parts(
+    settings: TableFile,
+    frames: Mapping[str, pd.DataFrame],
+    where: Mapping[str, str],
+    features: Sequence[str],
+    task: str,
+    classes: Sequence[str] | None,
+) -> tuple[str, dict[str, _Part]]:
+    """The task, and the training and the test part. The arguments are those of `dataset_of`."""
+    if "test" not in frames:
+        decide = partial(_decided, settings=settings, task=task, classes=classes)
+        whole = _part(frames["train"], features, settings, where["train"], check=lambda part: decide({"train": part}))
+        return _divided(whole, settings, task, classes)
+    train = _part(frames["train"], features, settings, where["train"])
+    test = _part(frames["test"], features, settings, where["test"], of_train=train)
+    _check_groups_apart(train, test, settings.group)
+    return task, {"train": train, "test": test}
+
+
+def _part(
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    settings: TableFile,
+    where: str,
+    of_train: _Part | None = None,
+    check: Callable[[_Part], object] = lambda part: None,
+) -> _Part:
+    """The rows of a file, after checks that do not depend on which part they go to. One message has all problems.
+
+    Args:
+        frame, features, settings, where: of the file.
+        of_train: the training part, for the file of the test part.
+        check: a further check of the rows.
+    """
     names, categorical = _target_names(settings), settings.categorical or ()
     check_present(frame, [*features, *names, *_others(settings)], where)
+    problems, columns, made = Problems(where), list[Column](), None
     for name in features:
-        if name not in categorical:
-            kind_of(frame[name], where)
-    return _Part(
-        frame,
-        _raw_targets(frame, names, categorical, where),
-        np.ones(len(frame), np.float32) if settings.weight is None else weights_of(frame, settings.weight, where),
-        _groups(frame, settings.group, where),
-        where,
-    )
+        with problems.collected(name):
+            if of_train is None:
+                columns.append(described(frame[name], name in categorical, settings.missing is not None, where))
+            else:
+                columns.append(_known(frame[name], of_train, name in categorical, where))
+    if settings.missing is None:
+        with problems.collected():
+            _check_complete(frame, columns, where)
+    with problems.collected():
+        targets = _raw_targets(frame, names, categorical, where)
+        weights = np.ones(len(frame), np.float32)
+        if settings.weight is not None:
+            weights = weights_of(frame, settings.weight, where)
+        groups = _groups(frame, settings.group, where)
+        made = _Part(frame, targets, weights, groups, where, columns)
+        check(made)
+    problems.refuse(_advice(problems.features, settings))
+    assert made is not None
+    return made
+
+
+def _known(values: pd.Series, of_train: _Part, is_category: bool, where: str) -> Column:
+    """What the training part says about a feature of the test part, after a check of the values of the latter."""
+    [column] = [column for column in of_train.columns if column.name == values.name]
+    if not is_category:
+        kind_of(values, where)
+    if column.kind == "number":
+        numbers_of(values, where)
+    return column
+
+
+def _advice(features: Sequence[str], settings: TableFile) -> str:
+    """How features with problems are left out together with those that are left out already."""
+    left_out = [*(settings.drop or ()), *features]
+    if not features or len(left_out) < 2 or settings.features:
+        return ""
+    return f"To leave out all such columns: {override('data.drop', *left_out)}"
 
 
 def _raw_targets(frame: pd.DataFrame, names: Sequence[str], categorical: Sequence[str], where: str) -> np.ndarray:
@@ -174,7 +240,7 @@ def _raw_targets(frame: pd.DataFrame, names: Sequence[str], categorical: Sequenc
     arrays = []
     for name in names:
         column = frame[name]
-        is_class = name in categorical or kind_of(column, where) == "category"
+        is_class = name in categorical or kind_of(column, where, is_target=True) == "category"
         values = texts_of(column) if is_class and column.dtype != bool else _own(column, where)
         _refuse(
             column,
@@ -264,24 +330,17 @@ def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes
 # -- features ---------------------------------------------------------------------------------------------------------
 
 
-def _check_complete(parts: Iterable[_Part], columns: Sequence[Column]) -> None:
-    """Refuse missing values. Parts that come from one file are counted together."""
-    of_files: dict[str, list[pd.DataFrame]] = {}
-    for part in parts:
-        of_files.setdefault(part.where, []).append(part.frame)
-    for where, frames in of_files.items():
-        counts = {
-            column.name: sum(int(missing_in(frame[column.name], column.kind).sum()) for frame in frames)
-            for column in columns
-        }
-        if incomplete := {name: count for name, count in counts.items() if count}:
-            raise DataError(
-                f"{where}: {in_words(incomplete, sum(map(len, frames)))}. Set data.missing=mean, or leave these "
-                "columns out with data.drop"
-            )
+def _check_complete(frame: pd.DataFrame, columns: Sequence[Column], where: str) -> None:
+    """Refuse missing values."""
+    counts = {column.name: int(missing_in(frame[column.name], column.kind).sum()) for column in columns}
+    if incomplete := {name: count for name, count in counts.items() if count}:
+        raise DataError(
+            f"{where}: {in_words(incomplete, len(frame))}. Set data.missing=mean, or leave these columns out with "
+            "data.drop"
+        )
 
 
-def _notes(frames: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> Iterator[str]:
+def _notes(frames: Mapping[str, pd.DataFrame], columns: Sequence[Column], settings: TableFile) -> Iterator[str]:
     """What was done with the features, and what is unusual about them, a line each."""
     yield from dict.fromkeys(note for frame in frames.values() for note in frame.attrs.get("notes", ()))
     categories = [f"{clean(column.name)} ({len(column.vocabulary)})" for column in columns if column.vocabulary]
@@ -290,7 +349,17 @@ def _notes(frames: Mapping[str, pd.DataFrame], columns: Sequence[Column]) -> Ite
     incomplete = [clean(column.name) for column in columns if column.missing]
     if incomplete:
         yield f"missing numbers become the mean of the training part, beside an indicator: {first_of(incomplete)}"
-    for name in (column.name for column in columns if column.kind == "number"):
+    pairs = {column.name: alike(column.vocabulary) for column in columns if column.vocabulary}
+    if similar := [f"{clean(name)} ({pair[0]!r} and {pair[1]!r})" for name, pair in pairs.items() if pair]:
+        yield f"categories that differ only in case or spaces are different ones: {first_of(similar)}"
+    numbers = [column.name for column in columns if column.kind == "number"]
+    codes = frames["train"].attrs.get("codes", {})
+    if with_zeros := [name for name in numbers if name in codes]:
+        yield (
+            f"numbers with leading zeros, such as {codes[with_zeros[0]]}, are read as numbers: {first_of(with_zeros)}; "
+            f"if they are codes, set {override('data.categorical', *(settings.categorical or ()), *with_zeros)}"
+        )
+    for name in numbers:
         values = frames["train"][name]
         if values.dtype.kind in "iu" and len(values) > FEWEST_ROWS and (np.diff(np.sort(values)) == 1).all():
             yield f"the column {clean(name)!r} numbers the rows; if it means nothing else, leave it out with data.drop"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from fitbench.errors import DataError
 from fitbench.metrics import hint
 from fitbench.record.dataset import Column
-from fitbench.text import clean, first_of
+from fitbench.text import clean, first_of, in_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,14 +122,29 @@ def in_words(missing: Mapping[str, int], rows: int) -> str:
     return f"values are missing in {first_of([start, *(f'{clean(name)!r} ({count:,})' for name, count in others)])}"
 
 
-def override(key: str, name: object) -> str:
-    """How a key is set to a list of one column on the command line."""
-    text = clean(name)
-    return f"{key}=[{text}]" if re.fullmatch(r"[A-Za-z_][\w-]*", text) else f"\"{key}=['{text}']\""
+def override(key: str, *names: object) -> str:
+    """How a key is set to a list of columns on the command line."""
+    texts = [clean(name) for name in names]
+    if all(re.fullmatch(r"[A-Za-z_][\w-]*", text) for text in texts):
+        return f"{key}=[{','.join(texts)}]"
+    return f'"{key}=[{",".join(map(repr, texts))}]"'
 
 
-def kind_of(column: pd.Series, where: str) -> str:
+def alike(texts: Iterable[str]) -> tuple[str, str] | None:
+    """The first two texts that differ only in spaces, or in upper and lower case; None if no two do."""
+    first: dict[str, str] = {}
+    for text in texts:
+        key = "".join(text.split()).casefold()
+        if key in first:
+            return first[key], text
+        first[key] = text
+    return None
+
+
+def kind_of(column: pd.Series, where: str, is_target: bool = False) -> str:
     """Whether a column holds numbers or categories. Texts are categories if most of them are neither numbers nor dates.
+
+    What a message says to do depends on whether the column is a target.
 
     Raises:
         DataError: most of the texts are numbers or dates, or the numbers can be read in two ways.
@@ -148,18 +163,20 @@ def kind_of(column: pd.Series, where: str) -> str:
         return "number"
     name = clean(column.name)
     if sum(counts[text] for text in dates) > half:
+        drop = "" if is_target else f"leave it out with {override('data.drop', column.name)}, or "
         raise DataError(
-            f"{where}: the column {name!r} holds dates or times, such as {clean(min(dates))!r}; leave it out with "
-            f"{override('data.drop', column.name)}, or write numbers, such as days, into the file"
+            f"{where}: the column {name!r} holds dates or times, such as {clean(min(dates))!r}; {drop}write numbers, "
+            "such as days, into the file"
         )
     if sum(counts[text] for text in numbers) > half:
-        advice = f" If the numbers are names of categories, set {override('data.categorical', column.name)}"
-        _refuse_text(column, [text for text in counts if text not in numbers], where, advice)
+        of_target = "expected a number. Correct such rows or leave them out"
+        wrong = [text for text in counts if text not in numbers]
+        _refuse_text(column, wrong, where, lambda text: of_target if is_target else _for_feature(text, column.name))
     if sum(counts[text] for text in similar) > half:
+        names = "" if is_target else ", or name the column in data.categorical if they are names"
         raise DataError(
             f"{where}: the column {name!r} holds numbers in a form that is not read, such as "
-            f"{clean(min(similar - numbers))!r}; write them with digits and a decimal point, or name the column in "
-            "data.categorical if they are names"
+            f"{clean(min(similar - numbers))!r}; write them with digits and a decimal point{names}"
         )
     return "category"
 
@@ -253,8 +270,8 @@ def numbers_of(column: pd.Series, where: str) -> np.ndarray:
     if too_large.any():
         first = _first(column, too_large)
         raise DataError(
-            f"{where}: the column {clean(column.name)!r} holds {values[first]:g} in row {row_of(column, first)}; "
-            "expected finite numbers below 3.4e38"
+            f"{where}: the column {clean(column.name)!r} holds {in_digits(values[first])} in row "
+            f"{row_of(column, first)}; expected finite numbers below 3.4e38"
         )
     return values
 
@@ -269,13 +286,28 @@ def check_clear(column: pd.Series, where: str) -> None:
         raise DataError(f"{where}: the column {clean(column.name)!r} {problem}")
 
 
-def _refuse_text(column: pd.Series, texts: Sequence[str], where: str, advice: str = "") -> NoReturn:
-    """Refuse a column of numbers for the first row that has one of these texts."""
+def _refuse_text(
+    column: pd.Series,
+    texts: Sequence[str],
+    where: str,
+    advice: Callable[[str], str] = lambda text: "expected a number or an empty cell.",
+) -> NoReturn:
+    """Refuse a column of numbers for the first row that has one of these texts. `advice` says what to do about it."""
     first = _first(column, column.isin(texts).to_numpy())
+    text = clean(column.iloc[first])
     raise DataError(
-        f"{where}: the column {clean(column.name)!r} holds the text {clean(column.iloc[first])!r} in row "
-        f"{row_of(column, first)}, and numbers elsewhere; expected a number or an empty cell.{advice}"
+        f"{where}: the column {clean(column.name)!r} holds the text {text!r} in row {row_of(column, first)}, and "
+        f"numbers elsewhere; {advice(text)}"
     )
+
+
+def _for_feature(text: str, name: object) -> str:
+    """What to do about a text in a feature that may be one of numbers."""
+    if re.search(r"\w", text):
+        more = f"If the numbers are names of categories, set {override('data.categorical', name)}"
+    else:
+        more = f"If {text!r} stands for a missing number, leave the cell empty"
+    return f"expected a number or an empty cell. {more}"
 
 
 def texts_of(column: pd.Series) -> np.ndarray:

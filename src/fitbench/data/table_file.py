@@ -7,8 +7,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -88,27 +87,14 @@ def _check_memory(file: BinaryIO, needed: int) -> None:
 
 
 def _read_text(file: BinaryIO) -> pd.DataFrame:
-    import pandas as pd
-
     _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
-    read: Callable[..., Any] = partial(
-        pd.read_csv,
-        sep=separator,
-        header=0,
-        names=names,
-        index_col=False,
-        keep_default_na=False,  # 'NA' or 'None' may be the name of a category
-        na_values=[""],
-        skipinitialspace=True,
-        low_memory=False,
-    )
-    frame = with_texts(read(io.BytesIO(content)))
+    frame = _fields(content, separator, names)
+    kinds = "iuf" if _LEADING_ZERO_IN_FILE.search(content) else "f" if separator == ";" else ""
     as_written = frame.select_dtypes("category")
-    numbers = [name for name in frame if name not in as_written]
-    if numbers and (separator == ";" or _LEADING_ZERO_IN_FILE.search(content)):
-        as_written = as_written.join(with_texts(read(io.BytesIO(content), dtype=str, usecols=numbers)))
+    if numbers := [name for name in names if frame[name].dtype.kind in kinds]:
+        as_written = as_written.join(_fields(content, separator, names, dtype=str, usecols=numbers))
     texts = {
         str(name): [text for text in column.cat.categories if text not in MISSING]
         for name, column in as_written.items()
@@ -121,6 +107,26 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     codes = {name: next(filter(_LEADING_ZERO.fullmatch, different), None) for name, different in texts.items()}
     frame.attrs |= {"notes": notes, "unclear": unclear, "codes": {name: code for name, code in codes.items() if code}}
     return frame
+
+
+def _fields(content: bytes, separator: str, names: list[str], **settings: Any) -> pd.DataFrame:
+    """The rows of a text file, with columns as `read_table` gives them. `settings` are those of `pandas.read_csv`."""
+    import pandas as pd
+
+    return with_texts(
+        pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            header=0,
+            names=names,
+            index_col=False,
+            keep_default_na=False,  # 'NA' or 'None' may be the name of a category
+            na_values=[""],
+            skipinitialspace=True,
+            low_memory=False,
+            **settings,
+        )
+    )
 
 
 def _unclear(texts: Mapping[str, Sequence[str]]) -> dict[str, str]:

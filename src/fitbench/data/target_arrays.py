@@ -14,7 +14,7 @@ from fitbench.data.memory import chunks
 from fitbench.data.table_columns import check_precision, is_number
 from fitbench.errors import DataError
 from fitbench.metrics import MULTILABEL, REGRESSION
-from fitbench.text import clean
+from fitbench.text import clean, in_digits
 
 KINDS = "texts, booleans or numbers"
 
@@ -108,7 +108,7 @@ class TargetArrays:
                     "are classes."
                 )
 
-    def check_whole(self, task: str) -> None:
+    def check_whole(self) -> None:
         """Refuse numbers with fractions.
 
         Raises:
@@ -117,8 +117,8 @@ class TargetArrays:
         for part, array in self.arrays.items():
             if self.kind == "f" and (array != np.rint(array)).any():
                 raise DataError(
-                    f"{self.where[part]} holds fractions ({array.min():.4g} to {array.max():.4g}); task={task} takes "
-                    "whole numbers. Set task=regression to predict numbers."
+                    f"{self.where[part]} holds fractions ({in_digits(array.min())} to {in_digits(array.max())}), and "
+                    "classes are whole numbers. Set task=regression to predict numbers."
                 )
 
     def check_one_hot(self) -> None:
@@ -157,8 +157,9 @@ class TargetArrays:
             wrong = np.argwhere(~np.isin(array, (0, 1)))
             if len(wrong):
                 raise DataError(
-                    f"{self.where[part]} holds {array[tuple(wrong[0])]:g} in {self.where[part].row(wrong[0][0])}; "
-                    f"task={MULTILABEL} takes columns of 0 and 1, one for each label."
+                    f"{self.where[part]} holds {in_digits(array[tuple(wrong[0])])} in "
+                    f"{self.where[part].row(wrong[0][0])}; task={MULTILABEL} takes columns of 0 and 1, one "
+                    "for each label."
                 )
 
     def as_float32(self, part: str) -> np.ndarray:
@@ -175,8 +176,8 @@ class TargetArrays:
         if not fits.all():
             row = fits.argmin()
             raise DataError(
-                f"{where} holds {np.abs(exact[row]).max():.4g} in {where.row(row)}; targets are stored as float32, at "
-                "most 3.4e38. Divide them by a constant."
+                f"{where} holds {in_digits(np.abs(exact[row]).max())} in {where.row(row)}; targets are stored as "
+                "float32, at most 3.4e38. Divide them by a constant."
             )
         return rounded
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fitbench.config import AUTO
+from fitbench.data.table_columns import alike
 from fitbench.data.target_arrays import Place, TargetArrays, checked_arrays
 from fitbench.errors import DataError
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
-from fitbench.text import clean, first_of
+from fitbench.text import clean, first_of, in_digits
 
 MOST_CLASSES = 20  # whole numbers with more different values may be numbers as well as classes
 
@@ -127,8 +128,8 @@ def _decision(given: _Given) -> str:
         return CLASSIFICATION
     kind = "different whole numbers" if parts.kind == "i" else "different whole numbers, stored as floats,"
     raise DataError(
-        f"{where} holds {len(found):,} {kind} from {found[0]:g} to {found[-1]:g}, which can be classes or numbers; set "
-        "task=classification or task=regression."
+        f"{where} holds {len(found):,} {kind} from {in_digits(found[0])} to {in_digits(found[-1])}, which can be "
+        "classes or numbers; set task=classification or task=regression."
     )
 
 
@@ -145,7 +146,7 @@ def _classes(given: _Given) -> Made:
         arrays = {part: array.argmax(axis=1) for part, array in parts.arrays.items()}
         notes.append(f"one-hot rows are taken as {len(names)} classes")
     else:
-        parts.check_whole(CLASSIFICATION)
+        parts.check_whole()
         arrays, names, note = _coded(given) if given.classes is None else _placed(given, tuple(given.classes))
         notes += note
     present = np.unique(arrays["train"])
@@ -176,7 +177,10 @@ def _coded(given: _Given) -> Made:
     names = tuple(str(value) if given.parts.kind in "Ub" else str(int(value)) for value in values)
     arrays = {part: np.searchsorted(values, array) for part, array in arrays.items()}
     if given.parts.are_texts:
-        return arrays, names, [f"{len(names)} texts are taken as classes: {first_of(names)}"]
+        notes = [f"{len(names)} texts are taken as classes: {first_of(names)}"]
+        if pair := alike(names):
+            notes.append(f"the classes {clean(pair[0])!r} and {clean(pair[1])!r} differ only in case or spaces")
+        return arrays, names, notes
     if given.parts.kind != "b" and names != tuple(map(str, range(len(names)))):
         first, last = int(values[0]), int(values[-1])
         is_range = last - first == len(values) - 1
@@ -225,8 +229,8 @@ def _numbers(given: _Given) -> Made:
     for name, column in zip(names, arrays["train"].T, strict=True):
         if (column == column[0]).all():
             raise DataError(
-                f"{parts.where['train']}: {clean(name)} is {column[0]:g} in every training example; a constant cannot "
-                "be learned."
+                f"{parts.where['train']}: {clean(name)} is {in_digits(column[0])} in every training example; "
+                "a constant cannot be learned."
             )
     notes = [] if given.classes is None else ["the names of classes are not used, because the task is regression"]
     return arrays, names, notes
