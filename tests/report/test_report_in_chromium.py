@@ -356,7 +356,8 @@ def test_the_detail_shows_predicted_values_and_scores_of_labels(browser, make_ru
     names = "return [...document.querySelectorAll('#detail .chart .name')].map((text) => text.textContent)"
     assert {"true price", "predicted price", f"true {HOSTILE}"} <= set(page.js(names))
     heads = "return [...document.querySelectorAll('#detail h3')].map((head) => head.textContent)"
-    assert {"Predicted and true values", "Per target", "Largest errors (predicted - true)"} <= set(page.js(heads))
+    largest = "Largest errors (predicted - true), relative to the sd of their target"
+    assert {"Predicted and true values", "Per target", largest} <= set(page.js(heads))
     assert page.problems() == []
     as_task(make_run("study=b"), "multilabel", *several_labels(40, 3), ("red", HOSTILE, "blue"), 0.25)
     report([tmp_path / "outputs/b"], tmp_path / "tags.html")

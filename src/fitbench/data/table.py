@@ -52,6 +52,11 @@ class _Part:
     groups: np.ndarray
     where: str
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of the file, int64 [N], counted from 1 as `row_of` does."""
+        return self.frame.index.to_numpy(np.int64) + 1
+
     def take(self, rows: np.ndarray) -> _Part:
         """Some of the rows, in this order."""
         frame = self.frame.iloc[rows]
@@ -102,7 +107,8 @@ def dataset_of(
     )
     groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     notes = (*_notes(frames, columns), *targets.notes)
-    return replace(made, task=targets.task, columns=columns, groups=groups, notes=notes)
+    rows = parts["test"].rows
+    return replace(made, task=targets.task, columns=columns, groups=groups, rows_test=rows, notes=notes)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes
     names = _target_names(settings)
     subject = f"the target {first_of(map(repr, map(clean, names)))}"
     where = {part: f"{of.where}: {subject}" for part, of in parts.items()}
-    rows = {part: of.frame.index.to_numpy() + 1 for part, of in parts.items()}  # as `row_of`
+    rows = {part: of.rows for part, of in parts.items()}
     return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes, rows=rows)
 
 
