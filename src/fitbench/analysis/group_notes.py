@@ -28,6 +28,9 @@ def _notes_on_runs(compared: Compared) -> list[str]:
         for group in groups
         if group.uncounted
     ]
+    if compared.without_task:
+        states = ", ".join(f"{count} {state}" for state, count in compared.without_task.items())
+        uncounted.append(f"runs whose task was not known yet ({states})")
     if uncounted:
         lines.append(f"Not counted: {_several(uncounted)}.")
     for columns, labels in _by_reason((tuple(group.mixed), group) for group in groups):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.comparison import Compared, compared
+from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
@@ -27,18 +28,19 @@ def comparisons(
 ) -> list[dict[str, Any]]:
     """The comparison of the groups by each quantity that some run has, `metric` first.
 
-    Groups are named by their position in `ranked`, the ranking by `metric`, runs by their position in the frame.
+    Groups are named by their position in `ranked`, the ranking by `metric`, runs by their position in the frame. A
+    group without a run of known task is left out.
     """
     keys = list(ranked[0].keys) if ranked else []
     run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
     place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
     offered = [metric, *(each for each in recorded.values() if each.metric), *(recorded[name] for name in COSTS)]
-    found = []
+    found, known = [], in_known_groups(frame, keys)
     for quantity in filter(is_comparable, dict.fromkeys(offered)):
-        groups = list(ranked) if quantity == metric else group(frame, keys, quantity)
+        groups = group(known, keys, quantity)
         if groups and groups[0].values:
             places = [place[tuple(each.keys.values())] for each in groups]
-            found.append(_comparison(compared(frame, groups, quantity, keys), places, run_at))
+            found.append(_comparison(compared(known, groups, quantity, keys), places, run_at))
     return found
 
 
