@@ -376,6 +376,22 @@ def test_the_page_is_as_wide_as_the_screen(seen, width):
     assert seen.js("return document.documentElement.scrollWidth") <= width
 
 
+def test_a_comparison_of_two_groups_needs_no_scroll_bar(browser, make_run, tmp_path):
+    for model in ("mlp", "softmax"):
+        for seed in range(5):
+            values = close_values(40, seed=seed, scale=1e4)
+            as_task(make_run(f"model={model}", f"seed={seed}"), "regression", *values, ("price",))
+    report([tmp_path / "outputs"], tmp_path / "houses.html")
+    page = Page(browser, tmp_path / "houses.html")
+    page.open(1200)
+    wide = "const table = document.querySelector('#comparison .scroll'); return table.scrollWidth - table.clientWidth"
+    assert page.js(wide) == 0
+    method = page.one("#comparison .said").text
+    assert "To choose a configuration rank by validation MAE (menu Metric): the test set is for reporting." in method
+    offered = "return [...document.querySelectorAll('#comparison select option')].map((option) => option.text)"
+    assert "validation MAE" in page.js(offered)
+
+
 def test_dark_and_light_follow_the_system_until_one_is_chosen(seen):
     background = "return getComputedStyle(document.body).backgroundColor"
     light = seen.js(background)

@@ -10,8 +10,9 @@ from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
-from fitbench.analysis.series import axis_label
+from fitbench.analysis.series import axis_label, metric_label
 from fitbench.columns import Column
+from fitbench.metrics import PARTS
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import digits, fitting
@@ -56,7 +57,7 @@ def _comparison(of: Compared, places: Sequence[int], run_at: Mapping[str, int]) 
         "groups": places,
         "runs": [[run_at[folder] for folder in each.folders] for each in of.groups],
         "answer": _answer(of, [*about_groups, *about_differences]),
-        "method": " ".join([*footnotes(of), FILTERED]),
+        "method": " ".join([*footnotes(of, f"{PARTS['val']} {metric_label(of.metric)} (menu Metric)"), FILTERED]),
         "remarks": notes(of),
     }
 
