@@ -26,6 +26,8 @@ class Task(Protocol):
         name: as in the configuration and in result.json.
         losses: the names that `training.loss` can have; `auto` stands for the first.
         default_metrics: the names of the metrics that are recorded by default; the first is primary.
+        epoch_means: those of `step_metrics` whose mean over the last epoch, in which the weights change, is recorded
+            as the value of the training part. All others are computed from the final weights.
         step_metrics: the names of the metrics that the compiled training and validation steps measure besides the
             loss, from raw outputs.
         has_classes: whether each example is of one of several classes.
@@ -45,6 +47,7 @@ class Task(Protocol):
     losses: tuple[str, ...]
     default_metrics: tuple[str, ...]
     step_metrics: tuple[str, ...]
+    epoch_means: tuple[str, ...]
     has_classes: bool
     has_values: bool
     has_threshold: bool
@@ -130,6 +133,7 @@ class Classification:
     losses: tuple[str, ...] = ("cross_entropy", "mean_squared_error", "binary_cross_entropy")
     default_metrics: tuple[str, ...] = ("accuracy",)
     step_metrics: tuple[str, ...] = ("accuracy",)
+    epoch_means: tuple[str, ...] = ("accuracy",)
     has_classes = True
     has_values = False
     has_threshold = False
@@ -198,6 +202,7 @@ class Regression:
     losses: tuple[str, ...] = ("mse", "mae", "huber")
     default_metrics: tuple[str, ...] = ("mae", "rmse", "r2")
     step_metrics: tuple[str, ...] = ("mae",)
+    epoch_means: tuple[str, ...] = ()
     has_classes = False
     has_values = True
     has_threshold = False
@@ -257,6 +262,7 @@ class MultiLabel:
     losses: tuple[str, ...] = ("binary_cross_entropy",)
     default_metrics: tuple[str, ...] = ("micro_f1", "macro_f1", "subset_accuracy", "hamming_loss")
     step_metrics: tuple[str, ...] = ()
+    epoch_means: tuple[str, ...] = ()
     has_classes = False
     has_values = False
     has_threshold = True

@@ -134,6 +134,14 @@ def test_weights_and_groups(tmp_path):
     assert load(tmp_path, table).w_train is None
 
 
+def test_groups_are_a_part_of_the_checksum(tmp_path):
+    table, test = houses().assign(street=lambda rows: rows.index % 8), houses(20, seed=1).assign(street=9)
+    other = table.assign(street=lambda rows: rows.index // 8)
+    data, moved = (load(tmp_path, each, group="street", test=test) for each in (table, other))
+    assert np.array_equal(data.x_train, moved.x_train)
+    assert data.sha256 != moved.sha256
+
+
 def test_numbers_are_read_from_texts_beside_spellings_of_missing(tmp_path):
     table = changed("area", 3, "NA", changed("area", 7, "None"))
     data = load(tmp_path, table, missing="mean", features=["area"], test=houses(seed=1))
@@ -303,7 +311,7 @@ DAYS = [f"2020-01-{1 + i % 28:02}" for i in range(ROWS)]
         (changed("area", 4, "-Infinity"), {}, "the column 'area' holds -inf in row 5"),
         (changed("price", 4, np.inf), {}, "the column 'price' holds inf in row 5"),
         (changed("area", 4, 1e39), {}, r"the column 'area' holds 1e\+39 in row 5"),
-        (houses().assign(time=1.7e9 + np.arange(ROWS)), {}, "the column 'time': storing its numbers as float32 changes"),
+        (houses().assign(time=1.7e9 + np.arange(ROWS)), {}, ".time.: storing its numbers as float32 changes"),
         (
             changed("area", 4, "", changed("city", 9, "", changed("city", 3, ""))),
             {},
@@ -379,6 +387,19 @@ def test_test_file_must_be_another(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
     with pytest.raises(RequestError, match=r"is the file of data\.path"):
         load(tmp_path, houses(), test_path=str(tmp_path / "link.csv"))
+
+
+def test_numbers_that_can_be_read_in_two_ways_are_refused_where_they_are_used(tmp_path):
+    prices = "\n".join(f"{i}.{500 + i};{i};{i}.{700 + i}" for i in range(1, 41))
+    table = f"price;rooms;version\n{prices}\n"
+    with pytest.raises(DataError, match=r"'price' has numbers such as 1\.501, which can be 1501 or 1\.501; write 1501"):
+        load(tmp_path, table, drop=["version"])
+    with pytest.raises(DataError, match=r"'version' has numbers such as 1\.701, which can be 1701"):
+        load(tmp_path, table, target="rooms", task="regression", drop=["price"])
+    data = load(tmp_path, table, target="rooms", task="regression", drop=["price"], categorical=["version"])
+    assert data.columns[0].kind == "category"
+    with pytest.raises(DataError, match="'version' has numbers such as"):
+        encoded(read_table(tmp_path / "a.csv"), [Column(name="version", kind="number", mean=0.0)], "a.csv")
 
 
 def test_columns_that_are_not_used_are_not_checked(tmp_path):

@@ -83,6 +83,33 @@ def test_decimal_commas_are_taken_beside_semicolons(tmp_path):
     assert frame.attrs["notes"] == ["decimal commas are read in a, e"]
 
 
+@pytest.mark.parametrize(
+    ("price", "other", "problem"),
+    [
+        ("396.939 95 1.200", "1 2 3", "such as 396.939, which can be 396939 or 396.939; write 396939 if it is that"),
+        ("396,939 95 1,200", "1 2 3", "such as 396,939, which can be 396939 or 396.939; write 396939 if it is that"),
+        ("1.396.939 95 1.200", "1 2 3", "with a mark of thousands, such as 1.396.939; write 1396939"),
+        ("-396.939 95.100 1.200", "1.5 2 3", "can be -396939 or -396.939"),
+        ("396.939 95 1.25", "1 2 3", None),
+        ("0.939 95.123 1.250", "1 2 3", None),
+        ("396,939 95 1,200", "1,5 2 3", None),  # the other column shows that commas are decimal
+        ("396.939 95.123", "1 2", None),  # too few
+        ("396 95 120", "1 2 3", None),
+    ],
+)
+def test_numbers_that_may_have_marks_of_thousands_are_unclear(tmp_path, price, other, problem):
+    rows = "\n".join(";".join(cells) for cells in zip(price.split(" "), other.split(" "), strict=False))
+    unclear = read(tmp_path, f"price;other\n{rows}\n").attrs["unclear"]
+    assert list(unclear) == (["price"] if problem else [])
+    assert (problem or "") in unclear.get("price", "")
+    assert not read(tmp_path, f"price\tother\n{rows}\n".replace(";", "\t")).attrs["unclear"]
+
+
+def test_numbers_with_leading_zeros_are_found(tmp_path):
+    rows = 'a,01234,"001",0,0.5,2020-01-05,07x\nb,,2,5,00.5,x,8\n'
+    assert read(tmp_path, f"a,zip,code,c,d,day,e\n{rows}").attrs["codes"] == {"zip": "01234", "code": "001"}
+
+
 @pytest.mark.parametrize("numbers", ["1.234;2.5;3", "1.000;2.000;3.000"])
 def test_points_beside_decimal_commas_are_refused(tmp_path, numbers):
     rows = "\n".join(f"1,5;{number}" for number in numbers.split(";"))

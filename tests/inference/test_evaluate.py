@@ -13,11 +13,11 @@ from fitbench.data.builtin import read_builtin
 from fitbench.data.loading import load
 from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
-from fitbench.inference.comparison import difference
+from fitbench.inference.comparison import compare, describe, difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.other_data import Wanted
 from fitbench.inference.reader import configuration, open_run
-from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
+from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION, get
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import output_names, read_predictions, read_result
@@ -25,7 +25,7 @@ from fitbench.record.result import write_result
 from fitbench.tasks import task_of
 from fitbench.training.run import clear
 
-from .flats import flats, write
+from .flats import flats, with_cell, write
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_summary_compares_with_the_test_images_of_the_run(run, own_data, capsys)
 
     out = summary("test", "npz", own_data())
     accuracy = read_result(run)["metrics"]["test_accuracy"]
-    assert out.startswith(f"{run.name} on the test images of own\naccuracy ")
+    assert out.startswith(f"{run.name} on the 300 test images of own\naccuracy ")
     assert f"on its own 1,000 test images (mnist_5k): accuracy {accuracy:.4f}, 95% interval " in out
     assert ": not significant" in out
     assert out.splitlines()[-1].startswith(str(run / "evaluations" / "own-"))
@@ -346,7 +346,7 @@ def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, t
     path = write(tmp_path / "new.csv", flats(50, seed=5))
     evaluate(str(folder), Path("none"), "csv", [f"data.path={path}"], "test", "table", trust=False)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{folder.name} on all rows of new".replace("run", read_result(folder)["run_id"], 1)
+    assert lines[0] == f"{folder.name} on all 50 rows of new".replace("run", read_result(folder)["run_id"], 1)
     assert [line.split(" ")[0] for line in lines[1:4]] == ["loss", "micro", "macro"]
     assert any(line.startswith("on its own 48 test rows (flats): micro F1") for line in lines)
 
@@ -356,11 +356,11 @@ def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, t
     [
         (CLASSIFICATION, ["csv", "data.path=none.csv"], r"none\.csv: there is no such file"),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.target=typ"], r"lacks the column typ; did you mean"),
-        (CLASSIFICATION, ["csv", "data.path={new}", "data.target=city"], "row 1 is '.*'; the classes of the run are"),
+        (CLASSIFICATION, ["csv", "data.path={new}", "data.target=large"], "row 1 is '.*'; the classes of the run are"),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.drop=[x]"], r"data\.drop: not allowed here; a table is read"),
         (CLASSIFICATION, ["sklearn", "data.name=iris"], "its classes setosa, versicolor, virginica are not classes"),
         (CLASSIFICATION, ["mnist_5k"], "has images; the run takes rows of a table"),
-        (MULTILABEL, ["csv", "data.path={new}", "data.target=[large,rooms]"], "rooms is .; expected 0 or 1"),
+        (MULTILABEL, ["csv", "data.path={new}", "data.target=[large,kind]"], "row 1: kind is '.*'; expected a"),
         (REGRESSION, ["csv", "data.path={new}"], r"lacks the columns CRIM, .*, AGE, DIS and 6 more"),
     ],
 )
@@ -370,6 +370,59 @@ def test_tables_that_do_not_fit_the_run_are_refused(table_runs, tmp_path, task, 
     with pytest.raises((RequestError, DataError), match=message):
         evaluate(str(table_runs[task]), Path("none"), data, overrides, "test", "table", trust=False)
     assert not (table_runs[task] / "evaluations").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.test_fraction=0.9"], r"data\.test_fraction: not allowed here; a table is read as the run read its own"),
+        (["data.missing=null", "data.target=kind"], r"data\.missing: not allowed here"),
+        (["data.target=large"], r"data\.target is large, and .* is the file of the run, whose target is kind; leave"),
+        (["data.target=[kind,city]"], r"data\.target is city, which is an input of the model; name a target"),
+    ],
+)
+@pytest.mark.parametrize("path", [None, "own"])
+def test_keys_that_say_how_a_table_is_read_are_refused_for_the_own_file_too(
+    table_runs, flats_csv, path, overrides, message
+):
+    own = [f"data.path={flats_csv}"] if path else []
+    with pytest.raises(RequestError, match=message):
+        evaluate(str(table_runs[CLASSIFICATION]), Path("none"), "csv", [*own, *overrides], "test", "table", trust=False)
+
+
+def test_the_own_file_may_be_named_with_the_target_of_the_run(table_runs, evaluated_table, flats_csv):
+    same = [f"data.path={flats_csv}", "data.target=[large,central]", "data.name=again"]
+    record = evaluated_table(MULTILABEL, "csv", *same)
+    result = read_result(table_runs[MULTILABEL])
+    assert (record["data"]["name"], record["data"]["part"], record["data"]["count"]) == ("again", "test", 48)
+    assert record["data"]["sha256"] == result["data"]["sha256"]
+    assert record["metrics"]["micro_f1"] == pytest.approx(result["metrics"]["test_micro_f1"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "message"),
+    [
+        ("kind", "", r"new\.csv: the target 'kind' is missing in 1 row, such as row 4\. Leave these rows out"),
+        ("large", "NA", r"new\.csv: the target 'large' is missing in 1 row, such as row 4\. Leave"),
+        ("large", "2", r"new\.csv: row 4: large is 2; expected 0 or 1"),
+        ("large", "1e99", r"new\.csv: row 4: large is '1e\+99'; expected a finite number below 3\.4e38"),
+        ("large", "-inf", r"new\.csv: row 4: large is '-inf'; expected a finite number below 3\.4e38"),
+        ("large", "much", r"new\.csv: row 4: large is 'much'; expected a finite number below 3\.4e38"),
+    ],
+)
+def test_a_target_that_is_missing_or_no_number_is_named(table_runs, tmp_path, column, text, message):
+    lines = flats(9, seed=6)
+    lines[4] = with_cell(lines[4], column, text)
+    new, run = write(tmp_path / "new.csv", lines), table_runs[CLASSIFICATION if column == "kind" else MULTILABEL]
+    with pytest.raises(DataError, match=message):
+        evaluate(str(run), Path("none"), "csv", [f"data.path={new}"], "test", "table", trust=False)
+
+
+def test_differences_have_as_many_digits_as_tables():
+    record = {"metrics": {"mae": 16334.91}, "data": {"sha256": "b", "part": "all", "count": 9}}
+    result = {"metrics": {"test_mae": 19588.6203}, "data": {"sha256": "a", "test": 50, "name": "own"}}
+    lines = describe(compare(result, record, get("mae")), result, get("mae"), "row")
+    assert lines == ["on its own 50 test rows (own): MAE 19,588.6", "difference -3,253.71"]
 
 
 def test_a_table_that_is_not_the_data_of_the_run_has_no_parts(table_runs, tmp_path):

@@ -103,9 +103,13 @@ def test_labels_apply_from_the_recorded_threshold(call, tmp_path):
     status, out, _ = call(MULTILABEL, "new.csv", "--format", "csv")
     both = next(row["row"] for row in rows if len(row["labels"]) == 2)
     assert out.splitlines()[both].startswith(f"{both},large; central,")
-    status, out, _ = call(MULTILABEL, "new.csv")
-    assert out.splitlines()[0].split() == ["row", "labels", "large_probability", "central_probability"]
+    neither = next(row["row"] for row in rows if not row["labels"])
+    assert out.splitlines()[neither].startswith(f"{neither},,0.")
+    status, out, err = call(MULTILABEL, "new.csv")
+    assert out.splitlines()[0].split() == ["row", "labels", "large", "central"]
     assert out.splitlines()[both].split()[:3] == [str(both), "large,", "central"]
+    assert out.splitlines()[neither].split()[:2] == [str(neither), "-"]
+    assert "fitbench: a label applies from a probability of 0.4\n" in err
 
 
 def test_rows_of_several_files_are_named_by_file_and_row(call, tmp_path):
@@ -130,14 +134,16 @@ def test_parquet_gives_the_same_rows_as_csv(call, tmp_path):
 def test_rows_with_wrong_values_get_an_error_and_the_others_a_prediction(call, tmp_path):
     lines = flats(9, seed=2)
     lines[2], lines[5] = with_cell(lines[2], "size", "large"), with_cell(lines[5], "size", "1e39")
+    lines[7] = with_cell(lines[7], "size", "inf")
     write(tmp_path / "new.csv", lines)
     status, out, err = call(CLASSIFICATION, "new.csv", "--format", "json")
     assert status == 1
     errors = {row["row"]: row["error"] for row in map(json.loads, out.splitlines())}
-    assert {row for row, error in errors.items() if error} == {2, 5}
-    assert errors[2] == "the column 'size' holds the text 'large', and numbers elsewhere"
-    assert "'size' holds 1e+39" in errors[5]
-    assert "9 rows in" in err and "2 could not be read" in err
+    assert {row for row, error in errors.items() if error} == {2, 5, 7}
+    assert errors[2] == "the column 'size' holds the text 'large', and numbers elsewhere; expected a number"
+    assert errors[5] == "the column 'size' holds 1e+39; expected finite numbers below 3.4e38"
+    assert errors[7] == "the column 'size' holds inf; expected finite numbers below 3.4e38"
+    assert "9 rows in" in err and "3 could not be read" in err
     status, out, _ = call(CLASSIFICATION, "new.csv")
     assert "row 5: the column 'size' holds 1e+39" in out
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,24 @@ def test_an_ambiguous_part_names_the_candidates(outputs):
     assert "default/mnist-lenet5-sgd-22222222-s0" in str(caught.value)
     assert "paper/mnist-lenet5-sgd-22222222-s0" in str(caught.value)
     assert "mlp" not in str(caught.value)
+
+
+def test_only_a_finished_run_among_several_is_meant_where_it_must_be_finished(outputs):
+    text, folder = "mnist-lenet5-sgd-22222222-s0", outputs / "default/mnist-lenet5-sgd-22222222-s0"
+    (outputs / "paper" / text / "error.txt").write_text("failed\n")
+    states = f"fits 2 runs:\n  default/{text} (interrupted)\n  paper/{text} (failed)"
+    for finished in (False, True):
+        with pytest.raises(RequestError, match=re.escape(states)):
+            reading.find_run(text, outputs, finished)
+    (folder / "result.json").write_text("{}")
+    assert reading.find_run(text, outputs, finished=True) == folder
+    assert reading.find_run("lenet5", outputs, finished=True) == folder
+    assert reading.find_run("paper/", outputs, finished=True).parent.name == "paper"
+    with pytest.raises(RequestError, match=re.escape(f"{text} (finished)")):
+        reading.find_run(text, outputs)
+    (outputs / "paper" / text / "result.json").write_text("{}")
+    with pytest.raises(RequestError, match=r"fits 2 runs"):
+        reading.find_run(text, outputs, finished=True)
 
 
 def test_at_most_ten_candidates_are_named(outputs):

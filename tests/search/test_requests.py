@@ -138,6 +138,13 @@ BOSTON = ("data=boston_housing", "model=mlp")
 TABLE = ("data=csv", "data.path=a.csv", "data.target=price", "model=mlp")
 
 
+@pytest.fixture
+def houses(tmp_path):
+    """A table with numbers, texts and labels to predict, in the folder in which the searches begin."""
+    rows = [f"{i},{10.5 * i},{'rare' if i % 3 else 'usual'},{i % 2}" for i in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(["size,price,kind,wet", *rows]))
+
+
 @pytest.mark.parametrize(
     ("words", "objective"),
     [
@@ -145,12 +152,13 @@ TABLE = ("data=csv", "data.path=a.csv", "data.target=price", "model=mlp")
         (("metrics=[macro_f1,accuracy]",), ("val_macro_f1", "maximize")),
         (BOSTON, ("val_mae", "minimize")),
         ((*BOSTON, "metrics=[r2]"), ("val_r2", "maximize")),
-        (TABLE, ("val_loss", "minimize")),
+        (TABLE, ("val_mae", "minimize")),
+        ((*TABLE, "data.target=kind"), ("val_accuracy", "maximize")),
         ((*TABLE, "task=multilabel"), ("val_micro_f1", "maximize")),
         ((*TABLE, "metrics=[rmse]"), ("val_rmse", "minimize")),
     ],
 )
-def test_usual_objective_is_the_primary_metric_on_the_validation_part(composed_once, words, objective):
+def test_usual_objective_is_the_primary_metric_on_the_validation_part(composed_once, houses, words, objective):
     [found] = read_request([RATE, *words]).recipe.objectives
     assert (found.name, found.direction) == objective
 
@@ -164,6 +172,25 @@ def test_usual_objective_is_the_primary_metric_on_the_validation_part(composed_o
 )
 def test_search_keeps_the_name_that_it_had_before_there_were_tasks(composed_once, words, study):
     assert read_request(words).config.study == study
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["search.objective=val_accuracy"],
+            "there is no such objective; there are val_mae, val_rmse, val_r2, val_loss",
+        ),
+        (["training.loss=mse,cross_entropy"], "training.loss is cross_entropy, but the task is regression; it must be"),
+        (["data.target=cost"], "a.csv"),
+    ],
+)
+def test_what_does_not_go_with_the_task_that_the_data_decide_is_refused_before_a_trial(
+    composed_once, houses, tmp_path, words, message
+):
+    with pytest.raises(FitbenchError, match=re.escape(message)):
+        search([*TABLE, RATE, *words])
+    assert not list(tmp_path.glob("outputs/*"))
 
 
 # -- another search under the same name --------------------------------------------------------------------------------
@@ -190,7 +217,7 @@ def test_study_of_another_search_is_refused_with_the_difference_and_not_touched(
 ):
     same = ["data=digits", "model=softmax", "study=mine"]
     request = read_request([*same, RATE])
-    open_study(request.settings, request.space, request.config)
+    open_study(request.settings, request.space, request.config, request.recipe.objectives)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(RequestError, match=re.escape(difference)) as refusal:
         search([*same, *words])
@@ -216,7 +243,7 @@ def test_what_changes_no_trial_is_no_difference(composed_once, tmp_path, words):
     assert len(names) == 1
     for these in (same, [*same, *words]):
         request = read_request(these)
-        open_study(request.settings, request.space, request.config)
+        open_study(request.settings, request.space, request.config, request.recipe.objectives)
     assert len(list(tmp_path.glob("outputs/*"))) == 1
 
 

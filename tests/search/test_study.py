@@ -70,7 +70,7 @@ def opened(composed_once):
 
     def open_one(*words: str) -> tuple[Study, Request]:
         request = read_request(["data=digits", "model=softmax", "study=mine", *words])
-        return open_study(request.settings, request.space, request.config), request
+        return open_study(request.settings, request.space, request.config, request.recipe.objectives), request
 
     return open_one
 
@@ -414,6 +414,17 @@ def test_runs_of_different_definitions_are_not_compared(search, monkeypatch):
     found = search(*words, "search.trials=2")
     assert found.states() == ["finished", "failed"]
     assert "val_latency is defined as 'changed' in " in found.trials[1]["error"]
+
+
+def test_message_about_losses_of_different_definitions_names_the_primary_metric(search, monkeypatch):
+    words = (RATE, "training.epochs=1", "search.objective=val_loss")
+    search(*words, "search.trials=1")
+    of_loss = metrics.get("loss").info() | {"definition": "fitbench.loss.huber"}
+    infos = formula.infos
+    monkeypatch.setattr(formula, "infos", lambda config: infos(config) | {"loss": of_loss})
+    assert (
+        search(*words, "search.trials=2").trials[1]["error"].endswith("; search.objective=val_accuracy compares them")
+    )
 
 
 @pytest.mark.parametrize("direction", ["[maximize,maximize]", "maximize"])

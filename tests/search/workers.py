@@ -93,7 +93,7 @@ def _work(request: Any, last_step: int) -> None:
     try:
         if last_step:
             sys.addaudithook(watch)
-        work(open_study(request.settings, request.space, request.config), request.recipe)
+        work(open_study(request.settings, request.space, request.config, request.recipe.objectives), request.recipe)
         status = 0
     except FitbenchError as error:
         sys.stderr.write(f"{error}\n")

@@ -182,6 +182,11 @@ def test_users_metric_that_fails_is_told_before_training_without_validation(own,
         ("{_target_: rehearsed.Summed}", "with the reduction sum; expected sum_over_batch_size"),
         ("{_target_: keras.losses.CategoricalCrossentropy, from_logits: false}", "from_logits must be true, because"),
         (
+            "{_target_: keras.losses.KLDivergence}",
+            "KLDivergence, which is computed from probabilities, but the outputs",
+        ),
+        ("{_target_: keras.losses.kl_divergence}", "which is computed from probabilities"),
+        (
             "{_target_: rehearsed.of_classes}",
             r"gives values of shape \(10,\) for targets of shape \(8, 10\) and outputs of shape \(8, 10\); expected a "
             r"value for each example, \(8,\)$",

@@ -1,5 +1,6 @@
 """Runs on real digits: what is recorded, that it can be trusted, that an interrupted one goes on to the same bit."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -18,11 +19,12 @@ from fitbench import metrics
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import run
+from fitbench.record import dataset
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training import backend, checkpoint, environment, networks
+from fitbench.training import backend, checkpoint, environment, epochs, networks
 from fitbench.training.callbacks import Diverged
 from fitbench.training.run import train
 
@@ -286,6 +288,34 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
     checkpoint.write(folder, other)
     with pytest.raises(RequestError, match="was interrupted with other data"):
         trained(*options, outputs=tmp_path)
+
+
+def test_run_does_not_go_on_with_the_same_numbers_under_other_names(configure, tmp_path):
+    table = load(configure("data=boston_housing", "model=linear").data)
+    state = checkpoint.Checkpoint(
+        run_id=tmp_path.name, versions={}, epoch=1, stopped=False, seconds=1.0, fit_seconds=1.0,
+        data_sha256=table.sha256, history=[{"epoch": 1}],
+    )  # fmt: skip
+    checkpoint.write(tmp_path, state)
+    columns = [column.model_dump() for column in table.columns]
+    content = {
+        "name": "a",
+        "source": "a",
+        "sha256": table.sha256,
+        "task": table.task,
+        "shape": [13],
+        "dtype": "float32",
+    }
+    targets = [{"name": table.names[0], "mean": 0.0, "deviation": 1.0}]
+    dataset.write(tmp_path, content | {"targets": targets, "columns": columns})
+    assert epochs.resumable(tmp_path, table) is not None
+    renamed = dataclasses.replace(table, names=("rent",))
+    with pytest.raises(RequestError, match=r"its outputs were MEDV, and are rent now\); data.name=other"):
+        epochs.resumable(tmp_path, renamed)
+    columns[3]["name"] = "noise"
+    dataset.write(tmp_path, content | {"targets": targets, "columns": columns})
+    with pytest.raises(RequestError, match="column 4 of the input has another name or other categories"):
+        epochs.resumable(tmp_path, table)
 
 
 # -- ways to train

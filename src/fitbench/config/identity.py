@@ -46,6 +46,9 @@ NEUTRAL: dict[str, Any] = {
     "training.threshold": 0.5,
 }
 
+# Lists whose order means nothing.
+UNORDERED = ("data.drop", "data.categorical")
+
 # Values that are hashed as another, which they stand for in all runs that were recorded before they existed.
 HASHED_AS: dict[str, dict[Any, Any]] = {"training.loss": {"auto": "cross_entropy"}}
 
@@ -104,7 +107,7 @@ def _hashed(value: Any, key: str) -> Any:
     if isinstance(value, str):
         return HASHED_AS.get(key, FORMER).get(value, value)
     if isinstance(value, list):
-        return [_hashed(item, key) for item in value]
+        return [_hashed(item, key) for item in (sorted(value) if key in UNORDERED else value)]
     if not isinstance(value, dict):
         return value
     items = {}

@@ -250,6 +250,10 @@ class Missing(StrEnum):
     mean = "mean"
 
 
+def _one_name(names: str | list[str]) -> str | list[str]:
+    return names[0] if isinstance(names, list) and len(names) == 1 else names  # both are the same setting
+
+
 class Table(Data):
     """A data set whose examples are the rows of a table."""
 
@@ -321,7 +325,9 @@ class TableFile(FileData, Table):
     source: Literal[Source.csv]
     preprocess: None = Field(default=None, exclude=True, description="for images only")
     max_value: None = Field(default=None, exclude=True, description="for images only")
-    target: ColumnName | ColumnNames = Field(description="the column to predict, or a list of columns")
+    target: Annotated[ColumnName | ColumnNames, AfterValidator(_one_name)] = Field(
+        description="the column to predict, or a list of columns"
+    )
     features: ColumnNames | None = Field(
         description="the columns that the model takes; null: all that are not named by another key"
     )
@@ -591,8 +597,8 @@ class Training(Section):
         "undoes it",
     )
     threshold: Literal["auto"] | Annotated[float, Gt(0), Lt(1), NUMBER] = Field(
-        description="for several labels: the probability from which on a label counts as predicted; auto: the best for "
-        "the first metric that depends on it, on the validation part",
+        description="for several labels: the probability from which on a label counts as predicted; auto: the one "
+        "with the best micro F1 on the validation part",
     )
     targets: Annotated[Interval, Allowed("[wrong, right] with wrong below right, such as [-1, 1]")] | None = Field(
         description="for mean_squared_error: the target of every other class and of the true class; null: [0, 1]"
@@ -768,6 +774,15 @@ class Config(Section):
                 f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
                 "hold some examples back, monitor the loss, or set training.early_stopping=null"
             )
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Config:
+        if getattr(self.data, "group", None) and self.training.validation is Validation.stratified:
+            raise ValueError(
+                "training.validation=stratified does not go with data.group, whose rows stay together; set "
+                "training.validation=random"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_distortion(self) -> Config:

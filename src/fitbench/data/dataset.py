@@ -96,10 +96,11 @@ def assembled(
     source: str,
     skipped: tuple[str, ...] = (),
     weights: Mapping[str, np.ndarray] | None = None,
+    groups: np.ndarray | None = None,
 ) -> Dataset:
     """Make a data set of checked parts: inputs, targets and perhaps weights by 'train', 'test' and perhaps 'val'.
 
-    They are as in `Dataset`. A part without weights, where another part has some, weighs 1.
+    They are as in `Dataset`, as are the groups. A part without weights, where another part has some, weighs 1.
 
     Raises:
         DataError: all weights of a part are 0.
@@ -109,8 +110,9 @@ def assembled(
         for part, values in weights.items():
             if not values.any():
                 raise DataError(f"{source}: all weights of the {part} part are 0; expected one above 0.")
-    of_parts = [by_part[part] for part in PARTS if part in inputs for by_part in (inputs, targets, weights) if by_part]
-    for array in of_parts:
+    arrays = [by_part[part] for part in PARTS if part in inputs for by_part in (inputs, targets, weights) if by_part]
+    arrays += [] if groups is None else [groups]
+    for array in arrays:
         if isinstance(array, np.ndarray):
             array.setflags(write=False)  # the next run of this process may get the same arrays
     x_train, y_train, w_train = inputs["train"], targets["train"], weights["train"] if weights else None
@@ -118,10 +120,11 @@ def assembled(
         x_train, y_train = joined(x_train, inputs["val"]), np.concatenate([y_train, targets["val"]])
         w_train = np.concatenate([weights["train"], weights["val"]]) if weights else None
     return Dataset(
-        *(name, x_train, y_train, inputs["test"], targets["test"], names, sha256_of(*of_parts), source, skipped),
+        *(name, x_train, y_train, inputs["test"], targets["test"], names, sha256_of(*arrays), source, skipped),
         validation=len(y_train) - len(targets["train"]),
         w_train=w_train,
         w_test=weights["test"] if weights else None,
+        groups=groups,
     )
 
 
@@ -129,7 +132,7 @@ def sha256_of(*arrays: Images) -> str:
     """Return the checksum of a data set: the SHA-256 (hex) of a line for each array.
 
     The arrays are x_train, y_train, x_test, y_test, and x_val, y_val if the data set has a validation part. Where the
-    examples have weights, those of a part follow its targets.
+    examples have weights, those of a part follow its targets. Groups are the last array.
 
     A line is `<dtype> <shape> <SHA-256 of the bytes>` and a newline, for instance `uint8 60000x28x28x1 ba89...`. The
     bytes are in C order, little-endian. The checksum does not depend on the file format. Computing it takes the memory

@@ -97,6 +97,7 @@ def dataset_of(
     columns = tuple(described(train.frame[name], name in categorical, may_miss, train.where) for name in features)
     if not may_miss:
         _check_complete(parts.values(), columns)
+    groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     made = assembled(
         settings.name,
         {part: encoded(of.frame, columns, of.where, may_miss) for part, of in parts.items()},
@@ -104,11 +105,11 @@ def dataset_of(
         targets.names,
         train.where,
         weights={part: of.weights for part, of in parts.items()} if settings.weight else None,
+        groups=groups,
     )
-    groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
     notes = (*_notes(frames, columns), *targets.notes)
     rows = parts["test"].rows
-    return replace(made, task=targets.task, columns=columns, groups=groups, rows_test=rows, notes=notes)
+    return replace(made, task=targets.task, columns=columns, rows_test=rows, notes=notes)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------

@@ -132,8 +132,9 @@ def kind_of(column: pd.Series, where: str) -> str:
     """Whether a column holds numbers or categories. Texts are categories if most of them are neither numbers nor dates.
 
     Raises:
-        DataError: most of the texts are numbers or dates.
+        DataError: most of the texts are numbers or dates, or the numbers can be read in two ways.
     """
+    _check_clear(column, where)
     if column.dtype.kind in "iuf":
         return "number"
     if column.dtype == bool:
@@ -236,8 +237,9 @@ def numbers_of(column: pd.Series, where: str) -> np.ndarray:
     """A column of numbers as float64, NaN where one is missing.
 
     Raises:
-        DataError: a value is a text, infinite, or too large for float32.
+        DataError: a value is a text, infinite, or too large for float32, or the numbers can be read in two ways.
     """
+    _check_clear(column, where)
     if column.dtype == bool:
         column = column.astype(str).astype("category")
     if column.dtype == "category":
@@ -255,6 +257,11 @@ def numbers_of(column: pd.Series, where: str) -> np.ndarray:
             "expected finite numbers below 3.4e38"
         )
     return values
+
+
+def _check_clear(column: pd.Series, where: str) -> None:
+    if problem := column.attrs.get("unclear", {}).get(column.name):
+        raise DataError(f"{where}: the column {clean(column.name)!r} {problem}")
 
 
 def _refuse_text(column: pd.Series, texts: Sequence[str], where: str, advice: str = "") -> NoReturn:

@@ -7,7 +7,8 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -34,6 +35,10 @@ OTHER_FORMATS = {
 _WHOLE = re.compile(r"[+-]?\d+")
 _FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?")
 _WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = {mark: re.compile(rf"[+-]?(0|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})*)") for mark in ".,"}
+_LEADING_ZERO = re.compile(r"0\d+")
+_LEADING_ZERO_IN_FILE = re.compile(rb"(^|[,;\t|\" ])0\d", re.MULTILINE)
+FEWEST_NUMBERS = 3  # that show how the numbers of a column are written
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -45,7 +50,9 @@ def read_table(path: Path) -> pd.DataFrame:
     Returns:
         The rows in the order of the file. A column has numbers (int64, uint64 or float64 with NaN for an empty cell),
         bool, or texts (a pandas category without an order, whose categories are str without spaces around them, and ''
-        for an empty cell). `attrs["notes"]` lists what the reader did, a line each.
+        for an empty cell). `attrs["notes"]` lists what the reader did, a line each. `attrs["unclear"]` says of columns
+        of numbers that can be read in two ways what is wrong. `attrs["codes"]` has a number of each column that has
+        numbers with leading zeros.
 
     Raises:
         DataError: it is not such a file, or takes more memory than there is; the message names the file.
@@ -86,8 +93,8 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
-    frame = pd.read_csv(
-        io.BytesIO(content),
+    read = partial(
+        pd.read_csv,
         sep=separator,
         header=0,
         names=names,
@@ -97,11 +104,56 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
         skipinitialspace=True,
         low_memory=False,
     )
-    frame = with_texts(frame)
-    if separator == ";" and (changed := _with_decimal_points(frame)):
-        notes.append(f"decimal commas are read in {', '.join(changed)}")
-    frame.attrs["notes"] = notes
+    frame = with_texts(read(io.BytesIO(content)))
+    as_written = frame.select_dtypes("category")
+    numbers = [name for name in frame if name not in as_written]
+    if numbers and (separator == ";" or _LEADING_ZERO_IN_FILE.search(content)):
+        as_written = as_written.join(with_texts(read(io.BytesIO(content), dtype=str, usecols=numbers)))
+    texts = {
+        str(name): [text for text in column.cat.categories if text not in MISSING]
+        for name, column in as_written.items()
+    }
+    unclear: dict[str, str] = {}
+    if separator == ";":
+        unclear = _unclear(texts)
+        if changed := [name for name in _with_decimal_points(frame) if name not in unclear]:
+            notes.append(f"decimal commas are read in {', '.join(changed)}")
+    codes = {name: next(filter(_LEADING_ZERO.fullmatch, different), None) for name, different in texts.items()}
+    frame.attrs |= {"notes": notes, "unclear": unclear, "codes": {name: code for name, code in codes.items() if code}}
     return frame
+
+
+def _unclear(texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """What is wrong with columns whose points or commas may be those of thousands, by the name of the column.
+
+    `texts` has the different texts of each column. A column with decimal commas says that those of others are, too.
+    """
+    thousands = {
+        name: mark
+        for name, different in texts.items()
+        for mark, pattern in _THOUSANDS.items()
+        if len(different) >= FEWEST_NUMBERS and all(map(pattern.fullmatch, different)) and mark in "".join(different)
+    }
+    have_decimal_commas = any(
+        all(_WHOLE.fullmatch(text) or _WITH_COMMA.fullmatch(text) for text in different) and "," in "".join(different)
+        for name, different in texts.items()
+        if name not in thousands
+    )
+    return {
+        name: _two_readings(max(texts[name], key=lambda text: text.count(mark)), mark)
+        for name, mark in thousands.items()
+        if mark == "." or not have_decimal_commas
+    }
+
+
+def _two_readings(number: str, mark: str) -> str:
+    whole = number.replace(mark, "")
+    if number.count(mark) > 1:
+        return f"has numbers with a mark of thousands, such as {number}; write {whole}"
+    return (
+        f"has numbers such as {number}, which can be {whole} or {number.replace(',', '.')}; write {whole} if it is "
+        "that, or save the file with ',' between the fields and a decimal point in such numbers"
+    )
 
 
 def _as_utf8(content: bytes) -> tuple[bytes, list[str]]:

@@ -127,8 +127,8 @@ def _decision(given: _Given) -> str:
         return CLASSIFICATION
     kind = "different whole numbers" if parts.kind == "i" else "different whole numbers, stored as floats,"
     raise DataError(
-        f"{where} holds {len(found):,} {kind} from {found[0]:g} to {found[-1]:g}, which can be classes or numbers; set "
-        "task=classification or task=regression."
+        f"{where} holds {len(found):,} {kind} from {found[0]:.15g} to {found[-1]:.15g}, which can be classes or "
+        "numbers; set task=classification or task=regression."
     )
 
 

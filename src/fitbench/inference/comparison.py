@@ -41,12 +41,16 @@ def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Met
     """Describe what `compare` returns in lines of text; `noun` is what an example is called."""
     own, key = result["data"], join("test", metric.name)
     text = f"{metric.label} {number(compared[key], metric.digits)}"
-    change = f"difference {compared['difference']:+.{metric.digits}f}"
+    change = f"difference {_signed(compared['difference'], metric.digits)}"
     if interval := compared.get("difference_interval"):
         text += f", 95% interval {span(compared[f'{key}_interval'], metric.digits)}"
         significance = "not significant" if interval[0] <= 0 <= interval[1] else "significant"
-        change += f", 95% interval {interval[0]:+.4f} to {interval[1]:+.4f}: {significance}"
+        change += f", 95% interval {_signed(interval[0], 4)} to {_signed(interval[1], 4)}: {significance}"
     return [f"on its own {own['test']:,} test {noun}s ({clean(own['name'])}): {text}", change]
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{'-' if value < 0 else '+'}{number(abs(value), digits)}"
 
 
 def difference(correct: int, examples: int, other_correct: int, other_examples: int) -> tuple[float, Interval]:

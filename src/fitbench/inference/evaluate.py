@@ -54,7 +54,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     check_format(format, ("table", "json"))
     if part not in PARTS:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
-    folder = reading.find_run(run, outputs)
+    folder = reading.find_run(run, outputs, finished=True)
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
     wanted = Wanted(config, task, reading.output_names(result), recorded_columns(folder), replaces_missing(result))
@@ -196,7 +196,10 @@ def _report(
 
 
 def _part(data: Mapping[str, Any], noun: str) -> str:
-    return f"all {noun}s" if data["part"] == WHOLE else f"the {data['part']} {noun}s"
+    """Which examples were evaluated, such as 'all 392 rows'."""
+    if data["part"] == WHOLE:
+        return f"all {counted(data['count'], noun)}"
+    return f"the {counted(data['count'], data['part'] + ' ' + noun)}"
 
 
 def _remarks(result: Mapping[str, Any], data: Mapping[str, Any], noun: str) -> list[str]:

@@ -26,7 +26,7 @@ from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean, counted
+from fitbench.text import check_format, clean, counted, number
 
 TEMPLATES = Path(__file__).parent / "templates"
 MEANINGS = ("0 to 255", "with the columns that `model.json` lists")
@@ -56,7 +56,7 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
         raise RequestError(f"-o {folder}: already exists; expected a new folder")
     target = FORMATS[format]
     target.check_installed()
-    run_folder = find_run(run, outputs)
+    run_folder = find_run(run, outputs, finished=True)
     result = finished(run_folder)
     if "keras" not in sys.modules:
         os.environ |= agreement.NO_GPU
@@ -164,7 +164,10 @@ def _write_description(
     _write_card(folder, card | {"check": asdict(agreement)})
     lines = _lines(reader, agreement)
     if agreement.value is not None and card["test_value"] is not None:
-        lines.append(f"{clean(card['metric'])} {agreement.value:.4f}, the run recorded {card['test_value']:.4f}")
+        primary = reader.result["primary"]
+        digits = quantities.from_info(primary, reader.result["metric_info"][primary]).digits
+        value, recorded = number(agreement.value, digits), number(card["test_value"], digits)
+        lines.append(f"{clean(card['metric'])} {value}, the run recorded {recorded}")
     is_table = bool(reader.inputs.columns)
     readme = (
         (TEMPLATES / "README.md")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PARTS = ("test", "train")
 WHOLE = "all"  # the part that all rows of a file are
-OF_FILE = ("data.path", "data.name", "data.target")  # the keys of a table that is evaluated as a whole
+OF_FILE = ("data.path", "data.name", "data.target")  # keys that say which table is evaluated; others say how it is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +85,7 @@ class Wanted:
         """
         _check(overrides)
         if self.columns and data == Source.csv.value:
-            values = {override.key_or_group: override.value() for override in read_overrides(overrides)}
-            path = str(values.get("data.path") or getattr(self.config.data, "path", ""))
-            own = self.config.data
-            if not (isinstance(own, FileData) and path and str(Path(path).expanduser().absolute()) == own.path):
-                return self._of_file(path, values, part)
-            return self._of_dataset(own, part)
+            return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
         return self._of_dataset(Composer().configuration([f"data={data}", "model=mlp", *overrides]).data, part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------
@@ -150,14 +145,30 @@ class Wanted:
         )
         return targets, "position"
 
-    # -- a table of which all rows are evaluated ----------------------------------------------------------------------
+    # -- a table in a file --------------------------------------------------------------------------------------------
 
-    def _of_file(self, path: str, values: dict[str, Any], part: str) -> OtherData:
+    def _of_table(self, values: dict[str, Any], part: str) -> OtherData:
+        """Read a part of the run's own file, or all rows of another."""
         if others := [key for key in values if key not in OF_FILE]:
             raise RequestError(
-                f"{others[0]}: not allowed here; a table is read as the run read its own, and all its rows are "
-                f"evaluated. Allowed are {', '.join(OF_FILE)}"
+                f"{others[0]}: not allowed here; a table is read as the run read its own. Allowed are "
+                f"{', '.join(OF_FILE)}"
             )
+        own, targets = self.config.data, self._target_columns(values.get("data.target"))
+        if taken := [column.name for column in self.columns if column.name in targets]:
+            raise RequestError(f"data.target is {clean(taken[0])}, which is an input of the model; name a target")
+        path = str(values.get("data.path") or getattr(own, "path", ""))
+        if not (isinstance(own, FileData) and path and str(Path(path).expanduser().absolute()) == own.path):
+            return self._of_file(path, values, part)
+        if targets != (recorded := self._target_columns(None)):
+            raise RequestError(
+                f"data.target is {shorten(targets)}, and {own.path} is the file of the run, whose target is "
+                f"{shorten(recorded)}; leave data.target out"
+            )
+        return self._of_dataset(own.model_copy(update={"name": str(values.get("data.name") or own.name)}), part)
+
+    def _of_file(self, path: str, values: dict[str, Any], part: str) -> OtherData:
+        """Read a table of which all rows are evaluated."""
         if part != "test":
             raise RequestError(f"--part {part}: {path} is not the data of the run, and has no parts; leave --part out")
         if not path:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fitbench.columns import Column, column, print_columns
+from fitbench.columns import Column, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.layout import ERROR, Layout, Row
 from fitbench.record.files import replacing
@@ -24,6 +24,7 @@ SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 MAX_ROWS = 100  # of the table
 MAX_ERRORS = 20  # below the table
 CLASS_WIDTH = 16  # characters
+PROBABILITY = "_probability"  # the end of the names of columns
 DECIMALS = 4  # of a probability or value in the table
 
 Write = Callable[[Sequence[Row]], None]
@@ -157,7 +158,7 @@ class _Table:
         out = console()
         with writing(None):
             if self.rows:
-                print_columns(out, _columns(self.rows, self.layout))
+                print_tables(out, [Table("", _columns(self.rows, self.layout))])
             for row in self.errors:
                 out.print(f"{self.layout.place_of(row)}: {clean(row[ERROR])}", style="red", soft_wrap=True)
             if self.omitted:
@@ -166,18 +167,32 @@ class _Table:
 
 
 def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
-    """The columns that people see. The probability of a further class stands beside the class."""
+    """The columns that people see.
+
+    The probability of a further class stands beside the class, and that of a label below its name.
+    """
     heads = {"path": layout.noun} if layout.place == ("path",) else {}
     columns = [
         column(heads.get(name, name), rows, partial(_place, name=name), right=name == "row", key=True)
         for name in layout.place
     ]
-    beside = {f"{name}_probability": name for name in layout.answers if f"{name}_probability" in layout.answers}
-    for name in layout.answers:
+    beside = {f"{name}{PROBABILITY}": name for name in layout.answers if f"{name}{PROBABILITY}" in layout.answers}
+    has_lists = any(isinstance(cell, list) for cell in rows[0].values())
+    for place, name in enumerate(layout.answers):
         if name not in beside:
             names = [name, *(other for other, main in beside.items() if main == name)]
             is_number = all(isinstance(row[name], float) for row in rows)
-            columns.append(column(clean(name), rows, partial(_cell, names=names), right=is_number))
+            of_label = has_lists and is_number
+            columns.append(
+                column(
+                    clean(name.removesuffix(PROBABILITY) if of_label else name),
+                    rows,
+                    partial(_cell, names=names),
+                    right=is_number,
+                    spare=place if of_label else None,
+                    folded=has_lists and not is_number,
+                )
+            )
     if layout.labelled:
         styles = ["yellow" if row["correct"] is False else "" for row in rows]
         columns.append(column("true", rows, partial(_cell, names=["true"]), right=False, styles=styles))
@@ -194,9 +209,11 @@ def _cell(row: Row, names: Sequence[str]) -> str:
     for name in names:
         if (value := row[name]) is None:
             continue
-        if isinstance(value, float):
+        if isinstance(value, list):
+            texts.append(clean(", ".join(value)) or "-")
+        elif isinstance(value, float):
             is_probability = name.endswith("probability")  # of which a power of ten would tell nothing more
             texts.append(f"{value:.{DECIMALS}f}" if is_probability else number(value, DECIMALS))
         else:
-            texts.append(shortened(clean(", ".join(value) if isinstance(value, list) else value), CLASS_WIDTH))
+            texts.append(shortened(clean(value), CLASS_WIDTH))
     return " ".join(texts)

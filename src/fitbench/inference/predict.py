@@ -43,7 +43,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
         FitbenchError: the run cannot be used, or the output cannot be written.
     """
     _check(options)
-    folder = reading.find_run(run, options.outputs)
+    folder = reading.find_run(run, options.outputs, finished=True)
     result, columns = finished(folder), recorded_columns(folder)
     source: Source
     source = TableExamples(files, options, result, columns) if columns else ImageExamples(files, options, result)
@@ -51,7 +51,8 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
     with open_output(options.format, options.output, layout, options.force) as write:
         with notice(True, f"{result['run_id']}: loading the model"):
             reader = open_run(folder, options.trust)
-        for text in source.notices(reader):
+        threshold = [f"a label applies from a probability of {reader.threshold:g}"] * reader.task.has_threshold
+        for text in (*threshold, *source.notices(reader)):
             _write_notice(text)
         tally = Tally(layout, reader.names)
         ready = source.batches(reader, options.batch_size or reader.batch_size)

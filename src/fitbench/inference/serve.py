@@ -76,7 +76,7 @@ def serve(
 
 
 def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
-    folders = [find_run(run, outputs) for run in runs]
+    folders = [find_run(run, outputs, finished=True) for run in runs]
     results = [finished(folder) for folder in folders]
     for folder, result in zip(folders, results, strict=True):
         if not task_of(result["task"]).has_classes or recorded_columns(folder):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
 
 IN_ROW = re.compile(r" in row [\d,]*\d")  # of a message; the row is named beside it
+OR_EMPTY = " or an empty cell."  # may be wrong here: training had a number in every row of some columns
 OF_IMAGES = ("prepare", "labels", "confusion", "array", "null")  # options
 
 
@@ -133,8 +134,8 @@ def _encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.
         return encoded(frame, columns, path, replace_missing=True), {}
     except DataError as error:
         if len(frame) == 1:
-            problem = str(error).removeprefix(f"{path}: ").partition("; ")[0]  # the rest is advice for training
-            return np.zeros((1, len(columns)), np.float32), {0: IN_ROW.sub("", problem)}
+            problem = IN_ROW.sub("", str(error).removeprefix(f"{path}: "))
+            return np.zeros((1, len(columns)), np.float32), {0: problem.removesuffix(OR_EMPTY)}
     half = len(frame) // 2
     first, errors = _encode(frame.iloc[:half], columns, path)
     second, others = _encode(frame.iloc[half:], columns, path)

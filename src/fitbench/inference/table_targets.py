@@ -9,10 +9,10 @@ import numpy as np
 
 from fitbench.data.image_paths import nfc
 from fitbench.errors import DataError
-from fitbench.text import clean
+from fitbench.text import clean, counted
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
     from fitbench.tasks import Task
 
@@ -23,7 +23,10 @@ def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequ
     Raises:
         DataError: a value is missing, or is no class, number or label of the run; the message names the first such row.
     """
-    if task.has_classes and len(columns) == 1:
+    is_class = task.has_classes and len(columns) == 1
+    for name in columns:
+        _check_complete(frame[name], "category" if is_class else "number", path)
+    if is_class:
         return _classes(frame[columns[0]].tolist(), names, f"{path}: the column {clean(columns[0])}")
     numbers = np.column_stack([_numbers(frame, column, path) for column in columns])
     if numbers.shape[1] != len(names):
@@ -35,6 +38,17 @@ def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequ
         row, place = wrong[0]
         raise DataError(f"{path}: row {row + 1}: {clean(columns[place])} is {numbers[row, place]:g}; expected 0 or 1")
     return numbers.argmax(axis=1).astype(np.int32) if task.has_classes else numbers.astype(np.int8)
+
+
+def _check_complete(column: Series, kind: str, path: str) -> None:
+    from fitbench.data.table_columns import missing_in
+
+    rows = np.flatnonzero(missing_in(column, kind))
+    if len(rows):
+        raise DataError(
+            f"{path}: the target {clean(column.name)!r} is missing in {counted(len(rows), 'row')}, such as row "
+            f"{rows[0] + 1:,}. Leave these rows out"
+        )
 
 
 def _classes(values: list[Any], names: Sequence[str], where: str) -> np.ndarray:
@@ -58,8 +72,11 @@ def _numbers(frame: DataFrame, column: str, path: str) -> np.ndarray:
     import pandas as pd
 
     values = pd.to_numeric(frame[column], errors="coerce").to_numpy(np.float64)
-    wrong = np.flatnonzero(~np.isfinite(values))
+    wrong = np.flatnonzero(~(np.abs(values) <= np.finfo(np.float32).max))
     if len(wrong):
         value = frame[column].iloc[wrong[0]]
-        raise DataError(f"{path}: row {wrong[0] + 1}: {clean(column)} is {clean(value)!r:.60}; expected a number")
+        raise DataError(
+            f"{path}: row {wrong[0] + 1}: {clean(column)} is {clean(value)!r:.60}; expected a finite number below "
+            "3.4e38"
+        )
     return values

@@ -1,9 +1,8 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
 from fitbench.record import dataset
 from fitbench.record.claims import claim
 from fitbench.record.code import check_recorded
-from fitbench.record.dataset import Column
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.reading import lacking, output_names, read_result
@@ -101,28 +99,14 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
     elif list(data.names) != output_names(result):
         theirs, ours = (", ".join(names[:5]) for names in (output_names(result), data.names))
         difference = f"{recorded_path} had {theirs}, {path} has {ours}"
-    elif (other := _other_column(folder, data.columns)) is not None:
-        difference = f"the names or categories of column {other + 1} of the input are not those of {recorded_path}"
+    elif (its_data := dataset.read(folder)) and (other := its_data.difference(data.names, data.columns)):
+        difference = f"{recorded_path} differs from {path}: {other}"
     else:
         return
     raise RequestError(
         f"{folder.name} is recorded with other data: {difference}; give this data set another name, such as "
         "data.name=other"
     )
-
-
-def _other_column(folder: Path, columns: Sequence[Column]) -> int | None:
-    """The first column of a table whose name or vocabulary is not the recorded one; None if all are the same."""
-    recorded = dataset.read(folder)
-    if recorded is None:
-        return None
-    pairs = zip_longest(recorded.columns, columns)
-    other = (
-        i
-        for i, (theirs, ours) in enumerate(pairs)
-        if not theirs or not ours or (theirs.name, theirs.vocabulary) != (ours.name, ours.vocabulary)
-    )
-    return next(other, None)
 
 
 def cannot_write(error: OSError) -> str:

@@ -6,7 +6,8 @@ Its `Column` is also what readers of tables tell models about the columns of the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,6 +69,20 @@ class DatasetRecord(Record):
         [], description="of a table: the columns in the order of the input"
     )
     notes: list[str] = Field([], description="what the reader did with the data, a line each")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the outputs."""
+        return self.classes or self.labels or [target.name for target in self.targets or ()]
+
+    def difference(self, names: Sequence[str], columns: Sequence[Column]) -> str | None:
+        """What differs from other names of outputs and other columns, whose arrays are the same; None for nothing."""
+        if self.names != list(names):
+            return f"its outputs were {', '.join(self.names[:5])}, and are {', '.join(names[:5])} now"
+        for place, (theirs, ours) in enumerate(zip_longest(self.columns, columns), 1):
+            if not theirs or not ours or (theirs.name, theirs.vocabulary) != (ours.name, ours.vocabulary):
+                return f"column {place} of the input has another name or other categories"
+        return None
 
 
 def write(folder: Path, content: Mapping[str, Any]) -> None:

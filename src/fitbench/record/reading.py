@@ -32,8 +32,10 @@ BYTES_OF_NUMBER = 8
 TRAIN_AGAIN = "; train the run again with force=true"
 
 
-def find_run(text: str, outputs: Path) -> Path:
+def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
     """The run folder that is meant: its path, its run_id, or an unambiguous part of `<study>/<run_id>`.
+
+    With `finished`, the only finished run among several that fit is meant.
 
     Raises:
         RequestError: no run or several runs fit; the message names what was searched, or the candidates.
@@ -49,11 +51,13 @@ def find_run(text: str, outputs: Path) -> Path:
         [name for name in runs if wanted in (name, runs[name].name)],
         [name for name in runs if wanted in name],
     ):
-        if len(fits) == 1:
-            return runs[fits[0]]
+        with_result = [name for name in fits if exists(runs[name] / "result.json")]
+        if len(fits) == 1 or (finished and len(with_result) == 1):
+            return runs[(with_result or fits)[0]]
         if fits:
+            lines = [f"\n  {name} ({state_of(runs[name]).value})" for name in fits[:NAMED]]
             more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
-            raise RequestError(f"{text!r} fits {len(fits)} runs:\n  " + "\n  ".join(fits[:NAMED]) + more)
+            raise RequestError(f"{text!r} fits {len(fits)} runs:{''.join(lines)}{more}")
     if "/" in text and not exists(text) and exists(Path(text).parts[0]):
         raise RequestError(absent(text, "give a run folder or a run_id"))
     nearest = _nearest(wanted, [folder.name for folder in runs.values()])

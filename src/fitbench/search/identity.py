@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.config.nested import leaves
-from fitbench.search.objectives import objectives
-from fitbench.search.settings import Settings
+from fitbench.search.objectives import Objective
 from fitbench.search.space import Space
 
 # Keys that are newer than some searches, which had the neutral value.
@@ -17,21 +17,21 @@ LATER = ("task", "model.embedding", "training.class_weight", "training.standardi
 NAMED = 6  # differences that a message names at most
 
 
-def identity(settings: Settings, space: Space, config: Config) -> dict[str, Any]:
+def identity(seeds: int, space: Space, config: Config, wanted: Sequence[Objective]) -> dict[str, Any]:
     """The identity of a search as JSON. For an objective of the user's own it has the metric's entry, too.
 
     Args:
-        settings: `objective`, `direction` and `seeds` of them.
+        seeds: how many runs a trial has.
         space: of the search.
         config: what its trials have in common.
+        wanted: the objectives.
     """
-    wanted = objectives(settings, config)
     names = [objective.metric.name for objective in wanted if objective.metric is not None]
     own = {name: config.metrics[name] for name in names if config.metrics.get(name) is not None}
     parts = {
         "space": space.described(),
         "objective": {objective.name: objective.direction for objective in wanted},
-        "seeds": settings.seeds,
+        "seeds": seeds,
         "configuration": _common(config, space),
         **({"metrics": own} if own else {}),
     }

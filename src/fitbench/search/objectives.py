@@ -11,7 +11,7 @@ from fitbench.config import AUTO, Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.search.settings import Settings
-from fitbench.tasks import TASKS, Task
+from fitbench.tasks import Task
 
 # Objectives that are no metrics, with their columns.
 COSTS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}
@@ -65,36 +65,30 @@ class Objective:
         return max(values) if self.direction == "maximize" else min(values)
 
 
-def objectives(settings: Settings, config: Config) -> list[Objective]:
+def objectives(settings: Settings, config: Config, task: Task) -> list[Objective]:
     """The objectives of a search, the first first.
 
     Args:
         settings: `objective` and `direction` of them. With the direction `auto` it is that of the metric. The objective
-            `auto` is the primary metric on the validation part, and the loss where the data decide which that is.
+            `auto` is the primary metric on the validation part.
         config: the configuration of a trial, which defines the metrics.
+        task: of the trials.
 
     Raises:
         RequestError: an objective does not exist, is there twice or is of the test set, or there are more or fewer
             directions than objectives.
     """
-    names = [_usual(config) if name == AUTO else name for name in settings.objective]
+    selected = selection.resolved(config.metrics, task)
+    names = [metrics.join("val", next(iter(selected))) if name == AUTO else name for name in settings.objective]
     directions = settings.direction * len(names) if len(settings.direction) == 1 else settings.direction
     if len(set(names)) < len(names):
         raise RequestError(f"search.objective is {names}; one of them is there twice")
     if len(directions) != len(names):
         raise RequestError(f"search.direction is {directions}; it must have one for each of {', '.join(names)}")
-    return [_objective(name, direction, config) for name, direction in zip(names, directions, strict=True)]
+    return [_objective(name, direction, selected, task) for name, direction in zip(names, directions, strict=True)]
 
 
-def _usual(config: Config) -> str:
-    """The name of the objective that `auto` stands for."""
-    task, first = config.known_task, next(iter(config.metrics))
-    if first == selection.DEFAULT and task is None:
-        return metrics.join("val", "loss")
-    return metrics.join("val", first if task is None else next(iter(selection.resolved(config.metrics, task))))
-
-
-def _objective(name: str, direction: str, config: Config) -> Objective:
+def _objective(name: str, direction: str, selected: Mapping[str, Any], task: Task) -> Objective:
     part, metric_name = metrics.split(name)
     if part == "test" or name == "test":
         raise RequestError(
@@ -104,39 +98,31 @@ def _objective(name: str, direction: str, config: Config) -> Objective:
     if name in COSTS:
         quantity = quantities.quantities([])[COSTS[name]]
         return Objective(name, _direction(direction, quantity.direction), quantity.label)
-    metric = _metric(metric_name, config) if part is not None else None
+    metric = _metric(metric_name, selected, task) if part is not None else None
     if part is None or metric is None:
-        raise RequestError(f"search.objective={name}: there is no such objective; there are {_available(config)}")
+        available = _available(selected, task)
+        raise RequestError(f"search.objective={name}: there is no such objective; there are {available}")
     label = f"{metrics.PARTS[part]} {metric.label}"
-    in_steps = metric.name == "loss" or any(metric.name in task.step_metrics for task in _tasks(config))
+    in_steps = metric.name in ("loss", *task.step_metrics)
     return Objective(name, _direction(direction, metric.direction), label, part, metric, in_steps)
-
-
-def _tasks(config: Config) -> list[Task]:
-    """The tasks that the runs can be of: all where the data decide it."""
-    return list(TASKS.values()) if config.known_task is None else [config.known_task]
 
 
 def _direction(setting: str, direction: str) -> str:
     return setting if setting != "auto" else "maximize" if direction == "max" else "minimize"
 
 
-def _metric(name: str, config: Config) -> Metric | None:
+def _metric(name: str, selected: Mapping[str, Any], task: Task) -> Metric | None:
     """The metric of this name that the configuration selects or that fitbench supplies for the task."""
-    if name in config.metrics and name != selection.DEFAULT:
-        return user_metrics.from_config(name, config.metrics[name])
+    if name in selected:
+        return user_metrics.from_config(name, selected[name])
     metric = metrics.supplied(name)
-    fits = metric is not None and (not metric.tasks or any(task.name in metric.tasks for task in _tasks(config)))
-    return metric if fits else None
+    return metric if metric is not None and metric.is_for(task.name) else None
 
 
-def _available(config: Config) -> str:
+def _available(selected: Mapping[str, Any], task: Task) -> str:
     """What an objective can be: the selected metrics by their full names, then the others."""
-    tasks = _tasks(config)
-    own = [name for task in tasks for name in selection.resolved(config.metrics, task)]
-    selected = dict.fromkeys((*own, "loss"))
-    names = [metrics.join(part, name) for part in ("val", "train") for name in selected]
-    others = dict.fromkeys(name for task in tasks for name in metrics.names_for(task.name) if name not in selected)
+    names = [metrics.join(part, name) for part in ("val", "train") for name in (*selected, "loss")]
+    others = [name for name in metrics.names_for(task.name) if name not in (*selected, "loss")]
     return f"{', '.join((*names, *COSTS))}, and val_ and train_ of {', '.join(others)}"
 
 

@@ -12,6 +12,7 @@ from omegaconf import open_dict
 
 from fitbench.composition import Composer, quoted
 from fitbench.config import Config, from_hydra
+from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.workers import threads_per_worker
 from fitbench.search.identity import identity
@@ -21,6 +22,7 @@ from fitbench.search.settings import Settings, read_settings
 from fitbench.search.space import Space
 from fitbench.search.space_syntax import read_space
 from fitbench.search.trial import Recipe
+from fitbench.tasks import Task, task_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ def read_request(arguments: Sequence[str]) -> Request:
 
     Raises:
         RequestError: an argument is wrong; no trial has begun.
+        DataError: the data, which decide the task, are missing or damaged.
     """
     folders, words = _config_dirs(arguments)
     composer = Composer(folders)
@@ -50,15 +53,24 @@ def read_request(arguments: Sequence[str]) -> Request:
     common = from_hydra(composed)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
-    wanted = objectives(settings, common)
+    wanted = objectives(settings, common, _task(common))
     pruner(settings, wanted)
     space = read_space(varied, settings.space, settings.when, composer, fixed)
     own = [word for word in fixed if not word.startswith("study=")]
     named = len(own) < len(fixed)
-    study = common.study if named else f"search-{_digest(identity(settings, space, common))}"
+    study = common.study if named else f"search-{_digest(identity(settings.seeds, space, common, wanted))}"
     recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
     _try_out(space, recipe)
     return Request(settings, space, common.model_copy(update={"study": study}), recipe, folders)
+
+
+def _task(config: Config) -> Task:
+    """The task of a configuration, for which its data are read where their targets decide it.
+
+    Raises:
+        DataError: the data are missing or damaged.
+    """
+    return config.known_task or task_of(load(config.data, config.task).task)
 
 
 def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -117,7 +129,9 @@ def _try_out(space: Space, recipe: Recipe) -> None:
     for probe in space.probes():
         overrides = space.overrides(probe)
         try:
-            check_trial(recipe.configuration(overrides), recipe.objectives)
+            config = recipe.configuration(overrides)
+            config.check_for(_task(config))
+            check_trial(config, recipe.objectives)
         except RequestError as error:
             broken = "a whole number" in str(error) and any(isinstance(value, float) for value in probe.values())
             hint = "; an interval of whole numbers is tag(int,interval(a,b))" if broken else ""

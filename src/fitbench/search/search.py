@@ -29,7 +29,7 @@ def search(arguments: list[str]) -> int:
     try:
         stop_clock()
         request = read_request(arguments)
-        study = open_study(request.settings, request.space, request.config)
+        study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
         sys.stderr.write(f"fitbench: study {request.config.study} in {study.folder}\n")
         try:
             with terminable(), SearchProgress(study, request.config.progress):
@@ -99,7 +99,7 @@ def _work(began: float, arguments: list[str]) -> str | None:
     """
     try:
         request = read_request(arguments)
-        study = open_study(request.settings, request.space, request.config)
+        study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
         study.began = began
         work(study, request.recipe)
     except FitbenchError as error:

@@ -75,9 +75,8 @@ class Settings(Section):
         description="what ends a trial early; auto: median, where there is one objective and every epoch measures it"
     )
     objective: Names = Field(
-        description="auto: the first of `metrics` on the validation part, or val_loss where the targets decide the "
-        "task; val_ or train_ and any metric, parameters, fit_seconds or seconds; or a list of these. A trial whose "
-        "objective is undefined has failed"
+        description="auto: the first of `metrics` on the validation part; val_ or train_ and any metric, parameters, "
+        "fit_seconds or seconds; or a list of these. A trial whose objective is undefined has failed"
     )
     direction: Directions = Field(description="auto: the direction of the metric; parameters and times are minimized")
     seeds: Count = Field(

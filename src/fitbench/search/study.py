@@ -28,7 +28,7 @@ from fitbench.record.claims import Claimed, claim, claimed, holder
 from fitbench.record.files import read_bytes, write_whole
 from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
-from fitbench.search.objectives import Objective, objectives
+from fitbench.search.objectives import Objective
 from fitbench.search.pruning import create_pruner
 from fitbench.search.samplers import create_sampler
 from fitbench.search.settings import Sampler, Settings
@@ -241,8 +241,13 @@ class Study:
         return self.definitions()[name]
 
 
-def open_study(settings: Settings, space: Space, config: Config) -> Study:
-    """The study of this search, created if it does not exist. `config` is what its trials have in common.
+def open_study(settings: Settings, space: Space, config: Config, wanted: list[Objective]) -> Study:
+    """The study of this search, created if it does not exist.
+
+    Args:
+        settings, space: of the search.
+        config: what its trials have in common.
+        wanted: the objectives.
 
     Raises:
         RequestError: the storage holds a search of another space or objective; the message has the difference. Or the
@@ -255,15 +260,14 @@ def open_study(settings: Settings, space: Space, config: Config) -> Study:
     new = not folder.exists()
     (folder / CLAIMS).mkdir(parents=True, exist_ok=True)
     try:
-        return _open(settings, space, config, folder)
+        return _open(settings, space, config, wanted, folder)
     except FitbenchError:
         if new:
             _remove_empty(folder / CLAIMS / "lock", folder / CLAIMS, folder)
         raise
 
 
-def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Study:
-    wanted = objectives(settings, config)
+def _open(settings: Settings, space: Space, config: Config, wanted: list[Objective], folder: Path) -> Study:
     with locked(folder / CLAIMS), reaching(settings.storage):
         storage = open_storage(settings.storage, folder)
         about: Any = {"study_name": config.study, "storage": storage}
@@ -273,7 +277,7 @@ def _open(settings: Settings, space: Space, config: Config, folder: Path) -> Stu
         except KeyError:
             directions = [StudyDirection[objective.direction.upper()] for objective in wanted]
             study = optuna.create_study(**about, directions=directions)
-        now = identity(settings, space, config)
+        now = identity(settings.seeds, space, config, wanted)
         if changed := differences(study.user_attrs.get(IDENTITY, now), now):
             raise RequestError(
                 f"study {config.study} is another search already: {'; '.join(changed)}. "

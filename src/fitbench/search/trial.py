@@ -51,7 +51,7 @@ class Recipe:
     overrides: Sequence[str]
     study: str
     threads: int | None
-    objectives: Sequence[Objective]
+    objectives: list[Objective]
 
     def configuration(self, of_trial: Sequence[str]) -> Config:
         """The checked configuration of a trial's first run.
@@ -216,5 +216,10 @@ def _value(study: Study, objective: Objective, result: dict[str, Any], config: C
     if objective.metric is not None:
         definition = result["metric_info"][objective.metric.name]["definition"]
         if definition != (earlier := study.definition(objective.metric.name, definition)):
-            raise FitbenchError(f"{name} is defined as {definition!r} in {run}, and as {earlier!r} in earlier trials")
+            advice = (
+                f"; search.objective=val_{result['primary']} compares them" if objective.metric.name == "loss" else ""
+            )
+            raise FitbenchError(
+                f"{name} is defined as {definition!r} in {run}, and as {earlier!r} in earlier trials{advice}"
+            )
     return float(value)

@@ -9,10 +9,12 @@ import keras
 from hydra.errors import InstantiationException
 from hydra.utils import get_method
 
+from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
 from fitbench.errors import RequestError
+from fitbench.record import dataset
 from fitbench.record.history import write_history
-from fitbench.training import checkpoint
+from fitbench.training import checkpoint, target_scale
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
 from fitbench.training.fit import fit
@@ -44,17 +46,23 @@ class Trained:
     measured: bool
 
 
-def resumable(folder: Path, sha256: str) -> Checkpoint | None:
+def resumable(folder: Path, data: Dataset) -> Checkpoint | None:
     """The checkpoint that the run goes on from, None if it begins anew.
 
     Raises:
-        RequestError: the checkpoint is of other data.
+        RequestError: the checkpoint is of other data, or of the same arrays under other names.
     """
     resumed = checkpoint.read(folder)
-    if resumed and resumed.data_sha256 != sha256:
+    if resumed is None:
+        return None
+    recorded = dataset.read(folder)
+    difference = recorded.difference(data.names, data.columns) if recorded else None
+    if resumed.data_sha256 != data.sha256:
+        difference = f"SHA-256 {resumed.data_sha256[:8]}, now {data.sha256[:8]}"
+    if difference is not None:
         raise RequestError(
-            f"{folder.name} was interrupted with other data (SHA-256 {resumed.data_sha256[:8]}, now {sha256[:8]}); "
-            f"data.name=other makes another run, and without {folder}/checkpoint it begins anew"
+            f"{folder.name} was interrupted with other data ({difference}); data.name=other makes another run, and "
+            f"without {folder}/checkpoint it begins anew"
         )
     return resumed
 
@@ -72,6 +80,7 @@ def train(
         began: the `time.perf_counter()` at which this attempt began.
         trial: of a search, which may end the run early.
     """
+    target_scale.notice(parts)
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
     stopping = settings.early_stopping

@@ -71,12 +71,11 @@ class Measures:
     def threshold_for(self, targets: np.ndarray, raw: np.ndarray) -> float:
         """The threshold of the configuration, or the best one for the raw outputs [N, outputs] on the validation part.
 
-        It is the best for the first metric that depends on it, else for micro F1.
+        It is the best for micro F1, whichever metrics are selected: they are no part of a run's identity.
         """
         if self.threshold != AUTO:
             return float(self.threshold)
-        decided = next((metric for metric in self.metrics.values() if metric.of_decisions), metrics.get("micro_f1"))
-        return best_threshold(decided, targets, self.task.recorded(raw))
+        return best_threshold(metrics.get("micro_f1"), targets, self.task.recorded(raw))
 
     def of_epochs(self, history: list[dict[str, Any]], measured: bool = True) -> dict[str, float | None]:
         """The values, by their names in the result, that the history has of the weights that the model has.
@@ -88,7 +87,7 @@ class Measures:
             return {"best_epoch": None, "epochs": 0}
         line = self.kept_epoch(history) if measured else {}
         values = {"best_epoch": self.best(history)["epoch"], "epochs": history[-1]["epoch"]}
-        for part, names in (("train", self.task.step_metrics), ("val", self.metrics)):
+        for part, names in (("train", self.task.epoch_means), ("val", self.metrics)):
             for name in ("loss", *names):
                 if (key := metrics.history_key(part, name)) in line:
                     values[metrics.join(part, name)] = line[key]

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import keras
 
-from fitbench.config import Config, config_id
-from fitbench.data.dataset import Dataset
+from fitbench.config import config_id
 from fitbench.models.deskew import from_raw
 from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
@@ -56,7 +55,7 @@ def network(parts: Parts) -> Network:
         return Network(model, None, None)
     steps = math.ceil(examples / (settings.batch_size or examples))
     trained = compiled(model, config, parts.objective, data, steps)
-    key = _key(config, data)
+    key = _key(parts)
     if last is not None and last.loops is not None and key == last.key:
         trained.optimizer.build(trained.trainable_variables)
         for kept, new in zip(_variables(last.loops.model), _variables(trained), strict=True):
@@ -79,9 +78,9 @@ def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
     return from_raw(model, data.x_test.shape[1:], parts.config.data.preprocess)
 
 
-def is_kept(config: Config, data: Dataset) -> bool:
+def is_kept(parts: Parts) -> bool:
     """Whether the network of this run is there already."""
-    return bool(_kept) and _kept[0].key == _key(config, data)
+    return bool(_kept) and _kept[0].key == _key(parts)
 
 
 def keep(network: Network) -> None:
@@ -95,8 +94,13 @@ def forget() -> None:
     _kept.clear()
 
 
-def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:
-    """Only where nothing but variables can depend on the seed: a user's own code may do anything with it."""
+def _key(parts: Parts) -> tuple[str, ...] | None:
+    """Only where nothing but variables can depend on the seed: a user's own code may do anything with it.
+
+    The number of training examples, which depends on the seed where groups are kept together, is a constant of the
+    network: schedules count in steps, and some models weigh their penalties by it.
+    """
+    config, examples = parts.config, len(parts.kept)
     loss = config.training.loss
     loss_is_ours = not isinstance(loss, Mapping) or str(loss["_target_"]).startswith("keras.")
     ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
@@ -104,7 +108,7 @@ def _key(config: Config, data: Dataset) -> tuple[str, ...] | None:
         return None
     if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
         config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})
-    return config_id(config), data.sha256, config.device
+    return config_id(config), parts.data.sha256, config.device, str(examples)
 
 
 def _variables(trained: keras.Model) -> list[keras.Variable]:

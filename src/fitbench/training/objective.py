@@ -106,6 +106,8 @@ class Objective:
             RequestError: a loss that `training.loss` names cannot be loaded, or does not take its settings.
         """
         if isinstance(self.training.loss, Mapping):
+            if not self.task.has_values:
+                own_loss.check_takes_logits(self.name)
             return own_loss.load(self.training.loss, self.takes_logits)
         if self.name == Loss.cross_entropy.value:
             if smoothing := self.training.label_smoothing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,9 @@ from fitbench.errors import RequestError
 from fitbench.training.reasons import reason
 from fitbench.user_metrics import ON_PATH
 
+log = logging.getLogger(__name__)
 REDUCTION = "sum_over_batch_size"
+OF_PROBABILITIES = ("kldivergence", "kld", "poisson", "dice", "tversky")  # names of Keras's losses without from_logits
 
 
 class FunctionLoss(keras.losses.Loss):
@@ -37,6 +40,24 @@ def has_from_logits(target: str) -> bool:
         RequestError: it cannot be loaded.
     """
     return "from_logits" in _signature(target).parameters
+
+
+def check_takes_logits(target: str) -> None:
+    """Refuse a loss of Keras's that is computed from probabilities and cannot be told that it gets logits.
+
+    Of a loss of the user's without the parameter `from_logits`, the log says what it gets.
+
+    Raises:
+        RequestError: it is one of `OF_PROBABILITIES`, or it cannot be loaded.
+    """
+    module, _, name = target.rpartition(".")
+    if module.partition(".")[0] == "keras" and name.lower().replace("_", "") in OF_PROBABILITIES:
+        raise RequestError(
+            f"training.loss is {target}, which is computed from probabilities, but the outputs of a model are logits; "
+            "write a function of your own that applies keras.ops.softmax or sigmoid to them and then calls it"
+        )
+    if not has_from_logits(target):
+        log.info("training.loss: %s gets the raw outputs of the model, which are logits", target)
 
 
 def load(section: Mapping[str, Any], takes_logits: bool) -> keras.losses.Loss:

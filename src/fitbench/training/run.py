@@ -123,12 +123,12 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
 
     with backend.on(config.device) as device:
         parts = Parts.of(config, data, measured)
+        resumed = epochs.resumable(folder, data)  # before dataset.json is that of these data
         outcome.write_dataset(parts, folder)
-        seed(config, shared=networks.is_kept(config, data))
+        seed(config, shared=networks.is_kept(parts))
         network = networks.network(parts)
         model = networks.saved_model(network.model, parts)
         rehearsal.rehearse(parts, model, folder)
-        resumed = epochs.resumable(folder, data.sha256)
         note(folder, code)
         if config.training.epochs:
             trained = epochs.train(parts, network, folder, resumed, began, trial)

@@ -1,0 +1,45 @@
+"""The notice that the targets of a regression are large numbers, which a model reaches slowly."""
+
+import logging
+import sys
+
+import numpy as np
+
+from fitbench.config import Loss
+from fitbench.text import clean
+from fitbench.training.objective import Scale
+from fitbench.training.parts import Parts
+
+log = logging.getLogger(__name__)
+LARGE = 100.0  # the outputs of a new model are around 0, and a step of Adam moves them by little
+_noticed: set[str] = set()  # the data sets, by their SHA-256, of which this process has written the notice
+
+
+def notice(parts: Parts) -> None:
+    """Log that the targets are large where training does not standardise them; the first time also write it to stderr.
+
+    Targets are large if the mean or the standard deviation of one is above `LARGE`. A loss of the user's may do with
+    them what it likes, and is left alone.
+    """
+    settings, data = parts.config.training, parts.data
+    if not parts.measures.task.has_values or settings.standardize_targets or not isinstance(settings.loss, Loss):
+        return
+    scale = Scale.of(data.y_train)
+    sizes = np.maximum(np.abs(scale.mean), scale.deviation)
+    largest = int(sizes.argmax())
+    if sizes[largest] <= LARGE:
+        return
+    text = (
+        f"the target {clean(data.names[largest])} has mean {_rounded(scale.mean[largest])} and standard deviation "
+        f"{_rounded(scale.deviation[largest])}; training.standardize_targets=true usually trains faster"
+    )
+    log.info(text)
+    if data.sha256 not in _noticed:
+        _noticed.add(data.sha256)
+        sys.stderr.write(f"fitbench: {text}\n")
+
+
+def _rounded(value: float) -> str:
+    """Three significant digits, without a power of ten below 10**15."""
+    size = abs(value)
+    return f"{float(f'{value:.3g}'):,.0f}" if 100 <= size < 1e15 else f"{value:.3g}"
