@@ -180,9 +180,7 @@ def _many_labels(folder: Path) -> None:
 
 def _many_examples(folder: Path) -> None:
     edited("result.json", "data.test", 400_000)(folder)
-    arrays(targets=lambda array: array.repeat(10_000, axis=0), values=lambda array: array.repeat(10_000, axis=0))(
-        folder
-    )
+    arrays(**dict.fromkeys(("targets", "values", "rows"), lambda array: array.repeat(10_000, axis=0)))(folder)
 
 
 def _many_classes(folder: Path) -> None:
