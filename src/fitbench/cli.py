@@ -351,8 +351,8 @@ def evaluate(
     """Evaluate the model of a finished run on other data with the same outputs, and record the metrics.
 
     Images must have the shape that the model takes. For a run of a table, --data csv data.path=FILE evaluates all rows
-    of a file; data.target=COLUMN names the column of the targets if it is not that of the run. Columns are found by
-    name, and categories have the codes of the run.
+    of a file, and of the run's own file its test rows. In another file, data.target=COLUMN names the column of the
+    targets if it is not that of the run. Columns are found by name, and categories have the codes of the run.
     """
     from fitbench.inference.evaluate import evaluate as evaluate_run
 

@@ -272,19 +272,34 @@ def rmse_per_target(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def r2_per_target(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """The coefficient of determination of each target, 1 - sum (y - f)^2 / sum (y - mean y)^2, float64 [targets].
-
-    NaN where the target is constant. (scikit-learn says 1 or 0 then.)
-    """
+    """The coefficient of determination of each target, float64 [targets]; NaN where the target is constant."""
     values = np.asarray(targets, np.float64).reshape(len(targets), -1)
     around = np.square(values - values.mean(axis=0)).sum(axis=0)
     around[(values == values[0]).all(axis=0)] = np.nan
     return 1 - np.square(_errors(targets, outputs)).sum(axis=0) / around
 
 
-def _mean(per_target: Score, targets: np.ndarray, outputs: np.ndarray) -> float:
-    """The mean over the targets, as in scikit-learn; NaN where the value of a target is."""
-    return float(per_target(targets, outputs).mean())
+def mae(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean absolute error."""
+    return float(mae_per_target(targets, outputs).mean())
+
+
+def mse(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The mean squared error."""
+    return float(mse_per_target(targets, outputs).mean())
+
+
+def rmse(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The root of the mean squared error; of several targets the mean of their roots, as in scikit-learn."""
+    return float(rmse_per_target(targets, outputs).mean())
+
+
+def r2(targets: np.ndarray, outputs: np.ndarray) -> float:
+    """The coefficient of determination, 1 - sum (y - f)^2 / sum (y - mean y)^2; of several targets the mean.
+
+    Undefined where a target is constant. (scikit-learn says 1 or 0 then.)
+    """
+    return float(r2_per_target(targets, outputs).mean())
 
 
 def _errors(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -312,10 +327,10 @@ _ENTRIES = (
     _label_share("micro_f1", "micro F1", "max", score=micro_f1),
     _label_share("subset_accuracy", "subset accuracy", "max", score=subset_accuracy, proportion=True),
     _label_share("hamming_loss", "Hamming loss", "min", score=hamming_loss),
-    _error("mae", "MAE", score=partial(_mean, mae_per_target)),
-    _error("mse", "MSE", score=partial(_mean, mse_per_target)),
-    _error("rmse", "RMSE", score=partial(_mean, rmse_per_target)),
-    Metric("r2", "R2", "max", high=1.0, tasks=(REGRESSION,), score=partial(_mean, r2_per_target)),
+    _error("mae", "MAE", score=mae),
+    _error("mse", "MSE", score=mse),
+    _error("rmse", "RMSE", score=rmse),
+    Metric("r2", "R2", "max", high=1.0, tasks=(REGRESSION,), score=r2),
     Metric("loss", "loss", "min", low=0.0),  # training computes it
 )
 _METRICS = {entry.name: replace(entry, definition=f"fitbench.{entry.name}") for entry in _ENTRIES}
@@ -345,7 +360,7 @@ def get(name: str, task: str | None = None) -> Metric:
 
 def names_for(task: str | None) -> list[str]:
     """What a run of a task, None for any, can select, by name, with top_K_accuracy where the task has it."""
-    others = ["top_K_accuracy"] if task in (None, CLASSIFICATION) else []
+    others = ["top_K_accuracy"] if get("top_1_accuracy").is_for(task) else []
     return [name for name in for_task(task) if name != "loss"] + others
 
 

@@ -2,6 +2,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -339,6 +340,47 @@ def test_losses_of_standardised_targets_have_the_scale_of_training(table_runs, e
     scaled = errors / data.y_train.std(dtype=np.float64)
     assert output["metrics"]["loss"] == pytest.approx((scaled**2).mean(), rel=1e-5)
     assert not [key for key in output if key.endswith("_interval")]
+    path.write_text(path.read_text().replace("MEDV", "price"))
+    renamed = evaluated_table(REGRESSION, "csv", f"data.path={path}", "data.target=price")
+    assert (output["data"]["matched"], renamed["data"]["matched"]) == ("name", "position")
+    assert renamed["metrics"] == output["metrics"]
+
+
+def test_columns_of_labels_are_matched_by_name(evaluated_table, tmp_path):
+    lines = flats(40, seed=7)
+    path = write(tmp_path / "new.csv", lines)
+    output = evaluated_table(MULTILABEL, "csv", f"data.path={path}")
+    assert evaluated_table(MULTILABEL, "csv", f"data.path={path}", "data.target=[central,large]") == output | {
+        "evaluated_at": ANY
+    }
+    for text, expected in (("2", "2; expected 0 or 1"), ("yes", "'yes'; expected a finite number")):
+        write(path, [*lines[:3], with_cell(lines[3], "large", text)])
+        with pytest.raises(DataError, match=f"row 3: large is {expected}"):
+            evaluated_table(MULTILABEL, "csv", f"data.path={path}")
+
+
+def test_the_loss_of_a_run_with_weights_has_those_of_the_file_or_is_null(table_runs, tmp_path, capsys):
+    folder = shutil.copytree(table_runs[CLASSIFICATION], tmp_path / "outputs" / "study" / "run")
+    result = read_result(folder)
+    result["config"]["data"]["weight"] = "importance"
+    write_result(folder, result)
+
+    def evaluated(lines: list[str]) -> tuple[dict, str]:
+        new = write(tmp_path / "new.csv", lines)
+        evaluate(str(folder), Path("none"), "csv", [f"data.path={new}"], "test", "json", trust=False)
+        printed = capsys.readouterr()
+        return json.loads(printed.out), printed.err
+
+    lines, weights = flats(30, seed=9), np.arange(30) % 4
+    weighted, _ = evaluated([f"{lines[0]},importance", *map("{},{}".format, lines[1:], weights)])
+    with np.load(Path(weighted["path"]).with_suffix(".npz")) as arrays:
+        losses = -np.log(arrays["probabilities"][np.arange(30), arrays["labels"]])
+    assert weighted["metrics"]["loss"] == pytest.approx((weights * losses).mean(), rel=1e-5)
+    without, err = evaluated(lines)
+    assert without["metrics"] == weighted["metrics"] | {"loss": None}
+    assert "new.csv: lacks the column importance with the weights in the loss; the loss is not computed\n" in err
+    with pytest.raises(DataError, match=r"new\.csv: all weights in the column importance are 0; expected one above 0"):
+        evaluated([f"{lines[0]},importance", *(f"{line},0" for line in lines[1:])])
 
 
 def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, tmp_path, capsys):
@@ -355,12 +397,26 @@ def test_summary_of_a_table_names_rows(table_runs, evaluated_table, flats_csv, t
     ("task", "request_", "message"),
     [
         (CLASSIFICATION, ["csv", "data.path=none.csv"], r"none\.csv: there is no such file"),
+        (
+            CLASSIFICATION,
+            ["csv", "data.path='~nobody-here/a.csv'"],
+            "the home folder is not known; write the whole path",
+        ),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.target=typ"], r"lacks the column typ; did you mean"),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.target=large"], "row 1 is '.*'; the classes of the run are"),
         (CLASSIFICATION, ["csv", "data.path={new}", "data.drop=[x]"], r"data\.drop: not allowed here; a table is read"),
         (CLASSIFICATION, ["sklearn", "data.name=iris"], "its classes setosa, versicolor, virginica are not classes"),
         (CLASSIFICATION, ["mnist_5k"], "has images; the run takes rows of a table"),
-        (MULTILABEL, ["csv", "data.path={new}", "data.target=[large,kind]"], "row 1: kind is '.*'; expected a"),
+        (
+            MULTILABEL,
+            ["csv", "data.path={new}", "data.target=[large,rooms]"],
+            r"expected the outputs .*, large, central",
+        ),
+        (
+            MULTILABEL,
+            ["csv", "data.path={new}", "data.target=large"],
+            r"data\.target is large; expected the outputs of",
+        ),
         (REGRESSION, ["csv", "data.path={new}"], r"lacks the columns CRIM, .*, AGE, DIS and 6 more"),
     ],
 )
@@ -378,7 +434,7 @@ def test_tables_that_do_not_fit_the_run_are_refused(table_runs, tmp_path, task, 
         (["data.test_fraction=0.9"], r"data\.test_fraction: not allowed here; a table is read as the run read its own"),
         (["data.missing=null", "data.target=kind"], r"data\.missing: not allowed here"),
         (["data.target=large"], r"data\.target is large, and .* is the file of the run, whose target is kind; leave"),
-        (["data.target=[kind,city]"], r"data\.target is city, which is an input of the model; name a target"),
+        (["data.target=city"], r"data\.target is city, which is an input of the model; name a target"),
     ],
 )
 @pytest.mark.parametrize("path", [None, "own"])
@@ -431,12 +487,66 @@ def test_a_table_that_is_not_the_data_of_the_run_has_no_parts(table_runs, tmp_pa
         evaluate(str(table_runs[MULTILABEL]), Path("none"), "csv", [f"data.path={new}"], "train", "table", trust=False)
 
 
+# -- the data set of the run with other parts ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def wanted(configure):
+    """Return a function that returns what a run can be evaluated on after a training on this data set."""
+
+    def trained_on(*overrides: str) -> Wanted:
+        config = configure("model=mlp", *overrides)
+        data = load(config.data, config.task)
+        return Wanted(config, task_of(data.task), data.names, data.columns, False, data.sha256)
+
+    return trained_on
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """Return an image folder with two classes of ten images each."""
+    for number in range(20):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * number).save(path)
+    return tmp_path / "photos"
+
+
+def test_other_parts_of_the_data_set_of_the_run_are_refused(wanted, photos):
+    """Rows and images of the training part would be in the test part."""
+    table = wanted("data=sklearn", "data.name=breast_cancer", "data.split_seed=3")
+    assert table.read("sklearn", ["data.name=breast_cancer", "data.split_seed=3"], "test").about["matched"] == "name"
+    with pytest.raises(RequestError, match=r"trained with data\.split_seed=3; with data\.split_seed=9, its parts may"):
+        table.read("sklearn", ["data.name=breast_cancer", "data.split_seed=9"], "test")
+    with pytest.raises(RequestError, match="has 3 classes"):
+        table.read("sklearn", ["data.name=wine"], "test")
+    own = [f"data.path={photos}", "data.image_size=[8,8]"]
+    images = wanted("data=image_folder", *own, "data.test_fraction=0.2")
+    assert images.read("image_folder", [*own, "data.test_fraction=0.2"], "test").about["count"] == 4
+    for path in (photos, photos / ".." / "photos"):
+        with pytest.raises(RequestError, match=r"with data\.test_fraction=0\.2; with data\.test_fraction=0\.5, its"):
+            request = [f"data.path={path}", "data.image_size=[8,8]", "data.test_fraction=0.5"]
+            images.read("image_folder", request, "test")
+
+
+def test_the_file_of_the_run_is_refused_if_it_has_changed(wanted, tmp_path):
+    path = write(tmp_path / "flats.csv", flats(150))
+    of_file = wanted("data=csv", f"data.path={path}", "data.target=kind", "data.missing=mean")
+    (tmp_path / "link.csv").symlink_to(path)
+    for own in (path, tmp_path / "link.csv"):
+        assert of_file.read("csv", [f"data.path={own}"], "test").about["part"] == "test"
+    write(path, flats(300))
+    for own in (path, tmp_path / "link.csv"):
+        with pytest.raises(RequestError, match=r"flats\.csv: has changed since the run was trained, so that its parts"):
+            of_file.read("csv", [f"data.path={own}"], "test")
+
+
 def test_labels_of_images_are_matched_by_name(configure, tmp_path):
     labels = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
-    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], (), False)
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], (), False, "")
     other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
     np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
     assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]

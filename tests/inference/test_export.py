@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from PIL import Image
 from fitbench.config import Backend
 from fitbench.data.image_files import read_image
 from fitbench.data.loading import load
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import agreement
 from fitbench.inference import export as exporting
 from fitbench.inference.agreement import Agreement, compare
@@ -330,7 +331,7 @@ def test_exported_program_reads_tables_as_the_run_does(table_runs, tmp_path, tas
         write(table, [line.replace("Köln", "Paris").replace("True", "TRUE") for line in flats(9, seed=7)])
     frame = read_columns(str(table), reader.inputs.columns)
     expected, errors = encode(frame, reader.inputs.columns, str(table), replaces_missing(reader.result))
-    names, inputs, wrong = program_in(folder, "inputs").read(str(table))
+    names, inputs, wrong, _ = program_in(folder, "inputs").read(str(table))
     assert not errors and not wrong
     assert names == [f"{table}:{row}" for row in range(1, 10)]
     np.testing.assert_array_equal(inputs, expected)
@@ -352,22 +353,87 @@ def test_exported_program_reads_tables_as_the_run_does(table_runs, tmp_path, tas
     assert card["check"]["recorded"] < 1e-5
     assert card["check"]["value"] == pytest.approx(card["test_value"], rel=1e-5)
     assert "pillow" not in (folder / "README.md").read_text()
+    large = Agreement(**card.pop("check") | {"value": 19588.6203})
+    lines = exporting._write_description(folder, FORMATS["onnx"], reader, card | {"test_value": 12345678.9}, large)
+    assert lines[-1] == f"{card['metric']} 19,588.6, the run recorded 12,345,679"
 
 
-def test_exported_program_names_columns_and_rows_that_do_not_fit(table_runs, tmp_path):
-    folder = tmp_path / "new"
+@pytest.fixture(scope="module")
+def exported_table(table_runs, tmp_path_factory) -> Path:
+    """Return the folder of an exported run of a table."""
+    folder = tmp_path_factory.mktemp("exports") / "table"
     export(str(table_runs[CLASSIFICATION]), Path("none"), "onnx", folder, trust=False)
-    lines = flats(4)
-    lines[2] = with_cell(lines[2], "size", "wide")
+    return folder
+
+
+def test_exported_program_names_columns_and_rows_that_do_not_fit(exported_table, tmp_path):
+    lines = flats(5)
+    lines[2] = with_cell(lines[2], "size", "81.5x")
+    lines[4] = with_cell(with_cell(lines[4], "size", "1e99"), "city", "Paris")
+    lines[5] = with_cell(lines[5], "city", "Paris")
     write(tmp_path / "a.csv", [line.replace(",", ";") for line in lines])
     write(tmp_path / "b.csv", [HEADER.replace("size", "sise"), *lines[1:]])
-    done = predict(folder, tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "none.csv")
+    write(tmp_path / "empty.csv", [HEADER])
+    files = [tmp_path / f"{name}.csv" for name in ("a", "b", "none", "empty")]
+    done = predict(exported_table, *files)
     assert done.returncode == 1
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
-        f"{tmp_path}/a.csv:{row}" for row in (1, 3, 4)
-    ]
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [f"{files[0]}:{row}" for row in (1, 3, 5)]
     assert done.stderr.splitlines() == [
-        f"{tmp_path}/a.csv: row 2: size is 'wide'; expected a number",
-        f"{tmp_path}/b.csv: lacks the columns size",
-        f"{tmp_path}/none.csv: not a readable CSV file (No such file or directory)",
+        f"{files[0]}: training has not seen the values of city in 1 of 3 rows",
+        f"{files[0]}: row 2: size is '81.5x'; expected a number",
+        f"{files[0]}: row 4: size is '1e99'; expected a finite number below 3.4e38",
+        f"{files[1]}: lacks the columns size",
+        f"{files[2]}: cannot be read (No such file or directory)",
+        f"{files[3]}: has names of columns and no rows",
     ]
+
+
+WITH_COMMAS = ["city;size;rooms;balcony;note", "Bonn;81,5;2;true;a", "Köln;;3;false;b", "Köln;1,5e99;1;true;c"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (WITH_COMMAS, None),
+        ([line.replace(";", "|").replace(",", ".") for line in WITH_COMMAS], None),
+        (["size;rooms;city;balcony", "81.5;2;Bonn;true", "1.915;3;Bonn;true"], None),
+        (["size;rooms;city;balcony", '81,5;2;"Bonn;x";true', "82.5;3;Bonn;true"], None),  # errors of rows
+        ([*WITH_COMMAS[:2], "Bonn;82,5;1.915;true;b"], "'rooms' has points in its numbers, and 'size' has decimal"),
+        ([WITH_COMMAS[0], "Bonn;81,5;2;true;1.5", "Bonn;82;1;true;2.5"], "'note' has points in its numbers, and"),
+        ([HEADER, *flats(2)[1:], "Bonn,81"], r"line 4 has 2 fields, separated by ','; the first line has 7"),
+        (["size;size;rooms;city;balcony", "1;1;1;Bonn;true"], "columns are named 'size'; give each another name"),
+        ([HEADER, 'Bonn,"81"5,2,true,dear,0,0'], "',' expected after"),
+    ],
+)
+def test_exported_program_reads_and_refuses_what_predict_does(exported_table, table_runs, tmp_path, lines, message):
+    path, program = write(tmp_path / "new.csv", lines), program_in(exported_table, "inputs")
+    columns = open_run(table_runs[CLASSIFICATION]).inputs.columns
+    names, inputs, errors, notes = program.read(str(path))
+    if message:
+        with pytest.raises(DataError):
+            read_columns(str(path), columns)
+        assert names == [] and len(errors) == 1 and re.search(message, errors[0])
+        return
+    frame = read_columns(str(path), columns)
+    expected, wrong = encode(frame, columns, str(path), True)
+    np.testing.assert_array_equal(inputs, np.delete(expected, list(wrong), axis=0))
+    assert len(errors) == len(wrong)
+    assert [note for note in notes if "commas" in note] == [f"{path}: {note}" for note in frame.attrs["notes"]]
+
+
+@pytest.mark.parametrize("number", ["396.939", "396,939", "1.915.000"])
+def test_numbers_that_can_be_read_in_two_ways_are_refused_once(exported_table, table_runs, tmp_path, number):
+    program, columns = program_in(exported_table, "inputs"), open_run(table_runs[CLASSIFICATION]).inputs.columns
+    rows = [f"{size};2;Bonn;true" for size in (number, number.replace("9", "8"), "12")]
+    path = write(tmp_path / "new.csv", ["size;rooms;city;balcony", *rows])
+    names, _, [error], _ = program.read(str(path))
+    assert names == [] and "'size' has numbers such as " in error and "thousands" in error
+    with pytest.raises(DataError, match="'size' has numbers"):
+        read_columns(str(path), columns)
+    decimals = [row.replace(",", ".").replace(";", ",") for row in rows if row.count(".") < 2]
+    write(path, ["size,rooms,city,balcony", *decimals])
+    assert len(program.read(str(path))[0]) == len(decimals) == len(read_columns(str(path), columns))
+    write(path, ["rooms;size;city;balcony;kind", *(f"2;1;Bonn;true;{row.partition(';')[0]}" for row in rows)])
+    assert len(program.read(str(path))[0]) == len(read_columns(str(path), columns)) == 3
+    with pytest.raises(DataError, match="'kind' has numbers"):
+        read_columns(str(path), columns, ["kind"])

@@ -1,11 +1,13 @@
 import contextlib
 import csv
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import outputs
@@ -101,3 +103,21 @@ def test_error_names_stdout_if_it_cannot_be_written(format):
             [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (1, "fitbench: stdout: cannot be written (no space left on device)\n")
+
+
+def test_labels_stay_whole_in_a_narrow_terminal_and_probabilities_are_left_out(monkeypatch):
+    names = ("indoors", "at_night", "with_people")
+    layout = Layout.of(("row",), "row", task_of("multilabel"), names)
+    answers = ([list(names), 0.9, 0.8, 0.7], [[], 0.1, 0.2, 0.00001])
+    rows = [dict(zip(layout.heads, [i, *cells, None], strict=True)) for i, cells in enumerate(answers, start=1)]
+    for width, lacking in ((100, []), (60, ["people"])):
+        text = io.StringIO()
+        terminal = Console(file=text, force_terminal=True, color_system=None, width=width)
+        monkeypatch.setattr(outputs, "console", lambda terminal=terminal: terminal)
+        with open_output("table", None, layout, False) as write_rows:
+            write_rows(rows)
+        lines = text.getvalue().splitlines()
+        assert "indoors, at_night, with_people" in text.getvalue() and "probability" not in text.getvalue()
+        assert [cell.strip() for cell in lines[-2 - bool(lacking)].split("│")][1:4] == ["2", "-", "0.1000"]
+        assert [name for name in ("indoors", "night", "people") if name not in lines[2] + lines[1]] == lacking
+        assert ("Too narrow here for: with_people." in lines) == bool(lacking)

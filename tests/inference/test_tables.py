@@ -210,6 +210,32 @@ def test_serve_refuses_runs_that_do_not_classify_images(table_runs, monkeypatch,
         assert err.startswith(f"fitbench: {folder}: fitbench serve classifies images, and this run takes rows of a")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "flats", "none.csv"], "none.csv: there is no such file"),
+        (["evaluate", "flats", "--data", "csv", "data.path=none.csv"], "none.csv: there is no such file"),
+        (["export", "flats", "--format", "keras", "-o", "new"], "none.csv: no such file"),
+        (["serve", "flats"], "fitbench serve classifies images"),
+    ],
+)
+def test_of_a_finished_and_a_failed_run_the_finished_one_is_used(
+    table_runs, tmp_path, monkeypatch, capfd, arguments, message
+):
+    """What is refused later shows that the run was found."""
+    folder = shutil.copytree(table_runs[CLASSIFICATION], tmp_path / "outputs" / "study" / "flats-s0")
+    result = json.loads((folder / "result.json").read_text())
+    result["config"]["data"]["path"] = "/none.csv"
+    (folder / "result.json").write_text(json.dumps(result))
+    failed = tmp_path / "outputs" / "study" / "flats-s1"
+    failed.mkdir()
+    for name in ("config.yaml", "error.txt"):
+        (failed / name).write_text("seed: 1\n")
+    monkeypatch.chdir(tmp_path)
+    status, _, err = main(monkeypatch, capfd, *arguments)
+    assert status in (1, 2) and message in err and "fits 2 runs" not in err
+
+
 # -- strangers' dataset.json ------------------------------------------------------------------------------------------
 
 

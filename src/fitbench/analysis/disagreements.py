@@ -149,10 +149,9 @@ def _has_several(rows: Sequence[Row]) -> bool:
 
 def _value_columns(rows: Sequence[Row]) -> list[Column]:
     several = _has_several(rows)
-    target = _text("target", rows, "target")
     return [
         place_column(rows, "example"),
-        *([target] if several else [Column("", target.cells, values=target.values, visible=False)]),
+        _text("target", rows, "target"),
         _number("true", rows, "true"),
         _number("A predicts", rows, "a"),
         _number("error of A", rows, "error_a"),

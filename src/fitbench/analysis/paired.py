@@ -70,7 +70,7 @@ def metric_of(task: Task, results: Results, wanted: str | None) -> tuple[Metric,
             f"--metric {clean(name)}: it is a function of the user's, which is not called here; choose one of {there}"
         )
     metric = metrics.supplied(name)
-    if metric is None or metric.score is None or (metric.tasks and task.name not in metric.tasks):
+    if metric is None or metric.score is None or not metric.is_for(task.name):
         raise RequestError(
             f"--metric {clean(name)}: it is not computed from the predictions of a run of {task.name}; choose one of "
             f"{there}"

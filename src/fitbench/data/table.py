@@ -169,7 +169,7 @@ def _part(frame: pd.DataFrame, features: Sequence[str], settings: TableFile, whe
     return _Part(
         frame,
         _raw_targets(frame, names, categorical, where),
-        _weights(frame, settings.weight, where),
+        np.ones(len(frame), np.float32) if settings.weight is None else weights_of(frame, settings.weight, where),
         _groups(frame, settings.group, where),
         where,
     )
@@ -202,10 +202,12 @@ def _own(column: pd.Series, where: str) -> np.ndarray:
     return column.to_numpy() if column.dtype.kind in "biu" else numbers_of(column, where)
 
 
-def _weights(frame: pd.DataFrame, name: str | None, where: str) -> np.ndarray:
-    """The weight of each row, float32 [N]; 1 without a column of weights."""
-    if name is None:
-        return np.ones(len(frame), np.float32)
+def weights_of(frame: pd.DataFrame, name: str, where: str) -> np.ndarray:
+    """The weight of each row, float32 [N], in a column of a table.
+
+    Raises:
+        DataError: a weight is missing, negative or no number; the message names the first such row.
+    """
     column = frame[name]
     values = numbers_of(column, where)
     for is_wrong, problem in ((np.isnan(values), "missing"), (values < 0, "negative")):

@@ -134,7 +134,7 @@ def kind_of(column: pd.Series, where: str) -> str:
     Raises:
         DataError: most of the texts are numbers or dates, or the numbers can be read in two ways.
     """
-    _check_clear(column, where)
+    check_clear(column, where)
     if column.dtype.kind in "iuf":
         return "number"
     if column.dtype == bool:
@@ -239,7 +239,7 @@ def numbers_of(column: pd.Series, where: str) -> np.ndarray:
     Raises:
         DataError: a value is a text, infinite, or too large for float32, or the numbers can be read in two ways.
     """
-    _check_clear(column, where)
+    check_clear(column, where)
     if column.dtype == bool:
         column = column.astype(str).astype("category")
     if column.dtype == "category":
@@ -259,7 +259,12 @@ def numbers_of(column: pd.Series, where: str) -> np.ndarray:
     return values
 
 
-def _check_clear(column: pd.Series, where: str) -> None:
+def check_clear(column: pd.Series, where: str) -> None:
+    """Refuse a column of numbers that can be read in two ways.
+
+    Raises:
+        DataError: the message says which.
+    """
     if problem := column.attrs.get("unclear", {}).get(column.name):
         raise DataError(f"{where}: the column {clean(column.name)!r} {problem}")
 

@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -93,7 +93,7 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
-    read = partial(
+    read: Callable[..., Any] = partial(
         pd.read_csv,
         sep=separator,
         header=0,

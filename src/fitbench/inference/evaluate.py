@@ -57,7 +57,8 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     folder = reading.find_run(run, outputs, finished=True)
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
-    wanted = Wanted(config, task, reading.output_names(result), recorded_columns(folder), replaces_missing(result))
+    names, sha256 = reading.output_names(result), result["data"]["sha256"]
+    wanted = Wanted(config, task, names, recorded_columns(folder), replaces_missing(result), sha256)
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
@@ -125,17 +126,29 @@ def _measure(
     """Return the loss and the metrics, and the 95% intervals of those that are proportions of the examples."""
     from fitbench.training.measures import Measures
 
-    loss = objective.value(other.targets, raw, other.weights)
     measures = Measures(dict(metrics), reader.task, reader.threshold, None, get("loss"), None)
     values, count = measures.score(metrics, other.targets, raw, reader.threshold), len(other.targets)
     return {
-        "metrics": {"loss": loss if math.isfinite(loss) else None, **values},
+        "metrics": {"loss": _loss(reader, objective, other, raw), **values},
         **{
             f"{name}_interval": list(wilson(round(value * count), count))
             for name, value in values.items()
             if metrics[name].proportion and value is not None
         },
     }
+
+
+def _loss(reader: Reader, objective: Objective, other: OtherData, raw: np.ndarray) -> float | None:
+    """Return the loss; None if it is not finite, or lacks the weights that the run has in a column."""
+    weight = reader.result["config"]["data"].get("weight")
+    if weight is not None and other.weights is None:
+        sys.stderr.write(
+            f"fitbench: {clean(other.source)}: lacks the column {clean(weight)} with the weights in the loss; the loss "
+            "is not computed\n"
+        )
+        return None
+    loss = objective.value(other.targets, raw, other.weights)
+    return loss if math.isfinite(loss) else None
 
 
 def _write(reader: Reader, record: dict[str, Any], targets: np.ndarray, raw: np.ndarray) -> Path:

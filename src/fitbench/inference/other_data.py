@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +13,21 @@ import numpy as np
 
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
-from fitbench.config import Config, Data, FileData, Source
+from fitbench.config import Config, Data, FileData, PackagedTable, Source, expanded
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
+from fitbench.data.table import weights_of
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.table_examples import Unseen, encode, read_columns
 from fitbench.inference.table_targets import targets_of
 from fitbench.record.dataset import Column
+from fitbench.record.files import exists
 from fitbench.text import clean
 from fitbench.training.progress import notice
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from fitbench.inference.reader import Reader
     from fitbench.tasks import Task
 
@@ -60,6 +65,7 @@ class Wanted:
         names: of its outputs.
         columns: of its table; empty for images.
         replace_missing: see `table_examples.encode`.
+        sha256: of its data set; see `dataset.sha256_of`.
     """
 
     config: Config
@@ -67,6 +73,7 @@ class Wanted:
     names: Sequence[str]
     columns: tuple[Column, ...]
     replace_missing: bool
+    sha256: str
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
         """Read one part of a data set, or a table of which all rows are evaluated.
@@ -80,7 +87,8 @@ class Wanted:
             part: 'test' or 'train'.
 
         Raises:
-            RequestError: the request is wrong, or the data do not have the columns or names of the run.
+            RequestError: the request is wrong, the data do not have the columns or names of the run, or they are the
+                data set of the run with other parts than in training.
             DataError: the data are missing or damaged.
         """
         _check(overrides)
@@ -95,6 +103,8 @@ class Wanted:
 
         with notice(True, f"reading {config.name}"):
             data = load(config, self.task.name)
+        if data.sha256 != self.sha256 and self._is_own(config):
+            raise RequestError(f"{data.source}: {self._difference(config)}")
         if bool(self.columns) != bool(data.columns):
             theirs, own = ("rows of a table" if columns else "images" for columns in (data.columns, self.columns))
             raise RequestError(f"{data.source}: has {theirs}; the run takes {own}")
@@ -116,6 +126,31 @@ class Wanted:
         if self.columns:
             inputs = recoded(np.asarray(inputs), data.columns, self.columns, data.source)
         return OtherData(inputs, targets, weights, data.source, about)
+
+    def _is_own(self, config: Data) -> bool:
+        """Whether a data set is that of the run, perhaps with other settings or in another state."""
+        own = self.config.data
+        if isinstance(own, FileData) and isinstance(config, FileData):
+            return own.source is config.source and is_same(config.path, own.path)
+        if isinstance(own, PackagedTable) and isinstance(config, PackagedTable):
+            return own.table == config.table
+        return own.source is config.source
+
+    def _difference(self, config: Data) -> str:
+        """Why the run's own data set is not as in training, and what to do, for a message."""
+        own, theirs = self.config.data.model_dump(mode="json"), config.model_dump(mode="json")
+        keys = [key for key in own if key not in ("name", "path", "preprocess") and theirs.get(key) != own[key]]
+        risk = "its parts may hold examples that the model was trained on"
+        if not keys:
+            return (
+                f"has changed since the run was trained, so that {risk}; evaluate the new examples alone, from another "
+                "path, or train the run again with force=true"
+            )
+        of_run, asked = (
+            " ".join(f"data.{key}={json.dumps(values.get(key), separators=(',', ':'))}" for key in keys)
+            for values in (own, theirs)
+        )
+        return f"the run was trained with {of_run}; with {asked}, {risk}. Use the settings of the run"
 
     def _match(self, data: Dataset, targets: np.ndarray) -> tuple[np.ndarray, str]:
         """Targets in the order of the run's names, and whether these match by 'name' or 'position'.
@@ -158,7 +193,7 @@ class Wanted:
         if taken := [column.name for column in self.columns if column.name in targets]:
             raise RequestError(f"data.target is {clean(taken[0])}, which is an input of the model; name a target")
         path = str(values.get("data.path") or getattr(own, "path", ""))
-        if not (isinstance(own, FileData) and path and str(Path(path).expanduser().absolute()) == own.path):
+        if not (isinstance(own, FileData) and path and is_same(path, own.path)):
             return self._of_file(path, values, part)
         if targets != (recorded := self._target_columns(None)):
             raise RequestError(
@@ -173,32 +208,32 @@ class Wanted:
             raise RequestError(f"--part {part}: {path} is not the data of the run, and has no parts; leave --part out")
         if not path:
             raise RequestError("data.path is missing; expected a CSV, TSV or Parquet file")
-        path = str(Path(path).expanduser().absolute())
+        path = str(Path(expanded(path)).absolute())
         columns = self._target_columns(values.get("data.target"))
         with notice(True, f"reading {path}"):
             frame = read_columns(path, self.columns, columns)
             inputs, errors = encode(frame, self.columns, path, self.replace_missing)
-        unseen = Unseen(self.columns)
-        unseen.add(inputs)
-        if str(unseen):
-            sys.stderr.write(f"fitbench: {unseen}\n")
         if errors:
             first = min(errors)
             more = f", and {len(errors) - 1:,} more rows" if len(errors) > 1 else ""
             raise DataError(f"{path}: row {first + 1}: {errors[first]}{more}")
-        targets = targets_of(frame, columns, self.task, self.names, path)
+        unseen = Unseen(self.columns)
+        unseen.add(inputs)
+        if str(unseen):
+            sys.stderr.write(f"fitbench: {unseen}\n")
+        targets, weights = targets_of(frame, columns, self.task, self.names, path), self._weights(frame, path)
         about = {
             "name": str(values.get("data.name") or Path(path).stem),
             "source": Source.csv.value,
             "path": path,
-            "sha256": sha256_of(inputs, targets),
+            "sha256": sha256_of(inputs, targets, *([] if weights is None else [weights])),
             self.task.names_key: list(self.names),
             "skipped": 0,
             "part": WHOLE,
             "count": len(targets),
-            "matched": "name",
+            "matched": "name" if self.task.has_classes or columns == list(self.names) else "position",
         }
-        return OtherData(inputs, targets, None, path, about)
+        return OtherData(inputs, targets, weights, path, about)
 
     def _target_columns(self, asked: Any) -> list[str]:
         """The columns that hold the targets: those that are asked for, or as the run had them."""
@@ -207,7 +242,19 @@ class Wanted:
             target = list(self.names)
         if target is None:
             raise RequestError("data.target is missing; expected the column that holds the classes")
-        return [str(target)] if isinstance(target, str) else list(map(str, target))
+        columns = [str(target)] if isinstance(target, str) else list(map(str, target))
+        is_any_name = len(columns) == 1 and (self.task.has_classes or len(self.names) == 1)
+        return columns if is_any_name else in_order(columns, self.names)
+
+    def _weights(self, frame: DataFrame, path: str) -> np.ndarray | None:
+        """The weights of the rows, float32 [N], if the run has a column of weights that the table has too."""
+        name = getattr(self.config.data, "weight", None)
+        if name is None or name not in frame.columns:
+            return None
+        weights = weights_of(frame, name, path)
+        if not weights.any():
+            raise DataError(f"{path}: all weights in the column {clean(name)} are 0; expected one above 0")
+        return weights
 
 
 def _check(overrides: Sequence[str]) -> None:
@@ -216,6 +263,26 @@ def _check(overrides: Sequence[str]) -> None:
             raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
         if override.startswith("data.preprocess="):
             raise RequestError(f"{override}: not allowed here; the model preprocesses its images itself")
+
+
+def is_same(path: str, own: str) -> bool:
+    """Whether two paths, of which the second is absolute, name the same file or folder, however they are spelled."""
+    absolute = Path(expanded(path)).absolute()
+    return absolute == Path(own) or (exists(absolute) and exists(own) and absolute.samefile(own))
+
+
+def in_order(columns: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Several columns of targets in the order of the names of the run.
+
+    Raises:
+        RequestError: they have other names.
+    """
+    by_name = {nfc(column): column for column in columns}
+    if len(columns) != len(names) or by_name.keys() != set(map(nfc, names)):
+        raise RequestError(
+            f"data.target is {shorten(columns)}; expected the outputs of the run by their names, {shorten(names)}"
+        )
+    return [by_name[nfc(name)] for name in names]
 
 
 def recoded(rows: np.ndarray, theirs: Sequence[Column], own: Sequence[Column], source: str) -> np.ndarray:

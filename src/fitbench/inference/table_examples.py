@@ -81,8 +81,9 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
 
     Raises:
         RequestError: there is no such file, it is no table, or it lacks columns; the message names the nearest.
-        DataError: it is damaged.
+        DataError: it is damaged, or its numbers can be read in two ways.
     """
+    from fitbench.data.table_columns import check_clear
     from fitbench.data.table_file import read_table
 
     suffix = Path(path).suffix.lower()
@@ -93,6 +94,8 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
         raise RequestError(f"{clean(path)}: {kind}; the run takes rows of a table, as a CSV, TSV or Parquet file")
     frame = read_table(Path(path))
     _check_columns(path, list(map(str, frame.columns)), [*(column.name for column in columns), *targets])
+    for name in (*(column.name for column in columns if column.kind == "number"), *targets):
+        check_clear(frame[name], path)
     return frame
 
 

@@ -29,8 +29,6 @@ def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequ
     if is_class:
         return _classes(frame[columns[0]].tolist(), names, f"{path}: the column {clean(columns[0])}")
     numbers = np.column_stack([_numbers(frame, column, path) for column in columns])
-    if numbers.shape[1] != len(names):
-        raise DataError(f"{path}: data.target names {numbers.shape[1]} columns; the run has {len(names)} outputs")
     if task.has_values:
         return numbers.astype(np.float32)
     wrong = np.argwhere(~np.isin(numbers, (0, 1)))

@@ -24,10 +24,10 @@ def read_image(path: str) -> np.ndarray:
         return np.asarray(image, np.uint8).reshape(HEIGHT, WIDTH, CHANNELS)
 
 
-def read(path: str) -> tuple[list[str], np.ndarray, list[str]]:
-    """Read an image file: its name, uint8 [1, height, width, channels], and why it cannot be read, if so."""
+def read(path: str) -> tuple[list[str], np.ndarray, list[str], list[str]]:
+    """Read an image file: its name, uint8 [1, height, width, channels], why it cannot be read, and no notes."""
     try:
-        return [path], read_image(path)[np.newaxis], []
+        return [path], read_image(path)[np.newaxis], [], []
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "damaged, too large, or of an unknown format"
-        return [], np.empty(0), [f"{path}: not a readable image ({reason})"]
+        return [], np.empty(0), [f"{path}: not a readable image ({reason})"], []

@@ -70,8 +70,8 @@ def describe(outputs: np.ndarray) -> list[str]:
     if MODEL["task"] == "regression":
         return [f"{name} {value:.6g}" for name, value in zip(names, outputs, strict=True)]
     if MODEL["task"] == "multilabel":
-        shares = 1 / (1 + np.exp(-outputs.astype(np.float64)))
-        applying = [name for name, share in zip(names, shares, strict=True) if share >= MODEL["threshold"]]
+        shares = (1 / (1 + np.exp(-outputs.astype(np.float64)))).astype(np.float32)
+        applying = [name for name, share in zip(names, shares, strict=True) if share >= np.float32(MODEL["threshold"])]
         return [", ".join(applying) or "-", *(f"{name} {share:.4f}" for name, share in zip(names, shares, strict=True))]
     powers = np.exp(outputs - outputs.max())
     shares = powers / powers.sum()
@@ -86,10 +86,9 @@ def main(paths: list[str]) -> int:
     model = load(HERE)
     status = 0
     for path in paths:
-        names, inputs, errors = read(path)
-        for error in errors:
-            print(error, file=sys.stderr)
-            status = 1
+        names, inputs, errors, notes = read(path)
+        print(*notes, *errors, sep="\n", end="\n" if notes or errors else "", file=sys.stderr)
+        status = 1 if errors else status
         for start in range(0, len(names), BATCH):
             outputs = model(inputs[start : start + BATCH])
             for name, output in zip(names[start:], outputs, strict=False):
