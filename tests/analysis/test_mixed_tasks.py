@@ -161,3 +161,11 @@ def test_groups_on_different_data_are_said_to_have_other_units(make_run, tmp_pat
     assert "The groups were tested on different data, on which test_mae may have another size or unit" in out
     out = CliRunner().invoke(cli.app, ["compare", str(tmp_path / "outputs"), "--metric", "r2"]).stdout
     assert "another size or unit" not in out
+
+
+def test_a_difference_of_large_numbers_has_as_many_digits_as_they(make_run, tmp_path):
+    for model, scale in (("mlp", 1e5), ("softmax", 3e5)):
+        as_task(make_run(f"model={model}"), "regression", *close_values(30, scale=scale), ("y",))
+    out = CliRunner().invoke(cli.app, ["compare", str(tmp_path / "outputs")]).stdout
+    (line,) = [line for line in out.splitlines() if "Welch, n" in line]
+    assert re.fullmatch(r"\+\d\d,\d{3}\.\d", line.split()[2])
