@@ -205,6 +205,28 @@ def test_functions_of_scikit_learn_and_metrics_of_keras_score_every_task(task, t
     assert scores == {"own": pytest.approx(expected, rel=1e-5)}
 
 
+@pytest.mark.parametrize(
+    ("target", "settings", "expected"),
+    [
+        ("CategoricalAccuracy", {}, 4 / 6),
+        ("SparseCategoricalAccuracy", {}, 4 / 6),
+        ("F1Score", {"average": "macro"}, f1_score(LABELS, OUTPUTS.argmax(axis=1), average="macro")),
+        ("Precision", {}, 1.0),  # of the probabilities above 0.5
+        ("Recall", {}, 4 / 6),
+        ("OneHotMeanIoU", {"num_classes": 3}, (1 / 3 + 2 / 3 + 1 / 2) / 3),
+        ("MeanIoU", {"num_classes": 3, "sparse_y_pred": False}, (1 / 3 + 2 / 3 + 1 / 2) / 3),
+    ],
+)
+def test_metrics_of_keras_get_labels_or_one_hot_rows(target, settings, expected):
+    metric = load("own", {"_target_": f"keras.metrics.{target}", "direction": "max", **settings})
+    assert metric.evaluate(LABELS, OUTPUTS) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_compares_no_outputs_with_targets_is_refused():
+    with pytest.raises(RequestError, match=r"keras\.metrics\.Sum, which compares no outputs with targets"):
+        load("own", {"_target_": "keras.metrics.Sum", "direction": "max"})
+
+
 def test_a_metric_of_keras_without_one_value_is_refused():
     metric = load("own", {"_target_": "keras.metrics.F1Score", "direction": "max"})
     with pytest.raises(FitbenchError, match=r"expected one number for targets of shape \(40, 2\)"):

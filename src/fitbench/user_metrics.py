@@ -68,9 +68,9 @@ def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
     - several labels: labels, int [N, labels] of 0 and 1, and probabilities [N, labels], without any threshold.
 
     So many functions of scikit-learn can be named as they are, such as sklearn.metrics.median_absolute_error. An
-    instance of a Keras metric's class gets the same arrays, with the outputs as float32, in one `update_state`; for
-    classification it must take labels, as keras.metrics.SparseCategoricalAccuracy does. Both may return None or NaN for
-    an undefined value.
+    instance of a metric's class gets the same arrays, with the outputs as float32, in one `update_state`. In place of
+    labels [N], classes of Keras that do not take these, such as keras.metrics.F1Score, get one-hot rows [N, classes].
+    Both may return None or NaN for an undefined value.
 
     Raises:
         RequestError: the entry is wrong, or its target cannot be imported or does not take the settings.
@@ -109,6 +109,8 @@ def _check_callable(function: Any, settings: Mapping[str, Any], what: str) -> No
     is_class = inspect.isclass(function)
     if not callable(function) or (is_class and not all(hasattr(function, of) for of in ("update_state", "result"))):
         raise RequestError(f"{what}, which is neither a function nor the class of a Keras metric")
+    if is_class and list(inspect.signature(function.update_state).parameters)[2:3] == ["sample_weight"]:
+        raise RequestError(f"{what}, which compares no outputs with targets; expected a metric of both")
     try:
         signature = inspect.signature(function)
     except ValueError:  # some functions written in C have none; the call itself will tell
@@ -121,18 +123,31 @@ def _check_callable(function: Any, settings: Mapping[str, Any], what: str) -> No
 
 
 def _definition(target: str, settings: Mapping[str, Any], function: Any) -> str:
-    """The target, its settings, and the SHA-256 of the source file of the module that defines it."""
+    """The target, its settings, and the SHA-256 of the source file of the module that defines it.
+
+    Version 0.1 gave labels to every class, and keras.metrics.CategoricalAccuracy a wrong value.
+    """
     has_module = inspect.isroutine(function) or inspect.isclass(function)
     module = (function.__module__ if has_module else None) or target.rpartition(".")[0]
     file = getattr(sys.modules.get(module), "__file__", None)
     digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "none"
-    return f"{target} {json.dumps(settings, sort_keys=True)} sha256:{digest}"
+    rows = " one-hot" if _takes_rows(function, settings) else ""
+    return f"{target} {json.dumps(settings, sort_keys=True)} sha256:{digest}{rows}"
+
+
+def _takes_rows(function: Any, settings: Mapping[str, Any]) -> bool:
+    """Whether it is a class of Keras's that takes one-hot rows where the targets are labels."""
+    if not inspect.isclass(function) or not function.__module__.startswith("keras."):
+        return False
+    return not settings.get("sparse_y_true", function.__name__.startswith(("Sparse", "IoU", "MeanIoU", "BinaryIoU")))
 
 
 def _user_score(
     name: str, target: str, function: Any, settings: Mapping[str, Any], targets: np.ndarray, outputs: np.ndarray
 ) -> float | None:
     """What a user's function, or an instance of a Keras metric's class, gives for a whole part."""
+    if targets.ndim == 1 and _takes_rows(function, settings):
+        targets = np.eye(outputs.shape[1], dtype=np.float32)[targets]
     targets, outputs = targets.view(), outputs.view()
     for array in (targets, outputs):
         array.setflags(write=False)  # other metrics see the same arrays

@@ -65,9 +65,10 @@ def test_the_summary_says_what_came_out_and_where_it_is(make_run, capsys):
             "epoch       5, the last; training accuracy was best in 3",
         ),
         ([], "best epoch  3 of 5"),
+        (["training.class_weight=balanced"], "train loss  weighted by training.class_weight; the others are not"),
     ],
 )
-def test_the_summary_names_the_epoch_whose_weights_are_saved(make_run, capsys, overrides, line):
+def test_the_summary_says_which_weights_are_saved_and_which_loss_is_weighted(make_run, capsys, overrides, line):
     print_summary(make_run(*overrides), reused=False)
     assert line in capsys.readouterr().out.splitlines()
 

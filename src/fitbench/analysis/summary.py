@@ -53,8 +53,10 @@ def print_result(out: Console, result: Mapping[str, Any]) -> None:
     print_columns(out, metric_columns(values, metrics_of(result["metric_info"], result["primary"]), result["data"]))
     fit, speed = timing["fit_seconds"], timing["examples_per_second"]
     epochs = "" if fit is None else f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
+    training = result["config"]["training"]
     facts = {
-        **epoch_fact(values, result["config"]["training"], result["metric_info"]),
+        **epoch_fact(values, training, result["metric_info"]),
+        "train loss": "weighted by training.class_weight; the others are not" if training.get("class_weight") else None,
         "time": duration(timing["seconds"]) + epochs,
         "speed": None if speed is None else f"{speed:,.0f} examples/s in the median epoch",
         "parameters": f"{result['parameters']:,}",
