@@ -180,9 +180,7 @@ def _many_labels(folder: Path) -> None:
 
 def _many_examples(folder: Path) -> None:
     edited("result.json", "data.test", 400_000)(folder)
-    arrays(targets=lambda array: array.repeat(10_000, axis=0), values=lambda array: array.repeat(10_000, axis=0))(
-        folder
-    )
+    arrays(**dict.fromkeys(("targets", "values", "rows"), lambda array: array.repeat(10_000, axis=0)))(folder)
 
 
 def _many_classes(folder: Path) -> None:
@@ -313,6 +311,10 @@ HOSTILE: dict[str, Hostile] = {
     "values: constant": Hostile(arrays(targets=_filled(1)), "regression"),
     "values: targets of NaN": Hostile(arrays(targets=_filled(np.nan)), "regression",
                                       shown="predictions.npz: targets are not all finite"),
+    "values: rows in a column": Hostile(arrays(rows=lambda array: array[:, np.newaxis]), "regression",
+                                        shown=r"predictions.npz: rows are int64 \(40, 1\); expected 40 integers"),
+    "values: rows of 0": Hostile(arrays(rows=np.zeros_like), "regression",
+                                 shown="predictions.npz: rows begin at 0; expected row numbers from 1"),
     "values: one target less": Hostile(arrays(values=lambda array: array[:, 1:]), "regression",
                                        shown=r"predictions.npz: values are float32 \(40, 1\); expected floats"),
     "labels: no labels": Hostile(edited("result.json", "data.labels", None), "multilabel", "data.labels is null"),
@@ -352,7 +354,7 @@ def spoiled(make: Callable[..., Path], outputs: Path) -> tuple[dict[str, Path], 
         "finished": runs[0],
         "unfinished": make("study=states", "seed=1", outputs=outputs, finished=False),
         "pruned": make("study=states", "seed=2", outputs=outputs, pruned=True, trial=1),
-        "regression": as_task(runs[1], "regression", *close_values(40, 2), ("price", "area")),
+        "regression": as_task(runs[1], "regression", *close_values(40, 2), ("price", "area"), rows=np.arange(40) + 1),
         "multilabel": as_task(runs[2], "multilabel", *several_labels(40, 3), ("red", "green", "blue"), 0.4),
     }
     folders = {}

@@ -107,6 +107,7 @@ def as_task(
     outputs: np.ndarray,
     names: tuple[str, ...],
     threshold: float | None = None,
+    rows: np.ndarray | None = None,
 ) -> Path:
     """Make a finished run one of regression or of several labels, with these predictions; gives the folder.
 
@@ -116,7 +117,7 @@ def as_task(
     result = json.loads((folder / "result.json").read_text())
     sha256 = result["data"]["sha256"]
     arrays = {of.targets_name: targets, of.outputs_name: outputs, "data_sha256": np.array(sha256)}
-    np.savez(folder / "predictions.npz", **arrays)
+    np.savez(folder / "predictions.npz", **arrays, **({} if rows is None else {"rows": rows}))
     wanted = [metrics.get(name) for name in of.default_metrics]
     values = of.score(wanted, targets, outputs, threshold or THRESHOLD)
     kept = {

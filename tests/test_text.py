@@ -34,7 +34,8 @@ def test_texts_are_shortened_to_the_columns_that_they_take():
 def test_numbers_and_durations_are_as_people_read_them():
     assert [number(value, 2) for value in (None, 1234.5)] == ["-", "1,234.50"]
     assert [number(value, 4) for value in (999.99, -24983.1234, 1234567.8)] == ["999.9900", "-24,983.1", "1,234,568"]
-    assert [number(value, 4) for value in (0, 0.00005, 0.00003, 1e30)] == ["0.0000", "0.0001", "3.0e-05", "1.0e+30"]
+    assert [number(value, 4) for value in (0, 0.00005, 0.00003, 1e30)] == ["0.0000", "0.0001", "3.0e-05", "1.000e+30"]
+    assert [number(value, 4) for value in (380824289280, 123456789.5)] == ["3.808e+11", "123,456,790"]
     assert [number(value, 0) for value in (41696, 2**53)] == ["41,696", "9,007,199,254,740,992"]
     assert [in_digits(value) for value in (235323, 1027219.0, -7.5, 0.1 + 0.2, 2e-7, 1e39, float("nan"))] == [
         *("235,323", "1,027,219", "-7.5", "0.3", "2e-07", "1e+39", "nan"),

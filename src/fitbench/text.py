@@ -86,7 +86,7 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
-LARGE, LARGEST = 1e3, 1e15  # from which on a number has six significant digits, and a power of ten
+LARGE, LARGEST = 1e3, 1e9  # from which on a number has six significant digits, and a power of ten
 SIGNIFICANT = 6
 
 
@@ -94,12 +94,14 @@ def number(value: float | None, digits: int) -> str:
     """A number with so many digits behind the point, '-' for None.
 
     From 1,000 on it has fewer, so that there are six in all: 24,983.1. What is too small for the digits, or too large
-    to read, has a power of ten: 3.1e-05.
+    to read, has a power of ten: 3.1e-05, 3.808e+11.
     """
     if value is None:
         return "-"
     size = abs(value)
-    if digits and (0 < size < 0.5 * 10.0**-digits or size >= LARGEST):
+    if digits and size >= LARGEST:
+        return f"{value:.3e}"
+    if digits and 0 < size < 0.5 * 10.0**-digits:
         return f"{value:.1e}"
     if digits and size >= LARGE:
         digits = min(digits, max(0, SIGNIFICANT - len(f"{size:.0f}")))

@@ -374,9 +374,13 @@ def open_member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def read_arrays(
-    path: str | Path, names: Collection[str], within: Within = None, largest: int | None = None
+    path: str | Path,
+    names: Collection[str],
+    within: Within = None,
+    largest: int | None = None,
+    optional: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
-    """Arrays of an .npz file by their names, without pickle.
+    """Arrays of an .npz file by their names, without pickle; of the `optional` names those that it has.
 
     They have `largest` bytes at most when unpacked; None: no more than the file, or than `LARGEST_BYTES`.
 
@@ -387,10 +391,12 @@ def read_arrays(
     with guarded(), open_file(path, within) as file:
         if largest is None:
             largest = max(LARGEST_BYTES, os.fstat(file.fileno()).st_size)
-        return arrays_of(file, largest, names)
+        return arrays_of(file, largest, names, optional)
 
 
-def arrays_of(file: IO[bytes], largest: int, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+def arrays_of(
+    file: IO[bytes], largest: int, names: Collection[str] | None = None, optional: Collection[str] = ()
+) -> dict[str, np.ndarray]:
     """The arrays of an open .npz file, as `read_arrays` gives them; without names all of them.
 
     Raises:
@@ -403,7 +409,8 @@ def arrays_of(file: IO[bytes], largest: int, names: Collection[str] | None = Non
             members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
             if absent := [name for name in names or () if name not in members]:
                 raise Unreadable(f"has no array {absent[0]}")
-            chosen = {name: members[name] for name in (members if names is None else names)}
+            wanted = members if names is None else [*names, *(name for name in optional if name in members)]
+            chosen = {name: members[name] for name in wanted}
             size = sum(member.file_size for member in chosen.values())
             if size > largest:
                 raise Unreadable(f"its arrays have {size:,} bytes; fitbench reads up to {largest:,} bytes here")

@@ -75,19 +75,25 @@ def test_the_largest_errors_are_relative_to_the_spread_of_their_target():
 def test_a_regression_shows_its_targets_and_largest_errors(make_run, shown):
     targets, outputs = close_values(50, 2, scale=1000)
     outputs[3, 1] = targets[3, 1] - 20_000
-    folder = as_task(make_run(), "regression", targets, outputs, ("price", "rent"))
+    folder = as_task(make_run(), "regression", targets, outputs, ("price", "rent"), rows=np.arange(50) + 7)
     text = shown(folder)
     head, price, rent = lines_after(text, "Per target")[:3]
     assert head == ["target", "MAE", "RMSE", "R2", "bias"]
     error = outputs[:, 0].astype(float) - targets[:, 0]
     assert price[:2] == ["price", f"{np.abs(error).mean():.1f}"]
     assert rent[0] == "rent"
-    errors = lines_after(text, "Largest errors (predicted - true)")
-    assert errors[1][:2] == ["3", "rent"]
-    assert errors[1][-1] == "-20,000"
-    assert len(errors) == 1 + MISTAKES
+    errors = lines_after(text, "Largest errors (predicted - true), relative to the sd of their target")
+    assert errors[0] == ["row", "target", "true", "predicted", "error", "error", "/", "sd"]
+    assert errors[1][:2] == ["10", "rent"]
+    assert errors[1][-2] == "-20,000"
+    relative = [abs(float(row[-1])) for row in errors[1:-2]]
+    assert relative == sorted(relative, reverse=True)
+    assert len(relative) == MISTAKES
+    assert [" ".join(words).partition(":")[0] for words in errors[-2:]] == ["sd", "row"]
     content = json.loads(shown(folder, "json"))
-    assert content["worst"][0]["error"] == pytest.approx(-20_000)
+    first = content["worst"][0]
+    assert (first["example"], first["row"], first["error"]) == (3, 10, pytest.approx(-20_000))
+    assert first["relative_error"] == pytest.approx(-20_000 / targets[:, 1].std(), rel=1e-3)
     assert [score["target"] for score in content["per_target"]] == ["price", "rent"]
     assert (content["per_class"], content["per_label"], content["threshold"]) == (None, None, None)
 
@@ -98,7 +104,9 @@ def test_a_regression_that_diverged_is_shown_without_scores(make_run, shown):
     folder = as_task(make_run(), "regression", targets, outputs, ("y",))
     text = shown(folder)
     assert lines_after(text, "Per target")[1] == ["y", "-", "-", "-", "-"]
-    assert lines_after(text, "Largest errors (predicted - true)")[1][-2:] == ["-", "-"]
+    errors = lines_after(text, "Largest errors (predicted - true)")
+    assert errors[0] == ["example", "true", "predicted", "error"]
+    assert errors[1][-2:] == ["-", "-"]
     assert json.loads(shown(folder, "json"))["worst"][0]["predicted"] is None
 
 
@@ -127,7 +135,7 @@ def test_labels_are_shown_at_the_recorded_threshold(make_run, shown):
     assert rows[0] == ["label", "precision", "recall", "F1", "examples"]
     assert [row[0] for row in rows[1:4]] == ["red", "green", "blue"]
     assert rows[4][:3] == ["mean", "of", "labels"]
-    assert rows[4][-1] == str(targets.sum())
+    assert rows[4][-1] == "-"
 
 
 def test_mistakes_are_drawn_of_images_alone(make_run):

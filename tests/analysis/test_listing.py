@@ -121,6 +121,15 @@ def test_what_is_constant_is_said_once_and_is_no_column(grid, listed):
         assert f" {varies} " not in f"{above} "
 
 
+def test_the_task_of_the_configuration_is_a_column_where_it_varies(make_run, outputs, listed):
+    for task in ("auto", "classification", "multilabel"):
+        make_run("data=csv", "data.path=a.csv", "data.target=y", f"task={task}", finished=False)
+    _, head, *lines = listed(outputs).splitlines()
+    column = re.split(r" {3,}", head).index("config.task")
+    assert sorted(re.split(r" {3,}", line)[column] for line in lines[:3]) == ["auto", "classification", "multilabel"]
+    assert "config.task" not in listed(outputs, where="task == 'multilabel'")
+
+
 def test_the_study_is_a_column_where_there_are_several(grid, make_run, listed):
     make_run("study=other")
     above, head, first, *_ = listed(grid).splitlines()
@@ -435,6 +444,16 @@ def test_at_80_columns_the_most_telling_columns_stay(grid, in_terminal):
         assert f" {name} " in head
     assert "hidden" not in head
     assert re.search(r"│ …[0-9a-f]{8}-s0 │ lenet5 │ adam +│ +0\.9800 │", text)
+
+
+def test_the_primary_metric_is_the_last_to_go_in_a_terminal(make_run, outputs, in_terminal):
+    for width in (64, 128):
+        overrides = ("batch_size=32", "epochs=3")[: width // 64]
+        make_run(f"model.hidden=[{width},{width}]", *(f"training.{each}" for each in overrides))
+        make_run(f"model.hidden=[{width},{width}]", f"model.dropout=0.{width}", f"optimizer.learning_rate=0.00{width}")
+    head = in_terminal(60, outputs).partition("├")[0]
+    assert re.search(r"│ +test_ +│ +val_ +│", head)
+    assert "batch_size" not in head
 
 
 def test_a_state_that_differs_stays_and_a_run_id_is_whole_where_there_is_room(make_run, outputs, in_terminal):

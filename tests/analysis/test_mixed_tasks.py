@@ -42,8 +42,8 @@ def fitbench(mixed):
 
 
 LEFT_OUT = (
-    "fitbench: these are the runs of regression; 3 runs of classification and multilabel left out "
-    "(--where \"task == 'classification'\" selects others)\n"
+    "fitbench: the newest run is of regression; 3 runs of classification and multilabel are left out; "
+    "--where \"task == 'classification'\" selects others\n"
 )
 
 
@@ -62,19 +62,26 @@ def test_groups_are_compared_within_the_task_of_the_newest_run(fitbench):
     assert err == LEFT_OUT
 
 
+def test_the_heading_names_the_task_if_others_are_left_out(fitbench):
+    out, _ = fitbench("compare")
+    assert out.startswith("test_mae, lower is better: 1 group of 3 runs of regression by ")
+    out, _ = fitbench("compare", "--where", "task == 'regression'")
+    assert out.startswith("test_mae, lower is better: 1 group of 3 runs by ")
+
+
 def test_a_filter_or_a_metric_chooses_another_task(fitbench):
     out, err = fitbench("compare", "--where", "task == 'classification'", "--format", "json")
     assert json.loads(out)["metric"] == "metrics.test_accuracy"
     assert err == ""
     out, err = fitbench("compare", "--metric", "micro_f1", "--format", "json")
     assert [len(group["values"]) for group in json.loads(out)["groups"]] == [1]
-    assert "these are the runs of multilabel" in err
+    assert "the newest run with micro_f1 is of multilabel; 5 runs of " in err
 
 
 def test_losses_of_two_tasks_are_never_ranked_together(fitbench, mixed):
     out, err = fitbench("compare", "--metric", "test_loss", "--format", "json")
     assert sum(len(group["values"]) for group in json.loads(out)["groups"]) == 3
-    assert err == LEFT_OUT
+    assert err == LEFT_OUT.replace("newest run", "newest run with loss")
     quantities = quantities_of(load_runs(mixed))
     assert len(quantities["metrics.test_loss"].definitions) == 3
     assert len(quantities["metrics.test_mae"].definitions) == 1
@@ -100,6 +107,7 @@ def test_the_page_is_about_the_same_runs(fitbench, tmp_path):
     assert err == LEFT_OUT
     page = (tmp_path / "x.html").read_text()
     assert re.search(r'"count":\s?3\b', page)
+    assert '"notices":["The newest run is of regression; 3 runs of classification and multilabel are left out; ' in page
     assert "micro_f1" not in page
 
 
@@ -113,14 +121,36 @@ def test_diff_compares_no_metric_of_two_tasks(fitbench):
     assert "fitbench compare" not in out
 
 
-def test_a_run_that_has_not_read_its_data_belongs_to_any_task(make_run, fitbench, mixed):
+NOT_COUNTED = "Not counted: softmax, adam (1 interrupted); runs whose task was not known yet (1 interrupted)."
+
+
+def test_runs_that_have_not_read_their_data_make_no_groups_and_are_counted(make_run, fitbench, mixed, tmp_path):
     make_run("study=houses", "model=softmax", "seed=9", finished=False)
+    make_run("data=digits", "study=houses", "model=mlp", "seed=9", finished=False)
     frame = load_runs(mixed)
     assert newest_task(frame) == "regression"
-    assert frame["task"].tolist().count("") == 1
-    out, _ = fitbench("compare", "--format", "json")
+    assert frame["task"].tolist().count("") == 2
+    out, err = fitbench("compare", "--format", "json")
+    (group,) = json.loads(out)["groups"]
+    assert group["uncounted"] == {"interrupted": 1}
+    assert np.isfinite(group["mean"])
+    assert json.loads(out)["by"] == ["model.name", "optimizer.name"]
+    assert json.loads(out)["notes"] == [NOT_COUNTED]
+    assert err == LEFT_OUT
+    out, _ = fitbench("plot", "--kind", "bars", "-o", str(tmp_path / "x.svg"))
+    assert "3 runs in 1 group by model.name, optimizer.name; 2 left out (2 interrupted)" in out
+    fitbench("report", "-o", str(tmp_path / "x.html"))
+    page = (tmp_path / "x.html").read_text()
+    assert re.search(r'"count":\s?5\b', page)  # the list of runs has them
+    assert page.count('"groups":[0],') > 0
+    assert NOT_COUNTED in page
+
+
+def test_runs_of_no_known_task_are_grouped(make_run, tmp_path, monkeypatch):
+    make_run("seed=9", finished=False)
+    monkeypatch.chdir(tmp_path)
+    out = CliRunner().invoke(cli.app, ["compare", "--format", "json"]).stdout
     assert [group["uncounted"] for group in json.loads(out)["groups"]] == [{"interrupted": 1}]
-    assert np.isfinite(json.loads(out)["groups"][0]["mean"])
 
 
 def test_groups_on_different_data_are_said_to_have_other_units(make_run, tmp_path):
@@ -131,3 +161,11 @@ def test_groups_on_different_data_are_said_to_have_other_units(make_run, tmp_pat
     assert "The groups were tested on different data, on which test_mae may have another size or unit" in out
     out = CliRunner().invoke(cli.app, ["compare", str(tmp_path / "outputs"), "--metric", "r2"]).stdout
     assert "another size or unit" not in out
+
+
+def test_a_difference_of_large_numbers_has_as_many_digits_as_they(make_run, tmp_path):
+    for model, scale in (("mlp", 1e5), ("softmax", 3e5)):
+        as_task(make_run(f"model={model}"), "regression", *close_values(30, scale=scale), ("y",))
+    out = CliRunner().invoke(cli.app, ["compare", str(tmp_path / "outputs")]).stdout
+    (line,) = [line for line in out.splitlines() if "Welch, n" in line]
+    assert re.fullmatch(r"\+\d\d,\d{3}\.\d", line.split()[2])

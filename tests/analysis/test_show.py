@@ -126,6 +126,18 @@ def test_a_finished_run_is_shown_whole(make_run, capsys):
     assert row(text, "cat")[3] == str(cats.sum())
 
 
+def test_mistakes_on_a_table_are_named_by_their_rows_of_the_file(make_run, capsys):
+    folder = make_run("data=sklearn", "data.name=iris")
+    arrays = dict(np.load(folder / "predictions.npz"))
+    np.savez(folder / "predictions.npz", **arrays, rows=np.arange(60) + 31)
+    first = json.loads(shown(capsys, folder, format="json"))["mistakes"][0]
+    assert first["row"] == first["image"] + 31
+    lines = [line.split() for line in shown(capsys, folder).splitlines()]
+    place = lines.index(["Most", "confident", "mistakes"])
+    assert lines[place + 1][0] == "row"
+    assert lines[place + 2][0] == str(first["row"])
+
+
 def test_json_holds_everything(make_run, capsys):
     folder = make_run("seed=4")
     content = json.loads(shown(capsys, folder, format="json"))

@@ -68,7 +68,11 @@ def test_regressions_are_compared_by_their_primary_metric(houses, compare):
     (example,) = found["disagreements"]
     assert (example["example"], example["target"]) == (7, "price")
     assert abs(example["error_b"]) == pytest.approx(abs(example["error_a"]) + 100, rel=1e-3)
-    assert set(example) == {"example", "target", "true", "a", "error_a", "b", "error_b"}
+    assert example["difference"] == pytest.approx(-100, rel=1e-3)
+    spread = np.load(houses[0] / "predictions.npz")["targets"].std()
+    assert example["relative_difference"] == pytest.approx(-100 / spread, rel=1e-3)
+    keys = {"example", "target", "true", "a", "error_a", "b", "error_b", "difference", "relative_difference"}
+    assert set(example) == keys
 
 
 @pytest.mark.parametrize("metric", ["rmse", "test_r2"])
@@ -106,6 +110,35 @@ def test_several_targets_are_compared_on_the_scale_of_each(make_run, compare):
     ]
     rows = list(csv.DictReader(io.StringIO(compare(*folders, "--format", "csv"))))
     assert [(row["example"], row["target"]) for row in rows] == [("4", "large"), ("3", "small")]
+    out = compare(*folders)
+    apart = [float(row["relative_difference"]) for row in rows]
+    assert [line.split()[-1] for line in out.splitlines() if line.split()[:1] in (["4"], ["3"])] == [
+        f"{value:.2f}" for value in apart
+    ]
+    assert "(|A| - |B|) / sd" in out
+    assert "sd: the standard deviation of the target in the test part" in out
+
+
+@pytest.mark.parametrize(("task", "both"), [("regression", True), ("regression", False), ("multilabel", True)])
+def test_examples_of_a_table_are_named_by_their_rows_of_the_file(make_run, compare, task, both):
+    rows = np.arange(100, 130)
+    make = {"regression": close_values, "multilabel": several_labels}[task]
+    folders = []
+    for seed in (0, 1):
+        targets, outputs = make(30, 2)[0], make(30, 2, seed=seed)[1]
+        recorded = rows if both or seed else None  # an older fitbench has recorded A without them
+        folders.append(
+            as_task(make_run(f"seed={seed}"), task, targets, outputs, ("x", "y"), threshold=0.5, rows=recorded)
+        )
+    found = json.loads(compare(*folders, "--format", "json"))["disagreements"]
+    assert found
+    assert all(each["row"] == 100 + each["example"] for each in found)
+    lines = compare(*folders).splitlines()
+    head = next(i for i, line in enumerate(lines) if line.split()[:1] == ["row"])
+    assert lines[head + 1].split()[0] == str(found[0]["row"])
+    assert "row: of the file, counted from 1 below the names of the columns" in lines
+    table = list(csv.DictReader(io.StringIO(compare(*folders, "--format", "csv"))))
+    assert [row["row"] for row in table] == [str(each["row"]) for each in found]
 
 
 def test_labels_are_compared_at_the_threshold_of_each_run(tags, compare):

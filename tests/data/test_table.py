@@ -243,6 +243,14 @@ def test_test_part_of_its_own_file(tmp_path):
     assert np.allclose(data.y_test[:, 0], test["price"])
     assert np.allclose(data.x_test[:, 0], test["rooms"])
     assert column_of(data, "area").mean == pytest.approx(houses()["area"].mean())
+    assert data.rows_test.tolist() == list(range(1, 11))
+
+
+def test_test_examples_name_their_rows_of_the_file(tmp_path):
+    table = houses()
+    data = load(tmp_path, table)
+    assert data.rows_test.dtype == np.int64
+    assert np.allclose(table["price"][data.rows_test - 1], data.y_test[:, 0])
 
 
 def test_changed_test_file_is_read_again(tmp_path):

@@ -53,6 +53,7 @@ def test_boston_is_divided_as_in_keras():
     data = loading.load(section("boston_housing"))
     assert np.array_equal(np.concatenate([data.x_train, data.x_test]), x[rows].astype(np.float32))
     assert np.array_equal(np.concatenate([data.y_train, data.y_test])[:, 0], y[rows].astype(np.float32))
+    assert np.array_equal(data.rows_test, rows[404:] + 1)
     assert data.columns[5].name == "RM"
     assert data.columns[5].mean == pytest.approx(x[rows[:404], 5].mean(), rel=1e-12)
     assert data.columns[5].deviation == pytest.approx(x[rows[:404], 5].std(), rel=1e-12)

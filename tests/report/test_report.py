@@ -203,11 +203,13 @@ def test_many_classes_have_their_most_confused_pairs_instead_of_a_matrix(make_ru
 def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
     targets, outputs = close_values(5_000, 7, scale=1000)
     outputs[:, 2] = np.nan
-    as_task(make_run(), "regression", targets, outputs, tuple(f"t{i}" for i in range(7)))
+    rows = np.arange(5_000) + 1_001
+    as_task(make_run(), "regression", targets, outputs, tuple(f"t{i}" for i in range(7)), rows=rows)
     report([tmp_path / "outputs"], tmp_path / "report.html")
     (found,) = Parsed((tmp_path / "report.html").read_text()).data["predictions"]
     assert list(found) == ["predicted", "residuals"]
-    examples, panels = found["predicted"]["examples"], found["predicted"]["panels"]
+    examples, panels = np.array(found["predicted"]["places"]) - 1_001, found["predicted"]["panels"]
+    assert found["predicted"]["place"] == "row"
     assert [panel["target"] for panel in panels] == [f"t{i}" for i in range(6)]
     assert 6 * len(examples) <= ALL_OF_A_RUN
     assert panels[1]["true"] == pytest.approx(targets[examples, 1], rel=1e-3)
@@ -216,7 +218,10 @@ def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
     (table,) = found["predicted"]["tables"]
     assert (table["title"], table["heads"]) == ("Per target", ["target", "MAE", "RMSE", "R2", "bias"])
     assert [row[0] for row in table["rows"]] == [f"t{i}" for i in range(7)]
-    assert found["residuals"]["tables"][0]["title"] == "Largest errors (predicted - true)"
+    (table,) = found["residuals"]["tables"]
+    assert table["title"] == "Largest errors (predicted - true), relative to the sd of their target"
+    assert table["heads"][0] == "row"
+    assert min(int(row[0]) for row in table["rows"]) >= 1_001
 
 
 def test_several_labels_have_their_table(make_run, tmp_path):

@@ -356,7 +356,8 @@ def test_the_detail_shows_predicted_values_and_scores_of_labels(browser, make_ru
     names = "return [...document.querySelectorAll('#detail .chart .name')].map((text) => text.textContent)"
     assert {"true price", "predicted price", f"true {HOSTILE}"} <= set(page.js(names))
     heads = "return [...document.querySelectorAll('#detail h3')].map((head) => head.textContent)"
-    assert {"Predicted and true values", "Per target", "Largest errors (predicted - true)"} <= set(page.js(heads))
+    largest = "Largest errors (predicted - true), relative to the sd of their target"
+    assert {"Predicted and true values", "Per target", largest} <= set(page.js(heads))
     assert page.problems() == []
     as_task(make_run("study=b"), "multilabel", *several_labels(40, 3), ("red", HOSTILE, "blue"), 0.25)
     report([tmp_path / "outputs/b"], tmp_path / "tags.html")
@@ -373,6 +374,22 @@ def test_the_page_is_as_wide_as_the_screen(seen, width):
     seen.one("#runs tbody button").click()
     assert seen.js("return innerWidth") == width
     assert seen.js("return document.documentElement.scrollWidth") <= width
+
+
+def test_a_comparison_of_two_groups_needs_no_scroll_bar(browser, make_run, tmp_path):
+    for model in ("mlp", "softmax"):
+        for seed in range(5):
+            values = close_values(40, seed=seed, scale=1e4)
+            as_task(make_run(f"model={model}", f"seed={seed}"), "regression", *values, ("price",))
+    report([tmp_path / "outputs"], tmp_path / "houses.html")
+    page = Page(browser, tmp_path / "houses.html")
+    page.open(1200)
+    wide = "const table = document.querySelector('#comparison .scroll'); return table.scrollWidth - table.clientWidth"
+    assert page.js(wide) == 0
+    method = page.one("#comparison .said").text
+    assert "To choose a configuration rank by validation MAE (menu Metric): the test set is for reporting." in method
+    offered = "return [...document.querySelectorAll('#comparison select option')].map((option) => option.text)"
+    assert "validation MAE" in page.js(offered)
 
 
 def test_dark_and_light_follow_the_system_until_one_is_chosen(seen):

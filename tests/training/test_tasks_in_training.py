@@ -102,6 +102,7 @@ def test_metrics_of_a_regression_are_in_the_units_of_its_targets(regression):
     with np.load(folder / "predictions.npz") as predictions:
         assert predictions["values"] == pytest.approx(saved(folder, data.x_test), rel=1e-6)
         assert np.array_equal(predictions["targets"], data.y_test)
+        assert np.array_equal(predictions["rows"], data.rows_test)
 
 
 def test_loss_of_a_regression_is_that_of_weighted_standardized_targets_and_says_so(regression):

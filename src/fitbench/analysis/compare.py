@@ -16,7 +16,7 @@ from fitbench.columns import FORMATS, Column, Note, Table, print_as, records, se
 from fitbench.errors import RequestError
 from fitbench.record import reading
 from fitbench.record.folder import is_run
-from fitbench.text import check_format
+from fitbench.text import check_format, counted
 
 GROUPS = 50  # groups that tables show unless --limit says otherwise
 
@@ -90,9 +90,10 @@ def _title(compared: Compared) -> str:
     direction = "higher" if compared.metric.higher_is_better else "lower"
     unit = f" in {compared.metric.unit}" if compared.metric.unit else ""
     count, runs = len(compared.groups), compared.runs
+    of_task = f" of {compared.task}" if compared.task else ""
     return (
         f"{compared.metric.name}{unit}, {direction} is better: {count} group{'s'[: count != 1]} of "
-        f"{runs} run{'s'[: runs != 1]} by {', '.join(compared.heads) or 'nothing'}"
+        f"{counted(runs, 'run')}{of_task} by {', '.join(compared.heads) or 'nothing'}"
         + (f"; {len(compared.left_out)} left out" if compared.left_out else "")
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench.analysis import request, statistics
+from fitbench.analysis.frame import in_known_groups, of_known_task
 from fitbench.analysis.groups import Group, group, text
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.statistics import Difference
@@ -113,6 +114,8 @@ class Compared:
         other_data: whether the runs were tested on different data, which no key tells apart.
         several_data: whether keys tell apart runs on different data.
         left_out: folders that could not be read, with the reason.
+        task: that of the runs, if runs of other tasks are left out; else ''.
+        without_task: how many runs are left out because their task is not known yet, by state.
     """
 
     metric: Quantity
@@ -126,6 +129,8 @@ class Compared:
     other_data: bool
     several_data: bool
     left_out: list[tuple[str, str]]
+    task: str
+    without_task: dict[str, int]
 
 
 def compare_groups(
@@ -137,7 +142,8 @@ def compare_groups(
         RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
     """
     frame = request.of_one_task(request.selected_runs(folders, where), metric)
-    quantity, keys = request.measured(frame, metric), request.keys(frame, by)
+    quantity, keys = request.measured(frame, metric), request.keys(of_known_task(frame), by)
+    frame = in_known_groups(frame, keys)
     return compared(frame, group(frame, keys, quantity), quantity, keys, baseline)
 
 
@@ -166,4 +172,6 @@ def compared(
         other_data=several and not by_data,
         several_data=several and by_data,
         left_out=frame.attrs["left_out"],
+        task=frame.attrs.get("task", ""),
+        without_task=frame.attrs.get("without_task", {}),
     )

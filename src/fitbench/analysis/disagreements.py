@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fitbench.analysis import scores
-from fitbench.columns import Column, column
+from fitbench.analysis.drawings import SD, place_column, place_notes
+from fitbench.columns import Column, Note, column
 from fitbench.record.reading import Predictions
 from fitbench.tasks import decisions
 from fitbench.text import clean, counted, number, shortened
@@ -34,12 +35,14 @@ class Side:
 class Disagreements:
     """A list of examples: `rows` makes it from A, B and the names of the outputs; `columns` show it.
 
-    `title` says what it holds, given how many examples there are in the list and how many of them are shown.
+    `title` says what it holds, given how many examples there are in the list and how many of them are shown. `notes`
+    stand below it.
     """
 
     rows: Callable[[Side, Side, Sequence[str]], list[Row]]
     columns: Callable[[Sequence[Row]], list[Column]]
     title: Callable[[int, int], str]
+    notes: Callable[[Sequence[Row]], list[Note]] = place_notes
 
 
 def _text(head: str, rows: Sequence[Row], key: str) -> Column:
@@ -56,18 +59,14 @@ def _number(head: str, rows: Sequence[Row], key: str, digits: int | None = None)
     )
 
 
-def _position(rows: Sequence[Row], key: str) -> Column:
-    return column(key, rows, lambda row: str(row[key]), {key: itemgetter(key)})
-
-
 # -- classes ----------------------------------------------------------------------------------------------------------
 
 
 def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     """The examples that the runs classify differently; those of which both runs are most certain come first.
 
-    Each has its position in the test part, its class, the classes that A and B predict, their probabilities (None for
-    NaN), and which run is right.
+    Each has its place as `Predictions.place` gives it, its class, the classes that A and B predict, their probabilities
+    (None for NaN), and which run is right.
     """
     targets = a.predictions.targets
     predicted = np.stack([scores.predicted(side.predictions.outputs) for side in (a, b)])
@@ -77,7 +76,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
     return [
         {
-            "image": int(differ[i]),
+            **a.predictions.place(differ[i], "image"),
             "true": names[targets[differ[i]]],
             "a": names[predicted[0, differ[i]]],
             "probability_a": scores.finite(certain[0, i]),
@@ -91,7 +90,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
 def _class_columns(rows: Sequence[Row]) -> list[Column]:
     return [
-        column("example", rows, lambda row: str(row["image"]), {"image": itemgetter("image")}),
+        place_column(rows, "image"),
         _text("true", rows, "true"),
         _text("A reads", rows, "a"),
         _number("P(A)", rows, "probability_a", 3),
@@ -112,26 +111,31 @@ def _class_title(count: int, shown: int) -> str:
 def _values(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     """Up to `MOST` values whose absolute errors differ most between the runs, relative to the spread of their target.
 
-    Each has its position in the test part, its target, the true value, and what A and B predict, with the errors,
-    predicted - true (None for what is no finite number).
+    Each has its place as `Predictions.place` gives it, its target, the true value, and what A and B predict, with the
+    errors, predicted - true. The difference of the absolute errors, A - B, stands there also divided by the standard
+    deviation of the target. What is no finite number is None.
     """
     targets = np.asarray(a.predictions.targets, np.float64)
     errors = [np.asarray(side.predictions.outputs, np.float64) - targets for side in (a, b)]
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(np.abs(errors[0]) - np.abs(errors[1])) / scores.spread(targets)
+    with np.errstate(over="ignore", invalid="ignore"):
+        differences = np.abs(errors[0]) - np.abs(errors[1])
+        relative = differences / scores.spread(targets)
+    apart = np.abs(relative)
     apart[np.isnan(apart)] = np.inf
     apart[~(np.isfinite(errors[0]) | np.isfinite(errors[1]))] = 0
     order = np.argsort(-apart, axis=None, kind="stable")[:MOST]
     digits = scores.decimals(targets)
     return [
         {
-            "example": int(example),
+            **a.predictions.place(example, "example"),
             "target": names[place],
             "true": float(targets[example, place]),
             "a": scores.finite(a.predictions.outputs[example, place]),
             "error_a": scores.finite(errors[0][example, place]),
             "b": scores.finite(b.predictions.outputs[example, place]),
             "error_b": scores.finite(errors[1][example, place]),
+            "difference": scores.finite(differences[example, place]),
+            "relative_difference": scores.finite(relative[example, place]),
             DECIMALS: digits[place],
         }
         for example, place in zip(*np.unravel_index(order, apart.shape), strict=True)
@@ -139,16 +143,28 @@ def _values(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     ]
 
 
+def _has_several(rows: Sequence[Row]) -> bool:
+    return len({row["target"] for row in rows}) > 1
+
+
 def _value_columns(rows: Sequence[Row]) -> list[Column]:
+    several = _has_several(rows)
     return [
-        _position(rows, "example"),
+        place_column(rows, "example"),
         _text("target", rows, "target"),
         _number("true", rows, "true"),
         _number("A predicts", rows, "a"),
         _number("error of A", rows, "error_a"),
         _number("B predicts", rows, "b"),
         _number("error of B", rows, "error_b"),
+        replace(_number("|A| - |B|", rows, "difference"), visible=not several),
+        replace(_number("(|A| - |B|) / sd", rows, "relative_difference", 2), visible=several),
     ]
+
+
+def _value_notes(rows: Sequence[Row]) -> list[Note]:
+    sd = f"; {SD}" if _has_several(rows) else ""
+    return [Note(f"|A| and |B|: the absolute errors of A and B{sd}"), *place_notes(rows)]
 
 
 def _value_title(count: int, shown: int) -> str:
@@ -163,8 +179,8 @@ def _value_title(count: int, shown: int) -> str:
 def _labels(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     """Up to `MOST` examples to which the runs give different labels; those with the most different labels come first.
 
-    Each has its position in the test part, its labels, those that A and B give it, how many of these differ, and how
-    many labels each has wrong.
+    Each has its place as `Predictions.place` gives it, its labels, those that A and B give it, how many of these
+    differ, and how many labels each has wrong.
     """
     targets = a.predictions.targets.astype(bool)
     decided = [decisions(side.predictions.outputs, side.threshold) for side in (a, b)]
@@ -177,7 +193,7 @@ def _labels(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
     return [
         {
-            "example": int(i),
+            **a.predictions.place(i, "example"),
             "true": named(targets[i]),
             "a": named(decided[0][i]),
             "b": named(decided[1][i]),
@@ -204,7 +220,7 @@ def _label_columns(rows: Sequence[Row]) -> list[Column]:
         return column(head, rows, lambda row: str(row[key]), {key: itemgetter(key)})
 
     return [
-        _position(rows, "example"),
+        place_column(rows, "example"),
         names("true", "true"),
         names("only A", "a", "b"),
         names("only B", "b", "a"),
@@ -222,6 +238,6 @@ def _label_title(count: int, shown: int) -> str:
 
 DISAGREEMENTS = {  # by `Task.disagreements`
     "classes": Disagreements(_classes, _class_columns, _class_title),
-    "values": Disagreements(_values, _value_columns, _value_title),
+    "values": Disagreements(_values, _value_columns, _value_title, _value_notes),
     "labels": Disagreements(_labels, _label_columns, _label_title),
 }

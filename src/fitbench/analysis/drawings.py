@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ PAIRS = 10  # confused pairs that are listed
 MISTAKES = 10  # mistakes, or values with large errors, that are listed
 CLASSES = 40  # with more, the classes or labels with the lowest F1, or targets with the lowest R2, are listed
 DIGITS = 4
+SD = "sd: the standard deviation of the target in the test part"
 
 
 @dataclass(frozen=True)
@@ -60,29 +62,46 @@ def _confusion_tables(predictions: Predictions, names: Sequence[str], threshold:
 
 def per_class_table(classes: Sequence[dict[str, Any]]) -> Table:
     """Precision, recall, F1 and number of examples of each class, as `scores.per_class` gives them, and the means."""
-    return _f1_table(classes, "class", "classes")
+    return _f1_table(classes, "class", "classes", sum(score["support"] for score in classes))
 
 
-def _f1_table(scored: Sequence[dict[str, Any]], key: str, several: str, remark: str = "") -> Table:
-    """The same of classes or labels, which the scores name by `key`; `remark` stands in the title."""
+def _f1_table(
+    scored: Sequence[dict[str, Any]], key: str, several: str, examples: int | None = None, remark: str = ""
+) -> Table:
+    """The same of classes or labels, which the scores name by `key`; `remark` stands in the title.
+
+    `examples` stands beside the means, None for none.
+    """
     heading, listed = f"Per {key}{remark}", list(scored)
     if len(scored) > CLASSES:
         heading += f", the {CLASSES} of {len(scored):,} with the lowest F1"
         listed = lowest(scored, "f1")
-    examples = sum(score["support"] for score in scored)
     rows = [*listed, {key: f"mean of {several}", "support": examples, **scores.macro_average(scored)}]
     styles = [""] * len(listed) + ["bold"]
     columns = [column(key, rows, lambda row: clean(row[key]), right=False, key=True, styles=styles)]
     for head, name in (("precision", "precision"), ("recall", "recall"), ("F1", "f1")):
         values = [row[name] for row in rows]
         columns.append(column(head, values, lambda value: number(value, DIGITS), styles=styles))
-    columns.append(column("examples", rows, lambda row: f"{row['support']:,}", styles=styles))
+    columns.append(column("examples", rows, lambda row: number(row["support"], 0), styles=styles))
     return Table(heading, columns)
 
 
 def lowest(scored: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     """The `CLASSES` with the lowest score of this name, the undefined ones first."""
     return sorted(scored, key=lambda score: -math.inf if score[key] is None else score[key])[:CLASSES]
+
+
+def place_column(rows: Sequence[Mapping[str, Any]], key: str) -> Column:
+    """Where each example is, as `Predictions.place` gives it: in the file, or else in the test part."""
+    known = [name for name in (key, "row") if rows and name in rows[0]]
+    head = "row" if "row" in known else "example"
+    values = {name: itemgetter(name) for name in known}
+    return column(head, rows, lambda row: str(row.get("row", row[key])), values)
+
+
+def place_notes(rows: Sequence[Mapping[str, Any]]) -> list[Note]:
+    """How the rows of a file are counted, where examples are such rows."""
+    return [Note("row: of the file, counted from 1 below the names of the columns")] * any("row" in row for row in rows)
 
 
 # -- the mistakes -----------------------------------------------------------------------------------------------------
@@ -94,7 +113,7 @@ def _mistakes(predictions: Predictions, names: Sequence[str], _: float) -> dict[
     predicted = scores.predicted(outputs)
     mistakes = [
         {
-            "image": int(i),
+            **predictions.place(i, "image"),
             "true": names[targets[i]],
             "predicted": names[predicted[i]],
             "probability": float(outputs[i].max()) if np.isfinite(outputs[i]).all() else None,
@@ -109,12 +128,12 @@ def _mistakes_tables(predictions: Predictions, names: Sequence[str], threshold: 
     if not mistakes:
         return [Table("No test example is misclassified.", [])]
     columns = [
-        column("example", mistakes, lambda mistake: str(mistake["image"])),
+        place_column(mistakes, "image"),
         column("true", mistakes, lambda mistake: clean(mistake["true"]), right=False, key=True),
         column("read as", mistakes, lambda mistake: clean(mistake["predicted"]), right=False, key=True),
         column("probability", mistakes, lambda mistake: number(mistake["probability"], DIGITS)),
     ]
-    return [Table("Most confident mistakes", columns)]
+    return [Table("Most confident mistakes", columns, place_notes(mistakes))]
 
 
 # -- predicted values -------------------------------------------------------------------------------------------------
@@ -140,13 +159,15 @@ def _predicted_tables(predictions: Predictions, names: Sequence[str], threshold:
 def _residuals(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
     """The values with the largest errors relative to the spread of their target; a prediction of NaN is None."""
     targets, outputs = predictions.targets, predictions.outputs
+    deviations = scores.spread(targets).tolist()
     worst = [
         {
-            "example": i,
+            **predictions.place(i, "example"),
             "target": names[j],
             "true": float(targets[i, j]),
             "predicted": scores.finite(outputs[i, j]),
-            "error": scores.finite(float(outputs[i, j]) - float(targets[i, j])),
+            "error": scores.finite(error := float(outputs[i, j]) - float(targets[i, j])),
+            "relative_error": scores.finite(error / deviations[j]),
         }
         for i, j in scores.worst_values(targets, outputs, MISTAKES)
     ]
@@ -156,12 +177,16 @@ def _residuals(predictions: Predictions, names: Sequence[str], _: float) -> dict
 def _residuals_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
     worst = _residuals(predictions, names, threshold)["worst"]
     digits = dict(zip(names, scores.decimals(predictions.targets), strict=True))
-    columns = [column("example", worst, lambda row: str(row["example"]))]
+    columns = [place_column(worst, "example")]
     if len(names) > 1:
         columns.append(column("target", worst, lambda row: clean(row["target"]), right=False, key=True))
     for key in ("true", "predicted", "error"):
         columns.append(Column(key, [number(row[key], digits[row["target"]]) for row in worst]))
-    return [Table("Largest errors (predicted - true)", columns)]
+    title, notes = "Largest errors (predicted - true)", place_notes(worst)
+    if len(names) > 1:
+        columns.append(Column("error / sd", [number(row["relative_error"], 2) for row in worst]))
+        title, notes = f"{title}, relative to the sd of their target", [Note(SD), *notes]
+    return [Table(title, columns, notes)]
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------
@@ -174,7 +199,7 @@ def _labels(predictions: Predictions, names: Sequence[str], threshold: float) ->
 
 def _labels_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
     scored = _labels(predictions, names, threshold)["per_label"]
-    return [_f1_table(scored, "label", "labels", f" at the threshold {threshold:.2f}")]
+    return [_f1_table(scored, "label", "labels", remark=f" at the threshold {threshold:.2f}")]
 
 
 DRAWINGS = {  # by the names in `Task.drawings`

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench import metrics
 from fitbench.analysis.names import find_column
 from fitbench.analysis.rows import (
+    CONFIGURED_TASK,
     DATASET,
     FIXED,
     IDENTITY,
@@ -50,7 +51,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     Columns, in this order: folder, study, run_id, config_id, seed (int64), state (finished, failed, pruned, running
     or interrupted); the configuration that makes a run's identity, flattened with dots (model.name,
     optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only where runs of one
-    name differ in it); task, primary (the metric that names the best run); metrics.<part>_<metric> for every metric
+    name differ in it; config.task, the key `task`, only where runs differ in it); task (which the data decided),
+    primary (the metric that names the best run); metrics.<part>_<metric> for every metric
     that a run records, metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters,
     dataset.*, device, threads, code (the user's modules with the first digits of their SHA-256), attempts, trial (its
     number in the search that it is of), git.*, versions.*; finished_at (UTC),
@@ -174,6 +176,29 @@ def of_task(frame: pd.DataFrame, task: str) -> pd.DataFrame:
     return frame[frame["task"].fillna("").isin((task, ""))]
 
 
+def of_known_task(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs whose task is known, or all where none is.
+
+    A run whose configuration leaves the task to the data does not know it before it has read them.
+    """
+    is_known = frame["task"].fillna("") != ""
+    return frame[is_known] if is_known.any() else frame
+
+
+def in_known_groups(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """The runs that agree in the columns `keys` with some run whose task is known.
+
+    `attrs["without_task"]` counts the others by state.
+    """
+    known = of_known_task(frame)
+    groups = set(zip(*(plain_values(known[key]) for key in keys), strict=True))
+    values = zip(*(plain_values(frame[key]) for key in keys), strict=True)
+    fits = [group in groups for group in values] if keys else [True] * len(frame)
+    chosen = frame[fits]
+    chosen.attrs["without_task"] = frame.loc[[not each for each in fits], "state"].value_counts().to_dict()
+    return chosen
+
+
 def primary_of(frame: pd.DataFrame) -> str:
     """The primary metric of the finished runs of a frame, or of all where none has finished, as in 'accuracy'.
 
@@ -271,6 +296,8 @@ def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str
     rank = {name: i for i, name in enumerate(SECTIONS)}
     config.sort(key=lambda name: rank.get(name.partition(".")[0], len(rank)))
     hidden = {name for name in config if name.endswith("._target_") and not _tells(name, rows)}
+    if len({row[CONFIGURED_TASK] for row in rows}) == 1:
+        hidden.add(CONFIGURED_TASK)
     return [
         *IDENTITY,
         *(name for name in config if name not in hidden),

@@ -92,7 +92,8 @@ def differences(compared: Compared) -> list[Column]:
         return column(head, compared.comparisons, _unless_none(cell, ""), getters, spare=spare, right=right)
 
     def difference(entry: Comparison) -> str:
-        return f"{entry.difference.estimate:+,.{digits}f}"
+        found = number(entry.difference.estimate, digits)
+        return found if found.startswith("-") else f"+{found}"
 
     def interval(entry: Comparison) -> str:
         return span(entry.difference.interval, digits)

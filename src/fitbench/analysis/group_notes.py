@@ -28,6 +28,9 @@ def _notes_on_runs(compared: Compared) -> list[str]:
         for group in groups
         if group.uncounted
     ]
+    if compared.without_task:
+        states = ", ".join(f"{count} {state}" for state, count in compared.without_task.items())
+        uncounted.append(f"runs whose task was not known yet ({states})")
     if uncounted:
         lines.append(f"Not counted: {_several(uncounted)}.")
     for columns, labels in _by_reason((tuple(group.mixed), group) for group in groups):
@@ -46,7 +49,7 @@ def _notes_on_runs(compared: Compared) -> list[str]:
     if compared.several_data and compared.metric.metric is not None and not math.isfinite(compared.metric.high):
         lines.append(
             f"The groups were tested on different data, on which {compared.metric.name} may have another size or unit; "
-            "--where \"data == '..'\" selects one."
+            "the filter \"data == '..'\" selects one."
         )
     return lines
 
@@ -84,8 +87,13 @@ def _several(names: Sequence[str], most: int = NAMED, between: str = "; ") -> st
     return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def footnotes(compared: Compared) -> list[str]:
-    """How the numbers were computed, and what they do not say."""
+def footnotes(compared: Compared, validation: str = "") -> list[str]:
+    """How the numbers were computed, and what they do not say.
+
+    Args:
+        compared: what they are about.
+        validation: how to rank by the same metric on the validation part; '': by --metric.
+    """
     metric = compared.metric
     lines = [f"95% interval of the mean over seeds: {statistics.interval_method(metric)}."]
     if any(compared.comparisons):
@@ -102,6 +110,6 @@ def footnotes(compared: Compared) -> list[str]:
                 "not undo that."
             )
     if metric.metric is not None and metric.part == "test" and len(compared.groups) > 1:
-        validation = metrics.join("val", metric.metric)
-        lines.append(f"To choose a configuration rank by --metric {validation}: the test set is for reporting.")
+        validation = validation or f"--metric {metrics.join('val', metric.metric)}"
+        lines.append(f"To choose a configuration rank by {validation}: the test set is for reporting.")
     return lines

@@ -15,7 +15,16 @@ import numpy as np
 
 from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
 from fitbench.analysis.names import short_name
-from fitbench.analysis.run_columns import CELLS, cell, clipped, columns_of, is_missing, narrowed, usual_columns
+from fitbench.analysis.run_columns import (
+    CELLS,
+    cell,
+    clipped,
+    columns_of,
+    is_missing,
+    narrowed,
+    primary_columns,
+    usual_columns,
+)
 from fitbench.columns import FORMATS, Note, Table, print_as
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
@@ -67,7 +76,8 @@ def list_runs(
     else:
         names = wanted or usual_columns(chosen)
         most = MOST_COLUMNS if format == "table" and not wanted else len(names)
-        cells = columns_of(frame, runs, names[:most], for_people=True) if len(runs) else []
+        needed = () if wanted else primary_columns(chosen)
+        cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
         in_table = [*_not_shown(len(names[most:])), *_errors(runs), Note(count, "")] if format == "table" else []
         cells = narrowed(clipped(cells) if format == "table" else cells, runs)
         print_as(format, [Table(_common(frame, chosen, names), cells, in_table)], [])

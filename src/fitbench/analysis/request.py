@@ -49,19 +49,24 @@ def selected_runs(paths: Sequence[str | Path], where: str | None) -> pd.DataFram
 def of_one_task(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     """The runs that are compared, which are of one task: of those that record the metric, that of the newest.
 
-    How many others there are is said on stderr. Runs of any tasks are compared in what is no metric, as their time is.
+    What is left out, and why, is said on stderr and stands in `attrs["other_tasks"]`. Runs of any tasks are compared in
+    what is no metric, as their time is.
     """
-    recording = frame if metric is None else recorders(frame, metrics.split(metric.removeprefix("metrics."))[1])
+    name = None if metric is None else metrics.split(metric.removeprefix("metrics."))[1]
+    recording = frame if name is None else recorders(frame, name)
     task = newest_task(recording)
     if recording.empty or not task:
         return frame
     chosen = of_task(frame, task)
     others = [name for name in dict.fromkeys(frame["task"].dropna()) if name not in (task, "")]
     if others:
-        sys.stderr.write(
-            f"fitbench: these are the runs of {clean(task)}; {counted(len(frame) - len(chosen), 'run')} of "
-            f'{clean(" and ".join(others))} left out (--where "task == {clean(repr(others[0]))}" selects others)\n'
+        count, newest = len(frame) - len(chosen), "the newest run" + (f" with {name}" if name else "")
+        said = (
+            f"{newest} is of {clean(task)}; {counted(count, 'run')} of {clean(' and '.join(others))} "
+            f'{"is" if count == 1 else "are"} left out; --where "task == {clean(repr(others[0]))}" selects others'
         )
+        chosen.attrs |= {"task": task, "other_tasks": said}
+        sys.stderr.write(f"fitbench: {said}\n")
     return chosen
 
 

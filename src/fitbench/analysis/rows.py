@@ -33,6 +33,7 @@ from fitbench.text import encodable
 
 IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
 TASK = ("task", "primary")
+CONFIGURED_TASK = "config.task"  # the key `task`, beside the task that was decided
 FIXED = tuple(quantities([]))  # the numbers of every run that are no metrics
 DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test")
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
@@ -101,6 +102,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     for name, value in result["config"].items():
         if name not in NOT_IDENTITY:
             row.update(_flat(name, marshal.dumps(value, 2)))
+    row[CONFIGURED_TASK] = result["config"].get("task", AUTO)
     row.update(_metric_values(result, tuple(metrics.PARTS)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
@@ -158,6 +160,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
         **dict(zip(TASK, task_and_primary(config, Path(folder)), strict=True)),
     }
     _flatten(config, "", row, "config.yaml: ")
+    row[CONFIGURED_TASK] = str(config.get("task", AUTO))
     if state is State.failed:
         row["error"] = error_line(folder)
     elif state is State.pruned:

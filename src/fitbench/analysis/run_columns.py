@@ -27,18 +27,26 @@ LONGEST_CELL = 200  # characters of a cell or heading of a table, also where it 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
-def _results(runs: pd.DataFrame) -> list[str]:
-    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
+def primary_columns(runs: pd.DataFrame) -> list[str]:
+    """The columns with a value of the primary metrics of the runs, on the test and the validation part."""
     primary = runs["primary"].dropna().unique().tolist()
     names = [metrics.join(part, metric) for metric in primary for part in ("test", "val")]
-    results = [*(f"metrics.{name}" for name in names), "metrics.test_loss", "timing.seconds"]
-    return [name for name in dict.fromkeys(results) if name in runs and runs[name].notna().any()]
+    return _with_values(runs, [f"metrics.{name}" for name in names])
+
+
+def _with_values(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name in runs and runs[name].notna().any()]
+
+
+def _results(runs: pd.DataFrame) -> list[str]:
+    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
+    return _with_values(runs, [*primary_columns(runs), "metrics.test_loss", "timing.seconds"])
 
 
 def usual_columns(chosen: pd.DataFrame) -> list[str]:
     """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
 
-    A terminal that is too narrow drops the last ones.
+    A terminal that is too narrow drops the last ones, and `primary_columns` after all others.
     """
     varies = varying(chosen)
     keys = [name for name in default_keys(chosen) if name in varies]
@@ -87,11 +95,17 @@ def _plain(value: Any, quantity: Quantity | None) -> Any:
     return value if isinstance(value, (str, bool, int)) else f"{value:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def columns_of(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_people: bool) -> list[Column]:
-    """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time."""
+def columns_of(
+    frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], for_people: bool, needed: Sequence[str] = ()
+) -> list[Column]:
+    """The columns of these runs, with cells for people, or with values for CSV and JSON: either takes its time.
+
+    The first column and the `needed` are the last ones that a terminal drops for want of room.
+    """
     quantities = quantities_of(frame)
+    order = {name: place for place, name in enumerate(dict.fromkeys([*names[:1], *needed, *names]))}
     columns = []
-    for place, name in enumerate(names):
+    for name in names:
         values = runs[name].tolist()
         is_number = runs[name].dtype.kind in "if"
         columns.append(
@@ -99,7 +113,7 @@ def columns_of(frame: pd.DataFrame, runs: pd.DataFrame, names: Sequence[str], fo
                 clean(short_name(frame, name)),
                 [cell(name, value, quantities.get(name)) for value in values] if for_people else [],
                 right=is_number,
-                spare=place or None,
+                spare=order[name] or None,
                 key=not is_number,
                 values={} if for_people else {name: [_plain(value, quantities.get(name)) for value in values]},
                 styles=[STYLES.get(value, "") for value in values] if name == "state" else (),

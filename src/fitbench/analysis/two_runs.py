@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
         raise FitbenchError(
             f"{b}: its {task.names_key} or test targets differ from those of {a}, though the SHA-256 is the same"
         )
+    if both[0].rows is None:  # an older fitbench has trained A
+        both = replace(both[0], rows=both[1].rows), both[1]
     sides = Side(both[0], threshold_of(results[0])), Side(both[1], threshold_of(results[1]))
     examples = DISAGREEMENTS[task.disagreements].rows(*sides, names)
     return TwoRuns(task, (a, b), results, metric, remark, compare_on_examples(task, metric, results, both), examples)
@@ -108,7 +110,7 @@ def _tables(runs: TwoRuns, limit: int) -> list[Table]:
     shown = runs.examples[:limit]
     if not count:
         return [*tables, Table("", [], [Note(listing.title(0, 0), "bold")])]
-    return [*tables, Table(listing.title(count, len(shown)), listing.columns(shown))]
+    return [*tables, Table(listing.title(count, len(shown)), listing.columns(shown), listing.notes(shown))]
 
 
 def _named(runs: TwoRuns) -> list[Column]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fitbench import metrics, quantities
 from fitbench.analysis import request
 from fitbench.analysis.axes import LARGEST
-from fitbench.analysis.frame import primary_of, quantities_of
+from fitbench.analysis.frame import in_known_groups, of_known_task, primary_of, quantities_of
 from fitbench.analysis.groups import Group, default_keys, group
 from fitbench.analysis.series import series
 from fitbench.charts import paper
@@ -64,7 +64,8 @@ def plot(
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)
     others = {"too large to draw": int(too_large.sum()), "unreadable": len(frame.attrs["left_out"])}
     frame = frame[~too_large]
-    keys = asked.keys(frame) if by is None else request.keys(frame, by)
+    keys = asked.keys(of_known_task(frame)) if by is None else request.keys(frame, by)
+    frame = in_known_groups(frame, keys)
     groups, uncounted = _groups(frame, keys, measured, others)
     chart = asked.draw(Selected(groups, frame, measured, cost, width or asked.width))
     _write(chart, output)
@@ -106,6 +107,7 @@ def _groups(
         uncounted.update(each.uncounted)
         uncounted["recorded twice"] += len(each.repeated)
     uncounted.update(others)
+    uncounted.update(frame.attrs.get("without_task", {}))
     groups = [each for each in groups if each.values]
     if not groups:
         raise RequestError(f"none of the runs can be shown: {_counted(uncounted)}")

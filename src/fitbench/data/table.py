@@ -58,6 +58,11 @@ class _Part:
     where: str
     columns: Sequence[Column]
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows of the file, int64 [N], counted from 1 as `row_of` does."""
+        return self.frame.index.to_numpy(np.int64) + 1
+
     def take(self, rows: np.ndarray) -> _Part:
         """Some of the rows, in this order."""
         return replace(
@@ -108,7 +113,8 @@ def dataset_of(
         groups=groups,
     )
     notes = (*_notes(frames, columns, settings), *targets.notes)
-    return replace(made, task=targets.task, columns=columns, notes=notes)
+    rows = parts["test"].rows
+    return replace(made, task=targets.task, columns=columns, rows_test=rows, notes=notes)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------
@@ -323,7 +329,7 @@ def _decided(parts: Mapping[str, _Part], settings: TableFile, task: str, classes
     names = _target_names(settings)
     subject = f"the target {first_of(map(repr, map(clean, names)))}"
     where = {part: f"{of.where}: {subject}" for part, of in parts.items()}
-    rows = {part: of.frame.index.to_numpy() + 1 for part, of in parts.items()}  # as `row_of`
+    rows = {part: of.rows for part, of in parts.items()}
     return decided(task, {part: of.targets for part, of in parts.items()}, names, where, classes=classes, rows=rows)
 
 

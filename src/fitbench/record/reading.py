@@ -189,12 +189,29 @@ class Predictions:
     """A run on the test part of N examples.
 
     `targets` and `outputs` are what the run's task records, as labels int [N] and probabilities float [N, classes];
-    `data_sha256` is the data set's SHA-256 (hex).
+    `data_sha256` is the data set's SHA-256 (hex). `rows` are the rows of the table's file, int [N], counted from 1
+    below the names of the columns; None where the examples are no rows, or an older fitbench has not recorded them.
     """
 
     targets: np.ndarray
     outputs: np.ndarray
     data_sha256: str
+    rows: np.ndarray | None = None
+
+    @property
+    def place_name(self) -> str:
+        """What `places` count: the rows of the file, or the examples of the test part."""
+        return "example" if self.rows is None else "row"
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where each example is found, int [N]: its row of the file, or its position in the test part from 0."""
+        return np.arange(len(self.targets)) if self.rows is None else self.rows
+
+    def place(self, example: int, key: str) -> dict[str, int]:
+        """The position of an example in the test part, under this key, and its row of the file where that is known."""
+        row = {} if self.rows is None else {"row": int(self.rows[example])}
+        return {key: int(example), **row}
 
 
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
@@ -210,13 +227,25 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * examples * (width + 1))
     try:
         with naming(path, TRAIN_AGAIN):
-            targets, outputs, sha256 = read_arrays(path, names, outputs_of(folder), largest).values()
+            found = read_arrays(path, names, outputs_of(folder), largest, optional=("rows",))
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file{TRAIN_AGAIN}") from None
+    targets, outputs, sha256 = (found[name] for name in names)
     try:
         task.check(targets, outputs, examples, width)
+        _check_rows(found.get("rows"), examples)
     except ValueError as error:
         raise FitbenchError(f"{path}: {error}") from None
     if str(sha256) != result["data"]["sha256"]:
         raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256!s:.8}) than result.json says")
-    return Predictions(targets, outputs, str(sha256))
+    return Predictions(targets, outputs, str(sha256), found.get("rows"))
+
+
+def _check_rows(rows: np.ndarray | None, examples: int) -> None:
+    """Refuse what is not a row of a file for each example."""
+    if rows is None:
+        return
+    if rows.dtype.kind not in "iu" or rows.shape != (examples,):
+        raise ValueError(f"rows are {rows.dtype} {rows.shape}; expected {examples} integers")
+    if rows.min(initial=1) < 1:
+        raise ValueError(f"rows begin at {rows.min()}; expected row numbers from 1")

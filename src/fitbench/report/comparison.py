@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.comparison import Compared, compared
+from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
-from fitbench.analysis.series import axis_label
+from fitbench.analysis.series import axis_label, metric_label
 from fitbench.columns import Column
+from fitbench.metrics import PARTS
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import digits, fitting
@@ -27,18 +29,19 @@ def comparisons(
 ) -> list[dict[str, Any]]:
     """The comparison of the groups by each quantity that some run has, `metric` first.
 
-    Groups are named by their position in `ranked`, the ranking by `metric`, runs by their position in the frame.
+    Groups are named by their position in `ranked`, the ranking by `metric`, runs by their position in the frame. A
+    group without a run of known task is left out.
     """
     keys = list(ranked[0].keys) if ranked else []
     run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
     place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
     offered = [metric, *(each for each in recorded.values() if each.metric), *(recorded[name] for name in COSTS)]
-    found = []
+    found, known = [], in_known_groups(frame, keys)
     for quantity in filter(is_comparable, dict.fromkeys(offered)):
-        groups = list(ranked) if quantity == metric else group(frame, keys, quantity)
+        groups = group(known, keys, quantity)
         if groups and groups[0].values:
             places = [place[tuple(each.keys.values())] for each in groups]
-            found.append(_comparison(compared(frame, groups, quantity, keys), places, run_at))
+            found.append(_comparison(compared(known, groups, quantity, keys), places, run_at))
     return found
 
 
@@ -54,7 +57,7 @@ def _comparison(of: Compared, places: Sequence[int], run_at: Mapping[str, int]) 
         "groups": places,
         "runs": [[run_at[folder] for folder in each.folders] for each in of.groups],
         "answer": _answer(of, [*about_groups, *about_differences]),
-        "method": " ".join([*footnotes(of), FILTERED]),
+        "method": " ".join([*footnotes(of, f"{PARTS['val']} {metric_label(of.metric)} (menu Metric)"), FILTERED]),
         "remarks": notes(of),
     }
 

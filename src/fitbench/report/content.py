@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis import axes, palette
 from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
 from fitbench.analysis.groups import default_keys, group, text
+from fitbench.analysis.series import with_capital
 from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of
@@ -48,6 +49,7 @@ def collect(
     vary, defaults = varying(frame), default_keys(frame)
     telling = [name for name in vary if name in defaults or len(set(columns[name]) - {None}) > 1]
     curves = read_curves(frame, left_out)
+    described = series(curves, recorded)
     constant = [name for name in configuration(frame) if name not in vary and folders]
     return {
         **_about_runs(columns, paths),
@@ -59,7 +61,8 @@ def collect(
         "metric": metric.column,
         "metrics": metrics(recorded),
         "parallel": parallel_axes(columns, telling, metric),
-        **_curves(curves, columns["metrics.best_epoch"], recorded),
+        **_curves(curves, columns["metrics.best_epoch"], described),
+        "notices": _notices(frame, len(described), recorded),
         "groups": _groups(frame, by or defaults, metric, recorded, curves),
         **predictions(folders, columns["state"], left_out),
         "searches": searches.collect(folders, paths or ("outputs",), left_out, recorded),
@@ -81,16 +84,25 @@ def _about_runs(columns: dict[str, list[Any]], paths: Sequence[str | Path]) -> d
     }
 
 
-def _curves(curves: Sequence[Curve | None], best: Sequence[int | None], recorded: Recorded) -> dict[str, Any]:
-    """The curves of the runs, the columns that they have, and what a reader has to know of these."""
-    described = series(curves, recorded)
+def _curves(
+    curves: Sequence[Curve | None], best: Sequence[int | None], described: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The curves of the runs, and the columns that they have."""
     names = [each["name"] for each in described[:SERIES]]
-    cut = [f"{SERIES} of the {len(described):,} columns of the histories are on the page."]
     return {
         "series": described[:SERIES],
         "histories": [curve and compact(curve, epoch, names) for curve, epoch in zip(curves, best, strict=True)],
-        "notices": [*mixed(recorded), *cut[: len(described) > SERIES]],
     }
+
+
+def _notices(frame: pd.DataFrame, columns: int, recorded: Recorded) -> list[str]:
+    """What a reader has to know of the page, a sentence each; `columns` are those of the histories."""
+    others = frame.attrs.get("other_tasks", "")
+    return [
+        *[f"{with_capital(others)}."] * bool(others),
+        *mixed(recorded),
+        *[f"{SERIES} of the {columns:,} columns of the histories are on the page."] * (columns > SERIES),
+    ]
 
 
 def _groups(

@@ -85,14 +85,17 @@ def _confusion(of: Found) -> Part:
 
 
 def _worst(of: Found) -> Part:
-    """How many mistakes there are, and the most confident: position, label, predicted class, probability."""
+    """How many mistakes there are, and the most confident: place, label, predicted class, probability."""
     labels, probabilities = of.predictions.targets, of.predictions.outputs
     predicted = scores.predicted(probabilities)
     wrong = scores.mistakes(labels, probabilities)
     worst = wrong[:MISTAKES]
     sure = [round(p, 4) if math.isfinite(p) else None for p in probabilities[worst].max(axis=1).tolist()]
-    rows = zip(worst.tolist(), labels[worst].tolist(), predicted[worst].tolist(), sure, strict=True)
-    return {"count": len(wrong), "examples": len(labels), "worst": list(rows)}
+    rows = zip(
+        of.predictions.places[worst].tolist(), labels[worst].tolist(), predicted[worst].tolist(), sure, strict=True
+    )
+    place = of.predictions.place_name
+    return {"count": len(wrong), "examples": len(labels), "place": place, "worst": list(rows)}
 
 
 # -- values and labels ------------------------------------------------------------------------------------------------
@@ -107,7 +110,14 @@ def _points(of: Found) -> Part:
         {"target": name, "true": rounded(targets[examples, i]), "predicted": rounded(outputs[examples, i])}
         for i, name in enumerate(names)
     ]
-    return {"of": len(targets), "examples": examples.tolist(), "panels": panels, **_tables("predicted")(of)}
+    found = of.predictions
+    return {
+        "of": len(targets),
+        "place": found.place_name,
+        "places": found.places[examples].tolist(),
+        "panels": panels,
+        **_tables("predicted")(of),
+    }
 
 
 def _tables(name: str) -> Callable[[Found], Part]:

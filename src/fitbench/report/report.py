@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.analysis import palette, request
-from fitbench.analysis.frame import say_left_out
+from fitbench.analysis.frame import of_known_task, say_left_out
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
 from fitbench.report.content import collect
@@ -57,7 +57,7 @@ def report(
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
     frame = request.of_one_task(request.selected_runs(paths, where), metric)
-    content = collect(frame, request.keys(frame, by), request.measured(frame, metric), paths)
+    content = collect(frame, request.keys(of_known_task(frame), by), request.measured(frame, metric), paths)
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:
         write_whole(out, page(content))

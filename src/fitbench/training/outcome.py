@@ -80,6 +80,8 @@ def values(
         measures.task.outputs_name: measures.task.recorded(outputs),
         "data_sha256": np.array(data.sha256),
     }
+    if data.rows_test is not None:
+        arrays["rows"] = data.rows_test
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values

@@ -60,17 +60,18 @@ function mistakes(found, drawn) {
   const title = `Mistakes: ${found.count.toLocaleString("en-US")} of ${plural(found.examples, "example")}`;
   if (!found.worst.length) return part(title);
   const certain = (probability) => (probability === null ? ABSENT : probability.toFixed(3));
-  const rows = found.worst.map(([image, label, predicted, probability]) => [
-    String(image),
+  const rows = found.worst.map(([place, label, predicted, probability]) => [
+    String(place),
     names[label],
     names[predicted],
     certain(probability),
   ]);
-  const more = `The ${found.worst.length} of which the model was most certain; examples are counted from 0.`;
+  const counted = found.place === "row" ? "rows are counted from 1 below the names" : "examples are counted from 0";
+  const more = `The ${found.worst.length} of which the model was most certain; ${counted}.`;
   return part(
     title,
     found.count > found.worst.length ? el("p", { class: "hint" }, more) : null,
-    listing("mistakes", ["example", "true", "predicted", "probability"], ["", "text", "text", ""], rows),
+    listing("mistakes", [found.place, "true", "predicted", "probability"], ["", "text", "text", ""], rows),
   );
 }
 
@@ -79,18 +80,18 @@ function mistakes(found, drawn) {
 function predicted(found) {
   const figures = found.panels.map((panel) => {
     const figure = el("figure", { class: "curve" });
-    figure.draw = () => drawValues(figure, panel, found.examples);
+    figure.draw = () => drawValues(figure, panel, found);
     return figure;
   });
-  const some = `${found.examples.length} of ${plural(found.of, "example")}, drawn at random.`;
-  const hint = found.examples.length < found.of ? el("p", { class: "hint" }, some) : null;
+  const some = `${found.places.length} of ${plural(found.of, "example")}, drawn at random.`;
+  const hint = found.places.length < found.of ? el("p", { class: "hint" }, some) : null;
   return [part("Predicted and true values", hint, figures), ...listed(found)];
 }
 
-function drawValues(figure, { target, true: truth, predicted: values }, examples) {
+function drawValues(figure, { target, true: truth, predicted: values }, { place, places }) {
   chart(figure, `Predicted against true ${target}`, (root, width) => {
     const frame = size(root, width, Math.round(width * 0.8));
-    const shown = examples.map((_, i) => i).filter((i) => truth[i] !== null && values[i] !== null);
+    const shown = places.map((_, i) => i).filter((i) => truth[i] !== null && values[i] !== null);
     if (!shown.length) return nothing(root, frame.right, frame.bottom, `No prediction of ${target} is a number`);
     const both = shown.flatMap((i) => [truth[i], values[i]]);
     const x = scale(both, frame.left, frame.right, { log: false });
@@ -106,7 +107,7 @@ function drawValues(figure, { target, true: truth, predicted: values }, examples
       nearest: (mx, my) => {
         const at = nearestPoint(points, mx, my)?.i;
         if (at === undefined) return null;
-        return { lines: [`example ${examples[at]}`, `true ${truth[at]}`, `predicted ${values[at]}`] };
+        return { lines: [`${place} ${places[at]}`, `true ${truth[at]}`, `predicted ${values[at]}`] };
       },
     };
   });
