@@ -84,7 +84,7 @@ def test_numbers_with_fractions_are_a_regression_also_in_several_columns():
     ("train", "message"),
     [
         (np.arange(21), r"holds 21 different whole numbers from 0 to 20, which can be classes or numbers; set task=cl"),
-        (235_323 + 41_000 * np.arange(25), r"holds 25 different whole numbers from 235323 to 1219323, which can be"),
+        (235_323 + 41_000 * np.arange(25), r"holds 25 different whole numbers from 235,323 to 1,219,323, which can be"),
         ([1.0, 3.0], r"2 different whole numbers, stored as floats, from 1 to 3, .*task=classification or task=regres"),
         ([[1, 0], [2, 1]], r"the 2 columns hold whole numbers; set task=regression .* task=multilabel takes columns"),
     ],
