@@ -44,7 +44,7 @@ def plain(model: str, epochs: int, seed: int) -> dict[str, float]:
     began = time.perf_counter()
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    data = load(configuration(model, epochs, "", seed).data)
+    data = load(configuration(model, epochs, "outputs", seed).data)
     x, x_test = (images.astype("float32") / 255 for images in (data.x_train, data.x_test))
     between = {
         "softmax": [layers.Flatten()],
