@@ -164,7 +164,7 @@ def test_a_wrong_value_in_a_result_is_named_with_what_is_allowed(path, value, ex
     ("path", "value", "expected"),
     [
         ("data.count", "9", "data.count is '9'; it must be a whole number from 0, below 2^53"),
-        ("metrics.accuracy", ..., "metrics.accuracy is missing; it must be a number, or null"),
+        ("metrics.loss", ..., "metrics.loss is missing; it must be a number, or null"),
         ("metrics.macro_f1", "high", "metrics.macro_f1 is 'high'; it must be a number, or null"),
         ("accuracy_interval", [0.5], "accuracy_interval is [0.5]; it must be [low, high]"),
         ("accuracy_interval", None, "accuracy_interval is null; it must be [low, high]"),
