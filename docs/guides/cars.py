@@ -1,7 +1,7 @@
 """Write the cars of the data set Auto MPG, which the package mlxtend has, into CSV files of the current folder.
 
-cars.csv has a text, numbers of which some are missing, weights, and the number to predict, `mpg`, the miles per gallon. The
-models of a make that were built in several years have one `name`. labels.csv has three labels in place of it, and
+cars.csv has a text, numbers of which some are missing, weights, and the number to predict, `mpg`, the miles per gallon.
+The models of a make that were built in several years have one `name`. labels.csv has three labels in place of it, and
 new_cars.csv some cars without `mpg`.
 """
 
