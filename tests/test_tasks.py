@@ -34,10 +34,6 @@ def test_large_outputs_do_not_overflow():
     assert TASK.recorded(np.array([[1e4, 0, -1e4]], np.float32)).tolist() == [[1, 0, 0]]
 
 
-def test_a_model_has_an_output_for_each_class():
-    assert TASK.outputs(["cat", "dog", "bird"]) == 3
-
-
 def test_a_part_is_scored_by_several_metrics():
     wanted = [metrics.get(name) for name in ("accuracy", "macro_f1", "top_2_accuracy")]
     scores = TASK.score(wanted, LABELS, PROBABILITIES)
@@ -74,7 +70,6 @@ def test_predictions_of_other_shapes_are_refused(labels, probabilities, message)
 
 def test_values_are_recorded_as_they_are():
     assert REGRESSION.recorded(VALUES) is VALUES
-    assert REGRESSION.outputs(["price", "rent"]) == 2
 
 
 def test_values_are_scored_in_float64():

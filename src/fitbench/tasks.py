@@ -59,9 +59,6 @@ class Task(Protocol):
     disagreements: str
     mcnemar: str
 
-    def outputs(self, names: Sequence[str]) -> int:
-        """How many outputs a model has, for these names of classes or targets."""
-
     def recorded(self, raw: np.ndarray) -> np.ndarray:
         """What is recorded and served of a model's raw outputs [N, outputs], float32 of the same shape."""
 
@@ -116,6 +113,12 @@ def decisions(probabilities: np.ndarray, threshold: float = THRESHOLD) -> np.nda
     return probabilities >= np.float32(threshold)
 
 
+def _values(wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray) -> dict[str, float | None]:
+    """The values of these metrics by name, from outputs as float64."""
+    outputs = np.asarray(outputs, np.float64)
+    return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
+
+
 def _check_probabilities(outputs: np.ndarray) -> None:
     """Refuse numbers outside of 0 to 1. Those of a run that diverged are NaN."""
     if outputs.min(initial=0, where=~np.isnan(outputs)) < 0 or outputs.max(initial=0, where=~np.isnan(outputs)) > 1:
@@ -145,10 +148,6 @@ class Classification:
     disagreements = "classes"
     mcnemar = "accuracy"
 
-    def outputs(self, names: Sequence[str]) -> int:
-        """One for each class."""
-        return len(names)
-
     def recorded(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities, float32 [N, classes]: the softmax of the raw outputs, whichever the loss."""
         return softmax(raw)
@@ -172,8 +171,7 @@ class Classification:
         self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
     ) -> dict[str, float | None]:
         """The values of these metrics by name, for labels [N] and probabilities [N, classes], computed in float64."""
-        outputs = np.asarray(outputs, np.float64)
-        return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
+        return _values(wanted, targets, outputs)
 
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The best classes, with the probability of each."""
@@ -214,10 +212,6 @@ class Regression:
     disagreements = "values"
     mcnemar = ""
 
-    def outputs(self, names: Sequence[str]) -> int:
-        """One for each target."""
-        return len(names)
-
     def recorded(self, raw: np.ndarray) -> np.ndarray:
         """The outputs themselves."""
         return raw
@@ -238,8 +232,7 @@ class Regression:
         self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
     ) -> dict[str, float | None]:
         """The values of these metrics by name, for targets and values [N, targets], computed in float64."""
-        outputs = np.asarray(outputs, np.float64)
-        return {metric.name: metric.evaluate(targets, outputs) for metric in wanted}
+        return _values(wanted, targets, outputs)
 
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The targets."""
@@ -273,10 +266,6 @@ class MultiLabel:
     drawings: tuple[str, ...] = ("labels",)
     disagreements = "labels"
     mcnemar = ""
-
-    def outputs(self, names: Sequence[str]) -> int:
-        """One for each label."""
-        return len(names)
 
     def recorded(self, raw: np.ndarray) -> np.ndarray:
         """Probabilities, float32 [N, labels]: the sigmoid of the raw outputs."""

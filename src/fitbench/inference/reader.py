@@ -197,7 +197,7 @@ def _open(folder: Path, result: dict[str, Any], columns: tuple[Column, ...], che
         raise FitbenchError(
             f"{path}: does not take {inputs.noun}s, {type_name} {inputs.shape}: {reason(error)}"
         ) from error
-    if outputs.shape != (2, task_of(result["task"]).outputs(names)):
+    if outputs.shape != (2, len(names)):
         raise FitbenchError(
             f"{path}: the model has {outputs.shape[1:]} outputs per {inputs.noun}; result.json has {len(names)} "
             f"{task_of(result['task']).names_key}"

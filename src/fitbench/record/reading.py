@@ -223,7 +223,7 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     path = folder / "predictions.npz"
     task = task_of(result["task"])
     names = (task.targets_name, task.outputs_name, "data_sha256")
-    examples, width = result["data"]["test"], task.outputs(output_names(result))
+    examples, width = result["data"]["test"], len(output_names(result))
     largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * examples * (width + 1))
     try:
         with naming(path, TRAIN_AGAIN):
