@@ -371,11 +371,6 @@ class TableFile(FileData, Table):
         """The file of the rows, and that of the test part if it has one of its own."""
         return (self.path,) if self.test_path is None else (self.path, self.test_path)
 
-    @property
-    def task(self) -> None:
-        """The targets decide."""
-        return
-
 
 AnyData = Annotated[
     NamedData | ArrayFiles | ImageFolder | TableFile | SklearnTable | BostonHousing | AutoMpg,

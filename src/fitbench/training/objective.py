@@ -193,9 +193,9 @@ class Objective:
     def info(self) -> dict[str, Any]:
         """The entry `loss` of `metric_info`.
 
-        Label and definition name the loss of a regression, a loss that `training.loss` names, and what targets are
-        standardised: such values are never aggregated or ranked with others. Our losses of classes and labels have one
-        definition, as in version 0.1.
+        Label and definition name the loss of a regression or a loss of the user's. They say whether targets are
+        standardised. So such values are never aggregated or ranked with others. Our losses of classes and labels have
+        one definition, as in version 0.1.
         """
         info = metrics.get("loss").info()
         label, definition, low = "", info["definition"], info["range"][0]
