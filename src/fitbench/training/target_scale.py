@@ -18,8 +18,8 @@ _noticed: set[str] = set()  # the data sets, by their SHA-256, of which this pro
 def notice(parts: Parts) -> None:
     """Log that the targets are large where training does not standardise them; the first time also write it to stderr.
 
-    Targets are large if the mean or the standard deviation of one is above `LARGE`. A loss of the user's may do with
-    them what it likes, and is left alone.
+    Targets are large if the mean or the standard deviation of one is above `LARGE`. There is no notice for a loss of
+    the user's, which may scale the targets itself.
     """
     settings, data = parts.config.training, parts.data
     if not parts.measures.task.has_values or settings.standardize_targets or not isinstance(settings.loss, Loss):
