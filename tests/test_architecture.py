@@ -20,6 +20,7 @@ ORDER = (
     "fitbench.metrics",
     "fitbench.user_metrics",
     "fitbench.quantities",
+    "fitbench.kinds",
     "fitbench.tasks",
     "fitbench.selection",
     "fitbench.config",

@@ -14,6 +14,7 @@ from fitbench.charts.mistakes import GRID, draw_mistakes
 from fitbench.charts.run_curves import draw_run_curves
 from fitbench.charts.values import draw_predicted, draw_residuals
 from fitbench.errors import FitbenchError
+from fitbench.kinds import IMAGES
 from fitbench.record import reading
 from fitbench.text import counted
 
@@ -100,9 +101,11 @@ def _draw_mistakes(run: RunFiles) -> list[Path]:
     assert run.predictions is not None
     labels, probabilities = run.predictions.targets, run.predictions.outputs
     worst, config = scores.mistakes(labels, probabilities)[: GRID * GRID], from_values(run.config)
-    if not len(worst) or not config.data.holds_images:
+    if not len(worst) or config.data.kind not in (None, IMAGES):
         return []
     data = load(config.data, config.task)
+    if data.kind != IMAGES:
+        return []
     if data.sha256 != run.predictions.data_sha256:
         raise FitbenchError(
             f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "

@@ -27,6 +27,13 @@ class Requires:
     reason: str
 
 
+@dataclass(frozen=True)
+class Takes:
+    """Metadata of a builder's parameter `inputs`: the kinds of examples that it takes, names in `kinds.KINDS`."""
+
+    kinds: tuple[str, ...]
+
+
 WHOLE = "expected a whole number"
 
 

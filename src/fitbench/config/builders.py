@@ -6,15 +6,23 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
-from fitbench.config.annotations import Requires
+from fitbench.config.annotations import Requires, Takes
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
 from fitbench.config.schema import Config
-from fitbench.config.signatures import signature_of
+from fitbench.config.signatures import Signature, signature_of
 from fitbench.errors import RequestError
+from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
 
 # What fitbench supplies from the data. `classes` is the former name of outputs.
-SUPPLIED = ("input_shape", "outputs", "columns", "classes")
+SUPPLIED = ("input_shape", "outputs", "columns", "inputs", "classes")
+MODELS = {  # that messages name for examples of a kind
+    IMAGES: ("lenet5", "mlp"),
+    TABLE: ("mlp", "linear"),
+    SERIES: ("fcn", "lstm"),
+    TOKENS: ("lstm",),
+    ARRAYS: ("mlp", "linear"),
+}
 SECTION = ("_target_", "name", "solver")  # keys of the section `model` that no builder is given
 
 
@@ -24,12 +32,12 @@ def checked(config: Config) -> Config:
     A builder whose signature cannot be read from its source is checked only when the model is built.
 
     Raises:
-        RequestError: a setting is unknown, missing, or not what its annotation allows, or the model takes images and
-            the examples are rows of a table.
+        RequestError: a setting is unknown, missing, or not what its annotation allows, or the model does not take
+            examples of the kind of the data.
     """
     settings = config.model
-    if not config.data.holds_images:
-        check_takes_tables(settings, config.data.name)
+    if config.data.kind is not None:
+        check_takes(settings, config.data.kind, config.data.name)
     unchecked = frozenset(key for key, value in settings.items() if _holds_target(value))
     schema = settings_schema(settings["_target_"], unchecked)
     if schema is None:
@@ -49,24 +57,37 @@ def is_ours(target: str) -> bool:
     return target.startswith("fitbench.")
 
 
-def check_takes_tables(model: Mapping[str, Any], data: str) -> None:
-    """Refuse a model of fitbench that takes images only, for a data set whose examples are rows of a table.
+def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
+    """Refuse a model of fitbench for examples of a kind that it does not take.
 
-    Its builder has no parameter `columns`. A builder of the user's may do without: it takes the rows as they are.
+    The annotation of its parameter `inputs` names the kinds; without one it takes images. A builder of the user's takes
+    whatever it is given.
 
     Args:
         model: the section `model`.
+        kind: a name in `kinds.KINDS`.
         data: the name of the data set.
 
     Raises:
-        RequestError: the message names the models that take tables.
+        RequestError: the message names models that take the examples.
     """
     signature = signature_of(model["_target_"]) if is_ours(model["_target_"]) else None
-    if signature is not None and "columns" not in (parameter.name for parameter in signature.parameters):
-        raise RequestError(
-            f"model={model['name']} takes images, but the examples of data={data} are rows of a table; "
-            "set model=mlp or model=linear"
-        )
+    if signature is None or kind in (taken := _kinds(signature)):
+        return
+    raise RequestError(
+        f"model={model['name']} takes {' or '.join(KINDS[each].plural for each in taken)}, but the examples of "
+        f"data={data} are {KINDS[kind].plural}; set {' or '.join(f'model={name}' for name in MODELS[kind])}"
+    )
+
+
+def _kinds(signature: Signature) -> tuple[str, ...]:
+    """The kinds of examples that a model of fitbench takes."""
+    for parameter in signature.parameters:
+        if parameter.name == "inputs":
+            for item in get_args(parameter.annotation):
+                if isinstance(item, Takes):
+                    return item.kinds
+    return (IMAGES,)
 
 
 @lru_cache(maxsize=1000)

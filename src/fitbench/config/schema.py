@@ -42,6 +42,7 @@ from fitbench.config.annotations import (
     Positive,
 )
 from fitbench.errors import RequestError
+from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE
 from fitbench.metrics import Metric
 from fitbench.tasks import TASKS, Task, task_of
 
@@ -109,6 +110,9 @@ class Source(StrEnum):
     sklearn = "sklearn"
     boston_housing = "boston_housing"
     auto_mpg = "auto_mpg"
+    signals = "signals"
+    ucr = "ucr"
+    function = "function"
 
 
 class Preprocess(StrEnum):
@@ -120,11 +124,11 @@ class Preprocess(StrEnum):
 class Data(Section):
     """A data set.
 
-    `holds_images` says whether the inputs of its examples are images; those of the others are rows of a table.
+    `kind` says what its examples are, as a name in `kinds.KINDS`; None where that is known only after they are read.
     `task_is_fixed` says whether it is of one task, which the key `task` cannot change.
     """
 
-    holds_images: ClassVar[bool] = True
+    kind: ClassVar[str | None] = IMAGES
     task_is_fixed: ClassVar[bool] = False
 
     name: Name = Field(description="the name of the data set, which is a part of run_id")
@@ -136,7 +140,7 @@ class Data(Section):
     @property
     def task(self) -> str | None:
         """The task that the data set is known to be of before it is read, unless the key `task` names another."""
-        return metrics.CLASSIFICATION if self.holds_images else None
+        return metrics.CLASSIFICATION if self.kind == IMAGES else None
 
 
 class NamedData(Data):
@@ -178,9 +182,9 @@ class FileData(Data):
     """A data set in files of the user's. Its name is taken from its path if it has none."""
 
     name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: after the path")
-    source: Literal[Source.npz, Source.idx, Source.image_folder, Source.csv]
+    source: Literal[Source.npz, Source.idx, Source.image_folder, Source.csv, Source.signals]
     path: Annotated[PathText, Strict(), AfterValidator(_absolute), Allowed("the path of a file or folder")] = Field(
-        description="an .npz file, a folder of four IDX files, a folder of image files, or a table"
+        description="an .npz file, a folder of .npy or IDX files or of image files, a table, or a file of series"
     )
     max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
         None, description="the value of white in the files; null: 255, or 65535 in image files of 16 bits"
@@ -200,7 +204,7 @@ class FileData(Data):
         if not isinstance(path, str) or not path:
             return {**values, "name": "unnamed"}  # the path itself is refused
         file = Path(_absolute(path))
-        name = file.stem if values.get("source") in (Source.npz, Source.csv) else file.name
+        name = file.stem if values.get("source") in (Source.npz, Source.csv, Source.signals) else file.name
         if not NAME.fullmatch(name):
             usable = re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).lstrip(".")
             raise ValueError(
@@ -210,10 +214,77 @@ class FileData(Data):
         return {**values, "name": name}
 
 
-class ArrayFiles(FileData):
-    """One .npz file, or a folder of four IDX files."""
+class IdxFolder(FileData):
+    """A folder of four IDX files."""
 
-    source: Literal[Source.npz, Source.idx]
+    source: Literal[Source.idx]
+
+
+class Standardization(StrEnum):
+    """How series are standardised in the first layer of the model."""
+
+    series = "series"
+    channel = "channel"
+
+
+Standardize = Annotated[
+    Standardization | None,
+    Field(
+        description="series: each channel of each series to mean 0 and deviation 1, by its own values; channel: each "
+        "channel by the mean and deviation of the training part; null: not at all"
+    ),
+]
+
+
+class ArrayData(Data):
+    """Examples whose kind their arrays decide, unless `inputs` names it."""
+
+    kind: ClassVar[str | None] = None
+
+    inputs: Literal["images", "series", "tokens", "arrays"] | None = Field(
+        None,
+        description="what the examples are: images, series [N, steps, channels], tokens [N, steps] of whole numbers "
+        "from 0, or other arrays; null: their type, shape and values decide",
+    )
+    standardize: Standardize = None
+    vocabulary: Count | None = Field(
+        None, description="of tokens: how many there are; null: one more than the largest of the training part"
+    )
+
+
+class ArrayFiles(FileData, ArrayData):
+    """An .npz file, or a folder of .npy files."""
+
+    source: Literal[Source.npz]
+
+
+class OwnData(ArrayData):
+    """What a function of the user's returns. Further keys are arguments of the function."""
+
+    model_config = ConfigDict(extra="allow", serialize_by_alias=True)
+
+    target: Annotated[Dotted, Allowed("the dotted name of a function")] = Field(
+        alias="_target_",
+        description="a function that returns (x_train, y_train), (x_test, y_test), or a mapping of arrays with the "
+        "names of an .npz file",
+    )
+    name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: the function's")
+    source: Literal[Source.function]
+    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
+        None, description="the value of white in images; null: 255"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_after_function(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("name") is None and isinstance(values.get("_target_"), str):
+            return {**values, "name": re.sub(r"[^A-Za-z0-9_.+-]+", "_", values["_target_"])}
+        return values
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the function."""
+        return dict(self.model_extra or {})
 
 
 Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
@@ -268,7 +339,7 @@ def _one_name(names: str | list[str]) -> str | list[str]:
 class Table(Data):
     """A data set whose examples are the rows of a table."""
 
-    holds_images: ClassVar[bool] = False
+    kind: ClassVar[str | None] = TABLE
 
     preprocess: None = Field(None, exclude=True, description="for images only")
 
@@ -372,8 +443,68 @@ class TableFile(FileData, Table):
         return (self.path,) if self.test_path is None else (self.path, self.test_path)
 
 
+# -- series -----------------------------------------------------------------------------------------------------------
+
+
+class Lengths(StrEnum):
+    """How series of different lengths come to the length of the longest one of the training part."""
+
+    linear = "linear"
+    cubic = "cubic"
+
+
+class Series(Data):
+    """A data set whose examples are series of one or several channels."""
+
+    kind: ClassVar[str | None] = SERIES
+
+    preprocess: None = Field(None, exclude=True, description="for images only")
+    standardize: Standardize
+    lengths: Lengths | None = Field(
+        description="linear or cubic: series of different lengths are interpolated to the length of the longest of the "
+        "training part; null: they are refused"
+    )
+
+
+class SeriesFiles(FileData, Series):
+    """Files of the UCR and UEA archives: .ts, .tsv or .txt."""
+
+    source: Literal[Source.signals]
+    preprocess: None = Field(default=None, exclude=True, description="for images only")
+    max_value: None = Field(default=None, exclude=True, description="for images only")
+    test_path: Annotated[PathText, AfterValidator(_absolute), Allowed("the path of a file")] | None = Field(
+        description="a file with the series of the test part; null: the file beside `path` that has TEST in its name "
+        "where that has TRAIN, or, if its name has no TRAIN, the test part is drawn"
+    )
+    test_fraction: TestFraction = Field(
+        description="the fraction of the series, of each class the same, that becomes the test part where it is drawn"
+    )
+    split_seed: SplitSeed = Field(description="decides which series become a drawn test part; it is not the run's seed")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The file of the series, and that of the test part if it is named."""
+        return (self.path,) if self.test_path is None else (self.path, self.test_path)
+
+
+class UcrSeries(Series):
+    """A data set of the UCR and UEA archives by its name."""
+
+    source: Literal[Source.ucr]
+
+
 AnyData = Annotated[
-    NamedData | ArrayFiles | ImageFolder | TableFile | SklearnTable | BostonHousing | AutoMpg,
+    NamedData
+    | ArrayFiles
+    | IdxFolder
+    | ImageFolder
+    | TableFile
+    | SklearnTable
+    | BostonHousing
+    | AutoMpg
+    | SeriesFiles
+    | UcrSeries
+    | OwnData,
     Field(discriminator="source"),
 ]
 
@@ -791,13 +922,24 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_distortion(self) -> Config:
-        if not self.data.holds_images and self.distortion.kind != "none":
-            raise ValueError(
-                f"distortion={self.distortion.kind} is for images; the examples of data={self.data.name} are rows of a "
-                "table; set distortion=none"
-            )
+    def _check_kind(self) -> Config:
+        if self.data.kind is not None:
+            self.check_for_kind(self.data.kind)
         return self
+
+    def check_for_kind(self, kind: str) -> None:
+        """Refuse what does not go with a kind of examples. It is called again when the arrays have decided the kind.
+
+        Raises:
+            RequestError: the message names the key.
+        """
+        are = f"the examples of data={self.data.name} are {KINDS[kind].plural}"
+        if kind != IMAGES and self.distortion.kind != "none":
+            raise RequestError(f"distortion={self.distortion.kind} is for images; {are}; set distortion=none")
+        if kind != IMAGES and self.data.preprocess is not None:
+            raise RequestError(f"data.preprocess={self.data.preprocess} is for images; {are}; set data.preprocess=null")
+        if kind not in (SERIES, ARRAYS) and (standardize := getattr(self.data, "standardize", None)) is not None:
+            raise RequestError(f"data.standardize={standardize} is for series; {are}; set data.standardize=null")
 
     @model_validator(mode="after")
     def _check_warmup(self) -> Config:

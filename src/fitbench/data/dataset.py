@@ -13,12 +13,14 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_arrays import ImageFiles
 from fitbench.data.memory import Joined, chunks, joined
 from fitbench.errors import DataError
+from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION
 from fitbench.record.dataset import Column
+from fitbench.record.inputs import Inputs
 
 PARTS = ("train", "test", "val")  # in the order of the checksum; a data set may lack the last one
 Images = np.ndarray | ImageFiles
-Inputs = Images  # or the rows of a table
+Arrays = Images  # or rows of a table, series, tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,8 @@ class Dataset:
         name: the name, as in the run_id.
         x_train, x_test: images, uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or
             `ImageFiles` or `Joined`, which read the images that they are indexed with. Or the rows of a table, float32
-            [N, columns], as `columns` describes them; a missing number is NaN.
+            [N, columns], as `columns` describes them; a missing number is NaN. Or examples of another kind, as
+            `record.inputs.Inputs` describes them.
         y_train, y_test: classification: labels, int32 [N], positions in `names`; regression: float32 [N, targets];
             several labels: int8 [N, labels], 0 or 1.
         names: the names of the outputs: of classes, targets or labels.
@@ -44,7 +47,9 @@ class Dataset:
         validation: how many examples at the end of the training arrays are the validation part; 0 if it has none.
         fingerprint: see `fingerprint.fingerprint`; taken before `source` was read. None for a built-in data set.
         task: the name of the task, which the targets or the configuration decided.
-        columns: of a table, in the order of the input; empty for images.
+        kind: of the examples, a name in `kinds.KINDS`.
+        columns: of a table, in the order of the input; empty for other kinds.
+        vocabulary: of tokens: how many there are; None for other kinds.
         w_train, w_test: the weight of each example in the loss, float32 [N]; None: all weigh 1.
         groups: a number for the group of each training example, int [N]: those of one group go to the training or to
             the validation part together. None: there are none.
@@ -66,12 +71,25 @@ class Dataset:
     validation: int = 0
     fingerprint: str | None = None
     task: str = CLASSIFICATION
+    kind: str = IMAGES
     columns: tuple[Column, ...] = ()
+    vocabulary: int | None = None
     w_train: np.ndarray | None = field(default=None, repr=False)
     w_test: np.ndarray | None = field(default=None, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
     rows_test: np.ndarray | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a model of these examples takes."""
+        return Inputs(
+            kind=self.kind,
+            shape=tuple(self.x_test.shape[1:]),
+            dtype=str(self.x_test.dtype),
+            columns=self.columns,
+            vocabulary=self.vocabulary,
+        )
 
     def check_unchanged(self) -> None:
         """Refuse images that were read from files throughout a training if the files have changed meanwhile.
@@ -90,7 +108,7 @@ class Dataset:
 
 def assembled(
     name: str,
-    inputs: Mapping[str, Inputs],
+    inputs: Mapping[str, Arrays],
     targets: Mapping[str, np.ndarray],
     names: tuple[str, ...],
     source: str,

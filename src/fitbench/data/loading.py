@@ -9,7 +9,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fitbench.config import AUTO, Data, FileData, ImageFolder, PackagedTable, Source, TableFile
+from fitbench.config import (
+    AUTO,
+    ArrayFiles,
+    Data,
+    FileData,
+    ImageFolder,
+    OwnData,
+    PackagedTable,
+    Series,
+    Source,
+    TableFile,
+    UcrSeries,
+)
+from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
@@ -18,10 +31,14 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_folder import read_image_folder
 from fitbench.data.known_tables import read_known_table
 from fitbench.data.npz import read_npz
+from fitbench.data.own_function import read_own
+from fitbench.data.series import read_series
 from fitbench.data.split import shuffled_rows
 from fitbench.data.table import dataset_of
 from fitbench.data.table_file import read_table
+from fitbench.data.ucr import find_ucr
 from fitbench.errors import RequestError
+from fitbench.kinds import IMAGES
 from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
@@ -69,6 +86,10 @@ def _notices(dataset: Dataset) -> Iterator[str]:
 def _read(data: Data, task: str, now: str | None) -> Dataset:
     if isinstance(data, PackagedTable):
         return read_known_table(data, task)
+    if isinstance(data, OwnData):
+        return read_own(data, task)
+    if isinstance(data, Series):
+        return replace(read_series(data, list(map(Path, _places(data))), task), fingerprint=now)
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
     path = Path(data.path)
@@ -76,7 +97,9 @@ def _read(data: Data, task: str, now: str | None) -> Dataset:
         return replace(_read_table_file(data, task), fingerprint=now)
     if isinstance(data, ImageFolder):
         return replace(read_image_folder(data, path), fingerprint=now)
-    arrays = read_npz(path) if data.source is Source.npz else read_idx_folder(path)
+    if isinstance(data, ArrayFiles):
+        return replace(dataset_of_arrays(data, read_npz(path), str(path), task), fingerprint=now)
+    arrays = read_idx_folder(path)
     return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value, task=task), fingerprint=now)
 
 
@@ -91,19 +114,23 @@ def _read_table_file(data: TableFile, task: str) -> Dataset:
 
 
 EXPECTED = {
-    Source.npz: "an .npz file",
+    Source.npz: "an .npz file, or a folder of .npy files",
     Source.idx: "a folder of four IDX files",
     Source.image_folder: "a folder with one folder of images per class",
     Source.csv: "a CSV, TSV or Parquet file",
+    Source.signals: "a .ts, .tsv or .txt file",
 }
-FILES = (Source.npz, Source.csv)
+FILES = (Source.csv, Source.signals)  # that are no folders
+FOLDERS = (Source.idx, Source.image_folder)
 
 
 def _places(data: Data) -> list[Path]:
     """The files and folders that a data set is read from; none if it comes with a package or is not here."""
+    if isinstance(data, UcrSeries):
+        return find_ucr(data.name)
     if isinstance(data, FileData):
         return [_existing(key, path, data.source) for key, path in zip(("path", "test_path"), data.paths, strict=False)]
-    path = locate(data.source.value) if data.holds_images else None
+    path = locate(data.source.value) if data.kind == IMAGES else None
     return [path] if path is not None else []
 
 
@@ -116,7 +143,7 @@ def _existing(key: str, text: str, source: Source) -> Path:
         problem = "no such file or folder" if isinstance(error, FileNotFoundError) else reason
         raise RequestError(f"data.{key}={text}: {problem}; expected {expected}") from error
     is_folder = stat.S_ISDIR(mode)
-    if is_folder == (source in FILES) or not (is_folder or stat.S_ISREG(mode)):
+    if source in (FILES if is_folder else FOLDERS) or not (is_folder or stat.S_ISREG(mode)):
         kind = "a folder" if is_folder else "a file" if stat.S_ISREG(mode) else "no regular file"
         raise RequestError(f"data.{key}={text} is {kind}; expected {expected}")
     if is_folder and path.resolve() == Path("/"):

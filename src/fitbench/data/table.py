@@ -29,6 +29,7 @@ from fitbench.data.table_columns import (
 )
 from fitbench.data.targets import Targets, decided
 from fitbench.errors import DataError, RequestError
+from fitbench.kinds import TABLE
 from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.tasks import task_of
@@ -114,7 +115,7 @@ def dataset_of(
     )
     notes = (*_notes(frames, columns, settings), *targets.notes)
     rows = parts["test"].rows
-    return replace(made, task=targets.task, columns=columns, rows_test=rows, notes=notes)
+    return replace(made, task=targets.task, kind=TABLE, columns=columns, rows_test=rows, notes=notes)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------

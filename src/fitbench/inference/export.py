@@ -13,8 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fitbench import quantities
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
@@ -141,7 +139,7 @@ def _input(reader: Reader) -> dict[str, Any]:
     inputs = reader.inputs
     described: dict[str, Any] = {
         "name": input_name(reader),
-        "dtype": np.dtype(inputs.dtype).name,
+        "dtype": inputs.dtype,
         "shape": [None, *inputs.shape],
     }
     if inputs.columns:

@@ -17,10 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import Reader
+from fitbench.kinds import KINDS
 
 ONNX_OPSET = 18  # supported by ONNX Runtime since version 1.14 (2023)
 
@@ -72,7 +71,7 @@ def _serve(reader: Reader) -> Any:
 
 def input_name(reader: Reader) -> str:
     """What the inputs of an exported model are called."""
-    return f"{reader.inputs.noun}s"
+    return KINDS[reader.inputs.kind].inputs
 
 
 def output_name(reader: Reader) -> str:
@@ -118,14 +117,14 @@ def _with_float_inputs(reader: Reader) -> Any:
     import keras
 
     inputs = reader.inputs
-    if inputs.dtype is np.float32:
+    if inputs.dtype == "float32":
         return reader.model
     try:
         model = keras.models.clone_model(reader.model, input_tensors=keras.Input(inputs.shape, dtype="float32"))
     except ValueError:  # Keras cannot clone a subclassed model; it may not need the cast
         return reader.model
     model.set_weights(reader.model.get_weights())
-    images = keras.Input(inputs.shape, dtype="uint8")
+    images = keras.Input(inputs.shape, dtype=inputs.dtype)
     return keras.Model(images, model(keras.ops.cast(images, "float32")))
 
 

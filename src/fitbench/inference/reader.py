@@ -13,11 +13,11 @@ import numpy as np
 
 from fitbench.config import Backend, Config, from_values
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.inputs import Inputs, inputs_of, recorded_columns
+from fitbench.inference.inputs import inputs_of, recorded_inputs
 from fitbench.inference.safety import Checked, Foreign, check
 from fitbench.record import reading
-from fitbench.record.dataset import Column
 from fitbench.record.folder import State, state_of
+from fitbench.record.inputs import Inputs
 from fitbench.tasks import Task, task_of, threshold_of
 
 if TYPE_CHECKING:
@@ -168,22 +168,22 @@ def open_run(folder: Path, trust: bool = False, on: Backend | None = None) -> Re
 def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None = None) -> list[Reader]:
     """Load the models of several runs, all on the backend of the first. All files are checked first."""
     results = [finished(folder) for folder in folders]
-    columns = [recorded_columns(folder) for folder in folders]
+    inputs = [recorded_inputs(folder) for folder in folders]
     checked = [check(folder / "model.keras", trust) for folder in folders]
     from fitbench.training import backend
 
     backend.load(on or backend_of(results[0], folders[0]))
-    return [_open(*run, trust) for run in zip(folders, results, columns, checked, strict=True)]
+    return [_open(*run, trust) for run in zip(folders, results, inputs, checked, strict=True)]
 
 
-def _open(folder: Path, result: dict[str, Any], columns: tuple[Column, ...], checked: Checked, trust: bool) -> Reader:
+def _open(folder: Path, result: dict[str, Any], recorded: Inputs | None, checked: Checked, trust: bool) -> Reader:
     from fitbench.inference.footprint import compile_model
     from fitbench.training import backend
     from fitbench.training.reasons import reason
 
     path = folder / "model.keras"
     model = _load_model(path, _import(checked.own_code, result, path), checked.numbers, trust)
-    names, inputs = tuple(reading.output_names(result)), inputs_of(model, columns, path)
+    names, inputs = tuple(reading.output_names(result)), inputs_of(model, recorded, path)
     try:
         with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
             compiled = compile_model(model, inputs.shape, inputs.dtype)
@@ -193,10 +193,7 @@ def _open(folder: Path, result: dict[str, Any], columns: tuple[Column, ...], che
     except FitbenchError as error:
         raise FitbenchError(f"{path}: {error}") from None
     except Exception as error:
-        type_name = np.dtype(inputs.dtype).name
-        raise FitbenchError(
-            f"{path}: does not take {inputs.noun}s, {type_name} {inputs.shape}: {reason(error)}"
-        ) from error
+        raise FitbenchError(f"{path}: does not take {inputs.described}, {inputs.dtype}: {reason(error)}") from error
     if outputs.shape != (2, len(names)):
         raise FitbenchError(
             f"{path}: the model has {outputs.shape[1:]} outputs per {inputs.noun}; result.json has {len(names)} "

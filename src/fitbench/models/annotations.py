@@ -7,11 +7,25 @@ from typing import Annotated, Literal
 
 from annotated_types import MinLen
 
-from fitbench.config.annotations import Allowed, Count, Fraction, Interval, NonNegative, Positive, Real, Requires, Whole
+from fitbench.config.annotations import (
+    Allowed,
+    Count,
+    Fraction,
+    Interval,
+    NonNegative,
+    Positive,
+    Real,
+    Requires,
+    Takes,
+    Whole,
+)
+from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
+from fitbench.record.inputs import Inputs
 
 __all__ = [
     "Activation",
     "Allowed",
+    "AnyNumbers",
     "Count",
     "Fraction",
     "Interval",
@@ -22,9 +36,14 @@ __all__ = [
     "Positive",
     "Real",
     "Requires",
+    "Sequences",
+    "Signals",
     "Whole",
 ]
 
+AnyNumbers = Annotated[Inputs, Takes((IMAGES, TABLE, SERIES, ARRAYS))]
+Signals = Annotated[Inputs, Takes((SERIES, ARRAYS))]  # arrays of [steps] or [steps, channels]
+Sequences = Annotated[Inputs, Takes((SERIES, TOKENS, ARRAYS))]
 PixelRange = Interval  # what the pixel values 0 and 255 become before the first weights
 LayerSizes = Annotated[
     list[Count], MinLen(1), Allowed("a list of one or more positive numbers below 2^31, such as [64, 64]")

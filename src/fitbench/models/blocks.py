@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
+from fitbench.kinds import IMAGES, TABLE
 from fitbench.models.layers import scaled_tanh
 from fitbench.models.tables import encoded
-from fitbench.record.dataset import Column
+from fitbench.record.inputs import Inputs
 
 
 def pixels(input_shape: tuple[int, ...], pixel_range: Sequence[float], *first: layers.Layer) -> tuple:
@@ -24,27 +25,42 @@ def pixels(input_shape: tuple[int, ...], pixel_range: Sequence[float], *first: l
     return images, layers.Rescaling((high - low) / 255, offset=low, name="pixel_range")(x)
 
 
-def features(
-    input_shape: tuple[int, ...],
-    columns: Sequence[Column] = (),
-    pixel_range: Sequence[float] = (0, 1),
-    embedding: int | None = None,
-) -> tuple:
-    """The input, and what it holds as [batch, features]: the pixels, or the columns of a table.
+def features(inputs: Inputs, pixel_range: Sequence[float] = (0, 1), embedding: int | None = None) -> tuple:
+    """The input, and what it holds as [batch, features]: pixels, the columns of a table, or the values of an array.
 
-    A builder passes on the `input_shape` and `columns` that fitbench gives it. Without columns the examples are images.
-    `tables.encoded` says what columns become. `pixel_range` has no effect on them.
+    A builder passes on the `inputs` that fitbench gives it. `tables.encoded` says what columns become. `pixel_range`
+    is for images alone.
 
     Raises:
         ValueError: an embedding is asked for, but there are no columns of categories.
     """
-    if embedding and not any(column.kind == "category" for column in columns):
+    if embedding and not any(column.kind == "category" for column in inputs.columns):
         raise ValueError("model.embedding is for columns of categories, and there are none; set model.embedding=null")
-    if columns:
-        rows = keras.Input(input_shape, dtype="float32", name="columns")
-        return rows, encoded(rows, columns, embedding)
-    images, x = pixels(input_shape, pixel_range)
-    return images, layers.Flatten()(x)
+    if inputs.kind == TABLE:
+        rows = keras.Input(inputs.shape, dtype="float32", name="columns")
+        return rows, encoded(rows, inputs.columns, embedding)
+    given, x = pixels(inputs.shape, pixel_range) if inputs.kind == IMAGES else values(inputs)
+    return given, layers.Flatten()(x)
+
+
+def values(inputs: Inputs) -> tuple:
+    """The input, and its values as float32 of the same shape."""
+    given = keras.Input(inputs.shape, dtype=inputs.dtype, name=inputs.kind)
+    return given, given if inputs.dtype == "float32" else ops.cast(given, "float32")
+
+
+def channels(inputs: Inputs) -> tuple:
+    """The input, and series as float32 [batch, steps, channels]; arrays of [steps] have one channel.
+
+    Raises:
+        ValueError: the arrays have another shape.
+    """
+    given, x = values(inputs)
+    if len(inputs.shape) == 1:
+        return given, ops.expand_dims(x, -1)
+    if len(inputs.shape) != 2:
+        raise ValueError(f"it takes [steps] or [steps, channels]; these are {inputs.described}")
+    return given, x
 
 
 def logits(outputs: int, **settings: Any) -> layers.Dense:

@@ -1,25 +1,34 @@
 """Models of dense layers.
 
 A model is a function that returns a `keras.Model`. Its parameters are the settings in `conf/model/*.yaml`, which are
-checked against their annotations. fitbench supplies `input_shape`, `outputs`, `columns` (those of a table) and
-`examples` (the number of training examples) to a function that has these parameters. A model takes raw pixels, uint8
-[batch, height, width, channels] from 0 to 255, or the rows of a table, float32 [batch, columns]. It prepares them in
-its first layers, and ends in raw outputs, float32 [batch, outputs]: logits, or the values of a regression. So a saved
-model needs nothing but its inputs, and training and use cannot differ. A function of fitbench without a parameter
-`columns` takes images only. A function of your own works in the same way: name it in `model._target_`.
+checked against their annotations. fitbench supplies `inputs` (a `record.inputs.Inputs`: the kind, shape and type of
+the examples), `input_shape`, `columns` (those of a table), `outputs` and `examples` (the number of training examples)
+to a function that has these parameters. A model takes raw examples as `Inputs` describes them, such as pixels, uint8
+[batch, height, width, channels] from 0 to 255. It prepares them in its first layers, and ends in raw outputs, float32
+[batch, outputs]: logits, or the values of a regression. So a saved model needs nothing but its inputs, and training and
+use cannot differ. A function of fitbench without a parameter `inputs` takes images only. A function of your own works
+in the same way: name it in `model._target_`.
 """
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import layers
 
-from fitbench.models.annotations import Activation, Count, Fraction, LayerSizes, OutputActivation, PixelRange, Positive
+from fitbench.kinds import IMAGES
+from fitbench.models.annotations import (
+    Activation,
+    AnyNumbers,
+    Count,
+    Fraction,
+    LayerSizes,
+    OutputActivation,
+    PixelRange,
+    Positive,
+)
 from fitbench.models.blocks import activation_of, features, logits, pixels
 from fitbench.models.layers import Standardize
-from fitbench.record.dataset import Column
 
 
 def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange) -> keras.Model:
@@ -29,21 +38,19 @@ def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelR
     return keras.Model(images, logits(outputs)(x), name="softmax")
 
 
-def linear(
-    input_shape: tuple[int, ...], outputs: int, pixel_range: PixelRange, columns: Sequence[Column] = ()
-) -> keras.Model:
-    """One dense layer on pixels or on the columns of a table. 14 parameters on 13 numbers and 1 target.
+def linear(inputs: AnyNumbers, outputs: int, pixel_range: PixelRange) -> keras.Model:
+    """One dense layer on pixels, columns of a table or other numbers. 14 parameters on 13 numbers and 1 target.
 
     It is what the loss makes of it: for classes multinomial logistic regression, for values the least squares, for
     several labels one logistic regression each. Nothing is penalised. With one-hot categories the weights are not
     unique, but the outputs are.
     """
-    inputs, x = features(input_shape, columns, pixel_range)
-    return keras.Model(inputs, logits(outputs)(x), name="linear")
+    given, x = features(inputs, pixel_range)
+    return keras.Model(given, logits(outputs)(x), name="linear")
 
 
 def mlp(
-    input_shape: tuple[int, ...],
+    inputs: AnyNumbers,
     outputs: int,
     pixel_range: PixelRange,
     hidden: LayerSizes,
@@ -52,7 +59,6 @@ def mlp(
     init_stddev: Positive | None,
     output_activation: OutputActivation | None = None,
     embedding: Count | None = None,
-    columns: Sequence[Column] = (),
 ) -> keras.Model:
     """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes; 5,121 on 13 numbers and 1 target.
 
@@ -69,23 +75,22 @@ def mlp(
         normal = keras.initializers.RandomNormal
         return {"kernel_initializer": normal(stddev=init_stddev), "bias_initializer": normal(stddev=init_stddev)}
 
-    inputs, x = features(input_shape, columns, pixel_range, embedding)
+    given, x = features(inputs, pixel_range, embedding)
     for units in hidden:
         x = layers.Dense(units, activation=activation_of(activation), **start())(x)
         if dropout:
             x = layers.Dropout(dropout)(x)
     squashed = activation_of(output_activation or "linear")
-    return keras.Model(inputs, logits(outputs, activation=squashed, **start())(x), name="mlp")
+    return keras.Model(given, logits(outputs, activation=squashed, **start())(x), name="mlp")
 
 
 def logistic_ovr(
-    input_shape: tuple[int, ...],
+    inputs: AnyNumbers,
     outputs: int,
     examples: int,
     C: Positive,
     penalty: Literal["l1", "l2"],
     penalise_bias: bool,
-    columns: Sequence[Column] = (),
 ) -> keras.Model:
     """One logistic regression per class against the rest, or per label, penalised as in scikit-learn.
 
@@ -102,18 +107,18 @@ def logistic_ovr(
     """
     weight = 1 / (C * examples * outputs)
     penalised = keras.regularizers.L1(weight) if penalty == "l1" else keras.regularizers.L2(weight / 2)
-    if columns:
-        inputs, x = features(input_shape, columns)
+    if inputs.kind == IMAGES:
+        given = keras.Input(inputs.shape, dtype="uint8", name="pixels")
+        x = layers.Flatten()(Standardize(name="standardised")(given))
     else:
-        inputs = keras.Input(input_shape, dtype="uint8", name="pixels")
-        x = layers.Flatten()(Standardize(name="standardised")(inputs))
+        given, x = features(inputs)
     last = logits(
         outputs,
         kernel_initializer="zeros",
         kernel_regularizer=penalised,
         bias_regularizer=penalised if penalise_bias else None,
     )
-    return keras.Model(inputs, last(x), name="logistic_ovr")
+    return keras.Model(given, last(x), name="logistic_ovr")
 
 
 def nearest_mean(input_shape: tuple[int, int, int], outputs: int) -> keras.Model:

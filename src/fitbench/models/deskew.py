@@ -16,8 +16,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from fitbench.config import Preprocess
-
 
 def deskewed(images: Any) -> Any:
     """Images, uint8 [batch, height, width, channels], sheared upright; an image of one row or of nothing stays."""
@@ -43,15 +41,7 @@ def deskewed(images: Any) -> Any:
     return ops.cast(ops.round(one + share * (other - one)), "uint8")
 
 
-def from_raw(model: keras.Model, shape: tuple[int, ...], preprocess: Preprocess | None) -> keras.Model:
-    """The model that takes raw pixels, [height, width, channels], from one that takes prepared images."""
-    if preprocess is None:
-        return model
-    images = keras.Input(shape, dtype="uint8", name="pixels")
-    return keras.Model(images, model(deskewing(shape)(images)), name=f"deskewed_{model.name}")
-
-
 def deskewing(shape: tuple[int, ...]) -> keras.Model:
     """The model that deskews images of this shape, uint8 [batch, height, width, channels]."""
     images = keras.Input(shape, dtype="uint8", name="pixels")
-    return keras.Model(images, deskewed(images), name="deskew")
+    return keras.Model(images, deskewed(images), name="deskewed")

@@ -62,6 +62,10 @@ class DatasetRecord(Record):
     task: str = Field(description="the task, which the targets or the configuration decided")
     shape: Annotated[list[int], Len(1)] = Field(description="the shape of the input of one example")
     dtype: str = Field(description="the type of the input's values")
+    kind: Literal["images", "table", "series", "tokens", "arrays"] | None = Field(
+        None, description="what the examples are; absent in older runs, which have images, or a table if it has columns"
+    )
+    vocabulary: int | None = Field(None, description="of tokens: how many there are; they are 0 to this number less 1")
     classes: list[str] | None = Field(None, description="of classification: the names of the classes in their order")
     labels: list[str] | None = Field(None, description="of several labels: their names in the order of the outputs")
     targets: list[Target] | None = Field(None, description="of a regression: the targets in the order of the outputs")

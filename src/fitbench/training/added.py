@@ -110,14 +110,14 @@ def _saved_model(parts: Parts, folder: Path) -> keras.Model:
 
     So the code that runs is that of the configuration, whatever the file asks for.
     """
-    from fitbench.training import deskew, networks
+    from fitbench.training import networks, prepared
     from fitbench.training.building import build
 
     config, data = parts.config, parts.data
     networks.forget()
     seed(config, shared=False)
-    prepared = deskew.prepared(data, config.data.preprocess)
-    model = networks.saved_model(build(config, prepared, parts.objective, len(parts.kept)), parts)
+    ready = prepared.prepared(data, config.data)
+    model = networks.saved_model(build(config, ready, parts.objective, len(parts.kept)), parts)
     model(np.asarray(data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
     path = folder / "model.keras"
     try:

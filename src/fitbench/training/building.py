@@ -10,9 +10,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_method, instantiate
 
 from fitbench.config import Config, NoDistortion
-from fitbench.config.builders import SECTION, check_takes_tables, is_ours
+from fitbench.config.builders import SECTION, check_takes, is_ours
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
+from fitbench.kinds import IMAGES, KINDS
 from fitbench.models.distortions import distorted
 from fitbench.models.layers import Standardize
 from fitbench.training import backend, optimizers, outputs
@@ -25,10 +26,11 @@ from fitbench.user_metrics import ON_PATH
 def build(config: Config, data: Dataset, objective: Objective, examples: int | None = None) -> keras.Model:
     """The model that the configuration names, for the examples of a data set.
 
-    The builder is given its settings and, if it has such parameters, `input_shape` ([height, width, channels], or
-    [columns]), `outputs` (the number of classes, targets or labels), `columns` (a tuple of `record.dataset.Column`,
-    empty for images) and `examples` (the number of examples to train on, by default all training examples). Layers that
-    standardise pixels are adapted to all training images.
+    The builder is given its settings and, if it has such parameters, `inputs` (a `record.inputs.Inputs`), `input_shape`
+    ([height, width, channels], [columns], or as the examples are), `outputs` (the number of classes, targets or
+    labels), `columns` (a tuple of `record.dataset.Column`, empty for all but tables) and `examples` (the number of
+    examples to train on, by default all training examples). Layers that standardise pixels are adapted to all training
+    images.
 
     Raises:
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
@@ -39,7 +41,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
     shape = tuple(data.x_train.shape[1:])
     signature = _signature(target)
     backend.reset_settings()  # its module may have changed them, when it was imported
-    sizes = {"input_shape": shape, "outputs": objective.outputs, "columns": data.columns}
+    sizes = {"inputs": data.inputs, "input_shape": shape, "outputs": objective.outputs, "columns": data.columns}
     supplied = _supplied(signature, sizes, examples or len(data.y_train), settings)
     try:
         signature.bind(**supplied, **settings)
@@ -59,7 +61,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
         raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {reason(error)}") from error
     if not isinstance(model, keras.Model):
         raise RequestError(f"model._target_ is {target}, which gave {type(model).__name__}; it must give a keras.Model")
-    _check_shape(model, config.model["name"], shape, data.name)
+    _check_shape(model, config.model["name"], data)
     if not is_ours(target):
         examples_of_data = np.asarray(data.x_train[np.arange(min(outputs.EXAMPLES, len(data.y_train)))])
         outputs.check(model, examples_of_data, objective, config.model["name"])
@@ -71,18 +73,17 @@ def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
     """Adapt the layers that standardise pixels."""
     for layer in model.layers:
         if isinstance(layer, Standardize):
-            if data.columns:
+            if data.kind != IMAGES:
                 raise RequestError(
                     f"model={name} has the layer {layer.name} for pixels, but the examples of data={data.name} are "
-                    "rows of a table; begin the model with fitbench.models.blocks.features"
+                    f"{KINDS[data.kind].plural}; begin the model with fitbench.models.blocks.features"
                 )
             layer.adapt(data.x_train)
 
 
 def _check_is_for(model: Mapping[str, Any], data: Dataset, objective: Objective) -> None:
     """Refuse a model of fitbench for data or a task that it is not for."""
-    if data.columns:
-        check_takes_tables(model, data.name)
+    check_takes(model, data.kind, data.name)
     squashing = model.get("output_activation")
     if squashing and is_ours(model["_target_"]) and not objective.task.has_classes:
         raise RequestError(
@@ -107,34 +108,34 @@ def _supplied(
     """What fitbench gives a builder besides its settings.
 
     `outputs` was called `classes` in version 0.1, and builders of that time are given it under that name. A builder
-    that takes anything (`**settings`) is given both sizes. An `examples` of the settings' own stays.
+    that takes anything (`**settings`) is given both sizes. What the settings have under these names stays.
     """
     names = signature.parameters
     takes_others = any(parameter.kind is parameter.VAR_KEYWORD for parameter in names.values())
     if "classes" in names:
         sizes = {**sizes, "classes": sizes["outputs"]}
         del sizes["outputs"]
-    supplied = {name: size for name, size in sizes.items() if name in names or (takes_others and name != "columns")}
+    supplied = {
+        name: size
+        for name, size in sizes.items()
+        if (name in names and name not in settings) or (takes_others and name not in ("columns", "inputs"))
+    }
     if "examples" in names and "examples" not in settings:
         supplied["examples"] = examples
     return supplied
 
 
-def _check_shape(model: keras.Model, name: str, shape: tuple[int, ...], data: str) -> None:
-    takes = getattr(model, "input_shape", None)
+def _check_shape(model: keras.Model, name: str, data: Dataset) -> None:
+    takes, shape = getattr(model, "input_shape", None), data.inputs.shape
     if not isinstance(takes, tuple):
         return
     if len(takes) - 1 != len(shape) or any(
         side not in (None, actual) for side, actual in zip(takes[1:], shape, strict=True)
     ):
-        raise RequestError(f"model={name} takes {_inputs(takes[1:])}; the examples of data={data} are {_inputs(shape)}")
-
-
-def _inputs(shape: tuple) -> str:
-    """What examples of a shape are called, in the plural."""
-    sides = "x".join("any" if side is None else str(side) for side in shape)
-    kinds = {1: f"rows of {sides} columns", 3: f"images of {sides}"}
-    return kinds.get(len(shape), f"arrays of {sides}")
+        sides = "x".join("any" if side is None else str(side) for side in takes[1:])
+        raise RequestError(
+            f"model={name} takes examples of {sides}; those of data={data.name} are {data.inputs.described}"
+        )
 
 
 def compiled(

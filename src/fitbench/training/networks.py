@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import keras
 
 from fitbench.config import config_id
-from fitbench.models.deskew import from_raw
+from fitbench.models.preparation import from_raw
 from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
 from fitbench.training.parts import Parts
+from fitbench.training.prepared import preparation
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
             scale=scale.deviation.tolist(), offset=scale.mean.tolist(), dtype="float32", name="units"
         )
         model = keras.Model(inputs, in_units(model(inputs)), name=f"{model.name}_in_units")
-    return from_raw(model, data.x_test.shape[1:], parts.config.data.preprocess)
+    return from_raw(model, preparation(data, parts.config.data))
 
 
 def is_kept(parts: Parts) -> bool:

@@ -166,8 +166,10 @@ def write_dataset(parts: Parts, folder: Path) -> None:
         "task": data.task,
         "shape": list(data.x_test.shape[1:]),
         "dtype": str(data.x_test.dtype),
+        "kind": data.kind,
         task.names_key: names,
         "columns": [column.model_dump(exclude_none=True) for column in data.columns],
         "notes": list(data.notes),
+        **({} if data.vocabulary is None else {"vocabulary": data.vocabulary}),
     }
     dataset.write(folder, content)

@@ -11,7 +11,7 @@ from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
 from fitbench.data.split import training_rows
 from fitbench.metrics import join
-from fitbench.training import deskew
+from fitbench.training import prepared
 from fitbench.training.examples import Examples
 from fitbench.training.measures import Measures
 from fitbench.training.objective import Objective
@@ -46,8 +46,8 @@ class Parts:
     def of(config: Config, data: Dataset, measures: Measures) -> "Parts":
         """The parts that the configuration makes of a data set, whose training inputs are prepared now."""
         kept, held_back = training_rows(data, config.training, config.seed)
-        prepared = deskew.prepared(data, config.data.preprocess)
-        return Parts(config, data, prepared, kept, held_back, measures, Objective.of(config, data))
+        ready = prepared.prepared(data, config.data)
+        return Parts(config, data, ready, kept, held_back, measures, Objective.of(config, data))
 
     def examples(self) -> tuple[Examples, Examples | None]:
         """The examples to train on, and those to validate on.

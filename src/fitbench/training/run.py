@@ -116,6 +116,7 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     if measured is None or measured.task.name != data.task:  # the targets have decided the task
         config.check_for(task_of(data.task))
         measured = measures.of(config, task_of(data.task))
+    config.check_for_kind(data.kind)
     backend.start(config)
 
     from fitbench.training import epochs, networks, outcome, rehearsal
