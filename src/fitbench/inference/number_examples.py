@@ -93,7 +93,7 @@ class SeriesExamples(ArrayExamples):
         """The rows of an array, or series of any lengths."""
         if path.suffix.lower() not in SERIES_SUFFIXES:
             return super().opened(path)
-        return read_series_file(path).series
+        return read_series_file(path, complete=False).series
 
     def checked(self, rows: Any) -> tuple[np.ndarray, dict[int, str]]:
         """As of arrays. Series of other lengths are interpolated, or have an error."""
