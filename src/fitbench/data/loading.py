@@ -138,6 +138,8 @@ def _existing(key: str, text: str, source: Source) -> Path:
     path, expected = Path(text), EXPECTED[source]
     if key == "test_path":
         expected += " with the test part"
+        if source is Source.signals:
+            expected += ", which is beside a file with TRAIN in its name"
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:

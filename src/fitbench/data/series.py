@@ -91,17 +91,18 @@ def _of_one_length(
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
     steps, lengths = int(train.lengths.max()), np.concatenate([train.lengths, test.lengths])
-    notes = []
-    if others := int((lengths != steps).sum()):
-        of_all = f"{others:,} of {len(lengths):,} series have other lengths than {steps:,} steps"
-        span = f"from {lengths.min():,} to {lengths.max():,}"
-        if method is None:
-            raise DataError(
-                f"{where['train']}: {of_all}, the longest of the training part: {span}. Set data.lengths=linear or "
-                "data.lengths=cubic to interpolate them to this length"
-            )
-        notes.append(f"{of_all}, {span}; they are interpolated ({method}) to the longest of the training part")
-    return {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}, notes
+    span = f"{lengths.min():,} to {lengths.max():,} steps"
+    others = int((lengths != steps).sum())
+    if others and method is None:
+        raise DataError(
+            f"{where['train']}: the {len(lengths):,} series have {span}, and the longest of the training part has "
+            f"{steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all of them to {steps:,} steps"
+        )
+    notes = [
+        f"{others:,} of {len(lengths):,} series, which have {span}, are interpolated ({method}) to {steps:,} steps"
+    ]
+    inputs = {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}
+    return inputs, notes if others else []
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------
