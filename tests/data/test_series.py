@@ -44,22 +44,19 @@ def ts(labels, classes: str = "a b") -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "test"),
+    ("train", "test", "name"),
     [
-        ("Gun_TRAIN.tsv", "Gun_TEST.tsv"),
-        ("train.tsv", "test.tsv"),
-        ("my-Train-1.tsv", "my-Test-1.tsv"),
-        ("STRAIN_train.tsv", None),
+        ("Gun_TRAIN.tsv", "Gun_TEST.tsv", "Gun"),
+        ("TRAINS_TRAIN.tsv", "TRAINS_TEST.tsv", "TRAINS"),
+        ("train.tsv", "test.tsv", "train"),
+        ("my-Train-1.tsv", "my-Test-1.tsv", "my-Train-1"),
     ],
 )
-def test_test_part_is_the_file_beside_the_training_part(tmp_path, name, test):
-    (tmp_path / name).write_text(tsv([1, 2, 1]))
-    if test is None:  # the name has TRAIN twice
-        assert settings(tmp_path / name).test_path == str(tmp_path / "STEST_test.tsv")
-        return
+def test_test_part_is_the_file_beside_the_training_part(tmp_path, train, test, name):
+    (tmp_path / train).write_text(tsv([1, 2, 1]))
     (tmp_path / test).write_text(tsv([2, 1], first=10))
-    data = settings(tmp_path / name)
-    assert data.test_path == str(tmp_path / test)  # which the run records
+    data = settings(tmp_path / train, name=None)
+    assert (data.test_path, data.name) == (str(tmp_path / test), name)  # which the run records
     dataset = loading.load(data)
     assert dataset.x_test[:, 0, 0].tolist() == [10, 11]
     assert (dataset.x_train.shape, dataset.x_train.dtype, dataset.kind) == ((3, 3, 1), np.float32, "series")
