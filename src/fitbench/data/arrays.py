@@ -71,10 +71,12 @@ def _notes(examples: np.ndarray, kind: str) -> tuple[str, ...]:
     """The line that says what examples were taken as, and how another kind is asked for; none for obvious images."""
     if kind == IMAGES and (examples.ndim == 4 or examples.dtype.kind in "bu"):
         return ()
-    is_dark = kind == SERIES and examples.dtype.kind == "f" and _are_fractions(examples)
+    are_grey = kind == SERIES and examples.dtype.kind == "f" and _are_fractions(examples)
     others = {
         IMAGES: "data.inputs=series takes them as series",
-        SERIES: "data.inputs=images takes them as images" + ", data.max_value=1 as images whose white is 1" * is_dark,
+        SERIES: "data.max_value=1 takes them as images whose white is 1"
+        if are_grey
+        else "data.inputs=arrays takes them as other arrays",
         TOKENS: "data.inputs=arrays takes them as arrays of numbers",
         ARRAYS: "data.inputs=series takes them as series of one channel" if examples.ndim == 2 else "",
     }

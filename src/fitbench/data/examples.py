@@ -205,7 +205,7 @@ def _rows(wrong: np.ndarray) -> np.ndarray:
 
 def _not_finite(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
-        return ~np.isfinite(values.astype(np.float32, copy=False))
+        return np.asarray(~np.isfinite(values.astype(np.float32, copy=False)))
 
 
 def _not_int32(values: np.ndarray) -> np.ndarray:
