@@ -13,7 +13,7 @@ import numpy as np
 
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
-from fitbench.config import Config, Data, FileData, PackagedTable, Source, expanded
+from fitbench.config import Config, Data, FileData, OwnData, PackagedTable, Source, expanded
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
 from fitbench.data.table import weights_of
@@ -145,6 +145,8 @@ class Wanted:
             return own.source is config.source and is_same(config.path, own.path)
         if isinstance(own, PackagedTable) and isinstance(config, PackagedTable):
             return own.table == config.table
+        if isinstance(own, OwnData) and isinstance(config, OwnData):
+            return own.target == config.target
         return own.source is config.source
 
     def _difference(self, config: Data) -> str:
