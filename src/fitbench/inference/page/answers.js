@@ -76,7 +76,7 @@ class Labels {
   constructor(model) {
     this.names = model.outputs;
     this.label = element("span", { class: "label" });
-    this.sure = element("span", { class: "sure" }, `from ${percent(model.threshold)}`);
+    this.sure = element("span", { class: "sure" }, `yes from ${percent(model.threshold)}`);
     this.bars = new Bars(Math.min(MAX_BARS, this.names.length), model.threshold);
     this.nodes = [element("p", { class: "verdict" }, this.label, this.sure), this.bars.node];
   }

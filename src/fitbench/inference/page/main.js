@@ -13,6 +13,7 @@ const GONE = "The server does not answer. Is fitbench serve still running?";
 const find = (id) => document.getElementById(id);
 let input = null;
 let cards = [];
+let comparable = false; // whether all models have the same outputs
 let answer = null; // predictions for the input, by example and model
 let limit = Infinity; // bytes of a request
 let version = 0; // increases with each change of the input
@@ -37,6 +38,7 @@ async function start() {
   cards = info.models.map((model, number) => new Card(model, number, displayName(model, info.models), info));
   find("answers").append(...cards.map((card) => card.node));
   document.body.dataset.models = Math.min(cards.length, 3);
+  comparable = new Set(info.models.map((model) => [model.task, ...model.outputs].join("\n"))).size === 1;
   introduce(info.models);
   find("version").textContent = `fitbench ${info.version}`;
   changed();
@@ -132,7 +134,7 @@ function show(predictions) {
 
 function agree(predictions) {
   const verdicts = new Set(predictions.map((prediction, i) => cards[i].verdict(prediction)));
-  const compared = predictions.length > 1 && !verdicts.has(null);
+  const compared = comparable && predictions.length > 1 && !verdicts.has(null);
   find("agreement").hidden = !compared;
   find("agreement").classList.toggle("differ", verdicts.size > 1);
   const all = predictions.length === 2 ? "Both" : `All ${predictions.length}`;
