@@ -90,7 +90,7 @@ def draw_mistakes(kind: str, mistakes: Mistakes, path: Path, title: str) -> None
                 figure.text(*at, text, ha="center", va="bottom", fontsize=7.5, color=colour)
         paper.head(figure, title)
         for place, (text, colour) in enumerate(_key(kind, mistakes)):
-            at = (0.04 + 0.75 * place) / width, 1 - 0.3 / height
+            at = (0.04 + 0.75 * place) / width, 1 - 0.42 / height
             figure.text(*at, text, ha="left", va="bottom", fontsize=7, color=colour)
     paper.write(figure, path, paper.SCREEN_DPI)
 
