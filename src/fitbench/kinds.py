@@ -20,6 +20,8 @@ class Kind:
         plural: what messages call several.
         inputs: what the input of an exported model is called.
         shape: the shape of a batch, in words.
+        sides: how many sides the shape of one example has; None: one or more.
+        dtype: of the values that a model takes, by NumPy's name; None: any of numbers.
     """
 
     name: str
@@ -27,16 +29,18 @@ class Kind:
     plural: str
     inputs: str
     shape: str
+    sides: int | None
+    dtype: str | None
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("images", "image", "images", "images", "[N, height, width, channels]"),
-        Kind("table", "row", "rows of a table", "rows", "[N, columns]"),
-        Kind("series", "series", "series", "series", "[N, steps, channels]"),
-        Kind("tokens", "sequence", "sequences of tokens", "sequences", "[N, steps]"),
-        Kind("arrays", "array", "arrays", "arrays", "[N, ...]"),
+        Kind("images", "image", "images", "images", "[N, height, width, channels]", 3, "uint8"),
+        Kind("table", "row", "rows of a table", "rows", "[N, columns]", 1, "float32"),
+        Kind("series", "series", "series", "series", "[N, steps, channels]", 2, "float32"),
+        Kind("tokens", "sequence", "sequences of tokens", "sequences", "[N, steps]", 1, "int32"),
+        Kind("arrays", "array", "arrays", "arrays", "[N, ...]", None, None),
     )
 }
 IMAGES, TABLE, SERIES, TOKENS, ARRAYS = KINDS

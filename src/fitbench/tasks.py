@@ -88,6 +88,11 @@ class Task(Protocol):
         It is given the raw and the recorded outputs, [N, outputs] both. Numbers have six significant digits.
         """
 
+    def named_answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[dict[str, Any]]:
+        """What `fitbench serve` answers of each example, by name; the arguments are those of `answers`."""
+
 
 def _six_digits(value: float) -> float:
     return float(f"{value:.6g}")
@@ -189,6 +194,16 @@ class Classification:
         ]
         return [row + [None] * (6 - len(row)) for row in rows]
 
+    def named_answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[dict[str, Any]]:
+        """The best class, its probability, and the probability of each class."""
+        shares = [[round(share, 7) for share in row] for row in outputs.tolist()]
+        return [
+            {"label": names[best], "probability": row[best], "probabilities": dict(zip(names, row, strict=True))}
+            for best, row in zip(raw.argmax(axis=1).tolist(), shares, strict=True)
+        ]
+
 
 class Regression:
     """Numbers for each example, one for each target. The outputs are the values, in the units of the targets.
@@ -243,6 +258,13 @@ class Regression:
     ) -> list[list[Any]]:
         """The value of each target."""
         return [[_six_digits(value) for value in row] for row in outputs.tolist()]
+
+    def named_answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[dict[str, Any]]:
+        """The value of each target."""
+        rows = self.answers(names, raw, outputs, threshold)
+        return [{"values": dict(zip(names, row, strict=True))} for row in rows]
 
 
 class MultiLabel:
@@ -311,6 +333,13 @@ class MultiLabel:
             [list(itertools.compress(names, applies)), *map(_six_digits, row)]
             for applies, row in zip(decided, outputs.tolist(), strict=True)
         ]
+
+    def named_answers(
+        self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> list[dict[str, Any]]:
+        """A list of the labels that apply, and the probability of each label."""
+        rows = self.answers(names, raw, outputs, threshold)
+        return [{"labels": labels, "probabilities": dict(zip(names, shares, strict=True))} for labels, *shares in rows]
 
 
 def best_threshold(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float:

@@ -149,9 +149,14 @@ def count(number: float) -> str:
     return f"{number:.{decimals}f}{unit}"
 
 
+def plural(noun: str) -> str:
+    """Several of a noun: images of image, and series of series."""
+    return noun if noun.endswith("series") else f"{noun}s"
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, as in '1 image' and '2,000 images'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
 
 
 def duration(seconds: float) -> str:

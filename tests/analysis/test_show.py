@@ -11,7 +11,7 @@ from fitbench.analysis.run_files import read_run
 from fitbench.analysis.show import show
 from fitbench.analysis.summary import print_summary
 from fitbench.charts.pictures import draw_run, write_plots
-from fitbench.config import FileData, Source
+from fitbench.config import ArrayFiles, Source
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
@@ -369,7 +369,7 @@ def npz(tmp_path):
     images = random.integers(0, 256, (40, 8, 8), dtype=np.uint8)
     labels = np.arange(40) % 3
     np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
-    return load(FileData(name="images", source=Source.npz, preprocess=None, path=str(path)))
+    return load(ArrayFiles(name="images", source=Source.npz, preprocess=None, path=str(path)))
 
 
 def test_the_mistakes_are_drawn_with_the_images_of_the_data_set(make_run, npz, capsys):

@@ -198,7 +198,9 @@ def test_run_keeps_the_id_that_0_1_gave_it(configure, overrides, name):
 def test_an_id_of_0_1_is_kept_for_each_choice(group):
     pinned = {word for overrides, _ in RUN_IDS_OF_0_1 for word in overrides}
     added_since_0_1 = {
-        *("data=csv", "data=sklearn", "data=boston_housing", "data=auto_mpg", "model=linear"),
+        *("data=csv", "data=sklearn", "data=boston_housing", "data=auto_mpg"),
+        *("data=signals", "data=ucr", "data=function"),
+        *(f"model={name}" for name in ("linear", "fcn", "resnet1d", "time_cnn", "mlp_time", "lstm", "pretrained")),
     }
     choices = {f"{group}={file.stem}" for file in (conf_folder() / group).glob("*.yaml")}
     assert choices - added_since_0_1 <= pinned

@@ -9,7 +9,9 @@ from omegaconf import OmegaConf
 
 from fitbench.composition import conf_folder
 from fitbench.config import Section, Source, config_id, from_hydra, from_values, plain, run_id, schema
+from fitbench.config.builders import check_takes
 from fitbench.errors import RequestError
+from fitbench.kinds import IMAGES
 from fitbench.tasks import task_of
 
 from .bases import BASES, leaves
@@ -37,24 +39,40 @@ def test_no_group_of_conf_is_left_out_here():
     assert {folder for folder in folders if not folder.startswith("hydra")} == {".", "experiment", "search", *GROUPS}
 
 
-TABLES = {
-    "csv": ["data.path=sets/houses.csv", "data.target=price"],
-    "sklearn": ["data.name=wine"],
-    "boston_housing": [],
-    "auto_mpg": [],
+OF_NO_IMAGES = {
+    "csv": ("mlp", ["data.path=sets/houses.csv", "data.target=price"]),
+    "sklearn": ("mlp", ["data.name=wine"]),
+    "boston_housing": ("mlp", []),
+    "auto_mpg": ("mlp", []),
+    "signals": ("fcn", ["data.path=sets/beats_TRAIN.ts"]),
+    "ucr": ("fcn", ["data.name=GunPoint"]),
+    "function": ("mlp", ["data._target_=mine.load"]),
 }
 
 
+def takes_images(model: str) -> bool:
+    section = OmegaConf.load(conf_folder() / "model" / f"{model}.yaml")
+    try:
+        check_takes({"name": model, **section.get("model", section)}, IMAGES, "a")
+    except RequestError:
+        return False
+    return True
+
+
 def rows() -> list[dict[str, str]]:
-    """The first choice of every group, then the second of every group, and so on; each table with model=mlp."""
-    groups = [[choice for choice in choices(group) if choice not in TABLES] for group in GROUPS]
+    """The first choice of every group, then the second of every group, and so on; what is not for images on its own."""
+    of_series = [model for model in choices("model") if not takes_images(model)]
+    groups = [[name for name in choices(group) if name not in (*OF_NO_IMAGES, *of_series)] for group in GROUPS]
     of_images = [dict(zip(GROUPS, row, strict=True)) for row in zip_longest(*groups)]
-    return [*of_images, *({"data": name, "model": "mlp", "distortion": "none"} for name in TABLES)]
+    others = [(data, model) for data, (model, _) in OF_NO_IMAGES.items()] + [("ucr", model) for model in of_series]
+    return [*of_images, *({"data": data, "model": model, "distortion": "none"} for data, model in others)]
 
 
 @pytest.mark.parametrize("chosen", rows(), ids=lambda chosen: "-".join(filter(None, chosen.values())))
 def test_every_choice_in_conf_passes_the_checks(configure, chosen):
-    overrides = [f"{group}={name}" for group, name in chosen.items() if name] + TABLES.get(chosen["data"], [])
+    overrides = [f"{group}={name}" for group, name in chosen.items() if name] + OF_NO_IMAGES.get(
+        chosen["data"], ("", [])
+    )[1]
     config = configure(*overrides, *(f"data.path={PATHS[name]}" for name in PATHS if chosen["data"] == name))
     found = {
         "data": config.data.source.value,
@@ -382,12 +400,8 @@ def test_data_set_is_named_after_its_path(values, path, name):
 
 
 @pytest.mark.parametrize("source", ["idx", "image_folder"])
-def test_folder_keeps_the_whole_of_its_name(values, source):
-    base = {"idx": "npz", "image_folder": "folder"}[source]
-    config = from_hydra(
-        OmegaConf.create(values(base, {"data.path": "sets/v1.2", "data.name": None, "data.source": source}))
-    )
-    assert config.data.name == "v1.2"
+def test_folder_keeps_the_whole_of_its_name(configure, source):
+    assert configure(f"data={source}", "data.path=sets/v1.2").data.name == "v1.2"
 
 
 def test_path_is_recorded_so_that_it_holds_from_everywhere(values):

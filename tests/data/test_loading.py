@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.config import Data, FileData, ImageFolder, Source, Training, Validation
+from fitbench.config import ArrayFiles, Data, IdxFolder, ImageFolder, Source, Training, Validation
 from fitbench.data import builtin, files, image_arrays, image_files, image_folder, loading, memory
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.split import training_rows
@@ -18,6 +18,8 @@ from fitbench.errors import DataError, RequestError
 
 LABELS = np.array([0, 1, 2])
 IMAGES = 4 * np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+
+SECTIONS = {Source.npz: ArrayFiles, Source.idx: IdxFolder, Source.image_folder: ImageFolder}
 
 needs_mnist = pytest.mark.skipif(
     not Path(os.environ.get("FITBENCH_DATA", ""), "mnist").is_dir() or not os.environ.get("FITBENCH_DATA"),
@@ -37,7 +39,7 @@ def load_npz(folder: Path, task: str = "auto", **changes: object) -> Dataset:
     """Load a small valid .npz file with some arrays changed, added, or removed (None)."""
     arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS} | changes
     np.savez(folder / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
-    return loading.load(FileData(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")), task)
+    return loading.load(ArrayFiles(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")), task)
 
 
 def both(labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -345,7 +347,7 @@ def test_arrays_that_are_not_a_data_set_are_refused(tmp_path, changes, message):
 )
 def test_max_value_is_white(tmp_path, images, white):
     np.savez(tmp_path / "a.npz", x_train=images, y_train=LABELS, x_test=images, y_test=LABELS)
-    section = FileData(name="a", source=Source.npz, preprocess=None, path=str(tmp_path / "a.npz"), max_value=white)
+    section = ArrayFiles(name="a", source=Source.npz, preprocess=None, path=str(tmp_path / "a.npz"), max_value=white)
     dataset = loading.load(section)
     assert dataset.x_train.dtype == np.uint8
     expected = [round(value * 255 / white) for value in images.ravel().tolist()]
@@ -361,7 +363,7 @@ def test_bytes_are_not_copied_and_one_bright_image_is_enough(tmp_path):
 
 
 def test_idx_files_of_zeros_and_ones_need_a_max_value(tmp_path):
-    section = FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path))
+    section = IdxFolder(name="own", source=Source.idx, preprocess=None, path=str(tmp_path))
     write_idx(tmp_path, images=IMAGES > 99)
     with pytest.raises(DataError, match=r"x_train: the largest value is 1, .* set data\.max_value=1;"):
         loading.load(section)
@@ -452,7 +454,7 @@ def test_large_integers_are_not_wrapped_into_pixels(tmp_path):
 
 def test_idx_folder_at_a_path_is_memory_mapped(tmp_path):
     write_idx(tmp_path)
-    dataset = loading.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
+    dataset = loading.load(IdxFolder(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
     assert isinstance(dataset.x_train, np.memmap)
     assert np.array_equal(dataset.x_test[..., 0], IMAGES)
     assert dataset.name == "own"
@@ -461,7 +463,7 @@ def test_idx_folder_at_a_path_is_memory_mapped(tmp_path):
 def test_idx_folder_with_fewer_labels_than_images_is_refused(tmp_path):
     write_idx(tmp_path, labels=LABELS[:2])
     with pytest.raises(DataError, match="3 train images but 2 train labels"):
-        loading.load(FileData(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
+        loading.load(IdxFolder(name="own", source=Source.idx, preprocess=None, path=str(tmp_path)))
 
 
 @pytest.mark.parametrize("source", [Source.npz, Source.idx])
@@ -470,7 +472,7 @@ def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
     wrong = tmp_path if source is Source.npz else tmp_path / "file"
     for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
         with pytest.raises(RequestError, match=rf"data\.path={path}:? {message}"):
-            loading.load(FileData(name="a", source=source, preprocess=None, path=str(path)))
+            loading.load(SECTIONS[source](name="a", source=source, preprocess=None, path=str(path)))
 
 
 @pytest.mark.parametrize("source", [Source.npz, Source.idx, Source.image_folder])
@@ -487,9 +489,8 @@ def test_path_that_is_no_file_is_refused_at_once(tmp_path, source):
         (tmp_path / ("x" * 300), ": File name too long"),
         ("a\0b", ": embedded null byte"),
     ):
-        section = ImageFolder if source is Source.image_folder else FileData
         with pytest.raises(RequestError, match=f"{message}; expected"):
-            loading.load(section.model_construct(name="a", source=source, preprocess=None, path=str(path)))
+            loading.load(SECTIONS[source].model_construct(name="a", source=source, preprocess=None, path=str(path)))
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])

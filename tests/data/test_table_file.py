@@ -168,7 +168,8 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path):
 
 
 def test_table_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(table_file, "memory_limit", lambda: 100)
+    assert memory_limit.memory_limit() > 100
+    monkeypatch.setattr(memory_limit, "memory_limit", lambda: 100)
     with pytest.raises(
         DataError, match="has 24 bytes, which need about 192 bytes of memory, and there is memory for 100"
     ):
@@ -176,7 +177,6 @@ def test_table_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
     pd.DataFrame({"a": np.zeros(1000)}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match="there is memory for 100"):
         read_table(tmp_path / "a.parquet")
-    assert memory_limit.memory_limit() > 100
 
 
 def test_parquet_is_read_like_text(tmp_path):

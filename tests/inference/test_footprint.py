@@ -13,11 +13,14 @@ import pytest
 
 from fitbench.composition import conf_folder
 from fitbench.config import Backend
-from fitbench.data.loading import load
-from fitbench.errors import FitbenchError
+from fitbench.config.builders import check_takes
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import _load_model, open_run
 from fitbench.inference.safety import check
+from fitbench.kinds import KINDS
 from fitbench.training import backend
+
+from .small_data import small
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,17 +31,12 @@ def keras():
     return keras
 
 
-@pytest.fixture(scope="module")
-def data(configure):
-    return load(configure("data=mnist_5k").data)
-
-
 def loaded(path: Path):
     """Load a model as a stranger's, and check what it computes."""
     from fitbench.inference.footprint import compile_model
 
     model = _load_model(path, {}, check(path, trust=False).numbers, trust=False)
-    compiled = compile_model(model, model.input_shape[1:], "uint8")
+    compiled = compile_model(model, model.input_shape[1:], model.inputs[0].dtype)
     compiled.check()
     return model, compiled
 
@@ -52,12 +50,20 @@ def assert_loads(model, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [file.stem for file in sorted((conf_folder() / "model").glob("*.yaml"))])
-def test_every_model_of_the_configuration_loads(configure, data, tmp_path, name):
+def test_every_model_of_the_configuration_loads(configure, tmp_path, name):
     from fitbench.training.building import build
     from fitbench.training.objective import Objective
 
-    config = configure("data=mnist_5k", f"model={name}")
-    assert_loads(build(config, data, Objective.of(config, data)), tmp_path)
+    config = configure("data=npz", "data.path=any.npz", f"model={name}")  # data of any kind
+    taken = 0
+    for kind in KINDS:
+        try:
+            check_takes(config.model, kind, kind)
+        except RequestError:
+            continue
+        data, taken = small(kind), taken + 1
+        assert_loads(build(config, data, Objective.of(config, data)), tmp_path)
+    assert taken
 
 
 def test_models_of_other_kinds_load(keras, tmp_path):

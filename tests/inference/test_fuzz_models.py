@@ -58,7 +58,7 @@ def assert_refused_or_loaded(folder: Path, content: bytes) -> None:
     path.write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        opened = reader._open(folder, RESULT, (), check(path, trust=False), trust=False)
+        opened = reader._open(folder, RESULT, None, check(path, trust=False), trust=False)
     except FitbenchError as error:
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
         assert len(str(error)) < 1000 + len(str(path))

@@ -18,10 +18,11 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from fitbench.config import Backend
 from fitbench.inference.api import RequestLimits
-from fitbench.inference.inputs import Inputs
 from fitbench.inference.reader import Reader
 from fitbench.inference.server import make_app
 from fitbench.inference.service import Service
+from fitbench.kinds import IMAGES
+from fitbench.record.inputs import Inputs
 from fitbench.training import backend
 
 SHAPE = (28, 28, 1)
@@ -42,7 +43,8 @@ def app():
         "data": {"sha256": "", "name": "made up"},
         "config": {"data": {}, "training": {"loss": "cross_entropy"}},
     }
-    reader = Reader(Path(), result, model, Inputs(SHAPE), ("a", "b", "c"), compile_model(model, SHAPE, "uint8"))
+    inputs = Inputs(kind=IMAGES, shape=SHAPE, dtype="uint8")
+    reader = Reader(Path(), result, model, inputs, ("a", "b", "c"), compile_model(model, SHAPE, "uint8"))
     return make_app(Service([reader], LIMITS))
 
 

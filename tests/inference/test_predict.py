@@ -15,9 +15,10 @@ from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
 from fitbench.inference import predict, reader
 from fitbench.inference.examples import Examples
-from fitbench.inference.inputs import Inputs
 from fitbench.inference.layout import Layout
 from fitbench.inference.rows import rows_of
+from fitbench.kinds import IMAGES
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import read_result
 
 
@@ -311,8 +312,8 @@ def test_rows_of_a_model_with_two_classes_have_no_third(opened):
     def compute(images: np.ndarray) -> np.ndarray:
         return np.array([[1.0, 1.0]] * len(images), np.float32)
 
-    compiled = Compiled(compute, largest=4, total=6)
-    binary = reader.Reader(opened.folder, opened.result, opened.model, Inputs((2, 2, 1)), ("cat", "dog"), compiled)
+    compiled, inputs = Compiled(compute, largest=4, total=6), Inputs(kind=IMAGES, shape=(2, 2, 1), dtype="uint8")
+    binary = reader.Reader(opened.folder, opened.result, opened.model, inputs, ("cat", "dog"), compiled)
     layout = Layout.of(("path",), "image", binary.task, binary.names)
     [row] = rows_of(binary, layout, Examples([("a.png",)], np.zeros((1, 2, 2, 1), np.uint8), {}))
     assert list(row.values()) == ["a.png", "cat", 0.5, "dog", 0.5, None, None, None]

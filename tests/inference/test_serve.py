@@ -563,7 +563,9 @@ def test_signal_ends_the_server(trained, monkeypatch, capfd, number, status):
         signal.signal(signal.SIGTERM, previous)
     assert (ended, answers) == (status, ["ok"])
     out, err = capfd.readouterr()
-    assert out.startswith("http://127.0.0.1:") and "28 x 28 grey, 10 classes" in err and "Traceback" not in err
+    assert (
+        out.startswith("http://127.0.0.1:") and "images of 28x28x1, classes 0, 1, 2," in err and "Traceback" not in err
+    )
 
 
 def test_wrong_request_is_refused_before_a_model_is_loaded(trained, monkeypatch, tmp_path):

@@ -242,13 +242,13 @@ def test_of_a_finished_and_a_failed_run_the_finished_one_is_used(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda columns: columns.pop(), r"model\.keras: takes \(None, 4\); expected rows, \[batch, 3\]"),
+        (lambda columns: columns.pop(), r"dataset\.json: columns has 3 of them; expected 4 columns"),
         (lambda columns: columns[0].pop("vocabulary"), r"columns\[0\]\.vocabulary is missing"),
         (lambda columns: columns[1].update(name="city"), r"columns\[1\] has the name of another, 'city'"),
         (lambda columns: columns[2].update(mean=None), r"columns\[2\]\.mean is missing; a column that is a number"),
         (lambda columns: columns[0].update(kind="text"), r"dataset\.json: columns\[0\]\.kind is 'text'"),
         (lambda columns: columns[0].update(vocabulary=["x"] * 3_000_000), r"dataset\.json: "),
-        (lambda columns: columns.clear(), r"takes \(None, 4\); expected images"),
+        (lambda columns: columns.clear(), r"dataset\.json: columns has 0 of them; expected 4 columns"),
     ],
 )
 def test_columns_that_do_not_fit_are_refused_in_one_line(table_runs, tmp_path, monkeypatch, capfd, change, message):

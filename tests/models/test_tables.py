@@ -10,11 +10,13 @@ import pytest
 
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
+from fitbench.kinds import IMAGES, TABLE
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.models import dense
 from fitbench.models.blocks import features
 from fitbench.models.tables import encoded
 from fitbench.record.dataset import Column
+from fitbench.record.inputs import Inputs
 from fitbench.training import building
 from fitbench.training.objective import Objective
 
@@ -38,9 +40,13 @@ def parameters(model: keras.Model) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
+def rows_of(columns) -> Inputs:
+    return Inputs(kind=TABLE, shape=(len(columns),), dtype="float32", columns=columns)
+
+
 def feature_model(columns=COLUMNS, embedding=None) -> keras.Model:
     keras.utils.clear_session()
-    return keras.Model(*features((len(columns),), columns, embedding=embedding))
+    return keras.Model(*features(rows_of(columns), embedding=embedding))
 
 
 def numbers(*statistics) -> tuple[Column, ...]:
@@ -54,7 +60,7 @@ def table(columns=COLUMNS, rows=ROWS, task=REGRESSION, outputs=1) -> Dataset:
         REGRESSION: np.ones((len(rows), outputs), np.float32),
     }[task]
     names = tuple("abcdefghij"[:outputs])
-    return Dataset("made", rows, targets, rows, targets, names, "", "", task=task, columns=columns)
+    return Dataset("made", rows, targets, rows, targets, names, "", "", task=task, kind=TABLE, columns=columns)
 
 
 @pytest.fixture
@@ -162,7 +168,7 @@ def test_compiled_by_xla_the_values_are_the_same(embedding):
 
 @pytest.mark.parametrize("embedding", [None, 3])
 def test_saved_model_is_of_keras_alone_and_gives_the_same(tmp_path, embedding):
-    model = dense.mlp((4,), 2, [0, 1], [8], "relu", 0.0, None, embedding=embedding, columns=COLUMNS)
+    model = dense.mlp(rows_of(COLUMNS), 2, [0, 1], [8], "relu", 0.0, None, embedding=embedding)
     model.save(tmp_path / "model.keras")
     with ZipFile(tmp_path / "model.keras") as saved:
         assert "fitbench" not in saved.read("config.json").decode()
@@ -212,7 +218,7 @@ def test_linear_has_the_least_squares_at_the_minimum_of_its_loss(build):
 
 def test_model_on_images_is_linear_too(configure):
     images = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
-    model = dense.linear((4, 5, 3), 2, [0, 1])
+    model = dense.linear(Inputs(kind=IMAGES, shape=(4, 5, 3), dtype="uint8"), 2, [0, 1])
     kernel, bias = model.get_layer("logits").get_weights()
     assert array(model(images)) == pytest.approx(images.reshape(6, -1) / 255 @ kernel + bias, abs=1e-5)
 
@@ -254,10 +260,14 @@ def test_squashed_outputs_are_refused_where_outputs_are_no_classes(build, task):
         build("model.output_activation=tanh", data=table(task=task, outputs=2))
 
 
-@pytest.mark.parametrize("columns", [numbers((0.0, 1.0)), ()], ids=["numbers", "images"])
-def test_embedding_without_categories_is_refused(columns):
+@pytest.mark.parametrize(
+    "inputs",
+    [rows_of(numbers((0.0, 1.0))), Inputs(kind=IMAGES, shape=(4, 5, 3), dtype="uint8")],
+    ids=["numbers", "images"],
+)
+def test_embedding_without_categories_is_refused(inputs):
     with pytest.raises(ValueError, match="embedding is for columns of categories, and there are none"):
-        features((1,), columns, embedding=3)
+        features(inputs, embedding=3)
 
 
 MODULE = """
@@ -266,8 +276,8 @@ from keras import layers
 from fitbench.models.blocks import features, logits
 from fitbench.models.layers import Standardize
 
-def own(input_shape, outputs, columns, width: int):
-    rows, x = features(input_shape, columns)
+def own(inputs, outputs, width: int):
+    rows, x = features(inputs)
     return keras.Model(rows, logits(outputs)(layers.Dense(width, "relu")(x)))
 
 def raw(input_shape, outputs):
@@ -313,8 +323,8 @@ def test_users_model_without_columns_takes_the_rows_as_they_are(own):
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("other", "model=other takes rows of 5 columns; the examples of data=made are rows of 4 columns"),
-        ("images", "model=images takes images of anyxanyx1; the examples of data=made are rows of 4 columns"),
+        ("other", "model=other takes examples of 5; those of data=made are rows of 4 columns"),
+        ("images", "model=images takes examples of anyxanyx1; those of data=made are rows of 4 columns"),
         ("pixels", "model=pixels has the layer scaled for pixels, but the examples of data=made are rows of a table"),
     ],
 )

@@ -28,6 +28,7 @@ from fitbench.config.schema import (
     EarlyStopping,
     Elastic,
     FileData,
+    IdxFolder,
     ImageFolder,
     LeCun,
     Lengths,

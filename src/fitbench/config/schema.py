@@ -466,6 +466,10 @@ class Series(Data):
     )
 
 
+TEST_WORDS = {"TRAIN": "TEST", "Train": "Test", "train": "test"}
+TRAINING_FILE = re.compile(r"TRAIN|(?<![A-Za-z])[Tt]rain(?![A-Za-z])")  # the last two as words: not in 'strain.tsv'
+
+
 class SeriesFiles(FileData, Series):
     """Files of the UCR and UEA archives: .ts, .tsv or .txt."""
 
@@ -474,17 +478,32 @@ class SeriesFiles(FileData, Series):
     max_value: None = Field(default=None, exclude=True, description="for images only")
     test_path: Annotated[PathText, AfterValidator(_absolute), Allowed("the path of a file")] | None = Field(
         description="a file with the series of the test part; null: the file beside `path` that has TEST in its name "
-        "where that has TRAIN, or, if its name has no TRAIN, the test part is drawn"
+        "where that has TRAIN; if its name has no TRAIN, the test part is drawn"
     )
     test_fraction: TestFraction = Field(
         description="the fraction of the series, of each class the same, that becomes the test part where it is drawn"
     )
-    split_seed: SplitSeed = Field(description="decides which series become a drawn test part; it is not the run's seed")
+    split_seed: SplitSeed = Field(
+        description="decides which series become a drawn test part, and the order of the training series; it is not "
+        "the run's seed"
+    )
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The file of the series, and that of the test part if it is named."""
+        """The file of the series, and that of the test part if it has one of its own."""
         return (self.path,) if self.test_path is None else (self.path, self.test_path)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _test_path_beside(cls, values: Any) -> Any:
+        """The file beside that of the training part becomes the test part, so that it is recorded."""
+        if not isinstance(values, Mapping) or values.get("test_path") is not None:
+            return values
+        path = values.get("path")
+        if not isinstance(path, str) or not TRAINING_FILE.search(Path(path).name):
+            return values
+        name = TRAINING_FILE.sub(lambda word: TEST_WORDS[word[0]], Path(path).name)
+        return {**values, "test_path": str(Path(path).with_name(name))}
 
 
 class UcrSeries(Series):

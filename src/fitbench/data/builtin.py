@@ -126,18 +126,32 @@ def locate(name: str) -> Path | None:
 
 def in_package(module: str, file: str) -> Path | None:
     """Find a file that comes with a package, without importing it. None if it is not on this machine."""
+    folder = package_folder(module)
+    return folder / file if folder and (folder / file).is_file() else None
+
+
+def package_folder(module: str) -> Path | None:
+    """Find the folder of a package without importing it. None if it is not on this machine."""
     spec = importlib.util.find_spec(module)
-    path = Path(spec.origin).parent / file if spec and spec.origin else None
-    return path if path and path.is_file() else None
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def data_folder() -> Path | None:
+    """The folder $FITBENCH_DATA. None if it is not set.
+
+    Raises:
+        RequestError: it is not a folder.
+    """
+    root = os.environ.get("FITBENCH_DATA")
+    if root and not os.path.isdir(root):  # noqa: PTH112 - false if it may not be read
+        raise RequestError(f"FITBENCH_DATA={root}: no such folder; set it to a folder that holds data sets")
+    return Path(root) if root else None
 
 
 def _folders(name: str) -> list[Path]:
     """List the folders that are searched for four IDX files or `<name>.npz`, in order."""
-    root = os.environ.get("FITBENCH_DATA")
-    if root and not os.path.isdir(root):  # noqa: PTH112 - false if it may not be read
-        raise RequestError(f"FITBENCH_DATA={root}: no such folder; set it to a folder that holds data sets")
-    caches = _keras_caches()
-    roots = [*([Path(root)] if root else []), Path("/usr/share/datasets"), *caches]
+    root, caches = data_folder(), _keras_caches()
+    roots = [*([root] if root else []), Path("/usr/share/datasets"), *caches]
     spellings = dict.fromkeys((name, name.replace("_", "-")))
     return [parent / spelling for parent in roots for spelling in spellings] + caches
 

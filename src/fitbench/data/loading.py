@@ -136,6 +136,8 @@ def _places(data: Data) -> list[Path]:
 
 def _existing(key: str, text: str, source: Source) -> Path:
     path, expected = Path(text), EXPECTED[source]
+    if key == "test_path":
+        expected += " with the test part"
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:

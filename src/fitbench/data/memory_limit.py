@@ -1,4 +1,4 @@
-"""Limits how much memory the images of a data set take on this machine."""
+"""Limits how much memory the examples of a data set take on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from fitbench.untrusted import Unreadable
 
@@ -25,6 +26,26 @@ def memory_limit(root: Path = Path("/")) -> int:
     """
     available = [_of_the_machine(root), *_of_control_groups(root), *_of_address_space(root)]
     return max(0, min(available)) // 2
+
+
+def check_memory(file: BinaryIO, needed: int, advice: str) -> None:
+    """Refuse to read a file that takes more memory than there is.
+
+    Args:
+        file: the open file.
+        needed: the bytes that reading takes.
+        advice: the end of the message, which says what to do.
+
+    Raises:
+        Unreadable: with all sizes.
+    """
+    limit = memory_limit()
+    if needed > limit:
+        size = os.fstat(file.fileno()).st_size
+        raise Unreadable(
+            f"has {size:,} bytes, which need about {needed:,} bytes of memory, and there is memory for {limit:,}; "
+            f"{advice}"
+        )
 
 
 def check_unpacked(packed: int, unpacked: int) -> None:

@@ -2,24 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from fitbench.config import Series
+from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
-from fitbench.data.series_file import read_series_file
-from fitbench.data.targets import decided
+from fitbench.data.resampling import resampled
+from fitbench.data.series_file import SeriesFile, as_classes, read_series_file
+from fitbench.data.split import shuffled_rows, test_rows
+from fitbench.data.targets import Targets, decided
+from fitbench.data.ucr import read_ucr
+from fitbench.errors import DataError, RequestError
 from fitbench.kinds import SERIES
+from fitbench.metrics import CLASSIFICATION, REGRESSION
+from fitbench.text import counted
+
+PARTS = ("train", "test")
 
 
 def read_series(data: Series, paths: Sequence[Path], task: str) -> Dataset:
-    """Read the training and the test part of a data set of series."""
-    files = {part: read_series_file(path) for part, path in zip(("train", "test"), paths, strict=True)}
-    inputs = {part: np.stack([series.T for series in file.series]).astype(np.float32) for part, file in files.items()}
-    where = {part: f"{path}: the labels" for part, path in zip(files, paths, strict=True)}
-    targets = decided(task, {part: file.labels for part, file in files.items()}, (), where)
-    dataset = assembled(data.name, inputs, targets.arrays, targets.names, str(paths[0]))
-    return replace(dataset, task=targets.task, kind=SERIES, notes=targets.notes)
+    """Read a data set of series.
+
+    The training series are shuffled, because files are often sorted by class, and `training.validation=last` holds the
+    last of them back. Those of the test part are in the order of their file.
+
+    Args:
+        data: how the test part is drawn, and what is done about different lengths.
+        paths: the file of the training part, and that of the test part if there is one; or one file with both parts.
+        task: that of the configuration; with `auto` the labels decide.
+
+    Raises:
+        RequestError: the file of the test part is that of the training part.
+        DataError: a file cannot be read, or the series do not fit together; the message names the file.
+    """
+    where = dict(zip(PARTS, [str(paths[0]), str(paths[-1])], strict=True))
+    if isinstance(data, UcrSeries):
+        parts, notes, seed = *read_ucr(data.name, paths), 0
+    else:
+        assert isinstance(data, SeriesFiles)
+        parts, notes, seed = _read_files(paths), (), data.split_seed
+    labels = _labels(parts, task, where)
+    if "test" in parts:
+        rows = {"train": shuffled_rows(len(parts["train"].series), seed)}
+    else:
+        assert isinstance(data, SeriesFiles)
+        rows = _drawn(labels["train"], data, where["train"])
+        parts, labels = dict.fromkeys(rows, parts["train"]), dict.fromkeys(rows, labels["train"])
+    parts |= {part: parts[part].take(taken) for part, taken in rows.items()}
+    labels |= {part: labels[part][taken] for part, taken in rows.items()}
+    inputs, more = _of_one_length(parts, data.lengths, where)
+    targets = _targets(labels, parts["train"].classes, task, where)
+    dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
+    return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes))
+
+
+def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:
+    if len(paths) > 1 and paths[0].samefile(paths[1]):
+        raise RequestError(f"data.test_path={paths[1]} is the file of data.path; the test part must be another")
+    return {part: read_series_file(path) for part, path in zip(PARTS, paths, strict=False)}
+
+
+def _drawn(labels: np.ndarray, data: SeriesFiles, where: str) -> dict[str, np.ndarray]:
+    """The rows of the training and of the test part, which are drawn from a file of both."""
+    classes = labels if labels.dtype == object else None
+    return dict(
+        zip(PARTS, test_rows(classes, None, len(labels), data.test_fraction, data.split_seed, where), strict=True)
+    )
+
+
+# -- lengths ----------------------------------------------------------------------------------------------------------
+
+
+def _of_one_length(
+    parts: Mapping[str, SeriesFile], method: Lengths | None, where: Mapping[str, str]
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The series of each part, float32 [N, steps, channels], and what was done about different lengths.
+
+    Raises:
+        DataError: they differ in length, and no method is given; or in their number of channels.
+    """
+    train, test = (parts[part] for part in PARTS)
+    if train.channels != test.channels:
+        raise DataError(
+            f"{where['test']}: its series have {counted(test.channels, 'channel')}; expected "
+            f"{counted(train.channels, 'channel')}, as in {where['train']}"
+        )
+    steps, lengths = int(train.lengths.max()), np.concatenate([train.lengths, test.lengths])
+    notes = []
+    if others := int((lengths != steps).sum()):
+        of_all = f"{others:,} of {len(lengths):,} series have other lengths than {steps:,} steps"
+        span = f"from {lengths.min():,} to {lengths.max():,}"
+        if method is None:
+            raise DataError(
+                f"{where['train']}: {of_all}, the longest of the training part: {span}. Set data.lengths=linear or "
+                "data.lengths=cubic to interpolate them to this length"
+            )
+        notes.append(f"{of_all}, {span}; they are interpolated ({method}) to the longest of the training part")
+    return {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}, notes
+
+
+# -- labels -----------------------------------------------------------------------------------------------------------
+
+
+def _labels(parts: Mapping[str, SeriesFile], task: str, where: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """The labels of each part, all of one kind: names of classes, objects of str [N], or numbers, float64 [N].
+
+    Raises:
+        DataError: a file has none.
+    """
+    labels = {}
+    for part, of in parts.items():
+        if of.labels is None:
+            raise DataError(
+                f"{where[part]}: its header states no labels; expected '@classLabel true' and the names of the "
+                "classes, or '@targetLabel true', and a label behind the last ':' of each line"
+            )
+        labels[part] = of.labels
+    are_numbers = any(of.dtype != object for of in labels.values())
+    if are_numbers or task not in (AUTO, CLASSIFICATION):
+        try:
+            labels = {part: of.astype(np.float64) for part, of in labels.items()}
+        except ValueError:
+            return labels  # which are refused where the task is decided
+    return {part: as_classes(of) for part, of in labels.items()} if task == CLASSIFICATION and are_numbers else labels
+
+
+def _targets(labels: Mapping[str, np.ndarray], declared: Sequence[str], task: str, where: Mapping[str, str]) -> Targets:
+    """The targets of the task. The classes have the order of their numbers, or else that of the header."""
+    places = {part: f"{where[part]}: the label" for part in labels}
+    if task not in (AUTO, CLASSIFICATION) or any(of.dtype != object for of in labels.values()):
+        are_texts = any(of.dtype == object for of in labels.values())
+        return decided(REGRESSION if task == AUTO and not are_texts else task, labels, (), places)
+    names = list(dict.fromkeys([*declared, *sorted(set(labels["train"])), *sorted(set(labels["test"]))]))
+    if all(name.isascii() and name.removeprefix("-").isdecimal() for name in names):
+        names.sort(key=int)
+    codes = {name: code for code, name in enumerate(names)}
+    coded = {part: np.array([codes[label] for label in of], np.int32) for part, of in labels.items()}
+    return decided(CLASSIFICATION, coded, (), places, classes=names)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from fitbench.data.memory_limit import memory_limit
+from fitbench.data.memory_limit import check_memory
 from fitbench.data.table_columns import MISSING
 from fitbench.errors import DataError
 from fitbench.text import clean, first_line
@@ -26,6 +26,7 @@ SEPARATORS = (",", ";", "\t", "|")
 # Reading takes this many times the bytes of a CSV file: measured are 3 for numbers with many digits, 11 for single
 # digits and 15 for texts that all differ. The limit is half of the memory that there is.
 TIMES_IN_MEMORY = 8
+FEWER = "take fewer rows or columns"
 OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook or a zip file; save the table as CSV UTF-8, or unpack the file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the table as CSV UTF-8",
@@ -73,21 +74,11 @@ def read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _check_memory(file: BinaryIO, needed: int) -> None:
-    limit = memory_limit()
-    if needed > limit:
-        size = os.fstat(file.fileno()).st_size
-        raise Unreadable(
-            f"has {size:,} bytes, which need about {needed:,} bytes of memory, and there is memory for {limit:,}; take "
-            "fewer rows or columns"
-        )
-
-
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
 def _read_text(file: BinaryIO) -> pd.DataFrame:
-    _check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size)
+    check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size, FEWER)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
     frame = _fields(content, separator, names)
@@ -343,7 +334,7 @@ def _read_parquet(file: BinaryIO) -> pd.DataFrame:
         table = parquet.ParquetFile(file)
         groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
         cells = table.metadata.num_rows * table.metadata.num_columns
-        _check_memory(file, 2 * (8 * cells + sum(group.total_byte_size for group in groups)))
+        check_memory(file, 2 * (8 * cells + sum(group.total_byte_size for group in groups)), FEWER)
         fields = [field for field in table.schema_arrow if not _INDEX.fullmatch(field.name)]
         for field in fields:
             _check_type(field.name, str(field.type))

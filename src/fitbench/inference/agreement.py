@@ -17,7 +17,7 @@ from fitbench import metrics
 from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import run_exported
 from fitbench.inference.reader import Reader, configuration
-from fitbench.text import clean
+from fitbench.text import clean, plural
 
 if TYPE_CHECKING:
     from fitbench.data.dataset import Dataset
@@ -81,7 +81,7 @@ def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str])
             original are not finite.
     """
     noun = reader.inputs.noun
-    description = f"all {len(data.y_test):,} test {noun}s of {clean(data.name)}"
+    description = f"all {len(data.y_test):,} test {plural(noun)} of {clean(data.name)}"
     original = reader.outputs(data.x_test)
     if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
         raise FitbenchError(

@@ -17,10 +17,13 @@ class PredictQuery(BaseModel):
     model: list[str] = Field([], description="a run_id from /models; may be repeated; default: all models")
     prepare: Prepare | None = Field(
         None,
-        description="auto: find the digit and turn it into an image like MNIST's. none: only resize a file; an array "
-        "must have the model's shape. Default: auto for files if the model was trained on MNIST, otherwise none",
+        description="of images. auto: find the digit and turn it into an image like MNIST's. none: only resize a file; "
+        "an array must have the model's shape. Default: auto for files if the model was trained on MNIST, "
+        "otherwise none",
     )
-    seen: bool = Field(False, description="also return the pixels that the model saw, 1,000,000 at most")
+    seen: bool = Field(
+        False, description="also return the pixels, or other numbers, that the model saw, 1,000,000 at most"
+    )
 
 
 Level = Annotated[int, Field(ge=0, le=255)]
@@ -28,7 +31,7 @@ Image = list[list[Level | list[Level]]]
 
 
 class Arrays(BaseModel):
-    """The body of /predict as JSON: an image or several. An image has rows of pixels; a pixel may be a list."""
+    """The body of /predict for images as JSON: one or several. An image has rows of pixels; a pixel may be a list."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,22 +40,45 @@ class Arrays(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The prediction of one model for one image."""
+    """The prediction of one model for one example. Which keys it has depends on the kind of example and on the task."""
 
-    image: str = Field(description="the name of the file; for an array, image or images[3]")
+    image: str | None = Field(None, description="of an image: the name of the file; for an array, image or images[3]")
+    example: str | None = Field(
+        None, description="of other examples: example or examples[3]; of a file of series, its name and the number"
+    )
     model: str = Field(description="the run_id")
-    label: str = Field(description="the most probable class")
-    probability: float = Field(description="the probability of this class")
-    probabilities: dict[str, float] = Field(description="the probability of each class; their sum is 1")
-    seen: list[list[Any]] | None = Field(
-        None, description="rows of pixels, 0 to 255; a colour pixel is [red, green, blue]"
+    label: str | None = Field(None, description="of classification: the most probable class")
+    probability: float | None = Field(None, description="of classification: the probability of this class")
+    labels: list[str] | None = Field(
+        None, description="of several labels: those with a probability of at least the threshold that /models gives"
+    )
+    probabilities: dict[str, float] | None = Field(
+        None, description="the probability of each class or label; the sum over classes is 1"
+    )
+    values: dict[str, float] | None = Field(None, description="of a regression: the value of each target")
+    seen: list[Any] | None = Field(
+        None,
+        description="what the model saw: rows of pixels, 0 to 255, a colour pixel being [red, green, blue]; the "
+        "numbers and codes of a row; or nested lists of numbers",
     )
 
 
 class Predictions(BaseModel):
-    """One prediction per image and model, in the order of the images, then of the models."""
+    """One prediction per example and model, in the order of the examples, then of the models."""
 
     predictions: list[Prediction]
+
+
+class Column(BaseModel):
+    """A column of the rows that a model takes."""
+
+    name: str
+    kind: str = Field(description="number or category")
+    mean: float | None = Field(description="of a number: the mean of the training part")
+    optional: bool = Field(description="whether null is accepted")
+    choices: list[str] | None = Field(
+        description="of a category: the values that training has seen; all others are alike to the model"
+    )
 
 
 class Model(BaseModel):
@@ -61,10 +87,17 @@ class Model(BaseModel):
     model: str = Field(description="the run_id")
     name: str = Field(description="the kind of model")
     data: str = Field(description="the data set that it was trained on")
-    classes: list[str]
-    shape: list[int] = Field(description="height, width and channels of its images")
+    task: str = Field(description="classification, regression or multilabel")
+    outputs: list[str] = Field(description="the names of the classes, targets or labels")
+    classes: list[str] | None = Field(description="of classification: the outputs")
+    threshold: float | None = Field(description="of several labels: the probability from which on a label applies")
+    shape: list[int] = Field(
+        description="of one example: height, width and channels of images; columns; or other sides"
+    )
+    columns: list[Column] = Field(description="of a table: the columns in their order")
+    vocabulary: int | None = Field(description="of tokens: how many there are")
     metric: str = Field(description="the run's primary metric, such as accuracy")
-    test_value: float | None = Field(description="the value of this metric on the run's test images")
+    test_value: float | None = Field(description="the value of this metric on the run's test part")
     parameters: int
 
 
@@ -72,8 +105,12 @@ class RequestLimits(BaseModel):
     """The limits of one request, and of all large requests together."""
 
     bytes: int = 10_000_000
-    pixels: int = Field(30_000_000, description="the sum over all images, as they are sent and as the models take them")
-    images: int = 1000
+    pixels: int = Field(
+        30_000_000,
+        description="the sum over all images, as they are sent and as the models take them; of other examples, "
+        "their numbers",
+    )
+    images: int = Field(1000, description="images, or other examples")
 
     @computed_field(  # type: ignore[prop-decorator]
         description="of all requests of more than 100 kB at a time; further ones are refused with 503"
@@ -87,6 +124,8 @@ class RequestLimits(BaseModel):
 class Models(BaseModel):
     """The served models."""
 
+    kind: str = Field(description="of the examples: images, table, series, tokens or arrays")
+    examples: str = Field(description="what the examples are called: images, rows, series, sequences or arrays")
     models: list[Model]
     limits: RequestLimits
     version: str = Field(description="the version of fitbench")
@@ -97,7 +136,7 @@ class Health(BaseModel):
 
     status: str = "ok"
     models: int
-    images: int = Field(description="images that were classified since the start")
+    images: int = Field(description="images, or other examples, that were answered since the start")
     seconds: float = Field(description="seconds since the start")
 
 
@@ -114,11 +153,23 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     411: {"model": Problem, "description": "the request has no Content-Length"},
     413: {"model": Problem, "description": "the request exceeds the limits that /models gives"},
     415: {"model": Problem, "description": "unsupported content type"},
-    422: {"model": Problem, "description": "an image cannot be read, an array is invalid, or a parameter is unknown"},
+    422: {
+        "model": Problem,
+        "description": "an example cannot be read or does not fit the model, or a parameter is unknown",
+    },
     503: {"model": Problem, "description": "too many connections or large requests at a time; try again in a second"},
 }
+
+
+def json_body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    """`requestBody` of /predict for examples that come as JSON, each of this schema; `example` is one."""
+    several = {"type": "array", "minItems": 1, "items": schema}
+    whole = {"type": "object", "properties": {"example": schema, "examples": several}, "additionalProperties": False}
+    return {"required": True, "content": {"application/json": {"schema": whole, "example": {"example": example}}}}
+
+
 # FastAPI cannot derive the body, because it has one of three types.
-BODY = {
+IMAGES_BODY = {
     "required": True,
     "content": {
         "multipart/form-data": {"example": "curl -F image=@seven.png -F image=@two.jpg http://127.0.0.1:8000/predict"},

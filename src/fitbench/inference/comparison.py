@@ -8,7 +8,7 @@ from typing import Any
 
 from fitbench.analysis.statistics import Interval, wilson
 from fitbench.metrics import Metric, join
-from fitbench.text import clean, number, span
+from fitbench.text import clean, number, plural, span
 
 
 def compare(result: Mapping[str, Any], record: Mapping[str, Any], metric: Metric) -> dict[str, Any] | None:
@@ -46,7 +46,7 @@ def describe(compared: Mapping[str, Any], result: Mapping[str, Any], metric: Met
         text += f", 95% interval {span(compared[f'{key}_interval'], metric.digits)}"
         significance = "not significant" if interval[0] <= 0 <= interval[1] else "significant"
         change += f", 95% interval {_signed(interval[0], 4)} to {_signed(interval[1], 4)}: {significance}"
-    return [f"on its own {own['test']:,} test {noun}s ({clean(own['name'])}): {text}", change]
+    return [f"on its own {own['test']:,} test {plural(noun)} ({clean(own['name'])}): {text}", change]
 
 
 def _signed(value: float, digits: int) -> str:

@@ -17,7 +17,7 @@ from fitbench.analysis.statistics import wilson
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.comparison import compare, describe
-from fitbench.inference.inputs import recorded_columns
+from fitbench.inference.inputs import recorded_inputs
 from fitbench.inference.other_data import PARTS, WHOLE, OtherData, Wanted, check_shape
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
@@ -27,7 +27,7 @@ from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.result import utc_now
 from fitbench.tasks import task_of
-from fitbench.text import check_format, clean, console, counted, number
+from fitbench.text import check_format, clean, console, counted, number, plural
 from fitbench.untrusted import check_within
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
     names, sha256 = reading.output_names(result), result["data"]["sha256"]
-    wanted = Wanted(config, task, names, recorded_columns(folder), replaces_missing(result), sha256)
+    wanted = Wanted(config, task, names, recorded_inputs(folder), replaces_missing(result), sha256)
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
@@ -220,9 +220,9 @@ def _remarks(result: Mapping[str, Any], data: Mapping[str, Any], noun: str) -> l
     remarks = []
     if data["sha256"] == result["data"]["sha256"]:
         remarks.append(
-            f"these are the run's own test {noun}s"
+            f"these are the run's own test {plural(noun)}"
             if data["part"] == "test"
-            else f"the model was trained on these {noun}s; the metrics do not apply to new {noun}s"
+            else f"the model was trained on these {plural(noun)}; the metrics do not apply to new {plural(noun)}"
         )
     if data["skipped"]:
         remarks.append(f"left out: {counted(data['skipped'], f'unreadable {noun}')}")

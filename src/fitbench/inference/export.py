@@ -24,7 +24,7 @@ from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean, counted, number
+from fitbench.text import check_format, clean, counted, number, plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 MEANINGS = ("0 to 255", "with the columns that `model.json` lists")
@@ -200,7 +200,7 @@ def _lines(reader: Reader, agreement: Agreement) -> list[str]:
     return [
         f"{name} differ by at most {recorded}",
         f"logits differ by at most {outputs}, relative to the {noun}'s largest if that is above 1",
-        f"{counted(count, noun) if count else f'no {noun}s'} {decided} differently",
+        f"{counted(count, noun) if count else f'no {plural(noun)}'} {decided} differently",
     ]
 
 

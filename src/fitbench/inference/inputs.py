@@ -2,56 +2,84 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fitbench.errors import FitbenchError
-from fitbench.kinds import IMAGES, TABLE
+from fitbench.kinds import IMAGES, KINDS, TABLE, TOKENS
 from fitbench.record import dataset
 from fitbench.record.dataset import Column
 from fitbench.record.inputs import Inputs
-from fitbench.text import clean
+from fitbench.text import clean, counted
 
 NEEDED = {"number": ("mean", "deviation"), "category": ("vocabulary",)}  # keys of a column, by its kind
-
-
-def recorded_columns(folder: Path) -> tuple[Column, ...]:
-    """The columns in dataset.json of a run; none if its inputs are images.
-
-    Raises:
-        FitbenchError: dataset.json is damaged, or two columns have the same name, or a column lacks what a model needs.
-    """
-    record = dataset.read(folder)
-    columns = tuple(record.columns) if record else ()
-    names: set[str] = set()
-    for place, column in enumerate(columns):
-        where = f"{folder}/{dataset.NAME}: columns[{place}]"
-        if column.name in names:
-            raise FitbenchError(f"{where} has the name of another, {clean(column.name)!r}")
-        for key in NEEDED[column.kind]:
-            if getattr(column, key) is None:
-                raise FitbenchError(f"{where}.{key} is missing; a column that is a {column.kind} needs it")
-        names.add(column.name)
-    return columns
+NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64")
+MAX_NUMBERS, MAX_VOCABULARY = 2**26, 2**31  # of one example, and of tokens, which are int32
 
 
 def recorded_inputs(folder: Path) -> Inputs | None:
     """What the model of a run takes, as dataset.json says; None if there is no such file, as in a run of version 0.1.
 
     Raises:
-        FitbenchError: dataset.json is damaged, or two columns have the same name, or a column lacks what a model needs.
+        FitbenchError: dataset.json is damaged, or what it says of the examples does not go together: their kind, shape,
+            type, vocabulary and columns.
     """
     record = dataset.read(folder)
     if record is None:
         return None
-    kind = record.kind or (TABLE if record.columns else IMAGES)
-    return Inputs(
-        kind=kind,
+    where = f"{folder}/{dataset.NAME}"
+    _check_columns(record.columns, where)
+    inputs = Inputs(
+        kind=record.kind or (TABLE if record.columns else IMAGES),
         shape=tuple(record.shape),
         dtype=record.dtype,
-        columns=recorded_columns(folder),
+        columns=tuple(record.columns),
         vocabulary=record.vocabulary,
     )
+    _check_inputs(inputs, where)
+    return inputs
+
+
+def recorded_columns(folder: Path) -> tuple[Column, ...]:
+    """The columns of `recorded_inputs`; none if they are no rows of a table."""
+    inputs = recorded_inputs(folder)
+    return inputs.columns if inputs else ()
+
+
+def _check_columns(columns: Sequence[Column], where: str) -> None:
+    names: set[str] = set()
+    for place, column in enumerate(columns):
+        if column.name in names:
+            raise FitbenchError(f"{where}: columns[{place}] has the name of another, {clean(column.name)!r}")
+        for key in NEEDED[column.kind]:
+            if getattr(column, key) is None:
+                raise FitbenchError(
+                    f"{where}: columns[{place}].{key} is missing; a column that is a {column.kind} needs it"
+                )
+        names.add(column.name)
+
+
+def _check_inputs(inputs: Inputs, where: str) -> None:
+    """Refuse what no reader of ours records, before memory is taken for it."""
+    kind, shape, is_table = KINDS[inputs.kind], inputs.shape, inputs.kind == TABLE
+    if kind.sides not in (None, len(shape)) or min(shape) < 1 or math.prod(shape) > MAX_NUMBERS:
+        raise FitbenchError(
+            f"{where}: shape is {list(shape)!s:.60}; {kind.plural} are {kind.shape}, with at most {MAX_NUMBERS:,} "
+            "numbers in each"
+        )
+    if inputs.dtype not in ((kind.dtype,) if kind.dtype else NUMBERS):
+        expected = kind.dtype or f"one of {', '.join(NUMBERS)}"
+        raise FitbenchError(f"{where}: dtype is {clean(inputs.dtype)!r:.60}; {kind.plural} have {expected}")
+    if (is_table and len(inputs.columns) != shape[0]) or (not is_table and inputs.columns):
+        expected = counted(shape[0] if is_table else 0, "column")
+        raise FitbenchError(f"{where}: columns has {len(inputs.columns)} of them; expected {expected}")
+    vocabulary = inputs.vocabulary
+    if inputs.kind == TOKENS and not 1 <= (vocabulary or 0) <= MAX_VOCABULARY:
+        raise FitbenchError(
+            f"{where}: vocabulary is {vocabulary!s:.30}; tokens need a whole number from 1 to {MAX_VOCABULARY:,}"
+        )
 
 
 def inputs_of(model: Any, recorded: Inputs | None, path: Path) -> Inputs:

@@ -20,9 +20,11 @@ from fitbench.data.table import weights_of
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.table_examples import Unseen, encode, read_columns
 from fitbench.inference.table_targets import targets_of
+from fitbench.kinds import IMAGES, KINDS
 from fitbench.record.dataset import Column
 from fitbench.record.files import exists
-from fitbench.text import clean
+from fitbench.record.inputs import Inputs
+from fitbench.text import clean, plural
 from fitbench.training.progress import notice
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Wanted:
         config: of the run.
         task: of the run.
         names: of its outputs.
-        columns: of its table; empty for images.
+        inputs: what its model takes; None for a run of version 0.1, which takes images.
         replace_missing: see `table_examples.encode`.
         sha256: of its data set; see `dataset.sha256_of`.
     """
@@ -71,9 +73,19 @@ class Wanted:
     config: Config
     task: Task
     names: Sequence[str]
-    columns: tuple[Column, ...]
+    inputs: Inputs | None
     replace_missing: bool
     sha256: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of examples that the model takes."""
+        return self.inputs.kind if self.inputs else IMAGES
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its table; none for other kinds."""
+        return self.inputs.columns if self.inputs else ()
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
         """Read one part of a data set, or a table of which all rows are evaluated.
@@ -105,9 +117,8 @@ class Wanted:
             data = load(config, self.task.name)
         if data.sha256 != self.sha256 and self._is_own(config):
             raise RequestError(f"{data.source}: {self._difference(config)}")
-        if bool(self.columns) != bool(data.columns):
-            theirs, own = ("rows of a table" if columns else "images" for columns in (data.columns, self.columns))
-            raise RequestError(f"{data.source}: has {theirs}; the run takes {own}")
+        if data.kind != self.kind:
+            raise RequestError(f"{data.source}: has {KINDS[data.kind].plural}; the run takes {KINDS[self.kind].plural}")
         inputs, targets, weights = (
             (data.x_test, data.y_test, data.w_test) if part == "test" else (data.x_train, data.y_train, data.w_train)
         )
@@ -320,7 +331,9 @@ def check_shape(reader: Reader, data: OtherData) -> None:
         height, width, channels = reader.inputs.image_shape
         advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
     theirs, ours = ("x".join(map(str, sides)) for sides in (shape, own))
-    raise RequestError(f"{data.source}: {reader.inputs.noun}s are {theirs}; the model of the run takes {ours}{advice}")
+    raise RequestError(
+        f"{data.source}: {plural(reader.inputs.noun)} are {theirs}; the model of the run takes {ours}{advice}"
+    )
 
 
 def shorten(names: Sequence[str]) -> str:

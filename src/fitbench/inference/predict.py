@@ -23,7 +23,7 @@ from fitbench.inference.rows import rows_of
 from fitbench.inference.score import print_scores
 from fitbench.inference.table_examples import TableExamples
 from fitbench.record import reading
-from fitbench.text import clean, console, counted, duration
+from fitbench.text import clean, console, counted, duration, plural
 from fitbench.training.progress import notice
 
 
@@ -116,7 +116,7 @@ class Tally:
     def __str__(self) -> str:
         seconds = time.perf_counter() - self._began
         took = duration(seconds) if seconds >= 10 else f"{seconds:.1f} s"
-        text = f"{counted(self.examples, self._noun)} in {took}, {self.examples / seconds:,.0f} {self._noun}s/s"
+        text = f"{counted(self.examples, self._noun)} in {took}, {self.examples / seconds:,.0f} {plural(self._noun)}/s"
         return f"{text}; {self.errors:,} could not be read" if self.errors else text
 
 

@@ -1,4 +1,4 @@
-"""`fitbench serve`: serves models as a page where digits can be drawn, and as a JSON API."""
+"""`fitbench serve`: serves models as a page on which people try them, and as a JSON API."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from fitbench.errors import RequestError
 from fitbench.inference.api import RequestLimits
-from fitbench.inference.inputs import recorded_columns
+from fitbench.inference.inputs import recorded_inputs
 from fitbench.inference.reader import Reader, finished, open_runs
+from fitbench.kinds import IMAGES
 from fitbench.record.reading import find_run
-from fitbench.tasks import task_of
-from fitbench.text import clean
+from fitbench.text import clean, first_of
 
 if TYPE_CHECKING:
     import uvicorn
@@ -49,8 +49,8 @@ def serve(
         The exit status after Ctrl-C, 130. SIGTERM ends the process with status 0.
 
     Raises:
-        RequestError: a run does not exist or does not classify images, two runs have the same run_id, the address
-            cannot be used, or the extra `serve` is not installed.
+        RequestError: a run does not exist, two runs have the same run_id or take different examples, the address cannot
+            be used, or the extra `serve` is not installed.
         FitbenchError: a model cannot be loaded, or its outputs are not finite.
     """
     folders = _find_runs(runs, outputs)
@@ -78,11 +78,12 @@ def serve(
 def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
     folders = [find_run(run, outputs, finished=True) for run in runs]
     results = [finished(folder) for folder in folders]
-    for folder, result in zip(folders, results, strict=True):
-        if not task_of(result["task"]).has_classes or recorded_columns(folder):
-            kind = "takes rows of a table" if recorded_columns(folder) else f"has the task {result['task']}"
+    first, *others = [_taken(folder) for folder in folders]
+    for folder, taken in zip(folders[1:], others, strict=True):
+        if taken != first:
             raise RequestError(
-                f"{folder}: fitbench serve classifies images, and this run {kind}; use fitbench predict, or export it"
+                f"{folder}: takes other examples than {folders[0]}; serve them apart. Runs that are served together "
+                "take images, or rows with the same columns, or series or arrays of the same shape"
             )
     names = [result["run_id"] for result in results]
     if len(set(names)) < len(names):
@@ -90,6 +91,14 @@ def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise RequestError(f"fitbench serve needs {', '.join(missing)}: pip install 'fitbench[serve]'")
     return folders
+
+
+def _taken(folder: Path) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
+    """The kind, shape and columns of the examples that a run takes. Images are resized, so their shape is no part."""
+    inputs = recorded_inputs(folder)
+    if inputs is None or inputs.kind == IMAGES:
+        return IMAGES, (), ()
+    return inputs.kind, inputs.shape, tuple(column.name for column in inputs.columns)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -108,13 +117,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _announce(readers: Iterable[Reader], url: str, loopback: bool) -> None:
     for reader in readers:
-        height, width, channels = reader.inputs.image_shape
-        images = f"{height} x {width} {'grey' if channels == 1 else 'colour'}"
-        print(f"{clean(reader.run_id)}: {images}, {len(reader.names)} classes", file=sys.stderr)
+        outputs = f"{reader.task.names_key} {first_of(reader.names, 10)}"
+        print(clean(f"{reader.run_id}: {reader.inputs.described}, {outputs}"), file=sys.stderr)
     if not loopback:
         print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
     print(url, flush=True)
-    print("Open this address to draw; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
+    print("Open this address to try the models; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
 
 
 def _is_failure(record: logging.LogRecord) -> bool:

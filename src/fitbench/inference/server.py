@@ -1,4 +1,4 @@
-"""The application of `fitbench serve`: the page to draw on, and the JSON API that the page uses."""
+"""The application of `fitbench serve`: the page to try models on, and the JSON API that the page uses."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ from fitbench import quantities
 from fitbench.inference import api, bodies
 from fitbench.inference.reader import Reader
 from fitbench.inference.service import Service
+from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import join
+from fitbench.record.dataset import Column
 from fitbench.text import clean
 from fitbench.version import __version__
 
 PAGE = Path(__file__).parent / "page"
+SHARED = (  # of the description of /predict
+    "\n\nA body must arrive within 30 seconds. Requests of more than 100 kB share the `shared_bytes` that /models "
+    "gives; while they are taken, such a request is refused with 503, and can be sent again a second later."
+)
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -48,7 +54,7 @@ def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:
     app = FastAPI(
         title="fitbench serve",
         version=__version__,
-        description="Models of finished runs that classify images.",
+        description=f"Models of finished runs. They take {service.kind.plural}.",
         docs_url=None,
         redoc_url=None,
     )
@@ -67,42 +73,37 @@ async def _add_headers(request: Request, answer: Callable[[Request], Awaitable[R
 
 
 def _add_api(app: FastAPI, service: Service) -> None:
+    served = service.served
+
     @app.post(
-        "/predict", summary="Classify images", openapi_extra={"requestBody": api.BODY},
-        response_model=api.Predictions, responses=api.PROBLEMS,
+        "/predict", summary=f"Ask models about {service.kind.inputs}", description=served.description + SHARED,
+        openapi_extra={"requestBody": served.body}, response_model=api.Predictions, responses=api.PROBLEMS,
     )  # fmt: skip
     async def predict(request: Request, query: Annotated[api.PredictQuery, Query()]) -> Response:
-        """Classify images: files of a form, one file as the whole body, or arrays of numbers as JSON.
-
-        A file is PNG, JPEG, BMP, TIFF, GIF or WebP, of any size within the limits. The JSON is {"image": array} or
-        {"images": [array, ...]}. An array has rows of pixels from 0 (black) to 255; a pixel of a colour image is
-        [red, green, blue]. It must have the shape that /models gives and, for digits, be light on dark. If one image of
-        a request cannot be read, the whole request is refused.
-
-        A body must arrive within 30 seconds. Requests of more than 100 kB share the `shared_bytes` that /models gives;
-        while they are taken, such a request is refused with 503, and can be sent again a second later.
-
-        The array in the example has only 4 x 4 pixels. A model of another shape accepts it only with ?prepare=auto.
-        """
         models = service.choose(query.model)
         with service.budget.reserve(bodies.length(request, service.limits)):
-            images = await bodies.read(request, service.limits, service.workers)
+            examples = await bodies.read(request, service.limits, served, service.workers)
             predictions = await asyncio.get_running_loop().run_in_executor(
-                service.workers, service.predict, images, models, query.prepare, query.seen
+                service.workers, service.predict, examples, models, query.prepare, query.seen
             )
         return Response(predictions, media_type="application/json")
 
     @app.get("/models", summary="The models")
     async def models() -> api.Models:
-        """List the models, the shapes of their images, and the limits of a request."""
-        described = [_describe(reader) for reader in service.readers.values()]
-        return api.Models(models=described, limits=service.limits, version=__version__)
+        """List the models, what they take, and the limits of a request."""
+        return api.Models(
+            kind=service.kind.name,
+            examples=service.kind.inputs,
+            models=[_describe(reader) for reader in service.readers.values()],
+            limits=service.limits,
+            version=__version__,
+        )
 
     @app.get("/health", summary="The state of the server")
     async def health() -> api.Health:
         """Answer while the server works."""
         seconds = round(time.monotonic() - service.started, 1)
-        return api.Health(models=len(service.readers), images=service.images, seconds=seconds)
+        return api.Health(models=len(service.readers), images=service.answered, seconds=seconds)
 
 
 def _describe(reader: Reader) -> api.Model:
@@ -111,17 +112,33 @@ def _describe(reader: Reader) -> api.Model:
         model=reader.run_id,
         name=str(result["config"]["model"].get("name", "model")),
         data=result["data"]["name"],
-        classes=list(reader.names),
-        shape=list(reader.inputs.image_shape),
+        task=reader.task.name,
+        outputs=list(reader.names),
+        classes=list(reader.names) if reader.task.has_classes else None,
+        threshold=reader.threshold if reader.task.has_threshold else None,
+        shape=list(reader.inputs.shape),
+        columns=[_describe_column(column, replaces_missing(result)) for column in reader.inputs.columns],
+        vocabulary=reader.inputs.vocabulary,
         metric=quantities.from_info(primary, result["metric_info"][primary]).label,
         test_value=result["metrics"].get(join("test", primary)),
         parameters=result["parameters"],
     )
 
 
+def _describe_column(column: Column, replace_missing: bool) -> api.Column:
+    is_category = column.kind == "category"
+    return api.Column(
+        name=column.name,
+        kind=column.kind,
+        mean=column.mean,
+        optional=is_category or column.missing or replace_missing,
+        choices=column.vocabulary if is_category else None,
+    )
+
+
 def _add_pages(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
-    async def draw() -> Response:
+    async def try_out() -> Response:
         return FileResponse(PAGE / "index.html")
 
     @app.get("/docs", include_in_schema=False)

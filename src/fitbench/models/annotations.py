@@ -28,6 +28,7 @@ __all__ = [
     "AnyNumbers",
     "Count",
     "Fraction",
+    "Fractions",
     "Interval",
     "LayerSizes",
     "NonNegative",
@@ -48,6 +49,8 @@ PixelRange = Interval  # what the pixel values 0 and 255 become before the first
 LayerSizes = Annotated[
     list[Count], MinLen(1), Allowed("a list of one or more positive numbers below 2^31, such as [64, 64]")
 ]
+
+Fractions = Annotated[list[Fraction], MinLen(1), Allowed("a list of numbers from 0 to below 1, such as [0.1, 0.2]")]
 
 # The activations of Keras that take one tensor to one tensor of its shape, by Keras's names, and 1.7159 tanh(2x/3).
 Activation = Literal[

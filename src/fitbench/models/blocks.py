@@ -59,7 +59,7 @@ def channels(inputs: Inputs) -> tuple:
     if len(inputs.shape) == 1:
         return given, ops.expand_dims(x, -1)
     if len(inputs.shape) != 2:
-        raise ValueError(f"it takes [steps] or [steps, channels]; these are {inputs.described}")
+        raise ValueError(f"it takes arrays of the shape [steps] or [steps, channels]; these are {inputs.described}")
     return given, x
 
 

@@ -1,0 +1,76 @@
+"""What `fitbench serve` asks of the kind of its examples: how requests hold them, and how models take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from fitbench.inference.prepare import Prepare
+from fitbench.record.inputs import Inputs
+
+if TYPE_CHECKING:
+    from fitbench.inference.reader import Reader
+
+Named = tuple[str, Any]  # the name of an example in responses, and its content as `Served.from_json` or a file gives it
+
+
+class Served(Protocol):
+    """The examples of a kind, in requests to models that take them.
+
+    Attributes:
+        keys: of the JSON body: the key of one example, which is also that of its name in responses, and of several.
+        value: what the JSON of one example is, in words.
+        unit: what the limits count of an example: pixels or numbers.
+        prepares: whether `prepare` has a meaning.
+        has_files: whether a form may hold files.
+        whole_bodies: the beginnings of the content types of a file that is the whole body.
+        content_types: all content types, in words.
+        description: of /predict, for its documentation.
+        body: `requestBody` of /predict in openapi.json.
+    """
+
+    keys: tuple[str, str]
+    value: str
+    unit: str
+    prepares: bool
+    has_files: bool
+    whole_bodies: tuple[str, ...]
+    content_types: str
+    description: str
+    body: dict[str, Any]
+
+    def from_json(self, value: Any, name: str) -> Any:
+        """The content of an example that is parsed JSON.
+
+        Raises:
+            HTTPException: 422, it is no such example; the message begins with its name.
+        """
+
+    def from_file(self, name: str, content: bytes) -> list[Named]:
+        """The examples of a file.
+
+        Raises:
+            HTTPException: 422, it cannot be read; the message begins with its name.
+        """
+
+    def blank(self) -> Any:
+        """The JSON of an example that every model takes, perhaps after it is prepared."""
+
+    def size(self, inputs: Inputs) -> int:
+        """How many units an example has as a model takes it."""
+
+    def prepare(
+        self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
+    ) -> dict[str, np.ndarray]:
+        """The examples as each model takes them, [N, *shape], by the name of the model.
+
+        `prepare` is how images are prepared; None is the default of each model.
+
+        Raises:
+            HTTPException: 413 or 422; the message begins with the name of the example.
+        """
+
+    def seen(self, example: np.ndarray) -> list[Any]:
+        """An example as a model takes it, as nested lists."""

@@ -1,0 +1,102 @@
+"""Series, sequences of tokens and other arrays in requests to `fitbench serve`: nested lists of numbers as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+
+from fitbench.inference import api
+from fitbench.inference.prepare import Prepare
+from fitbench.inference.served import Named
+from fitbench.record.inputs import Inputs
+
+if TYPE_CHECKING:
+    from fitbench.inference.reader import Reader
+
+
+class ServedNumbers:
+    """Arrays of numbers. The content of an example is an array, float64 of any shape."""
+
+    keys = ("example", "examples")
+    value = "nested lists of numbers"
+    unit = "numbers"
+    prepares = False
+    has_files = False
+    whole_bodies: tuple[str, ...] = ()
+    content_types = "application/json"
+    description = (
+        'The JSON is {"example": array} or {"examples": [array, ...]}. An array is a list of numbers, or nested lists, '
+        "of the shape that /models gives; a last side of 1 may be left out. If one array of a request cannot be read, "
+        "the whole request is refused."
+    )
+
+    def __init__(self, readers: Sequence[Reader], limits: api.RequestLimits) -> None:
+        self.inputs = readers[0].inputs
+        self.body = api.json_body({"type": "array"}, self.blank())
+
+    def from_json(self, value: Any, name: str) -> np.ndarray:
+        """An array of numbers, float64."""
+        try:
+            numbers: np.ndarray = np.array(value, np.float64)
+        except (TypeError, ValueError, OverflowError):  # lists of different lengths, or not numbers
+            numbers = np.empty(0)
+        if numbers.ndim == 0 or not numbers.size:
+            raise HTTPException(422, f"{name}: expected numbers in a list, or in nested lists of equal length")
+        return numbers
+
+    def from_file(self, name: str, content: bytes) -> list[Named]:
+        """Never called: these arrays come as JSON."""
+        raise HTTPException(415, f"{name}: expected {self.content_types}")
+
+    def blank(self) -> list[Any]:
+        """Zeros."""
+        return np.zeros(self.inputs.shape, self.inputs.dtype).tolist()
+
+    def size(self, inputs: Inputs) -> int:
+        """The count of the numbers."""
+        return int(np.prod(inputs.shape))
+
+    def prepare(
+        self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
+    ) -> dict[str, np.ndarray]:
+        """The arrays as each model takes them, [N, *shape] of its dtype, by model."""
+        return {
+            model: np.stack([_fitted(name, numbers, reader.inputs) for name, numbers in examples])
+            for model, reader in models.items()
+        }
+
+    def seen(self, example: np.ndarray) -> list[Any]:
+        """The array."""
+        return example.tolist()
+
+
+def _fitted(name: str, numbers: np.ndarray, inputs: Inputs) -> np.ndarray:
+    """An array as a model takes it, which differs from `numbers` at most by a last side of 1.
+
+    Raises:
+        HTTPException: 422, it has another shape, or a number that the model does not take.
+    """
+    if (*numbers.shape, 1) == inputs.shape:
+        numbers = numbers[..., np.newaxis]
+    if numbers.shape != inputs.shape:
+        actual, expected = (" x ".join(map(str, sides)) for sides in (numbers.shape, inputs.shape))
+        raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {inputs.described}")
+    dtype = np.dtype(inputs.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        fitted = numbers.astype(dtype)
+    if inputs.vocabulary:
+        wrong, expected = (
+            (fitted != numbers) | (fitted < 0) | (fitted >= inputs.vocabulary),
+            f"whole numbers from 0 to {inputs.vocabulary - 1}",
+        )
+    elif dtype.kind == "f":
+        wrong, expected = ~np.isfinite(fitted), f"finite numbers below {np.finfo(dtype).max:.2g}"
+    else:
+        wrong, expected = fitted != numbers, f"whole numbers that {dtype} holds"
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise HTTPException(422, f"{name}{''.join(f'[{i}]' for i in place)} is {numbers[place]:g}; expected {expected}")
+    return fitted
