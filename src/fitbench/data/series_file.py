@@ -24,11 +24,13 @@ class SeriesFile:
         labels: the class of each series, objects of str [N], or the number to predict, float64 [N]; None: the file
             says that it has none.
         classes: the names of the classes that the file declares; () if it declares none.
+        label_first: whether the first number of each line is taken for the label, as in files of the UCR archive.
     """
 
     series: list[np.ndarray]
     labels: np.ndarray | None
     classes: tuple[str, ...] = ()
+    label_first: bool = False
 
     @property
     def lengths(self) -> np.ndarray:
@@ -66,7 +68,7 @@ def read_series_file(path: Path, complete: bool = True) -> SeriesFile:
         series, labels = _of_ucr(lines)
         if complete:
             check_values(series, [number for number, _ in lines])
-        return SeriesFile(series, as_classes(labels))
+        return SeriesFile(series, as_classes(labels), label_first=True)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except Unreadable as error:
