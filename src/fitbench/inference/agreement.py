@@ -59,7 +59,8 @@ def load_data(result: dict[str, Any], folder: Path, trust: bool) -> Dataset:
     """Load the data of a run.
 
     Raises:
-        FitbenchError: they come from a function and `trust` is false, because a run may name any function; or they are not here, or are not those of the run.
+        FitbenchError: they come from a function and `trust` is false, because a run may name any function; or they are
+            not here, or are not those of the run.
     """
     from fitbench.data.loading import load
 

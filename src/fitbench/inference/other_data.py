@@ -139,7 +139,8 @@ class Wanted:
         _check(overrides)
         if self.columns and data == Source.csv.value:
             return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
-        config = Composer().configuration([f"data={data}", "model=mlp", *overrides]).data
+        model = "lstm" if f"data.inputs={TOKENS}" in overrides else "mlp"  # one that takes the examples
+        config = Composer().configuration([f"data={data}", f"model={model}", *overrides]).data
         return self._of_dataset(self._as_the_run(config), part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Reads .ts, .tsv, .txt, .npy and .npz files of series as the model beside this file takes them. Labels are not used."""
+"""Reads files of series as the model beside this file takes them: .ts, .tsv, .txt, .npy, .npz. Labels are ignored."""
 
 from pathlib import Path
 
