@@ -129,7 +129,7 @@ def check_values(series: Sequence[np.ndarray], places: Sequence[int], noun: str 
         (infinite, "infinite or above 3.4e38", "expected numbers that float32 can hold"),
     ):
         if counts.any():
-            place = f"{noun} {places[counts.astype(bool).argmax()]:,}"
+            place = f"{noun} {places[int(counts.astype(bool).argmax())]:,}"
             raise Unreadable(
                 f"{counted(int(counts.sum()), 'value')} in {np.count_nonzero(counts):,} of its {len(series):,} series "
                 f"{'is' if counts.sum() == 1 else 'are'} {problem}, first in {place}; {advice}"
