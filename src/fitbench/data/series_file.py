@@ -92,15 +92,15 @@ def _of_ucr(lines: Sequence[Line]) -> tuple[list[np.ndarray], np.ndarray]:
         def place(position: int, number: int = number) -> str:
             return f"line {number:,}: {f'value {position:,}' if position else 'its label'}"
 
-        label, *values = numbers([field.strip() for field in text.split(separator)], place)
-        if not np.isfinite(label):
-            raise Unreadable(f"line {number:,}: its label is {label}; expected a number")
+        fields = numbers(text.split(separator), place)
+        labels[row], values = fields[0], fields[1:]
+        if not np.isfinite(labels[row]):
+            raise Unreadable(f"line {number:,}: its label is {labels[row]}; expected a number")
         present = np.flatnonzero(~np.isnan(values))
         if not len(present):
             raise Unreadable(f"line {number:,} has a label and no values; expected the values of a series behind it")
-        labels[row] = label
         with np.errstate(over="ignore"):
-            series.append(np.array(values[: present[-1] + 1]).astype(np.float32)[:, np.newaxis])
+            series.append(values[: present[-1] + 1].astype(np.float32)[:, np.newaxis])
     return series, labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,13 +61,13 @@ def numbers(fields: Sequence[str], place: Callable[[int], str]) -> np.ndarray:
     Raises:
         Unreadable: a field is no number.
     """
-    if MISSING in fields:
-        fields = ["nan" if field == MISSING else field for field in fields]
-    try:
+    with contextlib.suppress(ValueError):  # NumPy takes spaces around a number
         return np.array(fields, np.float64)
-    except ValueError:
-        wrong = next(position for position, field in enumerate(fields) if not _is_number(field))
-        raise Unreadable(f"{place(wrong)} is {quoted(fields[wrong])}; expected a number") from None
+    fields = ["nan" if field.strip() == MISSING else field.strip() for field in fields]
+    wrong = next((position for position, field in enumerate(fields) if not _is_number(field)), None)
+    if wrong is not None:
+        raise Unreadable(f"{place(wrong)} is {quoted(fields[wrong])}; expected a number")
+    return np.array(fields, np.float64)
 
 
 def _is_number(text: str) -> bool:
