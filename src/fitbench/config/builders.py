@@ -13,6 +13,7 @@ from fitbench.config.schema import Config, OwnData
 from fitbench.config.signatures import Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
+from fitbench.text import either
 
 # What fitbench supplies from the data. `classes` is the former name of outputs.
 SUPPLIED = ("input_shape", "outputs", "columns", "inputs", "classes")
@@ -87,9 +88,12 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
     signature = signature_of(model["_target_"]) if is_ours(model["_target_"]) else None
     if signature is None or kind in (taken := _kinds(signature)):
         return
+    ways = [f"model={name}" for name in MODELS[kind]]
+    if kind == TOKENS and ARRAYS in taken:
+        ways.append("data.inputs=arrays, if their numbers are no tokens")
     raise RequestError(
-        f"model={model['name']} takes {' or '.join(KINDS[each].plural for each in taken)}, but the examples of "
-        f"data={data} are {KINDS[kind].plural}; set {' or '.join(f'model={name}' for name in MODELS[kind])}"
+        f"model={model['name']} takes {either([KINDS[each].plural for each in taken])}, but the examples of "
+        f"data={data} are {KINDS[kind].plural}; set {either(ways)}"
     )
 
 

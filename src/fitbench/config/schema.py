@@ -523,15 +523,17 @@ class SeriesFiles(FileData, Series):
 
     @model_validator(mode="before")
     @classmethod
-    def _test_path_beside(cls, values: Any) -> Any:
-        """The file beside that of the training part becomes the test part, so that it is recorded."""
-        if not isinstance(values, Mapping) or values.get("test_path") is not None:
+    def _after_training_file(cls, values: Any) -> Any:
+        """Take the test part, which is recorded, and the name from a file with TRAIN in its name."""
+        path = values.get("path") if isinstance(values, Mapping) else None
+        file = Path(path) if isinstance(path, str) else Path()
+        if not (words := list(TRAINING_FILE.finditer(file.name))):
             return values
-        path = values.get("path")
-        if not isinstance(path, str) or not TRAINING_FILE.search(Path(path).name):
-            return values
-        name = TRAINING_FILE.sub(lambda word: TEST_WORDS[word[0]], Path(path).name)
-        return {**values, "test_path": str(Path(path).with_name(name))}
+        before, word, after = file.name[: words[-1].start()], words[-1][0], file.name[words[-1].end() :]
+        beside = str(file.with_name(f"{before}{TEST_WORDS[word]}{after}"))
+        set_name = before.rstrip("_-. ") if after == file.suffix else ""
+        defaults = {"test_path": beside, "name": set_name if NAME.fullmatch(set_name) else None}
+        return {**values, **{key: value for key, value in defaults.items() if values.get(key) is None}}
 
 
 class UcrSeries(Series):
