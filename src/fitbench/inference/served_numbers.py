@@ -64,9 +64,17 @@ class ServedNumbers:
     ) -> dict[str, np.ndarray]:
         """The arrays as each model takes them, [N, *shape] of its dtype, by model."""
         return {
-            model: np.stack([_fitted(name, numbers, reader.inputs) for name, numbers in examples])
+            model: np.stack([self.fitted(name, numbers, reader) for name, numbers in examples])
             for model, reader in models.items()
         }
+
+    def fitted(self, name: str, numbers: np.ndarray, reader: Reader) -> np.ndarray:
+        """An array as the model takes it.
+
+        Raises:
+            HTTPException: 422, it has another shape, or a number that the model does not take.
+        """
+        return _fitted(name, numbers, reader.inputs)
 
     def seen(self, example: np.ndarray) -> list[Any]:
         """The array."""

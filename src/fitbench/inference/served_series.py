@@ -11,6 +11,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from fitbench.data.npz import ARRAY_ERRORS, read_npy
+from fitbench.data.resampling import resampled
 from fitbench.data.series_file import read_series_file
 from fitbench.errors import DataError
 from fitbench.inference import api
@@ -44,6 +45,15 @@ class ServedSeries(ServedNumbers):
         self.body["content"]["multipart/form-data"] = {
             "example": "curl -F file=@GunPoint_TEST.ts http://127.0.0.1:8000/predict"
         }
+
+    def fitted(self, name: str, numbers: np.ndarray, reader: Reader) -> np.ndarray:
+        """A series as the model takes it. One of another length is interpolated if the run has `data.lengths`."""
+        series = numbers if numbers.ndim > 1 else numbers[:, np.newaxis]
+        steps, channels = reader.inputs.shape
+        method = reader.result["config"]["data"].get("lengths")
+        if method and series.shape[1:] == (channels,) and len(series) != steps:
+            series = resampled([series], steps, method)[0]
+        return super().fitted(name, series, reader)
 
     def from_file(self, name: str, content: bytes) -> list[Named]:
         """The series of a file, named file[0], file[1], ..."""
