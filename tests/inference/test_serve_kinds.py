@@ -213,6 +213,7 @@ def test_series_of_another_length_is_interpolated_where_the_run_does(two_channel
     _, app = numbers_app(SERIES, (6, 2), lengths="cubic")
     [found] = predictions(app, "?seen=1", json={"example": short.tolist()})
     np.testing.assert_allclose(found["seen"], resampled([short], 6, "cubic")[0], rtol=1e-5)
+    assert_refused(predict(app, json={"example": [[0, None]] * 4}), 422, "example[0][1] is nan", "finite numbers")
     [found] = predictions(app, "?seen=1", files={"file": ("short.ts", ts(short[np.newaxis]))})
     np.testing.assert_allclose(found["seen"], resampled([short], 6, "cubic")[0], rtol=1e-5)
 
@@ -235,6 +236,13 @@ def test_wrong_series_is_refused(two_channels, value, words):
     content = json.dumps({"example": value})
     response = predict(two_channels[1], content=content, headers={"Content-Type": "application/json"})
     assert_refused(response, 422, *words)
+
+
+def test_numbers_that_are_too_large_for_a_model_are_refused(two_channels):
+    steep = [[3e38, 3e38]] * 6
+    assert_refused(
+        predict(two_channels[1], json={"examples": [[[0, 0]] * 6, steep]}), 422, "examples[1]: ", "not finite"
+    )
 
 
 def test_wrong_file_of_series_is_refused_by_its_name(two_channels):

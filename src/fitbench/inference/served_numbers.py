@@ -64,47 +64,48 @@ class ServedNumbers:
     ) -> dict[str, np.ndarray]:
         """The arrays as each model takes them, [N, *shape] of its dtype, by model."""
         return {
-            model: np.stack([self.fitted(name, numbers, reader) for name, numbers in examples])
+            model: np.stack(
+                [self.fitting(name, _of_type(name, numbers, reader.inputs), reader) for name, numbers in examples]
+            )
             for model, reader in models.items()
         }
 
-    def fitted(self, name: str, numbers: np.ndarray, reader: Reader) -> np.ndarray:
-        """An array as the model takes it.
+    def fitting(self, name: str, values: np.ndarray, reader: Reader) -> np.ndarray:
+        """An array in the shape that the model takes; a last side of 1 may be missing.
 
         Raises:
-            HTTPException: 422, it has another shape, or a number that the model does not take.
+            HTTPException: 422, it has another shape.
         """
-        return _fitted(name, numbers, reader.inputs)
+        inputs = reader.inputs
+        if (*values.shape, 1) == inputs.shape:
+            return values[..., np.newaxis]
+        if values.shape != inputs.shape:
+            actual, expected = (" x ".join(map(str, sides)) for sides in (values.shape, inputs.shape))
+            raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {inputs.described}")
+        return values
 
     def seen(self, example: np.ndarray) -> list[Any]:
         """The array."""
         return example.tolist()
 
 
-def _fitted(name: str, numbers: np.ndarray, inputs: Inputs) -> np.ndarray:
-    """An array as a model takes it, which differs from `numbers` at most by a last side of 1.
+def _of_type(name: str, numbers: np.ndarray, inputs: Inputs) -> np.ndarray:
+    """An array, float64 of any shape, in the type that a model takes.
 
     Raises:
-        HTTPException: 422, it has another shape, or a number that the model does not take.
+        HTTPException: 422, a number is one that the model does not take.
     """
-    if (*numbers.shape, 1) == inputs.shape:
-        numbers = numbers[..., np.newaxis]
-    if numbers.shape != inputs.shape:
-        actual, expected = (" x ".join(map(str, sides)) for sides in (numbers.shape, inputs.shape))
-        raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {inputs.described}")
     dtype = np.dtype(inputs.dtype)
     with np.errstate(invalid="ignore", over="ignore"):
-        fitted = numbers.astype(dtype)
-    if inputs.vocabulary:
-        wrong, expected = (
-            (fitted != numbers) | (fitted < 0) | (fitted >= inputs.vocabulary),
-            f"whole numbers from 0 to {inputs.vocabulary - 1}",
-        )
-    elif dtype.kind == "f":
-        wrong, expected = ~np.isfinite(fitted), f"finite numbers below {np.finfo(dtype).max:.2g}"
+        values = numbers.astype(dtype)
+    if dtype.kind == "f":
+        wrong, expected = ~np.isfinite(values), f"finite numbers below {np.finfo(dtype).max:.2g}"
+    elif inputs.vocabulary:
+        last = inputs.vocabulary - 1
+        wrong, expected = (values != numbers) | (values < 0) | (values > last), f"whole numbers from 0 to {last}"
     else:
-        wrong, expected = fitted != numbers, f"whole numbers that {dtype} holds"
+        wrong, expected = values != numbers, f"whole numbers that {dtype} holds"
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0].tolist())
         raise HTTPException(422, f"{name}{''.join(f'[{i}]' for i in place)} is {numbers[place]:g}; expected {expected}")
-    return fitted
+    return values

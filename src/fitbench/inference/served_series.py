@@ -46,14 +46,14 @@ class ServedSeries(ServedNumbers):
             "example": "curl -F file=@GunPoint_TEST.ts http://127.0.0.1:8000/predict"
         }
 
-    def fitted(self, name: str, numbers: np.ndarray, reader: Reader) -> np.ndarray:
-        """A series as the model takes it. One of another length is interpolated if the run has `data.lengths`."""
-        series = numbers if numbers.ndim > 1 else numbers[:, np.newaxis]
+    def fitting(self, name: str, values: np.ndarray, reader: Reader) -> np.ndarray:
+        """A series in the shape that the model takes, interpolated if it is of another length and the run does so."""
+        series = values if values.ndim > 1 else values[:, np.newaxis]
         steps, channels = reader.inputs.shape
         method = reader.result["config"]["data"].get("lengths")
         if method and series.shape[1:] == (channels,) and len(series) != steps:
-            series = resampled([series], steps, method)[0]
-        return super().fitted(name, series, reader)
+            return resampled([series], steps, method)[0]
+        return super().fitting(name, series, reader)
 
     def from_file(self, name: str, content: bytes) -> list[Named]:
         """The series of a file, named file[0], file[1], ..."""
