@@ -21,6 +21,7 @@ def rates(configure, *overrides, steps_per_epoch=10, epochs=20):
         ("adamw", keras.optimizers.AdamW),
         ("rmsprop", keras.optimizers.RMSprop),
         ("adagrad", keras.optimizers.Adagrad),
+        ("adadelta", keras.optimizers.Adadelta),
     ],
 )
 def test_each_optimizer_is_built_with_its_values(configure, name, kind):
