@@ -9,8 +9,10 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from fitbench.inference import api
+from fitbench.inference.card import input_card
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.served import Named
+from fitbench.inference.values import Takes, checked
 from fitbench.record.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -63,49 +65,33 @@ class ServedNumbers:
         self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
         """The arrays as each model takes them, [N, *shape] of its dtype, by model."""
-        return {
-            model: np.stack(
-                [self.fitting(name, _of_type(name, numbers, reader.inputs), reader) for name, numbers in examples]
-            )
-            for model, reader in models.items()
-        }
+        prepared = {}
+        for model, reader in models.items():
+            takes = input_card(reader.inputs, reader.result)
+            rows = []
+            for name, numbers in examples:
+                row, errors = self.checked(name, numbers, takes)
+                if errors:
+                    raise HTTPException(422, f"{name}: {errors[0]}")
+                rows.append(row)
+            prepared[model] = np.concatenate(rows)
+        return prepared
 
-    def fitting(self, name: str, values: np.ndarray, reader: Reader) -> np.ndarray:
-        """An array in the shape that the model takes; a last side of 1 may be missing.
+    def checked(self, name: str, numbers: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+        """An array as `values.checked` gives a batch of it alone. A last side of 1 may be missing.
 
         Raises:
-            HTTPException: 422, it has another shape.
+            HTTPException: 422, it has another shape, or fractions where the model takes whole numbers.
         """
-        inputs = reader.inputs
-        if (*values.shape, 1) == inputs.shape:
-            return values[..., np.newaxis]
-        if values.shape != inputs.shape:
-            actual, expected = (" x ".join(map(str, sides)) for sides in (values.shape, inputs.shape))
-            raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {inputs.described}")
-        return values
+        shape = tuple(takes["shape"][1:])
+        numbers = numbers[..., np.newaxis] if (*numbers.shape, 1) == shape else numbers
+        if numbers.shape != shape:
+            actual, expected = (" x ".join(map(str, sides)) for sides in (numbers.shape, shape))
+            raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {self.inputs.described}")
+        if np.dtype(takes["dtype"]).kind != "f" and (numbers != np.rint(numbers)).any():
+            raise HTTPException(422, f"{name}: {numbers[numbers != np.rint(numbers)][0]:g}; expected whole numbers")
+        return checked(numbers[np.newaxis], takes)
 
     def seen(self, example: np.ndarray) -> list[Any]:
         """The array."""
         return example.tolist()
-
-
-def _of_type(name: str, numbers: np.ndarray, inputs: Inputs) -> np.ndarray:
-    """An array, float64 of any shape, in the type that a model takes.
-
-    Raises:
-        HTTPException: 422, a number is one that the model does not take.
-    """
-    dtype = np.dtype(inputs.dtype)
-    with np.errstate(invalid="ignore", over="ignore"):
-        values = numbers.astype(dtype)
-    if dtype.kind == "f":
-        wrong, expected = ~np.isfinite(values), f"finite numbers below {np.finfo(dtype).max:.2g}"
-    elif inputs.vocabulary:
-        last = inputs.vocabulary - 1
-        wrong, expected = (values != numbers) | (values < 0) | (values > last), f"whole numbers from 0 to {last}"
-    else:
-        wrong, expected = values != numbers, f"whole numbers that {dtype} holds"
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
-        raise HTTPException(422, f"{name}{''.join(f'[{i}]' for i in place)} is {numbers[place]:g}; expected {expected}")
-    return values

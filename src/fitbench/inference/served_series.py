@@ -17,6 +17,7 @@ from fitbench.errors import DataError
 from fitbench.inference import api
 from fitbench.inference.served import Named
 from fitbench.inference.served_numbers import ServedNumbers
+from fitbench.inference.values import Takes, checked_series
 from fitbench.text import clean, shortened
 from fitbench.untrusted import Unreadable, open_file
 
@@ -46,14 +47,12 @@ class ServedSeries(ServedNumbers):
             "example": "curl -F file=@GunPoint_TEST.ts http://127.0.0.1:8000/predict"
         }
 
-    def fitting(self, name: str, values: np.ndarray, reader: Reader) -> np.ndarray:
-        """A series in the shape that the model takes, interpolated if it is of another length and the run does so."""
-        series = values if values.ndim > 1 else values[:, np.newaxis]
-        steps, channels = reader.inputs.shape
-        method = reader.result["config"]["data"].get("lengths")
-        if method and series.shape[1:] == (channels,) and len(series) != steps:
-            return resampled([series], steps, method)[0]
-        return super().fitting(name, series, reader)
+    def checked(self, name: str, numbers: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+        """A series as a batch of it alone. One of another length is interpolated if the run has `data.lengths`."""
+        if numbers.ndim > 2:
+            raise HTTPException(422, f"{name}: nested too deeply; expected [steps] or [steps][channels]")
+        series = numbers if numbers.ndim == 2 else numbers[:, np.newaxis]
+        return checked_series([series], takes, resampled)
 
     def from_file(self, name: str, content: bytes) -> list[Named]:
         """The series of a file, named file[0], file[1], ..."""
