@@ -498,13 +498,7 @@ def wanted(configure):
     def trained_on(*overrides: str) -> Wanted:
         config = configure("model=mlp", *overrides)
         data = load(config.data, config.task)
-        return Wanted(
-            config,
-            task_of(data.task),
-            data.names,
-            data.inputs,
-            {"data": {"sha256": data.sha256}, "config": plain(config)},
-        )
+        return Wanted(config, task_of(data.task), data.names, data.inputs, {"data": {"sha256": data.sha256}, "config": plain(config)})
 
     return trained_on
 

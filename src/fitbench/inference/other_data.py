@@ -13,18 +13,7 @@ import numpy as np
 
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
-from fitbench.config import (
-    ArrayData,
-    Config,
-    Data,
-    FileData,
-    OwnData,
-    PackagedTable,
-    Series,
-    Source,
-    UcrSeries,
-    expanded,
-)
+from fitbench.config import ArrayData, Config, Data, FileData, OwnData, PackagedTable, Series, Source, UcrSeries, expanded
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
 from fitbench.data.table import weights_of
