@@ -81,6 +81,11 @@ def first_of(names: Iterable[object], most: int = 8) -> str:
     return f"{', '.join(cleaned[:most])}{more}"
 
 
+def either(choices: Sequence[str]) -> str:
+    """Choices in a sentence: 'a', 'a or b', 'a, b or c'."""
+    return " or ".join([*([", ".join(choices[:-1])] if choices[1:] else []), choices[-1]])
+
+
 def encodable(text: str) -> str:
     """The text with halves of characters, which JSON and paths can hold and no encoding can, spelled out: '\\udcff'."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()

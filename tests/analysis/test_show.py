@@ -131,7 +131,7 @@ def test_mistakes_on_a_table_are_named_by_their_rows_of_the_file(make_run, capsy
     arrays = dict(np.load(folder / "predictions.npz"))
     np.savez(folder / "predictions.npz", **arrays, rows=np.arange(60) + 31)
     first = json.loads(shown(capsys, folder, format="json"))["mistakes"][0]
-    assert first["row"] == first["image"] + 31
+    assert first["row"] == first["example"] + 31
     lines = [line.split() for line in shown(capsys, folder).splitlines()]
     place = lines.index(["Most", "confident", "mistakes"])
     assert lines[place + 1][0] == "row"

@@ -42,7 +42,7 @@ def compare(tmp_path, monkeypatch):
     return call
 
 
-def test_two_runs_are_compared_image_by_image(two_runs, compare):
+def test_two_runs_are_compared_image_by_example(two_runs, compare):
     found = json.loads(compare(*two_runs, "--format", "json"))
     assert (found["a"]["right"], found["b"]["right"], found["a"]["accuracy"]) == (8, 6, 0.8)
     counts = [found[name] for name in ("both_right", "only_a_right", "only_b_right", "neither_right")]
@@ -50,10 +50,10 @@ def test_two_runs_are_compared_image_by_image(two_runs, compare):
     assert found["p"] == pytest.approx(stats.binomtest(3, 4).pvalue)
     expected = stats.binomtest(8, 10).proportion_ci(method="wilson")
     assert (found["a"]["low"], found["a"]["high"]) == pytest.approx((expected.low, expected.high))
-    assert {one["image"] for one in found["disagreements"]} == {5, 6, 7, 8, 9}
-    by_image = {one["image"]: one for one in found["disagreements"]}
-    assert by_image[5] | {"probability_a": 0.9, "probability_b": 0.6} == {
-        "image": 5,
+    assert {one["example"] for one in found["disagreements"]} == {5, 6, 7, 8, 9}
+    by_example = {one["example"]: one for one in found["disagreements"]}
+    assert by_example[5] | {"probability_a": 0.9, "probability_b": 0.6} == {
+        "example": 5,
         "true": "owl",
         "a": "owl",
         "b": "cat",
@@ -61,8 +61,8 @@ def test_two_runs_are_compared_image_by_image(two_runs, compare):
         "probability_b": 0.6,
         "right": "A",
     }
-    assert by_image[5]["probability_a"] == pytest.approx(0.9)
-    assert (by_image[8]["right"], by_image[9]["right"]) == ("B", "neither")
+    assert by_example[5]["probability_a"] == pytest.approx(0.9)
+    assert (by_example[8]["right"], by_example[9]["right"]) == ("B", "neither")
 
 
 def test_the_table_holds_the_test_and_the_disagreements(two_runs, compare):
@@ -82,8 +82,8 @@ def test_the_most_certain_disagreements_come_first_and_nan_last(make_run, compar
     a = make_run("seed=0", "training.epochs=5", labels=LABELS, probabilities=sure)
     b = make_run("seed=1", "training.epochs=5", labels=LABELS, probabilities=probabilities(B, 0.6))
     found = json.loads(compare(a, b, "--format", "json"))["disagreements"]
-    assert found[0]["image"] == 7
-    assert all(one["probability_a"] is not None for one in found if one["image"] != 5)
+    assert found[0]["example"] == 7
+    assert all(one["probability_a"] is not None for one in found if one["example"] != 5)
 
 
 def test_runs_are_named_by_any_part(two_runs, compare):
@@ -97,7 +97,7 @@ def test_runs_are_named_by_any_part(two_runs, compare):
 
 def test_csv_markdown_and_latex(two_runs, compare):
     rows = list(csv.DictReader(io.StringIO(compare(*two_runs, "--format", "csv", "--limit", "1"))))
-    assert [row["image"] for row in rows] == ["5", "6", "7", "8", "9"]
+    assert [row["example"] for row in rows] == ["5", "6", "7", "8", "9"]
     assert (rows[0]["a"], rows[0]["b"], rows[0]["right"]) == ("owl", "cat", "A")
     assert float(rows[0]["probability_a"]) == pytest.approx(0.9)
     out = compare(*two_runs, "--format", "markdown")

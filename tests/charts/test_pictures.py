@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -8,10 +10,11 @@ from fitbench.analysis.scores import per_label
 from fitbench.charts import paper
 from fitbench.charts.confusion import draw_confusion
 from fitbench.charts.label_scores import draw_label_scores
-from fitbench.charts.mistakes import draw_mistakes
+from fitbench.charts.mistakes import Mistakes, can_draw, draw_mistakes, nearest
 from fitbench.charts.run_curves import Panel, draw_run_curves
 from fitbench.charts.values import PANELS as TARGETS
 from fitbench.charts.values import POINTS, chosen, draw_predicted, draw_residuals
+from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 
 from ..run_folders import close_values, several_labels
 
@@ -71,7 +74,8 @@ def test_mistakes_stand_five_in_a_row(tmp_path, count, height):
     images = np.full((count, 8, 6, 1), 200, np.uint8)
     labels = np.zeros(count, int)
     confidence = np.linspace(1, 0.5, count)
-    draw_mistakes(images, labels, labels + 1, confidence, CLASSES, tmp_path / "m.png", "a run")
+    mistakes = Mistakes(images, labels, labels + 1, confidence, CLASSES)
+    draw_mistakes(IMAGES, mistakes, tmp_path / "m.png", "a run")
     assert size(tmp_path / "m.png") == (1400, height)
 
 
@@ -79,21 +83,11 @@ def test_names_that_are_no_formula_stay_text(tmp_path):
     names = ["$x^{$", "$\\frac$", "[bold]\x1b[31m"]
     labels = np.array([0, 1, 2])
     draw_confusion(labels, labels[::-1], names, tmp_path / "confusion.png", "$\\frac$")
-    draw_mistakes(
-        np.zeros((3, 4, 4, 3), np.uint8),
-        labels,
-        labels[::-1],
-        np.array([1, np.nan, 0.5]),
-        names,
-        tmp_path / "m.png",
-        "$$$",
-    )
+    images, confidence = np.zeros((3, 4, 4, 3), np.uint8), np.array([1, np.nan, 0.5])
+    draw_mistakes(IMAGES, Mistakes(images, labels, labels[::-1], confidence, names), tmp_path / "m.png", "$$$")
     draw_run_curves([{"epoch": 1, "loss": 1}], [Panel("loss", "$\\frac$")], tmp_path / "curves.png", "$\\frac$", None)
     for name in ("confusion.png", "m.png", "curves.png"):
         size(tmp_path / name)
-
-
-# -- regression and several labels ------------------------------------------------------------------------------------
 
 
 def drawn(monkeypatch, draw, *arguments) -> Figure:
@@ -102,6 +96,40 @@ def drawn(monkeypatch, draw, *arguments) -> Figure:
     monkeypatch.setattr(paper, "write", lambda figure, *_: figures.append(figure))
     draw(*arguments)
     return figures[0]
+
+
+@pytest.mark.parametrize(("shape", "lines", "key"), [
+    ((30,), 2, ["grey: the nearest training example of the predicted class"]),
+    ((30, 1), 2, ["grey: the nearest training example of the predicted class"]),
+    ((30, 3), 3, ["channel 1", "channel 2", "channel 3"]),
+    ((30, 12), 12, []),
+])  # fmt: skip
+def test_mistakes_on_series_are_lines_with_the_nearest_series_of_the_predicted_class(monkeypatch, shape, lines, key):
+    random = np.random.default_rng(0)
+    x_train, y_train = random.normal(size=(9, *shape)).astype(np.float32), np.arange(9) % 3
+    examples = x_train[[4, 8]] + np.float32(0.01)  # like training series of the classes 1 and 2
+    predicted = np.array([1, 2])
+    like = nearest(examples, predicted, x_train, y_train)
+    np.testing.assert_array_equal(like, x_train[[4, 8]])
+    assert not np.array_equal(nearest(examples, predicted[::-1], x_train, y_train), like)
+    has_one = examples[0].size == 30
+    mistakes = Mistakes(examples, 2 - predicted, predicted, np.array([0.9, 0.8]), CLASSES, like if has_one else None)
+    figure = drawn(monkeypatch, draw_mistakes, SERIES, mistakes, Path("m.png"), "a run")
+    for axes, example, other in zip(figure.axes, examples, like, strict=True):
+        assert len(axes.lines) == lines
+        np.testing.assert_array_equal(axes.lines[-1].get_ydata(), example.reshape(30, -1)[:, -1])
+        if has_one:
+            np.testing.assert_array_equal(axes.lines[0].get_ydata(), other.ravel())
+    titles = ["true dog", "read dog  0.900", "true cat", "read owl  0.800"]
+    assert [text.get_text() for text in figure.texts] == [*titles, "a run", *key]
+
+
+def test_what_is_no_picture_is_not_drawn():
+    assert can_draw(IMAGES, (28, 28, 1)) and can_draw(SERIES, (30, 12)) and can_draw(ARRAYS, (30,))
+    assert not any(can_draw(kind, shape) for kind, shape in ((TABLE, (4,)), (TOKENS, (30,)), (ARRAYS, (3, 30))))
+
+
+# -- regression and several labels ------------------------------------------------------------------------------------
 
 
 def texts(figure: Figure) -> list[str]:

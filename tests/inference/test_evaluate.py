@@ -10,6 +10,7 @@ from PIL import Image
 
 import fitbench
 from fitbench.analysis.show import show
+from fitbench.config.identity import plain
 from fitbench.data.builtin import read_builtin
 from fitbench.data.loading import load
 from fitbench.errors import DataError, FitbenchError, RequestError
@@ -497,7 +498,7 @@ def wanted(configure):
     def trained_on(*overrides: str) -> Wanted:
         config = configure("model=mlp", *overrides)
         data = load(config.data, config.task)
-        return Wanted(config, task_of(data.task), data.names, data.inputs, False, data.sha256)
+        return Wanted(config, task_of(data.task), data.names, data.inputs, {"data": {"sha256": data.sha256}, "config": plain(config)})
 
     return trained_on
 
@@ -546,7 +547,7 @@ def test_labels_of_images_are_matched_by_name(configure, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
-    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], None, False, "")
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], None, {"data": {"sha256": ""}})
     other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
     np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
     assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,36 +15,27 @@ from ..fuzzing import fuzz
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
-from fitbench.config import Backend
 from fitbench.inference.api import RequestLimits
-from fitbench.inference.reader import Reader
 from fitbench.inference.server import make_app
 from fitbench.inference.service import Service
-from fitbench.kinds import IMAGES
+from fitbench.kinds import IMAGES, SERIES, TABLE, TOKENS
 from fitbench.record.inputs import Inputs
-from fitbench.training import backend
 
-SHAPE = (28, 28, 1)
+from .small_data import small
+from .untrained import untrained
+
 LIMITS = RequestLimits(bytes=300_000, pixels=1_000_000, images=20)
 
 
 @pytest.fixture(scope="module")
 def app():
-    backend.load(Backend.tensorflow)
-    import keras
+    return make_app(Service([untrained(Inputs(kind=IMAGES, shape=(28, 28, 1), dtype="uint8"))], LIMITS))
 
-    from fitbench.inference.footprint import compile_model
 
-    model = keras.Sequential([keras.Input(SHAPE, dtype="uint8"), keras.layers.Flatten(), keras.layers.Dense(3)])
-    result = {
-        "run_id": "made-up",
-        "task": "classification",
-        "data": {"sha256": "", "name": "made up"},
-        "config": {"data": {}, "training": {"loss": "cross_entropy"}},
-    }
-    inputs = Inputs(kind=IMAGES, shape=SHAPE, dtype="uint8")
-    reader = Reader(Path(), result, model, inputs, ("a", "b", "c"), compile_model(model, SHAPE, "uint8"))
-    return make_app(Service([reader], LIMITS))
+@pytest.fixture(scope="module", params=[TABLE, SERIES, TOKENS])
+def other_app(request):
+    data = small(request.param)
+    return make_app(Service([untrained(data.inputs, lengths="cubic", missing="error")], LIMITS))
 
 
 def post(app, query: bytes, kind: bytes, parts: list[bytes], length: bytes | None = None) -> tuple[int, bytes]:
@@ -121,6 +111,24 @@ def test_json_is_answered(app, text, query):
     assert_answered(app, query, b"application/json", [text.encode("utf-8", "surrogatepass")])
 
 
+cells = st.one_of(numbers, st.text(max_size=8), st.sampled_from(["a", "1", "NA", "1e40", "x" * 5000]), values)
+columns = st.sampled_from(["size", "age", "city", "other"])
+json_rows = st.one_of(st.lists(cells, max_size=4), st.dictionaries(columns, cells, max_size=4), values)
+steps = st.lists(st.lists(numbers, min_size=2, max_size=2), min_size=1, max_size=70)
+examples = st.one_of(json_rows, steps, st.lists(st.integers(-1, 8), min_size=12, max_size=12))
+bodies = st.one_of(
+    st.fixed_dictionaries({"example": examples}),
+    st.fixed_dictionaries({"examples": st.lists(examples, max_size=25)}),
+    values,
+)
+
+
+@fuzz(60)
+@given(body=bodies, query=queries)
+def test_json_of_other_examples_is_answered(other_app, body, query):
+    assert_answered(other_app, query, b"application/json", [json.dumps(body).encode()])
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -158,6 +166,23 @@ def damaged(draw, originals=tuple(FILES)) -> bytes:
             case "size":
                 content[place : place + 4] = draw(st.sampled_from([b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", bytes(4)]))
     return bytes(content)
+
+
+SERIES_FILES = (
+    b"@problemName x\n@dimensions 2\n@equalLength true\n@classLabel true 1 2\n@data\n1,2,3:4,5,6:1\n",
+    b"1\t0.5\t0.25\n2\t1.5\t2\n",
+    b"1,0.5,NaN\n",
+)
+
+
+@fuzz(60)
+@given(
+    content=st.one_of(damaged(SERIES_FILES), st.binary(max_size=100)),
+    suffix=st.sampled_from(["ts", "tsv", "txt", "npy", "x"]),
+)
+def test_form_of_series_is_answered(other_app, content, suffix):
+    head = b'--b\r\nContent-Disposition: form-data; name="a"; filename="b.%s"\r\n\r\n' % suffix.encode()
+    assert_answered(other_app, b"seen=1", b"multipart/form-data; boundary=b", [head, content, b"\r\n--b--\r\n"])
 
 
 @fuzz(80)

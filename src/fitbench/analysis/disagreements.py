@@ -76,7 +76,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
     return [
         {
-            **a.predictions.place(differ[i], "image"),
+            **a.predictions.place(differ[i], "example"),
             "true": names[targets[differ[i]]],
             "a": names[predicted[0, differ[i]]],
             "probability_a": scores.finite(certain[0, i]),
@@ -90,7 +90,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
 def _class_columns(rows: Sequence[Row]) -> list[Column]:
     return [
-        place_column(rows, "image"),
+        place_column(rows, "example"),
         _text("true", rows, "true"),
         _text("A reads", rows, "a"),
         _number("P(A)", rows, "probability_a", 3),

@@ -113,7 +113,7 @@ def _mistakes(predictions: Predictions, names: Sequence[str], _: float) -> dict[
     predicted = scores.predicted(outputs)
     mistakes = [
         {
-            **predictions.place(i, "image"),
+            **predictions.place(i, "example"),
             "true": names[targets[i]],
             "predicted": names[predicted[i]],
             "probability": float(outputs[i].max()) if np.isfinite(outputs[i]).all() else None,
@@ -128,7 +128,7 @@ def _mistakes_tables(predictions: Predictions, names: Sequence[str], threshold: 
     if not mistakes:
         return [Table("No test example is misclassified.", [])]
     columns = [
-        place_column(mistakes, "image"),
+        place_column(mistakes, "example"),
         column("true", mistakes, lambda mistake: clean(mistake["true"]), right=False, key=True),
         column("read as", mistakes, lambda mistake: clean(mistake["predicted"]), right=False, key=True),
         column("probability", mistakes, lambda mistake: number(mistake["probability"], DIGITS)),

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from fitbench.analysis import scores
 from fitbench.analysis.drawings import CLASSES, lowest
 from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.charts.confusion import draw_confusion
 from fitbench.charts.label_scores import draw_label_scores
-from fitbench.charts.mistakes import GRID, draw_mistakes
+from fitbench.charts.mistakes import DRAWN, GRID, Mistakes, can_draw, draw_mistakes, nearest
 from fitbench.charts.run_curves import draw_run_curves
 from fitbench.charts.values import draw_predicted, draw_residuals
 from fitbench.errors import FitbenchError
-from fitbench.kinds import IMAGES
+from fitbench.kinds import IMAGES, KINDS
 from fitbench.record import reading
 from fitbench.text import counted
 
@@ -91,30 +93,35 @@ def _draw_labels(run: RunFiles) -> list[Path]:
 
 
 def _draw_mistakes(run: RunFiles) -> list[Path]:
-    """Draw mistakes.png, unless the examples are rows of a table.
+    """Draw mistakes.png, where examples of the kind can be drawn.
 
-    The images come from the data set, which must be the one that the run was tested with.
+    The examples come from the data set, which must be the one that the run was tested with.
     """
     from fitbench.config import from_values
     from fitbench.data.loading import load
 
     assert run.predictions is not None
     labels, probabilities = run.predictions.targets, run.predictions.outputs
-    worst, config = scores.mistakes(labels, probabilities)[: GRID * GRID], from_values(run.config)
-    if not len(worst) or config.data.kind not in (None, IMAGES):
+    wrong, config = scores.mistakes(labels, probabilities), from_values(run.config)
+    if not len(wrong) or config.data.kind not in (None, *DRAWN):
         return []
     data = load(config.data, config.task)
-    if data.kind != IMAGES:
+    if not can_draw(data.kind, data.inputs.shape):
         return []
+    kind = KINDS[data.kind]
     if data.sha256 != run.predictions.data_sha256:
         raise FitbenchError(
             f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
-            f"{run.predictions.data_sha256:.8}; mistakes.png needs the same images"
+            f"{run.predictions.data_sha256:.8}; mistakes.png needs the same {kind.inputs}"
         )
-    path = run.folder / "mistakes.png"
-    title = f"{run.name}: the most confident mistakes on {len(labels):,} test images"
+    path, worst = run.folder / "mistakes.png", wrong[: GRID * GRID]
+    title = f"{run.name}: {counted(len(wrong), 'mistake')} on {len(labels):,} test {kind.inputs}"
+    title += f", the {len(worst)} most confident" if len(worst) < len(wrong) else ""
     predicted, confidence = scores.predicted(probabilities[worst]), probabilities[worst].max(axis=1)
-    draw_mistakes(data.x_test[worst], labels[worst], predicted, confidence, run.names, path, title)
+    examples = np.asarray(data.x_test[worst])
+    has_nearest = kind.name != IMAGES and examples[0].size == len(examples[0])  # one channel
+    like = nearest(examples, predicted, data.x_train, data.y_train) if has_nearest else None
+    draw_mistakes(kind.name, Mistakes(examples, labels[worst], predicted, confidence, run.names, like), path, title)
     return [path]
 
 

@@ -1,4 +1,4 @@
-"""A model's settings, checked against its builder's signature before data are read and without importing Keras."""
+"""Settings of models and data, checked against the signatures of their functions, of which nothing is imported."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapte
 from fitbench.config.annotations import Requires, Takes
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
-from fitbench.config.schema import Config
+from fitbench.config.schema import Config, OwnData
 from fitbench.config.signatures import Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
+from fitbench.text import either
 
 # What fitbench supplies from the data. `classes` is the former name of outputs.
 SUPPLIED = ("input_shape", "outputs", "columns", "inputs", "classes")
@@ -27,29 +28,42 @@ SECTION = ("_target_", "name", "solver")  # keys of the section `model` that no 
 
 
 def checked(config: Config) -> Config:
-    """The configuration with the settings of its model checked, and converted to the types of their annotations.
+    """The configuration with the settings of its functions checked, and converted to the types of their annotations.
 
-    A builder whose signature cannot be read from its source is checked only when the model is built.
+    They are those of the model, and of a function of the user's that returns the data. Where a signature cannot be read
+    from its source, the settings are checked only when the function is called.
 
     Raises:
         RequestError: a setting is unknown, missing, or not what its annotation allows, or the model does not take
             examples of the kind of the data.
     """
-    settings = config.model
-    if config.data.kind is not None:
-        check_takes(settings, config.data.kind, config.data.name)
-    unchecked = frozenset(key for key, value in settings.items() if _holds_target(value))
-    schema = settings_schema(settings["_target_"], unchecked)
-    if schema is None:
-        return config
-    try:
-        valid = validated(schema, settings, "model").model_dump(mode="json", by_alias=True, exclude_unset=True)
-    except TypeError as error:  # such as Annotated[list, Ge(0)]
-        raise RequestError(f"model._target_ is {settings['_target_']}; an annotation is wrong: {error}") from error
-    model = {key: valid[key] for key in settings}
-    config = config.model_copy(update={"model": model})
-    _check_requirements(config, schema)
+    data = config.data
+    if data.kind is not None:
+        check_takes(config.model, data.kind, data.name)
+    if isinstance(data, OwnData):
+        values = data.model_dump(mode="json")
+        valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
+        config = config.model_copy(update={"data": data.model_copy(update={key: valid[key] for key in data.settings})})
+    schema = settings_schema(config.model["_target_"], _unchecked(config.model))
+    config = config.model_copy(update={"model": _settings(schema, config.model, "model")})
+    if schema is not None:
+        _check_requirements(config, schema)
     return config
+
+
+def _unchecked(section: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(key for key, value in section.items() if _holds_target(value))
+
+
+def _settings(schema: type[BaseModel] | None, section: dict[str, Any], key: str) -> dict[str, Any]:
+    """The section that has this key, with its settings converted to the types of their annotations."""
+    if schema is None:
+        return section
+    try:
+        valid = validated(schema, section, key).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    except TypeError as error:  # such as Annotated[list, Ge(0)]
+        raise RequestError(f"{key}._target_ is {section['_target_']}; an annotation is wrong: {error}") from error
+    return {name: valid[name] for name in section}
 
 
 def is_ours(target: str) -> bool:
@@ -74,9 +88,12 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
     signature = signature_of(model["_target_"]) if is_ours(model["_target_"]) else None
     if signature is None or kind in (taken := _kinds(signature)):
         return
+    ways = [f"model={name}" for name in MODELS[kind]]
+    if kind == TOKENS and ARRAYS in taken:
+        ways.append("data.inputs=arrays, if their numbers are no tokens")
     raise RequestError(
-        f"model={model['name']} takes {' or '.join(KINDS[each].plural for each in taken)}, but the examples of "
-        f"data={data} are {KINDS[kind].plural}; set {' or '.join(f'model={name}' for name in MODELS[kind])}"
+        f"model={model['name']} takes {either([KINDS[each].plural for each in taken])}, but the examples of "
+        f"data={data} are {KINDS[kind].plural}; set {either(ways)}"
     )
 
 
@@ -91,24 +108,29 @@ def _kinds(signature: Signature) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1000)
-def settings_schema(target: str, unchecked: frozenset[str] = frozenset()) -> type[BaseModel] | None:
-    """The schema of the section `model` for a builder; None if its signature cannot be read from its source.
+def settings_schema(
+    target: str,
+    unchecked: frozenset[str] = frozenset(),
+    section: tuple[str, ...] = SECTION,
+    supplied: tuple[str, ...] = SUPPLIED,
+) -> type[BaseModel] | None:
+    """The schema of a section that names a function; None if the function's signature cannot be read from its source.
 
-    `unchecked` names settings whose values may be anything.
+    Args:
+        target: the dotted name of the function.
+        unchecked: settings whose values may be anything.
+        section: keys of the section that the function is not given, `_target_` first.
+        supplied: parameters that fitbench supplies.
     """
     signature = signature_of(target)
     if signature is None:
         return None
-    fields: dict[str, Any] = {
-        "target": (Any, Field(alias="_target_")),
-        "name": (Any, ...),
-        "solver": (Any, None),
-    }
+    fields: dict[str, Any] = {f"key_{place}": (Any, Field(None, alias=key)) for place, key in enumerate(section)}
     for parameter in signature.parameters:
-        if parameter.name in (*SUPPLIED, *SECTION):
+        if parameter.name in (*supplied, *section):
             continue
         annotation = Any if parameter.name in unchecked else _usable(parameter.annotation)
-        required = parameter.required and parameter.name != "examples"  # which fitbench supplies too
+        required = parameter.required and not (supplied and parameter.name == "examples")  # which fitbench supplies too
         default = ... if required else None
         fields[f"setting_{len(fields)}"] = (annotation, Field(default, alias=parameter.name))
     settings = ConfigDict(

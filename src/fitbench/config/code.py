@@ -1,4 +1,4 @@
-"""The user's code that a configuration runs: its modules, and the SHA-256 of their source. None of them is imported."""
+"""The SHA-256 of the user's modules that a configuration runs, none of which is imported, and of a file of weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ def code_of(values: Mapping[str, Any]) -> dict[str, str]:
 
     They are the modules of the functions and classes that the configuration names, and all modules that they import,
     wherever the import stands in the source. Modules that belong to Python, to fitbench or to an installed package do
-    not count. A module that this process has imported counts as it was when this function first read it.
+    not count. A module that this process has imported counts as it was when this function first read it. The SHA-256 of
+    the file that `model.weights` names stands beside them, by its path.
 
     Args:
         values: a configuration, or sections of one, as nested plain values.
     """
-    code: dict[str, str] = {}
+    code = _weights(values.get("model", {}).get("weights"))
     visited = set(_targets(values))
     pending = list(visited)
     while pending:
@@ -41,6 +43,20 @@ def code_of(values: Mapping[str, Any]) -> dict[str, str]:
             visited |= new
             pending.extend(new)
     return dict(sorted(code.items()))
+
+
+def _weights(path: Any) -> dict[str, str]:
+    """Return the SHA-256 of a file of weights by its path; nothing if there is no such file."""
+    if not isinstance(path, str) or not Path(path).is_file():
+        return {}
+    status = Path(path).stat()
+    return {path: _sha256(path, (status.st_size, status.st_mtime_ns, status.st_ctime_ns))}
+
+
+@lru_cache(maxsize=100)
+def _sha256(path: str, changed: tuple[int, int, int]) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _targets(value: Any) -> Iterator[str]:

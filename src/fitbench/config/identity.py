@@ -88,9 +88,10 @@ def plain(config: Config) -> dict[str, Any]:
 
 def config_id(config: Config) -> str:
     """The first 8 hex digits of the SHA-256 of the canonical JSON of what can change the result, without the seed."""
-    text = json.dumps(
-        _hashed(plain(config), ""), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    hashed = _hashed(plain(config), "")
+    if arguments := getattr(config.data, "settings", {}):  # of a function of the user's: `path` is one as any other
+        hashed["data"] |= _hashed(arguments, "")
+    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -14,7 +14,7 @@ from fitbench.config.errors import validated
 from fitbench.config.identity import NEUTRAL, plain, with_current_names
 from fitbench.config.interpolations import check_constant, check_extent
 from fitbench.config.nested import leaves
-from fitbench.config.schema import Config
+from fitbench.config.schema import Config, Source
 from fitbench.errors import RequestError
 from fitbench.text import first_line
 
@@ -65,13 +65,15 @@ def from_values(values: Mapping[Any, Any]) -> Config:
 
 
 def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The values with the keys that are newer than they are, and with the functions' current names."""
+    """The values with the keys that are newer than they are or go without saying, and with functions' current names."""
     current = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     for key, value in NEUTRAL.items():
         section, _, name = key.rpartition(".")
         target = current.get(section) if section else current
         if isinstance(target, dict):
             target.setdefault(name, value)
+    if isinstance(data := current.get("data"), dict) and "_target_" in data:
+        data.setdefault("source", Source.function)
     if isinstance(current.get("model"), dict):
         current["model"] = with_current_names(current["model"])
     return current

@@ -6,11 +6,12 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import (
@@ -42,7 +43,7 @@ from fitbench.config.annotations import (
     Positive,
 )
 from fitbench.errors import RequestError
-from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE
+from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
 from fitbench.metrics import Metric
 from fitbench.tasks import TASKS, Task, task_of
 
@@ -204,7 +205,10 @@ class FileData(Data):
         if not isinstance(path, str) or not path:
             return {**values, "name": "unnamed"}  # the path itself is refused
         file = Path(_absolute(path))
-        name = file.stem if values.get("source") in (Source.npz, Source.csv, Source.signals) else file.name
+        is_file = values.get("source") in (Source.csv, Source.signals) or (
+            values.get("source") == Source.npz and not os.path.isdir(file)  # noqa: PTH112 - never raises
+        )
+        name = file.stem if is_file else file.name
         if not NAME.fullmatch(name):
             usable = re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).lstrip(".")
             raise ValueError(
@@ -237,9 +241,7 @@ Standardize = Annotated[
 
 
 class ArrayData(Data):
-    """Examples whose kind their arrays decide, unless `inputs` names it."""
-
-    kind: ClassVar[str | None] = None
+    """Examples whose kind their arrays decide, unless a key says it."""
 
     inputs: Literal["images", "series", "tokens", "arrays"] | None = Field(
         None,
@@ -250,6 +252,25 @@ class ArrayData(Data):
     vocabulary: Count | None = Field(
         None, description="of tokens: how many there are; null: one more than the largest of the training part"
     )
+    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
+        None, description="of images: the value of white in the arrays; null: 255"
+    )
+
+    @property
+    def kind(self) -> str | None:  # type: ignore[override]
+        """What the examples are: as `inputs` says, or images if white is given, or tokens if their number is given."""
+        if self.inputs is None:
+            return IMAGES if self.max_value is not None else TOKENS if self.vocabulary is not None else None
+        return self.inputs
+
+    @model_validator(mode="after")
+    def _check_keys_of_kinds(self) -> Self:
+        for key, kind in (("max_value", IMAGES), ("vocabulary", TOKENS)):
+            value = getattr(self, key)
+            if value is not None and self.kind != kind:
+                other = f"inputs is {self.inputs}" if self.inputs else "max_value, which is for images, is given too"
+                raise ValueError(f"data.{key}={value:g} is for {KINDS[kind].plural}, but data.{other}; leave one out")
+        return self
 
 
 class ArrayFiles(FileData, ArrayData):
@@ -269,9 +290,11 @@ class OwnData(ArrayData):
         "names of an .npz file",
     )
     name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: the function's")
-    source: Literal[Source.function]
-    max_value: Annotated[float, Gt(0), NUMBER, Allowed("a number above 0")] | None = Field(
-        None, description="the value of white in images; null: 255"
+    source: Literal[Source.function] = Field(
+        description="where the data come from; a section with a _target_ needs none"
+    )
+    preprocess: Preprocess | None = Field(
+        None, description="deskew: the model first shears every image upright; null: nothing"
     )
 
     @model_validator(mode="before")
@@ -285,6 +308,11 @@ class OwnData(ArrayData):
     def settings(self) -> dict[str, Any]:
         """The arguments of the function."""
         return dict(self.model_extra or {})
+
+    @classmethod
+    def own_keys(cls) -> tuple[str, ...]:
+        """The keys of the section that are no arguments of the function."""
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
 
 
 Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
@@ -495,15 +523,17 @@ class SeriesFiles(FileData, Series):
 
     @model_validator(mode="before")
     @classmethod
-    def _test_path_beside(cls, values: Any) -> Any:
-        """The file beside that of the training part becomes the test part, so that it is recorded."""
-        if not isinstance(values, Mapping) or values.get("test_path") is not None:
+    def _after_training_file(cls, values: Any) -> Any:
+        """Take the test part, which is recorded, and the name from a file with TRAIN in its name."""
+        path = values.get("path") if isinstance(values, Mapping) else None
+        file = Path(path) if isinstance(path, str) else Path()
+        if not (words := list(TRAINING_FILE.finditer(file.name))):
             return values
-        path = values.get("path")
-        if not isinstance(path, str) or not TRAINING_FILE.search(Path(path).name):
-            return values
-        name = TRAINING_FILE.sub(lambda word: TEST_WORDS[word[0]], Path(path).name)
-        return {**values, "test_path": str(Path(path).with_name(name))}
+        before, word, after = file.name[: words[-1].start()], words[-1][0], file.name[words[-1].end() :]
+        beside = str(file.with_name(f"{before}{TEST_WORDS[word]}{after}"))
+        set_name = before.rstrip("_-. ") if after == file.suffix else ""
+        defaults = {"test_path": beside, "name": set_name if NAME.fullmatch(set_name) else None}
+        return {**values, **{key: value for key, value in defaults.items() if values.get(key) is None}}
 
 
 class UcrSeries(Series):

@@ -9,10 +9,11 @@ import numpy as np
 
 from fitbench.config import AUTO
 from fitbench.data.dataset import PARTS, Dataset, assembled
-from fitbench.data.scale import as_bytes
+from fitbench.data.examples import examples_of, vocabulary_of
 from fitbench.data.target_arrays import are_unicode
 from fitbench.data.targets import decided
 from fitbench.errors import DataError
+from fitbench.kinds import IMAGES, TOKENS, kind_of
 from fitbench.text import in_digits
 
 
@@ -23,43 +24,48 @@ def build_dataset(
     classes: Sequence[str] | None = None,
     max_value: float | None = None,
     task: str = AUTO,
+    kind: str = IMAGES,
+    vocabulary: int | None = None,
+    advice: str = "",
 ) -> Dataset:
     """Check arrays and build a data set from them.
 
     Args:
         name: the name of the data set.
         arrays: x_train, y_train, x_test, y_test, and optionally x_val, y_val; w_train, w_val, w_test, the weight of
-            each example, [N]; and `classes`, a vector of strings. Images are [N, height, width] or [N, height, width,
-            channels], of any scale that `max_value` describes. Targets are as in `targets.decided`.
-        source: the file or folder that the arrays come from. Error messages name it.
+            each example, [N]; and `classes`, a vector of strings. Examples are as in `examples.examples_of`, images of
+            any scale that `max_value` describes. Targets are as in `targets.decided`.
+        source: the file, folder or function that the arrays come from. Error messages name it.
         classes: the names of the classes or labels if `arrays` has none. By default they are named by their values.
-        max_value: the value of white; see `scale.as_bytes`.
+        max_value: of images: the value of white; see `scale.as_bytes`.
         task: that of the configuration.
+        kind: of the examples, a name in `kinds.KINDS`.
+        vocabulary: of tokens: how many there are; see `examples.vocabulary_of`.
+        advice: what messages about the examples end with.
 
     Raises:
         DataError: the arrays are not a data set.
     """
     parts = [part for part in PARTS if f"x_{part}" in arrays]
-    images = {part: _pixels(arrays[f"x_{part}"], max_value, f"{source}: x_{part}") for part in parts}
+    where = {part: f"{source}: x_{part}" for part in parts}
+    try:
+        examples = examples_of(kind, {part: arrays[f"x_{part}"] for part in parts}, where, max_value)
+    except DataError as error:
+        raise DataError(f"{error}{advice}") from error
+    if kind == TOKENS:
+        vocabulary = vocabulary_of(examples, vocabulary, where)
     for part in parts:
-        if not len(images[part]):
-            raise DataError(f"{source}: no {part} examples; expected at least one.")
-        if images[part].shape[1:] != images["train"].shape[1:]:
-            raise DataError(
-                f"{source}: train images are {images['train'].shape[1:]} and {part} images {images[part].shape[1:]}; "
-                "expected the same [height, width, channels]."
-            )
-        _check_length(arrays[f"y_{part}"], "label", len(images[part]), part, source)
+        _check_length(arrays[f"y_{part}"], "label", kind, len(examples[part]), part, source)
     if "classes" in arrays:
         classes = _class_names(arrays["classes"], source)
     raw = {part: _numbers_for_booleans(arrays[f"y_{part}"]) for part in parts}
     where = {part: f"{source}: y_{part}" for part in parts}
-    targets = decided(task, raw, (), where, images=True, classes=classes)
+    targets = decided(task, raw, (), where, images=kind == IMAGES, classes=classes)
     weights = {part: _weights(arrays[f"w_{part}"], f"{source}: w_{part}") for part in parts if f"w_{part}" in arrays}
     for part, values in weights.items():
-        _check_length(values, "weight", len(images[part]), part, source)
-    dataset = assembled(name, images, targets.arrays, targets.names, source, weights=weights)
-    return replace(dataset, task=targets.task, notes=targets.notes)
+        _check_length(values, "weight", kind, len(examples[part]), part, source)
+    dataset = assembled(name, examples, targets.arrays, targets.names, source, weights=weights)
+    return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=targets.notes)
 
 
 def _weights(array: np.ndarray, where: str) -> np.ndarray:
@@ -90,12 +96,12 @@ def _weights(array: np.ndarray, where: str) -> np.ndarray:
     return weights
 
 
-def _check_length(array: np.ndarray, noun: str, images: int, part: str, source: str) -> None:
-    """Refuse another number of labels or weights than of images."""
+def _check_length(array: np.ndarray, noun: str, kind: str, examples: int, part: str, source: str) -> None:
+    """Refuse another number of labels or weights than of examples."""
     found = len(array) if array.ndim else 0
-    if found != images:
-        counts = f"{images:,} {part} images but {found:,} {part} {noun}s"
-        raise DataError(f"{source}: {counts}; expected one {noun} for each image.")
+    if found != examples:
+        counts = f"{examples:,} {part} {kind_of(kind).plural} but {found:,} {part} {noun}s"
+        raise DataError(f"{source}: {counts}; expected one {noun} for each {kind_of(kind).noun}.")
 
 
 def _numbers_for_booleans(labels: np.ndarray) -> np.ndarray:
@@ -109,21 +115,3 @@ def _class_names(array: np.ndarray, source: str) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise DataError(f"{source}: the class names are not a vector of different strings.")
     return names
-
-
-def _pixels(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:
-    """Return images as uint8 [N, height, width, channels], without a copy if they are uint8 from 0 to 255 already."""
-    if array.ndim not in {3, 4} or 0 in array.shape[1:]:
-        advice = " Rows of numbers are read from a table, with data=csv." if array.ndim == 2 else ""
-        raise DataError(
-            f"{where} has the shape {array.shape}; expected images, [N, height, width] or [N, height, width, channels]."
-            f"{advice}"
-        )
-    if array.ndim == 3:
-        array = array[..., np.newaxis]
-    if array.shape[1] in {1, 3} and array.shape[3] > 4:
-        raise DataError(
-            f"{where} has the shape {array.shape}, with the channels first; expected them last. "
-            "Use x.transpose(0, 2, 3, 1)."
-        )
-    return as_bytes(array, max_value, where)

@@ -82,11 +82,11 @@ class Dataset:
 
     @property
     def inputs(self) -> Inputs:
-        """What a model of these examples takes."""
+        """What a model of the training examples takes."""
         return Inputs(
             kind=self.kind,
-            shape=tuple(self.x_test.shape[1:]),
-            dtype=str(self.x_test.dtype),
+            shape=tuple(self.x_train.shape[1:]),
+            dtype=str(self.x_train.dtype),
             columns=self.columns,
             vocabulary=self.vocabulary,
         )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench.data.builtin import BUILTIN, Builtin, locate, read_builtin
 from fitbench.data.files import find_idx
 from fitbench.data.known_tables import KNOWN_TABLES, KnownTable, files_of, verify_table
+from fitbench.data.ucr import KNOWN_SERIES, KnownSeries, found_ucr, read_ucr
 from fitbench.errors import DataError
-from fitbench.text import check_format, clean, console, table
+from fitbench.text import check_format, clean, console, counted, first_of, table
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,7 +31,52 @@ OWN = {
         "a CSV, TSV or Parquet file with a row for each example and the names of the columns",
         "data.path=houses.csv data.target=price",
     ),
+    "signals": (
+        "a .ts, .tsv or .txt file of series as in the UCR and UEA archives, and one of the test part beside it",
+        "data.path=GunPoint_TRAIN.ts",
+    ),
 }
+SIZES = ("height", "width", "columns", "steps", "channels")  # of inputs; a kind has some of them
+
+
+@dataclass(frozen=True)
+class _DataSet:
+    """A data set of the list.
+
+    Attributes:
+        name: its name.
+        choice: how it is chosen, behind `data=`.
+        files: where it is on this machine; none if it is not.
+        known: what is known of it; None: it was found on this machine, and its checksum is not known.
+        inputs: the size of its inputs, in words.
+        sizes: the same by the keys of `SIZES`.
+        verify: reads it and checks its checksum; raises a `DataError` if that is wrong.
+    """
+
+    name: str
+    choice: str
+    files: list[Path]
+    known: Builtin | KnownTable | KnownSeries | None
+    inputs: str
+    sizes: Mapping[str, int]
+    verify: Callable[[], object]
+
+
+def _data_sets() -> Iterator[_DataSet]:
+    for name, known in BUILTIN.items():
+        (height, width), path = known.size, locate(name)
+        files, sizes = [] if path is None else [path], {"height": height, "width": width}
+        yield _DataSet(name, name, files, known, f"{height} x {width}", sizes, partial(read_builtin, name))
+    for name, known_table in KNOWN_TABLES.items():
+        count = len(known_table.features)
+        inputs, verify = counted(count, "column"), partial(verify_table, name)
+        yield _DataSet(name, known_table.choice, files_of(name), known_table, inputs, {"columns": count}, verify)
+    found = found_ucr()
+    for name in (*KNOWN_SERIES, *sorted(found.keys() - KNOWN_SERIES.keys())):
+        files, series = found.get(name, []), KNOWN_SERIES.get(name)
+        sizes = {} if series is None else {"steps": series.steps[1], "channels": series.channels}
+        inputs = "-" if series is None else series.inputs
+        yield _DataSet(name, f"ucr data.name={name}", files, series, inputs, sizes, partial(read_ucr, name, files))
 
 
 def list_data(format: str, verify: bool) -> int:
@@ -42,84 +90,72 @@ def list_data(format: str, verify: bool) -> int:
         RequestError: the format is unknown, or $FITBENCH_DATA is not a folder.
     """
     check_format(format, ("table", "json"))
-    entries = [
-        *(_entry(name, known, _image_files(name), verify) for name, known in BUILTIN.items()),
-        *(_entry(name, table, files_of(name), verify) for name, table in KNOWN_TABLES.items()),
-    ]
+    sets = list(_data_sets())
+    entries = [_entry(of, verify) for of in sets]
     if format == "json":
         print(json.dumps(entries, indent=2))
     else:
-        _print(entries)
+        _print(sets, entries)
     return 1 if any(entry["verified"] is False for entry in entries) else 0
 
 
-def _entry(name: str, known: Builtin | KnownTable, files: list[Path], verify: bool) -> dict[str, Any]:
+def _entry(of: _DataSet, verify: bool) -> dict[str, Any]:
     """Describe a data set, with its place on this machine and its size there in bytes.
 
-    'data' is how it is chosen, behind `data=`. Images have a height and a width, tables a number of columns. 'verified'
-    says whether its arrays have the expected checksum, and is None if they were not read; 'problem' says why it is
-    false.
+    'data' is how it is chosen, behind `data=`. Images have a height and a width, tables a number of columns, series the
+    steps of the longest and a number of channels. 'verified' says whether its arrays have the expected checksum, and is
+    None if they were not read, or if the checksum is not known; 'problem' says why it is false.
     """
+    known, files = of.known, of.files
     entry = {
-        "name": name,
-        "data": name,
+        "name": of.name,
+        "data": of.choice,
         "path": str(files[0]) if files else None,
         "bytes": sum(file.stat().st_size for each in files for file in ([each] if each.is_file() else _idx(each))),
-        "train": known.train,
-        "test": known.test,
-        "height": None,
-        "width": None,
-        "columns": None,
-        "sha256": known.sha256,
-        "get": known.get,
+        "train": known and known.train,
+        "test": known and known.test,
+        **{key: of.sizes.get(key) for key in SIZES},
+        "sha256": known and known.sha256,
+        "get": known and known.get,
         "verified": None,
         "problem": None,
     }
-    verified: Callable[[str], object]
-    if isinstance(known, KnownTable):
-        entry |= {"data": known.choice, "columns": len(known.features)}
-        verified = verify_table
-    else:
-        entry |= {"height": known.size[0], "width": known.size[1]}
-        verified = read_builtin
-    if verify and files:
+    if verify and files and known:
         try:
-            verified(name)
+            of.verify()
         except DataError as error:
             return entry | {"verified": False, "problem": str(error)}
         entry["verified"] = True
     return entry
 
 
-def _image_files(name: str) -> list[Path]:
-    path = locate(name)
-    return [] if path is None else [path]
-
-
 def _idx(folder: Path) -> list[Path]:
     return list(find_idx(folder).values())
 
 
-def _print(entries: list[dict[str, Any]]) -> None:
+def _print(sets: Sequence[_DataSet], entries: Sequence[Mapping[str, Any]]) -> None:
     from rich.text import Text
 
     out = console()
     has_checks = any(entry["verified"] is not None for entry in entries)
     numbers = ("train", "test", "inputs", "on disk")
     rows = table(out, "data=", *numbers, "sha256", *(["check"] if has_checks else []), right=numbers)
-    for entry in entries:
-        size = f"{entry['bytes'] / 1e6:,.1f} MB" if entry["path"] else Text("not here", style="yellow")
-        inputs = f"{entry['columns']} columns" if entry["columns"] else f"{entry['height']} x {entry['width']}"
-        row = [entry["data"], f"{entry['train']:,}", f"{entry['test']:,}", inputs, size, entry["sha256"][:8]]
+    known = [(of, entry) for of, entry in zip(sets, entries, strict=True) if of.known]
+    for of, entry in known:
+        size = f"{entry['bytes'] / 1e6:,.1f} MB" if of.files else Text("not here", style="yellow")
+        row = [of.choice, f"{entry['train']:,}", f"{entry['test']:,}", of.inputs, size, entry["sha256"][:8]]
         rows.add_row(*row, *([_check(entry)] if has_checks else []))
     out.print(rows)
-    width = max(len(name) for name in (*BUILTIN, *KNOWN_TABLES, *OWN)) + 3
-    for entry in entries:
+    width = max(len(name) for name in (*(of.name for of, _ in known), *OWN)) + 3
+    for of, entry in known:
         get = textwrap.wrap(f"not here: {entry['get']}", max(out.width - width, 30))
-        for i, line in enumerate([clean(entry["path"])] if entry["path"] else get):
-            out.print(f"{'' if i else entry['name']:<{width}}{line}", soft_wrap=True)
+        for i, line in enumerate([clean(entry["path"])] if of.files else get):
+            out.print(f"{'' if i else of.name:<{width}}{line}", soft_wrap=True)
         if entry["problem"]:
             out.print(f"{'':<{width}}{clean(entry['problem'])}", style="red", soft_wrap=True)
+    if others := [of.name for of in sets if not of.known]:
+        out.print("\nOther time series that are here, with data=ucr data.name=NAME", style="bold")
+        out.print(first_of(others, most=50), soft_wrap=True)
     out.print("\nYour own data", style="bold")
     for name, (files, arguments) in OWN.items():
         out.print(f"{name:<{width}}{files}", soft_wrap=True)

@@ -22,6 +22,7 @@ from fitbench.config import (
     TableFile,
     UcrSeries,
 )
+from fitbench.config.code import code_of
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.builtin import locate, read_builtin
 from fitbench.data.checks import build_dataset
@@ -45,13 +46,15 @@ log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
 
 
-def load(data: Data, task: str = AUTO) -> Dataset:
+def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
     """Read and check the data set that the configuration names. Its arrays are read-only.
 
-    `task` is that of the configuration; with `auto` the targets decide it.
+    `task` is that of the configuration; with `auto` the targets decide it. Series are interpolated to
+    `steps`, if they are interpolated; by default to the longest of the training part.
 
-    Files that have not changed since this process last read them are not read again. What was done with the data, and
-    what is left out of a folder, is logged each time, and written to stderr when the files are read.
+    Files that have not changed since this process last read them are not read again, and a function of the user's with
+    the same arguments and code is not called again. What was done with the data, and what is left out of a folder, is
+    logged each time, and written to stderr when the files are read.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
@@ -59,11 +62,12 @@ def load(data: Data, task: str = AUTO) -> Dataset:
     """
     paths = _places(data)
     now = fingerprint(*paths) if paths else None
-    key = f"{paths} {now} {task} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
+    code = code_of(data.model_dump(mode="json")) if isinstance(data, OwnData) else {}
+    key = f"{paths} {now} {code} {task} {steps} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = _read(data, task, now)
+        _latest[key] = read_own(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
@@ -83,13 +87,11 @@ def _notices(dataset: Dataset) -> Iterator[str]:
         yield f"{source}: left out: {counted(skipped, 'unreadable image')}, such as {clean(dataset.skipped[0])}"
 
 
-def _read(data: Data, task: str, now: str | None) -> Dataset:
+def _read(data: Data, task: str, steps: int | None, now: str | None) -> Dataset:
     if isinstance(data, PackagedTable):
         return read_known_table(data, task)
-    if isinstance(data, OwnData):
-        return read_own(data, task)
     if isinstance(data, Series):
-        return replace(read_series(data, list(map(Path, _places(data))), task), fingerprint=now)
+        return replace(read_series(data, list(map(Path, _places(data))), task, steps), fingerprint=now)
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
     path = Path(data.path)
@@ -126,6 +128,8 @@ FOLDERS = (Source.idx, Source.image_folder)
 
 def _places(data: Data) -> list[Path]:
     """The files and folders that a data set is read from; none if it comes with a package or is not here."""
+    if isinstance(data, OwnData):
+        return []
     if isinstance(data, UcrSeries):
         return find_ucr(data.name)
     if isinstance(data, FileData):
@@ -138,6 +142,8 @@ def _existing(key: str, text: str, source: Source) -> Path:
     path, expected = Path(text), EXPECTED[source]
     if key == "test_path":
         expected += " with the test part"
+        if source is Source.signals:
+            expected += ", which is beside a file with TRAIN in its name"
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:

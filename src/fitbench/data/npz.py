@@ -22,7 +22,7 @@ from fitbench.data.memory import CHUNK_BYTES
 from fitbench.data.memory_limit import check_unpacked
 from fitbench.data.parts import part_of
 from fitbench.errors import DataError
-from fitbench.text import first_line
+from fitbench.text import first_line, first_of
 from fitbench.untrusted import ARRAY_FILE_ERRORS, CONTENT_ERRORS, Unreadable, open_file
 
 # Reading a damaged or hostile .npy or .npz raises one of these.
@@ -30,15 +30,19 @@ ARRAY_ERRORS = (OSError, MemoryError, *CONTENT_ERRORS, *ARRAY_FILE_ERRORS)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays x_train, y_train, x_test, y_test of an .npz file, and what else it has of a data set.
+    """Read the arrays x_train, y_train, x_test, y_test of an .npz file or of the .npy files in a folder.
 
-    That is x_val and y_val, also spelt x_valid or x_validation; the weights w_train, w_val, w_test of the examples; and
-    `classes` or `class_names`, the names of its classes or labels. An array that is stored uncompressed is
-    memory-mapped after its checksum has been verified.
+    So is what else there is of a data set: x_val and y_val, also spelt x_valid or x_validation; the weights w_train,
+    w_val, w_test of the examples; and `classes` or `class_names`, the names of its classes or labels. A .npy file is
+    memory-mapped. So is an array that an .npz file stores uncompressed, after its checksum has been verified.
 
     Raises:
-        DataError: the file is damaged, lacks an array, or needs pickle.
+        DataError: a file is damaged, or needs pickle, or an array is missing.
     """
+    return _read_folder(path) if path.is_dir() else _read_archive(path)
+
+
+def _read_archive(path: Path) -> dict[str, np.ndarray]:
     arrays = {}
     key = ""
     try:
@@ -46,7 +50,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             if not zipfile.is_zipfile(file):
                 raise Unreadable("not an .npz file, or cut short. Expected a file that numpy.savez wrote.")
             with zipfile.ZipFile(file) as archive:
-                for name, key in _wanted(path, array_names(archive)).items():
+                for name, key in names_of_parts(str(path), array_names(archive)).items():
                     arrays[name] = read_member(archive, key)
     except Unreadable as error:
         raise DataError(f"{path}: its array '{key}' {error}" if key else f"{path}: {error}") from error
@@ -58,8 +62,34 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
-    """Return the arrays of a data set that a file has, as in `read_npz`, and their names in the file."""
+def _read_folder(folder: Path) -> dict[str, np.ndarray]:
+    try:
+        present = sorted(file.stem for file in folder.iterdir() if file.suffix == ".npy")
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+    arrays = {}
+    for name, key in names_of_parts(str(folder), present).items():
+        file = folder / f"{key}.npy"
+        try:
+            with open_file(file) as opened:
+                arrays[name] = read_npy(opened)
+        except Unreadable as error:
+            raise DataError(f"{file}: {error}") from error
+        except ARRAY_ERRORS as error:
+            raise DataError(f"{file}: cannot be read ({first_line(error)}). Save the file again.") from error
+    return arrays
+
+
+def names_of_parts(source: str, present: Sequence[str]) -> dict[str, str]:
+    """Return the arrays of a data set that are present, as in `read_npz`, and the names that they have there.
+
+    Args:
+        source: what holds the arrays, for messages.
+        present: the names of its arrays.
+
+    Raises:
+        DataError: an array is missing, or two are the same part.
+    """
     wanted = {}
     for key in present:
         if key == "classes" or (key == "class_names" and "classes" not in present):
@@ -68,13 +98,13 @@ def _wanted(path: Path, present: Sequence[str]) -> dict[str, str]:
         if axis in ("x", "y", "w") and part_of(part):
             name = f"{axis}_{part_of(part)}"
             if name in wanted:
-                raise DataError(f"{path}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
+                raise DataError(f"{source}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
             wanted[name] = key
     needed = ARRAYS if {"x_val", "y_val", "w_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
     missing = [name for name in needed if name not in wanted]
     if missing:
         raise DataError(
-            f"{path}: has no {', '.join(missing)}; found {', '.join(present) or 'nothing'}. "
+            f"{source}: has no {', '.join(missing)}; found {first_of(present) or 'nothing'}. "
             f"Expected {', '.join(ARRAYS)}, and optionally x_val, y_val, w_train and classes."
         )
     return wanted

@@ -2,16 +2,161 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
 from fitbench.config import OwnData
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.dataset import Dataset
+from fitbench.data.npz import names_of_parts
+from fitbench.errors import DataError, RequestError
+from fitbench.text import clean, first_line
+from fitbench.user_metrics import ON_PATH, without
+
+PAIRS = ("train", "test", "val")  # the order in which a function returns them
+EXPECTED = (
+    "expected (x_train, y_train), (x_test, y_test), perhaps with a third pair for validation, or a mapping of arrays "
+    "with the names of an .npz file"
+)
+_contents: dict[str, tuple[str, tuple[str, ...]]] = {}  # what each function gave first: the checksum and the names
 
 
-def read_own(data: OwnData, task: str) -> Dataset:
-    """Call the function and check what it returns."""
-    import pydoc
+def read_own(data: OwnData, task: str, key: str) -> Dataset:
+    """Call the function, and make a data set of the arrays that it returns.
 
-    function = pydoc.locate(data.target)
-    (x_train, y_train), (x_test, y_test) = function(**data.settings)  # type: ignore[operator]
-    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    return dataset_of_arrays(data, arrays, data.target, task)
+    The first time in a process it is called twice, because a function that gives other arrays at each call makes runs
+    that nobody can resume or repeat. One copy of the arrays is held at a time.
+
+    Args:
+        data: the section of the configuration.
+        task: that of the configuration.
+        key: says which function it is: its name, its arguments, its code, and how its arrays are taken.
+
+    Raises:
+        RequestError: there is no such function, or it does not take its arguments.
+        DataError: it fails, returns something else than a data set, or gives other arrays at another call.
+    """
+    function = _loaded(data)
+    if key not in _contents:
+        _contents[key] = _content(_called(function, data, task))
+    dataset = _called(function, data, task)
+    (before, names), (now, current) = _contents[key], _content(dataset)
+    if (before, names) != (now, current):
+        change = f"SHA-256 {before[:8]} and then {now[:8]}" if before != now else "other names of classes"
+        raise DataError(
+            f"{data.target} gives other arrays at each call ({change}); make it give the same ones, for instance with "
+            "numpy.random.default_rng(0) in place of an unseeded generator"
+        )
+    return dataset
+
+
+def _content(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
+    return dataset.sha256, dataset.names
+
+
+def _loaded(data: OwnData) -> Callable[..., Any]:
+    """The function, whose module is imported. It must take the arguments of the configuration."""
+    where = f"data._target_ is {data.target}"
+    module, _, name = data.target.rpartition(".")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:
+        advice = f"; {ON_PATH}" if isinstance(error, ModuleNotFoundError) else ""
+        raise RequestError(f"{where}, which cannot be imported: {_reason(error, module)}{advice}") from error
+    if not hasattr(found, name):
+        raise RequestError(f"{where}: {without(found, name)}")
+    function = getattr(found, name)
+    if not callable(function):
+        raise RequestError(f"{where}, which is {_described(function)}; it must be a function")
+    try:
+        inspect.signature(function).bind(**data.settings)
+    except ValueError:  # some functions written in C have no signature; the call itself will tell
+        pass
+    except TypeError as error:
+        arguments = ", ".join(data.settings) or "no arguments"
+        raise RequestError(
+            f"{where}, which cannot be called with {arguments}: {error}; all keys of data but "
+            f"{', '.join(data.own_keys())} are its arguments"
+        ) from error
+    return function
+
+
+def _called(function: Callable[..., Any], data: OwnData, task: str) -> Dataset:
+    try:
+        returned = function(**data.settings)
+    except Exception as error:
+        raise DataError(f"{data.target} failed: {_reason(error, function.__module__)}") from error
+    return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
+
+
+def _reason(error: Exception, module: str) -> str:
+    """The type and the text of what the user's code raised, and the last line of the user's module that led to it."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {clean(first_line(error))}{line}"
+
+
+# -- what it returns --------------------------------------------------------------------------------------------------
+
+
+def _named(returned: Any, source: str) -> dict[str, np.ndarray]:
+    """The arrays that a function returned by the names of an .npz file."""
+    if isinstance(returned, Mapping):
+        texts = [key for key in returned if isinstance(key, str)]
+        return {name: _array(returned[key], f"{source}: {key}") for name, key in names_of_parts(source, texts).items()}
+    if not _is_pairs(returned):
+        raise DataError(f"{source} returned {_described(returned)}; {EXPECTED}")
+    return {
+        f"{axis}_{part}": _array(values, f"{source}: {axis}_{part}")
+        for part, pair in zip(PAIRS, returned, strict=False)
+        for axis, values in zip("xy", pair, strict=True)
+    }
+
+
+def _is_pairs(returned: Any) -> bool:
+    """Whether it is two or three pairs."""
+    return (
+        isinstance(returned, tuple | list)
+        and len(returned) in (2, 3)
+        and all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in returned)
+    )
+
+
+def _array(values: Any, where: str) -> np.ndarray:
+    """What a function returned as an array: lists, tensors and data frames are converted, memory-mapped arrays stay."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise DataError(f"{where} is a masked array; fill its gaps, and return a plain array.")
+    if isinstance(values, np.memmap):
+        return values
+    if not isinstance(values, list | tuple) and not hasattr(values, "__array__"):
+        raise DataError(f"{where} is {_described(values)}; expected an array.")
+    try:
+        return np.asarray(values).view()  # of which nobody but us sets flags
+    except Exception as error:
+        raise DataError(
+            f"{where} is {_described(values)}, of which no array can be made: {first_line(error)}"
+        ) from error
+
+
+def _described(value: Any) -> str:
+    """What a value is, for a message: 'None', 'a generator', 'a tuple of ndarray, ndarray and ndarray'."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    if isinstance(value, tuple | list) and len(value) <= 8:
+        inside = [_inside(item) for item in value]
+        return f"a {name} of {', '.join(inside) or 'nothing'}"
+    return f"an object of the type {name}"
+
+
+def _inside(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"({', '.join(type(item).__name__ for item in value[:8])})"
+    return "None" if value is None else type(value).__name__

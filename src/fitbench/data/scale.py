@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from fitbench.data.memory import chunks
+from fitbench.data.memory import chunks, converted
 from fitbench.errors import DataError
 
 # The values that white usually has: all ones in a number of bits; 16 in scikit-learn's digits; 100 percent.
 USUAL_WHITES = (1, 3, 7, 15, 16, 31, 63, 100, 127, 255, 511, 1023, 2047, 4095, 8191, 16383, 32767, 65535)
 
 
-def as_bytes(array: np.ndarray, max_value: float | None, where: str) -> np.ndarray:
+def as_bytes(array: np.ndarray, max_value: float | None, where: str) -> Any:
     """Return pixels as bytes, uint8 from 0 (black) to 255 (white), without a copy if that is what they are.
+
+    What does not fit into memory becomes a `memory.Converted`.
 
     Args:
         array: pixels [N, ...] of any real or boolean dtype, from 0 to `max_value`.
@@ -34,10 +37,8 @@ def as_bytes(array: np.ndarray, max_value: float | None, where: str) -> np.ndarr
         check_scale(smallest, largest, white, max_value, where)
     if array.dtype == np.uint8 and white == 255:
         return array
-    pixels = np.empty(array.shape, np.uint8)
-    for rows in chunks(array):
-        pixels[rows] = np.rint(array[rows] * np.float64(255 / white))
-    return pixels
+    factor = np.float64(255 / white)
+    return converted(array, np.dtype(np.uint8), lambda rows: np.rint(rows * factor).astype(np.uint8))
 
 
 def check_scale(smallest: float, largest: float, white: float, max_value: float | None, where: str) -> None:

@@ -91,17 +91,18 @@ def _of_one_length(
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
     steps, lengths = int(train.lengths.max()), np.concatenate([train.lengths, test.lengths])
-    notes = []
-    if others := int((lengths != steps).sum()):
-        of_all = f"{others:,} of {len(lengths):,} series have other lengths than {steps:,} steps"
-        span = f"from {lengths.min():,} to {lengths.max():,}"
-        if method is None:
-            raise DataError(
-                f"{where['train']}: {of_all}, the longest of the training part: {span}. Set data.lengths=linear or "
-                "data.lengths=cubic to interpolate them to this length"
-            )
-        notes.append(f"{of_all}, {span}; they are interpolated ({method}) to the longest of the training part")
-    return {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}, notes
+    span = f"{lengths.min():,} to {lengths.max():,} steps"
+    others = int((lengths != steps).sum())
+    if others and method is None:
+        raise DataError(
+            f"{where['train']}: the {len(lengths):,} series have {span}, and the longest of the training part has "
+            f"{steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all of them to {steps:,} steps"
+        )
+    notes = [
+        f"{others:,} of {len(lengths):,} series, which have {span}, are interpolated ({method}) to {steps:,} steps"
+    ]
+    inputs = {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}
+    return inputs, notes if others else []
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------
@@ -121,24 +122,29 @@ def _labels(parts: Mapping[str, SeriesFile], task: str, where: Mapping[str, str]
                 "classes, or '@targetLabel true', and a label behind the last ':' of each line"
             )
         labels[part] = of.labels
-    are_numbers = any(of.dtype != object for of in labels.values())
-    if are_numbers or task not in (AUTO, CLASSIFICATION):
-        try:
-            labels = {part: of.astype(np.float64) for part, of in labels.items()}
-        except ValueError:
-            return labels  # which are refused where the task is decided
-    return {part: as_classes(of) for part, of in labels.items()} if task == CLASSIFICATION and are_numbers else labels
+    if _are_classes(labels) and task in (AUTO, CLASSIFICATION):
+        return labels
+    try:
+        values = {part: of.astype(np.float64) for part, of in labels.items()}
+    except ValueError:
+        return labels  # texts, which are refused where the task is decided
+    classes = {part: as_classes(of) for part, of in values.items()}
+    return classes if task == CLASSIFICATION and _are_classes(classes) else values
+
+
+def _are_classes(labels: Mapping[str, np.ndarray]) -> bool:
+    """Whether the labels of all parts are names of classes."""
+    return all(of.dtype == object for of in labels.values())
 
 
 def _targets(labels: Mapping[str, np.ndarray], declared: Sequence[str], task: str, where: Mapping[str, str]) -> Targets:
     """The targets of the task. The classes have the order of their numbers, or else that of the header."""
     places = {part: f"{where[part]}: the label" for part in labels}
-    if task not in (AUTO, CLASSIFICATION) or any(of.dtype != object for of in labels.values()):
-        are_texts = any(of.dtype == object for of in labels.values())
-        return decided(REGRESSION if task == AUTO and not are_texts else task, labels, (), places)
+    if task not in (AUTO, CLASSIFICATION) or not _are_classes(labels):
+        return decided(REGRESSION if task == AUTO else task, labels, (), places)
     names = list(dict.fromkeys([*declared, *sorted(set(labels["train"])), *sorted(set(labels["test"]))]))
     if all(name.isascii() and name.removeprefix("-").isdecimal() for name in names):
-        names.sort(key=int)
+        names.sort(key=float)
     codes = {name: code for code, name in enumerate(names)}
     coded = {part: np.array([codes[label] for label in of], np.int32) for part, of in labels.items()}
     return decided(CLASSIFICATION, coded, (), places, classes=names)

@@ -153,7 +153,8 @@ def _classes(given: _Given) -> Made:
     for part, labels in arrays.items():
         unseen = np.setdiff1d(labels, present)
         if len(unseen):
-            advice = "" if parts.kind in "Ub" or parts.width > 1 else "; or set task=regression if they are numbers"
+            are_named = given.classes is not None or parts.kind in "Ub" or parts.width > 1
+            advice = "" if are_named else "; or set task=regression if they are numbers"
             raise DataError(
                 f"{where[part]} holds the class {first_of(names[i] for i in unseen)}, which the training part does not "
                 f"have. Every class needs training examples{advice}."

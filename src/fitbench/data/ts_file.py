@@ -96,6 +96,11 @@ def _header(tags: Tags) -> Header:
             f"line {tags['timestamps'][1]:,} states @timeStamps true; expected values without time stamps, at equal "
             "distances"
         )
+    if not {"classlabel", "targetlabel"} & tags.keys():
+        raise Unreadable(
+            "its header has neither @classLabel nor @targetLabel; expected '@classLabel true' and the names of the "
+            "classes, or '@targetLabel true' where numbers are to be predicted"
+        )
     has_targets, channels = _is_true(tags, "targetlabel"), _count(tags, "dimensions")
     return Header(
         has_classes=not has_targets and _is_true(tags, "classlabel"),

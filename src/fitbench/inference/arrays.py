@@ -1,4 +1,4 @@
-"""Reads images from array files, .npy and .npz, memory-mapped where possible."""
+"""Reads array files, .npy and .npz, memory-mapped where possible."""
 
 from __future__ import annotations
 
@@ -22,25 +22,14 @@ def read_images(path: Path, array_name: str | None, max_value: float | None = No
 
     Args:
         path: a file whose suffix is one of `SUFFIXES`.
-        array_name: the array of an .npz. By default x_test, or the only array.
+        array_name: as in `read_array`.
         max_value: the value of white, to which the pixels are scaled from any dtype. None: they must be uint8.
 
     Raises:
         DataError: the file is damaged, or its array does not hold images; the message names the file.
         RequestError: there is no array of this name, or there are several arrays.
     """
-    try:
-        with open_file(path) as file:
-            if zipfile.is_zipfile(file):
-                with zipfile.ZipFile(file) as archive:
-                    array = read_member(archive, _choose(path, array_names(archive), array_name))
-            else:
-                file.seek(0)
-                array = read_npy(file)
-    except Unreadable as error:
-        raise DataError(f"{clean(path)}: {error}") from error
-    except ARRAY_ERRORS as error:
-        raise DataError(f"{clean(path)}: damaged, or not an array of plain numbers ({clean(error)})") from error
+    array = read_array(path, array_name, "images")
     if array.ndim == 2:
         array = array[np.newaxis]
     if array.ndim == 3:
@@ -55,12 +44,37 @@ def read_images(path: Path, array_name: str | None, max_value: float | None = No
     return array
 
 
-def _choose(path: Path, names: Sequence[str], array_name: str | None) -> str:
-    """Return the name of the array of an .npz file that holds the images."""
+def read_array(path: Path, array_name: str | None, nouns: str) -> np.ndarray:
+    """Read the array of an array file.
+
+    Args:
+        path: a file whose suffix is one of `SUFFIXES`.
+        array_name: the array of an .npz. By default x_test, or the only array.
+        nouns: what messages call the examples.
+
+    Raises:
+        DataError: the file is damaged, or holds no plain numbers; the message names the file.
+        RequestError: there is no array of this name, or there are several arrays.
+    """
+    try:
+        with open_file(path) as file:
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    return read_member(archive, _choose(path, array_names(archive), array_name, nouns))
+            file.seek(0)
+            return read_npy(file)
+    except Unreadable as error:
+        raise DataError(f"{clean(path)}: {error}") from error
+    except ARRAY_ERRORS as error:
+        raise DataError(f"{clean(path)}: damaged, or not an array of plain numbers ({clean(error)})") from error
+
+
+def _choose(path: Path, names: Sequence[str], array_name: str | None, nouns: str) -> str:
+    """Return the name of the array of an .npz file that holds the examples."""
     found = f"found {clean(', '.join(names)) or 'nothing'}"
     if array_name is not None and array_name not in names:
         raise RequestError(f"{clean(path)}: has no array {clean(array_name)}; {found}")
     name = array_name or ("x_test" if "x_test" in names else None) or (names[0] if len(names) == 1 else None)
     if name is None:
-        raise RequestError(f"{clean(path)}: {found}; choose the array of the images with --array NAME")
+        raise RequestError(f"{clean(path)}: {found}; choose the array of the {nouns} with --array NAME")
     return name

@@ -21,7 +21,6 @@ from fitbench.inference.inputs import recorded_inputs
 from fitbench.inference.other_data import PARTS, WHOLE, OtherData, Wanted, check_shape
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
-from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import Metric, get
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
@@ -57,8 +56,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     folder = reading.find_run(run, outputs, finished=True)
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
-    names, sha256 = reading.output_names(result), result["data"]["sha256"]
-    wanted = Wanted(config, task, names, recorded_inputs(folder), replaces_missing(result), sha256)
+    wanted = Wanted(config, task, reading.output_names(result), recorded_inputs(folder), result)
     from fitbench.training import backend
     from fitbench.training.progress import notice
 

@@ -6,12 +6,13 @@ is no longer needed. TensorFlow writes SavedModel and, with its converter, LiteR
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import logging
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,8 +102,9 @@ def _write_litert(reader: Reader, path: Path) -> None:
     import tensorflow as tf
     from tensorflow.lite.tools import flatbuffer_utils
 
-    with tempfile.TemporaryDirectory(prefix="fitbench-") as source:
-        _write_saved_model(replace(reader, model=_with_float_inputs(reader)), Path(source))
+    model = _with_float_inputs(reader)
+    with tempfile.TemporaryDirectory(prefix="fitbench-") as source, _unrolled(model):
+        _write_saved_model(replace(reader, model=model), Path(source))
         content = tf.lite.TFLiteConverter.from_saved_model(source).convert()
     converted = flatbuffer_utils.convert_bytearray_to_object(content)
     for tensor in (tensor for graph in converted.subgraphs for tensor in graph.tensors):
@@ -110,6 +112,22 @@ def _write_litert(reader: Reader, path: Path) -> None:
         if tensor.shape is not None and min(tensor.shape, default=0) < 0:
             tensor.shapeSignature, tensor.shape = tensor.shape, [max(side, 1) for side in tensor.shape]
     path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(converted))
+
+
+@contextlib.contextmanager
+def _unrolled(model: Any) -> Iterator[None]:
+    """Have a copy of recurrent layers for each step, because LiteRT has no loop for batches of any size."""
+    import keras
+
+    recurrent = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    before = [layer.unroll for layer in recurrent]
+    try:
+        for layer in recurrent:
+            layer.unroll = True
+        yield
+    finally:
+        for layer, unroll in zip(recurrent, before, strict=True):
+            layer.unroll = unroll
 
 
 def _with_float_inputs(reader: Reader) -> Any:

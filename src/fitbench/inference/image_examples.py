@@ -18,6 +18,7 @@ from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options
 from fitbench.inference.prepare import Prepare, default_prepare
 from fitbench.inference.reader import Reader, white_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
 
@@ -30,7 +31,9 @@ PREPARATIONS = {
 class ImageExamples:
     """Image files, folders of them, and arrays."""
 
-    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
+    ) -> None:
         """Open what can be refused before the model is loaded.
 
         Raises:

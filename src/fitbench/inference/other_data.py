@@ -13,14 +13,18 @@ import numpy as np
 
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
-from fitbench.config import Config, Data, FileData, PackagedTable, Source, expanded
+from fitbench.config import ArrayData, Config, Data, FileData, OwnData, PackagedTable, Series, Source, UcrSeries, expanded
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
 from fitbench.data.table import weights_of
 from fitbench.errors import DataError, RequestError
-from fitbench.inference.table_examples import Unseen, encode, read_columns
+from fitbench.inference.table_examples import Unseen, encode, read_columns, replaces_missing
+from fitbench.inference.values import checked
+from fitbench.inference.card import input_card, lengths_of
+from fitbench.data.memory import chunks
+from fitbench.data.resampling import resampled
 from fitbench.inference.table_targets import targets_of
-from fitbench.kinds import IMAGES, KINDS
+from fitbench.kinds import IMAGES, KINDS, SERIES, TABLE, TOKENS
 from fitbench.record.dataset import Column
 from fitbench.record.files import exists
 from fitbench.record.inputs import Inputs
@@ -35,7 +39,12 @@ if TYPE_CHECKING:
 
 PARTS = ("test", "train")
 WHOLE = "all"  # the part that all rows of a file are
+IN_THE_MODEL = ("preprocess", "standardize")  # keys of what the model does with its inputs
+OF_THE_RUN = ("lengths", "vocabulary")  # keys that the run decides
 OF_FILE = ("data.path", "data.name", "data.target")  # keys that say which table is evaluated; others say how it is read
+
+
+NOT_PARTS = ("name", "path", "inputs", "lengths", "vocabulary", *IN_THE_MODEL)  # keys that do not decide the parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +75,19 @@ class Wanted:
         task: of the run.
         names: of its outputs.
         inputs: what its model takes; None for a run of version 0.1, which takes images.
-        replace_missing: see `table_examples.encode`.
-        sha256: of its data set; see `dataset.sha256_of`.
+        result: the content of its result.json.
     """
 
     config: Config
     task: Task
     names: Sequence[str]
     inputs: Inputs | None
-    replace_missing: bool
-    sha256: str
+    result: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """The checksum of its data set; see `dataset.sha256_of`."""
+        return self.result["data"]["sha256"]
 
     @property
     def kind(self) -> str:
@@ -86,6 +98,16 @@ class Wanted:
     def columns(self) -> tuple[Column, ...]:
         """The columns of its table; none for other kinds."""
         return self.inputs.columns if self.inputs else ()
+
+    @property
+    def lengths(self) -> str | None:
+        """See `card.lengths_of`; None for other kinds than series."""
+        return lengths_of(self.result) if self.kind == SERIES else None
+
+    @property
+    def steps(self) -> int | None:
+        """How long series become that are interpolated; None if none are."""
+        return self.inputs.shape[0] if self.inputs and self.lengths else None
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
         """Read one part of a data set, or a table of which all rows are evaluated.
@@ -106,7 +128,8 @@ class Wanted:
         _check(overrides)
         if self.columns and data == Source.csv.value:
             return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
-        return self._of_dataset(Composer().configuration([f"data={data}", "model=mlp", *overrides]).data, part)
+        config = Composer().configuration([f"data={data}", "model=mlp", *overrides]).data
+        return self._of_dataset(self._as_the_run(config), part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------
 
@@ -114,7 +137,7 @@ class Wanted:
         from fitbench.data.loading import load
 
         with notice(True, f"reading {config.name}"):
-            data = load(config, self.task.name)
+            data = load(config, self.task.name, self.steps)
         if data.sha256 != self.sha256 and self._is_own(config):
             raise RequestError(f"{data.source}: {self._difference(config)}")
         if data.kind != self.kind:
@@ -136,21 +159,55 @@ class Wanted:
         }
         if self.columns:
             inputs = recoded(np.asarray(inputs), data.columns, self.columns, data.source)
+        elif self.kind != IMAGES:
+            inputs = self._fitted(inputs, data.source)
         return OtherData(inputs, targets, weights, data.source, about)
+
+    def _as_the_run(self, config: Data) -> Data:
+        """A data set whose arrays are taken for what the run takes, and whose series are interpolated as its own."""
+        if isinstance(config, ArrayData) and config.inputs is None and self.kind != TABLE:
+            # The tokens of the run are checked in `_fitted`; the data set need not have the same.
+            vocabulary = np.iinfo(np.int32).max if self.kind == TOKENS else None
+            return config.model_copy(update={"inputs": self.kind, "vocabulary": vocabulary})
+        if isinstance(config, Series):
+            return config.model_copy(update={"lengths": self.lengths})
+        return config
+
+    def _fitted(self, inputs: Any, source: str) -> Any:
+        """Examples of numbers, [N, ...], without values that the model does not take; series of other lengths
+        interpolated if those of the run may be.
+
+        Raises:
+            RequestError: they are floats and the model takes whole numbers, or the reverse.
+            DataError: the model does not take a value; the message names the first example that has one.
+        """
+        assert self.inputs is not None
+        takes, dtype = input_card(self.inputs, self.result), np.dtype(inputs.dtype)
+        if (dtype.kind == "f") != (takes["dtype"] == "float32"):
+            raise RequestError(f"{source}: holds {dtype}; the model of the run takes {takes['dtype']}")
+        for rows in chunks(inputs):
+            _, errors = checked(np.asarray(inputs[rows]), takes)
+            if errors:
+                first = min(errors)
+                raise DataError(f"{source}: example {rows.start + first:,} (counted from 0): {errors[first]}")
+        if self.lengths is None or inputs.shape[1] == self.steps:
+            return inputs
+        return resampled(list(np.asarray(inputs)), self.steps, self.lengths)
 
     def _is_own(self, config: Data) -> bool:
         """Whether a data set is that of the run, perhaps with other settings or in another state."""
         own = self.config.data
         if isinstance(own, FileData) and isinstance(config, FileData):
             return own.source is config.source and is_same(config.path, own.path)
-        if isinstance(own, PackagedTable) and isinstance(config, PackagedTable):
-            return own.table == config.table
+        for kind, key in ((PackagedTable, "table"), (OwnData, "target"), (UcrSeries, "name")):
+            if isinstance(own, kind) and isinstance(config, kind):
+                return getattr(own, key) == getattr(config, key)
         return own.source is config.source
 
     def _difference(self, config: Data) -> str:
         """Why the run's own data set is not as in training, and what to do, for a message."""
         own, theirs = self.config.data.model_dump(mode="json"), config.model_dump(mode="json")
-        keys = [key for key in own if key not in ("name", "path", "preprocess") and theirs.get(key) != own[key]]
+        keys = [key for key in own if key not in NOT_PARTS and theirs.get(key) != own[key]]
         risk = "its parts may hold examples that the model was trained on"
         if not keys:
             return (
@@ -223,7 +280,7 @@ class Wanted:
         columns = self._target_columns(values.get("data.target"))
         with notice(True, f"reading {path}"):
             frame = read_columns(path, self.columns, columns)
-            inputs, errors = encode(frame, self.columns, path, self.replace_missing)
+            inputs, errors = encode(frame, self.columns, path, replaces_missing(self.result))
         if errors:
             first = min(errors)
             more = f", and {len(errors) - 1:,} more rows" if len(errors) > 1 else ""
@@ -272,8 +329,11 @@ def _check(overrides: Sequence[str]) -> None:
     for override in overrides:
         if not override.startswith("data.") or "=" not in override:
             raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
-        if override.startswith("data.preprocess="):
-            raise RequestError(f"{override}: not allowed here; the model preprocesses its images itself")
+        key = override.removeprefix("data.").partition("=")[0]
+        if key in IN_THE_MODEL:
+            raise RequestError(f"{override}: not allowed here; the model does it itself, as in training")
+        if key in OF_THE_RUN:
+            raise RequestError(f"{override}: not allowed here; data.{key} of the run applies")
 
 
 def is_same(path: str, own: str) -> bool:

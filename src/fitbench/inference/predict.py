@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -13,8 +14,9 @@ from rich.console import Console
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.examples import Source
 from fitbench.inference.image_examples import ImageExamples
-from fitbench.inference.inputs import recorded_columns
+from fitbench.inference.inputs import recorded_inputs
 from fitbench.inference.layout import ERROR, Layout, Row
+from fitbench.inference.number_examples import ArrayExamples, SeriesExamples
 from fitbench.inference.options import Options
 from fitbench.inference.outputs import check_new, open_output, writing
 from fitbench.inference.prepare import Prepare
@@ -22,9 +24,19 @@ from fitbench.inference.reader import Reader, finished, open_run
 from fitbench.inference.rows import rows_of
 from fitbench.inference.score import print_scores
 from fitbench.inference.table_examples import TableExamples
+from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 from fitbench.record import reading
+from fitbench.record.inputs import Inputs
 from fitbench.text import clean, console, counted, duration, plural
 from fitbench.training.progress import notice
+
+SOURCES: dict[str, Callable[[Sequence[str], Options, dict[str, Any], Inputs | None], Source]] = {
+    IMAGES: ImageExamples,
+    TABLE: TableExamples,
+    SERIES: SeriesExamples,
+    TOKENS: ArrayExamples,
+    ARRAYS: ArrayExamples,
+}
 
 
 def predict(run: str, files: Sequence[str], options: Options) -> int:
@@ -32,7 +44,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
-        files: images: files, folders, or `-` for paths on stdin. Or the files of tables.
+        files: images: files, folders, or `-` for paths on stdin. Other kinds of examples: their files.
         options: see `Options`.
 
     Returns:
@@ -44,9 +56,8 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
     """
     _check(options)
     folder = reading.find_run(run, options.outputs, finished=True)
-    result, columns = finished(folder), recorded_columns(folder)
-    source: Source
-    source = TableExamples(files, options, result, columns) if columns else ImageExamples(files, options, result)
+    result, inputs = finished(folder), recorded_inputs(folder)
+    source = SOURCES[inputs.kind if inputs else IMAGES](files, options, result, inputs)
     layout = source.layout
     with open_output(options.format, options.output, layout, options.force) as write:
         with notice(True, f"{result['run_id']}: loading the model"):

@@ -75,12 +75,12 @@ class Reader:
         return white_of(self.result)
 
     def outputs(self, inputs: Any) -> np.ndarray:
-        """Compute the outputs of the model, float32 [N, outputs], for inputs [N, *shape] of the type of `inputs`.
+        """Compute the outputs of the model, float32 [N, outputs], for inputs [N, *shape].
 
-        They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
+        Their values must be those of the type of `inputs`. They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
         """
-        starts = range(0, len(inputs), self.batch_size)
-        return np.concatenate([self._compiled.outputs(np.asarray(inputs[i : i + self.batch_size])) for i in starts])
+        starts, dtype = range(0, len(inputs), self.batch_size), self.inputs.dtype
+        return np.concatenate([self._compiled.outputs(np.asarray(inputs[i : i + self.batch_size], dtype)) for i in starts])
 
     def recorded(self, outputs: np.ndarray) -> np.ndarray:
         """What is recorded of the outputs, as in predictions.npz: such as probabilities, float32 [N, classes]."""

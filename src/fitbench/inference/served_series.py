@@ -54,7 +54,7 @@ class ServedSeries(ServedNumbers):
             path = Path(folder) / f"file{suffix}"
             path.write_bytes(content)
             try:
-                series = _of_array(path) if suffix == ".npy" else [each.T for each in read_series_file(path).series]
+                series = _of_array(path) if suffix == ".npy" else read_series_file(path).series
             except (DataError, Unreadable, *ARRAY_ERRORS) as error:
                 problem = clean(error).replace(str(path), "").removeprefix(": ")
                 raise HTTPException(422, shortened(f"{name}: {problem}", LONGEST)) from None

@@ -16,9 +16,11 @@ from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
 from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
-from fitbench.inference.options import Options
+from fitbench.inference.options import Options, refuse_options
+from fitbench.kinds import TABLE
 from fitbench.metrics import hint
 from fitbench.record.dataset import Column
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
 from fitbench.text import clean, counted, first_of
@@ -30,14 +32,13 @@ if TYPE_CHECKING:
 
 IN_ROW = re.compile(r" in row [\d,]*\d")  # of a message; the row is named beside it
 OR_EMPTY = " or an empty cell."  # may be wrong here: training had a number in every row of some columns
-OF_IMAGES = ("prepare", "labels", "confusion", "array", "null")  # options
 
 
 class TableExamples:
     """The rows of CSV, TSV and Parquet files, whose columns are found by their names."""
 
     def __init__(
-        self, arguments: Sequence[str], options: Options, result: dict[str, Any], columns: Sequence[Column]
+        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
     ) -> None:
         """Read the files, which can be refused before the model is loaded.
 
@@ -45,7 +46,9 @@ class TableExamples:
             RequestError: an argument or option is wrong, or a file lacks a column.
             DataError: a file is damaged.
         """
-        _refuse_options(options)
+        assert inputs is not None  # None means images
+        refuse_options(options, TABLE)
+        columns = inputs.columns
         self.columns, self.unseen, self.replace_missing = columns, Unseen(columns), replaces_missing(result)
         self.frames = [(path, read_columns(path, columns)) for path in arguments]
         place = ("row",) if len(arguments) == 1 else ("path", "row")
@@ -67,13 +70,6 @@ class TableExamples:
     def remarks(self) -> list[str]:
         """How often a category has a value that the training part does not have."""
         return [str(self.unseen)] if str(self.unseen) else []
-
-
-def _refuse_options(options: Options) -> None:
-    for name in OF_IMAGES:
-        if getattr(options, "labels_from" if name == "labels" else name):
-            advice = "; fitbench evaluate scores a table" if name in ("labels", "confusion") else ""
-            raise RequestError(f"--{name} is for images; the run takes rows of a table{advice}")
 
 
 def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = ()) -> DataFrame:

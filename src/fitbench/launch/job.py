@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fitbench.config import Config, FileData
+from fitbench.config import Config, FileData, OwnData
+from fitbench.config.code import code_of
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
 from fitbench.record import dataset
@@ -77,36 +78,53 @@ def _remove_leftovers(folder: Path) -> None:
 def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprint_of: FingerprintOf) -> None:
     """Refuse data that differ from the recorded ones: the path of a data set is not part of the run's identity.
 
-    The data are read only if their paths or their fingerprint are not the recorded ones. A data set that is gone, which
-    nobody can have changed, is not missed.
+    Files are read only if their paths or their fingerprint are not the recorded ones. A data set that is gone, which
+    nobody can have changed, is not missed. A function of the user's is called only if its arguments or its code are not
+    the recorded ones, or its code is not recorded, because it comes with an installed package.
 
     Raises:
-        RequestError: the files hold other examples, or their classes or columns have other names.
-        DataError: the files cannot be read.
+        RequestError: the data set has other examples, or its classes or columns have other names.
+        DataError: the files cannot be read, or the function fails.
     """
-    if not isinstance(config.data, FileData):
+    recorded, its_config = result["data"], result["config"]["data"]
+    if isinstance(config.data, OwnData):
+        before = now = config.data.target
+        is_as_recorded = _is_call_as_recorded(config.data, result)
+    elif isinstance(config.data, FileData):
+        before, now = its_config.get("path"), config.data.path
+        is_as_recorded = _are_files_as_recorded(config.data, result, fingerprint_of)
+    else:
         return
-    recorded, its_config, paths = result["data"], result["config"]["data"], config.data.paths
-    recorded_path, path = its_config.get("path"), config.data.path
-    recorded_paths = tuple(each for each in (recorded_path, its_config.get("test_path")) if each is not None)
-    if paths == recorded_paths and fingerprint_of(*map(Path, paths)) in (None, recorded.get("fingerprint")):
+    if is_as_recorded:
         return
     from fitbench.data.loading import load
 
     data = load(config.data, config.task)
     if data.sha256 != recorded["sha256"]:
-        difference = f"{recorded_path} had SHA-256 {recorded['sha256'][:8]}, {path} has {data.sha256[:8]}"
+        difference = f"{before} had SHA-256 {recorded['sha256'][:8]}, {now} has {data.sha256[:8]}"
     elif list(data.names) != output_names(result):
         theirs, ours = (", ".join(names[:5]) for names in (output_names(result), data.names))
-        difference = f"{recorded_path} had {theirs}, {path} has {ours}"
+        difference = f"{before} had {theirs}, {now} has {ours}"
     elif (its_data := dataset.read(folder)) and (other := its_data.difference(data.names, data.columns)):
-        difference = f"{recorded_path} differs from {path}: {other}"
+        difference = f"{before} differs from {now}: {other}"
     else:
         return
     raise RequestError(
         f"{folder.name} is recorded with other data: {difference}; give this data set another name, such as "
         "data.name=other"
     )
+
+
+def _are_files_as_recorded(data: FileData, result: dict[str, Any], fingerprint_of: FingerprintOf) -> bool:
+    recorded = result["config"]["data"]
+    paths = tuple(path for key in ("path", "test_path") if (path := recorded.get(key)) is not None)
+    return data.paths == paths and fingerprint_of(*map(Path, paths)) in (None, result["data"].get("fingerprint"))
+
+
+def _is_call_as_recorded(data: OwnData, result: dict[str, Any]) -> bool:
+    section = data.model_dump(mode="json")
+    code = code_of(section)
+    return bool(code) and section == result["config"]["data"] and code.items() <= result["code"].items()
 
 
 def cannot_write(error: OSError) -> str:

@@ -3,9 +3,11 @@
 This module does not import Keras. `fitbench.config.signatures` says what else annotations may use.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import MinLen
+from annotated_types import Len, MinLen
+from pydantic import AfterValidator
 
 from fitbench.config.annotations import (
     Allowed,
@@ -19,6 +21,7 @@ from fitbench.config.annotations import (
     Takes,
     Whole,
 )
+from fitbench.config.schema import PathText, Side, expanded
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 from fitbench.record.inputs import Inputs
 
@@ -26,15 +29,18 @@ __all__ = [
     "Activation",
     "Allowed",
     "AnyNumbers",
+    "Application",
     "Count",
     "Fraction",
     "Fractions",
+    "ImageSize",
     "Interval",
     "LayerSizes",
     "NonNegative",
     "OutputActivation",
     "PixelRange",
     "Positive",
+    "PretrainedWeights",
     "Real",
     "Requires",
     "Sequences",
@@ -61,3 +67,21 @@ OutputActivation = Annotated[
     Literal["scaled_tanh", "tanh", "sigmoid"],
     Requires("sigmoid", "training.loss", "mean_squared_error", "the other losses are computed from logits"),
 ]
+
+
+def _absolute(weights: str) -> str:
+    return weights if weights == "imagenet" else str(Path(expanded(weights)).absolute())  # for every folder
+
+
+PretrainedWeights = Annotated[
+    PathText, AfterValidator(_absolute), Allowed("imagenet, or the path of a file of weights")
+]
+ImageSize = Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
+Application = Literal[
+    "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge", "DenseNet121", "DenseNet169",
+    "DenseNet201", "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4",
+    "EfficientNetB5", "EfficientNetB6", "EfficientNetB7", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
+    "EfficientNetV2B3", "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S", "InceptionResNetV2", "InceptionV3",
+    "MobileNet", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small", "NASNetLarge", "NASNetMobile", "ResNet101",
+    "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50", "ResNet50V2", "VGG16", "VGG19", "Xception",
+]  # fmt: skip

@@ -28,14 +28,17 @@ def lstm(
     has 17,026, which are 16,896 and 130.
 
     A token becomes `embedding` trained numbers. With `mask_zero` token 0 is padding, which is skipped wherever it
-    stands. Series and arrays are taken as they are.
+    stands; the layers then do not use cuDNN, which takes padding at the end alone. Series and arrays are taken as they
+    are.
 
     Raises:
         ValueError: arrays are not [steps] or [steps, channels].
     """
     given, x = _embedded(inputs, embedding, mask_zero) if inputs.kind == TOKENS else channels(inputs)
+    is_masked = mask_zero and inputs.kind == TOKENS
     for number, size in enumerate(units, 1):
-        layer = layers.LSTM(size, return_sequences=number < len(units))
+        returns = {"return_sequences": number < len(units)}
+        layer = layers.RNN(layers.LSTMCell(size), **returns) if is_masked else layers.LSTM(size, **returns)
         x = (layers.Bidirectional(layer) if bidirectional else layer)(x)
         if dropout:
             x = layers.Dropout(dropout)(x)

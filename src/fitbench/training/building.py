@@ -56,6 +56,8 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
     except InstantiationException as error:
         if isinstance(error.__cause__, TooLarge):
             raise RequestError(f"model={config.model['name']} is too large: {reason(error)}") from error
+        if is_ours(target) and isinstance(error.__cause__, RequestError):
+            raise error.__cause__ from None
         if not (is_ours(target) and isinstance(error.__cause__, ValueError)):
             raise  # the settings fit the signature, so this is a failure of the user's code
         raise RequestError(f"model={config.model['name']} does not fit data={data.name}: {reason(error)}") from error

@@ -18,6 +18,7 @@ from fitbench.config import config_id
 from fitbench.models.preparation import from_raw
 from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
+from fitbench.training.objective import SMALLEST
 from fitbench.training.parts import Parts
 from fitbench.training.prepared import preparation
 
@@ -68,15 +69,24 @@ def network(parts: Parts) -> Network:
 
 
 def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
-    """The model that is saved: it takes inputs as files have them, and gives outputs in the units of the targets."""
-    data, scale = parts.data, parts.objective.scale
-    if scale is not None:
-        inputs = keras.Input(data.x_train.shape[1:], dtype=str(data.x_train.dtype), name="inputs")
-        in_units = keras.layers.Rescaling(
-            scale=scale.deviation.tolist(), offset=scale.mean.tolist(), dtype="float32", name="units"
-        )
-        model = keras.Model(inputs, in_units(model(inputs)), name=f"{model.name}_in_units")
-    return from_raw(model, preparation(data, parts.config.data))
+    """The model that is saved: it takes inputs as files have them, and gives outputs as `Task.recorded` takes them.
+
+    Values are in the units of the targets. Of sigmoids, each of which estimates the probability of its class, it gives
+    the logarithms: their softmax, which is recorded, is each sigmoid over the sum of all.
+    """
+    scale, name = parts.objective.scale, model.name
+    if scale is not None or parts.objective.has_sigmoids:
+        taken = parts.prepared.inputs
+        inputs = keras.Input(taken.shape, dtype=taken.dtype, name="inputs")
+        if scale is not None:
+            in_units = keras.layers.Rescaling(
+                scale=scale.deviation.tolist(), offset=scale.mean.tolist(), dtype="float32", name="units"
+            )
+            model = keras.Model(inputs, in_units(model(inputs)), name=f"{name}_in_units")
+        else:
+            logarithms = keras.ops.log(keras.ops.maximum(model(inputs), SMALLEST))
+            model = keras.Model(inputs, logarithms, name=f"{name}_logarithms")
+    return from_raw(model, preparation(parts.data, parts.config.data))
 
 
 def is_kept(parts: Parts) -> bool:

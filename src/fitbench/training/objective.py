@@ -13,12 +13,14 @@ import numpy as np
 
 from fitbench import metrics
 from fitbench.config import Config, Loss, Training
+from fitbench.config.builders import is_ours
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import Task, task_of
 from fitbench.text import first_of
 from fitbench.training import own_loss
 
+SMALLEST = float(np.finfo(np.float32).tiny)  # that a sigmoid counts as where its logarithm is taken
 LABELS = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}  # of the losses of a regression
 
 
@@ -45,12 +47,14 @@ class Objective:
         training: its settings.
         names: of the classes, targets or labels.
         scale: of the targets, where training standardises them; else None.
+        has_sigmoids: whether the model that is trained ends in sigmoids, for the squared error.
     """
 
     task: Task
     training: Training
     names: tuple[str, ...]
     scale: Scale | None = None
+    has_sigmoids: bool = False
 
     @staticmethod
     def of(config: Config, data: Dataset) -> Objective:
@@ -63,7 +67,8 @@ class Objective:
         if isinstance(settings.class_weight, Mapping):
             _check_names(settings.class_weight, data.names)
         scale = Scale.of(data.y_train) if settings.standardize_targets else None
-        return Objective(task_of(data.task), settings, data.names, scale)
+        has_sigmoids = config.model.get("output_activation") == "sigmoid" and is_ours(config.model["_target_"])
+        return Objective(task_of(data.task), settings, data.names, scale, has_sigmoids)
 
     @property
     def outputs(self) -> int:
@@ -148,12 +153,16 @@ class Objective:
 
         They are computed in float32, as the last layer of the saved model does it.
         """
+        if self.has_sigmoids:
+            return np.log(np.maximum(outputs, SMALLEST))
         if self.scale is None:
             return outputs
         return outputs * self.scale.deviation.astype(np.float32) + self.scale.mean.astype(np.float32)
 
     def outputs_for_loss(self, outputs: np.ndarray) -> np.ndarray:
         """The outputs [N, outputs] that the loss takes, for those of the saved model: the reverse of `in_units`."""
+        if self.has_sigmoids:
+            return np.exp(outputs)
         return outputs if self.scale is None else self.standardized(outputs)
 
     def weights(self, targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:

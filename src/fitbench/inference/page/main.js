@@ -1,17 +1,22 @@
-// The page. It sends the drawing to all models while the user draws: one request at a time, always the newest drawing.
+// The page. It sends the input to all models while the user makes it: one request at a time, always the newest input.
 
-import { Card, percent } from "./answers.js";
-import { Pad } from "./pad.js";
+import { Card } from "./answers.js";
+import { Drawing } from "./drawing.js";
+import { Numbers } from "./numbers.js";
+import { Row } from "./row.js";
 
+const INPUTS = { images: Drawing, table: Row, series: Numbers, tokens: Numbers, arrays: Numbers }; // by kind
 const PAUSE = 700; // ms without a change before a screen reader announces the predictions
 const RETRY = 2000; // ms before the next request if the server did not answer or was too busy
 const GONE = "The server does not answer. Is fitbench serve still running?";
 
 const find = (id) => document.getElementById(id);
-const pad = new Pad(find("pad"), changed, say);
+let input = null;
 let cards = [];
+let comparable = false; // whether all models have the same outputs
+let answer = null; // predictions for the input, by example and model
 let limit = Infinity; // bytes of a request
-let version = 0; // increases with each change of the drawing
+let version = 0; // increases with each change of the input
 let busy = false;
 let pause = 0;
 let retry = 0;
@@ -26,9 +31,14 @@ async function start() {
     return complain(GONE);
   }
   limit = info.limits.bytes;
-  cards = info.models.map((model, number) => new Card(model, number, displayName(model, info.models)));
+  const Input = INPUTS[info.kind];
+  document.body.dataset.kind = info.kind;
+  find("notice").before(find(Input.template).content.cloneNode(true));
+  input = new Input({ find, changed, again: () => show(answer), say, info });
+  cards = info.models.map((model, number) => new Card(model, number, displayName(model, info.models), info));
   find("answers").append(...cards.map((card) => card.node));
   document.body.dataset.models = Math.min(cards.length, 3);
+  comparable = new Set(info.models.map((model) => [model.task, ...model.outputs].join("\n"))).size === 1;
   introduce(info.models);
   find("version").textContent = `fitbench ${info.version}`;
   changed();
@@ -40,43 +50,43 @@ function displayName(model, models) {
 }
 
 function introduce(models) {
-  const classes = models[0].classes;
-  const same = models.every((model) => model.classes.join("\n") === classes.join("\n"));
-  const digits = models.every((model) => model.classes.every((name) => /^[0-9]$/.test(name)));
-  const title = digits ? "Draw a digit" : "Draw";
+  const { title, does, knownClasses } = input.texts(models);
   find("title").textContent = title;
   document.title = `${title} · fitbench`;
+  const { classes } = models[0];
+  const same = classes && models.every((model) => model.classes?.join("\n") === classes.join("\n"));
   const subject = models.length === 1 ? `${models[0].name}, trained on ${models[0].data}, reads` : `${models.length} models read`;
-  const classList = digits || !same ? "" : ` Classes: ${classes.slice(0, 20).join(", ")}${classes.length > 20 ? " and more" : ""}.`;
-  find("summary").textContent = `${subject} it while you draw.${classList}`;
+  const classList = knownClasses || !same ? "" : ` Classes: ${classes.slice(0, 20).join(", ")}${classes.length > 20 ? " and more" : ""}.`;
+  find("summary").textContent = `${subject} ${does}.${classList}`;
 }
 
-// -- while drawing --
+// -- while the user makes the input --
 
 function changed() {
   version++;
-  find("undo").disabled = !pad.undoable;
-  find("clear").disabled = pad.empty;
-  find("prompt").hidden = !pad.empty;
   clearTimeout(pause);
-  if (pad.empty) {
-    for (const card of cards) card.show(null);
+  if (input?.empty) {
+    blank();
     complain("");
-    agree([]);
   }
   read();
 }
 
-/** Send the drawing until the predictions are for its newest version. */
+function blank() {
+  for (const card of cards) card.show(null);
+  agree([]);
+}
+
+/** Send the input until the predictions are for its newest version. */
 async function read() {
   if (busy || !cards.length) return;
   setBusy(true);
   let sent = -1;
-  while (sent !== version && !pad.empty) {
+  while (sent !== version && !input.empty) {
     sent = version;
-    const answer = await ask(await pad.content());
-    if (answer && !pad.empty) show(answer.predictions);
-    if (!answer) await new Promise((resolve) => setTimeout(resolve, RETRY / 20));
+    const read = await ask(await input.content());
+    if (read && !input.empty) show(read.predictions);
+    if (!read) await new Promise((resolve) => setTimeout(resolve, RETRY / 20));
   }
   setBusy(false);
 }
@@ -86,21 +96,20 @@ function setBusy(value) {
   find("reading").setAttribute("aria-busy", value);
 }
 
-async function ask(content) {
+async function ask({ body, size, headers }) {
   clearTimeout(retry);
-  if (content.size > limit) {
-    complain(`The file has ${(content.size / 1e6).toFixed(1)} MB; the limit is ${(limit / 1e6).toFixed(1)} MB.`);
+  if (size > limit) {
+    complain(`The file has ${(size / 1e6).toFixed(1)} MB; the limit is ${(limit / 1e6).toFixed(1)} MB.`);
     return null;
   }
   const began = performance.now();
   try {
-    const headers = { "Content-Type": content.type.startsWith("image/") ? content.type : "application/octet-stream" };
-    const response = await fetch("predict?seen=true", { method: "POST", body: content, headers });
+    const response = await fetch(`predict?${input.query}`, { method: "POST", body, headers });
     if (response.status === 503) return later("The server has too many connections; the page tries again.");
-    const answer = await response.json();
-    complain(response.ok ? "" : answer.error);
+    const read = await response.json();
+    complain(response.ok ? "" : read.error);
     find("took").textContent = ` · answered in ${Math.max(1, Math.round(performance.now() - began))} ms`;
-    return response.ok ? answer : null;
+    return response.ok ? read : null;
   } catch {
     return later(GONE);
   }
@@ -113,23 +122,28 @@ function later(text) {
 }
 
 function show(predictions) {
-  for (const [i, card] of cards.entries()) card.show(predictions[i]);
-  agree(predictions);
+  answer = predictions;
+  input.answered?.(predictions, cards.length);
+  const first = (input.example ?? 0) * cards.length; // of several examples, the page shows one
+  const shown = predictions.slice(first, first + cards.length);
+  for (const [i, card] of cards.entries()) card.show(shown[i]);
+  agree(shown);
   clearTimeout(pause);
-  pause = setTimeout(() => say(announcement(predictions)), PAUSE);
+  pause = setTimeout(() => say(announcement(shown)), PAUSE);
 }
 
 function agree(predictions) {
-  const labels = new Set(predictions.map((prediction) => prediction.label));
-  find("agreement").hidden = predictions.length < 2;
-  find("agreement").classList.toggle("differ", labels.size > 1);
+  const verdicts = new Set(predictions.map((prediction, i) => cards[i].verdict(prediction)));
+  const compared = comparable && predictions.length > 1 && !verdicts.has(null);
+  find("agreement").hidden = !compared;
+  find("agreement").classList.toggle("differ", verdicts.size > 1);
   const all = predictions.length === 2 ? "Both" : `All ${predictions.length}`;
   find("agreement").textContent =
-    labels.size === 1 ? `${all} read ${[...labels][0]}` : `They differ: ${[...labels].join(", ")}`;
+    verdicts.size === 1 ? `${all} read ${[...verdicts][0]}` : `They differ: ${[...verdicts].join(", ")}`;
 }
 
 function announcement(predictions) {
-  const texts = predictions.map(({ label, probability }) => `${label}, ${percent(probability)}`);
+  const texts = predictions.map((prediction, i) => cards[i].spoken(prediction));
   if (predictions.length === 1) return texts[0];
   return texts.map((text, i) => `${cards[i].displayName}: ${text}`).join("; ");
 }
@@ -144,16 +158,13 @@ function complain(text) {
   find("notice").hidden = !text;
   if (!text) return;
   clearTimeout(pause);
-  for (const card of cards) card.show(null);
-  agree([]);
+  blank();
 }
 
-// -- buttons and files --
+// -- files --
 
-find("undo").addEventListener("click", () => pad.undo());
-find("clear").addEventListener("click", () => pad.clear());
-find("choose").addEventListener("click", () => find("file").click());
-find("file").addEventListener("change", ({ target }) => {
+document.addEventListener("change", ({ target }) => {
+  if (target.id !== "file") return;
   open(target.files);
   target.value = ""; // the same file can be chosen again
 });
@@ -163,13 +174,7 @@ addEventListener("drop", (event) => {
   event.preventDefault();
   open(event.dataTransfer.files);
 });
-addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key === "z") {
-    event.preventDefault();
-    pad.undo();
-  }
-});
 
 function open(files) {
-  if (files.length) pad.open(files[0]);
+  if (files.length) input?.open?.(files[0]);
 }
