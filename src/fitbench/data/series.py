@@ -33,7 +33,7 @@ def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | Non
         data: how the test part is drawn, and what is done about different lengths.
         paths: the file of the training part, and that of the test part if there is one; or one file with both parts.
         task: that of the configuration; with `auto` the labels decide.
-        steps: the length that series are interpolated to; None: that of the longest of the training part.
+        steps: the length that series are interpolated to, if they are; None: the longest of the training part.
 
     Raises:
         RequestError: the file of the test part is that of the training part.
@@ -78,7 +78,7 @@ def _drawn(labels: np.ndarray, data: SeriesFiles, where: str) -> dict[str, np.nd
 
 
 def _of_one_length(
-    parts: Mapping[str, SeriesFile], method: Lengths | None, where: Mapping[str, str], wanted: int | None = None
+    parts: Mapping[str, SeriesFile], method: Lengths | None, where: Mapping[str, str], wanted: int | None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The series of each part, float32 [N, steps, channels], and what was done about different lengths.
 
@@ -91,7 +91,8 @@ def _of_one_length(
             f"{where['test']}: its series have {counted(test.channels, 'channel')}; expected "
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
-    steps, lengths = wanted or int(train.lengths.max()), np.concatenate([train.lengths, test.lengths])
+    lengths = np.concatenate([train.lengths, test.lengths])
+    steps = wanted if wanted and method else int(train.lengths.max())
     span = f"{lengths.min():,} to {lengths.max():,} steps"
     others = int((lengths != steps).sum())
     if others and method is None:

@@ -98,15 +98,15 @@ def _of_ucr(lines: Sequence[Line]) -> tuple[list[np.ndarray], np.ndarray]:
         def place(position: int, number: int = number) -> str:
             return f"line {number:,}: {f'value {position:,}' if position else 'its label'}"
 
-        label, *values = numbers([field.strip() for field in text.split(separator)], place)
-        if not np.isfinite(label):
-            raise Unreadable(f"line {number:,}: its label is {label}; expected a number")
+        fields = numbers(text.split(separator), place)
+        labels[row], values = fields[0], fields[1:]
+        if not np.isfinite(labels[row]):
+            raise Unreadable(f"line {number:,}: its label is {labels[row]}; expected a number")
         present = np.flatnonzero(~np.isnan(values))
         if not len(present):
             raise Unreadable(f"line {number:,} has a label and no values; expected the values of a series behind it")
-        labels[row] = label
         with np.errstate(over="ignore"):
-            series.append(np.array(values[: present[-1] + 1]).astype(np.float32)[:, np.newaxis])
+            series.append(values[: present[-1] + 1].astype(np.float32)[:, np.newaxis])
     return series, labels
 
 
@@ -135,7 +135,7 @@ def check_values(series: Sequence[np.ndarray], places: Sequence[int], noun: str 
         (infinite, "infinite or above 3.4e38", "expected numbers that float32 can hold"),
     ):
         if counts.any():
-            place = f"{noun} {places[counts.astype(bool).argmax()]:,}"
+            place = f"{noun} {places[int(counts.astype(bool).argmax())]:,}"
             raise Unreadable(
                 f"{counted(int(counts.sum()), 'value')} in {np.count_nonzero(counts):,} of its {len(series):,} series "
                 f"{'is' if counts.sum() == 1 else 'are'} {problem}, first in {place}; {advice}"
