@@ -245,7 +245,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="image files, folders, .npy .npz arrays, - for paths on stdin; tables as CSV, TSV or Parquet files",
+            help="image files, folders, .npy .npz arrays, - for paths on stdin; tables as CSV, TSV or Parquet files; series "
+            "as .ts .tsv .txt files or arrays; tokens and others as arrays",
         ),
     ],
     prepare: Annotated[
@@ -267,21 +268,23 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="the file to write")] = None,
     force: Annotated[bool, flag("--force", help="replace the files of -o and --confusion")] = False,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="images or rows per batch; default by their size")
-    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="examples per batch; default by their size")] = None,
     null: Annotated[bool, flag("-0", "--null", help="paths on stdin end with null characters")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Write what the model of a run says of new images, or of the rows of tables.
+    """Write what the model of a run says of new images, rows of tables, series, tokens or arrays.
 
     Classes: label, probability, and the next two classes. Regression: the
     value of each target. Several labels: those that apply at the threshold of
     the run, and the probability of each. Columns of a table are found by name,
     in any order and among others. A row that cannot be read has an error, and
-    the exit status is 1. --prepare, --labels, --confusion, --array and -0 are
-    for images; fitbench evaluate scores a table.
+    the exit status is 1. --prepare, --labels, --confusion and -0 are for
+    images, and --array for arrays; fitbench evaluate scores other examples.
+
+    The label of a series in a file is not used. Series of other lengths are
+    interpolated if the run has data.lengths, and else have an error. So have
+    examples with a missing number, or with a token that the run does not know.
 
     --prepare auto accepts dark digits on light ground and the reverse. It
     evens out the lighting, removes noise, crops the digit, scales it into
@@ -358,7 +361,9 @@ def evaluate(
 
     Images must have the shape that the model takes. For a run of a table, --data csv data.path=FILE evaluates all rows
     of a file, and of the run's own file its test rows. In another file, data.target=COLUMN names the column of the
-    targets if it is not that of the run. Columns are found by name, and categories have the codes of the run.
+    targets if it is not that of the run. Columns are found by name, and categories have the codes of the run. Arrays
+    are taken for what the run takes. Series are interpolated to its length if it has data.lengths, and tokens must be
+    among those of the run.
     """
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
