@@ -245,8 +245,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="image files, folders, .npy .npz arrays, - for paths on stdin; tables as CSV, TSV or Parquet files; series "
-            "as .ts .tsv .txt files or arrays; tokens and others as arrays",
+            help="image files, folders, .npy .npz arrays, - for paths on stdin; tables as CSV, TSV or Parquet files; "
+            "series as .ts .tsv .txt files or arrays; tokens and others as arrays",
         ),
     ],
     prepare: Annotated[

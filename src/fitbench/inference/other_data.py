@@ -202,7 +202,7 @@ class Wanted:
             if errors:
                 first = min(errors)
                 raise DataError(f"{source}: example {rows.start + first:,} (counted from 0): {errors[first]}")
-        if self.lengths is None or inputs.shape[1] == self.steps:
+        if self.lengths is None or self.steps is None or inputs.shape[1] == self.steps:
             return inputs
         return resampled(list(np.asarray(inputs)), self.steps, self.lengths)
 

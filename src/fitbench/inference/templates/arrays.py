@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import values
+import values  # type: ignore[import-not-found]  # beside this file
 
 INPUT = json.loads((Path(__file__).resolve().parent / "model.json").read_text(encoding="utf-8"))["input"]
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import arrays
+import arrays  # type: ignore[import-not-found]  # beside this file
 import numpy as np
-import values
-from resampling import resampled
+import values  # type: ignore[import-not-found]
+from resampling import resampled  # type: ignore[import-not-found]  # beside this file
 
 INPUT = arrays.INPUT
 
@@ -55,8 +55,10 @@ def series_of_ucr(lines: list[tuple[int, str]]) -> list[np.ndarray]:
 
 def series_of(path: str) -> list[np.ndarray]:
     """The series of a text file. Raises OSError or ValueError."""
-    lines = enumerate(Path(path).read_text(encoding="utf-8-sig").splitlines(), 1)
-    lines = [(number, text.strip()) for number, text in lines if text.strip() and text.lstrip()[0] not in "#%"]
+    whole = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    lines = [
+        (number, text.strip()) for number, text in enumerate(whole, 1) if text.strip() and text.lstrip()[0] not in "#%"
+    ]
     if not lines:
         raise ValueError("is empty; expected a text file of series")
     is_ts = path.lower().endswith(".ts") or lines[0][1].startswith("@")
