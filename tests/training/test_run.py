@@ -33,6 +33,7 @@ DROPOUT_RUN = (
     "model=mlp", "model.dropout=0.2", "optimizer/schedule=cosine", "training.epochs=5",
     "training.early_stopping.patience=10",
 )  # fmt: skip
+SOME = np.random.default_rng(0)
 SMALL = ("data=digits", "model=mlp", "training.epochs=2")
 
 
@@ -385,6 +386,34 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     monkeypatch.setattr(loading, "_latest", {})  # else the images in memory are used again
     monkeypatch.setattr(passes, "BLOCK_BYTES", 64 * 130)
     assert_same_run(whole, trained(*options)[0])
+
+
+@pytest.mark.parametrize(
+    ("x", "options"),
+    [
+        (SOME.normal(3, 2, (120, 6, 2)), ("model=mlp", "data.standardize=channel")),
+        (SOME.integers(0, 50, (120, 6)), ("model=lstm", "model.units=[4]")),
+        (SOME.integers(0, 256, (120, 9), np.uint8), ("model=mlp", "data.inputs=arrays")),
+    ],
+    ids=["series", "tokens", "arrays"],
+)
+def test_arrays_larger_than_memory_train_as_in_memory(trained, tmp_path, monkeypatch, x, options):
+    from fitbench.data import loading, memory
+    from fitbench.training import passes, prepared
+
+    y = np.arange(120) % 2
+    parts = {"train": slice(80), "val": slice(80, 100), "test": slice(100, None)}
+    arrays = {f"{axis}_{part}": array[rows] for part, rows in parts.items() for axis, array in (("x", x), ("y", y))}
+    np.savez(tmp_path / "a.npz", **arrays)
+    options = ("data=npz", f"data.path={tmp_path}/a.npz", "training.epochs=2", "training.batch_size=8", *options)
+    whole, _ = trained(*options)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 10)
+    monkeypatch.setattr(loading, "_latest", {})
+    monkeypatch.setattr(prepared, "_kept", {})
+    monkeypatch.setattr(passes, "BLOCK_BYTES", 2000)
+    streamed, _ = trained(*options)
+    assert not any(type(data.x_test) is np.ndarray for data in loading._latest.values())
+    assert_same_run(whole, streamed)
 
 
 # -- failures
