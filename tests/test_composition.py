@@ -102,7 +102,7 @@ WRONG = [
     (["+model=mlp"], "model is chosen twice; on the command line write model=NAME without +"),
     (["++model=mlp"], "++model=mlp: a file of a group is chosen without ++: model=mlp"),
     (["experiment=tutorial_mlp"], "add an experiment with a plus sign: +experiment=NAME"),
-    (["+experiment=nope"], "experiment=nope: there is no such choice; experiment has tutorial_convnet, "),
+    (["+experiment=nope"], "experiment=nope: there is no such choice; experiment has series_cnn, "),
     (["+experiment=tutorial_mlp", "+experiment=tutorial_softmax"], "+experiment=NAME is given twice"),
     # several values, lists and functions
     (["model=mlp,softmax"], "model=mlp,softmax: several values; here a key has one value"),

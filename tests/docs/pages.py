@@ -8,8 +8,8 @@ On README.md every block is run, on other pages those with `<!-- run -->` in the
 - a block without a language: what the example before it prints, on a terminal of 80 columns. A line of `...` stands
   for any number of lines. With `<!-- varies -->` in the line before, the digits of a machine decide more than digits.
 
-`<!-- refused -->` is for commands that end with an error, `<!-- mnist -->` for those that need MNIST, and
-`<!-- tests -->` for the command that runs the suite itself.
+`<!-- refused -->` is for commands that end with an error, `<!-- mnist -->` and `<!-- ucr -->` for those that need these
+folders of $FITBENCH_DATA, and `<!-- tests -->` for the command that runs the suite itself.
 
     python tests/docs/pages.py FOLDER PAGE..     prints each example and what it prints, to write pages from
 """
@@ -55,7 +55,7 @@ def examples(page: Path) -> list[Example]:
         if mark == "tests":
             continue
         if language:
-            is_run = page == WHOLE or mark in ("run", "refused", "mnist")
+            is_run = page == WHOLE or mark in ("run", "refused", "mnist", "ucr")
             found += [Example(mark, language, text)] * is_run
         elif is_run:
             found[-1] = replace(found[-1], output=text, varies=mark == "varies")
@@ -90,7 +90,7 @@ def _commands(text: str) -> Iterator[str]:
 
 def _run_command(command: str, folder: Path, is_refused: bool) -> str:
     """Run a command and return what it prints. In a shell if it is none of fitbench's alone."""
-    words = shlex.split(command, comments=True)
+    words = shlex.split(os.path.expandvars(command), comments=True)
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")

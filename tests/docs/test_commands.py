@@ -11,15 +11,17 @@ from fitbench.tables.schema import RowFile, TableFile
 
 from .pages import ROOT, WHOLE, agrees, examples, normalised, run
 
-GUIDES = sorted({*(ROOT / "docs" / "guides").glob("*.md")} - {ROOT / "docs" / "guides" / "project.md"})  # see test_wheel
+GUIDES = sorted(
+    {*(ROOT / "docs" / "guides").glob("*.md")} - {ROOT / "docs" / "guides" / "project.md"}
+)  # see test_wheel
 SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
-HAS_MNIST = (Path(os.environ.get("FITBENCH_DATA", "/nowhere")) / "mnist").is_dir()
+DATA = Path(os.environ.get("FITBENCH_DATA", "/nowhere"))
 
 
 def check(page: Path, folder: Path) -> None:
     """Run the examples of a page, and compare each output with the page's."""
     for example in examples(page):
-        if example.mark == "mnist" and not HAS_MNIST:
+        if example.mark in ("mnist", "ucr") and not (DATA / example.mark).is_dir():
             continue
         printed = run(example, folder)
         if example.output is not None and not agrees(printed, example.output, example.varies):
