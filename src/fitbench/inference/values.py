@@ -59,7 +59,7 @@ def checked(rows: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]
         with np.errstate(over="ignore"):
             wrong = ~np.isfinite(rows.astype(dtype, copy=False))
     else:
-        limits, vocabulary = np.iinfo(dtype), takes.get("vocabulary")
+        limits, vocabulary = np.iinfo(takes["dtype"]), takes.get("vocabulary")
         low, high = (limits.min, limits.max) if vocabulary is None else (0, vocabulary - 1)
         expected = f"a whole number from {low} to {high}" + ("" if vocabulary is None else ", the tokens of the run")
         wrong = (rows < low) | (rows > high)
