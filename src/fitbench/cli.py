@@ -313,10 +313,16 @@ def serve(
     trust: Trust = False,
     open: Annotated[bool, flag("--open", help="open the page in a browser")] = False,
     max_bytes: Annotated[int, typer.Option(min=1, help="bytes of a request")] = 10_000_000,
-    max_pixels: Annotated[int, typer.Option(min=1, help="pixels of all images of a request")] = 30_000_000,
-    max_images: Annotated[int, typer.Option(min=1, help="images of a request")] = 1000,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="pixels of all images, or numbers of all other examples, of a request")
+    ] = 30_000_000,
+    max_images: Annotated[int, typer.Option(min=1, help="images, or other examples, of a request")] = 1000,
 ) -> None:
-    """Serve models that classify images as a page where digits can be drawn, and as a JSON API."""
+    """Serve models as a page on which people try them, and as a JSON API.
+
+    The page has a pad to draw images on, a form for the row of a table, or a plot for a series. Runs that are served
+    together take images of any size, or rows with the same columns, or series or arrays of the same shape.
+    """
     from fitbench.inference.api import RequestLimits
     from fitbench.inference.serve import serve as serve_runs
 

@@ -25,6 +25,7 @@ COMPOSED = {
     "csv": ("data=csv", "data.path=sets/houses.csv", "data.target=price", "model=mlp"),
     "boston": ("data=boston_housing", "model=mlp", "training.loss=huber"),
     "cars": ("data=auto_mpg", "model=mlp"),
+    "function": ("data=function", "data._target_=mine.load", "+data.folder=sets", "+data.depth=3", "model=mlp"),
     "iris": ("data=sklearn", "data.name=iris", "model=mlp", "training.class_weight=balanced"),
 }
 CHANGED = {  # from the default

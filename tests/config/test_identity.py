@@ -9,7 +9,7 @@ from fitbench.composition import conf_folder
 from fitbench.config import Config, config_id, from_values, plain, run_id
 from fitbench.config.identity import FORMER, NEUTRAL
 
-from .bases import BASES, leaves
+from .bases import BASES, leaves, with_changes
 
 NO_PART_OF_THE_IDENTITY = {
     *("seed", "study", "outputs", "device", "threads", "force", "code", "progress", "metrics.default"),
@@ -44,7 +44,7 @@ def put_in(config: Config, key: str, value: Any) -> Config:
     if isinstance(at, dict):
         at[last] = value
     else:
-        setattr(at, last, value)
+        setattr(at, "target" if last == "_target_" else last, value)
     return config
 
 
@@ -106,6 +106,17 @@ def test_run_recorded_before_a_key_was_there_is_read(values, bases, base, key):
     section, name = key.split(".")
     del recorded[section][name]
     assert run_id(from_values(recorded)) == run_id(bases[base])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("inputs", "series"), ("standardize", "channel"), ("vocabulary", 9), ("max_value", 15)]
+)
+def test_keys_of_arrays_that_are_newer_than_a_recorded_run_rename_it_only_where_they_say_something(values, key, value):
+    recorded = values("npz", {"data.preprocess": None, "distortion": {"kind": "none"}})
+    now = with_changes(deepcopy(recorded), {f"data.{key}": value})
+    del recorded["data"][key]
+    assert run_id(from_values(recorded)) == run_id(from_values(with_changes(deepcopy(now), {f"data.{key}": None})))
+    assert run_id(from_values(now)) != run_id(from_values(recorded))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +210,7 @@ def test_an_id_of_0_1_is_kept_for_each_choice(group):
     pinned = {word for overrides, _ in RUN_IDS_OF_0_1 for word in overrides}
     added_since_0_1 = {
         *("data=csv", "data=sklearn", "data=boston_housing", "data=auto_mpg"),
-        *("data=signals", "data=ucr", "data=function"),
+        *("data=signals", "data=ucr", "data=function", "optimizer=adadelta"),
         *(f"model={name}" for name in ("linear", "fcn", "resnet1d", "time_cnn", "mlp_time", "lstm", "pretrained")),
     }
     choices = {f"{group}={file.stem}" for file in (conf_folder() / group).glob("*.yaml")}

@@ -88,8 +88,9 @@ def test_every_choice_in_conf_passes_the_checks(configure, chosen):
 @pytest.mark.parametrize("name", choices("experiment"))
 def test_every_experiment_passes_the_checks(configure, name):
     config = configure(f"+experiment={name}")
-    assert config.study == "tutorials"
-    assert name.startswith(f"tutorial_{config.model['name']}")
+    group, _, model = name.partition("_")
+    assert config.study == {"tutorial": "tutorials", "series": "time_series"}[group]
+    assert model in config.model["name"]
 
 
 def test_every_default_is_in_yaml_and_not_in_the_schema():

@@ -210,3 +210,24 @@ def test_another_test_file_is_noticed(finished_table):
         else:
             with pytest.raises(RequestError, match="is recorded with other data"):
                 recorded(moved)
+
+
+@pytest.mark.parametrize("chosen", ["data=ucr data.name=Waves", "data=signals data.path={}/ucr/Waves_TRAIN.tsv"])
+def test_test_part_of_series_that_was_changed_is_noticed(composed, make_run, tmp_path, monkeypatch, chosen):
+    monkeypatch.setenv("FITBENCH_DATA", str(tmp_path))
+    (tmp_path / "ucr").mkdir()
+    for part in ("TRAIN", "TEST"):
+        (tmp_path / "ucr" / f"Waves_{part}.tsv").write_text("1\t1\t2\n2\t3\t4\n")
+    overrides = ["model=fcn", *chosen.format(tmp_path).split()]
+    folder = make_run(*overrides, classes=("1", "2"))
+    config = composed(*overrides).model_copy(update={"outputs": str(tmp_path / "outputs")})
+    record_data(config, folder)
+    with monkeypatch.context() as unread:
+        unread.setattr(loading, "load", None)
+        assert recorded(config) is not None
+    (tmp_path / "ucr/Waves_TEST.tsv").write_text("1\t1\t2\n2\t3\t5\n")
+    with pytest.raises(RequestError, match=r"is recorded with other data: .*Waves.* had SHA-256 "):
+        recorded(config)
+    (tmp_path / "ucr/Waves_TEST.tsv").unlink()
+    (tmp_path / "ucr/Waves_TRAIN.tsv").unlink()
+    assert recorded(config) is not None

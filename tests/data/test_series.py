@@ -206,6 +206,8 @@ def test_series_are_interpolated_to_the_longest_of_training(tmp_path, caplog, me
     note = f"3 of 4 series, which have 1 to 5 steps, are interpolated ({method}) to 3 steps"
     assert dataset.notes == (note,)
     assert f"{tmp_path}/A_TRAIN.ts: {note}" in caplog.text
+    of_a_run = loading.load(settings(tmp_path / "A_TRAIN.ts", lengths=method), steps=5)  # to the length of its model
+    assert of_a_run.x_test[..., 0].tolist() == [[0, 1, 2, 3, 4], [7] * 5]
 
 
 def test_lengths_change_nothing_where_all_are_equal(tmp_path):

@@ -174,5 +174,5 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path):
 
 def test_file_that_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(memory_limit, "memory_limit", lambda: 100)
-    with pytest.raises(DataError, match=r"has 25 bytes, which need about 200 bytes .* for 100; take fewer series"):
+    with pytest.raises(DataError, match=r"has 25 bytes, which need about 150 bytes .* for 100; take fewer series"):
         read(tmp_path, "1 2 3 4 5 6 7 8 9 10 11 1", "a.txt")

@@ -11,7 +11,9 @@ from fitbench.tables.schema import RowFile, TableFile
 
 from .pages import ROOT, WHOLE, agrees, examples, normalised, run
 
-GUIDES = sorted({*(ROOT / "docs" / "guides").glob("*.md")} - {ROOT / "docs" / "guides" / "project.md"})  # see test_wheel
+GUIDES = sorted(
+    {*(ROOT / "docs" / "guides").glob("*.md")} - {ROOT / "docs" / "guides" / "project.md"}
+)  # see test_wheel
 SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
 DATA = Path(os.environ.get("FITBENCH_DATA", "/nowhere"))
 

@@ -186,7 +186,7 @@ def test_images_of_another_shape_are_refused(run, tmp_path):
         ("mnits", [], "test", "table", "data=mnits: there is no such choice; .* Did you mean mnist"),
         ("mnist_5k", ["data.sorce=x"], "test", "table", "data.sorce: there is no such key. Did you mean data.source"),
         ("mnist_5k", ["model=mlp"], "test", "table", "model=mlp: only overrides data.KEY=VALUE are allowed"),
-        ("mnist_5k", ["data.preprocess=deskew"], "test", "table", "the model preprocesses its images itself"),
+        ("mnist_5k", ["data.preprocess=deskew"], "test", "table", "the model prepares its examples itself"),
         ("mnist_5k", [], "validation", "table", "--part is 'validation'; it must be test or train"),
         ("mnist_5k", [], "test", "xml", "--format is 'xml'"),
     ],
@@ -498,7 +498,13 @@ def wanted(configure):
     def trained_on(*overrides: str) -> Wanted:
         config = configure("model=mlp", *overrides)
         data = load(config.data, config.task)
-        return Wanted(config, task_of(data.task), data.names, data.inputs, {"data": {"sha256": data.sha256}, "config": plain(config)})
+        return Wanted(
+            config,
+            task_of(data.task),
+            data.names,
+            data.inputs,
+            {"data": {"sha256": data.sha256}, "config": plain(config)},
+        )
 
     return trained_on
 

@@ -18,8 +18,9 @@ from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import agreement
 from fitbench.inference import export as exporting
 from fitbench.inference.agreement import Agreement, compare
-from fitbench.inference.export import TEMPLATES, export
+from fitbench.inference.export import export
 from fitbench.inference.formats import FORMATS
+from fitbench.inference.programs import TEMPLATES
 from fitbench.inference.reader import Reader, configuration, open_run
 from fitbench.inference.table_examples import encode, read_columns, replaces_missing
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION

@@ -1,4 +1,4 @@
-"""The page of `fitbench serve` in Debian's Chromium: drawing with the mouse, a finger and the keyboard."""
+"""The page of `fitbench serve` in Debian's Chromium: drawing, a form for rows, and series."""
 
 import json
 import math
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -20,6 +21,11 @@ from selenium.webdriver.common.keys import Keys
 from fitbench.inference.api import RequestLimits
 from fitbench.inference.reader import open_runs
 from fitbench.inference.service import Service
+from fitbench.kinds import SERIES
+from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
+from fitbench.record.inputs import Inputs
+
+from .untrained import untrained
 
 
 def arc(x: float, y: float, width: float, height: float, start: float, end: float) -> list[tuple[float, float]]:
@@ -312,6 +318,85 @@ def test_page_fits_a_phone(browser, server, scheme):
     assert not phone.overflows()
     assert phone.texts("h2") == ["POST/predict", "GET/models", "GET/health"]
     assert phone.problems() == [] and phone.hosts() == {"127.0.0.1"}
+
+
+# -- rows and series --------------------------------------------------------------------------------------------------
+
+
+def test_form_has_a_field_for_each_column_and_shows_the_answers_of_all_tasks(browser, table_runs, start_server):
+    folders = [table_runs[CLASSIFICATION], table_runs[MULTILABEL]]
+    readers = open_runs(folders)
+    page = Page(browser, start_server(Service(readers, RequestLimits())).address)
+    assert page.one("#title").text == "Fill in a row" and page.texts(".field .name") == [
+        "city",
+        "size",
+        "rooms",
+        "balcony",
+    ]
+    city, size, rooms, _ = (node.find_element("css selector", "input, select") for node in page.all(".field"))
+    assert [option.text for option in city.find_elements("css selector", "option")][1:] == ["Aachen", "Bonn", "Köln"]
+    mean = readers[0].inputs.columns[1].mean
+    assert float(size.get_attribute("placeholder")) == pytest.approx(mean, rel=1e-3)
+    assert page.labels() == ["", ""]
+    city.send_keys("Bonn")
+    rooms.send_keys("3")
+    page.settle()
+    page.wait(lambda: all(page.labels()))
+    expected = [reader.predictions(np.array([[2, np.nan, 3, 0]], np.float32))[0] for reader in readers]
+    assert page.labels()[0] == readers[0].names[expected[0].argmax()]
+    assert page.shares(0) == pytest.approx(expected[0].tolist(), abs=0.02)
+    assert page.shares(1) == pytest.approx(expected[1].tolist(), abs=0.02)
+    applies = ["yes" if share >= 0.4 else "no" for share in expected[1]]
+    assert [text.split()[-1] for text in page.texts(".card:nth-child(2) .value")] == applies
+    assert page.texts(".card:nth-child(2) .sure") == ["yes from 40.0%"] and not page.one("#agreement").is_displayed()
+    page.one("#clear").click()
+    page.wait(lambda: page.labels() == ["", ""])
+    assert page.problems() == []
+
+
+def test_form_waits_for_numbers_that_may_not_be_missing(browser, table_runs, start_server):
+    [reader] = open_runs([table_runs[REGRESSION]])
+    page = Page(browser, start_server(Service([reader], RequestLimits())).address, 360)
+    assert not page.overflows()
+    page.one("#field-0").send_keys("0.1")
+    page.wait(lambda: page.one("#open").text.startswith("Still to fill in: ZN, INDUS, CHAS"))
+    assert page.texts(".values dd") == ["\u2013"]
+    page.one("#fill").click()
+    page.wait(lambda: page.texts(".values dd") != ["\u2013"])
+    row = [0.1, *(float(f"{column.mean:.4g}") for column in reader.inputs.columns[1:])]
+    expected = reader.predictions(np.array([row], np.float32))[0, 0]
+    assert float(page.texts(".values dd")[0]) == pytest.approx(expected, rel=1e-4)
+    assert page.texts(".values dt") == ["MEDV"] and not page.overflows() and page.problems() == []
+
+
+def test_series_are_pasted_or_come_from_a_file_and_are_drawn(browser, start_server, tmp_path):
+    reader = untrained(Inputs(kind=SERIES, shape=(4, 2), dtype="float32"))
+    page = Page(browser, start_server(Service([reader], RequestLimits())).address)
+    series = np.array([[[0, 1], [1, 3], [4, 2], [2, 0]], [[1, 1], [0, 0], [5, 1], [2, 9]]], np.float32)
+
+    def is_shown(example: int) -> bool:
+        return bool(page.labels()[0]) and page.shares(0) == pytest.approx(expected[example].tolist(), abs=0.02)
+
+    expected = reader.predictions(series)
+    page.one("#text").send_keys("0, 1 4;2\n1 3 2 0")  # a line for each channel
+    page.wait(lambda: is_shown(0))
+    lines = page.js("return [...document.querySelectorAll('#plot polyline')].map((node) => node.points.length)")
+    assert lines == [4, 4] and page.texts(".legend li") == ["channel 1", "channel 2"]
+    assert page.texts(".axis.y span") == ["4", "0"]
+    page.one("#text").send_keys(" x")
+    page.wait(lambda: page.one("#count").text == "x is not a number.")
+    assert page.labels() == [""]
+    np.save(tmp_path / "new.npy", series)
+    page.one("#file").send_keys(str(tmp_path / "new.npy"))
+    page.wait(lambda: page.one("#place").text == "1 of 2" and is_shown(0))
+    page.one("#next").click()
+    page.wait(lambda: page.one("#place").text == "2 of 2" and is_shown(1))
+    assert page.texts(".axis.y span") == ["9", "0"] and page.one("#text").get_attribute("value") == ""
+    assert page.problems() == []
+    (tmp_path / "wrong.ts").write_text("@data\n")
+    page.one("#file").send_keys(str(tmp_path / "wrong.ts"))
+    page.wait(lambda: page.one("#notice").text.startswith("wrong.ts: "))
+    assert page.labels() == [""] and all("422" in problem for problem in page.problems())
 
 
 def test_page_reports_a_stopped_server(browser, server):

@@ -203,20 +203,13 @@ def test_a_table_is_refused_by_a_run_of_images(trained, flats_csv, monkeypatch, 
     assert (status, err) == (2, f"fitbench: {flats_csv}: a table; the run takes images\n")
 
 
-def test_serve_refuses_runs_that_do_not_classify_images(table_runs, monkeypatch, capfd):
-    for folder in table_runs.values():
-        status, _, err = main(monkeypatch, capfd, "serve", folder)
-        assert status == 2
-        assert err.startswith(f"fitbench: {folder}: fitbench serve classifies images, and this run takes rows of a")
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["predict", "flats", "none.csv"], "none.csv: there is no such file"),
         (["evaluate", "flats", "--data", "csv", "data.path=none.csv"], "none.csv: there is no such file"),
         (["export", "flats", "--format", "keras", "-o", "new"], "none.csv: no such file"),
-        (["serve", "flats"], "fitbench serve classifies images"),
+        (["serve", "flats", "--host", "no.such.host.invalid"], "cannot listen at --host no.such.host.invalid"),
     ],
 )
 def test_of_a_finished_and_a_failed_run_the_finished_one_is_used(

@@ -5,7 +5,7 @@ from pathlib import Path
 from fitbench.config import Backend
 from fitbench.inference.reader import Reader
 from fitbench.kinds import TOKENS
-from fitbench.metrics import CLASSIFICATION
+from fitbench.metrics import CLASSIFICATION, supplied
 from fitbench.record.inputs import Inputs
 from fitbench.training import backend
 
@@ -28,7 +28,7 @@ def untrained(inputs: Inputs, **data: object) -> Reader:
         "task": CLASSIFICATION,
         "data": {"sha256": "", "name": "made up"},
         "primary": "accuracy",
-        "metric_info": {},
+        "metric_info": {"accuracy": supplied("accuracy").info()},
         "metrics": {"test_accuracy": 0.5},
         "parameters": model.count_params(),
         "config": {"data": data, "model": {"name": "linear"}, "training": {"loss": "cross_entropy"}},

@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fitbench.record.folder import State, state_of
@@ -96,11 +97,11 @@ sys.exit(launch(arguments))
 IMPORTED = [
     "keras", "mlxtend.data", "fitbench.launch.sweep", "fitbench.training.run",
     "fitbench.training.building", "fitbench.training.checkpoint", "fitbench.training.fit",
-    "fitbench.models.convolutional", "fitbench.models.dense",
+    "fitbench.models.series", "fitbench.models.dense",
 ]  # fmt: skip
 
-# Together they have state of every kind: dropout, Adam, a schedule, momentum, early stopping that ends a run early,
-# targets that are standardised.
+# Together they have state of every kind: dropout, Adam, a schedule, momentum, batch normalisation, early stopping that
+# ends a run early, series and targets that are standardised.
 MLP = """# @package _global_
 defaults:
   - override /data: digits
@@ -115,11 +116,19 @@ training:
   epochs: 8
   checkpoint_seconds: 0.0
 """
-LINEAR = """# @package _global_
+FCN = """# @package _global_
 defaults:
-  - override /data: boston_housing
-  - override /model: linear
+  - override /data: npz
+  - override /model: fcn
   - override /optimizer: momentum
+data:
+  path: {path}
+  inputs: series
+  standardize: channel
+model:
+  filters: [4]
+  kernel_sizes: [3]
+  momentum: 0.9
 optimizer:
   learning_rate: 0.003
 training:
@@ -130,6 +139,15 @@ training:
     monitor: val_mae
     patience: 2
 """
+
+
+def write_series(path: Path) -> None:
+    """Write series of 12 steps and 2 channels, and targets that are means of them and noise."""
+    chance = np.random.default_rng(0)
+    series = chance.normal(5, 2, (300, 12, 2)).astype(np.float32)
+    targets = series.mean(axis=(1, 2)) + chance.normal(0, 0.5, 300)
+    np.savez(path, x_train=series[:200], y_train=targets[:200], x_test=series[200:], y_test=targets[200:])
+
 
 Start = Callable[..., BaseProcess]
 
@@ -146,7 +164,8 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
     """Yield a function that starts a process with the sweep of this module. A server has imported the backend."""
     (conf / "experiment").mkdir()
     (conf / "experiment" / "mlp.yaml").write_text(MLP)
-    (conf / "experiment" / "linear.yaml").write_text(LINEAR)
+    (conf / "experiment" / "fcn.yaml").write_text(FCN.format(path=conf / "signals.npz"))
+    write_series(conf / "signals.npz")
     arguments = ["-m", "--config-dir", str(conf), "seed=0,1", f"backend={backend}"]
     context = multiprocessing.get_context("forkserver")
     forkserver._forkserver._stop()  # the current server may have imported another backend
@@ -154,7 +173,7 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
 
     def start_process(
         outputs: Path,
-        experiments: str = "mlp,linear",
+        experiments: str = "mlp,fcn",
         step: tuple[str, str] | None = None,
         program: str = SWEEP,
         **names: str,
@@ -185,11 +204,11 @@ def undisturbed(start, tmp_path_factory):
     study = outputs / "default"
     epochs = {folder.name: len(read_history(folder)) for folder in folders_of(study)}
     assert len(epochs) == 4
-    assert any(epochs[name] < 30 for name in epochs if "linear" in name)  # early stopping ended a run
+    assert any(epochs[name] < 30 for name in epochs if "fcn" in name)  # early stopping ended a run
     return study
 
 
-def finish(start: Start, outputs: Path, experiments: str = "mlp,linear") -> None:
+def finish(start: Start, outputs: Path, experiments: str = "mlp,fcn") -> None:
     process = start(outputs, experiments)
     process.join()
     assert process.exitcode == 0
@@ -304,11 +323,11 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of
     start, undisturbed, tmp_path
 ):
     for step in STEPS:
-        process = start(tmp_path, "linear", step)
+        process = start(tmp_path, "fcn", step)
         process.join()
         assert process.exitcode == -signal.SIGKILL, step
-    finish(start, tmp_path, "linear")
-    assert_as_undisturbed(tmp_path / "default", undisturbed, "linear")
+    finish(start, tmp_path, "fcn")
+    assert_as_undisturbed(tmp_path / "default", undisturbed, "fcn")
     assert_no_temporary_files(tmp_path / "default")
 
 
@@ -339,7 +358,7 @@ def stopped(start: Start, folder: Path, step: tuple[str, str]) -> Iterator[tuple
     """Stop a process that cannot be observed from here before a step; gives it, and a function that continues it."""
     told, at_step, go = (folder / name for name in ("told", "at_step", "go"))
     process = start(
-        folder / "outputs", "linear", step, program=CONTAINER, told=str(told), at_step=str(at_step), go=str(go)
+        folder / "outputs", "fcn", step, program=CONTAINER, told=str(told), at_step=str(at_step), go=str(go)
     )
     wait_for(at_step.exists, process)
     pid = int(told.read_text())
@@ -380,7 +399,7 @@ def test_process_that_is_continued_after_its_run_was_finished_by_another_changes
         [folder] = folders_of(study)
         assert {"model.keras", "claim.json"} <= {path.name for path in folder.iterdir()}
         assert state_of(folder) is State.running
-        other = start(tmp_path / "outputs", "linear", program=QUICK)
+        other = start(tmp_path / "outputs", "fcn", program=QUICK)
         other.join()
         assert other.exitcode == 0
         before = files_of(study)
@@ -388,7 +407,7 @@ def test_process_that_is_continued_after_its_run_was_finished_by_another_changes
         process.join()
         assert process.exitcode == 0
     assert files_of(study) == before
-    assert_as_undisturbed(study, undisturbed, "linear")
+    assert_as_undisturbed(study, undisturbed, "fcn")
     assert_every_epoch_is_recorded_once(study)
     assert_no_temporary_files(study)
 
@@ -399,13 +418,13 @@ def test_process_that_is_continued_while_another_trains_its_run_leaves_it(start,
     study = tmp_path / "outputs" / "default"
     with stopped(start, tmp_path, ("os.rename", ".new.000003")) as (process, resume):
         [folder] = folders_of(study)
-        other = start(tmp_path / "outputs", "linear", program=QUICK)
+        other = start(tmp_path / "outputs", "fcn", program=QUICK)
         wait_for(lambda: attempts(folder) == 2 and len(read_history(folder)) >= 4, other)
         resume()
         for each in (process, other):
             each.join()
         assert_shared([process.exitcode, other.exitcode])
-    assert_as_undisturbed(study, undisturbed, "linear")
+    assert_as_undisturbed(study, undisturbed, "fcn")
     assert_every_epoch_is_recorded_once(study)
     assert_no_temporary_files(study)
 

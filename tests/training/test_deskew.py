@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from fitbench.training.deskew import Deskewed, prepared
 from scipy.ndimage import affine_transform
 
 from fitbench.config import Preprocess, config_id
@@ -13,7 +14,6 @@ from fitbench.data.memory import Rows
 from fitbench.models.deskew import deskewed, from_raw
 from fitbench.record.history import read_history
 from fitbench.training import deskew
-from fitbench.training.deskew import Deskewed, prepared
 
 RUN = ("data=digits", "data.preprocess=deskew", "training.epochs=2")
 

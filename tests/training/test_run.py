@@ -33,6 +33,7 @@ DROPOUT_RUN = (
     "model=mlp", "model.dropout=0.2", "optimizer/schedule=cosine", "training.epochs=5",
     "training.early_stopping.patience=10",
 )  # fmt: skip
+SOME = np.random.default_rng(0)
 SMALL = ("data=digits", "model=mlp", "training.epochs=2")
 
 
@@ -387,6 +388,34 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
     assert_same_run(whole, trained(*options)[0])
 
 
+@pytest.mark.parametrize(
+    ("x", "options"),
+    [
+        (SOME.normal(3, 2, (120, 6, 2)), ("model=mlp", "data.standardize=channel")),
+        (SOME.integers(0, 50, (120, 6)), ("model=lstm", "model.units=[4]")),
+        (SOME.integers(0, 256, (120, 9), np.uint8), ("model=mlp", "data.inputs=arrays")),
+    ],
+    ids=["series", "tokens", "arrays"],
+)
+def test_arrays_larger_than_memory_train_as_in_memory(trained, tmp_path, monkeypatch, x, options):
+    from fitbench.data import loading, memory
+    from fitbench.training import passes, prepared
+
+    y = np.arange(120) % 2
+    parts = {"train": slice(80), "val": slice(80, 100), "test": slice(100, None)}
+    arrays = {f"{axis}_{part}": array[rows] for part, rows in parts.items() for axis, array in (("x", x), ("y", y))}
+    np.savez(tmp_path / "a.npz", **arrays)
+    options = ("data=npz", f"data.path={tmp_path}/a.npz", "training.epochs=2", "training.batch_size=8", *options)
+    whole, _ = trained(*options)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 10)
+    monkeypatch.setattr(loading, "_latest", {})
+    monkeypatch.setattr(prepared, "_kept", {})
+    monkeypatch.setattr(passes, "BLOCK_BYTES", 2000)
+    streamed, _ = trained(*options)
+    assert not any(type(data.x_test) is np.ndarray for data in loading._latest.values())
+    assert_same_run(whole, streamed)
+
+
 # -- failures
 
 
@@ -638,6 +667,32 @@ for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
         assert weights[0] == weights[1]
         assert [{key: epoch[key] for key in first[0]} for epoch in second] == first
         assert all(0 < epoch["val_macro_f1"] <= 1 for epoch in second)
+
+def train_kind(kind, inputs, models):
+    path = root / f"{kind}.npz"
+    np.savez(path, x_train=inputs[:200], y_train=y[:200], x_test=inputs[200:], y_test=y[200:])
+    for model, settings in models.items():
+        config = Composer().configuration([
+            "backend=jax", "data=npz", f"data.path={path}", f"data.inputs={kind}", f"model={model}", "progress=false",
+            "training.epochs=2", "training.batch_size=32", f"outputs={root}", *settings,
+        ])
+        result = train(config, folder_of(config))
+        losses = [epoch["loss"] for epoch in read_history(folder_of(config))]
+        print(f"{model}_of_{kind}", *losses, result["metrics"]["test_loss"])
+
+y = y % 2
+sizes = np.random.default_rng(3).uniform(0.5, 1, (260, 12, 2)) * (2 * y[:, None, None] - 1)
+train_kind("series", sizes.astype(np.float32), {
+    "fcn": ["model.filters=[4,4,4]", "data.standardize=channel"], "resnet1d": ["model.filters=[4,4]"],
+    "time_cnn": ["model.filters=[3]"], "mlp_time": ["model.hidden=[8,8,8]"], "lstm": ["model.units=[4]"],
+})
+train_kind("tokens", np.random.default_rng(4).integers(1, 5, (260, 6)) + 4 * y[:, None], {
+    "lstm": ["model.units=[4]", "model.bidirectional=true", "model.mask_zero=true", "model.embedding=3"],
+})
+train_kind("images", x, {"pretrained": [
+    "model.application=MobileNet", "model.weights=null", "model.freeze=null", "model.image_size=[32,32]",
+    "model.arguments={alpha: 0.25}",
+]})
 import pandas as pd
 rows = np.random.default_rng(1).normal(size=(260, 4))
 table = pd.DataFrame(rows, columns=list("abcd")).assign(weight=np.random.default_rng(2).uniform(0, 2, 260))
@@ -667,7 +722,7 @@ for task, targets in tasks.items():
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     reported = {line.split()[0]: list(map(float, line.split()[1:])) for line in process.stdout.splitlines()}
-    assert len(reported) == 7
+    assert len(reported) == 14
     assert all(first > second for first, second, _ in (reported[name] for name in reported if name != "nearest_mean"))
     assert process.stderr == ""
 

@@ -27,7 +27,8 @@ Arrays = Images  # or rows of a table, series, tokens
 class Dataset:
     """The data set that a run trains on.
 
-    The examples are in the order of their source, which may be sorted by class. Those of an image folder are shuffled.
+    The examples are in the order of their source, which may be sorted by class. Those of an image folder are shuffled,
+    and so are the training examples of tables and of files of series.
     Every class of the other parts is also in the training part. A validation part of the data set's own stands at the
     end of the training arrays.
 

@@ -73,7 +73,7 @@ def vocabulary_of(tokens: Mapping[str, Any], given: int | None, where: Where) ->
         row, token = _first(array, lambda values: (values < 0) | (values >= vocabulary))
         if row is None:
             continue
-        found = f"{where[part]} holds the token {in_digits(token)} in row {row:,} (counted from 0)"
+        found = f"{where[part]} holds the token {token:,} in row {row:,} (counted from 0)"
         if token < 0:
             raise DataError(f"{found}; tokens are numbered from 0. data.inputs=arrays takes other whole numbers.")
         known = f"data.vocabulary is {vocabulary}" if given else f"those of the training part end at {vocabulary - 1:,}"
@@ -214,4 +214,6 @@ def _not_int32(values: np.ndarray) -> np.ndarray:
 
 
 def _shown(value: Any) -> str:
+    if value.dtype.kind != "f":
+        return f"{value:,}"
     return in_digits(value) if np.isfinite(value) else str(value)

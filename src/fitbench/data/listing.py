@@ -162,7 +162,7 @@ def _print(sets: Sequence[_DataSet], entries: Sequence[Mapping[str, Any]]) -> No
         out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)
 
 
-def _check(entry: dict[str, Any]) -> Text:
+def _check(entry: Mapping[str, Any]) -> Text:
     from rich.text import Text
 
     labels = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}

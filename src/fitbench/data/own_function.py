@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fitbench.config import OwnData
+from fitbench.config.sources import spec_of
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.dataset import Dataset
 from fitbench.data.npz import names_of_parts
@@ -91,14 +91,16 @@ def _called(function: Callable[..., Any], data: OwnData, task: str) -> Dataset:
     try:
         returned = function(**data.settings)
     except Exception as error:
-        raise DataError(f"{data.target} failed: {_reason(error, function.__module__)}") from error
+        modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
+        raise DataError(f"{data.target} failed: {_reason(error, *modules)}") from error
     return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
 
 
-def _reason(error: Exception, module: str) -> str:
-    """The type and the text of what the user's code raised, and the last line of the user's module that led to it."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+def _reason(error: Exception, *modules: str | None) -> str:
+    """The type and the text of what the user's code raised, and the last line of these modules that led to it."""
+    specs = [spec_of(module) for module in modules if module]
+    files = [spec.origin for spec in specs if spec is not None]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     line = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {clean(first_line(error))}{line}"
 

@@ -1,12 +1,13 @@
-"""Interpolates series of different lengths to one length."""
+"""Interpolates series of different lengths to one length.
+
+Exported models have a copy of this file, so it needs only NumPy, and SciPy for `cubic`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-
-from fitbench.config import Lengths
 
 
 def resampled(series: Sequence[np.ndarray], steps: int, method: str) -> np.ndarray:
@@ -33,7 +34,7 @@ def resampled(series: Sequence[np.ndarray], steps: int, method: str) -> np.ndarr
 def _interpolated(values: np.ndarray, steps: int, method: str) -> np.ndarray:
     """A series of at least two values, [steps, channels], at other places."""
     known, wanted = np.arange(len(values)), np.linspace(0, len(values) - 1, steps)
-    if method == Lengths.linear:
+    if method == "linear":
         return np.stack([np.interp(wanted, known, channel) for channel in values.T], axis=-1)
     from scipy.interpolate import CubicSpline
 

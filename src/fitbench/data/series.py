@@ -23,7 +23,7 @@ from fitbench.text import counted
 PARTS = ("train", "test")
 
 
-def read_series(data: Series, paths: Sequence[Path], task: str) -> Dataset:
+def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | None = None) -> Dataset:
     """Read a data set of series.
 
     The training series are shuffled, because files are often sorted by class, and `training.validation=last` holds the
@@ -33,6 +33,7 @@ def read_series(data: Series, paths: Sequence[Path], task: str) -> Dataset:
         data: how the test part is drawn, and what is done about different lengths.
         paths: the file of the training part, and that of the test part if there is one; or one file with both parts.
         task: that of the configuration; with `auto` the labels decide.
+        steps: the length that series are interpolated to, if they are; None: the longest of the training part.
 
     Raises:
         RequestError: the file of the test part is that of the training part.
@@ -53,7 +54,7 @@ def read_series(data: Series, paths: Sequence[Path], task: str) -> Dataset:
         parts, labels = dict.fromkeys(rows, parts["train"]), dict.fromkeys(rows, labels["train"])
     parts |= {part: parts[part].take(taken) for part, taken in rows.items()}
     labels |= {part: labels[part][taken] for part, taken in rows.items()}
-    inputs, more = _of_one_length(parts, data.lengths, where)
+    inputs, more = _of_one_length(parts, data.lengths, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
     return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes))
@@ -77,7 +78,7 @@ def _drawn(labels: np.ndarray, data: SeriesFiles, where: str) -> dict[str, np.nd
 
 
 def _of_one_length(
-    parts: Mapping[str, SeriesFile], method: Lengths | None, where: Mapping[str, str]
+    parts: Mapping[str, SeriesFile], method: Lengths | None, where: Mapping[str, str], wanted: int | None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The series of each part, float32 [N, steps, channels], and what was done about different lengths.
 
@@ -90,7 +91,8 @@ def _of_one_length(
             f"{where['test']}: its series have {counted(test.channels, 'channel')}; expected "
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
-    steps, lengths = int(train.lengths.max()), np.concatenate([train.lengths, test.lengths])
+    lengths = np.concatenate([train.lengths, test.lengths])
+    steps = wanted if wanted and method else int(train.lengths.max())
     span = f"{lengths.min():,} to {lengths.max():,} steps"
     others = int((lengths != steps).sum())
     if others and method is None:

@@ -24,11 +24,13 @@ class SeriesFile:
         labels: the class of each series, objects of str [N], or the number to predict, float64 [N]; None: the file
             says that it has none.
         classes: the names of the classes that the file declares; () if it declares none.
+        label_first: whether the first number of each line is taken for the label, as in files of the UCR archive.
     """
 
     series: list[np.ndarray]
     labels: np.ndarray | None
     classes: tuple[str, ...] = ()
+    label_first: bool = False
 
     @property
     def lengths(self) -> np.ndarray:
@@ -46,7 +48,7 @@ class SeriesFile:
         return replace(self, series=[self.series[row] for row in rows], labels=labels)
 
 
-def read_series_file(path: Path) -> SeriesFile:
+def read_series_file(path: Path, complete: bool = True) -> SeriesFile:
     """Read a file of series. Its content decides the format, not its name.
 
     A .ts file has tags that begin with `@` before its series; see `ts_file`. Other files are those of the UCR archive,
@@ -54,26 +56,30 @@ def read_series_file(path: Path) -> SeriesFile:
     values at the end of such a line fill up a shorter series, and are left out. Their labels are classes if all are
     whole numbers, and else numbers to predict; `1.0000000e+00` is the class `1`.
 
+    Values that are missing, or that float32 cannot hold, are refused, or are NaN and infinite unless it is `complete`.
+
     Raises:
         DataError: it is not such a file; the message names the file and the line.
     """
     try:
         lines = read_lines(path)
         if path.suffix.lower() == ".ts" or lines[0][1].startswith("@"):
-            return _of_ts(lines)
+            return _of_ts(lines, complete)
         series, labels = _of_ucr(lines)
-        check_values(series, [number for number, _ in lines])
-        return SeriesFile(series, as_classes(labels))
+        if complete:
+            check_values(series, [number for number, _ in lines])
+        return SeriesFile(series, as_classes(labels), label_first=True)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except Unreadable as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _of_ts(lines: Sequence[Line]) -> SeriesFile:
+def _of_ts(lines: Sequence[Line], complete: bool) -> SeriesFile:
     header, series, texts = read_ts(lines)
     numbers_of_lines = [number for number, _ in lines[-len(series) :]]
-    check_values(series, numbers_of_lines)
+    if complete:
+        check_values(series, numbers_of_lines)
     if not header.has_targets:
         return SeriesFile(series, np.array(texts, object) if header.has_classes else None, header.classes)
     targets = numbers(texts, lambda row: f"line {numbers_of_lines[row]:,}: its target")
@@ -92,15 +98,15 @@ def _of_ucr(lines: Sequence[Line]) -> tuple[list[np.ndarray], np.ndarray]:
         def place(position: int, number: int = number) -> str:
             return f"line {number:,}: {f'value {position:,}' if position else 'its label'}"
 
-        label, *values = numbers([field.strip() for field in text.split(separator)], place)
-        if not np.isfinite(label):
-            raise Unreadable(f"line {number:,}: its label is {label}; expected a number")
+        fields = numbers(text.split(separator), place)
+        labels[row], values = fields[0], fields[1:]
+        if not np.isfinite(labels[row]):
+            raise Unreadable(f"line {number:,}: its label is {labels[row]}; expected a number")
         present = np.flatnonzero(~np.isnan(values))
         if not len(present):
             raise Unreadable(f"line {number:,} has a label and no values; expected the values of a series behind it")
-        labels[row] = label
         with np.errstate(over="ignore"):
-            series.append(np.array(values[: present[-1] + 1]).astype(np.float32)[:, np.newaxis])
+            series.append(values[: present[-1] + 1].astype(np.float32)[:, np.newaxis])
     return series, labels
 
 
@@ -129,7 +135,7 @@ def check_values(series: Sequence[np.ndarray], places: Sequence[int], noun: str 
         (infinite, "infinite or above 3.4e38", "expected numbers that float32 can hold"),
     ):
         if counts.any():
-            place = f"{noun} {places[counts.astype(bool).argmax()]:,}"
+            place = f"{noun} {places[int(counts.astype(bool).argmax())]:,}"
             raise Unreadable(
                 f"{counted(int(counts.sum()), 'value')} in {np.count_nonzero(counts):,} of its {len(series):,} series "
                 f"{'is' if counts.sum() == 1 else 'are'} {problem}, first in {place}; {advice}"

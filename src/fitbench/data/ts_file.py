@@ -152,7 +152,7 @@ def _series(channels: Sequence[str], steps: int | None, number: int) -> np.ndarr
         def place(position: int, channel: int = channel) -> str:
             return f"line {number:,}: value {position + 1:,} of channel {channel}"
 
-        values.append(numbers([field.strip() for field in text.split(",")], place))
+        values.append(numbers(text.split(","), place))
         if len(values[-1]) != len(values[0]):
             raise Unreadable(
                 f"line {number:,}: channel {channel} has {counted(len(values[-1]), 'value')}, and the first has "

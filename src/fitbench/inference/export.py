@@ -18,24 +18,18 @@ from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference import agreement
 from fitbench.inference.agreement import Agreement
-from fitbench.inference.formats import FORMATS, Format, input_name, output_name
+from fitbench.inference.card import input_card
+from fitbench.inference.formats import FORMATS, Format, output_name
+from fitbench.inference.programs import PROGRAMS, TEMPLATES
 from fitbench.inference.reader import Reader, finished, open_run
-from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, counted, number, plural
 
-TEMPLATES = Path(__file__).parent / "templates"
-MEANINGS = ("0 to 255", "with the columns that `model.json` lists")
-INCLUDED = (
-    "It includes the scaling of the pixels. `predict.py` resizes images; it does not invert, crop or centre them.",
-    "It includes the standardising of numbers. `predict.py` finds columns by their names, and looks categories up.",
-)  # of images, and of tables
-
 
 def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> None:
-    """Export the model of a run to a new folder, with README.md, model.json, predict.py and inputs.py.
+    """Export the model of a run to a new folder, with README.md, model.json, predict.py and what it reads files with.
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
@@ -62,7 +56,7 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
     from fitbench.training.progress import notice
 
     backend.choose(Backend.tensorflow)  # before the data: what must be downloaded is downloaded by Keras
-    data = agreement.load_data(result, run_folder)
+    data = agreement.load_data(result, run_folder, trust)
     with notice(True, "loading the model"):
         reader = open_run(run_folder, trust, Backend.tensorflow)
     with _new_folder(folder) as new:
@@ -74,7 +68,7 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
         lines = _write_description(new, target, reader, card, found)
     print(f"{clean(folder)}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
     print(f"checked on {found.description} against the original in Keras:", *lines, sep="\n  ")
-    print(f"try it: python {clean(folder / 'predict.py')} {_example(reader)}")
+    print(f"try it: python {clean(folder / 'predict.py')} {PROGRAMS[reader.inputs.kind].example}")
 
 
 @contextlib.contextmanager
@@ -116,7 +110,7 @@ def _write_program(folder: Path, target: Format, reader: Reader) -> dict[str, An
         "format": target.name,
         "model": target.model,
         "task": task.name,
-        "input": _input(reader),
+        "input": input_card(reader.inputs, result),
         "output": {"name": output_name(reader), "dtype": "float32", "shape": [None, len(reader.names)]},
         "names": list(reader.names),
         **({"threshold": reader.threshold} if task.has_threshold else {}),
@@ -130,29 +124,9 @@ def _write_program(folder: Path, target: Format, reader: Reader) -> dict[str, An
     }
     _write_card(folder, card)
     shutil.copyfile(TEMPLATES / "predict.py", folder / "predict.py")
-    shutil.copyfile(TEMPLATES / f"{input_name(reader)}.py", folder / "inputs.py")
+    for name, source in PROGRAMS[reader.inputs.kind].files.items():
+        shutil.copyfile(source, folder / name)
     return card
-
-
-def _input(reader: Reader) -> dict[str, Any]:
-    """What model.json says of the input; of a table, also its columns and what stands for a missing number."""
-    inputs = reader.inputs
-    described: dict[str, Any] = {
-        "name": input_name(reader),
-        "dtype": inputs.dtype,
-        "shape": [None, *inputs.shape],
-    }
-    if inputs.columns:
-        from fitbench.data.table_columns import MISSING
-
-        described["columns"] = [column.model_dump(exclude_none=True) for column in inputs.columns]
-        described["missing"] = sorted(MISSING)
-        described["replace_missing"] = replaces_missing(reader.result)
-    return described
-
-
-def _example(reader: Reader) -> str:
-    return "TABLE.csv" if reader.inputs.columns else "IMAGE.."
 
 
 def _write_description(
@@ -166,22 +140,23 @@ def _write_description(
         digits = quantities.from_info(primary, reader.result["metric_info"][primary]).digits
         value, recorded = number(agreement.value, digits), number(card["test_value"], digits)
         lines.append(f"{clean(card['metric'])} {value}, the run recorded {recorded}")
-    is_table = bool(reader.inputs.columns)
+    program = PROGRAMS[reader.inputs.kind]
+    packages = [*program.packages, *(("scipy",) if card["input"].get("lengths") == "cubic" else ())]
     readme = (
         (TEMPLATES / "README.md")
         .read_text(encoding="utf-8")
         .format(
             run_id=clean(card["run_id"]).replace("`", "'"),
             file=target.model,
-            packages=" ".join(("numpy", *(() if is_table else ("pillow",)), *target.runtime)),
-            example=_example(reader),
+            packages=" ".join(("numpy", *packages, *target.runtime)),
+            example=program.example,
             input=card["input"]["name"],
             dtype=card["input"]["dtype"],
             shape=str(card["input"]["shape"]).replace("None", "N"),
-            meaning=MEANINGS[is_table],
+            meaning=program.meaning,
             output=card["output"]["name"],
             count=len(card["names"]),
-            included=INCLUDED[is_table],
+            included=program.included,
             examples=clean(agreement.description),
             lines="\n".join(f"- {line}" for line in lines),
         )

@@ -15,7 +15,7 @@ from fitbench.record.inputs import Inputs
 from fitbench.text import clean, counted
 
 NEEDED = {"number": ("mean", "deviation"), "category": ("vocabulary",)}  # keys of a column, by its kind
-NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float16", "float32", "float64")
+DTYPES = ("float32", "int32", "uint8")  # of arrays
 MAX_NUMBERS, MAX_VOCABULARY = 2**26, 2**31  # of one example, and of tokens, which are int32
 
 
@@ -42,12 +42,6 @@ def recorded_inputs(folder: Path) -> Inputs | None:
     return inputs
 
 
-def recorded_columns(folder: Path) -> tuple[Column, ...]:
-    """The columns of `recorded_inputs`; none if they are no rows of a table."""
-    inputs = recorded_inputs(folder)
-    return inputs.columns if inputs else ()
-
-
 def _check_columns(columns: Sequence[Column], where: str) -> None:
     names: set[str] = set()
     for place, column in enumerate(columns):
@@ -69,8 +63,8 @@ def _check_inputs(inputs: Inputs, where: str) -> None:
             f"{where}: shape is {list(shape)!s:.60}; {kind.plural} are {kind.shape}, with at most {MAX_NUMBERS:,} "
             "numbers in each"
         )
-    if inputs.dtype not in ((kind.dtype,) if kind.dtype else NUMBERS):
-        expected = kind.dtype or f"one of {', '.join(NUMBERS)}"
+    if inputs.dtype not in ((kind.dtype,) if kind.dtype else DTYPES):
+        expected = kind.dtype or f"one of {', '.join(DTYPES)}"
         raise FitbenchError(f"{where}: dtype is {clean(inputs.dtype)!r:.60}; {kind.plural} have {expected}")
     if (is_table and len(inputs.columns) != shape[0]) or (not is_table and inputs.columns):
         expected = counted(shape[0] if is_table else 0, "column")

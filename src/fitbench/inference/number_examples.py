@@ -16,7 +16,7 @@ from fitbench.inference.card import input_card
 from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options, refuse_options
-from fitbench.inference.values import checked, checked_series, fitting
+from fitbench.inference.values import check_labelled, checked, checked_series, fitting
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
@@ -93,7 +93,13 @@ class SeriesExamples(ArrayExamples):
         """The rows of an array, or series of any lengths."""
         if path.suffix.lower() not in SERIES_SUFFIXES:
             return super().opened(path)
-        return read_series_file(path).series
+        file = read_series_file(path, complete=False)
+        if file.label_first:
+            try:
+                check_labelled(file.lengths.tolist(), self.takes)
+            except ValueError as error:
+                raise DataError(f"{clean(path)}: {error}") from error
+        return file.series
 
     def checked(self, rows: Any) -> tuple[np.ndarray, dict[int, str]]:
         """As of arrays. Series of other lengths are interpolated, or have an error."""

@@ -13,17 +13,28 @@ import numpy as np
 
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
-from fitbench.config import ArrayData, Config, Data, FileData, OwnData, PackagedTable, Series, Source, UcrSeries, expanded
+from fitbench.config import (
+    ArrayData,
+    Config,
+    Data,
+    FileData,
+    OwnData,
+    PackagedTable,
+    Series,
+    Source,
+    UcrSeries,
+    expanded,
+)
 from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.data.image_paths import nfc
-from fitbench.data.table import weights_of
-from fitbench.errors import DataError, RequestError
-from fitbench.inference.table_examples import Unseen, encode, read_columns, replaces_missing
-from fitbench.inference.values import checked
-from fitbench.inference.card import input_card, lengths_of
 from fitbench.data.memory import chunks
 from fitbench.data.resampling import resampled
+from fitbench.data.table import weights_of
+from fitbench.errors import DataError, RequestError
+from fitbench.inference.card import input_card, lengths_of
+from fitbench.inference.table_examples import Unseen, encode, read_columns, replaces_missing
 from fitbench.inference.table_targets import targets_of
+from fitbench.inference.values import checked
 from fitbench.kinds import IMAGES, KINDS, SERIES, TABLE, TOKENS
 from fitbench.record.dataset import Column
 from fitbench.record.files import exists
@@ -331,7 +342,7 @@ def _check(overrides: Sequence[str]) -> None:
             raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
         key = override.removeprefix("data.").partition("=")[0]
         if key in IN_THE_MODEL:
-            raise RequestError(f"{override}: not allowed here; the model does it itself, as in training")
+            raise RequestError(f"{override}: not allowed here; the model prepares its examples itself")
         if key in OF_THE_RUN:
             raise RequestError(f"{override}: not allowed here; data.{key} of the run applies")
 

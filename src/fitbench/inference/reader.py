@@ -77,10 +77,12 @@ class Reader:
     def outputs(self, inputs: Any) -> np.ndarray:
         """Compute the outputs of the model, float32 [N, outputs], for inputs [N, *shape].
 
-        Their values must be those of the type of `inputs`. They are computed `batch_size` at a time; N is at least 1. Only one thread may call it at a time.
+        The values must be some that the type of `inputs` holds. They are computed `batch_size` at a time; N is at least
+        1. Only one thread may call it at a time.
         """
         starts, dtype = range(0, len(inputs), self.batch_size), self.inputs.dtype
-        return np.concatenate([self._compiled.outputs(np.asarray(inputs[i : i + self.batch_size], dtype)) for i in starts])
+        batches = (np.asarray(inputs[start : start + self.batch_size], dtype) for start in starts)
+        return np.concatenate([self._compiled.outputs(batch) for batch in batches])
 
     def recorded(self, outputs: np.ndarray) -> np.ndarray:
         """What is recorded of the outputs, as in predictions.npz: such as probabilities, float32 [N, classes]."""

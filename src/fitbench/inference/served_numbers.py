@@ -9,8 +9,10 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from fitbench.inference import api
+from fitbench.inference.card import input_card
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.served import Named
+from fitbench.inference.values import Takes, checked
 from fitbench.record.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -63,40 +65,33 @@ class ServedNumbers:
         self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
         """The arrays as each model takes them, [N, *shape] of its dtype, by model."""
-        return {
-            model: np.stack([_fitted(name, numbers, reader.inputs) for name, numbers in examples])
-            for model, reader in models.items()
-        }
+        prepared = {}
+        for model, reader in models.items():
+            takes = input_card(reader.inputs, reader.result)
+            rows = []
+            for name, numbers in examples:
+                row, errors = self.checked(name, numbers, takes)
+                if errors:
+                    raise HTTPException(422, f"{name}: {errors[0]}")
+                rows.append(row)
+            prepared[model] = np.concatenate(rows)
+        return prepared
+
+    def checked(self, name: str, numbers: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+        """An array as `values.checked` gives a batch of it alone. A last side of 1 may be missing.
+
+        Raises:
+            HTTPException: 422, it has another shape, or fractions where the model takes whole numbers.
+        """
+        shape = tuple(takes["shape"][1:])
+        numbers = numbers[..., np.newaxis] if (*numbers.shape, 1) == shape else numbers
+        if numbers.shape != shape:
+            actual, expected = (" x ".join(map(str, sides)) for sides in (numbers.shape, shape))
+            raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {self.inputs.described}")
+        if np.dtype(takes["dtype"]).kind != "f" and (numbers != np.rint(numbers)).any():
+            raise HTTPException(422, f"{name}: {numbers[numbers != np.rint(numbers)][0]:g}; expected whole numbers")
+        return checked(numbers[np.newaxis], takes)
 
     def seen(self, example: np.ndarray) -> list[Any]:
         """The array."""
         return example.tolist()
-
-
-def _fitted(name: str, numbers: np.ndarray, inputs: Inputs) -> np.ndarray:
-    """An array as a model takes it, which differs from `numbers` at most by a last side of 1.
-
-    Raises:
-        HTTPException: 422, it has another shape, or a number that the model does not take.
-    """
-    if (*numbers.shape, 1) == inputs.shape:
-        numbers = numbers[..., np.newaxis]
-    if numbers.shape != inputs.shape:
-        actual, expected = (" x ".join(map(str, sides)) for sides in (numbers.shape, inputs.shape))
-        raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {inputs.described}")
-    dtype = np.dtype(inputs.dtype)
-    with np.errstate(invalid="ignore", over="ignore"):
-        fitted = numbers.astype(dtype)
-    if inputs.vocabulary:
-        wrong, expected = (
-            (fitted != numbers) | (fitted < 0) | (fitted >= inputs.vocabulary),
-            f"whole numbers from 0 to {inputs.vocabulary - 1}",
-        )
-    elif dtype.kind == "f":
-        wrong, expected = ~np.isfinite(fitted), f"finite numbers below {np.finfo(dtype).max:.2g}"
-    else:
-        wrong, expected = fitted != numbers, f"whole numbers that {dtype} holds"
-    if wrong.any():
-        place = tuple(np.argwhere(wrong)[0].tolist())
-        raise HTTPException(422, f"{name}{''.join(f'[{i}]' for i in place)} is {numbers[place]:g}; expected {expected}")
-    return fitted

@@ -11,11 +11,13 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from fitbench.data.npz import ARRAY_ERRORS, read_npy
+from fitbench.data.resampling import resampled
 from fitbench.data.series_file import read_series_file
 from fitbench.errors import DataError
 from fitbench.inference import api
 from fitbench.inference.served import Named
 from fitbench.inference.served_numbers import ServedNumbers
+from fitbench.inference.values import Takes, checked_series
 from fitbench.text import clean, shortened
 from fitbench.untrusted import Unreadable, open_file
 
@@ -44,6 +46,13 @@ class ServedSeries(ServedNumbers):
         self.body["content"]["multipart/form-data"] = {
             "example": "curl -F file=@GunPoint_TEST.ts http://127.0.0.1:8000/predict"
         }
+
+    def checked(self, name: str, numbers: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+        """A series as a batch of it alone. One of another length is interpolated if the run has `data.lengths`."""
+        if numbers.ndim > 2:
+            raise HTTPException(422, f"{name}: nested too deeply; expected [steps] or [steps][channels]")
+        series = numbers if numbers.ndim == 2 else numbers[:, np.newaxis]
+        return checked_series([series], takes, resampled)
 
     def from_file(self, name: str, content: bytes) -> list[Named]:
         """The series of a file, named file[0], file[1], ..."""

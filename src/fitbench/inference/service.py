@@ -104,7 +104,8 @@ class Service:
             raise HTTPException(422, f"prepare is for images; the models take {self.kind.plural}")
         self._check_sizes(len(examples), models, seen)
         inputs = self.served.prepare(examples, models, prepare)
-        by_model = {name: self._answers(name, reader, inputs[name]) for name, reader in models.items()}
+        names = [example for example, _ in examples]
+        by_model = {model: self._answers(model, reader, inputs[model], names) for model, reader in models.items()}
         self.answered += len(examples)
         predictions = [
             Prediction(
@@ -113,7 +114,7 @@ class Service:
                 **by_model[model][i],
                 seen=self.served.seen(inputs[model][i]) if seen else None,
             )
-            for i, (example, _) in enumerate(examples)
+            for i, example in enumerate(names)
             for model in models
         ]
         return Predictions(predictions=predictions).model_dump_json(exclude_none=True).encode()
@@ -131,10 +132,14 @@ class Service:
         if seen and size > MAX_SEEN:
             raise HTTPException(413, f"seen=true would return {size:,} {unit}; the limit is {MAX_SEEN:,}")
 
-    def _answers(self, name: str, reader: Reader, inputs: np.ndarray) -> list[dict[str, Any]]:
-        """What a model says of each example, as `api.Prediction` has it."""
+    def _answers(self, model: str, reader: Reader, inputs: np.ndarray, examples: Sequence[str]) -> list[dict[str, Any]]:
+        """What a model says of each example, as `api.Prediction` has it. Finite numbers may be too large for it."""
         with self._running:
             outputs = reader.outputs(inputs)
-        if not np.isfinite(outputs).all():
-            raise HTTPException(500, f"the outputs of {name} are not finite; this model cannot be used")
+        wrong = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
+        if len(wrong) and inputs.dtype.kind == "f":
+            name = examples[wrong[0]]
+            raise HTTPException(422, f"{name}: the outputs of {model} are not finite; expected smaller numbers")
+        if len(wrong):
+            raise HTTPException(500, f"the outputs of {model} are not finite; this model cannot be used")
         return reader.task.named_answers(reader.names, outputs, reader.recorded(outputs), reader.threshold)

@@ -38,6 +38,19 @@ def fitting(array: np.ndarray, takes: Takes) -> np.ndarray:
     return array
 
 
+def check_labelled(steps: Sequence[int], takes: Takes) -> None:
+    """Refuse the series of a file whose lines begin with a label, if the first value may have been taken for it.
+
+    Raises:
+        ValueError: all have one step less than the model takes.
+    """
+    if set(steps) == {takes["shape"][1] - 1}:
+        raise ValueError(
+            f"its lines have {takes['shape'][1]} numbers, as many as the model takes, but the first of a line is a "
+            "label; put one first, such as 0"
+        )
+
+
 def checked(rows: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
     """Rows, [N, ...], in the type that the model takes, and error messages by position. Wrong rows become zeros."""
     dtype = np.dtype(takes["dtype"])

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fitbench.config import Config, FileData, OwnData
+from fitbench.config import Config, FileData, OwnData, UcrSeries
 from fitbench.config.code import code_of
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
@@ -93,6 +93,9 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
     elif isinstance(config.data, FileData):
         before, now = its_config.get("path"), config.data.path
         is_as_recorded = _are_files_as_recorded(config.data, result, fingerprint_of)
+    elif isinstance(config.data, UcrSeries):
+        before = now = config.data.name
+        is_as_recorded = _are_series_as_recorded(config.data, result, fingerprint_of)
     else:
         return
     if is_as_recorded:
@@ -109,9 +112,9 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
         difference = f"{before} differs from {now}: {other}"
     else:
         return
+    subject = "the files" if isinstance(config.data, UcrSeries) else "this data set"
     raise RequestError(
-        f"{folder.name} is recorded with other data: {difference}; give this data set another name, such as "
-        "data.name=other"
+        f"{folder.name} is recorded with other data: {difference}; give {subject} another name, such as data.name=other"
     )
 
 
@@ -119,6 +122,13 @@ def _are_files_as_recorded(data: FileData, result: dict[str, Any], fingerprint_o
     recorded = result["config"]["data"]
     paths = tuple(path for key in ("path", "test_path") if (path := recorded.get(key)) is not None)
     return data.paths == paths and fingerprint_of(*map(Path, paths)) in (None, result["data"].get("fingerprint"))
+
+
+def _are_series_as_recorded(data: UcrSeries, result: dict[str, Any], fingerprint_of: FingerprintOf) -> bool:
+    from fitbench.data.ucr import found_ucr
+
+    paths = found_ucr().get(data.name)
+    return paths is None or fingerprint_of(*paths) == result["data"].get("fingerprint")
 
 
 def _is_call_as_recorded(data: OwnData, result: dict[str, Any]) -> bool:

@@ -65,7 +65,12 @@ Activation = Literal[
 ]  # fmt: skip
 OutputActivation = Annotated[
     Literal["scaled_tanh", "tanh", "sigmoid"],
-    Requires("sigmoid", "training.loss", "mean_squared_error", "the other losses are computed from logits"),
+    Requires(
+        "sigmoid",
+        "training.loss",
+        "mean_squared_error",
+        "the other losses are computed from logits, which model.output_activation=null gives",
+    ),
 ]
 
 

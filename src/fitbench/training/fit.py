@@ -130,7 +130,7 @@ class _Validation(keras.callbacks.Callback):
 
     def __init__(self, loops: Loops, examples: Examples, score: Score | None) -> None:
         super().__init__()
-        size = evaluation_batch_size(examples.inputs.shape[1:])
+        size = evaluation_batch_size(examples.inputs.shape[1:], loops.model)
         loop = loops.test if score is None else loops.test_with_outputs
         self.whole = Pass(loop, examples, size, len(examples), None)
         self.score = score

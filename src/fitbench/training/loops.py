@@ -197,7 +197,8 @@ def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
     """Whether to compile the loop of a compiled model with XLA, for a run of so many steps.
 
     On a GPU Keras knows. On a CPU XLA makes convolutions several times slower and small dense layers up to twice as
-    fast, and compiling takes about a second: it pays for long runs of models without convolutions.
+    fast, and compiling takes about a second: it pays for long runs of models without convolutions. Recurrent layers
+    take ten times as long to compile and gain little, and with masks they cannot be compiled.
     """
     if keras.config.backend() != "tensorflow":
         return False
@@ -205,7 +206,10 @@ def worth_xla(model: keras.Model, setting: bool | str, steps: int) -> bool:
         return bool(setting)
     if backend.gpu_names():
         return bool(model.jit_compile)
-    return steps >= 3_000 and not _convolutional(model) and all(layer.supports_jit for layer in model._flatten_layers())
+    quick = not _convolutional(model) and all(
+        layer.supports_jit and not isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()
+    )
+    return steps >= 3_000 and quick
 
 
 def _convolutional(model: keras.Model) -> bool:
