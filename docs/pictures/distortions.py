@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from fitbench.charts import paper
 from fitbench.composition import conf_folder
-from fitbench.config import Config, Preprocess, from_hydra
+from fitbench.config import Config, from_hydra
 from fitbench.data.loading import load
 from fitbench.training import backend
 
@@ -25,7 +25,7 @@ def draw(path: Path) -> None:
     backend.choose(config.backend)
     backend.load(config.backend, config.threads)
     from fitbench.models.distortions import distorting
-    from fitbench.training.deskew import prepared
+    from fitbench.training.prepared import prepared
 
     data = load(config.data)
     first = [int(np.flatnonzero(data.y_train == label)[0]) for label in np.unique(data.y_train)]
@@ -35,7 +35,7 @@ def draw(path: Path) -> None:
         layer = distorting(_configuration(f"distortion={name}").distortion, config.seed)
         assert layer is not None
         rows[name] = np.asarray(layer(images, training=True)).astype(np.uint8)
-    rows["deskew"] = prepared(data, Preprocess.deskew).x_train[np.array(first)]
+    rows["deskew"] = prepared(data, _configuration("data.preprocess=deskew").data).x_train[np.array(first)]
     _draw(rows, path)
 
 

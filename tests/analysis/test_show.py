@@ -12,6 +12,7 @@ from fitbench.analysis.show import show
 from fitbench.analysis.summary import print_summary
 from fitbench.charts.pictures import draw_run, write_plots
 from fitbench.config import ArrayFiles, Source
+from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
@@ -362,14 +363,16 @@ def test_the_task_says_what_is_read_and_drawn(make_run, monkeypatch, capsys):
 # -- fitbench show --plots --------------------------------------------------------------------------------------------
 
 
+def stored(path: Path, examples: np.ndarray) -> Dataset:
+    """The data set of an array file that has the same 40 examples, of three classes, in both parts."""
+    labels = np.arange(40) % 3
+    np.savez(path, x_train=examples, y_train=labels, x_test=examples, y_test=labels)
+    return load(ArrayFiles(name="made", source=Source.npz, preprocess=None, path=str(path)))
+
+
 @pytest.fixture
 def npz(tmp_path):
-    random = np.random.default_rng(0)
-    path = tmp_path / "images.npz"
-    images = random.integers(0, 256, (40, 8, 8), dtype=np.uint8)
-    labels = np.arange(40) % 3
-    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
-    return load(ArrayFiles(name="images", source=Source.npz, preprocess=None, path=str(path)))
+    return stored(tmp_path / "images.npz", np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8))
 
 
 def test_the_mistakes_are_drawn_with_the_images_of_the_data_set(make_run, npz, capsys):
@@ -381,6 +384,28 @@ def test_the_mistakes_are_drawn_with_the_images_of_the_data_set(make_run, npz, c
     for name in ("curves.png", "confusion.png", "mistakes.png"):
         assert f"drew {folder / name}" in text
         Image.open(folder / name).verify()
+
+
+@pytest.mark.parametrize(("shape", "dtype", "title"), [
+    ((40, 12, 2), np.float32, " mistakes on 40 test series"),
+    ((40, 12), np.float32, " mistakes on 40 test arrays"),
+    ((40, 12), np.int32, None),  # tokens
+])  # fmt: skip
+def test_mistakes_on_signals_are_drawn_and_those_on_tokens_are_not(
+    make_run, monkeypatch, tmp_path, shape, dtype, title
+):
+    figures = []
+    monkeypatch.setattr("fitbench.charts.paper.write", lambda figure, path, *_: figures.append((figure, path.name)))
+    data = stored(tmp_path / "signals.npz", (9 * np.random.default_rng(0).random(shape)).astype(dtype))
+    probabilities = make_run.predictions(40, 3)[1]
+    folder = make_run(
+        "data=npz", f"data.path={data.source}", labels=data.y_test, probabilities=probabilities, sha256=data.sha256
+    )
+    draw_run(read_run(folder))
+    titles = [figure.get_suptitle() for figure, name in figures if name == "mistakes.png"]
+    wrong = int((probabilities.argmax(axis=1) != data.y_test).sum())
+    assert len(titles) == (title is not None)
+    assert all(f": {wrong}{title}" in text for text in titles)
 
 
 def test_mistakes_of_other_images_are_not_drawn(make_run, npz):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fitbench.composition import Composer
-from fitbench.config import OwnData, code, run_id
+from fitbench.config import Config, OwnData, code, run_id
 from fitbench.data import loading, memory, own_function
 from fitbench.data.dataset import Dataset
 from fitbench.errors import DataError, RequestError
@@ -269,20 +269,18 @@ def test_arrays_of_the_function_stay_its_own(module, configure):
 
 @pytest.fixture
 def own_run(module, configure, tmp_path):
-    """A module of the user's, and the configuration of a run on its arrays."""
-    name = module(PAIRS)
-    overrides = (
-        "data=function",
-        f"data._target_={name}.load",
-        "model=mlp",
-        f"outputs={tmp_path}/outputs",
-        "training.epochs=1",
-        "training.validation_split=0",
-        "training.early_stopping=null",
-        "training.batch_size=6",
-        "progress=false",
-    )
-    return name, configure(*overrides)
+    """Writes a module of the user's: its name, and the configuration of a run on its arrays."""
+
+    def written(source: str) -> tuple[str, Config]:
+        name = module(source)
+        overrides = (
+            *("data=function", f"data._target_={name}.load", "model=mlp", f"outputs={tmp_path}/outputs"),
+            *("training.epochs=1", "training.validation_split=0", "training.early_stopping=null"),
+            *("training.batch_size=6", "progress=false"),
+        )
+        return name, configure(*overrides)
+
+    return written
 
 
 def forget(name: str, file: Path, source: str) -> None:
@@ -295,7 +293,7 @@ def forget(name: str, file: Path, source: str) -> None:
 
 
 def test_finished_run_is_recognised_without_a_call_and_refused_if_code_or_arrays_have_changed(own_run, tmp_path):
-    name, config = own_run
+    name, config = own_run(PAIRS)
     file = tmp_path / f"{name}.py"
     source = file.read_text()
     job.run(config)
@@ -314,3 +312,9 @@ def test_finished_run_is_recognised_without_a_call_and_refused_if_code_or_arrays
     assert job.recorded(config) is not None
     assert name not in sys.modules
     assert (folder_of(config) / "result.json").exists()
+
+
+def test_random_state_of_the_function_does_not_reach_the_run(own_run):
+    _, config = own_run(PAIRS)
+    _, disturbed = own_run("import random\n" + PAIRS.replace("return", "np.random.seed(7); random.seed(7)\n    return"))
+    assert job.run(disturbed)[0]["metrics"] == job.run(config)[0]["metrics"]

@@ -216,7 +216,7 @@ def test_openapi_describes_the_api_and_pages_use_no_other_host(app):
     for path in ("/", "/docs", "/page/base.css", *(f"/page/{name}" for name in files)):
         response = ask(app, "GET", path)
         assert response.status_code == 200, path
-        text = re.sub("http://127.0.0.1:8000|xmlns=.http://www.w3.org/2000/svg.", "", response.text)
+        text = re.sub("http://127.0.0.1:8000|http://www.w3.org/2000/svg", "", response.text)
         assert not re.search(r"(https?:)?//[a-z]", text), path
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "unsafe" not in response.headers["content-security-policy"]

@@ -28,7 +28,7 @@ from .flats import flats, write  # noqa: E402
 from .test_serve import ask, assert_refused  # noqa: E402
 from .untrained import untrained  # noqa: E402
 
-LIMITS = RequestLimits(bytes=200_000, pixels=100_000, images=300)
+LIMITS = RequestLimits(bytes=400_000, pixels=100_000, images=300)
 
 
 def predict(app, query: str = "", **options) -> httpx.Response:
@@ -127,6 +127,7 @@ GOOD = {"city": "Bonn", "size": 80, "rooms": 3, "balcony": True}
         (GOOD | {"size": 1e39}, ["example: ", "'size'", "1e+39", "3.4e38"]),
         (GOOD | {"size": True}, ["'size'", "'true'"]),
         (GOOD | {"rooms": "9" * 4000}, ["'rooms'"]),
+        (GOOD | {"rooms": "9" * 10_001}, ["example: rooms: ", "10,001 characters"]),
         (GOOD | {"city": ["Bonn"]}, ["example: city: ", "null"]),
         (GOOD | {"city": {"a": 1}}, ["example: city: "]),
         ({"city": "Bonn", "size": 80}, ["lacks the columns rooms, balcony", "null"]),
@@ -229,7 +230,8 @@ def test_series_of_another_length_is_interpolated_where_the_run_does(two_channel
         ({"a": 1}, ["example: expected numbers"]),
         ([], ["example: expected numbers"]),
         (7, ["example: expected numbers"]),
-        ([[[0, 1]] * 6], ["example"]),
+        ([[[0, 1]] * 6], ["example: ", "[steps][channels]"]),
+        ([0] * 100_001, ["example: ", "100,001 steps", "100,000"]),
     ],
 )
 def test_wrong_series_is_refused(two_channels, value, words):

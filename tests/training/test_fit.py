@@ -8,6 +8,7 @@ import pytest
 
 from fitbench.training import fit as fitting
 from fitbench.training import passes
+from fitbench.training.evaluate import batch_size, predict
 from fitbench.training.examples import Examples, order_of
 from fitbench.training.fit import fit
 from fitbench.training.loops import compile_loops, worth_xla
@@ -259,13 +260,26 @@ def test_fit_leaves_a_model_that_keras_can_fit_and_evaluate():
         ("Dense", "auto", 100, False),  # compiling would take longer than training
         ("Conv2D", "auto", 3_000, False),
         ("Conv2D", True, 100, True),
+        ("LSTM", "auto", 3_000, False),  # compiling takes ten times as long, and fails with masks
         ("Dense", False, 3_000, False),
     ],
 )
-def test_xla_is_for_long_runs_without_convolutions(layer, setting, steps, expected):
+def test_xla_is_for_long_runs_of_dense_layers(layer, setting, steps, expected):
     images = keras.Input((6, 6, 1), dtype="uint8")
     x = keras.layers.Rescaling(1.0)(images)
-    x = keras.layers.Flatten()(keras.layers.Conv2D(2, 3)(x) if layer == "Conv2D" else x)
+    x = keras.layers.Conv2D(2, 3)(x) if layer == "Conv2D" else x
+    x = keras.layers.LSTM(2)(keras.layers.Reshape((6, 6))(x)) if layer == "LSTM" else keras.layers.Flatten()(x)
     inner = keras.Model(images, keras.layers.Dense(3)(x))
     nested = compiled(keras.Model(images, inner(images)))
     assert worth_xla(nested, setting, steps) is expected
+
+
+def test_batches_are_smaller_for_layers_that_give_more_than_their_inputs():
+    series = keras.Input((5_000, 1))
+    inner = keras.Model(series, keras.layers.Conv1D(256, 3, padding="same")(series))
+    nested = keras.Model(series, keras.layers.GlobalAveragePooling1D()(inner(series)))
+    assert batch_size((5_000, 1)) == 1000
+    assert batch_size((5_000, 1), nested) == 256 * 2**20 // (4 * 5_000 * 256) == 52
+    examples = RANDOM.normal(size=(60, 5_000, 1)).astype(np.float32)  # one more batch than fits
+    expected = keras.ops.convert_to_numpy(nested(examples[-8:]))
+    np.testing.assert_allclose(predict(nested, examples)[-8:], expected, atol=1e-5)

@@ -622,6 +622,36 @@ def test_full_disk_leaves_nothing_that_looks_finished(tiny_disk, configure):
     assert len(read_history(folder)) == 2
 
 
+# -- kinds of examples
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "options"),
+    [
+        ("tokens", (6,), ("model=lstm", "model.units=[4]", "model.embedding=3", "model.mask_zero=true")),
+        ("arrays", (12,), ("model=fcn", "model.filters=[4]", "model.kernel_sizes=[3]")),  # series of one channel
+        ("arrays", (2, 3, 2, 2), ("model=mlp", "model.hidden=[8]")),
+    ],
+)
+def test_examples_of_other_kinds_train_and_have_values_after_every_epoch(trained, tmp_path, kind, shape, options):
+    random, y = np.random.default_rng(0), np.arange(260) % 2
+    sign = y.reshape(-1, *[1] * len(shape))
+    x = random.integers(1, 5, (260, *shape)) + 4 * sign
+    x = x if kind == "tokens" else (x - 4).astype(np.float32)
+    np.savez(tmp_path / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
+    folder, result = trained(
+        "data=npz", f"data.path={tmp_path}/made.npz", f"data.inputs={kind}", *options, "metrics=[macro_f1,accuracy]",
+        "optimizer.learning_rate=0.02", "training.epochs=5",
+    )  # fmt: skip
+    history = read_history(folder)
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert all(0 <= epoch["val_macro_f1"] <= 1 for epoch in history)
+    assert result["metrics"]["train_accuracy"] > 0.8
+    loaded = keras.saving.load_model(folder / "model.keras")
+    logits = loaded.predict(x[200:].astype(loaded.inputs[0].dtype), verbose=0)
+    assert np.mean(logits.argmax(axis=1) == y[200:]) == result["metrics"]["test_accuracy"]
+
+
 # -- published figures and other backends
 
 

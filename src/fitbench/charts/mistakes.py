@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def can_draw(kind: str, shape: Sequence[int]) -> bool:
     return kind in DRAWN and (kind != ARRAYS or len(shape) == 1)
 
 
-def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: np.ndarray, y_train: np.ndarray) -> np.ndarray:
+def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: Any, y_train: np.ndarray) -> np.ndarray:
     """Of each series, the training series of the predicted class with the least squared difference.
 
     At most 1,000 of a class are looked at. Every class is in the training part.
@@ -58,7 +58,8 @@ def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: np.ndarray, y_
     Args:
         examples: float [N, steps, ...].
         predicted: the predicted classes, int [N].
-        x_train, y_train: the training part, [M, steps, ...] and int [M].
+        x_train: the training part, [M, steps, ...], or what gives such arrays when it is indexed.
+        y_train: its classes, int [M].
     """
     found = np.empty_like(examples)
     for label in np.unique(predicted):

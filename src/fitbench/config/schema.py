@@ -795,7 +795,7 @@ class Training(Section):
     dtype_policy: DtypePolicy = Field(description="the precision that layers compute in; mixed_float16 is for GPUs")
     jit_compile: Literal["auto"] | Annotated[bool, Strict()] = Field(
         description="whether XLA compiles the steps; auto: on a GPU, and on a CPU for long runs of models without "
-        "convolutions"
+        "convolutions and recurrent layers"
     )
     steps_per_execution: Literal["auto"] | Count = Field(
         description="batches between two calls of the callbacks; auto: an epoch"

@@ -35,8 +35,8 @@ class Dataset:
     Attributes:
         name: the name, as in the run_id.
         x_train, x_test: images, uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or
-            `ImageFiles` or `Joined`, which read the images that they are indexed with. Or the rows of a table, float32
-            [N, columns], as `columns` describes them; a missing number is NaN. Or examples of another kind, as
+            `ImageFiles`, `Joined` or `Converted`, which read what they are indexed with. Or the rows of a table,
+            float32 [N, columns], as `columns` describes them; a missing number is NaN. Or examples of another kind, as
             `record.inputs.Inputs` describes them.
         y_train, y_test: classification: labels, int32 [N], positions in `names`; regression: float32 [N, targets];
             several labels: int8 [N, labels], 0 or 1.

@@ -200,7 +200,7 @@ def _first(array: Any, wrong: Callable[[np.ndarray], np.ndarray]) -> tuple[int |
 
 def _rows(wrong: np.ndarray) -> np.ndarray:
     """Which rows have a wrong value, bool [N]."""
-    return wrong.reshape(len(wrong), -1).any(axis=1)
+    return np.asarray(wrong.reshape(len(wrong), -1).any(axis=1))
 
 
 def _not_finite(values: np.ndarray) -> np.ndarray:

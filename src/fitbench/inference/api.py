@@ -169,7 +169,7 @@ def json_body(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 
 
 # FastAPI cannot derive the body, because it has one of three types.
-IMAGES_BODY = {
+IMAGES_BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "multipart/form-data": {"example": "curl -F image=@seven.png -F image=@two.jpg http://127.0.0.1:8000/predict"},

@@ -139,7 +139,8 @@ class Wanted:
         _check(overrides)
         if self.columns and data == Source.csv.value:
             return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
-        config = Composer().configuration([f"data={data}", "model=mlp", *overrides]).data
+        model = "lstm" if self.kind == TOKENS else "mlp"  # any that takes the examples; only the data are looked at
+        config = Composer().configuration([f"data={data}", f"model={model}", *overrides]).data
         return self._of_dataset(self._as_the_run(config), part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------
@@ -218,7 +219,7 @@ class Wanted:
     def _difference(self, config: Data) -> str:
         """Why the run's own data set is not as in training, and what to do, for a message."""
         own, theirs = self.config.data.model_dump(mode="json"), config.model_dump(mode="json")
-        keys = [key for key in own if key not in NOT_PARTS and theirs.get(key) != own[key]]
+        keys = [key for key in {**own, **theirs} if key not in NOT_PARTS and theirs.get(key) != own.get(key)]
         risk = "its parts may hold examples that the model was trained on"
         if not keys:
             return (
@@ -338,9 +339,10 @@ class Wanted:
 
 def _check(overrides: Sequence[str]) -> None:
     for override in overrides:
-        if not override.startswith("data.") or "=" not in override:
+        plain = override.removeprefix("+")  # of an argument of a function that returns the data
+        if not plain.startswith("data.") or "=" not in plain:
             raise RequestError(f"{override}: only overrides data.KEY=VALUE are allowed, such as data.path=FOLDER")
-        key = override.removeprefix("data.").partition("=")[0]
+        key = plain.removeprefix("data.").partition("=")[0]
         if key in IN_THE_MODEL:
             raise RequestError(f"{override}: not allowed here; the model prepares its examples itself")
         if key in OF_THE_RUN:

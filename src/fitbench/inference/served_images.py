@@ -29,7 +29,7 @@ class ServedImages:
     unit = "pixels"
     prepares = True
     has_files = True
-    whole_bodies = ("image/", "application/octet-stream")
+    whole_bodies: tuple[str, ...] = ("image/", "application/octet-stream")
     content_types = (
         "application/json, multipart/form-data, an image type such as image/png, or application/octet-stream"
     )

@@ -14,6 +14,7 @@ from fitbench.inference.served import Named
 from fitbench.inference.table_examples import encode, replaces_missing
 from fitbench.record.inputs import Inputs
 from fitbench.text import clean, counted, first_of, shortened
+from fitbench.untrusted import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
@@ -110,6 +111,9 @@ def _text(cell: Any, where: str) -> str:
         return str(cell).lower()
     if isinstance(cell, int | float):
         return repr(cell)
+    if isinstance(cell, str) and len(cell) > LONGEST_TEXT:
+        text = f"{clean(where)}: a text of {len(cell):,} characters; expected at most {LONGEST_TEXT:,}"
+        raise HTTPException(422, shortened(text, LONGEST))
     if isinstance(cell, str):
         return cell.strip()
     raise HTTPException(422, shortened(f"{clean(where)}: expected a number, a text, true, false or null", LONGEST))

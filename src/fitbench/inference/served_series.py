@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
 
 SUFFIXES = (".ts", ".tsv", ".txt", ".npy")
+MOST_STEPS = 100_000  # of a series; interpolating millions would hold up other requests for seconds
 LONGEST = 300  # characters of a message about a file
 
 
@@ -51,6 +52,8 @@ class ServedSeries(ServedNumbers):
         """A series as a batch of it alone. One of another length is interpolated if the run has `data.lengths`."""
         if numbers.ndim > 2:
             raise HTTPException(422, f"{name}: nested too deeply; expected [steps] or [steps][channels]")
+        if len(numbers) > MOST_STEPS:
+            raise HTTPException(422, f"{name}: {len(numbers):,} steps; expected at most {MOST_STEPS:,}")
         series = numbers if numbers.ndim == 2 else numbers[:, np.newaxis]
         return checked_series([series], takes, resampled)
 

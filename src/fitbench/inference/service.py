@@ -107,12 +107,11 @@ class Service:
         names = [example for example, _ in examples]
         by_model = {model: self._answers(model, reader, inputs[model], names) for model, reader in models.items()}
         self.answered += len(examples)
+        key = self.served.keys[0]
         predictions = [
-            Prediction(
-                **{self.served.keys[0]: example},
-                model=model,
-                **by_model[model][i],
-                seen=self.served.seen(inputs[model][i]) if seen else None,
+            Prediction.model_validate(
+                {key: example, "model": model, **by_model[model][i]}
+                | ({"seen": self.served.seen(inputs[model][i])} if seen else {})
             )
             for i, example in enumerate(names)
             for model in models
