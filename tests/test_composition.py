@@ -78,7 +78,7 @@ WRONG = [
     (["+training.epochs=3"], "Either remove + prefix: 'training.epochs=3'"),
     (["~model.foo"], "Could not delete from config. 'model.foo' does not exist."),
     (["~training.epochs"], "training.epochs is missing; it must be a whole number from 0 to 2147483647"),
-    (["data=csv", "data.delimiter=;"], "data.delimiter: there is no such key; data has "),
+    (["training.delimiter=;"], "training.delimiter: there is no such key; training has "),
     (["training.epoch=(1"], "training.epoch: there is no such key. Did you mean training.epochs?"),
     (["+optimizer.clip=[1"], "+optimizer.clip=[1: a bracket"),
     # files of groups

@@ -1,4 +1,4 @@
-"""The installed package has all that a project needs: the guide to one runs, with a wheel in place of the source tree."""
+"""The installed package has all that a project needs: its guide runs with a wheel in place of the source tree."""
 
 import os
 import subprocess
