@@ -6,7 +6,7 @@ classification: a review', Data Mining and Knowledge Discovery 33, 2019, with it
 Where the two differ, the models here are those of 2019.
 
 Numbers of parameters are those of 150 steps, 1 channel and 2 classes, as GunPoint has them, with the settings of
-conf/model. Batch normalisation has Keras's momentum of 0.99, as in 2019, unless the settings say otherwise: its running
+conf/model. Batch normalisation has the momentum 0.9 there. The sources have Keras's 0.99, with which the running
 statistics need some hundred steps to settle, and validation before that is of little use.
 """
 
