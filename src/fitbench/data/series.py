@@ -10,6 +10,7 @@ import numpy as np
 
 from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
+from fitbench.data.lengths import interpolated_note
 from fitbench.data.repeated import repeated
 from fitbench.data.resampling import resampled
 from fitbench.data.series_file import SeriesFile, as_classes, read_series_file
@@ -98,19 +99,15 @@ def _of_one_length(
         )
     lengths = np.concatenate([train.lengths, test.lengths])
     steps = wanted if wanted and method else int(train.lengths.max())
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    span = counted(longest, "step") if shortest == longest else f"{shortest:,} to {longest:,} steps"
     others = int((lengths != steps).sum())
     if others and method is None:
         raise DataError(
-            f"{where['train']}: the {len(lengths):,} series have {span}, and the longest of the training part has "
-            f"{steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all of them to {steps:,} steps"
+            f"{where['train']}: the {len(lengths):,} series have {lengths.min():,} to {lengths.max():,} steps, and "
+            f"the longest of the training part has {steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all to {steps:,} steps"
         )
-    notes = [
-        f"{others:,} of {len(lengths):,} series, which have {span}, are interpolated ({method}) to {steps:,} steps"
-    ]
+    notes = [interpolated_note(others, len(lengths), lengths.tolist(), method, steps)] if others and method else []
     inputs = {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}
-    return inputs, notes if others else []
+    return inputs, notes
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.data.lengths import interpolated_note
 from fitbench.data.resampling import resampled
 from fitbench.data.series_file import read_series_file
 from fitbench.errors import DataError, RequestError
@@ -89,6 +90,16 @@ class SeriesExamples(ArrayExamples):
 
     suffixes = (*arrays.SUFFIXES, *SERIES_SUFFIXES)
 
+    def __init__(
+        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
+    ) -> None:
+        """As of arrays."""
+        super().__init__(arguments, options, result, inputs)
+        self.total, self.lengths = (
+            0,
+            list[int](),
+        )  # how many series were read, and the steps of those that were interpolated
+
     def opened(self, path: Path) -> Any:
         """The rows of an array, or series of any lengths."""
         if path.suffix.lower() not in SERIES_SUFFIXES:
@@ -103,4 +114,12 @@ class SeriesExamples(ArrayExamples):
 
     def checked(self, rows: Any) -> tuple[np.ndarray, dict[int, str]]:
         """As of arrays. Series of other lengths are interpolated, or have an error."""
-        return checked_series(rows, self.takes, resampled)
+        inputs, errors = checked_series(rows, self.takes, resampled)
+        self.total += len(inputs)
+        self.lengths += [len(one) for i, one in enumerate(rows) if i not in errors and len(one) != inputs.shape[1]]
+        return inputs, errors
+
+    def remarks(self) -> list[str]:
+        """How many series were interpolated."""
+        steps, count = self.takes["shape"][1], len(self.lengths)
+        return [interpolated_note(count, self.total, self.lengths, self.takes["lengths"], steps)] if count else []
