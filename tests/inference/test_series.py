@@ -365,12 +365,12 @@ def test_data_of_a_function_are_loaded_only_with_trust(runs, tmp_path):
     """A stranger's run may name any function."""
     copy = shutil.copytree(runs[ARRAYS], tmp_path / "outputs" / "study" / "run")
     result = json.loads((copy / "result.json").read_text())
-    own = {"_target_": "os.system", "name": "x", "source": "function", "preprocess": None, "command": "touch hacked"}
-    result["config"]["data"] = own
+    own = {"_target_": "os.system", "name": "x", "source": "function", "preprocess": None}
+    result["config"]["data"] = own | {"command": f"touch {tmp_path}/hacked"}
     (copy / "result.json").write_text(json.dumps(result))
     with pytest.raises(FitbenchError, match=r"come from the function os\.system, .* add --trust"):
         export(str(copy), Path("none"), "keras", tmp_path / "new", trust=False)
-    assert not Path("hacked").exists()
+    assert not (tmp_path / "hacked").exists()
 
 
 # -- strangers' dataset.json ------------------------------------------------------------------------------------------
