@@ -219,12 +219,12 @@ def test_recorded_probabilities_of_sigmoids_are_their_shares(configure, standard
     assert recorded == pytest.approx(sigmoids / sigmoids.sum(axis=1, keepdims=True), abs=1e-6)
     assert recorded.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert (recorded.argmax(axis=1) == sigmoids.argmax(axis=1)).all()
-    assert outputs == pytest.approx(parts.objective.in_units(sigmoids), abs=1e-6)
+    assert outputs == pytest.approx(parts.objective.in_units(sigmoids), rel=1e-6)
     wanted = np.square(sigmoids - np.eye(3)[data.y_train]).mean()
     assert parts.objective.value(data.y_train, outputs, None) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_sigmoids_that_are_all_0_are_recorded_as_equal_shares():
-    objective = Objective(task_of(CLASSIFICATION), None, ("a", "b"), has_sigmoids=True)
+    objective = Objective(task_of(CLASSIFICATION), None, ("a", "b"), None, has_sigmoids=True)
     recorded = task_of(CLASSIFICATION).recorded(objective.in_units(np.zeros((1, 2), np.float32)))
     assert recorded.tolist() == [[0.5, 0.5]]

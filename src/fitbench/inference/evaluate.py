@@ -105,7 +105,7 @@ def _objective(reader: Reader, config: Config, trust: bool) -> Objective | None:
             )
         pairs = np.array([(target.mean, target.deviation) for target in record.targets or ()], np.float64)
         scale = Scale(pairs[:, 0], pairs[:, 1])
-    return Objective(reader.task, config.training, reader.names, scale)
+    return Objective.of_parts(config, reader.task, reader.names, scale)
 
 
 # -- the record -------------------------------------------------------------------------------------------------------
