@@ -209,6 +209,7 @@ def test_recorded_probabilities_of_sigmoids_are_their_shares(configure, standard
     data = dataset(20, 1, classes=3)
     config = configure("data=ucr", "data.name=made", "model=time_cnn", f"data.standardize={standardize}")
     parts = Parts.of(config, data, measures.of(config, task_of(CLASSIFICATION)))
+    keras.utils.set_random_seed(0)
     model = building.build(config, parts.prepared, parts.objective)
     model.get_layer("logits").set_weights([np.random.default_rng(0).normal(0, 30, (24, 3)), np.array([0, -8, 3])])
     sigmoids = array(model(parts.prepared.x_train))
@@ -222,6 +223,14 @@ def test_recorded_probabilities_of_sigmoids_are_their_shares(configure, standard
     assert outputs == pytest.approx(parts.objective.in_units(sigmoids), rel=1e-6)
     wanted = np.square(sigmoids - np.eye(3)[data.y_train]).mean()
     assert parts.objective.value(data.y_train, outputs, None) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_saved_model_begins_with_the_preparation_that_the_training_examples_had(configure):
+    """So the statistics of the channels are computed once."""
+    config = configure("data=ucr", "data.name=made", "model=fcn", "data.standardize=channel")
+    parts = Parts.of(config, dataset(20, 1, classes=3), measures.of(config, task_of(CLASSIFICATION)))
+    saved = networks.saved_model(building.build(config, parts.prepared, parts.objective), parts)
+    assert parts.preparation in saved.layers
 
 
 def test_sigmoids_that_are_all_0_are_recorded_as_equal_shares():

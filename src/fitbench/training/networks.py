@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import keras
 
 from fitbench.config import config_id
-from fitbench.models.preparation import from_raw
 from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
 from fitbench.training.objective import SMALLEST
 from fitbench.training.parts import Parts
-from fitbench.training.prepared import preparation
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +84,15 @@ def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
         else:
             logarithms = keras.ops.log(keras.ops.maximum(model(inputs), SMALLEST))
             model = keras.Model(inputs, logarithms, name=f"{name}_logarithms")
-    return from_raw(model, preparation(parts.data, parts.config.data))
+    return from_raw(model, parts.preparation)
+
+
+def from_raw(model: keras.Model, preparation: keras.Model | None) -> keras.Model:
+    """The model that takes raw examples, from one that takes prepared examples and the model that prepares them."""
+    if preparation is None:
+        return model
+    raw = keras.Input(preparation.input_shape[1:], dtype=preparation.inputs[0].dtype, name=preparation.inputs[0].name)
+    return keras.Model(raw, model(preparation(raw)), name=f"{preparation.name}_{model.name}")
 
 
 def is_kept(parts: Parts) -> bool:
