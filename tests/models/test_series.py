@@ -1,5 +1,7 @@
 """Models of series: their sizes are those of the sources, with GunPoint's 150 steps, 1 channel and 2 classes."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -231,6 +233,22 @@ def test_saved_model_begins_with_the_preparation_that_the_training_examples_had(
     parts = Parts.of(config, dataset(20, 1, classes=3), measures.of(config, task_of(CLASSIFICATION)))
     saved = networks.saved_model(building.build(config, parts.prepared, parts.objective), parts)
     assert parts.preparation in saved.layers
+
+
+@pytest.mark.parametrize(
+    "changes", [{"names": ("a", "b", "c", "d")}, {"kind": ARRAYS}], ids=["a class without an example", "kind"]
+)
+def test_network_is_not_kept_for_other_inputs_or_outputs_whose_checksum_is_the_same(configure, changes):
+    config = configure("data=ucr", "data.name=made", "model=time_cnn", "data.standardize=null")
+    data = dataset(20, 1, classes=3)
+    measured = measures.of(config, task_of(CLASSIFICATION))
+    parts, other = (Parts.of(config, each, measured) for each in (data, dataclasses.replace(data, **changes)))
+    networks.forget()
+    networks.keep(networks.network(parts))
+    assert networks.is_kept(parts)
+    assert not networks.is_kept(other)
+    model = networks.network(other).model
+    assert (model.output_shape[-1], model.inputs[0].name) == (len(other.data.names), other.data.kind)
 
 
 def test_sigmoids_that_are_all_0_are_recorded_as_equal_shares():

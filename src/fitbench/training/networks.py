@@ -114,7 +114,8 @@ def forget() -> None:
 def _key(parts: Parts) -> tuple[str, ...] | None:
     """Only where nothing but variables can depend on the seed: a user's own code may do anything with it.
 
-    The number of training examples, which depends on the seed where groups are kept together, is a constant of the
+    The checksum of the data covers neither what the columns of a table mean nor how many classes have names. The number
+    of training examples, which depends on the seed where groups are kept together, is a constant of the
     network: schedules count in steps, and some models weigh their penalties by it.
     """
     config, examples = parts.config, len(parts.kept)
@@ -125,7 +126,9 @@ def _key(parts: Parts) -> tuple[str, ...] | None:
         return None
     if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
         config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})
-    return config_id(config), parts.data.sha256, config.device, str(examples)
+    data = parts.data
+    takes, gives = data.inputs.model_dump_json(), f"{data.task} {len(data.names)}"
+    return config_id(config), data.sha256, takes, gives, config.device, str(examples)
 
 
 def _variables(trained: keras.Model) -> list[keras.Variable]:
