@@ -299,12 +299,12 @@ def program(monkeypatch):
 
     def read_of(folder: Path):
         monkeypatch.syspath_prepend(folder)
-        for name in ("inputs", "arrays", "values", "resampling"):
+        for name in ("inputs", "arrays", "values", "resampling", "series_text"):
             sys.modules.pop(name, None)
         return importlib.import_module("inputs")
 
     yield read_of
-    for name in ("inputs", "arrays", "values", "resampling"):
+    for name in ("inputs", "arrays", "values", "resampling", "series_text"):
         sys.modules.pop(name, None)
 
 
@@ -341,7 +341,18 @@ def test_exported_programs_read_and_refuse_what_predict_does(exported, call, pro
     np.save(tmp_path / "tokens.npy", np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 7]]))
     np.save(tmp_path / "floats.npy", np.zeros((2, 6)))
     (tmp_path / "ucr.tsv").write_text("\n".join("\t".join(map(str, range(12))) for _ in range(3)))
+    text = (folder / "Made_TEST.ts").read_text()
+    for name, old, new in [
+        ("class", ":up", ":sideways"), ("steps", "@equalLength false", "@equalLength true\n@seriesLength 9"),
+        ("channels", "@data", "@dimensions 2\n@data"), ("tag", "@classLabel true up down", ""),
+        ("target", "@classLabel true up down", "@targetLabel true"), ("cut", "@data", ""),
+        ("packed", "@", "PK\x03\x04"),
+    ]:  # fmt: skip
+        (tmp_path / f"{name}.ts").write_text(text.replace(old, new))
+    refused = ("class", "steps", "channels", "tag", "target", "cut", "packed")
+    assert [call(SERIES, tmp_path / f"{name}.ts")[:2] for name in refused] == [(1, [])] * 7
     files = [
+        *((SERIES, tmp_path / f"{name}.ts") for name in refused),
         (SERIES, folder / "Made_TEST.ts"), (SERIES, tmp_path / "bad.ts"), (SERIES, tmp_path / "ucr.tsv"),
         (SERIES, tmp_path / "floats.npy"), (TOKENS, tmp_path / "tokens.npy"), (TOKENS, tmp_path / "floats.npy"),
         (TOKENS, folder / "tokens.npz"), (ARRAYS, folder / "arrays.npz"), (ARRAYS, tmp_path / "tokens.npy"),

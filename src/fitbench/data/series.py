@@ -11,7 +11,8 @@ import numpy as np
 from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.resampling import resampled
-from fitbench.data.series_file import SeriesFile, as_classes, read_series_file
+from fitbench.data.series_file import read_series_file
+from fitbench.data.series_text import SeriesFile, as_classes
 from fitbench.data.split import shuffled_rows, test_rows
 from fitbench.data.targets import Targets, decided
 from fitbench.data.ucr import read_ucr
