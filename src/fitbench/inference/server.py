@@ -82,7 +82,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
     async def predict(request: Request, query: Annotated[api.PredictQuery, Query()]) -> Response:
         models = service.choose(query.model)
         with service.budget.reserve(bodies.length(request, service.limits)):
-            examples = await bodies.read(request, service.limits, served, service.workers)
+            examples = await bodies.read(request, service.limits, served, models, service.workers)
             predictions = await asyncio.get_running_loop().run_in_executor(
                 service.workers, service.predict, examples, models, query.prepare, query.seen
             )
