@@ -19,9 +19,11 @@ from fitbench.inference.comparison import compare, describe, difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.other_data import Wanted
 from fitbench.inference.reader import configuration, open_run
+from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION, get
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.tasks import task_of
@@ -553,7 +555,8 @@ def test_labels_of_images_are_matched_by_name(configure, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
-    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], None, {"data": {"sha256": ""}})
+    images = Inputs(kind=IMAGES, shape=(), dtype="uint8")
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], images, {"data": {"sha256": ""}})
     other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
     np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
     assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]

@@ -19,8 +19,9 @@ from fitbench.inference import reader
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.export import export
 from fitbench.inference.inputs import recorded_inputs
-from fitbench.kinds import ARRAYS, SERIES, TOKENS
+from fitbench.kinds import ARRAYS, IMAGES, SERIES, TOKENS
 from fitbench.record.folder import folder_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import read_predictions
 from fitbench.training import backend
 from fitbench.training.run import train
@@ -408,6 +409,10 @@ def test_inputs_that_do_not_go_together_are_refused_in_one_line(runs, tmp_path, 
     with pytest.raises(FitbenchError, match=f"dataset.json: {message}") as caught:
         recorded_inputs(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_dataset_json_takes_images(tmp_path):
+    assert recorded_inputs(tmp_path) == Inputs(kind=IMAGES, shape=(), dtype="uint8")
 
 
 # -- archives ---------------------------------------------------------------------------------------------------------

@@ -309,7 +309,7 @@ def test_documented_example_of_each_kind_works(kind, tables):
     assert len(predictions(app, json=content["application/json"]["example"])) == 1
     assert ("multipart/form-data" in content) == (kind == SERIES)
     described = ask(app, "GET", "/models").json()
-    assert (described["kind"], described["examples"]) == (kind, KINDS[kind].inputs)
+    assert (described["kind"], described["examples"]) == (kind, KINDS[kind].nouns)
 
 
 # -- several runs -----------------------------------------------------------------------------------------------------

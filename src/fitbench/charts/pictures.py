@@ -112,10 +112,10 @@ def _draw_mistakes(run: RunFiles) -> list[Path]:
     if data.sha256 != run.predictions.data_sha256:
         raise FitbenchError(
             f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
-            f"{run.predictions.data_sha256:.8}; mistakes.png needs the same {kind.inputs}"
+            f"{run.predictions.data_sha256:.8}; mistakes.png needs the same {kind.nouns}"
         )
     path, worst = run.folder / "mistakes.png", wrong[: GRID * GRID]
-    title = f"{run.name}: {counted(len(wrong), 'mistake')} on {len(labels):,} test {kind.inputs}"
+    title = f"{run.name}: {counted(len(wrong), 'mistake')} on {len(labels):,} test {kind.nouns}"
     title += f", the {len(worst)} most confident" if len(worst) < len(wrong) else ""
     predicted, confidence = scores.predicted(probabilities[worst]), probabilities[worst].max(axis=1)
     examples = np.asarray(data.x_test[worst])

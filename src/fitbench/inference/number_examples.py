@@ -31,16 +31,13 @@ class ArrayExamples:
 
     suffixes: tuple[str, ...] = arrays.SUFFIXES
 
-    def __init__(
-        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs) -> None:
         """Open the files, which can be refused before the model is loaded.
 
         Raises:
             RequestError: an argument or option is wrong.
             DataError: a file is damaged, or its examples have another shape or type than the model takes.
         """
-        assert inputs is not None  # None means images
         refuse_options(options, inputs.kind, taken=("array",))
         self.takes, self.array_name = input_card(inputs, result), options.array
         self.rows = [(path, self._opened(path)) for path in arguments]

@@ -39,7 +39,7 @@ from fitbench.kinds import IMAGES, KINDS, SERIES, TABLE, TOKENS
 from fitbench.record.dataset import Column
 from fitbench.record.files import exists
 from fitbench.record.inputs import Inputs
-from fitbench.text import clean, plural
+from fitbench.text import clean
 from fitbench.training.progress import notice
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ class Wanted:
         config: of the run.
         task: of the run.
         names: of its outputs.
-        inputs: what its model takes; None for a run of version 0.1, which takes images.
+        inputs: what its model takes; see `inputs.recorded_inputs`.
         result: the content of its result.json.
     """
 
     config: Config
     task: Task
     names: Sequence[str]
-    inputs: Inputs | None
+    inputs: Inputs
     result: dict[str, Any]
 
     @property
@@ -101,24 +101,14 @@ class Wanted:
         return self.result["data"]["sha256"]
 
     @property
-    def kind(self) -> str:
-        """The kind of examples that the model takes."""
-        return self.inputs.kind if self.inputs else IMAGES
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The columns of its table; none for other kinds."""
-        return self.inputs.columns if self.inputs else ()
-
-    @property
     def lengths(self) -> str | None:
         """See `card.lengths_of`; None for other kinds than series."""
-        return lengths_of(self.result) if self.kind == SERIES else None
+        return lengths_of(self.result) if self.inputs.kind == SERIES else None
 
     @property
     def steps(self) -> int | None:
         """How long series become that are interpolated; None if none are."""
-        return self.inputs.shape[0] if self.inputs and self.lengths else None
+        return self.inputs.shape[0] if self.lengths else None
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
         """Read one part of a data set, or a table of which all rows are evaluated.
@@ -137,7 +127,7 @@ class Wanted:
             DataError: the data are missing or damaged.
         """
         _check(overrides)
-        if self.columns and data == Source.csv.value:
+        if self.inputs.columns and data == Source.csv.value:
             return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
         model = "lstm" if f"data.inputs={TOKENS}" in overrides else "mlp"  # one that takes the examples
         config = Composer().configuration([f"data={data}", f"model={model}", *overrides]).data
@@ -152,8 +142,10 @@ class Wanted:
             data = load(config, self.task.name, self.steps)
         if data.sha256 != self.sha256 and self._is_own(config):
             raise RequestError(f"{data.source}: {self._difference(config)}")
-        if data.kind != self.kind:
-            raise RequestError(f"{data.source}: has {KINDS[data.kind].plural}; the run takes {KINDS[self.kind].plural}")
+        if data.kind != self.inputs.kind:
+            raise RequestError(
+                f"{data.source}: has {KINDS[data.kind].plural}; the run takes {KINDS[self.inputs.kind].plural}"
+            )
         inputs, targets, weights = (
             (data.x_test, data.y_test, data.w_test) if part == "test" else (data.x_train, data.y_train, data.w_train)
         )
@@ -169,18 +161,18 @@ class Wanted:
             "count": len(targets),
             "matched": matched,
         }
-        if self.columns:
-            inputs = recoded(np.asarray(inputs), data.columns, self.columns, data.source)
-        elif self.kind != IMAGES:
+        if self.inputs.columns:
+            inputs = recoded(np.asarray(inputs), data.columns, self.inputs.columns, data.source)
+        elif self.inputs.kind != IMAGES:
             inputs = self._fitted(inputs, data.source)
         return OtherData(inputs, targets, weights, data.source, about)
 
     def _as_the_run(self, config: Data) -> Data:
         """A data set whose arrays are taken for what the run takes, and whose series are interpolated as its own."""
-        if isinstance(config, ArrayData) and config.inputs is None and self.kind != TABLE:
+        if isinstance(config, ArrayData) and config.inputs is None and self.inputs.kind != TABLE:
             # The tokens of the run are checked in `_fitted`; the data set need not have the same.
-            vocabulary = np.iinfo(np.int32).max if self.kind == TOKENS else None
-            return config.model_copy(update={"inputs": self.kind, "vocabulary": vocabulary})
+            vocabulary = np.iinfo(np.int32).max if self.inputs.kind == TOKENS else None
+            return config.model_copy(update={"inputs": self.inputs.kind, "vocabulary": vocabulary})
         if isinstance(config, Series):
             return config.model_copy(update={"lengths": self.lengths})
         return config
@@ -193,7 +185,6 @@ class Wanted:
             RequestError: they are floats and the model takes whole numbers, or the reverse.
             DataError: the model does not take a value; the message names the first example that has one.
         """
-        assert self.inputs is not None
         takes, dtype = input_card(self.inputs, self.result), np.dtype(inputs.dtype)
         if (dtype.kind == "f") != (takes["dtype"] == "float32"):
             raise RequestError(f"{source}: holds {dtype}; the model of the run takes {takes['dtype']}")
@@ -270,7 +261,7 @@ class Wanted:
                 f"{', '.join(OF_FILE)}"
             )
         own, targets = self.config.data, self._target_columns(values.get("data.target"))
-        if taken := [column.name for column in self.columns if column.name in targets]:
+        if taken := [column.name for column in self.inputs.columns if column.name in targets]:
             raise RequestError(f"data.target is {clean(taken[0])}, which is an input of the model; name a target")
         path = str(values.get("data.path") or getattr(own, "path", ""))
         if not (isinstance(own, FileData) and path and is_same(path, own.path)):
@@ -291,13 +282,13 @@ class Wanted:
         path = str(Path(expanded(path)).absolute())
         columns = self._target_columns(values.get("data.target"))
         with notice(True, f"reading {path}"):
-            frame = read_columns(path, self.columns, columns)
-            inputs, errors = encode(frame, self.columns, path, replaces_missing(self.result))
+            frame = read_columns(path, self.inputs.columns, columns)
+            inputs, errors = encode(frame, self.inputs.columns, path, replaces_missing(self.result))
         if errors:
             first = min(errors)
             more = f", and {len(errors) - 1:,} more rows" if len(errors) > 1 else ""
             raise DataError(f"{path}: row {first + 1}: {errors[first]}{more}")
-        unseen = Unseen(self.columns)
+        unseen = Unseen(self.inputs.columns)
         unseen.add(inputs)
         if str(unseen):
             sys.stderr.write(f"fitbench: {unseen}\n")
@@ -404,9 +395,7 @@ def check_shape(reader: Reader, data: OtherData) -> None:
         height, width, channels = reader.inputs.image_shape
         advice = f"; add 'data.image_size=[{height},{width}]' data.color={'true' if channels == 3 else 'false'}"
     theirs, ours = ("x".join(map(str, sides)) for sides in (shape, own))
-    raise RequestError(
-        f"{data.source}: {plural(reader.inputs.noun)} are {theirs}; the model of the run takes {ours}{advice}"
-    )
+    raise RequestError(f"{data.source}: {reader.inputs.nouns} are {theirs}; the model of the run takes {ours}{advice}")
 
 
 def shorten(names: Sequence[str]) -> str:
