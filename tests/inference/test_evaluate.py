@@ -550,6 +550,17 @@ def test_the_file_of_the_run_is_refused_if_it_has_changed(wanted, tmp_path):
             of_file.read("csv", [f"data.path={own}"], "test")
 
 
+def test_series_of_other_lengths_are_refused_where_the_run_has_no_lengths(wanted, tmp_path):
+    """The advice of training, data.lengths, cannot be followed here: the key of the run applies."""
+    rows = ["1\t1\t2\t3\n2\t3\t2\t1\n"] * 10
+    (tmp_path / "a.tsv").write_text("".join(rows))
+    (tmp_path / "b.tsv").write_text("".join(rows) + "1\t1\t2\n")
+    run = wanted("data=signals", f"data.path={tmp_path}/a.tsv")
+    with pytest.raises(DataError, match=r"b\.tsv: the 21 series have 2 to 3 steps; expected 3, .* without data\.len"):
+        run.read("signals", [f"data.path={tmp_path}/b.tsv"], "test")
+    assert run.read("signals", [f"data.path={tmp_path}/a.tsv"], "test").about["part"] == "test"
+
+
 def test_labels_of_images_are_matched_by_name(configure, tmp_path):
     labels = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)

@@ -254,6 +254,22 @@ def test_other_series_are_brought_to_the_length_of_the_run_and_classes_matched_b
     assert output["metrics"]["accuracy"] == np.mean(correct)
 
 
+def test_all_series_of_a_file_without_a_test_part_are_evaluated_in_their_order(evaluated, opened, folder, tmp_path):
+    later = ts(tmp_path / "later.ts", ramps(10, seed=1))  # as in Made_TEST.ts
+    recorded = read_predictions(opened[SERIES].folder, opened[SERIES].result)
+    for path in (later, folder / "Made_TEST.ts"):
+        output = evaluated(SERIES, "signals", f"data.path={path}", f"data.name={path.stem}")
+        assert (output["data"]["part"], output["data"]["count"]) == ("all", 10)
+        assert output["metrics"]["accuracy"] == opened[SERIES].result["metrics"]["test_accuracy"]
+        with np.load(Path(output["path"]).with_suffix(".npz")) as predictions:
+            np.testing.assert_array_equal(predictions["labels"], recorded.targets)
+    for override in ("data.test_fraction=0.5", "data.split_seed=1"):
+        with pytest.raises(RequestError, match=f"{override}: not allowed here; all series of .*later.ts are evaluated"):
+            evaluated(SERIES, "signals", f"data.path={later}", override)
+    with pytest.raises(RequestError, match=r"--part train: .*later\.ts is not the data of the run, and has no parts"):
+        evaluated(SERIES, "signals", f"data.path={later}", part="train")
+
+
 def test_tokens_beyond_those_of_the_run_are_refused_and_fewer_are_evaluated(evaluated, tmp_path):
     arrays = arrays_of(TOKENS, seed=3)
     fewer = {key: np.minimum(value, 4) for key, value in arrays.items()}

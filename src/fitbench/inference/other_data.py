@@ -21,6 +21,7 @@ from fitbench.config import (
     OwnData,
     PackagedTable,
     Series,
+    SeriesFiles,
     Source,
     UcrSeries,
     expanded,
@@ -49,9 +50,10 @@ if TYPE_CHECKING:
     from fitbench.tasks import Task
 
 PARTS = ("test", "train")
-WHOLE = "all"  # the part that all rows of a file are
+WHOLE = "all"  # the part that all rows or series of a file are
 IN_THE_MODEL = ("preprocess", "standardize")  # keys of what the model does with its inputs
 OF_THE_RUN = ("lengths", "vocabulary")  # keys that the run decides
+OF_DRAWING = ("data.test_fraction", "data.split_seed")  # keys that say how a test part is drawn
 OF_FILE = ("data.path", "data.name", "data.target")  # keys that say which table is evaluated; others say how it is read
 
 
@@ -107,14 +109,15 @@ class Wanted:
 
     @property
     def steps(self) -> int | None:
-        """How long series become that are interpolated; None if none are."""
-        return self.inputs.shape[0] if self.lengths else None
+        """How long the series are that the model takes; None for other kinds."""
+        return self.inputs.shape[0] if self.inputs.kind == SERIES else None
 
     def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
-        """Read one part of a data set, or a table of which all rows are evaluated.
+        """Read one part of a data set, or a file of which all rows or series are evaluated.
 
         A table in a file need not be divided as the run's own data are: unless it is the file of the run, its columns
-        and categories are those of the run, whatever else it holds.
+        and categories are those of the run, whatever else it holds. Neither need a file of series, unless a file with
+        its test part belongs to it.
 
         Args:
             data: a choice of the group conf/data.
@@ -129,9 +132,13 @@ class Wanted:
         _check(overrides)
         if self.inputs.columns and data == Source.csv.value:
             return self._of_table({each.key_or_group: each.value() for each in read_overrides(overrides)}, part)
-        model = "lstm" if f"data.inputs={TOKENS}" in overrides else "mlp"  # one that takes the examples
-        config = Composer().configuration([f"data={data}", f"model={model}", *overrides]).data
-        return self._of_dataset(self._as_the_run(config), part)
+        config = self._as_the_run(Composer().data(data, overrides))
+        if config.kind not in (None, self.inputs.kind):
+            raise RequestError(f"data={data}: {self._of_other_kind(config.kind)}")
+        if isinstance(config, SeriesFiles) and config.test_path is None and not self._is_own(config):
+            _check_whole(config.path, overrides, part)
+            part = WHOLE
+        return self._of_dataset(config, part)
 
     # -- a data set ---------------------------------------------------------------------------------------------------
 
@@ -139,22 +146,20 @@ class Wanted:
         from fitbench.data.loading import load
 
         with notice(True, f"reading {config.name}"):
-            data = load(config, self.task.name, self.steps)
+            data = load(config, self.task.name, self.steps, part == WHOLE)
         if data.sha256 != self.sha256 and self._is_own(config):
             raise RequestError(f"{data.source}: {self._difference(config)}")
         if data.kind != self.inputs.kind:
-            raise RequestError(
-                f"{data.source}: has {KINDS[data.kind].plural}; the run takes {KINDS[self.inputs.kind].plural}"
-            )
+            raise RequestError(f"{data.source}: {self._of_other_kind(data.kind)}")
         inputs, targets, weights = (
-            (data.x_test, data.y_test, data.w_test) if part == "test" else (data.x_train, data.y_train, data.w_train)
+            (data.x_train, data.y_train, data.w_train) if part == "train" else (data.x_test, data.y_test, data.w_test)
         )
-        targets, matched = self._match(data, targets)
+        named, matched = self._match(data, targets)
         about = {
             "name": data.name,
             "source": config.source.value,
             "path": getattr(config, "path", None),
-            "sha256": data.sha256,
+            "sha256": sha256_of(inputs, targets) if part == WHOLE else data.sha256,
             self.task.names_key: list(data.names),
             "skipped": len(data.skipped),
             "part": part,
@@ -165,7 +170,11 @@ class Wanted:
             inputs = recoded(np.asarray(inputs), data.columns, self.inputs.columns, data.source)
         elif self.inputs.kind != IMAGES:
             inputs = self._fitted(inputs, data.source)
-        return OtherData(inputs, targets, weights, data.source, about)
+        return OtherData(inputs, named, weights, data.source, about)
+
+    def _of_other_kind(self, kind: str) -> str:
+        """Why examples of another kind are refused, for a message."""
+        return f"has {KINDS[kind].plural}; the run takes {KINDS[self.inputs.kind].plural}"
 
     def _as_the_run(self, config: Data) -> Data:
         """A data set whose arrays are taken for what the run takes, and whose series are interpolated as its own."""
@@ -338,6 +347,15 @@ def _check(overrides: Sequence[str]) -> None:
             raise RequestError(f"{override}: not allowed here; the model prepares its examples itself")
         if key in OF_THE_RUN:
             raise RequestError(f"{override}: not allowed here; data.{key} of the run applies")
+
+
+def _check_whole(path: str, overrides: Sequence[str], part: str) -> None:
+    """Refuse what would divide a file of series of which all are evaluated."""
+    if part != "test":
+        raise RequestError(f"--part {part}: {path} is not the data of the run, and has no parts; leave --part out")
+    for override in overrides:
+        if override.partition("=")[0] in OF_DRAWING:
+            raise RequestError(f"{override}: not allowed here; all series of {path} are evaluated")
 
 
 def is_same(path: str, own: str) -> bool:
