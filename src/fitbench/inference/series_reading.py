@@ -16,7 +16,7 @@ from fitbench.text import clean
 SUFFIXES = (*arrays.SUFFIXES, *series_file.SUFFIXES)
 
 
-def read_series(path: Path, takes: Takes, array_name: str | None = None) -> Sequence[np.ndarray]:
+def read_series(path: Path, takes: Takes, array_name: str | None = None) -> Sequence[np.ndarray] | np.ndarray:
     """Read the series of a file: [steps, channels] each, of any number of steps if the file is a text.
 
     Args:
