@@ -14,7 +14,7 @@ from fitbench.data.repeated import repeated
 from fitbench.data.target_arrays import are_unicode
 from fitbench.data.targets import decided
 from fitbench.errors import DataError
-from fitbench.kinds import IMAGES, TOKENS, kind_of
+from fitbench.kinds import IMAGES, KINDS, TOKENS
 from fitbench.metrics import REGRESSION
 from fitbench.text import in_digits
 
@@ -76,7 +76,7 @@ def build_dataset(
             "numbers or texts"
         )
     if all(isinstance(array, np.ndarray) and array.nbytes < MOST_COMPARED for array in examples.values()):
-        notes += repeated(examples["train"], examples["test"], kind_of(kind).noun, only_all=True)
+        notes += repeated(examples["train"], examples["test"], KINDS[kind].noun, only_all=True)
     return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=tuple(notes))
 
 
@@ -112,8 +112,8 @@ def _check_length(array: np.ndarray, noun: str, kind: str, examples: int, part: 
     """Refuse another number of labels or weights than of examples."""
     found = len(array) if array.ndim else 0
     if found != examples:
-        counts = f"{examples:,} {part} {kind_of(kind).plural} but {found:,} {part} {noun}s"
-        raise DataError(f"{source}: {counts}; expected one {noun} for each {kind_of(kind).noun}.")
+        counts = f"{examples:,} {part} {KINDS[kind].plural} but {found:,} {part} {noun}s"
+        raise DataError(f"{source}: {counts}; expected one {noun} for each {KINDS[kind].noun}.")
 
 
 def _numbers_for_booleans(labels: np.ndarray) -> np.ndarray:

@@ -10,22 +10,25 @@ import numpy as np
 
 from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
-from fitbench.data.lengths import interpolated_note
+from fitbench.data.lengths import interpolated_note, span_of
 from fitbench.data.repeated import repeated
 from fitbench.data.resampling import resampled
-from fitbench.data.series_file import SeriesFile, as_classes, read_series_file
+from fitbench.data.series_file import read_series_file
+from fitbench.data.series_text import SeriesFile, as_classes
 from fitbench.data.split import drawn_note, shuffled_rows, test_rows
 from fitbench.data.targets import MOST_CLASSES, Targets, decided
 from fitbench.data.ucr import read_ucr
 from fitbench.errors import DataError, RequestError
-from fitbench.kinds import SERIES, kind_of
+from fitbench.kinds import KINDS, SERIES
 from fitbench.metrics import CLASSIFICATION, REGRESSION
 from fitbench.text import counted, first_of
 
 PARTS = ("train", "test")
 
 
-def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | None = None) -> Dataset:
+def read_series(
+    data: Series, paths: Sequence[Path], task: str, steps: int | None = None, whole: bool = False
+) -> Dataset:
     """Read a data set of series.
 
     The training series are shuffled, because files are often sorted by class, and `training.validation=last` holds the
@@ -35,7 +38,8 @@ def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | Non
         data: how the test part is drawn, and what is done about different lengths.
         paths: the file of the training part, and that of the test part if there is one; or one file with both parts.
         task: that of the configuration; with `auto` the labels decide.
-        steps: the length that series are interpolated to, if they are; None: the longest of the training part.
+        steps: the length that a model takes; None: that of the longest series of the training part.
+        whole: both parts are all series of the one file, in its order.
 
     Raises:
         RequestError: the file of the test part is that of the training part.
@@ -47,19 +51,24 @@ def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | Non
     else:
         assert isinstance(data, SeriesFiles)
         parts, notes, seed = _read_files(paths), (), data.split_seed
+        if whole:
+            parts = dict.fromkeys(PARTS, parts["train"])
     labels = _labels(parts, task, where)
     if task == AUTO and not _are_classes(labels):
         notes = (*notes, *_label_notes(parts, where))
-    if "test" in parts:
+    if whole:
+        rows = {}
+    elif "test" in parts:
         rows = {"train": shuffled_rows(len(parts["train"].series), seed)}
     else:
         assert isinstance(data, SeriesFiles)
         rows = _drawn(labels["train"], data, where["train"])
         parts, labels = dict.fromkeys(rows, parts["train"]), dict.fromkeys(rows, labels["train"])
-        notes = (*notes, drawn_note(len(rows["train"]), len(rows["test"]), kind_of(SERIES).noun, data.split_seed))
+        notes = (*notes, drawn_note(len(rows["train"]), len(rows["test"]), KINDS[SERIES].noun, data.split_seed))
     parts |= {part: parts[part].take(taken) for part, taken in rows.items()}
     labels |= {part: labels[part][taken] for part, taken in rows.items()}
-    notes = (*notes, *repeated(parts["train"].series, parts["test"].series, kind_of(SERIES).noun))
+    if not whole:
+        notes = (*notes, *repeated(parts["train"].series, parts["test"].series, KINDS[SERIES].noun))
     inputs, more = _of_one_length(parts, data.lengths, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
@@ -97,16 +106,22 @@ def _of_one_length(
             f"{where['test']}: its series have {counted(test.channels, 'channel')}; expected "
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
-    lengths = np.concatenate([train.lengths, test.lengths])
+    lengths = train.lengths if train is test else np.concatenate([train.lengths, test.lengths])
     steps = wanted if wanted and method else int(train.lengths.max())
-    others = int((lengths != steps).sum())
+    others, span = int((lengths != steps).sum()), span_of(lengths.tolist())
+    if others and method is None and wanted:
+        raise DataError(
+            f"{where['train']}: the {len(lengths):,} series have {span}; expected {wanted:,}, which the model takes. "
+            "It was trained without data.lengths, so that series of other lengths are not interpolated"
+        )
     if others and method is None:
         raise DataError(
-            f"{where['train']}: the {len(lengths):,} series have {lengths.min():,} to {lengths.max():,} steps, and "
-            f"the longest of the training part has {steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all to {steps:,} steps"
+            f"{where['train']}: the {len(lengths):,} series have {span}, and the longest of the training part has "
+            f"{steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all of them to {steps:,} steps"
         )
-    notes = [interpolated_note(others, len(lengths), lengths.tolist(), method, steps)] if others and method else []
-    inputs = {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}
+    notes = [interpolated_note(others, lengths.tolist(), method, steps)] if others and method else []
+    inputs = {"train": resampled(train.series, steps, method or Lengths.linear)}
+    inputs["test"] = inputs["train"] if train is test else resampled(test.series, steps, method or Lengths.linear)
     return inputs, notes
 
 
