@@ -74,7 +74,7 @@ def test_mistakes_stand_five_in_a_row(tmp_path, count, height):
     images = np.full((count, 8, 6, 1), 200, np.uint8)
     labels = np.zeros(count, int)
     confidence = np.linspace(1, 0.5, count)
-    mistakes = Mistakes(images, labels, labels + 1, confidence, CLASSES)
+    mistakes = Mistakes(np.arange(count), images, labels, labels + 1, confidence, CLASSES)
     draw_mistakes(IMAGES, mistakes, tmp_path / "m.png", "a run")
     assert size(tmp_path / "m.png") == (1400, height)
 
@@ -84,7 +84,7 @@ def test_names_that_are_no_formula_stay_text(tmp_path):
     labels = np.array([0, 1, 2])
     draw_confusion(labels, labels[::-1], names, tmp_path / "confusion.png", "$\\frac$")
     images, confidence = np.zeros((3, 4, 4, 3), np.uint8), np.array([1, np.nan, 0.5])
-    draw_mistakes(IMAGES, Mistakes(images, labels, labels[::-1], confidence, names), tmp_path / "m.png", "$$$")
+    draw_mistakes(IMAGES, Mistakes(labels, images, labels, labels[::-1], confidence, names), tmp_path / "m.png", "$$$")
     draw_run_curves([{"epoch": 1, "loss": 1}], [Panel("loss", "$\\frac$")], tmp_path / "curves.png", "$\\frac$", None)
     for name in ("confusion.png", "m.png", "curves.png"):
         size(tmp_path / name)
@@ -113,15 +113,23 @@ def test_mistakes_on_series_are_lines_with_the_nearest_series_of_the_predicted_c
     np.testing.assert_array_equal(like, x_train[[4, 8]])
     assert not np.array_equal(nearest(examples, predicted[::-1], x_train, y_train), like)
     has_one = examples[0].size == 30
-    mistakes = Mistakes(examples, 2 - predicted, predicted, np.array([0.9, 0.8]), CLASSES, like if has_one else None)
+    known = 2 - predicted, predicted, np.array([0.9, 0.8]), CLASSES
+    mistakes = Mistakes(np.array([17, 4]), examples, *known, like if has_one else None)
     figure = drawn(monkeypatch, draw_mistakes, SERIES, mistakes, Path("m.png"), "a run")
     for axes, example, other in zip(figure.axes, examples, like, strict=True):
         assert len(axes.lines) == lines
         np.testing.assert_array_equal(axes.lines[-1].get_ydata(), example.reshape(30, -1)[:, -1])
         if has_one:
             np.testing.assert_array_equal(axes.lines[0].get_ydata(), other.ravel())
-    titles = ["true dog", "read dog  0.900", "true cat", "read owl  0.800"]
+    titles = ["true dog", "read dog  0.900", "example 17", "true cat", "read owl  0.800", "example 4"]
     assert [text.get_text() for text in figure.texts] == [*titles, "a run", *key]
+    of_texts = {text.get_color() for text in figure.texts[:2]}
+    assert not of_texts & {line.get_color() for axes in figure.axes for line in axes.lines}
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.texts]
+    assert not any(
+        a.overlaps(b) for a in boxes[:-1] for b in boxes[len(titles) + 1 :] if a is not b
+    )  # those of the key
 
 
 def test_what_is_no_picture_is_not_drawn():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.analysis import palette
-from fitbench.analysis.palette import TRAIN, VALIDATION
 from fitbench.charts import paper
 from fitbench.charts.labels import shortened
 from fitbench.kinds import ARRAYS, IMAGES, SERIES
@@ -20,9 +19,12 @@ if TYPE_CHECKING:
 
 GRID = 5  # examples in a row and in a column
 SIDE, ACROSS, DOWN, HEAD = 1.12, 1.4, 1.58, 0.5  # inches of an example, of its place, and of the title
+KEY = 0.17  # inches of the line below the title that says what the colours of lines are
 SEARCHED = 1000  # training series of a class, among which the nearest is looked for
+TRUE, READ = palette.BLACK, palette.SERIES[9].light  # no lines have these colours
+CHANNELS = [colour.light for colour in (*palette.SERIES[:2], *palette.SERIES[3:6])]  # none is TRUE or READ
 NEAREST = "grey: the nearest training example of the predicted class"
-COLOURED = 5  # channels that have a colour each; more have one colour
+COLOURED = len(CHANNELS)  # channels that have a colour each; more have one colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class Mistakes:
     """Wrongly classified examples, the most confident first.
 
     Attributes:
+        places: the position of each example in the test part, int [N], as `fitbench show` lists them.
         examples: [N, ...], as the data set has them.
         labels, predicted: int [N], positions in `classes`.
         confidence: float [N], the probability of the prediction, perhaps NaN.
@@ -37,6 +40,7 @@ class Mistakes:
         nearest: of each example, one of the predicted class that is like it, [N, ...]; None: there are none.
     """
 
+    places: np.ndarray
     examples: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray
@@ -73,24 +77,27 @@ def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: Any, y_train: 
 def draw_mistakes(kind: str, mistakes: Mistakes, path: Path, title: str) -> None:
     """Write up to 25 wrongly classified examples as a PNG, five in a row, with truth, prediction and probability.
 
-    It has 1400 x 1680 pixels with 25 examples, and is less high with fewer rows. Images are uint8
-    [N, height, width, 1 or 3]. Series [N, steps, channels], and arrays [N, steps], are drawn as lines, each in its own
-    range; the nearest one is grey, where there is one channel.
+    It has 1400 x 1680 pixels with 25 images, is less high with fewer rows, and higher where colours have a key. Images
+    are uint8 [N, height, width, 1 or 3]. Series [N, steps, channels], and arrays [N, steps], are drawn as lines, each
+    in its own range; the nearest one is grey, where there is one channel.
     """
-    count = min(len(mistakes.examples), GRID * GRID)
-    width, height = GRID * ACROSS, HEAD - (-count // GRID) * DOWN
+    count, key = min(len(mistakes.examples), GRID * GRID), _key(kind, mistakes)
+    head = HEAD + KEY * bool(key)
+    width, height = GRID * ACROSS, head - (-count // GRID) * DOWN
     with paper.style():
         figure = paper.empty(width, height, layout=False)
         for i in range(count):
             row, column = divmod(i, GRID)
-            left, bottom = column * ACROSS + (ACROSS - SIDE) / 2, height - HEAD - (row + 1) * DOWN + 0.25
+            left, bottom = column * ACROSS + (ACROSS - SIDE) / 2, height - head - (row + 1) * DOWN + 0.25
             axes = figure.add_axes((left / width, bottom / height, SIDE / width, SIDE / height))
             DRAWN[kind](axes, mistakes.examples[i], None if mistakes.nearest is None else mistakes.nearest[i])
-            for above, text, colour in zip((0.18, 0.04), _texts(mistakes, i), (TRAIN, VALIDATION), strict=True):
+            for above, text, colour in zip((0.18, 0.04), _texts(mistakes, i), (TRUE, READ), strict=True):
                 at = (left + SIDE / 2) / width, (bottom + SIDE + above) / height
                 figure.text(*at, text, ha="center", va="bottom", fontsize=7.5, color=colour)
+            at = (left + SIDE / 2) / width, (bottom - 0.025) / height
+            figure.text(*at, f"example {mistakes.places[i]}", ha="center", va="top", fontsize=6, color=palette.GREY)
         paper.head(figure, title)
-        for place, (text, colour) in enumerate(_key(kind, mistakes)):
+        for place, (text, colour) in enumerate(key):
             at = (0.04 + 0.75 * place) / width, 1 - 0.42 / height
             figure.text(*at, text, ha="left", va="bottom", fontsize=7, color=colour)
     paper.write(figure, path, paper.SCREEN_DPI)
@@ -110,7 +117,7 @@ def _key(kind: str, mistakes: Mistakes) -> list[tuple[str, str]]:
     channels = 0 if kind == IMAGES else mistakes.examples[0].size // len(mistakes.examples[0])
     if not 1 < channels <= COLOURED:
         return []
-    return [(f"channel {place + 1}", palette.SERIES[place].light) for place in range(channels)]
+    return [(f"channel {place + 1}", CHANNELS[place]) for place in range(channels)]
 
 
 def _draw_image(axes: Axes, image: np.ndarray, _: np.ndarray | None) -> None:
@@ -126,7 +133,7 @@ def _draw_lines(axes: Axes, series: np.ndarray, nearest: np.ndarray | None) -> N
         axes.plot(nearest.reshape(len(nearest), -1), color=palette.OTHERS.light, linewidth=0.7)
     for place, channel in enumerate(channels):
         many = len(channels) > COLOURED
-        colour, thickness = (palette.MAIN, 0.4) if many else (palette.SERIES[place].light, 0.8)
+        colour, thickness = (palette.MAIN, 0.4) if many else (CHANNELS[place], 0.8)
         axes.plot(channel, color=colour, linewidth=thickness, alpha=0.7 if many else 1.0)
     axes.margins(x=0, y=0.06)
     axes.set(xticks=[], yticks=[])

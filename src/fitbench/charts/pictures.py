@@ -127,7 +127,8 @@ def _draw_mistakes(run: RunFiles, trust: bool) -> list[Path]:
     examples = np.asarray(data.x_test[worst])
     has_nearest = kind.name != IMAGES and examples[0].size == len(examples[0])  # one channel
     like = nearest(examples, predicted, data.x_train, data.y_train) if has_nearest else None
-    draw_mistakes(kind.name, Mistakes(examples, labels[worst], predicted, confidence, run.names, like), path, title)
+    mistakes = Mistakes(worst, examples, labels[worst], predicted, confidence, run.names, like)
+    draw_mistakes(kind.name, mistakes, path, title)
     return [path]
 
 
