@@ -50,11 +50,12 @@ _first: dict[
 ] = {}  # the checksum and the names that a function of the user's gave first
 
 
-def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
+def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = False) -> Dataset:
     """Read and check the data set that the configuration names. Its arrays are read-only.
 
     `task` is that of the configuration; with `auto` the targets decide it. Series are interpolated to
-    `steps`, if they are interpolated; by default to the longest of the training part.
+    `steps`, if they are interpolated; by default to the longest of the training part. If `whole`, both parts are all
+    series of the one file, in its order.
 
     Files that have not changed since this process last read them are not read again, and a function of the user's with
     the same arguments and code is not called again. What was done with the data, and what is left out of a folder, is
@@ -67,11 +68,11 @@ def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
     paths = _places(data)
     now = fingerprint(*paths) if paths else None
     code = code_of(data.model_dump(mode="json")) if isinstance(data, OwnData) else {}
-    key = f"{paths} {now} {code} {task} {steps} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
+    key = f"{paths} {now} {code} {task} {steps} {whole} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, now)
+        _latest[key] = _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, whole, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
@@ -143,11 +144,11 @@ def _notices(dataset: Dataset) -> Iterator[str]:
         yield f"{source}: left out: {counted(skipped, 'unreadable image')}, such as {clean(dataset.skipped[0])}"
 
 
-def _read(data: Data, task: str, steps: int | None, now: str | None) -> Dataset:
+def _read(data: Data, task: str, steps: int | None, whole: bool, now: str | None) -> Dataset:
     if isinstance(data, PackagedTable):
         return read_known_table(data, task)
     if isinstance(data, Series):
-        return replace(read_series(data, list(map(Path, _places(data))), task, steps), fingerprint=now)
+        return replace(read_series(data, list(map(Path, _places(data))), task, steps, whole), fingerprint=now)
     if not isinstance(data, FileData):
         return read_builtin(data.source.value, data.name)
     path = Path(data.path)
