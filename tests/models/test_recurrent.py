@@ -126,7 +126,7 @@ def test_arrays_are_series_if_they_have_steps_and_perhaps_channels():
             "mlp",
             TOKENS,
             "model=mlp takes images, rows of a table, series or arrays, but the examples of data=mine are sequences of "
-            "tokens; set model=lstm or data.inputs=arrays, if their numbers are no tokens",
+            "tokens; set model=lstm or data.inputs=arrays, if the numbers are not tokens",
         ),
         (
             "lenet5",
