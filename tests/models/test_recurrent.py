@@ -96,11 +96,10 @@ def test_both_directions_see_a_series_from_both_ends():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("inputs", [SERIES_OF_10, TOKENS_OF_10], ids=["series", "tokens"])
-def test_outputs_are_float32_under_every_policy(inputs, policy):
+def test_outputs_for_tokens_are_float32_under_every_policy(policy):
     keras.config.set_dtype_policy(policy)
     try:
-        assert array(lstm(inputs, mask_zero=True)(examples(inputs))).dtype == np.float32
+        assert array(lstm(TOKENS_OF_10, mask_zero=True)(examples(TOKENS_OF_10))).dtype == np.float32
     finally:
         keras.config.set_dtype_policy("float32")
 
