@@ -38,7 +38,9 @@ By = Annotated[
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
-Trust = Annotated[bool, flag("--trust", help="load a model that has code of its own")]
+Trust = Annotated[
+    bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
+]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
 
@@ -109,13 +111,14 @@ def show(
     ] = False,
     outputs: Outputs = Path("outputs"),
     metric: Annotated[str | None, typer.Option(help="the metric of the curves; default the primary metric")] = None,
+    trust: Trust = False,
     format: TableOrJson = "table",
 ) -> None:
     """Show one run: result, configuration, curves, metrics per class, label or target, mistakes."""
     from fitbench.analysis.show import show as show_run
     from fitbench.charts.pictures import draw_run
 
-    show_run(run, outputs, format, draw=draw_run if plots else None, metric=metric)
+    show_run(run, outputs, format, draw=partial(draw_run, trust=trust) if plots else None, metric=metric)
 
 
 @app.command()
@@ -363,7 +366,8 @@ def evaluate(
     of a file, and of the run's own file its test rows. In another file, data.target=COLUMN names the column of the
     targets if it is not that of the run. Columns are found by name, and categories have the codes of the run. Arrays
     are taken for what the run takes. Series are interpolated to its length if it has data.lengths, and tokens must be
-    among those of the run.
+    among those of the run. For a run of series, --data signals data.path=FILE evaluates all series of a file that has
+    no test part of its own, and of the run's own file its test part.
     """
     from fitbench.inference.evaluate import evaluate as evaluate_run
 

@@ -19,9 +19,11 @@ from fitbench.inference.comparison import compare, describe, difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.other_data import Wanted
 from fitbench.inference.reader import configuration, open_run
+from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION, get
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.tasks import task_of
@@ -136,6 +138,34 @@ def test_all_metrics_of_the_run_are_computed(run, evaluated, own_data, tmp_path,
     out, wrong = capsys.readouterr().out, round(300 * (1 - output["metrics"]["accuracy"]))
     assert f"\nmacro F1 {output['metrics']['macro_f1']:.4f}\nerrors {wrong}\n" in out
     assert "(mnist_5k): macro F1 0.5000\ndifference +0." in out
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"_target_": "subprocess.Popen", "args": "touch {mark}", "shell": True},
+        {"_target_": "keras.losses.Huber", "name": {"_target_": "os.system", "command": "touch {mark}"}},
+    ],
+    ids=["loss", "setting"],
+)
+def test_loss_of_a_run_runs_code_only_with_trust(run, evaluated, own_data, tmp_path, loss, capsys):
+    """A stranger's run may name any function."""
+    mark, result = tmp_path / "mark", read_result(run)
+    result["config"]["training"]["loss"] = json.loads(json.dumps(loss).replace("{mark}", str(mark)))
+    write_result(run, result)
+    evaluate(str(run), Path("none"), "npz", [own_data()], "test", "json", trust=False)
+    printed = capsys.readouterr()
+    assert not mark.exists()
+    assert json.loads(printed.out)["metrics"]["loss"] is None
+    assert f"without --trust, the loss {loss['_target_']} is left out" in printed.err
+
+
+def test_loss_of_keras_needs_no_trust(run, evaluated, own_data):
+    result = read_result(run)
+    result["config"]["training"]["loss"] = {"_target_": "keras.losses.SparseCategoricalCrossentropy"}
+    wanted = evaluated("npz", own_data())["metrics"]["loss"]
+    write_result(run, result)
+    assert evaluated("npz", own_data())["metrics"]["loss"] == pytest.approx(wanted)
 
 
 def test_classes_are_matched_by_name(run, evaluated, own_data):
@@ -548,12 +578,24 @@ def test_the_file_of_the_run_is_refused_if_it_has_changed(wanted, tmp_path):
             of_file.read("csv", [f"data.path={own}"], "test")
 
 
+def test_series_of_other_lengths_are_refused_where_the_run_has_no_lengths(wanted, tmp_path):
+    """The advice of training, data.lengths, cannot be followed here: the key of the run applies."""
+    rows = ["1\t1\t2\t3\n2\t3\t2\t1\n"] * 10
+    (tmp_path / "a.tsv").write_text("".join(rows))
+    (tmp_path / "b.tsv").write_text("".join(rows) + "1\t1\t2\n")
+    run = wanted("data=signals", f"data.path={tmp_path}/a.tsv")
+    with pytest.raises(DataError, match=r"b\.tsv: the 21 series have 2 to 3 steps; expected 3, .* without data\.len"):
+        run.read("signals", [f"data.path={tmp_path}/b.tsv"], "test")
+    assert run.read("signals", [f"data.path={tmp_path}/a.tsv"], "test").about["part"] == "test"
+
+
 def test_labels_of_images_are_matched_by_name(configure, tmp_path):
     labels = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
-    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], None, {"data": {"sha256": ""}})
+    images = Inputs(kind=IMAGES, shape=(), dtype="uint8")
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], images, {"data": {"sha256": ""}})
     other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
     np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
     assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]

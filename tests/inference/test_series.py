@@ -19,12 +19,14 @@ from fitbench.inference import reader
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.export import export
 from fitbench.inference.inputs import recorded_inputs
-from fitbench.kinds import ARRAYS, SERIES, TOKENS
+from fitbench.kinds import ARRAYS, IMAGES, SERIES, TOKENS
 from fitbench.record.folder import folder_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import read_predictions
 from fitbench.training import backend
 from fitbench.training.run import train
 
+SIGMOIDS = "sigmoids"  # of series, trained with the squared error
 HEADER = ["@problemName Made", "@univariate true", "@equalLength false", "@classLabel true up down", "@data"]
 
 
@@ -74,6 +76,7 @@ def runs(configure, folder, tmp_path_factory) -> dict[str, Path]:
     series = ["data=signals", f"data.path={folder}/Made_TRAIN.ts", "data.lengths=cubic", "data.standardize=series"]
     choices = {
         SERIES: [*series, "model=fcn"],
+        SIGMOIDS: [*series, "model=time_cnn"],
         TOKENS: ["data=npz", f"data.path={folder}/tokens.npz", "model=lstm", "data.vocabulary=7"],
         ARRAYS: ["data=npz", f"data.path={folder}/arrays.npz", "data.inputs=arrays", "model=mlp"],
     }
@@ -228,9 +231,10 @@ def evaluated(runs, tmp_path, capsys):
 
 
 def test_the_runs_own_data_give_the_recorded_metrics(evaluated, opened, folder):
-    paths = {SERIES: f"{folder}/Made_TRAIN.ts", TOKENS: f"{folder}/tokens.npz", ARRAYS: f"{folder}/arrays.npz"}
+    paths = dict.fromkeys((SERIES, SIGMOIDS), f"{folder}/Made_TRAIN.ts")
+    paths |= {kind: f"{folder}/{kind}.npz" for kind in (TOKENS, ARRAYS)}
     for kind, path in paths.items():
-        output = evaluated(kind, "signals" if kind == SERIES else "npz", f"data.path={path}")
+        output = evaluated(kind, "npz" if path.endswith("npz") else "signals", f"data.path={path}")
         metrics = opened[kind].result["metrics"]
         assert output["data"]["sha256"] == opened[kind].result["data"]["sha256"]
         assert output["metrics"]["accuracy"] == metrics["test_accuracy"]
@@ -251,6 +255,22 @@ def test_other_series_are_brought_to_the_length_of_the_run_and_classes_matched_b
     answers = opened[SERIES].predictions(inputs).argmax(axis=1)
     correct = [opened[SERIES].names[answer] == label for answer, (_, label) in zip(answers, other, strict=True)]
     assert output["metrics"]["accuracy"] == np.mean(correct)
+
+
+def test_all_series_of_a_file_without_a_test_part_are_evaluated_in_their_order(evaluated, opened, folder, tmp_path):
+    later = ts(tmp_path / "later.ts", ramps(10, seed=1))  # as in Made_TEST.ts
+    recorded = read_predictions(opened[SERIES].folder, opened[SERIES].result)
+    for path in (later, folder / "Made_TEST.ts"):
+        output = evaluated(SERIES, "signals", f"data.path={path}", f"data.name={path.stem}")
+        assert (output["data"]["part"], output["data"]["count"]) == ("all", 10)
+        assert output["metrics"]["accuracy"] == opened[SERIES].result["metrics"]["test_accuracy"]
+        with np.load(Path(output["path"]).with_suffix(".npz")) as predictions:
+            np.testing.assert_array_equal(predictions["labels"], recorded.targets)
+    for override in ("data.test_fraction=0.5", "data.split_seed=1"):
+        with pytest.raises(RequestError, match=f"{override}: not allowed here; all series of .*later.ts are evaluated"):
+            evaluated(SERIES, "signals", f"data.path={later}", override)
+    with pytest.raises(RequestError, match=r"--part train: .*later\.ts is not the data of the run, and has no parts"):
+        evaluated(SERIES, "signals", f"data.path={later}", part="train")
 
 
 def test_tokens_beyond_those_of_the_run_are_refused_and_fewer_are_evaluated(evaluated, tmp_path):
@@ -299,24 +319,24 @@ def program(monkeypatch):
 
     def read_of(folder: Path):
         monkeypatch.syspath_prepend(folder)
-        for name in ("inputs", "arrays", "values", "resampling"):
+        for name in ("inputs", "arrays", "values", "resampling", "series_text"):
             sys.modules.pop(name, None)
         return importlib.import_module("inputs")
 
     yield read_of
-    for name in ("inputs", "arrays", "values", "resampling"):
+    for name in ("inputs", "arrays", "values", "resampling", "series_text"):
         sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")
 def exported(runs, tmp_path_factory) -> dict[str, Path]:
-    folders = {kind: tmp_path_factory.mktemp("exports") / kind for kind in runs}
-    for kind, run in runs.items():
+    folders = {kind: tmp_path_factory.mktemp("exports") / kind for kind in (SERIES, TOKENS, ARRAYS)}
+    for kind, new in folders.items():
         export(
-            str(run),
+            str(runs[kind]),
             Path("none"),
             {SERIES: "onnx", TOKENS: "saved_model", ARRAYS: "litert"}[kind],
-            folders[kind],
+            new,
             False,
         )
     return folders
@@ -341,7 +361,18 @@ def test_exported_programs_read_and_refuse_what_predict_does(exported, call, pro
     np.save(tmp_path / "tokens.npy", np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 7]]))
     np.save(tmp_path / "floats.npy", np.zeros((2, 6)))
     (tmp_path / "ucr.tsv").write_text("\n".join("\t".join(map(str, range(12))) for _ in range(3)))
+    text = (folder / "Made_TEST.ts").read_text()
+    for name, old, new in [
+        ("class", ":up", ":sideways"), ("steps", "@equalLength false", "@equalLength true\n@seriesLength 9"),
+        ("channels", "@data", "@dimensions 2\n@data"), ("tag", "@classLabel true up down", ""),
+        ("target", "@classLabel true up down", "@targetLabel true"), ("cut", "@data", ""),
+        ("packed", "@", "PK\x03\x04"),
+    ]:  # fmt: skip
+        (tmp_path / f"{name}.ts").write_text(text.replace(old, new))
+    refused = ("class", "steps", "channels", "tag", "target", "cut", "packed")
+    assert [call(SERIES, tmp_path / f"{name}.ts")[:2] for name in refused] == [(1, [])] * 7
     files = [
+        *((SERIES, tmp_path / f"{name}.ts") for name in refused),
         (SERIES, folder / "Made_TEST.ts"), (SERIES, tmp_path / "bad.ts"), (SERIES, tmp_path / "ucr.tsv"),
         (SERIES, tmp_path / "floats.npy"), (TOKENS, tmp_path / "tokens.npy"), (TOKENS, tmp_path / "floats.npy"),
         (TOKENS, folder / "tokens.npz"), (ARRAYS, folder / "arrays.npz"), (ARRAYS, tmp_path / "tokens.npy"),
@@ -365,12 +396,12 @@ def test_data_of_a_function_are_loaded_only_with_trust(runs, tmp_path):
     """A stranger's run may name any function."""
     copy = shutil.copytree(runs[ARRAYS], tmp_path / "outputs" / "study" / "run")
     result = json.loads((copy / "result.json").read_text())
-    own = {"_target_": "os.system", "name": "x", "source": "function", "preprocess": None, "command": "touch hacked"}
-    result["config"]["data"] = own
+    own = {"_target_": "os.system", "name": "x", "source": "function", "preprocess": None}
+    result["config"]["data"] = own | {"command": f"touch {tmp_path}/hacked"}
     (copy / "result.json").write_text(json.dumps(result))
     with pytest.raises(FitbenchError, match=r"come from the function os\.system, .* add --trust"):
         export(str(copy), Path("none"), "keras", tmp_path / "new", trust=False)
-    assert not Path("hacked").exists()
+    assert not (tmp_path / "hacked").exists()
 
 
 # -- strangers' dataset.json ------------------------------------------------------------------------------------------
@@ -397,6 +428,10 @@ def test_inputs_that_do_not_go_together_are_refused_in_one_line(runs, tmp_path, 
     with pytest.raises(FitbenchError, match=f"dataset.json: {message}") as caught:
         recorded_inputs(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_dataset_json_takes_images(tmp_path):
+    assert recorded_inputs(tmp_path) == Inputs(kind=IMAGES, shape=(), dtype="uint8")
 
 
 # -- archives ---------------------------------------------------------------------------------------------------------

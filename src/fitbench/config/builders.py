@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
 from fitbench.config.annotations import Requires, Takes
-from fitbench.config.data_sections import OwnData
+from fitbench.config.data_sections import Data, OwnData
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
 from fitbench.config.schema import Config
@@ -38,18 +38,27 @@ def checked(config: Config) -> Config:
         RequestError: a setting is unknown, missing, or not what its annotation allows, or the model does not take
             examples of the kind of the data.
     """
-    data = config.data
-    if data.kind is not None:
-        check_takes(config.model, data.kind, data.name)
-    if isinstance(data, OwnData):
-        values = data.model_dump(mode="json")
-        valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
-        config = config.model_copy(update={"data": data.model_copy(update={key: valid[key] for key in data.settings})})
+    if config.data.kind is not None:
+        check_takes(config.model, config.data.kind, config.data.name)
+    config = config.model_copy(update={"data": checked_data(config.data)})
     schema = settings_schema(config.model["_target_"], _unchecked(config.model))
     config = config.model_copy(update={"model": _settings(schema, config.model, "model")})
     if schema is not None:
         _check_requirements(config, schema)
     return config
+
+
+def checked_data(data: Data) -> Data:
+    """The data set with the settings of a function of the user's that returns it checked, and converted.
+
+    Raises:
+        RequestError: as `checked`.
+    """
+    if not isinstance(data, OwnData):
+        return data
+    values = data.model_dump(mode="json")
+    valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
+    return data.model_copy(update={key: valid[key] for key in data.settings})
 
 
 def _unchecked(section: Mapping[str, Any]) -> frozenset[str]:

@@ -468,3 +468,9 @@ AnyData = Annotated[
     | OwnData,
     Field(discriminator="source"),
 ]
+
+
+class DataSection(Section):
+    """The section `data` alone, for what only reads a data set."""
+
+    data: AnyData
