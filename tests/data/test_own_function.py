@@ -10,7 +10,7 @@ import pytest
 
 from fitbench.composition import Composer
 from fitbench.config import Config, OwnData, code, run_id
-from fitbench.data import loading, memory, own_function
+from fitbench.data import loading, memory
 from fitbench.data.dataset import Dataset
 from fitbench.errors import DataError, RequestError
 from fitbench.launch import job
@@ -168,9 +168,9 @@ def test_what_is_no_data_set_is_refused(read, tmp_path, source, message):
         (
             "import nothing_of_this_name\n",
             {},
-            "which cannot be imported: ModuleNotFoundError: No module named 'nothing",
+            "which cannot be loaded: ModuleNotFoundError: No module named 'nothing",
         ),
-        ("1 / 0\n", {}, "which cannot be imported: ZeroDivisionError: division by zero ("),
+        ("1 / 0\n", {}, "which cannot be loaded: ZeroDivisionError: division by zero ("),
         (
             "def load(n):\n    pass\n",
             {"m": 1},
@@ -288,7 +288,7 @@ def forget(name: str, file: Path, source: str) -> None:
     sys.modules.pop(name, None)
     code._modules.clear()
     loading._latest.clear()
-    own_function._contents.clear()
+    loading._first.clear()
     file.write_text(source)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fitbench.config import (
     AUTO,
@@ -38,12 +39,15 @@ from fitbench.data.split import shuffled_rows
 from fitbench.data.table import dataset_of
 from fitbench.data.table_file import read_table
 from fitbench.data.ucr import find_ucr
-from fitbench.errors import RequestError
+from fitbench.errors import DataError, FitbenchError, NotTrustedError, RequestError
 from fitbench.kinds import IMAGES
 from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
+_first: dict[
+    str, tuple[str, tuple[str, ...]]
+] = {}  # the checksum and the names that a function of the user's gave first
 
 
 def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = False) -> Dataset:
@@ -68,13 +72,65 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = read_own(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, whole, now)
+        _latest[key] = _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, whole, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
         if is_new:
             sys.stderr.write(f"fitbench: {notice}\n")
     return dataset
+
+
+def _read_repeatable(data: OwnData, task: str, key: str) -> Dataset:
+    """The data of a function of the user's, which must give the same ones whenever a process calls it.
+
+    The first time it is called twice, because a function that gives other arrays at each call makes runs that nobody
+    can resume or repeat. One copy of the arrays is held at a time. `key` is that of `_latest`.
+    """
+
+    def content(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
+        return dataset.sha256, dataset.names
+
+    if key not in _first:
+        _first[key] = content(read_own(data, task))
+    dataset = read_own(data, task)
+    if _first[key] != content(dataset):
+        before, now = _first[key][0], dataset.sha256
+        change = f"SHA-256 {before[:8]} and then {now[:8]}" if before != now else "other names of classes"
+        raise DataError(
+            f"{data.target} gives other arrays at each call ({change}); make it give the same ones, for instance with "
+            "numpy.random.default_rng(0) in place of an unseeded generator"
+        )
+    return dataset
+
+
+def load_recorded(data: Data, result: Mapping[str, Any], folder: Path, trust: bool, purpose: str) -> Dataset:
+    """Load the data of a recorded run, which may be a stranger's. Whatever reads a run folder loads its data with this.
+
+    Args:
+        data: the section of the recorded configuration.
+        result: that of the run.
+        folder: that of the run.
+        trust: whether the user trusts the origin of the run.
+        purpose: what needs the data, for messages: 'an export is checked on the data of its run'.
+
+    Raises:
+        NotTrustedError: the data come from a function and `trust` is false: a run may name any function.
+        FitbenchError: the data are not here, or are not those of the run.
+    """
+    if isinstance(data, OwnData) and not trust:
+        raise NotTrustedError(
+            f"{folder}: its data come from the function {clean(data.target)}, and {purpose}. Such code could do "
+            "anything on this computer. If you trust the origin of the run, add --trust"
+        )
+    try:
+        found = load(data, result["task"])
+    except (DataError, RequestError) as error:
+        raise FitbenchError(f"{str(error).splitlines()[0]}\n{purpose}, which must be here") from error
+    if found.sha256 != (recorded := result["data"]["sha256"]):
+        text = f"these data have SHA-256 {found.sha256[:8]}, the run was tested with {recorded:.8}"
+        raise FitbenchError(f"{found.source}: {text}; {purpose}")
+    return found
 
 
 def _notices(dataset: Dataset) -> Iterator[str]:

@@ -2,78 +2,47 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fitbench.config import OwnData
-from fitbench.config.sources import spec_of
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.dataset import Dataset
 from fitbench.data.npz import names_of_parts
 from fitbench.errors import DataError, RequestError
-from fitbench.text import clean, first_line
-from fitbench.user_metrics import ON_PATH, without
+from fitbench.text import first_line
+from fitbench.user_code import failure, load_object
 
 PAIRS = ("train", "test", "val")  # the order in which a function returns them
 EXPECTED = (
     "expected (x_train, y_train), (x_test, y_test), perhaps with a third pair for validation, or a mapping of arrays "
     "with the names of an .npz file"
 )
-_contents: dict[str, tuple[str, tuple[str, ...]]] = {}  # what each function gave first: the checksum and the names
 
 
-def read_own(data: OwnData, task: str, key: str) -> Dataset:
-    """Call the function, and make a data set of the arrays that it returns.
-
-    The first time in a process it is called twice, because a function that gives other arrays at each call makes runs
-    that nobody can resume or repeat. One copy of the arrays is held at a time.
-
-    Args:
-        data: the section of the configuration.
-        task: that of the configuration.
-        key: says which function it is: its name, its arguments, its code, and how its arrays are taken.
+def read_own(data: OwnData, task: str) -> Dataset:
+    """Call the function, and make a data set of the arrays that it returns. `task` is that of the configuration.
 
     Raises:
         RequestError: there is no such function, or it does not take its arguments.
-        DataError: it fails, returns something else than a data set, or gives other arrays at another call.
+        DataError: it fails, or returns something else than a data set.
     """
     function = _loaded(data)
-    if key not in _contents:
-        _contents[key] = _content(_called(function, data, task))
-    dataset = _called(function, data, task)
-    (before, names), (now, current) = _contents[key], _content(dataset)
-    if (before, names) != (now, current):
-        change = f"SHA-256 {before[:8]} and then {now[:8]}" if before != now else "other names of classes"
-        raise DataError(
-            f"{data.target} gives other arrays at each call ({change}); make it give the same ones, for instance with "
-            "numpy.random.default_rng(0) in place of an unseeded generator"
-        )
-    return dataset
-
-
-def _content(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
-    return dataset.sha256, dataset.names
+    try:
+        returned = function(**data.settings)
+    except Exception as error:
+        modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
+        raise DataError(f"{data.target} failed: {failure(error, *modules)}") from error
+    return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
 
 
 def _loaded(data: OwnData) -> Callable[..., Any]:
     """The function, whose module is imported. It must take the arguments of the configuration."""
     where = f"data._target_ is {data.target}"
-    module, _, name = data.target.rpartition(".")
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:
-        advice = f"; {ON_PATH}" if isinstance(error, ModuleNotFoundError) else ""
-        raise RequestError(f"{where}, which cannot be imported: {_reason(error, module)}{advice}") from error
-    if not hasattr(found, name):
-        raise RequestError(f"{where}: {without(found, name)}")
-    function = getattr(found, name)
-    if not callable(function):
-        raise RequestError(f"{where}, which is {_described(function)}; it must be a function")
+    function = load_object(data.target, "data._target_")
     try:
         inspect.signature(function).bind(**data.settings)
     except ValueError:  # some functions written in C have no signature; the call itself will tell
@@ -85,24 +54,6 @@ def _loaded(data: OwnData) -> Callable[..., Any]:
             f"{', '.join(data.own_keys())} are its arguments"
         ) from error
     return function
-
-
-def _called(function: Callable[..., Any], data: OwnData, task: str) -> Dataset:
-    try:
-        returned = function(**data.settings)
-    except Exception as error:
-        modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
-        raise DataError(f"{data.target} failed: {_reason(error, *modules)}") from error
-    return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
-
-
-def _reason(error: Exception, *modules: str | None) -> str:
-    """The type and the text of what the user's code raised, and the last line of these modules that led to it."""
-    specs = [spec_of(module) for module in modules if module]
-    files = [spec.origin for spec in specs if spec is not None]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-    line = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {clean(first_line(error))}{line}"
 
 
 # -- what it returns --------------------------------------------------------------------------------------------------

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
 from fitbench.errors import RequestError
 from fitbench.training.reasons import reason
-from fitbench.user_metrics import ON_PATH
+from fitbench.user_code import load_object, load_signature
 
 log = logging.getLogger(__name__)
 REDUCTION = "sum_over_batch_size"
@@ -33,13 +34,31 @@ class FunctionLoss(keras.losses.Loss):
         return self.function(y_true, y_pred, **self.settings)
 
 
+def is_of_keras(section: Mapping[str, Any]) -> bool:
+    """Whether a section of the configuration names one of `keras.losses` and no other code, so that anybody may run it.
+
+    Its settings may name further objects, each with a `_target_` of its own.
+    """
+    targets = list(_targets(section))
+    return all(isinstance(target, str) and re.fullmatch(r"keras\.losses\.\w+", target) for target in targets)
+
+
+def _targets(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from (value[key] for key in value if key == "_target_")
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _targets(item)
+
+
 def has_from_logits(target: str) -> bool:
     """Whether a loss has the parameter `from_logits`, with which it is computed from logits.
 
     Raises:
         RequestError: it cannot be loaded.
     """
-    return "from_logits" in _signature(target).parameters
+    return "from_logits" in load_signature(target, "training.loss").parameters
 
 
 def check_takes_logits(target: str) -> None:
@@ -78,8 +97,7 @@ def load(section: Mapping[str, Any], takes_logits: bool) -> keras.losses.Loss:
     settings = {key: value for key, value in section.items() if key != "_target_"}
     if takes_logits and settings.setdefault("from_logits", True) is not True:
         raise RequestError("training.loss.from_logits must be true, because the outputs of a model are logits")
-    signature = _signature(target)
-    found = get_object(target)
+    signature, found = load_signature(target, "training.loss"), load_object(target, "training.loss")
     try:
         if inspect.isclass(found):
             made = instantiate({"_target_": target, **settings}, _convert_="all")
@@ -96,15 +114,6 @@ def load(section: Mapping[str, Any], takes_logits: bool) -> keras.losses.Loss:
             "of batches can be averaged"
         )
     return made
-
-
-def _signature(target: str) -> inspect.Signature:
-    try:
-        return inspect.signature(get_object(target))
-    except Exception as error:
-        why = reason(error)
-        advice = f"; {ON_PATH}" if "No module named" in why else ""
-        raise RequestError(f"training.loss is {target}, which cannot be loaded: {why}{advice}") from error
 
 
 def check(
