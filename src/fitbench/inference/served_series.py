@@ -70,11 +70,13 @@ class ServedSeries(ServedNumbers):
         suffix = Path(name).suffix.lower()
         if suffix not in SUFFIXES:
             raise HTTPException(422, f"{name}: expected a file of series, {', '.join(SUFFIXES)}")
+        cards = [input_card(reader.inputs, reader.result) for reader in models.values()]
+        taken = [takes for place, takes in enumerate(cards) if takes not in cards[:place]]  # most models take the same
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"file{suffix}"
             path.write_bytes(content)
             try:
-                series = [read_series(path, input_card(each.inputs, each.result)) for each in models.values()]
+                series = [read_series(path, takes) for takes in taken]
             except DataError as error:
                 problem = clean(error).replace(str(path), "").removeprefix(": ")
                 raise HTTPException(422, shortened(f"{name}: {problem}", LONGEST)) from None
