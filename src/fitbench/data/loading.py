@@ -72,7 +72,9 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, whole, now)
+        _latest[key] = (
+            _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, whole, now)
+        )
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
