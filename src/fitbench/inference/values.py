@@ -33,7 +33,8 @@ def fitting(array: np.ndarray, takes: InputCard) -> np.ndarray:
     found = (shape[0], *array.shape[2:]) if any_steps else array.shape[1:]
     types = TYPES.get(takes["kind"], FLOATS if takes["dtype"] == "float32" else WHOLE)
     if array.ndim == 0 or found != shape or array.dtype.kind not in types:
-        expected = ", ".join(["N", *map(str, shape)])
+        first = "steps" if is_series and takes["lengths"] is not None else shape[0] if shape else ""
+        expected = ", ".join(["N", *map(str, (first, *shape[1:]))])
         raise ValueError(f"an array of {array.dtype} {array.shape}; expected {WORDS[types]} [{expected}]")
     return array
 
@@ -85,6 +86,8 @@ def checked_series(
             errors[i] = f"the number of channels is {one.shape[1]}; the model takes {channels}"
         elif len(one) != steps and takes["lengths"] is None:
             errors[i] = f"the number of steps is {len(one)}; the model takes {steps}"
+        elif len(one) == 1 < steps:
+            errors[i] = f"the number of steps is 1, which cannot be interpolated to {steps}; expected 2 or more"
         else:
             [values], wrong = checked(one[np.newaxis], takes)
             if wrong:
