@@ -51,8 +51,10 @@ def dataset(x: np.ndarray, kind=SERIES, sha256="") -> Dataset:
         (np.zeros((2, 9, 1), np.float32), 1),
         (1e6 + drawn((3, 200)) * np.float32([2, 0.01]), 1),  # cancellation
         (drawn((3, 20)) * np.float32(1e-12), 1),
+        (drawn((3, 20)) * np.float32(1e-30), 1),  # squares that float32 cannot hold
+        (drawn((3, 20)) * np.float32(1e30), 1),
     ],
-    ids=["series", "integers", "steps", "4-D", "constant", "zeros", "far", "small"],
+    ids=["series", "integers", "steps", "4-D", "constant", "zeros", "far", "small", "tiny", "huge"],
 )
 def test_each_channel_of_each_series_has_mean_0_and_deviation_1(x, axis):
     model = of_series(Inputs(kind=ARRAYS, shape=x.shape[1:], dtype=str(x.dtype)))
