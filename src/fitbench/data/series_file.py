@@ -114,7 +114,7 @@ def as_classes(labels: np.ndarray) -> np.ndarray:
     """Labels as the names of classes, objects of str [N], if all are whole numbers; else unchanged."""
     if (labels != np.rint(labels)).any():
         return labels
-    return np.array([f"{label:.0f}" for label in labels], object)
+    return np.array([f"{label:.0f}" for label in labels + 0.0], object)  # -0 becomes 0
 
 
 def check_values(series: Sequence[np.ndarray], places: Sequence[int], noun: str = "line") -> None:
