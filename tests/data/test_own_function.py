@@ -228,6 +228,12 @@ def test_arguments_are_checked_before_the_module_is_imported(module, configure, 
         configure("data=function", f"data._target_={target}", "model=mlp", *overrides)
 
 
+def test_parameter_with_the_name_of_a_key_is_refused(module, configure):
+    target = f"{module('def load(folder, *, vocabulary=5):' + chr(10) + '    pass' + chr(10))}.load"
+    with pytest.raises(RequestError, match=rf"{target} has a parameter `vocabulary`, which is a key of data; rename"):
+        configure("data=function", f"data._target_={target}", "model=mlp", "+data.folder=a")
+
+
 def test_every_argument_is_a_part_of_the_identity(module, configure):
     target = f"{module('def load(path=None, folder=None, drop=None):' + chr(10) + '    pass' + chr(10))}.load"
     base = ("data=function", f"data._target_={target}", "data.name=a", "model=mlp")

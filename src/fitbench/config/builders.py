@@ -1,6 +1,6 @@
 """Settings of models and data, checked against the signatures of their functions, of which nothing is imported."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -41,6 +41,8 @@ def checked(config: Config) -> Config:
     if data.kind is not None:
         check_takes(config.model, data.kind, data.name)
     if isinstance(data, OwnData):
+        if signature := signature_of(data.target):
+            check_names(data, [parameter.name for parameter in signature.parameters])
         values = data.model_dump(mode="json")
         valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
         config = config.model_copy(update={"data": data.model_copy(update={key: valid[key] for key in data.settings})})
@@ -49,6 +51,16 @@ def checked(config: Config) -> Config:
     if schema is not None:
         _check_requirements(config, schema)
     return config
+
+
+def check_names(data: OwnData, parameters: Iterable[str]) -> None:
+    """Refuse a function of the user's with a parameter that could never be given, because it is a key of `data`.
+
+    Raises:
+        RequestError: with the first such parameter.
+    """
+    if taken := [name for name in parameters if name in data.own_keys()]:
+        raise RequestError(f"{data.target} has a parameter `{taken[0]}`, which is a key of data; rename the parameter")
 
 
 def _unchecked(section: Mapping[str, Any]) -> frozenset[str]:
