@@ -25,7 +25,7 @@ def draw(path: Path) -> None:
     backend.choose(config.backend)
     backend.load(config.backend, config.threads)
     from fitbench.models.distortions import distorting
-    from fitbench.training.prepared import prepared
+    from fitbench.training.preparation import prepare_training_examples
 
     data = load(config.data)
     first = [int(np.flatnonzero(data.y_train == label)[0]) for label in np.unique(data.y_train)]
@@ -35,7 +35,8 @@ def draw(path: Path) -> None:
         layer = distorting(_configuration(f"distortion={name}").distortion, config.seed)
         assert layer is not None
         rows[name] = np.asarray(layer(images, training=True)).astype(np.uint8)
-    rows["deskew"] = prepared(data, _configuration("data.preprocess=deskew").data).x_train[np.array(first)]
+    deskewed, _ = prepare_training_examples(data, _configuration("data.preprocess=deskew").data)
+    rows["deskew"] = deskewed.x_train[np.array(first)]
     _draw(rows, path)
 
 

@@ -38,7 +38,9 @@ By = Annotated[
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
-Trust = Annotated[bool, flag("--trust", help="load a model that has code of its own")]
+Trust = Annotated[
+    bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
+]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
 
@@ -109,13 +111,14 @@ def show(
     ] = False,
     outputs: Outputs = Path("outputs"),
     metric: Annotated[str | None, typer.Option(help="the metric of the curves; default the primary metric")] = None,
+    trust: Trust = False,
     format: TableOrJson = "table",
 ) -> None:
     """Show one run: result, configuration, curves, metrics per class, label or target, mistakes."""
     from fitbench.analysis.show import show as show_run
     from fitbench.charts.pictures import draw_run
 
-    show_run(run, outputs, format, draw=draw_run if plots else None, metric=metric)
+    show_run(run, outputs, format, draw=partial(draw_run, trust=trust) if plots else None, metric=metric)
 
 
 @app.command()

@@ -15,5 +15,9 @@ class RequestError(FitbenchError):
     exit_status = 2
 
 
+class NotTrustedError(FitbenchError):
+    """A run asks for code that may do anything, and nobody has said that the origin of the run is trusted."""
+
+
 class DataError(FitbenchError):
     """A data set is missing, damaged, or not what it says it is."""

@@ -11,6 +11,7 @@ from fitbench.analysis.run_files import read_run
 from fitbench.analysis.show import show
 from fitbench.analysis.summary import print_summary
 from fitbench.charts.pictures import draw_run, write_plots
+from fitbench.cli import main
 from fitbench.config import ArrayFiles, Source
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
@@ -411,9 +412,39 @@ def test_mistakes_on_signals_are_drawn_and_those_on_tokens_are_not(
 def test_mistakes_of_other_images_are_not_drawn(make_run, npz):
     labels, probabilities = make_run.predictions(40, 3)
     folder = make_run("data=npz", f"data.path={npz.source}", labels=labels, probabilities=probabilities)
-    with pytest.raises(FitbenchError, match="needs the same images"):
+    with pytest.raises(FitbenchError, match=r"the run was tested with abababab; mistakes\.png shows"):
         show(str(folder), Path("outputs"), "table", draw=draw_run)
     assert not (folder / "mistakes.png").exists()
+
+
+def test_mistakes_on_data_of_a_function_are_drawn_only_with_trust(make_run, npz, tmp_path, monkeypatch, capsys):
+    """A stranger's run may name any function."""
+    (tmp_path / "own_images.py").write_text(
+        "import pathlib, numpy\n\n"
+        "def load(path, mark):\n    pathlib.Path(mark).touch()\n    return dict(numpy.load(path))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mark = tmp_path / "called"
+    folder = make_run(
+        *("data=function", "data._target_=own_images.load", f"+data.path={npz.source}", f"+data.mark={mark}"),
+        labels=npz.y_test, probabilities=make_run.predictions(40, 3)[1], sha256=npz.sha256,
+    )  # fmt: skip
+    cli = ("fitbench", "show", str(folder), "--plots")
+
+    def plots(*options: str) -> str:
+        monkeypatch.setattr("sys.argv", [*cli, *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        assert (folder / "confusion.png").exists()
+        return capsys.readouterr().err
+
+    message = f"fitbench: left out: {folder}: its data come from the function own_images.load, and mistakes.png shows"
+    assert plots().startswith(message)
+    assert not mark.exists()
+    assert not (folder / "mistakes.png").exists()
+    plots("--trust")
+    assert (folder / "mistakes.png").exists()
 
 
 def test_an_unfinished_run_has_curves(make_run, capsys):

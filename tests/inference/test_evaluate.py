@@ -138,6 +138,34 @@ def test_all_metrics_of_the_run_are_computed(run, evaluated, own_data, tmp_path,
     assert "(mnist_5k): macro F1 0.5000\ndifference +0." in out
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"_target_": "subprocess.Popen", "args": "touch {mark}", "shell": True},
+        {"_target_": "keras.losses.Huber", "name": {"_target_": "os.system", "command": "touch {mark}"}},
+    ],
+    ids=["loss", "setting"],
+)
+def test_loss_of_a_run_runs_code_only_with_trust(run, evaluated, own_data, tmp_path, loss, capsys):
+    """A stranger's run may name any function."""
+    mark, result = tmp_path / "mark", read_result(run)
+    result["config"]["training"]["loss"] = json.loads(json.dumps(loss).replace("{mark}", str(mark)))
+    write_result(run, result)
+    evaluate(str(run), Path("none"), "npz", [own_data()], "test", "json", trust=False)
+    printed = capsys.readouterr()
+    assert not mark.exists()
+    assert json.loads(printed.out)["metrics"]["loss"] is None
+    assert f"without --trust, the loss {loss['_target_']} is left out" in printed.err
+
+
+def test_loss_of_keras_needs_no_trust(run, evaluated, own_data):
+    result = read_result(run)
+    result["config"]["training"]["loss"] = {"_target_": "keras.losses.SparseCategoricalCrossentropy"}
+    wanted = evaluated("npz", own_data())["metrics"]["loss"]
+    write_result(run, result)
+    assert evaluated("npz", own_data())["metrics"]["loss"] == pytest.approx(wanted)
+
+
 def test_classes_are_matched_by_name(run, evaluated, own_data):
     numbered = evaluated("npz", own_data())
     reversed_classes = evaluated("npz", own_data(list("9876543210"), "turned"))

@@ -25,6 +25,7 @@ from fitbench.record.reading import read_predictions
 from fitbench.training import backend
 from fitbench.training.run import train
 
+SIGMOIDS = "sigmoids"  # of series, trained with the squared error
 HEADER = ["@problemName Made", "@univariate true", "@equalLength false", "@classLabel true up down", "@data"]
 
 
@@ -74,6 +75,7 @@ def runs(configure, folder, tmp_path_factory) -> dict[str, Path]:
     series = ["data=signals", f"data.path={folder}/Made_TRAIN.ts", "data.lengths=cubic", "data.standardize=series"]
     choices = {
         SERIES: [*series, "model=fcn"],
+        SIGMOIDS: [*series, "model=time_cnn"],
         TOKENS: ["data=npz", f"data.path={folder}/tokens.npz", "model=lstm", "data.vocabulary=7"],
         ARRAYS: ["data=npz", f"data.path={folder}/arrays.npz", "data.inputs=arrays", "model=mlp"],
     }
@@ -228,9 +230,10 @@ def evaluated(runs, tmp_path, capsys):
 
 
 def test_the_runs_own_data_give_the_recorded_metrics(evaluated, opened, folder):
-    paths = {SERIES: f"{folder}/Made_TRAIN.ts", TOKENS: f"{folder}/tokens.npz", ARRAYS: f"{folder}/arrays.npz"}
+    paths = dict.fromkeys((SERIES, SIGMOIDS), f"{folder}/Made_TRAIN.ts")
+    paths |= {kind: f"{folder}/{kind}.npz" for kind in (TOKENS, ARRAYS)}
     for kind, path in paths.items():
-        output = evaluated(kind, "signals" if kind == SERIES else "npz", f"data.path={path}")
+        output = evaluated(kind, "npz" if path.endswith("npz") else "signals", f"data.path={path}")
         metrics = opened[kind].result["metrics"]
         assert output["data"]["sha256"] == opened[kind].result["data"]["sha256"]
         assert output["metrics"]["accuracy"] == metrics["test_accuracy"]
@@ -310,13 +313,13 @@ def program(monkeypatch):
 
 @pytest.fixture(scope="module")
 def exported(runs, tmp_path_factory) -> dict[str, Path]:
-    folders = {kind: tmp_path_factory.mktemp("exports") / kind for kind in runs}
-    for kind, run in runs.items():
+    folders = {kind: tmp_path_factory.mktemp("exports") / kind for kind in (SERIES, TOKENS, ARRAYS)}
+    for kind, new in folders.items():
         export(
-            str(run),
+            str(runs[kind]),
             Path("none"),
             {SERIES: "onnx", TOKENS: "saved_model", ARRAYS: "litert"}[kind],
-            folders[kind],
+            new,
             False,
         )
     return folders
@@ -365,12 +368,12 @@ def test_data_of_a_function_are_loaded_only_with_trust(runs, tmp_path):
     """A stranger's run may name any function."""
     copy = shutil.copytree(runs[ARRAYS], tmp_path / "outputs" / "study" / "run")
     result = json.loads((copy / "result.json").read_text())
-    own = {"_target_": "os.system", "name": "x", "source": "function", "preprocess": None, "command": "touch hacked"}
-    result["config"]["data"] = own
+    own = {"_target_": "os.system", "name": "x", "source": "function", "preprocess": None}
+    result["config"]["data"] = own | {"command": f"touch {tmp_path}/hacked"}
     (copy / "result.json").write_text(json.dumps(result))
     with pytest.raises(FitbenchError, match=r"come from the function os\.system, .* add --trust"):
         export(str(copy), Path("none"), "keras", tmp_path / "new", trust=False)
-    assert not Path("hacked").exists()
+    assert not (tmp_path / "hacked").exists()
 
 
 # -- strangers' dataset.json ------------------------------------------------------------------------------------------

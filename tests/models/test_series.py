@@ -1,5 +1,7 @@
 """Models of series: their sizes are those of the sources, with GunPoint's 150 steps, 1 channel and 2 classes."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -209,6 +211,7 @@ def test_recorded_probabilities_of_sigmoids_are_their_shares(configure, standard
     data = dataset(20, 1, classes=3)
     config = configure("data=ucr", "data.name=made", "model=time_cnn", f"data.standardize={standardize}")
     parts = Parts.of(config, data, measures.of(config, task_of(CLASSIFICATION)))
+    keras.utils.set_random_seed(0)
     model = building.build(config, parts.prepared, parts.objective)
     model.get_layer("logits").set_weights([np.random.default_rng(0).normal(0, 30, (24, 3)), np.array([0, -8, 3])])
     sigmoids = array(model(parts.prepared.x_train))
@@ -219,12 +222,36 @@ def test_recorded_probabilities_of_sigmoids_are_their_shares(configure, standard
     assert recorded == pytest.approx(sigmoids / sigmoids.sum(axis=1, keepdims=True), abs=1e-6)
     assert recorded.sum(axis=1) == pytest.approx(1, abs=1e-6)
     assert (recorded.argmax(axis=1) == sigmoids.argmax(axis=1)).all()
-    assert outputs == pytest.approx(parts.objective.in_units(sigmoids), abs=1e-6)
+    assert outputs == pytest.approx(parts.objective.in_units(sigmoids), rel=1e-6)
     wanted = np.square(sigmoids - np.eye(3)[data.y_train]).mean()
     assert parts.objective.value(data.y_train, outputs, None) == pytest.approx(wanted, rel=1e-4)
 
 
+def test_saved_model_begins_with_the_preparation_that_the_training_examples_had(configure):
+    """So the statistics of the channels are computed once."""
+    config = configure("data=ucr", "data.name=made", "model=fcn", "data.standardize=channel")
+    parts = Parts.of(config, dataset(20, 1, classes=3), measures.of(config, task_of(CLASSIFICATION)))
+    saved = networks.saved_model(building.build(config, parts.prepared, parts.objective), parts)
+    assert parts.preparation in saved.layers
+
+
+@pytest.mark.parametrize(
+    "changes", [{"names": ("a", "b", "c", "d")}, {"kind": ARRAYS}], ids=["a class without an example", "kind"]
+)
+def test_network_is_not_kept_for_other_inputs_or_outputs_whose_checksum_is_the_same(configure, changes):
+    config = configure("data=ucr", "data.name=made", "model=time_cnn", "data.standardize=null")
+    data = dataset(20, 1, classes=3)
+    measured = measures.of(config, task_of(CLASSIFICATION))
+    parts, other = (Parts.of(config, each, measured) for each in (data, dataclasses.replace(data, **changes)))
+    networks.forget()
+    networks.keep(networks.network(parts))
+    assert networks.is_kept(parts)
+    assert not networks.is_kept(other)
+    model = networks.network(other).model
+    assert (model.output_shape[-1], model.inputs[0].name) == (len(other.data.names), other.data.kind)
+
+
 def test_sigmoids_that_are_all_0_are_recorded_as_equal_shares():
-    objective = Objective(task_of(CLASSIFICATION), None, ("a", "b"), has_sigmoids=True)
+    objective = Objective(task_of(CLASSIFICATION), None, ("a", "b"), None, has_sigmoids=True)
     recorded = task_of(CLASSIFICATION).recorded(objective.in_units(np.zeros((1, 2), np.float32)))
     assert recorded.tolist() == [[0.5, 0.5]]

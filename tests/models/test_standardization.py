@@ -8,12 +8,12 @@ import pytest
 
 from fitbench.data.dataset import Dataset
 from fitbench.kinds import ARRAYS, SERIES
-from fitbench.models.preparation import from_raw
 from fitbench.models.standardization import of_series
 from fitbench.record.inputs import Inputs
-from fitbench.training import prepared
 from fitbench.training.building import build
+from fitbench.training.networks import from_raw
 from fitbench.training.objective import Objective
+from fitbench.training.preparation import prepare_training_examples
 
 SETTINGS = ("data=ucr", "data.name=made", "model=mlp_time")
 
@@ -70,7 +70,7 @@ def test_each_channel_of_each_series_has_mean_0_and_deviation_1(x, axis):
 )
 def test_channels_have_the_mean_and_deviation_of_the_training_part(configure, x):
     config = configure(*SETTINGS, "data.standardize=channel")
-    found = prepared.prepared(dataset(x), config.data).x_train
+    found = prepare_training_examples(dataset(x), config.data)[0].x_train
     assert found.dtype == np.float32
     assert found == pytest.approx(standardized(x, tuple(range(x.ndim - 1))), abs=1e-5)
 
@@ -79,7 +79,7 @@ def test_constant_channel_of_the_training_part_is_only_shifted(configure):
     x = drawn((6, 30))
     x[..., 0] = 1e6 / 3
     data = dataset(x)
-    model = prepared.preparation(data, configure(*SETTINGS, "data.standardize=channel").data)
+    _, model = prepare_training_examples(data, configure(*SETTINGS, "data.standardize=channel").data)
     assert array(model(x))[..., 0] == pytest.approx(0, abs=0.02)
     assert array(model(data.x_test))[..., 0] == pytest.approx(1000, abs=0.1)
 
@@ -94,9 +94,9 @@ def test_saved_model_gives_for_raw_series_what_the_trained_one_gives_for_prepare
     config = configure(*SETTINGS, f"data.standardize={how}", "model.hidden=[4]", "model.dropout=[0,0]")
     keras.config.set_dtype_policy(policy)
     try:
-        ready = prepared.prepared(data, config.data)
+        ready, preparation = prepare_training_examples(data, config.data)
         trained = build(config, ready, Objective.of(config, data))
-        saved = from_raw(trained, prepared.preparation(data, config.data))
+        saved = from_raw(trained, preparation)
     finally:
         keras.config.set_dtype_policy("float32")
     assert ready.x_train.dtype == np.float32

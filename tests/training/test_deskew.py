@@ -11,10 +11,10 @@ from fitbench.config import config_id
 from fitbench.data.loading import load
 from fitbench.data.memory import Rows
 from fitbench.models.deskew import deskewed
-from fitbench.models.preparation import from_raw
 from fitbench.record.history import read_history
-from fitbench.training import prepared as preparing
-from fitbench.training.prepared import Prepared, preparation, prepared
+from fitbench.training import preparation
+from fitbench.training.networks import from_raw
+from fitbench.training.preparation import PreparedWhenRead, prepare_training_examples
 
 RUN = ("data=digits", "data.preprocess=deskew", "training.epochs=2")
 
@@ -87,7 +87,7 @@ def test_channels_are_moved_together():
 def test_nothing_is_done_where_nothing_is_asked_for(configure):
     settings = configure("data=digits").data
     data = load(settings)
-    assert prepared(data, settings) is data
+    assert prepare_training_examples(data, settings) == (data, None)
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
     assert from_raw(model, None) is model
 
@@ -95,21 +95,22 @@ def test_nothing_is_done_where_nothing_is_asked_for(configure):
 def test_training_images_are_deskewed_once_and_test_images_stay_raw(configure):
     settings = configure("data=digits", "data.preprocess=deskew").data
     data = load(settings)
-    preparing._kept.clear()
-    ready = prepared(data, settings)
+    preparation._kept.clear()
+    ready, _ = prepare_training_examples(data, settings)
     assert (ready.x_train == array(deskewed(data.x_train))).mean() > 0.9999  # but for a rounding
     assert ready.x_test is data.x_test
     assert ready.sha256 == data.sha256
-    assert prepared(data, settings).x_train is ready.x_train
+    assert prepare_training_examples(data, settings)[0].x_train is ready.x_train
     assert not ready.x_train.flags.writeable
 
 
 def test_images_that_are_streamed_are_deskewed_when_they_are_read(configure):
     settings = configure("data=digits", "data.preprocess=deskew").data
     data = load(settings)
-    streamed = Prepared(Rows(data.x_train, np.arange(50)), preparation(data, settings))
+    prepared, model = prepare_training_examples(data, settings)
+    streamed = PreparedWhenRead(Rows(data.x_train, np.arange(50)), model)
     assert (streamed.shape, streamed.dtype) == ((50, 8, 8, 1), np.uint8)
-    whole = prepared(data, settings).x_train
+    whole = prepared.x_train
     for rows in (np.array([3, 1, 49]), slice(10, 20)):
         assert (streamed[rows] == whole[:50][rows]).all()
 
@@ -140,7 +141,7 @@ def test_deskewed_run_is_another_run_and_the_plain_one_keeps_its_identity(config
 
 
 def test_run_is_the_same_bit_for_bit_whether_or_not_the_images_were_prepared_before(trained):
-    preparing._kept.clear()
+    preparation._kept.clear()
     first, _ = trained(*RUN, "model=mlp", "seed=4")
     trained(*RUN, "model=mlp", "seed=5")
     again, _ = trained(*RUN, "model=mlp", "seed=4")

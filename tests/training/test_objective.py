@@ -24,7 +24,7 @@ def objective(configure):
     def made(task, *settings, scale=None, **changes):
         training = configure(*(f"training.{setting}" for setting in settings)).training
         names = ("x", "y") if task == "regression" else NAMES
-        return Objective(task_of(task), training.model_copy(update=changes), names, scale)
+        return Objective(task_of(task), training.model_copy(update=changes), names, scale, has_sigmoids=False)
 
     return made
 

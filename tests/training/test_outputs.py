@@ -96,7 +96,7 @@ LOGITS = {
 
 def check(made, training, task="classification", names=None):
     names = names or tuple(map(str, range(made(IMAGES[:1]).shape[-1])))
-    outputs.check(made, IMAGES, Objective(task_of(task), training, names), "net")
+    outputs.check(made, IMAGES, Objective(task_of(task), training, names, None, has_sigmoids=False), "net")
 
 
 @pytest.mark.parametrize("make", SOFTMAX.values(), ids=SOFTMAX)

@@ -294,9 +294,18 @@ def test_run_that_lacks_nothing_is_not_evaluated_again(evaluated_run):
     assert (folder_of(config) / "result.json").stat().st_mtime_ns == stamp
 
 
-def test_run_of_prepared_images_is_evaluated_as_it_was_trained(recorded, tmp_path):
-    options = ("data=digits", "data.preprocess=deskew", "model=logistic_ovr", "training.loss=binary_cross_entropy",
-               "training.epochs=2", "training.validation=stratified")  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("data=digits", "data.preprocess=deskew", "model=logistic_ovr", "training.loss=binary_cross_entropy"),
+        ("data=npz", "data.path={}/a.npz", "data.inputs=series", "data.standardize=channel", "model=time_cnn"),
+    ],
+    ids=["images", "series and sigmoids"],
+)
+def test_run_of_prepared_examples_is_evaluated_as_it_was_trained(recorded, tmp_path, options):
+    x, y = np.random.default_rng(0).normal(3, 2, (60, 12, 2)).astype(np.float32), np.arange(60) % 3
+    np.savez(tmp_path / "a.npz", x_train=x[:40], y_train=y[:40], x_test=x[40:], y_test=y[40:])
+    options = (*(option.format(tmp_path) for option in options), "training.epochs=2", "training.validation=stratified")
     late, _ = recorded(*options, outputs=tmp_path)
     recorded(*options, "metrics=[accuracy,macro_f1]", outputs=tmp_path)
     early, _ = recorded(*options, "metrics=[accuracy,macro_f1]")

@@ -399,7 +399,7 @@ def test_image_folder_trains_streamed_as_in_memory(trained, tmp_path, monkeypatc
 )
 def test_arrays_larger_than_memory_train_as_in_memory(trained, tmp_path, monkeypatch, x, options):
     from fitbench.data import loading, memory
-    from fitbench.training import passes, prepared
+    from fitbench.training import passes, preparation
 
     y = np.arange(120) % 2
     parts = {"train": slice(80), "val": slice(80, 100), "test": slice(100, None)}
@@ -409,7 +409,7 @@ def test_arrays_larger_than_memory_train_as_in_memory(trained, tmp_path, monkeyp
     whole, _ = trained(*options)
     monkeypatch.setattr(memory, "memory_limit", lambda: 10)
     monkeypatch.setattr(loading, "_latest", {})
-    monkeypatch.setattr(prepared, "_kept", {})
+    monkeypatch.setattr(preparation, "_kept", {})
     monkeypatch.setattr(passes, "BLOCK_BYTES", 2000)
     streamed, _ = trained(*options)
     assert not any(type(data.x_test) is np.ndarray for data in loading._latest.values())

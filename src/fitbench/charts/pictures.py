@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from fitbench.charts.label_scores import draw_label_scores
 from fitbench.charts.mistakes import DRAWN, GRID, Mistakes, can_draw, draw_mistakes, nearest
 from fitbench.charts.run_curves import draw_run_curves
 from fitbench.charts.values import draw_predicted, draw_residuals
-from fitbench.errors import FitbenchError
+from fitbench.errors import NotTrustedError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.record import reading
-from fitbench.text import counted
+from fitbench.text import clean, counted
 
 
 def write_plots(folder: Path) -> list[Path]:
@@ -30,15 +31,23 @@ def write_plots(folder: Path) -> list[Path]:
     return _write_plots(read_run(folder))
 
 
-def draw_run(run: RunFiles) -> list[Path]:
+def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
     """Draw curves.png and all that its task draws into a run's folder, as far as the run has what they show.
+
+    Without `trust`, what shows data of a function is left out, because a run may name any function; stderr says so.
 
     Raises:
         FitbenchError: a file of the run is damaged, or the data set, from which the mistakes come, is not the run's.
     """
     if run.result is None:
         return _draw_curves(run)
-    return [*_write_plots(run), *(path for name in run.drawings if name in FROM_DATA for path in FROM_DATA[name](run))]
+    drawn = _write_plots(run)
+    for draw in (FROM_DATA[name] for name in run.drawings if name in FROM_DATA):
+        try:
+            drawn += draw(run, trust)
+        except NotTrustedError as error:
+            sys.stderr.write(f"fitbench: left out: {clean(error)}\n")
+    return drawn
 
 
 def _write_plots(run: RunFiles) -> list[Path]:
@@ -92,28 +101,25 @@ def _draw_labels(run: RunFiles) -> list[Path]:
     return [path]
 
 
-def _draw_mistakes(run: RunFiles) -> list[Path]:
+def _draw_mistakes(run: RunFiles, trust: bool) -> list[Path]:
     """Draw mistakes.png, where examples of the kind can be drawn.
 
     The examples come from the data set, which must be the one that the run was tested with.
     """
     from fitbench.config import from_values
-    from fitbench.data.loading import load
+    from fitbench.data.loading import load_recorded
 
+    assert run.result is not None
     assert run.predictions is not None
     labels, probabilities = run.predictions.targets, run.predictions.outputs
     wrong, config = scores.mistakes(labels, probabilities), from_values(run.config)
     if not len(wrong) or config.data.kind not in (None, *DRAWN):
         return []
-    data = load(config.data, config.task)
+    purpose = "mistakes.png shows test examples of these data"
+    data = load_recorded(config.data, run.result, run.folder, trust, purpose)
     if not can_draw(data.kind, data.inputs.shape):
         return []
     kind = KINDS[data.kind]
-    if data.sha256 != run.predictions.data_sha256:
-        raise FitbenchError(
-            f"{data.source}: these data have SHA-256 {data.sha256[:8]}, the run was tested with "
-            f"{run.predictions.data_sha256:.8}; mistakes.png needs the same {kind.inputs}"
-        )
     path, worst = run.folder / "mistakes.png", wrong[: GRID * GRID]
     title = f"{run.name}: {counted(len(wrong), 'mistake')} on {len(labels):,} test {kind.inputs}"
     title += f", the {len(worst)} most confident" if len(worst) < len(wrong) else ""
@@ -132,4 +138,4 @@ FROM_PREDICTIONS: Mapping[str, Callable[[RunFiles], list[Path]]] = {
     "residuals": _draw_residuals,
     "labels": _draw_labels,
 }
-FROM_DATA: Mapping[str, Callable[[RunFiles], list[Path]]] = {"mistakes": _draw_mistakes}
+FROM_DATA: Mapping[str, Callable[[RunFiles, bool], list[Path]]] = {"mistakes": _draw_mistakes}

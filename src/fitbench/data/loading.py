@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fitbench.config import (
     AUTO,
@@ -38,7 +39,7 @@ from fitbench.data.split import shuffled_rows
 from fitbench.data.table import dataset_of
 from fitbench.data.table_file import read_table
 from fitbench.data.ucr import find_ucr
-from fitbench.errors import RequestError
+from fitbench.errors import DataError, FitbenchError, NotTrustedError, RequestError
 from fitbench.kinds import IMAGES
 from fitbench.text import clean, counted
 
@@ -74,6 +75,35 @@ def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
         if is_new:
             sys.stderr.write(f"fitbench: {notice}\n")
     return dataset
+
+
+def load_recorded(data: Data, result: Mapping[str, Any], folder: Path, trust: bool, purpose: str) -> Dataset:
+    """Load the data of a recorded run, which may be a stranger's. Whatever reads a run folder loads its data with this.
+
+    Args:
+        data: the section of the recorded configuration.
+        result: that of the run.
+        folder: that of the run.
+        trust: whether the user trusts the origin of the run.
+        purpose: what needs the data, for messages: 'an export is checked on the data of its run'.
+
+    Raises:
+        NotTrustedError: the data come from a function and `trust` is false: a run may name any function.
+        FitbenchError: the data are not here, or are not those of the run.
+    """
+    if isinstance(data, OwnData) and not trust:
+        raise NotTrustedError(
+            f"{folder}: its data come from the function {clean(data.target)}, and {purpose}. Such code could do "
+            "anything on this computer. If you trust the origin of the run, add --trust"
+        )
+    try:
+        found = load(data, result["task"])
+    except (DataError, RequestError) as error:
+        raise FitbenchError(f"{str(error).splitlines()[0]}\n{purpose}, which must be here") from error
+    if found.sha256 != (recorded := result["data"]["sha256"]):
+        text = f"these data have SHA-256 {found.sha256[:8]}, the run was tested with {recorded:.8}"
+        raise FitbenchError(f"{found.source}: {text}; {purpose}")
+    return found
 
 
 def _notices(dataset: Dataset) -> Iterator[str]:

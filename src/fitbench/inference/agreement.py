@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench import metrics
-from fitbench.config import OwnData
-from fitbench.errors import DataError, FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 from fitbench.inference import run_exported
-from fitbench.inference.reader import Reader, configuration
+from fitbench.inference.reader import Reader
 from fitbench.text import clean, plural
 
 if TYPE_CHECKING:
@@ -53,32 +52,6 @@ class Agreement:
     def passed(self) -> bool:
         """Whether the models agree within `TOLERANCE`. NaN never agrees."""
         return self.outputs <= TOLERANCE and self.recorded <= TOLERANCE
-
-
-def load_data(result: dict[str, Any], folder: Path, trust: bool) -> Dataset:
-    """Load the data of a run.
-
-    Raises:
-        FitbenchError: they come from a function and `trust` is false, because a run may name any function; or they are
-            not here, or are not those of the run.
-    """
-    from fitbench.data.loading import load
-
-    advice = "an export is checked on the test part of the run's data"
-    config = configuration(result, folder)
-    if isinstance(config.data, OwnData) and not trust:
-        raise FitbenchError(
-            f"{folder}: its data come from the function {clean(config.data.target)}, and {advice}. Such code could do "
-            "anything on this computer. If you trust the origin of the run, add --trust"
-        )
-    try:
-        data = load(config.data, result["task"])
-    except (DataError, RequestError) as error:
-        raise FitbenchError(f"{str(error).splitlines()[0]}\n{advice}, which must be here") from error
-    if data.sha256 != (recorded := result["data"]["sha256"]):
-        text = f"these data have SHA-256 {data.sha256[:8]}, the run was tested with {recorded:.8}"
-        raise FitbenchError(f"{data.source}: {text}; {advice}")
-    return data
 
 
 def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str]) -> Agreement:

@@ -43,7 +43,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
         overrides: overrides data.KEY=VALUE.
         part: the part of the data set, 'test' or 'train'.
         format: 'table', or 'json' for the record with metrics per class and the confusion matrix.
-        trust: as in `open_run`. Without it, metrics that are the user's own functions are left out.
+        trust: as in `open_run`. Without it, metrics and a loss that are the user's own functions are left out.
 
     Raises:
         RequestError: no run or several runs match, or the data do not have the shape or the classes of the run.
@@ -68,7 +68,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     metrics = _load_metrics(reader, config, trust)
     with notice(True, f"reading {counted(len(other.targets), reader.inputs.noun)}"), backend.on("auto") as device:
         raw = reader.outputs(other.inputs)
-    measured = _measure(reader, _objective(reader, config), metrics, other, raw)
+    measured = _measure(reader, _objective(reader, config, trust), metrics, other, raw)
     record = {**_origin(reader, other), **measured, "device": device}
     path = _write(reader, record, other.targets, raw)
     _report(format, reader, metrics, record, path, other.targets, raw)
@@ -83,10 +83,18 @@ def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metr
     return {name: user_metrics.load(name, entry) for name, entry in entries.items() if trust or name not in own}
 
 
-def _objective(reader: Reader, config: Config) -> Objective:
-    """What training of the run made small. Its targets have the scale that dataset.json of the run records."""
+def _objective(reader: Reader, config: Config, trust: bool) -> Objective | None:
+    """What training of the run made small. Its targets have the scale that dataset.json of the run records.
+
+    None without trust if its loss is not one of Keras's: the run may name any function.
+    """
+    from fitbench.training import own_loss
     from fitbench.training.objective import Objective, Scale
 
+    loss = config.training.loss
+    if isinstance(loss, Mapping) and not trust and not own_loss.is_of_keras(loss):
+        sys.stderr.write(f"fitbench: without --trust, the loss {clean(loss['_target_'])} is left out\n")
+        return None
     scale = None
     if config.training.standardize_targets:
         record = dataset.read(reader.folder)
@@ -97,7 +105,7 @@ def _objective(reader: Reader, config: Config) -> Objective:
             )
         pairs = np.array([(target.mean, target.deviation) for target in record.targets or ()], np.float64)
         scale = Scale(pairs[:, 0], pairs[:, 1])
-    return Objective(reader.task, config.training, reader.names, scale)
+    return Objective.of_parts(config, reader.task, reader.names, scale)
 
 
 # -- the record -------------------------------------------------------------------------------------------------------
@@ -119,7 +127,7 @@ def _origin(reader: Reader, other: OtherData) -> dict[str, Any]:
 
 
 def _measure(
-    reader: Reader, objective: Objective, metrics: Mapping[str, Metric], other: OtherData, raw: np.ndarray
+    reader: Reader, objective: Objective | None, metrics: Mapping[str, Metric], other: OtherData, raw: np.ndarray
 ) -> dict[str, Any]:
     """Return the loss and the metrics, and the 95% intervals of those that are proportions of the examples."""
     from fitbench.training.measures import Measures
@@ -136,8 +144,10 @@ def _measure(
     }
 
 
-def _loss(reader: Reader, objective: Objective, other: OtherData, raw: np.ndarray) -> float | None:
-    """Return the loss; None if it is not finite, or lacks the weights that the run has in a column."""
+def _loss(reader: Reader, objective: Objective | None, other: OtherData, raw: np.ndarray) -> float | None:
+    """Return the loss; None if it is left out, is not finite, or lacks the weights that the run has in a column."""
+    if objective is None:
+        return None
     weight = reader.result["config"]["data"].get("weight")
     if weight is not None and other.weights is None:
         sys.stderr.write(

@@ -21,7 +21,7 @@ from fitbench.inference.agreement import Agreement
 from fitbench.inference.card import input_card
 from fitbench.inference.formats import FORMATS, Format, output_name
 from fitbench.inference.programs import PROGRAMS, TEMPLATES
-from fitbench.inference.reader import Reader, finished, open_run
+from fitbench.inference.reader import Reader, configuration, finished, open_run
 from fitbench.metrics import join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
@@ -52,11 +52,13 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
     result = finished(run_folder)
     if "keras" not in sys.modules:
         os.environ |= agreement.NO_GPU
+    from fitbench.data.loading import load_recorded
     from fitbench.training import backend
     from fitbench.training.progress import notice
 
     backend.choose(Backend.tensorflow)  # before the data: what must be downloaded is downloaded by Keras
-    data = agreement.load_data(result, run_folder, trust)
+    purpose = "an export is checked on the test part of these data"
+    data = load_recorded(configuration(result, run_folder).data, result, run_folder, trust, purpose)
     with notice(True, "loading the model"):
         reader = open_run(run_folder, trust, Backend.tensorflow)
     with _new_folder(folder) as new:

@@ -14,7 +14,6 @@ from fitbench.config import Config, run_id
 from fitbench.config.code import code_of
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.data.split import training_rows
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
@@ -95,34 +94,36 @@ def _values(
     """The values of the training and the validation part that the result does not have."""
     backend.start(config)
     from fitbench.training.evaluate import predict
-    from fitbench.training.objective import Objective
     from fitbench.training.parts import Parts
 
-    kept, held_back = training_rows(data, config.training, config.seed)
     with backend.on(config.device):
-        parts = Parts(config, data, data, kept, held_back, measured, Objective.of(config, data))
+        parts = Parts.of(config, data, measured)
         model = _saved_model(parts, folder)
-        return parts.missing_values(lambda inputs: predict(model, inputs), result["metrics"], threshold)
+
+        def raw_outputs(prepared: Any) -> np.ndarray:
+            return parts.objective.in_units(predict(model, prepared))
+
+        return parts.missing_values(raw_outputs, result["metrics"], threshold)
 
 
 def _saved_model(parts: Parts, folder: Path) -> keras.Model:
-    """The model of the run, from raw inputs. It is built as for training and gets the saved weights.
+    """The model of the run, from prepared inputs. It is built as for training and gets the saved weights.
 
     So the code that runs is that of the configuration, whatever the file asks for.
     """
-    from fitbench.training import networks, prepared
+    from fitbench.training import networks
     from fitbench.training.building import build
 
-    config, data = parts.config, parts.data
+    config = parts.config
     networks.forget()
     seed(config, shared=False)
-    ready = prepared.prepared(data, config.data)
-    model = networks.saved_model(build(config, ready, parts.objective, len(parts.kept)), parts)
-    model(np.asarray(data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
+    model = build(config, parts.prepared, parts.objective, len(parts.kept))
+    saved = networks.saved_model(model, parts)
+    saved(np.asarray(parts.data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
     path = folder / "model.keras"
     try:
         with naming(path), open_file(path, outputs_of(folder)):  # Keras would wait for whoever writes to a FIFO
-            model.load_weights(path)
+            saved.load_weights(path)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise FitbenchError(
             f"{path}: the weights of {run_id(config)} cannot be read: {first_line(error):.200}; train the run "

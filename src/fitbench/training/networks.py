@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import keras
 
 from fitbench.config import config_id
-from fitbench.models.preparation import from_raw
 from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
 from fitbench.training.objective import SMALLEST
 from fitbench.training.parts import Parts
-from fitbench.training.prepared import preparation
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +84,15 @@ def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
         else:
             logarithms = keras.ops.log(keras.ops.maximum(model(inputs), SMALLEST))
             model = keras.Model(inputs, logarithms, name=f"{name}_logarithms")
-    return from_raw(model, preparation(parts.data, parts.config.data))
+    return from_raw(model, parts.preparation)
+
+
+def from_raw(model: keras.Model, preparation: keras.Model | None) -> keras.Model:
+    """The model that takes raw examples, from one that takes prepared examples and the model that prepares them."""
+    if preparation is None:
+        return model
+    raw = keras.Input(preparation.input_shape[1:], dtype=preparation.inputs[0].dtype, name=preparation.inputs[0].name)
+    return keras.Model(raw, model(preparation(raw)), name=f"{preparation.name}_{model.name}")
 
 
 def is_kept(parts: Parts) -> bool:
@@ -108,7 +114,8 @@ def forget() -> None:
 def _key(parts: Parts) -> tuple[str, ...] | None:
     """Only where nothing but variables can depend on the seed: a user's own code may do anything with it.
 
-    The number of training examples, which depends on the seed where groups are kept together, is a constant of the
+    The checksum of the data covers neither what the columns of a table mean nor how many classes have names. The number
+    of training examples, which depends on the seed where groups are kept together, is a constant of the
     network: schedules count in steps, and some models weigh their penalties by it.
     """
     config, examples = parts.config, len(parts.kept)
@@ -119,7 +126,9 @@ def _key(parts: Parts) -> tuple[str, ...] | None:
         return None
     if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
         config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})
-    return config_id(config), parts.data.sha256, config.device, str(examples)
+    data = parts.data
+    takes, gives = data.inputs.model_dump_json(), f"{data.task} {len(data.names)}"
+    return config_id(config), data.sha256, takes, gives, config.device, str(examples)
 
 
 def _variables(trained: keras.Model) -> list[keras.Variable]:

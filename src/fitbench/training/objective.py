@@ -53,8 +53,8 @@ class Objective:
     task: Task
     training: Training
     names: tuple[str, ...]
-    scale: Scale | None = None
-    has_sigmoids: bool = False
+    scale: Scale | None
+    has_sigmoids: bool
 
     @staticmethod
     def of(config: Config, data: Dataset) -> Objective:
@@ -67,8 +67,13 @@ class Objective:
         if isinstance(settings.class_weight, Mapping):
             _check_names(settings.class_weight, data.names)
         scale = Scale.of(data.y_train) if settings.standardize_targets else None
+        return Objective.of_parts(config, task_of(data.task), data.names, scale)
+
+    @staticmethod
+    def of_parts(config: Config, task: Task, names: tuple[str, ...], scale: Scale | None) -> Objective:
+        """The objective of a configuration where the task, the names and the scale of the targets are known."""
         has_sigmoids = config.model.get("output_activation") == "sigmoid" and is_ours(config.model["_target_"])
-        return Objective(task_of(data.task), settings, data.names, scale, has_sigmoids)
+        return Objective(task, config.training, names, scale, has_sigmoids)
 
     @property
     def outputs(self) -> int:

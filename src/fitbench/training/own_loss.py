@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -31,6 +32,24 @@ class FunctionLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The values of the examples."""
         return self.function(y_true, y_pred, **self.settings)
+
+
+def is_of_keras(section: Mapping[str, Any]) -> bool:
+    """Whether a section of the configuration names one of `keras.losses` and no other code, so that anybody may run it.
+
+    Its settings may name further objects, each with a `_target_` of its own.
+    """
+    targets = list(_targets(section))
+    return all(isinstance(target, str) and re.fullmatch(r"keras\.losses\.\w+", target) for target in targets)
+
+
+def _targets(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        yield from (value[key] for key in value if key == "_target_")
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _targets(item)
 
 
 def has_from_logits(target: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from fitbench.config import AUTO, Config
@@ -11,10 +12,10 @@ from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
 from fitbench.data.split import training_rows
 from fitbench.metrics import join
-from fitbench.training import prepared
 from fitbench.training.examples import Examples
 from fitbench.training.measures import Measures
 from fitbench.training.objective import Objective
+from fitbench.training.preparation import prepare_training_examples
 
 Values = dict[str, float | None]  # by their names in the result, such as 'val_macro_f1'
 RawOutputs = Callable[[Any], np.ndarray]  # from inputs to the saved model's outputs, float32 [N, outputs]
@@ -28,6 +29,7 @@ class Parts:
         config: of the run.
         data: the data set as its files have it.
         prepared: the data set with the training inputs as the model takes them.
+        preparation: the model that prepares raw inputs; None if they are taken as they are.
         kept: rows of the training examples to train on.
         held_back: rows of the training examples to validate on, perhaps none.
         measures: what is measured.
@@ -37,6 +39,7 @@ class Parts:
     config: Config
     data: Dataset
     prepared: Dataset
+    preparation: keras.Model | None
     kept: np.ndarray
     held_back: np.ndarray
     measures: Measures
@@ -46,8 +49,8 @@ class Parts:
     def of(config: Config, data: Dataset, measures: Measures) -> "Parts":
         """The parts that the configuration makes of a data set, whose training inputs are prepared now."""
         kept, held_back = training_rows(data, config.training, config.seed)
-        ready = prepared.prepared(data, config.data)
-        return Parts(config, data, ready, kept, held_back, measures, Objective.of(config, data))
+        prepared, preparation = prepare_training_examples(data, config.data)
+        return Parts(config, data, prepared, preparation, kept, held_back, measures, Objective.of(config, data))
 
     def examples(self) -> tuple[Examples, Examples | None]:
         """The examples to train on, and those to validate on.

@@ -17,42 +17,44 @@ from fitbench.models.standardization import of_channels, of_series
 from fitbench.training.evaluate import batch_size
 
 
-class Prepared:
+class PreparedWhenRead:
     """Examples that stay where they are, and are prepared when they are asked for."""
 
-    def __init__(self, examples: Any, preparation: keras.Model) -> None:
-        self.examples, self.preparation = examples, preparation
-        self.shape, self.dtype = examples.shape, np.dtype(preparation.outputs[0].dtype)
+    def __init__(self, examples: Any, model: keras.Model) -> None:
+        self.examples, self.model = examples, model
+        self.shape, self.dtype = examples.shape, np.dtype(model.outputs[0].dtype)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        return _through(self.preparation, np.asarray(self.examples[index]))
+        return _through(self.model, np.asarray(self.examples[index]))
 
 
-_kept: dict[tuple[str, str], np.ndarray] = {}  # the prepared training examples of the last data set, and how
+# The training examples that were prepared last, by the checksum of the data and the name of the model, which depends on
+# nothing but the values, the type and the shape of the examples. The checksum covers these.
+_kept: dict[tuple[str, str], np.ndarray] = {}
 
 
-def prepared(data: Dataset, settings: Data) -> Dataset:
-    """The data set with its training examples prepared; the test examples stay raw.
+def prepare_training_examples(data: Dataset, settings: Data) -> tuple[Dataset, keras.Model | None]:
+    """The data set with its training examples prepared, and the model that prepares raw ones; None: nothing is done.
 
-    Examples that fit into memory are prepared once for all runs of a process on the same data, others whenever they are
-    read.
+    The test examples stay raw. Examples that fit into memory are prepared once for all runs of a process on the same
+    data, others whenever they are read.
     """
-    model = preparation(data, settings)
+    model = _model(data, settings)
     if model is None:
-        return data
+        return data, None
     key = (data.sha256, model.name)
     if key not in _kept:
         _kept.clear()
         examples = take(data.x_train, np.arange(len(data.y_train)))
         if type(examples) is not np.ndarray:  # too large for memory
-            streamed: Any = Prepared(examples, model)
-            return dataclasses.replace(data, x_train=streamed)
+            streamed: Any = PreparedWhenRead(examples, model)
+            return dataclasses.replace(data, x_train=streamed), model
         _kept[key] = _through(model, examples)
         _kept[key].setflags(write=False)
-    return dataclasses.replace(data, x_train=_kept[key])
+    return dataclasses.replace(data, x_train=_kept[key]), model
 
 
-def preparation(data: Dataset, settings: Data) -> keras.Model | None:
+def _model(data: Dataset, settings: Data) -> keras.Model | None:
     """The model that prepares raw examples; None if they are taken as they are.
 
     The mean and deviation of each channel are those of the training examples, in float64.
