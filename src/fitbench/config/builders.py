@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
-from fitbench.config.annotations import Requires, Takes
+from fitbench.config.annotations import Requires, Shares, Takes
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
 from fitbench.config.schema import Config, OwnData
@@ -117,6 +117,21 @@ def _kinds(signature: Signature) -> tuple[str, ...]:
                 if isinstance(item, Takes):
                     return item.kinds
     return (IMAGES,)
+
+
+def records_shares(model: Mapping[str, Any]) -> bool:
+    """Whether the shares of a model's outputs are recorded as probabilities, as its builder declares with `Shares`.
+
+    Args:
+        model: the section `model`.
+    """
+    signature = signature_of(model["_target_"])
+    return signature is not None and any(
+        item.value == model.get(parameter.name)
+        for parameter in signature.parameters
+        for item in get_args(parameter.annotation)
+        if isinstance(item, Shares)
+    )
 
 
 @lru_cache(maxsize=1000)

@@ -18,6 +18,7 @@ from fitbench.config.annotations import (
     Positive,
     Real,
     Requires,
+    Shares,
     Takes,
     Whole,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Real",
     "Requires",
     "Sequences",
+    "Shares",
     "Signals",
     "Whole",
 ]
