@@ -10,7 +10,7 @@ import pytest
 
 from fitbench.composition import Composer
 from fitbench.config import Config, OwnData, code, run_id
-from fitbench.data import loading, memory, own_function
+from fitbench.data import loading, memory
 from fitbench.data.dataset import Dataset
 from fitbench.errors import DataError, RequestError
 from fitbench.launch import job
@@ -294,7 +294,7 @@ def forget(name: str, file: Path, source: str) -> None:
     sys.modules.pop(name, None)
     code._modules.clear()
     loading._latest.clear()
-    own_function._contents.clear()
+    loading._first.clear()
     file.write_text(source)
 
 

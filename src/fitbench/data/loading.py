@@ -45,6 +45,9 @@ from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
+_first: dict[
+    str, tuple[str, tuple[str, ...]]
+] = {}  # the checksum and the names that a function of the user's gave first
 
 
 def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
@@ -68,12 +71,35 @@ def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
     is_new = key not in _latest
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = read_own(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, now)
+        _latest[key] = _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
         if is_new:
             sys.stderr.write(f"fitbench: {notice}\n")
+    return dataset
+
+
+def _read_repeatable(data: OwnData, task: str, key: str) -> Dataset:
+    """The data of a function of the user's, which must give the same ones whenever a process calls it.
+
+    The first time it is called twice, because a function that gives other arrays at each call makes runs that nobody
+    can resume or repeat. One copy of the arrays is held at a time. `key` is that of `_latest`.
+    """
+
+    def content(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
+        return dataset.sha256, dataset.names
+
+    if key not in _first:
+        _first[key] = content(read_own(data, task))
+    dataset = read_own(data, task)
+    if _first[key] != content(dataset):
+        before, now = _first[key][0], dataset.sha256
+        change = f"SHA-256 {before[:8]} and then {now[:8]}" if before != now else "other names of classes"
+        raise DataError(
+            f"{data.target} gives other arrays at each call ({change}); make it give the same ones, for instance with "
+            "numpy.random.default_rng(0) in place of an unseeded generator"
+        )
     return dataset
 
 

@@ -24,40 +24,22 @@ EXPECTED = (
     "expected (x_train, y_train), (x_test, y_test), perhaps with a third pair for validation, or a mapping of arrays "
     "with the names of an .npz file"
 )
-_contents: dict[str, tuple[str, tuple[str, ...]]] = {}  # what each function gave first: the checksum and the names
 
 
-def read_own(data: OwnData, task: str, key: str) -> Dataset:
-    """Call the function, and make a data set of the arrays that it returns.
-
-    The first time in a process it is called twice, because a function that gives other arrays at each call makes runs
-    that nobody can resume or repeat. One copy of the arrays is held at a time.
-
-    Args:
-        data: the section of the configuration.
-        task: that of the configuration.
-        key: says which function it is: its name, its arguments, its code, and how its arrays are taken.
+def read_own(data: OwnData, task: str) -> Dataset:
+    """Call the function, and make a data set of the arrays that it returns. `task` is that of the configuration.
 
     Raises:
         RequestError: there is no such function, or it does not take its arguments.
-        DataError: it fails, returns something else than a data set, or gives other arrays at another call.
+        DataError: it fails, or returns something else than a data set.
     """
     function = _loaded(data)
-    if key not in _contents:
-        _contents[key] = _content(_called(function, data, task))
-    dataset = _called(function, data, task)
-    (before, names), (now, current) = _contents[key], _content(dataset)
-    if (before, names) != (now, current):
-        change = f"SHA-256 {before[:8]} and then {now[:8]}" if before != now else "other names of classes"
-        raise DataError(
-            f"{data.target} gives other arrays at each call ({change}); make it give the same ones, for instance with "
-            "numpy.random.default_rng(0) in place of an unseeded generator"
-        )
-    return dataset
-
-
-def _content(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
-    return dataset.sha256, dataset.names
+    try:
+        returned = function(**data.settings)
+    except Exception as error:
+        modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
+        raise DataError(f"{data.target} failed: {_reason(error, *modules)}") from error
+    return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
 
 
 def _loaded(data: OwnData) -> Callable[..., Any]:
@@ -85,15 +67,6 @@ def _loaded(data: OwnData) -> Callable[..., Any]:
             f"{', '.join(data.own_keys())} are its arguments"
         ) from error
     return function
-
-
-def _called(function: Callable[..., Any], data: OwnData, task: str) -> Dataset:
-    try:
-        returned = function(**data.settings)
-    except Exception as error:
-        modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
-        raise DataError(f"{data.target} failed: {_reason(error, *modules)}") from error
-    return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
 
 
 def _reason(error: Exception, *modules: str | None) -> str:
