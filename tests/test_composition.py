@@ -364,3 +364,12 @@ def test_error_of_other_code_is_no_wrong_request(fail, message):
     with pytest.raises((ValueError, KeyError), match=re.escape(message)), explained_errors():
         OmegaConf.create({"a": 1})
         fail()
+
+
+def test_a_data_set_is_composed_whatever_the_model_takes(composer):
+    choice = ["data.path=a.npz", "data.inputs=tokens"]
+    assert composer.data("npz", choice).kind == "tokens"
+    with pytest.raises(RequestError, match="takes"):
+        composer.configuration(["data=npz", "model=lenet5", *choice])
+    with pytest.raises(RequestError, match=r"data\.pat: there is no such key\. Did you mean data\.path\?"):
+        composer.data("npz", ["data.pat=a.npz"])

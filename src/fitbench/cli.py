@@ -366,7 +366,8 @@ def evaluate(
     of a file, and of the run's own file its test rows. In another file, data.target=COLUMN names the column of the
     targets if it is not that of the run. Columns are found by name, and categories have the codes of the run. Arrays
     are taken for what the run takes. Series are interpolated to its length if it has data.lengths, and tokens must be
-    among those of the run.
+    among those of the run. For a run of series, --data signals data.path=FILE evaluates all series of a file that has
+    no test part of its own, and of the run's own file its test part.
     """
     from fitbench.inference.evaluate import evaluate as evaluate_run
 

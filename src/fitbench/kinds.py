@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fitbench.errors import RequestError
+from fitbench.text import plural
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,7 @@ class Kind:
     Attributes:
         name: as in the configuration and in dataset.json.
         noun: what messages call one example.
-        plural: what messages call several.
-        inputs: what the input of an exported model is called.
+        plural: what messages call several, which tells them from those of other kinds.
         shape: the shape of a batch, in words.
         sides: how many sides the shape of one example has; None: one or more.
         dtype: of the values that a model takes, by NumPy's name; None: any of numbers.
@@ -27,31 +26,24 @@ class Kind:
     name: str
     noun: str
     plural: str
-    inputs: str
     shape: str
     sides: int | None
     dtype: str | None
+
+    @property
+    def nouns(self) -> str:
+        """What messages call several where the kind is known, and what the input of an exported model is called."""
+        return plural(self.noun)
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("images", "image", "images", "images", "[N, height, width, channels]", 3, "uint8"),
-        Kind("table", "row", "rows of a table", "rows", "[N, columns]", 1, "float32"),
-        Kind("series", "series", "series", "series", "[N, steps, channels]", 2, "float32"),
-        Kind("tokens", "sequence", "sequences of tokens", "sequences", "[N, steps]", 1, "int32"),
-        Kind("arrays", "array", "arrays", "arrays", "[N, ...]", None, None),
+        Kind("images", "image", "images", "[N, height, width, channels]", 3, "uint8"),
+        Kind("table", "row", "rows of a table", "[N, columns]", 1, "float32"),
+        Kind("series", "series", "series", "[N, steps, channels]", 2, "float32"),
+        Kind("tokens", "sequence", "sequences of tokens", "[N, steps]", 1, "int32"),
+        Kind("arrays", "array", "arrays", "[N, ...]", None, None),
     )
 }
 IMAGES, TABLE, SERIES, TOKENS, ARRAYS = KINDS
-
-
-def kind_of(name: str) -> Kind:
-    """The kind of this name.
-
-    Raises:
-        RequestError: there is none.
-    """
-    if name not in KINDS:
-        raise RequestError(f"{name}: no such kind of examples; expected {', '.join(KINDS)}")
-    return KINDS[name]

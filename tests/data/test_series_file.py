@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fitbench.data import memory_limit
-from fitbench.data.series_file import SeriesFile, read_series_file
+from fitbench.data.series_file import read_series_file
+from fitbench.data.series_text import SeriesFile
 from fitbench.errors import DataError
 
 HEADER = """\

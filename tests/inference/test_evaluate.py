@@ -19,9 +19,11 @@ from fitbench.inference.comparison import compare, describe, difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.other_data import Wanted
 from fitbench.inference.reader import configuration, open_run
+from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION, get
 from fitbench.record import evaluations
 from fitbench.record.folder import State, state_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.tasks import task_of
@@ -576,12 +578,24 @@ def test_the_file_of_the_run_is_refused_if_it_has_changed(wanted, tmp_path):
             of_file.read("csv", [f"data.path={own}"], "test")
 
 
+def test_series_of_other_lengths_are_refused_where_the_run_has_no_lengths(wanted, tmp_path):
+    """The advice of training, data.lengths, cannot be followed here: the key of the run applies."""
+    rows = ["1\t1\t2\t3\n2\t3\t2\t1\n"] * 10
+    (tmp_path / "a.tsv").write_text("".join(rows))
+    (tmp_path / "b.tsv").write_text("".join(rows) + "1\t1\t2\n")
+    run = wanted("data=signals", f"data.path={tmp_path}/a.tsv")
+    with pytest.raises(DataError, match=r"b\.tsv: the 21 series have 2 to 3 steps; expected 3, .* without data\.len"):
+        run.read("signals", [f"data.path={tmp_path}/b.tsv"], "test")
+    assert run.read("signals", [f"data.path={tmp_path}/a.tsv"], "test").about["part"] == "test"
+
+
 def test_labels_of_images_are_matched_by_name(configure, tmp_path):
     labels = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "new.npz", **arrays, classes=np.array(["cat", "dog", "bird"]))
-    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], None, {"data": {"sha256": ""}})
+    images = Inputs(kind=IMAGES, shape=(), dtype="uint8")
+    wanted = Wanted(configure(), task_of(MULTILABEL), ["bird", "cat", "dog"], images, {"data": {"sha256": ""}})
     other = wanted.read("npz", [f"data.path={tmp_path / 'new.npz'}"], "test")
     np.testing.assert_array_equal(other.targets, labels[:, [2, 0, 1]])
     assert other.about["matched"] == "name" and other.about["labels"] == ["cat", "dog", "bird"]

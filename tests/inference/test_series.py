@@ -19,8 +19,9 @@ from fitbench.inference import reader
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.export import export
 from fitbench.inference.inputs import recorded_inputs
-from fitbench.kinds import ARRAYS, SERIES, TOKENS
+from fitbench.kinds import ARRAYS, IMAGES, SERIES, TOKENS
 from fitbench.record.folder import folder_of
+from fitbench.record.inputs import Inputs
 from fitbench.record.reading import read_predictions
 from fitbench.training import backend
 from fitbench.training.run import train
@@ -256,6 +257,22 @@ def test_other_series_are_brought_to_the_length_of_the_run_and_classes_matched_b
     assert output["metrics"]["accuracy"] == np.mean(correct)
 
 
+def test_all_series_of_a_file_without_a_test_part_are_evaluated_in_their_order(evaluated, opened, folder, tmp_path):
+    later = ts(tmp_path / "later.ts", ramps(10, seed=1))  # as in Made_TEST.ts
+    recorded = read_predictions(opened[SERIES].folder, opened[SERIES].result)
+    for path in (later, folder / "Made_TEST.ts"):
+        output = evaluated(SERIES, "signals", f"data.path={path}", f"data.name={path.stem}")
+        assert (output["data"]["part"], output["data"]["count"]) == ("all", 10)
+        assert output["metrics"]["accuracy"] == opened[SERIES].result["metrics"]["test_accuracy"]
+        with np.load(Path(output["path"]).with_suffix(".npz")) as predictions:
+            np.testing.assert_array_equal(predictions["labels"], recorded.targets)
+    for override in ("data.test_fraction=0.5", "data.split_seed=1"):
+        with pytest.raises(RequestError, match=f"{override}: not allowed here; all series of .*later.ts are evaluated"):
+            evaluated(SERIES, "signals", f"data.path={later}", override)
+    with pytest.raises(RequestError, match=r"--part train: .*later\.ts is not the data of the run, and has no parts"):
+        evaluated(SERIES, "signals", f"data.path={later}", part="train")
+
+
 def test_tokens_beyond_those_of_the_run_are_refused_and_fewer_are_evaluated(evaluated, tmp_path):
     arrays = arrays_of(TOKENS, seed=3)
     fewer = {key: np.minimum(value, 4) for key, value in arrays.items()}
@@ -302,12 +319,12 @@ def program(monkeypatch):
 
     def read_of(folder: Path):
         monkeypatch.syspath_prepend(folder)
-        for name in ("inputs", "arrays", "values", "resampling"):
+        for name in ("inputs", "arrays", "values", "resampling", "series_text"):
             sys.modules.pop(name, None)
         return importlib.import_module("inputs")
 
     yield read_of
-    for name in ("inputs", "arrays", "values", "resampling"):
+    for name in ("inputs", "arrays", "values", "resampling", "series_text"):
         sys.modules.pop(name, None)
 
 
@@ -344,7 +361,18 @@ def test_exported_programs_read_and_refuse_what_predict_does(exported, call, pro
     np.save(tmp_path / "tokens.npy", np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 7]]))
     np.save(tmp_path / "floats.npy", np.zeros((2, 6)))
     (tmp_path / "ucr.tsv").write_text("\n".join("\t".join(map(str, range(12))) for _ in range(3)))
+    text = (folder / "Made_TEST.ts").read_text()
+    for name, old, new in [
+        ("class", ":up", ":sideways"), ("steps", "@equalLength false", "@equalLength true\n@seriesLength 9"),
+        ("channels", "@data", "@dimensions 2\n@data"), ("tag", "@classLabel true up down", ""),
+        ("target", "@classLabel true up down", "@targetLabel true"), ("cut", "@data", ""),
+        ("packed", "@", "PK\x03\x04"),
+    ]:  # fmt: skip
+        (tmp_path / f"{name}.ts").write_text(text.replace(old, new))
+    refused = ("class", "steps", "channels", "tag", "target", "cut", "packed")
+    assert [call(SERIES, tmp_path / f"{name}.ts")[:2] for name in refused] == [(1, [])] * 7
     files = [
+        *((SERIES, tmp_path / f"{name}.ts") for name in refused),
         (SERIES, folder / "Made_TEST.ts"), (SERIES, tmp_path / "bad.ts"), (SERIES, tmp_path / "ucr.tsv"),
         (SERIES, tmp_path / "floats.npy"), (TOKENS, tmp_path / "tokens.npy"), (TOKENS, tmp_path / "floats.npy"),
         (TOKENS, folder / "tokens.npz"), (ARRAYS, folder / "arrays.npz"), (ARRAYS, tmp_path / "tokens.npy"),
@@ -400,6 +428,10 @@ def test_inputs_that_do_not_go_together_are_refused_in_one_line(runs, tmp_path, 
     with pytest.raises(FitbenchError, match=f"dataset.json: {message}") as caught:
         recorded_inputs(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_dataset_json_takes_images(tmp_path):
+    assert recorded_inputs(tmp_path) == Inputs(kind=IMAGES, shape=(), dtype="uint8")
 
 
 # -- archives ---------------------------------------------------------------------------------------------------------

@@ -258,6 +258,20 @@ def test_wrong_file_of_series_is_refused_by_its_name(two_channels):
     assert_refused(predict(app, files={"f": ("a.ts", many)}), 413, "301 examples")
 
 
+def test_file_of_series_is_read_as_predict_reads_it():
+    """An array [N, steps] holds N series of one channel, and the first number of a line of text is a label."""
+    reader, app = numbers_app(SERIES, (6, 1), lengths="linear")
+    series = np.random.default_rng(2).normal(size=(6, 6)).astype(np.float32)
+    array = io.BytesIO()
+    np.save(array, series)
+    expected = pytest.approx(reader.predictions(series[..., np.newaxis]), abs=1e-6)
+    assert np.array(shares(predictions(app, files={"f": ("a.npy", array.getvalue())}))) == expected
+    text = "".join("\t".join(map(str, row)) + "\n" for row in series.tolist()).encode()
+    assert_refused(predict(app, files={"f": ("a.tsv", text)}), 422, "a.tsv: its lines have 6 numbers", "a label")
+    gap = b"1\t0\t1\t2\tNaN\t4\t5\n"
+    assert_refused(predict(app, files={"f": ("a.tsv", gap)}), 422, "a.tsv[0]: value [3, 0] is nan")
+
+
 def test_numbers_of_a_request_are_limited():
     _, app = numbers_app(SERIES, (5000, 1))
     assert_refused(predict(app, json={"examples": [[0]] * 21}), 413, "21 series have 105,000 numbers", "100,000")
@@ -295,7 +309,7 @@ def test_documented_example_of_each_kind_works(kind, tables):
     assert len(predictions(app, json=content["application/json"]["example"])) == 1
     assert ("multipart/form-data" in content) == (kind == SERIES)
     described = ask(app, "GET", "/models").json()
-    assert (described["kind"], described["examples"]) == (kind, KINDS[kind].inputs)
+    assert (described["kind"], described["examples"]) == (kind, KINDS[kind].nouns)
 
 
 # -- several runs -----------------------------------------------------------------------------------------------------

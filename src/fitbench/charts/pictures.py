@@ -121,7 +121,7 @@ def _draw_mistakes(run: RunFiles, trust: bool) -> list[Path]:
         return []
     kind = KINDS[data.kind]
     path, worst = run.folder / "mistakes.png", wrong[: GRID * GRID]
-    title = f"{run.name}: {counted(len(wrong), 'mistake')} on {len(labels):,} test {kind.inputs}"
+    title = f"{run.name}: {counted(len(wrong), 'mistake')} on {len(labels):,} test {kind.nouns}"
     title += f", the {len(worst)} most confident" if len(worst) < len(wrong) else ""
     predicted, confidence = scores.predicted(probabilities[worst]), probabilities[worst].max(axis=1)
     examples = np.asarray(data.x_test[worst])

@@ -25,7 +25,7 @@ from fitbench.composition.errors import explained_errors
 from fitbench.composition.files import conf_folder
 from fitbench.composition.loader import KeepingLoader, expand_home
 from fitbench.composition.overrides import refuse_several
-from fitbench.config import TOP_LEVEL, Config, from_hydra, run_id
+from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, from_hydra, run_id
 from fitbench.errors import RequestError
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
@@ -85,6 +85,14 @@ class Composer:
             RequestError: it cannot be composed, or is wrong.
         """
         return from_hydra(self.composed_with(overrides))
+
+    def data(self, choice: str, overrides: Sequence[str]) -> Data:
+        """Return the data set of `fitbench train data=CHOICE OVERRIDES`, whatever the model takes.
+
+        Raises:
+            RequestError: it cannot be composed, or is wrong.
+        """
+        return data_from_hydra(self.composed_with([f"data={choice}", *overrides]))
 
     def composed_with(self, overrides: Sequence[str]) -> DictConfig:
         """Return the composed configuration before it is checked, without Hydra's own section.

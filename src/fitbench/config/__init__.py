@@ -11,7 +11,7 @@ from fitbench.config.identity import (
     with_current_names,
     with_former_names,
 )
-from fitbench.config.reading import from_hydra, from_values
+from fitbench.config.reading import data_from_hydra, from_hydra, from_values
 from fitbench.config.schema import (
     AUTO,
     SECTIONS,

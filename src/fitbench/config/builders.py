@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapte
 from fitbench.config.annotations import Requires, Shares, Takes
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
-from fitbench.config.schema import Config, OwnData
+from fitbench.config.schema import Config, Data, OwnData
 from fitbench.config.signatures import Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
@@ -37,20 +37,29 @@ def checked(config: Config) -> Config:
         RequestError: a setting is unknown, missing, or not what its annotation allows, or the model does not take
             examples of the kind of the data.
     """
-    data = config.data
-    if data.kind is not None:
-        check_takes(config.model, data.kind, data.name)
-    if isinstance(data, OwnData):
-        if signature := signature_of(data.target):
-            check_names(data, [parameter.name for parameter in signature.parameters])
-        values = data.model_dump(mode="json")
-        valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
-        config = config.model_copy(update={"data": data.model_copy(update={key: valid[key] for key in data.settings})})
+    if config.data.kind is not None:
+        check_takes(config.model, config.data.kind, config.data.name)
+    config = config.model_copy(update={"data": checked_data(config.data)})
     schema = settings_schema(config.model["_target_"], _unchecked(config.model))
     config = config.model_copy(update={"model": _settings(schema, config.model, "model")})
     if schema is not None:
         _check_requirements(config, schema)
     return config
+
+
+def checked_data(data: Data) -> Data:
+    """The data set with the settings of a function of the user's that returns it checked, and converted.
+
+    Raises:
+        RequestError: as `checked`.
+    """
+    if not isinstance(data, OwnData):
+        return data
+    if signature := signature_of(data.target):
+        check_names(data, [parameter.name for parameter in signature.parameters])
+    values = data.model_dump(mode="json")
+    valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
+    return data.model_copy(update={key: valid[key] for key in data.settings})
 
 
 def check_names(data: OwnData, parameters: Iterable[str]) -> None:

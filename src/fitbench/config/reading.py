@@ -4,19 +4,21 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fitbench.config import builders
 from fitbench.config.errors import validated
-from fitbench.config.identity import NEUTRAL, plain, with_current_names
+from fitbench.config.identity import NEUTRAL, with_current_names
 from fitbench.config.interpolations import check_constant, check_extent
 from fitbench.config.nested import leaves
-from fitbench.config.schema import Config, Source
+from fitbench.config.schema import Config, Data, DataSection, Source
 from fitbench.errors import RequestError
 from fitbench.text import first_line
+
+Checked = TypeVar("Checked", Config, DataSection)
 
 
 def from_hydra(composed: DictConfig) -> Config:
@@ -25,10 +27,25 @@ def from_hydra(composed: DictConfig) -> Config:
     Raises:
         RequestError: a key is unknown or missing, or a value has the wrong type or is impossible.
     """
+    return _finite(builders.checked(validated(Config, _values(composed))))
+
+
+def data_from_hydra(composed: DictConfig) -> Data:
+    """The checked section `data` of what Hydra composed. No other section is checked, nor whether its model takes it.
+
+    Raises:
+        RequestError: as `from_hydra`.
+    """
+    section = validated(DataSection, {"data": _values(composed)["data"]})
+    return _finite(section.model_copy(update={"data": builders.checked_data(section.data)})).data
+
+
+def _values(composed: DictConfig) -> dict[Any, Any]:
+    """What Hydra composed as plain nested values, without Hydra's own section."""
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     check_constant(own)
     check_extent(own)
-    return _finite(builders.checked(validated(Config, _brought_up_to_date(resolved(own)))))
+    return _brought_up_to_date(resolved(own))
 
 
 def resolved(section: DictConfig) -> dict[Any, Any]:
@@ -79,9 +96,9 @@ def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
     return current
 
 
-def _finite(config: Config) -> Config:
-    """The configuration, none of whose numbers is NaN or infinite, also where keys are free."""
-    for key, value in leaves(plain(config)):
+def _finite(section: Checked) -> Checked:
+    """The configuration or section, none of whose numbers is NaN or infinite, also where keys are free."""
+    for key, value in leaves(section.model_dump(mode="json", warnings=False)):
         if isinstance(value, float) and not math.isfinite(value):
             raise RequestError(f"{key} is {value}; it must be a finite number")
-    return config
+    return section

@@ -557,6 +557,13 @@ AnyData = Annotated[
     Field(discriminator="source"),
 ]
 
+
+class DataSection(Section):
+    """The section `data` alone, for what only reads a data set."""
+
+    data: AnyData
+
+
 # -- distortion -------------------------------------------------------------------------------------------------------
 
 

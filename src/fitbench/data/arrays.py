@@ -11,7 +11,7 @@ from fitbench.config import ArrayData
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.memory import chunks
-from fitbench.kinds import ARRAYS, IMAGES, SERIES, TOKENS, kind_of
+from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TOKENS
 
 
 def dataset_of_arrays(data: ArrayData, arrays: Mapping[str, np.ndarray], source: str, task: str) -> Dataset:
@@ -81,7 +81,7 @@ def _notes(examples: np.ndarray, kind: str) -> tuple[str, ...]:
         ARRAYS: "data.inputs=series takes them as series of one channel" if examples.ndim == 2 else "",
     }
     other = f"; {others[kind]}" if others[kind] else ""
-    return (f"x_train, {examples.dtype} {examples.shape}: taken as {kind_of(kind).plural}{other}",)
+    return (f"x_train, {examples.dtype} {examples.shape}: taken as {KINDS[kind].plural}{other}",)
 
 
 def _are_fractions(array: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ from fitbench.data.examples import examples_of, vocabulary_of
 from fitbench.data.target_arrays import are_unicode
 from fitbench.data.targets import decided
 from fitbench.errors import DataError
-from fitbench.kinds import IMAGES, TOKENS, kind_of
+from fitbench.kinds import IMAGES, KINDS, TOKENS
 from fitbench.text import in_digits
 
 
@@ -100,8 +100,8 @@ def _check_length(array: np.ndarray, noun: str, kind: str, examples: int, part: 
     """Refuse another number of labels or weights than of examples."""
     found = len(array) if array.ndim else 0
     if found != examples:
-        counts = f"{examples:,} {part} {kind_of(kind).plural} but {found:,} {part} {noun}s"
-        raise DataError(f"{source}: {counts}; expected one {noun} for each {kind_of(kind).noun}.")
+        counts = f"{examples:,} {part} {KINDS[kind].plural} but {found:,} {part} {noun}s"
+        raise DataError(f"{source}: {counts}; expected one {noun} for each {KINDS[kind].noun}.")
 
 
 def _numbers_for_booleans(labels: np.ndarray) -> np.ndarray:

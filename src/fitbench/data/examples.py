@@ -11,11 +11,11 @@ from fitbench.data.dataset import PARTS
 from fitbench.data.memory import chunks, converted
 from fitbench.data.scale import as_bytes
 from fitbench.errors import DataError
-from fitbench.kinds import ARRAYS, IMAGES, SERIES, TOKENS, kind_of
+from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TOKENS
 from fitbench.text import in_digits
 
 Where = Mapping[str, str]  # what messages call the examples of each part, such as `a.npz: x_train`
-KINDS = "bool, integers or floats"
+NUMBERS = "bool, integers or floats"
 
 
 def examples_of(
@@ -48,7 +48,7 @@ def examples_of(
         if not len(examples[part]):
             raise DataError(f"{where[part]}: no {part} examples; expected at least one.")
         if examples[part].shape[1:] != examples["train"].shape[1:]:
-            plural, shape = kind_of(kind).plural, kind_of(kind).shape.replace("N, ", "")
+            plural, shape = KINDS[kind].plural, KINDS[kind].shape.replace("N, ", "")
             raise DataError(
                 f"{where[part]}: train {plural} are {examples['train'].shape[1:]} and {part} {plural} "
                 f"{examples[part].shape[1:]}; expected the same {shape}."
@@ -150,7 +150,7 @@ def _check_axes(array: np.ndarray, axes: Any, expected: str, where: str) -> None
 def _check_numbers(array: np.ndarray, where: str) -> None:
     if array.dtype.kind not in "buif":
         advice = " Use numpy.array of plain numbers." if array.dtype.kind == "O" else ""
-        raise DataError(f"{where} has the dtype {array.dtype}; examples must be {KINDS}.{advice}")
+        raise DataError(f"{where} has the dtype {array.dtype}; examples must be {NUMBERS}.{advice}")
 
 
 def _check_alike(raw: Mapping[str, np.ndarray], where: Where) -> None:

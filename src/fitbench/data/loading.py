@@ -48,16 +48,17 @@ _latest: dict[str, Dataset] = {}  # the data set that was read last, for the nex
 _first: dict[str, tuple[str, tuple[str, ...]]] = {}  # checksum and names that a function of the user's gave first
 
 
-def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
+def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = False) -> Dataset:
     """Read and check the data set that the configuration names. Its arrays are read-only.
 
     `task` is that of the configuration; with `auto` the targets decide it. Series are interpolated to
-    `steps`, if they are interpolated; by default to the longest of the training part.
+    `steps`, if they are interpolated; by default to the longest of the training part. If `whole`, both parts are all
+    series of the one file, in its order.
 
     Files that have not changed since this process last read them are not read again, and a function of the user's with
     the same arguments and code is not called again, unless a file that its arrays are mapped from has changed. What was
-    done with the data, and what is left out of a folder, is
-    logged each time, and written to stderr when the files are read.
+    done with the data, and what is left out of a folder, is logged each time, and written to stderr when the files are
+    read.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
@@ -66,14 +67,14 @@ def load(data: Data, task: str = AUTO, steps: int | None = None) -> Dataset:
     paths = _places(data)
     now = fingerprint(*paths) if paths else None
     code = code_of(data.model_dump(mode="json")) if isinstance(data, OwnData) else {}
-    key = f"{paths} {now} {code} {task} {steps} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
+    key = f"{paths} {now} {code} {task} {steps} {whole} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
     is_new = key not in _latest or (isinstance(data, OwnData) and _latest[key].has_changed)
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
         if isinstance(data, OwnData):
             _latest[key] = _read_repeatable(data, task, key)
         else:
-            _latest[key] = _read(data, task, steps, paths, now)
+            _latest[key] = _read(data, task, steps, whole, paths, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
@@ -148,17 +149,19 @@ def _notices(dataset: Dataset) -> Iterator[str]:
         yield f"{source}: left out: {counted(skipped, 'unreadable image')}, such as {clean(dataset.skipped[0])}"
 
 
-def _read(data: Data, task: str, steps: int | None, paths: list[Path], now: str | None) -> Dataset:
+def _read(data: Data, task: str, steps: int | None, whole: bool, paths: list[Path], now: str | None) -> Dataset:
     if isinstance(data, PackagedTable):
         return read_known_table(data, task)
     if not isinstance(data, Series | FileData):
         return read_builtin(data.source.value, data.name)
-    return replace(_read_files(data, task, steps, paths), files=tuple(paths), fingerprint=now)
-
-
-def _read_files(data: Series | FileData, task: str, steps: int | None, paths: list[Path]) -> Dataset:
     if isinstance(data, Series):
-        return read_series(data, paths, task, steps)
+        read = read_series(data, paths, task, steps, whole)
+    else:
+        read = _read_files(data, task, paths)
+    return replace(read, files=tuple(paths), fingerprint=now)
+
+
+def _read_files(data: FileData, task: str, paths: list[Path]) -> Dataset:
     if isinstance(data, TableFile):
         return _read_table_file(data, task)
     path = paths[0]

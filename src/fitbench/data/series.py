@@ -11,7 +11,8 @@ import numpy as np
 from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.resampling import resampled
-from fitbench.data.series_file import SeriesFile, as_classes, read_series_file
+from fitbench.data.series_file import read_series_file
+from fitbench.data.series_text import SeriesFile, as_classes
 from fitbench.data.split import shuffled_rows, test_rows
 from fitbench.data.targets import Targets, decided
 from fitbench.data.ucr import read_ucr
@@ -23,7 +24,9 @@ from fitbench.text import counted
 PARTS = ("train", "test")
 
 
-def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | None = None) -> Dataset:
+def read_series(
+    data: Series, paths: Sequence[Path], task: str, steps: int | None = None, whole: bool = False
+) -> Dataset:
     """Read a data set of series.
 
     The training series are shuffled, because files are often sorted by class, and `training.validation=last` holds the
@@ -33,7 +36,8 @@ def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | Non
         data: how the test part is drawn, and what is done about different lengths.
         paths: the file of the training part, and that of the test part if there is one; or one file with both parts.
         task: that of the configuration; with `auto` the labels decide.
-        steps: the length that series are interpolated to, if they are; None: the longest of the training part.
+        steps: the length that a model takes; None: that of the longest series of the training part.
+        whole: both parts are all series of the one file, in its order.
 
     Raises:
         RequestError: the file of the test part is that of the training part.
@@ -45,8 +49,12 @@ def read_series(data: Series, paths: Sequence[Path], task: str, steps: int | Non
     else:
         assert isinstance(data, SeriesFiles)
         parts, notes, seed = _read_files(paths), (), data.split_seed
+        if whole:
+            parts = dict.fromkeys(PARTS, parts["train"])
     labels = _labels(parts, task, where)
-    if "test" in parts:
+    if whole:
+        rows = {}
+    elif "test" in parts:
         rows = {"train": shuffled_rows(len(parts["train"].series), seed)}
     else:
         assert isinstance(data, SeriesFiles)
@@ -91,10 +99,15 @@ def _of_one_length(
             f"{where['test']}: its series have {counted(test.channels, 'channel')}; expected "
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
-    lengths = np.concatenate([train.lengths, test.lengths])
+    lengths = train.lengths if train is test else np.concatenate([train.lengths, test.lengths])
     steps = wanted if wanted and method else int(train.lengths.max())
     span = f"{lengths.min():,} to {lengths.max():,} steps"
     others = int((lengths != steps).sum())
+    if others and method is None and wanted:
+        raise DataError(
+            f"{where['train']}: the {len(lengths):,} series have {span}; expected {wanted:,}, which the model takes. "
+            "It was trained without data.lengths, so that series of other lengths are not interpolated"
+        )
     if others and method is None:
         raise DataError(
             f"{where['train']}: the {len(lengths):,} series have {span}, and the longest of the training part has "
@@ -103,7 +116,8 @@ def _of_one_length(
     notes = [
         f"{others:,} of {len(lengths):,} series, which have {span}, are interpolated ({method}) to {steps:,} steps"
     ]
-    inputs = {part: resampled(of.series, steps, method or Lengths.linear) for part, of in parts.items()}
+    inputs = {"train": resampled(train.series, steps, method or Lengths.linear)}
+    inputs["test"] = inputs["train"] if train is test else resampled(test.series, steps, method or Lengths.linear)
     return inputs, notes if others else []
 
 

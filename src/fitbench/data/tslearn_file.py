@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.data.series_file import SeriesFile, as_classes, check_values
+from fitbench.data.series_file import check_values
+from fitbench.data.series_text import SeriesFile, as_classes
 from fitbench.errors import DataError
 from fitbench.untrusted import Unreadable, read_arrays
 
@@ -41,4 +42,4 @@ def read_tslearn(path: Path, series: str, labels: str) -> SeriesFile:
         raise DataError(f"{path}: no such file") from error
     except Unreadable as error:
         raise DataError(f"{path}: {error}") from error
-    return SeriesFile(cut, as_classes(classes.astype(np.float64)))
+    return SeriesFile(cut, as_classes(classes.astype(np.float64)), places=range(len(cut)))

@@ -13,7 +13,8 @@ import numpy as np
 from fitbench.config.schema import NAME
 from fitbench.data.builtin import data_folder, package_folder
 from fitbench.data.dataset import sha256_of
-from fitbench.data.series_file import SeriesFile, read_series_file
+from fitbench.data.series_file import read_series_file
+from fitbench.data.series_text import SeriesFile
 from fitbench.data.tslearn_file import TSLEARN_ARRAYS, read_tslearn
 from fitbench.errors import DataError, RequestError
 from fitbench.metrics import hint

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
@@ -17,6 +18,9 @@ from starlette.requests import Request
 from fitbench.inference.api import RequestLimits
 from fitbench.inference.served import Named, Served
 from fitbench.text import clean
+
+if TYPE_CHECKING:
+    from fitbench.inference.reader import Reader
 
 NAME_CHARACTERS = 200
 SMALL_BYTES = 100_000
@@ -66,8 +70,10 @@ def length(request: Request, limits: RequestLimits) -> int:
     return int(digits)
 
 
-async def read(request: Request, limits: RequestLimits, served: Served, workers: Executor) -> list[Named]:
-    """Read the examples of a request in order. `workers` convert them.
+async def read(
+    request: Request, limits: RequestLimits, served: Served, models: Mapping[str, Reader], workers: Executor
+) -> list[Named]:
+    """Read the examples of a request to these models, in order. `workers` convert them.
 
     Raises:
         HTTPException: 400, 408, 413, 415 or 422.
@@ -77,11 +83,11 @@ async def read(request: Request, limits: RequestLimits, served: Served, workers:
     try:
         async with asyncio.timeout(READ_SECONDS):
             if kind == "multipart/form-data" and served.has_files:
-                convert = partial(_from_files, await _files(request, limits), served, limits)
+                convert = partial(_from_files, await _files(request, limits), served, models, limits)
             elif kind == "application/json":
                 convert = partial(_from_json, await request.body(), served, limits)
             elif kind.startswith(served.whole_bodies):
-                convert = partial(_from_files, [(served.keys[0], await request.body())], served, limits)
+                convert = partial(_from_files, [(served.keys[0], await request.body())], served, models, limits)
             else:
                 raise HTTPException(415, f"the content type is {kind!r:.80}; expected {served.content_types}")
     except TimeoutError:
@@ -106,10 +112,12 @@ async def _files(request: Request, limits: RequestLimits) -> list[tuple[str, byt
     return files
 
 
-def _from_files(files: Sequence[tuple[str, bytes]], served: Served, limits: RequestLimits) -> list[Named]:
+def _from_files(
+    files: Sequence[tuple[str, bytes]], served: Served, models: Mapping[str, Reader], limits: RequestLimits
+) -> list[Named]:
     examples: list[Named] = []
     for name, content in files:
-        examples += served.from_file(name, content)
+        examples += served.from_file(name, content, models)
         _check_count(len(examples), served, limits)
     return examples
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from fitbench.config import Lengths
 from fitbench.inference.table_examples import replaces_missing
-from fitbench.kinds import KINDS, SERIES
+from fitbench.kinds import SERIES
 from fitbench.record.inputs import Inputs
 
 
 def input_card(inputs: Inputs, result: dict[str, Any]) -> dict[str, Any]:
     """The name, kind, type and shape of the input of a run's model, and what else readers of new examples need."""
     card: dict[str, Any] = {
-        "name": KINDS[inputs.kind].inputs,
+        "name": inputs.nouns,
         "kind": inputs.kind,
         "dtype": inputs.dtype,
         "shape": [None, *inputs.shape],

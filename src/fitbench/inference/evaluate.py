@@ -17,8 +17,9 @@ from fitbench.analysis.statistics import wilson
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.comparison import compare, describe
+from fitbench.inference.evaluated import PARTS, WHOLE, OtherData
 from fitbench.inference.inputs import recorded_inputs
-from fitbench.inference.other_data import PARTS, WHOLE, OtherData, Wanted, check_shape
+from fitbench.inference.other_data import Wanted, check_shape
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric, get

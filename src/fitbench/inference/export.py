@@ -25,7 +25,7 @@ from fitbench.inference.reader import Reader, configuration, finished, open_run
 from fitbench.metrics import join
 from fitbench.record.reading import find_run
 from fitbench.record.result import utc_now
-from fitbench.text import check_format, clean, counted, number, plural
+from fitbench.text import check_format, clean, counted, number
 
 
 def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> None:
@@ -177,7 +177,7 @@ def _lines(reader: Reader, agreement: Agreement) -> list[str]:
     return [
         f"{name} differ by at most {recorded}",
         f"logits differ by at most {outputs}, relative to the {noun}'s largest if that is above 1",
-        f"{counted(count, noun) if count else f'no {plural(noun)}'} {decided} differently",
+        f"{counted(count, noun) if count else f'no {reader.inputs.nouns}'} {decided} differently",
     ]
 
 

@@ -20,7 +20,6 @@ from typing import Any
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import Reader
-from fitbench.kinds import KINDS
 
 ONNX_OPSET = 18  # supported by ONNX Runtime since version 1.14 (2023)
 
@@ -72,7 +71,7 @@ def _serve(reader: Reader) -> Any:
 
 def input_name(reader: Reader) -> str:
     """What the inputs of an exported model are called."""
-    return KINDS[reader.inputs.kind].inputs
+    return reader.inputs.nouns
 
 
 def output_name(reader: Reader) -> str:

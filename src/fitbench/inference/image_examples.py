@@ -31,9 +31,7 @@ PREPARATIONS = {
 class ImageExamples:
     """Image files, folders of them, and arrays."""
 
-    def __init__(
-        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs) -> None:
         """Open what can be refused before the model is loaded.
 
         Raises:

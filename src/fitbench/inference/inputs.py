@@ -19,8 +19,10 @@ DTYPES = ("float32", "int32", "uint8")  # of arrays
 MAX_NUMBERS, MAX_VOCABULARY = 2**26, 2**31  # of one example, and of tokens, which are int32
 
 
-def recorded_inputs(folder: Path) -> Inputs | None:
-    """What the model of a run takes, as dataset.json says; None if there is no such file, as in a run of version 0.1.
+def recorded_inputs(folder: Path) -> Inputs:
+    """What the model of a run takes, as dataset.json says.
+
+    A run of version 0.1 has no such file. It takes images, of whose shape only the model knows: the shape is ().
 
     Raises:
         FitbenchError: dataset.json is damaged, or what it says of the examples does not go together: their kind, shape,
@@ -28,7 +30,7 @@ def recorded_inputs(folder: Path) -> Inputs | None:
     """
     record = dataset.read(folder)
     if record is None:
-        return None
+        return Inputs(kind=IMAGES, shape=(), dtype="uint8")
     where = f"{folder}/{dataset.NAME}"
     _check_columns(record.columns, where)
     inputs = Inputs(
@@ -76,15 +78,15 @@ def _check_inputs(inputs: Inputs, where: str) -> None:
         )
 
 
-def inputs_of(model: Any, recorded: Inputs | None, path: Path) -> Inputs:
-    """What a Keras model takes, which must be what its run has recorded, or images if nothing is recorded.
+def inputs_of(model: Any, recorded: Inputs, path: Path) -> Inputs:
+    """What a Keras model takes, which must be what its run has recorded.
 
     Raises:
         FitbenchError: it takes something else; the message names the file of the model, `path`.
     """
     shape = getattr(model, "input_shape", None)
     sides = shape[1:] if isinstance(shape, tuple) and all(isinstance(side, int | None) for side in shape[1:]) else ()
-    if recorded is not None and recorded.kind != IMAGES:
+    if recorded.kind != IMAGES:
         if len(sides) != len(recorded.shape) or any(
             side not in (None, expected) for side, expected in zip(sides, recorded.shape, strict=True)
         ):

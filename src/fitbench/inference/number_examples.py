@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.data.resampling import resampled
-from fitbench.data.series_file import read_series_file
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
 from fitbench.inference.card import input_card
 from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options, refuse_options
-from fitbench.inference.values import check_labelled, checked, checked_series, fitting
+from fitbench.inference.series_reading import SUFFIXES, read_series
+from fitbench.inference.values import checked, checked_series, fitting
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
@@ -25,24 +25,19 @@ from fitbench.text import clean
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
 
-SERIES_SUFFIXES = (".ts", ".tsv", ".txt")
-
 
 class ArrayExamples:
     """The rows of .npy and .npz files."""
 
     suffixes: tuple[str, ...] = arrays.SUFFIXES
 
-    def __init__(
-        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs) -> None:
         """Open the files, which can be refused before the model is loaded.
 
         Raises:
             RequestError: an argument or option is wrong.
             DataError: a file is damaged, or its examples have another shape or type than the model takes.
         """
-        assert inputs is not None  # None means images
         refuse_options(options, inputs.kind, taken=("array",))
         self.takes, self.array_name = input_card(inputs, result), options.array
         self.rows = [(path, self._opened(path)) for path in arguments]
@@ -87,19 +82,11 @@ class ArrayExamples:
 class SeriesExamples(ArrayExamples):
     """The rows of .npy and .npz files, and the series of files of the UCR and UEA archives."""
 
-    suffixes = (*arrays.SUFFIXES, *SERIES_SUFFIXES)
+    suffixes = SUFFIXES
 
     def opened(self, path: Path) -> Any:
         """The rows of an array, or series of any lengths."""
-        if path.suffix.lower() not in SERIES_SUFFIXES:
-            return super().opened(path)
-        file = read_series_file(path, complete=False)
-        if file.label_first:
-            try:
-                check_labelled(file.lengths.tolist(), self.takes)
-            except ValueError as error:
-                raise DataError(f"{clean(path)}: {error}") from error
-        return file.series
+        return read_series(path, self.takes, self.array_name)
 
     def checked(self, rows: Any) -> tuple[np.ndarray, dict[int, str]]:
         """As of arrays. Series of other lengths are interpolated, or have an error."""

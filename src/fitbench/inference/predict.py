@@ -30,7 +30,7 @@ from fitbench.record.inputs import Inputs
 from fitbench.text import clean, console, counted, duration, plural
 from fitbench.training.progress import notice
 
-SOURCES: dict[str, Callable[[Sequence[str], Options, dict[str, Any], Inputs | None], Source]] = {
+SOURCES: dict[str, Callable[[Sequence[str], Options, dict[str, Any], Inputs], Source]] = {
     IMAGES: ImageExamples,
     TABLE: TableExamples,
     SERIES: SeriesExamples,
@@ -57,7 +57,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
     _check(options)
     folder = reading.find_run(run, options.outputs, finished=True)
     result, inputs = finished(folder), recorded_inputs(folder)
-    source = SOURCES[inputs.kind if inputs else IMAGES](files, options, result, inputs)
+    source = SOURCES[inputs.kind](files, options, result, inputs)
     layout = source.layout
     with open_output(options.format, options.output, layout, options.force) as write:
         with notice(True, f"{result['run_id']}: loading the model"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitbench.data import resampling
+from fitbench.data import resampling, series_text
 from fitbench.inference import values
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 
@@ -38,6 +38,7 @@ _SERIES = {
     "arrays.py": TEMPLATES / "arrays.py",
     "values.py": Path(values.__file__),
     "resampling.py": Path(resampling.__file__),
+    "series_text.py": Path(series_text.__file__),
 }
 _AS_THEY_ARE = "`predict.py` reads arrays of `.npy` and `.npz` files as they are, and refuses other values."
 PROGRAMS = {

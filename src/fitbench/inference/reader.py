@@ -178,7 +178,7 @@ def open_runs(folders: Sequence[Path], trust: bool = False, on: Backend | None =
     return [_open(*run, trust) for run in zip(folders, results, inputs, checked, strict=True)]
 
 
-def _open(folder: Path, result: dict[str, Any], recorded: Inputs | None, checked: Checked, trust: bool) -> Reader:
+def _open(folder: Path, result: dict[str, Any], recorded: Inputs, checked: Checked, trust: bool) -> Reader:
     from fitbench.inference.footprint import compile_model
     from fitbench.training import backend
     from fitbench.training.reasons import reason

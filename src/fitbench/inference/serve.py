@@ -96,7 +96,7 @@ def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
 def _taken(folder: Path) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
     """The kind, shape and columns of the examples that a run takes. Images are resized, so their shape is no part."""
     inputs = recorded_inputs(folder)
-    if inputs is None or inputs.kind == IMAGES:
+    if inputs.kind == IMAGES:
         return IMAGES, (), ()
     return inputs.kind, inputs.shape, tuple(column.name for column in inputs.columns)
 

@@ -48,8 +48,8 @@ class Served(Protocol):
             HTTPException: 422, it is no such example; the message begins with its name.
         """
 
-    def from_file(self, name: str, content: bytes) -> list[Named]:
-        """The examples of a file.
+    def from_file(self, name: str, content: bytes, models: Mapping[str, Reader]) -> list[Named]:
+        """The examples of a file, which each of the models must take.
 
         Raises:
             HTTPException: 422, it cannot be read; the message begins with its name.

@@ -64,7 +64,7 @@ class ServedImages:
             raise HTTPException(422, f"{name}: {found}; expected whole numbers from 0 to 255")
         return pixels
 
-    def from_file(self, name: str, content: bytes) -> list[Named]:
+    def from_file(self, name: str, content: bytes, models: Mapping[str, Reader]) -> list[Named]:
         """The file itself. It is decoded for each model, because white may have another value for another model."""
         return [(name, content)]
 

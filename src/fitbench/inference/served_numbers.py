@@ -49,7 +49,7 @@ class ServedNumbers:
             raise HTTPException(422, f"{name}: expected numbers in a list, or in nested lists of equal length")
         return numbers
 
-    def from_file(self, name: str, content: bytes) -> list[Named]:
+    def from_file(self, name: str, content: bytes, models: Mapping[str, Reader]) -> list[Named]:
         """Never called: these arrays come as JSON."""
         raise HTTPException(415, f"{name}: expected {self.content_types}")
 

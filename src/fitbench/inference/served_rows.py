@@ -61,7 +61,7 @@ class ServedRows:
             raise HTTPException(422, f"{name}: {counted(len(value), 'value')}; the models take {columns}")
         return [_text(cell, f"{name}: {column}") for cell, column in zip(value, self.names, strict=True)]
 
-    def from_file(self, name: str, content: bytes) -> list[Named]:
+    def from_file(self, name: str, content: bytes, models: Mapping[str, Reader]) -> list[Named]:
         """Never called: rows come as JSON."""
         raise HTTPException(415, f"{name}: expected {self.content_types}")
 

@@ -76,13 +76,13 @@ def _add_api(app: FastAPI, service: Service) -> None:
     served = service.served
 
     @app.post(
-        "/predict", summary=f"Ask models about {service.kind.inputs}", description=served.description + SHARED,
+        "/predict", summary=f"Ask models about {service.kind.nouns}", description=served.description + SHARED,
         openapi_extra={"requestBody": served.body}, response_model=api.Predictions, responses=api.PROBLEMS,
     )  # fmt: skip
     async def predict(request: Request, query: Annotated[api.PredictQuery, Query()]) -> Response:
         models = service.choose(query.model)
         with service.budget.reserve(bodies.length(request, service.limits)):
-            examples = await bodies.read(request, service.limits, served, service.workers)
+            examples = await bodies.read(request, service.limits, served, models, service.workers)
             predictions = await asyncio.get_running_loop().run_in_executor(
                 service.workers, service.predict, examples, models, query.prepare, query.seen
             )
@@ -93,7 +93,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
         """List the models, what they take, and the limits of a request."""
         return api.Models(
             kind=service.kind.name,
-            examples=service.kind.inputs,
+            examples=service.kind.nouns,
             models=[_describe(reader) for reader in service.readers.values()],
             limits=service.limits,
             version=__version__,

@@ -126,7 +126,7 @@ class Service:
         """
         unit, size = self.served.unit, count * sum(self.served.size(reader.inputs) for reader in models.values())
         if size > self.limits.pixels:
-            text = f"as the models take them, {count:,} {self.kind.inputs} have {size:,} {unit}; the limit is "
+            text = f"as the models take them, {count:,} {self.kind.nouns} have {size:,} {unit}; the limit is "
             raise HTTPException(413, f"{text}{self.limits.pixels:,}")
         if seen and size > MAX_SEEN:
             raise HTTPException(413, f"seen=true would return {size:,} {unit}; the limit is {MAX_SEEN:,}")

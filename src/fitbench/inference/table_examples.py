@@ -37,16 +37,13 @@ OR_EMPTY = " or an empty cell."  # may be wrong here: training had a number in e
 class TableExamples:
     """The rows of CSV, TSV and Parquet files, whose columns are found by their names."""
 
-    def __init__(
-        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs) -> None:
         """Read the files, which can be refused before the model is loaded.
 
         Raises:
             RequestError: an argument or option is wrong, or a file lacks a column.
             DataError: a file is damaged.
         """
-        assert inputs is not None  # None means images
         refuse_options(options, TABLE)
         columns = inputs.columns
         self.columns, self.unseen, self.replace_missing = columns, Unseen(columns), replaces_missing(result)

@@ -35,6 +35,11 @@ class Inputs(BaseModel, frozen=True):
         return KINDS[self.kind].noun
 
     @property
+    def nouns(self) -> str:
+        """What messages call several examples."""
+        return KINDS[self.kind].nouns
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """[height, width, channels] of images."""
         height, width, channels = self.shape
