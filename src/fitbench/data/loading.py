@@ -154,10 +154,7 @@ def _read(data: Data, task: str, steps: int | None, whole: bool, paths: list[Pat
         return read_known_table(data, task)
     if not isinstance(data, Series | FileData):
         return read_builtin(data.source.value, data.name)
-    if isinstance(data, Series):
-        read = read_series(data, paths, task, steps, whole)
-    else:
-        read = _read_files(data, task, paths)
+    read = read_series(data, paths, task, steps, whole) if isinstance(data, Series) else _read_files(data, task, paths)
     return replace(read, files=tuple(paths), fingerprint=now)
 
 
