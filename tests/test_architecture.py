@@ -18,6 +18,7 @@ ORDER = (
     "fitbench.untrusted",
     "fitbench.columns",
     "fitbench.metrics",
+    "fitbench.user_code",
     "fitbench.user_metrics",
     "fitbench.quantities",
     "fitbench.kinds",

@@ -159,7 +159,7 @@ def test_a_wrong_entry_is_refused_before_anything_is_imported(mine, name, values
     [
         (entry("kapa"), r"mine_for_metrics\.kapa: module mine_for_metrics has no 'kapa'; did you mean kappa\?$"),
         (entry("kappa") | {"_target_": "nowhere_at_all.kappa"}, r"No module named 'nowhere_at_all'; .* on PYTHONPATH"),
-        (entry("constant"), "neither a function nor the class of a Keras metric"),
+        (entry("constant"), "which is an object of the type int; it must be a function"),
         (entry("Other"), "neither a function nor the class of a Keras metric"),
         (entry("kappa", weihgts="linear"), r"cannot be called with targets, outputs, weihgts: .*'weihgts'"),
         (entry("Running", scael=2), r"cannot be called with scael: .*'scael'"),
@@ -172,7 +172,7 @@ def test_a_target_that_does_not_fit_is_refused_before_training(mine, values, mes
 
 def test_a_module_that_does_not_run_is_refused(mine):
     mine.write_text("raise OSError('no such disk')")
-    with pytest.raises(RequestError, match="cannot be imported: no such disk"):
+    with pytest.raises(RequestError, match="cannot be loaded: OSError: no such disk"):
         load("own", entry("kappa"))
 
 

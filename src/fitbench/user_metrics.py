@@ -5,9 +5,7 @@ Nothing here imports Keras itself. `load` imports what the configuration names, 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import importlib
 import inspect
 import json
 import sys
@@ -15,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,8 +21,7 @@ from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.text import first_line
-
-ON_PATH = "the folder of a module of your own must be on PYTHONPATH"
+from fitbench.user_code import load_object
 
 
 def from_config(name: str, entry: Mapping[str, Any] | None) -> Metric:
@@ -80,28 +76,13 @@ def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
         return metric
     target, where = entry["_target_"], f"metrics.{name}._target_"
     settings = {key: value for key, value in entry.items() if key not in ("_target_", *metrics.DESCRIPTION)}
-    module, _, attribute = target.rpartition(".")
-    try:
-        found = importlib.import_module(module)
-    except Exception as error:
-        advice = f"; {ON_PATH}" if isinstance(error, ModuleNotFoundError) else ""
-        raise RequestError(f"{where} is {target}, which cannot be imported: {first_line(error)}{advice}") from error
-    function = getattr(found, attribute, None)
-    if function is None:
-        raise RequestError(f"{where} is {target}: {without(found, attribute)}")
+    function = load_object(target, where)
     _check_callable(function, settings, f"{where} is {target}")
     return replace(
         metric,
         definition=_definition(target, settings, function),
         score=partial(_user_score, name, target, function, settings),
     )
-
-
-def without(module: ModuleType, name: str) -> str:
-    """The end of a message about a name that a module lacks: the nearest function or class."""
-    names = [other for other, value in vars(module).items() if callable(value) and not other.startswith("_")]
-    nearest = difflib.get_close_matches(name, names, n=1)
-    return f"module {module.__name__} has no {name!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
 def _check_callable(function: Any, settings: Mapping[str, Any], what: str) -> None:

@@ -188,9 +188,9 @@ def test_what_is_no_data_set_is_refused(read, tmp_path, source, message):
         (
             "import nothing_of_this_name\n",
             {},
-            "which cannot be imported: ModuleNotFoundError: No module named 'nothing",
+            "which cannot be loaded: ModuleNotFoundError: No module named 'nothing",
         ),
-        ("1 / 0\n", {}, "which cannot be imported: ZeroDivisionError: division by zero ("),
+        ("1 / 0\n", {}, "which cannot be loaded: ZeroDivisionError: division by zero ("),
         (
             "def load(n):\n    pass\n",
             {"m": 1},

@@ -86,9 +86,11 @@ def test_own_validation_part_is_no_part_of_the_statistics(configure):
 
 
 def test_prepared_copy_that_does_not_fit_into_memory_is_made_when_it_is_read(configure, monkeypatch):
-    x = drawn((6, 30), "int8")
+    x = drawn((6, 30), "int16")
     config = configure(*SETTINGS, "data.standardize=channel")
-    monkeypatch.setattr("fitbench.training.preparation.memory_limit", lambda: 2 * x.nbytes)  # the copy is of float32
+    monkeypatch.setattr(
+        "fitbench.training.preparation.memory_limit", lambda: int(1.5 * x.nbytes)
+    )  # the copy is of float32
     found = prepare_training_examples(dataset(x, sha256="does not fit"), config.data)[0].x_train
     assert isinstance(found, PreparedWhenRead)
     assert found[np.arange(6)] == pytest.approx(standardized(x, (0, 1)), abs=1e-5)

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from fitbench.composition import Composer
+from fitbench.composition import Composer, conf_folder
+from fitbench.config import config_id
 from fitbench.errors import RequestError
 from fitbench.tables.composing import configurations
 from fitbench.tables.reading import read
@@ -14,6 +17,8 @@ OVERRIDES = (
     ["+experiment=tutorial_mlp", "data=digits", "optimizer.learning_rate=1e-2"],
     ["model=softmax", "seed=3", "backend=jax", "study=other"],
 )
+
+TABLES = sorted((Path(__file__).parents[2] / "experiments").glob("*/table.yaml"))
 
 
 def test_what_is_shared_between_compositions_changes_none_of_them(configure):
@@ -51,3 +56,19 @@ def test_a_row_overrides_the_table_and_both_the_experiment(define, tmp_path):
     rows = [{"label": "a", "claimed": "1", "experiment": "tutorial_softmax", "overrides": ["training.epochs=7"]}]
     made = configurations(read(define(rows=rows)), tmp_path)["a"]
     assert (made.training.epochs, made.data.name, made.study, made.outputs) == (7, "digits", "small", str(tmp_path))
+
+
+def test_every_experiment_is_composed():
+    composer = Composer()
+    for file in sorted((conf_folder() / "experiment").glob("*.yaml")):
+        assert composer.configuration([f"+experiment={file.stem}"]), file.stem
+
+
+@pytest.mark.parametrize("file", TABLES, ids=lambda file: file.parent.name)
+def test_every_row_of_a_table_of_fitbench_is_composed(file, tmp_path):
+    table = read(file.parent)
+    assert configurations(table, tmp_path).keys() == {row.label for row in table.rows if row.measured}
+
+
+def test_recipe_of_series_keeps_the_id_of_its_runs():
+    assert config_id(Composer().configuration(["+experiment=series_fcn"])) == "c56ca67f"

@@ -199,7 +199,7 @@ def test_users_module_that_is_missing_is_refused_before_the_data_are_read(compos
         "data=npz", "data.path=nowhere.npz", "progress=false", f"outputs={tmp_path}",
         "metrics.own={_target_: no_such_module.own, direction: max}",
     ])  # fmt: skip
-    with pytest.raises(RequestError, match=r"metrics\.own\._target_ is no_such_module\.own, which cannot be imported"):
+    with pytest.raises(RequestError, match=r"metrics\.own\._target_ is no_such_module\.own, which cannot be loaded"):
         train(config, folder_of(config))
 
 

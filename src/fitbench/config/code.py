@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from fitbench.config.sources import spec_of
+from fitbench.user_code import spec_of
 
 TARGETS = ("_target_", "solver", "path")  # keys that name a function or class; `path` is that of hydra.utils.get_method
 INSTALLED = ("site-packages", "dist-packages")  # folders of packages that pip or a system has installed

@@ -10,7 +10,8 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
+
+from fitbench.user_code import spec_of
 
 DEPTH = 20  # imports and aliases that are followed one after another
 
@@ -55,20 +56,6 @@ def source_of(module: str) -> Source | None:
     for statement in _statements(tree.body):
         _bind(statement, source, package)
     return source
-
-
-def spec_of(module: str) -> ModuleSpec | None:
-    """Where a module is. Python's own `find_spec` imports the packages that it lies in; this does not."""
-    first, *others = module.split(".")
-    try:
-        spec = importlib.util.find_spec(first)
-    except (ImportError, ValueError):
-        return None
-    for name in others:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    return spec
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

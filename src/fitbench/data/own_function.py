@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,15 +11,14 @@ import numpy as np
 
 from fitbench.config import OwnData
 from fitbench.config.builders import check_names
-from fitbench.config.sources import spec_of
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.dataset import Dataset
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.memory import file_behind
 from fitbench.data.npz import names_of_parts
 from fitbench.errors import DataError, RequestError
-from fitbench.text import clean, first_line
-from fitbench.user_metrics import ON_PATH, without
+from fitbench.text import first_line
+from fitbench.user_code import failure, load_object
 
 PAIRS = ("train", "test", "val")  # the order in which a function returns them
 EXPECTED = (
@@ -44,7 +41,7 @@ def read_own(data: OwnData, task: str) -> Dataset:
         returned = function(**data.settings)
     except Exception as error:
         modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
-        raise DataError(f"{data.target} failed: {_reason(error, *modules)}") from error
+        raise DataError(f"{data.target} failed: {failure(error, *modules)}") from error
     arrays = _named(returned, data.target)
     files = tuple(sorted({file for array in arrays.values() if (file := file_behind(array))}))
     now = fingerprint(*files) if files else None
@@ -54,17 +51,7 @@ def read_own(data: OwnData, task: str) -> Dataset:
 def _loaded(data: OwnData) -> Callable[..., Any]:
     """The function, whose module is imported. It must take the arguments of the configuration."""
     where = f"data._target_ is {data.target}"
-    module, _, name = data.target.rpartition(".")
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:
-        advice = f"; {ON_PATH}" if isinstance(error, ModuleNotFoundError) else ""
-        raise RequestError(f"{where}, which cannot be imported: {_reason(error, module)}{advice}") from error
-    if not hasattr(found, name):
-        raise RequestError(f"{where}: {without(found, name)}")
-    function = getattr(found, name)
-    if not callable(function):
-        raise RequestError(f"{where}, which is {_described(function)}; it must be a function")
+    function = load_object(data.target, "data._target_")
     try:
         signature = inspect.signature(function)
         check_names(data, signature.parameters)
@@ -78,15 +65,6 @@ def _loaded(data: OwnData) -> Callable[..., Any]:
             f"{', '.join(data.own_keys())} are its arguments"
         ) from error
     return function
-
-
-def _reason(error: Exception, *modules: str | None) -> str:
-    """The type and the text of what the user's code raised, and the last line of these modules that led to it."""
-    specs = [spec_of(module) for module in modules if module]
-    files = [spec.origin for spec in specs if spec is not None]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-    line = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {clean(first_line(error))}{line}"
 
 
 # -- what it returns --------------------------------------------------------------------------------------------------

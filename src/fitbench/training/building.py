@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from hydra.errors import InstantiationException
-from hydra.utils import get_method, instantiate
+from hydra.utils import instantiate
 
 from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION, check_takes, is_ours
@@ -20,7 +20,7 @@ from fitbench.training import backend, optimizers, outputs
 from fitbench.training.objective import Objective
 from fitbench.training.reasons import is_wrong_request, reason
 from fitbench.training.weights import TooLarge, within_memory
-from fitbench.user_metrics import ON_PATH
+from fitbench.user_code import load_signature
 
 
 def build(config: Config, data: Dataset, objective: Objective, examples: int | None = None) -> keras.Model:
@@ -39,7 +39,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
     _check_is_for(config.model, data, objective)
     settings = {key: value for key, value in config.model.items() if key not in SECTION}
     shape = tuple(data.x_train.shape[1:])
-    signature = _signature(target)
+    signature = load_signature(target, "model._target_")
     backend.reset_settings()  # its module may have changed them, when it was imported
     sizes = {"inputs": data.inputs, "input_shape": shape, "outputs": objective.outputs, "columns": data.columns}
     supplied = _supplied(signature, sizes, examples or len(data.y_train), settings)
@@ -92,16 +92,6 @@ def _check_is_for(model: Mapping[str, Any], data: Dataset, objective: Objective)
             f"model.output_activation={squashing} is for the mean squared error of classes, but the task is "
             f"{objective.task.name}; set model.output_activation=null"
         )
-
-
-def _signature(target: str) -> inspect.Signature:
-    """The signature of a builder, whose module is imported."""
-    try:
-        return inspect.signature(get_method(target))
-    except (ImportError, ValueError, InstantiationException) as error:
-        why = reason(error)
-        advice = f"; {ON_PATH}" if why.startswith("No module named") else ""
-        raise RequestError(f"model._target_ is {target}, which cannot be loaded: {why}{advice}") from error
 
 
 def _supplied(

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from hydra.errors import InstantiationException
-from hydra.utils import get_method
 
 from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
@@ -21,9 +19,9 @@ from fitbench.training.fit import fit
 from fitbench.training.networks import Network
 from fitbench.training.parts import Parts
 from fitbench.training.progress import Display
-from fitbench.training.reasons import reason
 from fitbench.training.trial import Trial
 from fitbench.training.user_callbacks import user_callbacks
+from fitbench.user_code import load_object
 
 log = logging.getLogger(__name__)
 
@@ -124,10 +122,7 @@ def solve(parts: Parts, network: Network) -> Trained:
             f"model={parts.config.model['name']} is computed by {target}, which takes no weights, but the examples of "
             f"data={parts.data.name} have weights"
         )
-    try:
-        solver = get_method(target)
-    except (ImportError, ValueError, InstantiationException) as error:
-        raise RequestError(f"model.solver is {target}, which cannot be loaded: {reason(error)}") from error
+    solver = load_object(target, "model.solver")
     targets = parts.data.y_train[parts.kept]
     if parts.objective.scale is not None:
         targets = parts.objective.standardized(targets)

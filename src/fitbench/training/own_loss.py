@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
 from fitbench.errors import RequestError
 from fitbench.training.reasons import reason
-from fitbench.user_metrics import ON_PATH
+from fitbench.user_code import load_object, load_signature
 
 log = logging.getLogger(__name__)
 REDUCTION = "sum_over_batch_size"
@@ -58,7 +58,7 @@ def has_from_logits(target: str) -> bool:
     Raises:
         RequestError: it cannot be loaded.
     """
-    return "from_logits" in _signature(target).parameters
+    return "from_logits" in load_signature(target, "training.loss").parameters
 
 
 def check_takes_logits(target: str) -> None:
@@ -97,8 +97,7 @@ def load(section: Mapping[str, Any], takes_logits: bool) -> keras.losses.Loss:
     settings = {key: value for key, value in section.items() if key != "_target_"}
     if takes_logits and settings.setdefault("from_logits", True) is not True:
         raise RequestError("training.loss.from_logits must be true, because the outputs of a model are logits")
-    signature = _signature(target)
-    found = get_object(target)
+    signature, found = load_signature(target, "training.loss"), load_object(target, "training.loss")
     try:
         if inspect.isclass(found):
             made = instantiate({"_target_": target, **settings}, _convert_="all")
@@ -115,15 +114,6 @@ def load(section: Mapping[str, Any], takes_logits: bool) -> keras.losses.Loss:
             "of batches can be averaged"
         )
     return made
-
-
-def _signature(target: str) -> inspect.Signature:
-    try:
-        return inspect.signature(get_object(target))
-    except Exception as error:
-        why = reason(error)
-        advice = f"; {ON_PATH}" if "No module named" in why else ""
-        raise RequestError(f"training.loss is {target}, which cannot be loaded: {why}{advice}") from error
 
 
 def check(

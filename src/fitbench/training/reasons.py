@@ -5,8 +5,8 @@ import sys
 
 from hydra.errors import InstantiationException
 
-from fitbench import user_metrics
 from fitbench.text import clean
+from fitbench.user_code import without
 
 MOST = 400  # characters
 WRAPPER = "Exception encountered: "  # Keras puts the cause of an error behind its own words
@@ -26,7 +26,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         module, _, name = error.name.rpartition(".")
         if module in sys.modules:  # Hydra tries to import what a module lacks
-            return clean(user_metrics.without(sys.modules[module], name))
+            return clean(without(sys.modules[module], name))
     text = COLOUR.sub("", str(error).rpartition(WRAPPER)[2])
     paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip()]
     if len(paragraphs) > 1 and paragraphs[0].startswith(PLACE):
