@@ -7,9 +7,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
 from fitbench.config.annotations import Requires, Shares, Takes
+from fitbench.config.data_sections import Data, OwnData
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
-from fitbench.config.schema import Config, Data, OwnData
+from fitbench.config.schema import Config
 from fitbench.config.signatures import Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
@@ -111,7 +112,7 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
         return
     ways = [f"model={name}" for name in MODELS[kind]]
     if kind == TOKENS and ARRAYS in taken:
-        ways.append("data.inputs=arrays, if their numbers are no tokens")
+        ways.append("data.inputs=arrays, if the numbers are not tokens")
     raise RequestError(
         f"model={model['name']} takes {either([KINDS[each].plural for each in taken])}, but the examples of "
         f"data={data} are {KINDS[kind].plural}; set {either(ways)}"

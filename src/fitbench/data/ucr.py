@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.config.schema import NAME
+from fitbench.config.annotations import NAME
 from fitbench.data.builtin import data_folder, package_folder
 from fitbench.data.dataset import sha256_of
 from fitbench.data.series_file import read_series_file

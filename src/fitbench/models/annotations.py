@@ -6,23 +6,25 @@ This module does not import Keras. `fitbench.config.signatures` says what else a
 import os
 from typing import Annotated, Literal
 
-from annotated_types import Len, MinLen
+from annotated_types import MinLen
 from pydantic import AfterValidator
 
 from fitbench.config.annotations import (
     Allowed,
     Count,
     Fraction,
+    ImageSize,
     Interval,
     NonNegative,
+    PathText,
     Positive,
     Real,
     Requires,
     Shares,
     Takes,
     Whole,
+    expanded,
 )
-from fitbench.config.schema import PathText, Side, expanded
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 from fitbench.record.inputs import Inputs
 
@@ -84,7 +86,6 @@ def _absolute(weights: str) -> str:
 PretrainedWeights = Annotated[
     PathText, AfterValidator(_absolute), Allowed("imagenet, or the path of a file of weights")
 ]
-ImageSize = Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
 Application = Literal[
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge", "DenseNet121", "DenseNet169",
     "DenseNet201", "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4",
