@@ -245,6 +245,12 @@ def test_network_is_not_kept_for_other_inputs_or_outputs_whose_checksum_is_the_s
     assert (model.output_shape[-1], model.inputs[0].name) == (len(other.data.names), other.data.kind)
 
 
+def test_softmax_of_sigmoids_stays_what_is_recorded_of_a_model_that_declares_no_shares(configure):
+    """Runs of earlier versions have it under the same run_id."""
+    config = configure("model=mlp", "model.output_activation=sigmoid", "training.loss=mean_squared_error")
+    assert not Objective.of_parts(config, task_of(CLASSIFICATION), ("a", "b"), None).has_sigmoids
+
+
 def test_sigmoids_that_are_all_0_are_recorded_as_equal_shares():
     objective = Objective(task_of(CLASSIFICATION), None, ("a", "b"), None, has_sigmoids=True)
     recorded = task_of(CLASSIFICATION).recorded(objective.in_units(np.zeros((1, 2), np.float32)))

@@ -32,6 +32,17 @@ class Requires:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """Metadata of a builder's parameter: with this `value` each output of the model estimates how likely its class is.
+
+    The share of an output in the sum of all is recorded as the probability of its class. Without this metadata, and for
+    any other value, the softmax of the outputs is recorded.
+    """
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class Takes:
     """Metadata of a builder's parameter `inputs`: the kinds of examples that it takes, names in `kinds.KINDS`."""
 

@@ -3,7 +3,7 @@
 This module does not import Keras. `fitbench.config.signatures` says what else annotations may use.
 """
 
-from pathlib import Path
+import os
 from typing import Annotated, Literal
 
 from annotated_types import MinLen
@@ -20,6 +20,7 @@ from fitbench.config.annotations import (
     Positive,
     Real,
     Requires,
+    Shares,
     Takes,
     Whole,
     expanded,
@@ -46,6 +47,7 @@ __all__ = [
     "Real",
     "Requires",
     "Sequences",
+    "Shares",
     "Signals",
     "Whole",
 ]
@@ -77,7 +79,8 @@ OutputActivation = Annotated[
 
 
 def _absolute(weights: str) -> str:
-    return weights if weights == "imagenet" else str(Path(expanded(weights)).absolute())  # for every folder
+    """The path for every folder, in one spelling, because run_id depends on it."""
+    return weights if weights == "imagenet" else os.path.abspath(expanded(weights))  # noqa: PTH100 - removes `..` too
 
 
 PretrainedWeights = Annotated[

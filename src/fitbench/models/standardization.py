@@ -30,7 +30,9 @@ def of_series(inputs: Inputs) -> keras.Model:
     first = mean(x)
     centred = x - first
     centred = centred - mean(centred)
-    deviation = ops.sqrt(mean(ops.square(centred)))
+    peak = ops.max(ops.abs(centred), axis=axes, keepdims=True)
+    peak = ops.where(peak > 0, peak, 1.0)
+    deviation = peak * ops.sqrt(mean(ops.square(centred / peak)))  # whose squares float32 can hold
     divisor = ops.where(deviation > RESOLUTION * ops.abs(first), deviation, 1.0)
     return keras.Model(series, centred / divisor, name="standardized_series")
 
