@@ -163,7 +163,8 @@ Standardize = Annotated[
     Standardization | None,
     Field(
         description="series: each channel of each series to mean 0 and deviation 1, by its own values; channel: each "
-        "channel by the mean and deviation of the training part; null: not at all"
+        "channel by the mean and deviation of the training part, with examples that training.validation_split holds "
+        "back, but without a validation part of the data set's own; null: not at all"
     ),
 ]
 
@@ -422,7 +423,7 @@ class Series(Data):
 
 
 TEST_WORDS = {"TRAIN": "TEST", "Train": "Test", "train": "test"}
-TRAINING_FILE = re.compile(r"TRAIN|(?<![A-Za-z])[Tt]rain(?![A-Za-z])")  # the last two as words: not in 'strain.tsv'
+TRAINING_FILE = re.compile(r"(?<![A-Za-z])(TRAIN|[Tt]rain)(?![A-Za-z])")  # a word: not in 'strain.tsv'
 
 
 class SeriesFiles(FileWithTestPart, Series):
