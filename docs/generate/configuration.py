@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from docs.generate import conf
 from docs.generate.markdown import anchor, code, explained, prose, table
 from docs.generate.schema import Key, keys_of
-from fitbench.config import schema
+from fitbench.config import data_sections, schema
 from fitbench.config.builders import SECTION, settings_schema
 from fitbench.config.describe import describe
 from fitbench.search.settings import Settings
@@ -21,7 +21,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of t
     "Settings": (Settings, "search.", "search/default"),
 }
 UNIONS: dict[str, Any] = {
-    "data": schema.AnyData,
+    "data": data_sections.AnyData,
     "distortion": schema.Distortion,
     "optimizer/schedule": schema.Schedule,
 }

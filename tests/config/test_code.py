@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.config import from_values, plain
-from fitbench.config.code import code_of
+from fitbench.config.code import code_of, code_of_run
 
 FILES = {
     "mine_nets.py": "import json\nimport keras\nimport numpy as np\nfrom fitbench.models import layers\n"
@@ -79,6 +79,17 @@ def test_only_modules_of_the_user_that_exist_count(folder, name):
 
 def test_supplied_configurations_run_no_code_of_the_user(configure):
     assert code_of(plain(configure("model=nearest_mean"))) == {}
+
+
+def test_file_of_weights_counts_as_a_key_of_the_model_alone(configure, tmp_path):
+    file = tmp_path / "own.weights.h5"
+    file.write_bytes(b"weights")
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    model = {"_target_": "keras.applications.VGG16", "weights": str(file)}
+    assert code_of_run({"model": model, "data": {"weights": "none.h5"}}) == {str(file): sha256}
+    own = configure("data=function", "data._target_=mine.load", "+data.model=a", "model=mlp").data
+    assert code_of(own.model_dump(mode="json")) == {}  # its argument `model` is any value
+    assert code_of({"model": model}) == {}
 
 
 def test_a_module_that_python_cannot_run_counts(folder):

@@ -90,6 +90,18 @@ def test_new_key_that_says_nothing_renames_no_run(values, bases, nothing):
     assert config_id(from_values(values("own", {"model.new": nothing}))) == config_id(bases["own"])
 
 
+def test_arguments_of_a_function_that_returns_the_data_are_hashed_as_they_are(values, bases):
+    def ids(*arguments: dict) -> set[str]:
+        return {
+            config_id(from_values(values("function", {f"data.{k}": v for k, v in each.items()}))) for each in arguments
+        }
+
+    different = [{"new": value} for value in (None, [], {}, 0, False, "", [None], {"deep": None}, {"deep": {}})]
+    assert len(ids({}, *different)) == 1 + len(different)
+    assert len(ids({"new": [1, {"deep": 2}]}, {"new": [1.0, {"deep": 2.0}]})) == 1
+    assert run_id(bases["function"]) == "mine.load-mlp-adam-bc5aaaf7-s0"
+
+
 def test_zero_and_false_are_said(values):
     ids = [config_id(from_values(values("own", {"model.new": value}))) for value in (None, 0, False, "")]
     assert len(set(ids)) == 4

@@ -208,17 +208,23 @@ def test_pickled_objects_are_refused(read):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"max_value": 1, "inputs": "series"}, "data.max_value=1 is for images, but data.inputs is series"),
+        ({"max_value": 1, "inputs": "series"}, "data.max_value=1 is for images; the examples of data="),
         (
             {"vocabulary": 9, "inputs": "arrays"},
-            "data.vocabulary=9 is for sequences of tokens, but data.inputs is arrays",
+            "data.vocabulary=9 is for sequences of tokens; the examples of data=a are arrays",
         ),
-        ({"vocabulary": 9, "max_value": 1}, "data.vocabulary=9 is for sequences of tokens, but data.max_value"),
+        (
+            {"vocabulary": 9, "max_value": 1},
+            "data.vocabulary=9 is for sequences of tokens; .* are images; set data.vocabulary=null",
+        ),
         (
             {"inputs": "pictures"},
             "data.inputs is 'pictures'; it must be one of images, series, tokens, arrays, or null",
         ),
-        ({"inputs": "tokens", "standardize": "channel"}, "data.standardize=channel is for series"),
+        (
+            {"inputs": "tokens", "standardize": "channel"},
+            "data.standardize=channel is for series or arrays; the examples of data=",
+        ),
         ({"inputs": "arrays", "preprocess": "deskew"}, "data.preprocess=deskew is for images"),
     ],
 )

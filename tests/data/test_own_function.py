@@ -1,5 +1,6 @@
 """Data sets that a function of the user's returns: what it may return, what is refused, and when it is called."""
 
+import os
 import re
 import sys
 from itertools import count
@@ -105,6 +106,25 @@ def test_memory_mapped_arrays_stay_on_disk(read, tmp_path, monkeypatch):
     assert dataset.sha256 == read(PAIRS).sha256
 
 
+@pytest.mark.parametrize("view", ["mapped[:]", "np.asarray(mapped)[:, ::2]"])
+def test_changed_file_of_memory_mapped_arrays_is_noticed(module, tmp_path, view):
+    path = tmp_path / "x.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(6, 5, 2)).astype(np.float32))
+    mapped = f"mapped = np.load({str(path)!r}, mmap_mode='r')"
+    name = module(f"def load():\n    {mapped}\n    x = {view}\n    return (x, y), (x[:2], y[:2])\n")
+    data = OwnData.model_validate({"_target_": f"{name}.load", "source": "function"})
+    before = loading.load(data)
+    before.check_unchanged()
+    assert loading.load(data) is before
+    np.lib.format.open_memmap(path, "r+")[:] = 7.5
+    os.utime(path, (0, 0))  # writing to a mapped file may leave its times for a while
+    with pytest.raises(DataError, match="load: its files have changed while the run read them"):
+        before.check_unchanged()
+    after = loading.load(data)
+    assert (np.asarray(after.x_train) == 7.5).all()
+    assert after.sha256 != before.sha256
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -176,10 +196,11 @@ def test_what_is_no_data_set_is_refused(read, tmp_path, source, message):
             {"m": 1},
             "which cannot be called with m: missing a required argument: 'n'; all keys",
         ),
+        ("def load(name='a'):\n    pass\n", {}, "{module}.load has a parameter `name`, which is a key of data; rename"),
         (
-            "def load(name):\n    pass\n",
+            "def load(folder):\n    pass\n",
             {},
-            "with no arguments: missing a required argument: 'name'; all keys of data but",
+            "with no arguments: missing a required argument: 'folder'; all keys of data but",
         ),
     ],
 )
@@ -226,6 +247,12 @@ def test_arguments_are_checked_before_the_module_is_imported(module, configure, 
     target = f"{module(CHECKED + 'raise AssertionError')}.load"
     with pytest.raises(RequestError, match=message):
         configure("data=function", f"data._target_={target}", "model=mlp", *overrides)
+
+
+def test_parameter_with_the_name_of_a_key_is_refused(module, configure):
+    target = f"{module('def load(folder, *, vocabulary=5):' + chr(10) + '    pass' + chr(10))}.load"
+    with pytest.raises(RequestError, match=rf"{target} has a parameter `vocabulary`, which is a key of data; rename"):
+        configure("data=function", f"data._target_={target}", "model=mlp", "+data.folder=a")
 
 
 def test_every_argument_is_a_part_of_the_identity(module, configure):

@@ -81,15 +81,16 @@ def test_test_file_can_be_named_and_must_be_another(tmp_path):
         load(tmp_path, tsv([1, 2, 1]), test_path=str(tmp_path / "A.tsv"))
 
 
-def test_test_part_is_drawn_from_each_class_where_no_file_is_named(tmp_path):
-    (tmp_path / "strain.tsv").write_text(tsv([1] * 8 + [2] * 4))
-    dataset = loading.load(settings(tmp_path / "strain.tsv"))
+@pytest.mark.parametrize("name", ["strain.tsv", "CONSTRAINT.tsv", "TRAINS.tsv"])
+def test_test_part_is_drawn_from_each_class_where_no_file_is_named(tmp_path, name):
+    (tmp_path / name).write_text(tsv([1] * 8 + [2] * 4))
+    dataset = loading.load(settings(tmp_path / name))
     assert np.bincount(dataset.y_test).tolist() == [2, 1]
     assert (np.diff(dataset.x_test[:, 0, 0]) > 0).all()  # in the order of the file
     examples = np.concatenate([dataset.x_train, dataset.x_test])[:, 0, 0]
     assert sorted(examples) == list(range(12))
     assert dataset.notes == ("3 of 12 series, drawn with data.split_seed=0, are the test part",)
-    other = loading.load(settings(tmp_path / "strain.tsv", split_seed=1))
+    other = loading.load(settings(tmp_path / name, split_seed=1))
     assert other.sha256 != dataset.sha256
     regression = load(tmp_path, tsv(np.arange(12) / 2))
     assert (len(regression.y_test), regression.task) == (3, "regression")

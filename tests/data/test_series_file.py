@@ -117,6 +117,10 @@ def test_missing_values_at_the_end_of_a_line_fill_up_a_shorter_series(tmp_path):
     assert file.labels.tolist() == ["-1", "1", "1"]
 
 
+def test_zero_of_either_sign_is_one_class(tmp_path):
+    assert read(tmp_path, "0.0\t1\n-0.0\t2\n1\t3\n", "a.tsv").labels.tolist() == ["0", "0", "1"]
+
+
 def test_labels_with_fractions_are_numbers(tmp_path):
     assert read(tmp_path, "1\t1\n2.5\t2\n", "a.tsv").labels.tolist() == [1, 2.5]
 

@@ -86,9 +86,13 @@ def test_sets_are_found_in_folders_and_in_packages_that_are_not_imported(empty, 
     write(empty / "ucr", "Steps")
     write(empty / "ucr/Doors", "Doors", TXT, ".tsv")
     (empty / "ucr/Half_TRAIN.ts").write_text(TS)
+    (empty / "ucr/Steps.npz").write_bytes(b"of somebody else")
     found = found_ucr()
     assert set(found) == {"Waves", "Steps", "Beans", "Hills", "Doors"}
-    assert found["Steps"] == [empty / "ucr/Steps_TRAIN.ts", empty / "ucr/Steps_TEST.ts"]  # one's own comes first
+    assert found["Steps"] == [
+        empty / "ucr/Steps_TRAIN.ts",
+        empty / "ucr/Steps_TEST.ts",
+    ]  # one's own comes first, and text files
     assert (load("Waves").names, load("Beans").names, load("Doors").names) == (("a", "b"), ("1", "2"), ("1", "2"))
     hills = load("Hills", "linear")
     assert (hills.x_test[..., 0].tolist(), hills.y_test.tolist()) == ([[1, 2], [3, 3]], [1, 0])

@@ -183,6 +183,12 @@ def test_names_and_numbers_are_matched_by_position_with_a_notice(run, own_data, 
     assert json.loads(printed.out)["data"]["matched"] == "position"
 
 
+def test_numbers_of_classes_that_overlap_are_not_matched_by_position(run, own_data):
+    """The 1 of the classes 1 to 10 may be the 1 or the 0 of the run."""
+    with pytest.raises(RequestError, match=r"1, 2, 3, \.\. 10 and those of the run, 0, 1, 2, \.\. 9, have only"):
+        evaluate(str(run), Path("none"), "npz", [own_data(list(map(str, range(1, 11))))], "test", "table", trust=False)
+
+
 def test_other_classes_are_refused(run, own_data):
     with pytest.raises(RequestError, match=r"own\.npz: has 3 classes \(a, b, c\); the run has 10 \(0, 1, 2, \.\. 9\)"):
         evaluate(str(run), Path("none"), "npz", [own_data(["a", "b", "c"])], "test", "table", trust=False)

@@ -111,6 +111,7 @@ def test_wrong_setting_is_refused_before_data_are_read(override, message):
 def test_path_of_weights_holds_from_every_folder(configure):
     config = configure("model=pretrained", "model.weights=some/mine.weights.h5")
     assert config.model["weights"] == str(Path("some/mine.weights.h5").absolute())
+    assert configure("model=pretrained", "model.weights=some/../some/mine.weights.h5") == config
     assert configure("model=pretrained").model["weights"] == "imagenet"
 
 

@@ -96,11 +96,10 @@ def test_both_directions_see_a_series_from_both_ends():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("inputs", [SERIES_OF_10, TOKENS_OF_10], ids=["series", "tokens"])
-def test_outputs_are_float32_under_every_policy(inputs, policy):
+def test_outputs_for_tokens_are_float32_under_every_policy(policy):
     keras.config.set_dtype_policy(policy)
     try:
-        assert array(lstm(inputs, mask_zero=True)(examples(inputs))).dtype == np.float32
+        assert array(lstm(TOKENS_OF_10, mask_zero=True)(examples(TOKENS_OF_10))).dtype == np.float32
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -126,7 +125,7 @@ def test_arrays_are_series_if_they_have_steps_and_perhaps_channels():
             "mlp",
             TOKENS,
             "model=mlp takes images, rows of a table, series or arrays, but the examples of data=mine are sequences of "
-            "tokens; set model=lstm or data.inputs=arrays, if their numbers are no tokens",
+            "tokens; set model=lstm or data.inputs=arrays, if the numbers are not tokens",
         ),
         (
             "lenet5",

@@ -1,5 +1,6 @@
 """Series less their mean over their deviation: what the model is trained on, and what the saved model begins with."""
 
+from dataclasses import replace
 from zipfile import ZipFile
 
 import keras
@@ -13,7 +14,7 @@ from fitbench.record.inputs import Inputs
 from fitbench.training.building import build
 from fitbench.training.networks import from_raw
 from fitbench.training.objective import Objective
-from fitbench.training.preparation import prepare_training_examples
+from fitbench.training.preparation import PreparedWhenRead, prepare_training_examples
 
 SETTINGS = ("data=ucr", "data.name=made", "model=mlp_time")
 
@@ -51,8 +52,10 @@ def dataset(x: np.ndarray, kind=SERIES, sha256="") -> Dataset:
         (np.zeros((2, 9, 1), np.float32), 1),
         (1e6 + drawn((3, 200)) * np.float32([2, 0.01]), 1),  # cancellation
         (drawn((3, 20)) * np.float32(1e-12), 1),
+        (drawn((3, 20)) * np.float32(1e-30), 1),  # squares that float32 cannot hold
+        (drawn((3, 20)) * np.float32(1e30), 1),
     ],
-    ids=["series", "integers", "steps", "4-D", "constant", "zeros", "far", "small"],
+    ids=["series", "integers", "steps", "4-D", "constant", "zeros", "far", "small", "tiny", "huge"],
 )
 def test_each_channel_of_each_series_has_mean_0_and_deviation_1(x, axis):
     model = of_series(Inputs(kind=ARRAYS, shape=x.shape[1:], dtype=str(x.dtype)))
@@ -71,6 +74,26 @@ def test_channels_have_the_mean_and_deviation_of_the_training_part(configure, x)
     found = prepare_training_examples(dataset(x), config.data)[0].x_train
     assert found.dtype == np.float32
     assert found == pytest.approx(standardized(x, tuple(range(x.ndim - 1))), abs=1e-5)
+
+
+def test_own_validation_part_is_no_part_of_the_statistics(configure):
+    x = drawn((6, 30))
+    x[4:] += 500
+    config = configure(*SETTINGS, "data.standardize=channel")
+    found = prepare_training_examples(replace(dataset(x), validation=2), config.data)[0].x_train
+    assert found[:4] == pytest.approx(standardized(x[:4], (0, 1)), abs=1e-5)
+    assert found[4:].mean() > 1
+
+
+def test_prepared_copy_that_does_not_fit_into_memory_is_made_when_it_is_read(configure, monkeypatch):
+    x = drawn((6, 30), "int16")
+    config = configure(*SETTINGS, "data.standardize=channel")
+    monkeypatch.setattr(
+        "fitbench.training.preparation.memory_limit", lambda: int(1.5 * x.nbytes)
+    )  # the copy is of float32
+    found = prepare_training_examples(dataset(x, sha256="does not fit"), config.data)[0].x_train
+    assert isinstance(found, PreparedWhenRead)
+    assert found[np.arange(6)] == pytest.approx(standardized(x, (0, 1)), abs=1e-5)
 
 
 def test_constant_channel_of_the_training_part_is_only_shifted(configure):

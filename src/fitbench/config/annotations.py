@@ -1,10 +1,14 @@
 """Annotated types of values: ranges that pydantic checks, and what messages say of them."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Len, Lt
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+
+from fitbench.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,17 @@ class Requires:
     key: str
     needed: Any
     reason: str
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Metadata of a builder's parameter: with this `value` each output of the model estimates how likely its class is.
+
+    The share of an output in the sum of all is recorded as the probability of its class. Without this metadata, and for
+    any other value, the softmax of the outputs is recorded.
+    """
+
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -78,3 +93,36 @@ Positive = Annotated[float, Gt(0), NUMBER]
 NonNegative = Annotated[float, Ge(0), NUMBER]
 Fraction = Annotated[float, Ge(0), Lt(1), NUMBER]
 Interval = Annotated[list[Real], Len(2, 2), AfterValidator(_rising), Allowed("[low, high] with low below high")]
+
+NAME = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
+A_NAME = Allowed("a name of letters, digits and . _ + - (it becomes part of a folder's name)")
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$"), A_NAME]
+DOTTED = r"^[^\W\d]\w*(\.[^\W\d]\w*)+$"
+Dotted = Annotated[str, StringConstraints(pattern=DOTTED, max_length=500)]
+
+
+def _not_empty(path: str) -> str:
+    if not path:
+        raise ValueError
+    return path
+
+
+PathText = Annotated[
+    str, AfterValidator(_not_empty)
+]  # pydantic's own check of the length refuses paths that are not UTF-8
+
+
+def expanded(path: str) -> str:
+    """A path with the user's folder in place of ~ at its beginning.
+
+    Raises:
+        RequestError: the user has none.
+    """
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:
+        raise RequestError(f"{path}: the home folder is not known; write the whole path") from error
+
+
+Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
+ImageSize = Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]

@@ -1,15 +1,16 @@
 """Settings of models and data, checked against the signatures of their functions, of which nothing is imported."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 
-from fitbench.config.annotations import Requires, Takes
+from fitbench.config.annotations import Requires, Shares, Takes
+from fitbench.config.data_sections import Data, OwnData
 from fitbench.config.errors import annotation_of, fields_of, validated
 from fitbench.config.identity import HASHED_AS, plain
-from fitbench.config.schema import Config, Data, OwnData
+from fitbench.config.schema import Config
 from fitbench.config.signatures import Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
@@ -55,9 +56,21 @@ def checked_data(data: Data) -> Data:
     """
     if not isinstance(data, OwnData):
         return data
+    if signature := signature_of(data.target):
+        check_names(data, [parameter.name for parameter in signature.parameters])
     values = data.model_dump(mode="json")
     valid = _settings(settings_schema(data.target, _unchecked(values), data.own_keys(), ()), values, "data")
     return data.model_copy(update={key: valid[key] for key in data.settings})
+
+
+def check_names(data: OwnData, parameters: Iterable[str]) -> None:
+    """Refuse a function of the user's with a parameter that could never be given, because it is a key of `data`.
+
+    Raises:
+        RequestError: with the first such parameter.
+    """
+    if taken := [name for name in parameters if name in data.own_keys()]:
+        raise RequestError(f"{data.target} has a parameter `{taken[0]}`, which is a key of data; rename the parameter")
 
 
 def _unchecked(section: Mapping[str, Any]) -> frozenset[str]:
@@ -99,7 +112,7 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
         return
     ways = [f"model={name}" for name in MODELS[kind]]
     if kind == TOKENS and ARRAYS in taken:
-        ways.append("data.inputs=arrays, if their numbers are no tokens")
+        ways.append("data.inputs=arrays, if the numbers are not tokens")
     raise RequestError(
         f"model={model['name']} takes {either([KINDS[each].plural for each in taken])}, but the examples of "
         f"data={data} are {KINDS[kind].plural}; set {either(ways)}"
@@ -114,6 +127,21 @@ def _kinds(signature: Signature) -> tuple[str, ...]:
                 if isinstance(item, Takes):
                     return item.kinds
     return (IMAGES,)
+
+
+def records_shares(model: Mapping[str, Any]) -> bool:
+    """Whether the shares of a model's outputs are recorded as probabilities, as its builder declares with `Shares`.
+
+    Args:
+        model: the section `model`.
+    """
+    signature = signature_of(model["_target_"])
+    return signature is not None and any(
+        item.value == model.get(parameter.name)
+        for parameter in signature.parameters
+        for item in get_args(parameter.annotation)
+        if isinstance(item, Shares)
+    )
 
 
 @lru_cache(maxsize=1000)

@@ -19,18 +19,22 @@ TARGETS = ("_target_", "solver", "path")  # keys that name a function or class; 
 INSTALLED = ("site-packages", "dist-packages")  # folders of packages that pip or a system has installed
 
 
+def code_of_run(values: Mapping[str, Any]) -> dict[str, str]:
+    """`code_of` a whole configuration, and by its path the SHA-256 (hex) of the file that `model.weights` names."""
+    return dict(sorted((_weights(values["model"].get("weights")) | code_of(values)).items()))
+
+
 def code_of(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the SHA-256 (hex) of the source of each of the user's modules that a configuration runs, by module name.
 
     They are the modules of the functions and classes that the configuration names, and all modules that they import,
     wherever the import stands in the source. Modules that belong to Python, to fitbench or to an installed package do
-    not count. A module that this process has imported counts as it was when this function first read it. The SHA-256 of
-    the file that `model.weights` names stands beside them, by its path.
+    not count. A module that this process has imported counts as it was when this function first read it.
 
     Args:
         values: a configuration, or sections of one, as nested plain values.
     """
-    code = _weights(values.get("model", {}).get("weights"))
+    code = {}
     visited = set(_targets(values))
     pending = list(visited)
     while pending:

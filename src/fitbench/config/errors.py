@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from fitbench.config.annotations import WHOLE
 from fitbench.config.describe import describe
-from fitbench.config.schema import Config, SectionOf
+from fitbench.config.schema import Config
+from fitbench.config.section import SectionOf
 from fitbench.errors import RequestError
 from fitbench.text import clean
 

@@ -32,7 +32,7 @@ NOT_IDENTITY = (
 )
 
 # Keys that are newer than some recorded runs. A run without the key had this value. The value is not hashed, so that a
-# new key renames no run. Null and empty values are never hashed.
+# new key renames no run. Null and empty values are hashed only as arguments of a function that returns the data.
 NEUTRAL: dict[str, Any] = {
     "threads": "auto",
     "code": "recorded",
@@ -89,8 +89,7 @@ def plain(config: Config) -> dict[str, Any]:
 def config_id(config: Config) -> str:
     """The first 8 hex digits of the SHA-256 of the canonical JSON of what can change the result, without the seed."""
     hashed = _hashed(plain(config), "")
-    if arguments := getattr(config.data, "settings", {}):  # of a function of the user's: `path` is one as any other
-        hashed["data"] |= _hashed(arguments, "")
+    hashed["data"] |= _verbatim(getattr(config.data, "settings", {}))  # arguments of a function of the user's
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -101,16 +100,27 @@ def run_id(config: Config) -> str:
     return f"{'-'.join(names)}-{config_id(config)}-s{config.seed}"
 
 
+def _verbatim(value: Any) -> Any:
+    """Arguments of a function of the user's as they are hashed: null and empty values say something, as all others."""
+    if isinstance(value, list):
+        return [_verbatim(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _verbatim(item) for name, item in value.items()}
+    return _number(value)
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value  # 1 and 1.0 are the same setting
+
+
 def _hashed(value: Any, key: str) -> Any:
     """The part of a value that is hashed. `key` is its full key."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # 1 and 1.0 are the same setting
     if isinstance(value, str):
         return HASHED_AS.get(key, FORMER).get(value, value)
     if isinstance(value, list):
         return [_hashed(item, key) for item in (sorted(value) if key in UNORDERED else value)]
     if not isinstance(value, dict):
-        return value
+        return _number(value)
     items = {}
     for name, item in value.items():
         full_key = f"{key}.{name}" if key else name

@@ -16,13 +16,13 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from fitbench.config import schema
+from fitbench.config import data_sections, schema
 from fitbench.config.builders import settings_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 FILE = "config.schema.json"
 SECTIONS = {
-    "Data": schema.AnyData,
+    "Data": data_sections.AnyData,
     "Model": schema.Model,
     "Optimizer": schema.Optimizer,
     "Schedule": schema.Schedule,

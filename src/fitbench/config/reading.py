@@ -10,11 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fitbench.config import builders
+from fitbench.config.data_sections import Data, DataSection, Source
 from fitbench.config.errors import validated
 from fitbench.config.identity import NEUTRAL, with_current_names
 from fitbench.config.interpolations import check_constant, check_extent
 from fitbench.config.nested import leaves
-from fitbench.config.schema import Config, Data, DataSection, Source
+from fitbench.config.schema import Config
 from fitbench.errors import RequestError
 from fitbench.text import first_line
 
@@ -82,7 +83,7 @@ def from_values(values: Mapping[Any, Any]) -> Config:
 
 
 def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The values with the keys that are newer than they are or go without saying, and with functions' current names."""
+    """The values with keys that they lack and that have one possible value, and with the current names of functions."""
     current = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
     for key, value in NEUTRAL.items():
         section, _, name = key.rpartition(".")

@@ -11,7 +11,7 @@ import numpy as np
 
 from fitbench.data.fingerprint import fingerprint
 from fitbench.data.image_arrays import ImageFiles
-from fitbench.data.memory import Joined, chunks, joined
+from fitbench.data.memory import Joined, chunks, file_behind, joined
 from fitbench.errors import DataError
 from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION
@@ -46,7 +46,8 @@ class Dataset:
         skipped: the unreadable image files that were left out.
         left_out: what of an image folder is not read, in one line; see `image_paths.LeftOut`.
         validation: how many examples at the end of the training arrays are the validation part; 0 if it has none.
-        fingerprint: see `fingerprint.fingerprint`; taken before `source` was read. None for a built-in data set.
+        files: the files or folders that the arrays are read from; () where that is not known, or they are built in.
+        fingerprint: that of `files`, see `fingerprint.fingerprint`; taken before they were read. None without files.
         task: the name of the task, which the targets or the configuration decided.
         kind: of the examples, a name in `kinds.KINDS`.
         columns: of a table, in the order of the input; empty for other kinds.
@@ -70,6 +71,7 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     left_out: str = ""
     validation: int = 0
+    files: tuple[Path, ...] = ()
     fingerprint: str | None = None
     task: str = CLASSIFICATION
     kind: str = IMAGES
@@ -92,18 +94,22 @@ class Dataset:
             vocabulary=self.vocabulary,
         )
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether the files have changed since they were read."""
+        return self.fingerprint is not None and fingerprint(*self.files) != self.fingerprint
+
     def check_unchanged(self) -> None:
-        """Refuse images that were read from files throughout a training if the files have changed meanwhile.
+        """Refuse examples that were read from files throughout a training if the files have changed meanwhile.
 
         Raises:
-            DataError: the images of the training may not be those that `sha256` is of.
+            DataError: the examples of the training may not be those that `sha256` is of.
         """
-        if self.fingerprint is None or all(type(images) is np.ndarray for images in (self.x_train, self.x_test)):
-            return
-        if fingerprint(Path(self.source)) != self.fingerprint:
+        arrays = (self.x_train, self.x_test, self.y_train, self.y_test)
+        if any(type(array) is not np.ndarray or file_behind(array) for array in arrays) and self.has_changed:
             raise DataError(
                 f"{self.source}: its files have changed while the run read them, so the result is not recorded. "
-                "Launch the run again; it continues if the images are still the same."
+                "Launch the run again; it continues if the data are still the same."
             )
 
 

@@ -45,9 +45,7 @@ from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
 _latest: dict[str, Dataset] = {}  # the data set that was read last, for the next run of this process
-_first: dict[
-    str, tuple[str, tuple[str, ...]]
-] = {}  # the checksum and the names that a function of the user's gave first
+_first: dict[str, tuple[str, tuple[str, ...]]] = {}  # checksum and names that a function of the user's gave first
 
 
 def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = False) -> Dataset:
@@ -58,8 +56,9 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     series of the one file, in its order.
 
     Files that have not changed since this process last read them are not read again, and a function of the user's with
-    the same arguments and code is not called again. What was done with the data, and what is left out of a folder, is
-    logged each time, and written to stderr when the files are read.
+    the same arguments and code is not called again, unless a file that its arrays are mapped from has changed. What was
+    done with the data, and what is left out of a folder, is logged each time, and written to stderr when the files are
+    read.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.
@@ -69,12 +68,13 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     now = fingerprint(*paths) if paths else None
     code = code_of(data.model_dump(mode="json")) if isinstance(data, OwnData) else {}
     key = f"{paths} {now} {code} {task} {steps} {whole} {data.model_dump_json(exclude={'preprocess'}, warnings=False)}"
-    is_new = key not in _latest
+    is_new = key not in _latest or (isinstance(data, OwnData) and _latest[key].has_changed)
     if is_new:
         _latest.clear()  # two data sets may not fit into memory
-        _latest[key] = (
-            _read_repeatable(data, task, key) if isinstance(data, OwnData) else _read(data, task, steps, whole, now)
-        )
+        if isinstance(data, OwnData):
+            _latest[key] = _read_repeatable(data, task, key)
+        else:
+            _latest[key] = _read(data, task, steps, whole, paths, now)
     dataset = _latest[key]
     for notice in _notices(dataset):
         log.info(notice)
@@ -93,9 +93,12 @@ def _read_repeatable(data: OwnData, task: str, key: str) -> Dataset:
     def content(dataset: Dataset) -> tuple[str, tuple[str, ...]]:
         return dataset.sha256, dataset.names
 
-    if key not in _first:
-        _first[key] = content(read_own(data, task))
     dataset = read_own(data, task)
+    key = f"{key} {dataset.fingerprint}"
+    if key not in _first:
+        _first[key] = content(dataset)
+        del dataset
+        dataset = read_own(data, task)
     if _first[key] != content(dataset):
         before, now = _first[key][0], dataset.sha256
         change = f"SHA-256 {before[:8]} and then {now[:8]}" if before != now else "other names of classes"
@@ -146,22 +149,24 @@ def _notices(dataset: Dataset) -> Iterator[str]:
         yield f"{source}: left out: {counted(skipped, 'unreadable image')}, such as {clean(dataset.skipped[0])}"
 
 
-def _read(data: Data, task: str, steps: int | None, whole: bool, now: str | None) -> Dataset:
+def _read(data: Data, task: str, steps: int | None, whole: bool, paths: list[Path], now: str | None) -> Dataset:
     if isinstance(data, PackagedTable):
         return read_known_table(data, task)
-    if isinstance(data, Series):
-        return replace(read_series(data, list(map(Path, _places(data))), task, steps, whole), fingerprint=now)
-    if not isinstance(data, FileData):
+    if not isinstance(data, Series | FileData):
         return read_builtin(data.source.value, data.name)
-    path = Path(data.path)
+    read = read_series(data, paths, task, steps, whole) if isinstance(data, Series) else _read_files(data, task, paths)
+    return replace(read, files=tuple(paths), fingerprint=now)
+
+
+def _read_files(data: FileData, task: str, paths: list[Path]) -> Dataset:
     if isinstance(data, TableFile):
-        return replace(_read_table_file(data, task), fingerprint=now)
+        return _read_table_file(data, task)
+    path = paths[0]
     if isinstance(data, ImageFolder):
-        return replace(read_image_folder(data, path), fingerprint=now)
+        return read_image_folder(data, path)
     if isinstance(data, ArrayFiles):
-        return replace(dataset_of_arrays(data, read_npz(path), str(path), task), fingerprint=now)
-    arrays = read_idx_folder(path)
-    return replace(build_dataset(data.name, arrays, str(path), max_value=data.max_value, task=task), fingerprint=now)
+        return dataset_of_arrays(data, read_npz(path), str(path), task)
+    return build_dataset(data.name, read_idx_folder(path), str(path), max_value=data.max_value, task=task)
 
 
 def _read_table_file(data: TableFile, task: str) -> Dataset:

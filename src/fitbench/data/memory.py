@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,15 @@ def chunks(array: np.ndarray) -> Iterator[slice]:
     """Yield slices that cover the rows of an array, each of about `CHUNK_BYTES`."""
     step = max(1, CHUNK_BYTES // max(1, array[:1].nbytes))
     return (slice(start, start + step) for start in range(0, len(array), step))
+
+
+def file_behind(array: Any) -> Path | None:
+    """The file that an array, or the array that it is a view of, is mapped from; None if it lies in memory."""
+    while array is not None:
+        if isinstance(array, np.memmap) and array.filename is not None:
+            return Path(array.filename)
+        array = getattr(array, "base", None)
+    return None
 
 
 @dataclass(frozen=True)

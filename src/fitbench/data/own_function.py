@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fitbench.config import OwnData
+from fitbench.config.builders import check_names
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.dataset import Dataset
+from fitbench.data.fingerprint import fingerprint
+from fitbench.data.memory import file_behind
 from fitbench.data.npz import names_of_parts
 from fitbench.errors import DataError, RequestError
 from fitbench.text import first_line
@@ -26,6 +30,8 @@ EXPECTED = (
 def read_own(data: OwnData, task: str) -> Dataset:
     """Call the function, and make a data set of the arrays that it returns. `task` is that of the configuration.
 
+    The files of the data set are those of memory-mapped arrays; what else the function has read is not known.
+
     Raises:
         RequestError: there is no such function, or it does not take its arguments.
         DataError: it fails, or returns something else than a data set.
@@ -36,7 +42,10 @@ def read_own(data: OwnData, task: str) -> Dataset:
     except Exception as error:
         modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
         raise DataError(f"{data.target} failed: {failure(error, *modules)}") from error
-    return dataset_of_arrays(data, _named(returned, data.target), data.target, task)
+    arrays = _named(returned, data.target)
+    files = tuple(sorted({file for array in arrays.values() if (file := file_behind(array))}))
+    now = fingerprint(*files) if files else None
+    return replace(dataset_of_arrays(data, arrays, data.target, task), files=files, fingerprint=now)
 
 
 def _loaded(data: OwnData) -> Callable[..., Any]:
@@ -44,7 +53,9 @@ def _loaded(data: OwnData) -> Callable[..., Any]:
     where = f"data._target_ is {data.target}"
     function = load_object(data.target, "data._target_")
     try:
-        inspect.signature(function).bind(**data.settings)
+        signature = inspect.signature(function)
+        check_names(data, signature.parameters)
+        signature.bind(**data.settings)
     except ValueError:  # some functions written in C have no signature; the call itself will tell
         pass
     except TypeError as error:

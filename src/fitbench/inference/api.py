@@ -17,8 +17,8 @@ class PredictQuery(BaseModel):
     model: list[str] = Field([], description="a run_id from /models; may be repeated; default: all models")
     prepare: Prepare | None = Field(
         None,
-        description="of images. auto: find the digit and turn it into an image like MNIST's. none: only resize a file; "
-        "an array must have the model's shape. Default: auto for files if the model was trained on MNIST, "
+        description="for images. auto: find the digit and turn it into an image like MNIST's. none: only resize a "
+        "file; an array must have the model's shape. Default: auto for files if the model was trained on MNIST, "
         "otherwise none",
     )
     seen: bool = Field(
@@ -42,20 +42,20 @@ class Arrays(BaseModel):
 class Prediction(BaseModel):
     """The prediction of one model for one example. Which keys it has depends on the kind of example and on the task."""
 
-    image: str | None = Field(None, description="of an image: the name of the file; for an array, image or images[3]")
+    image: str | None = Field(None, description="for an image: the name of the file; for an array, image or images[3]")
     example: str | None = Field(
-        None, description="of other examples: example or examples[3]; of a file of series, its name and the number"
+        None, description="for other examples: example or examples[3]; for a file of series, its name and the number"
     )
     model: str = Field(description="the run_id")
-    label: str | None = Field(None, description="of classification: the most probable class")
-    probability: float | None = Field(None, description="of classification: the probability of this class")
+    label: str | None = Field(None, description="for classification: the most probable class")
+    probability: float | None = Field(None, description="for classification: the probability of this class")
     labels: list[str] | None = Field(
-        None, description="of several labels: those with a probability of at least the threshold that /models gives"
+        None, description="for several labels: those with a probability of at least the threshold that /models gives"
     )
     probabilities: dict[str, float] | None = Field(
         None, description="the probability of each class or label; the sum over classes is 1"
     )
-    values: dict[str, float] | None = Field(None, description="of a regression: the value of each target")
+    values: dict[str, float] | None = Field(None, description="for a regression: the value of each target")
     seen: list[Any] | None = Field(
         None,
         description="what the model saw: rows of pixels, 0 to 255, a colour pixel being [red, green, blue]; the "
@@ -74,10 +74,10 @@ class Column(BaseModel):
 
     name: str
     kind: str = Field(description="number or category")
-    mean: float | None = Field(description="of a number: the mean of the training part")
+    mean: float | None = Field(description="for a number: the mean of the training part")
     optional: bool = Field(description="whether null is accepted")
     choices: list[str] | None = Field(
-        description="of a category: the values that training has seen; all others are alike to the model"
+        description="for a category: the values that training has seen; all others are alike to the model"
     )
 
 
@@ -89,13 +89,13 @@ class Model(BaseModel):
     data: str = Field(description="the data set that it was trained on")
     task: str = Field(description="classification, regression or multilabel")
     outputs: list[str] = Field(description="the names of the classes, targets or labels")
-    classes: list[str] | None = Field(description="of classification: the outputs")
-    threshold: float | None = Field(description="of several labels: the probability from which on a label applies")
+    classes: list[str] | None = Field(description="for classification: the outputs")
+    threshold: float | None = Field(description="for several labels: the probability from which on a label applies")
     shape: list[int] = Field(
-        description="of one example: height, width and channels of images; columns; or other sides"
+        description="the shape of one example: height, width and channels of images; columns; or other sides"
     )
-    columns: list[Column] = Field(description="of a table: the columns in their order")
-    vocabulary: int | None = Field(description="of tokens: how many there are")
+    columns: list[Column] = Field(description="for a table: the columns in their order")
+    vocabulary: int | None = Field(description="for tokens: how many there are")
     metric: str = Field(description="the run's primary metric, such as accuracy")
     test_value: float | None = Field(description="the value of this metric on the run's test part")
     parameters: int
@@ -107,13 +107,13 @@ class RequestLimits(BaseModel):
     bytes: int = 10_000_000
     pixels: int = Field(
         30_000_000,
-        description="the sum over all images, as they are sent and as the models take them; of other examples, "
-        "their numbers",
+        description="the sum over all images, as they are sent and as the models take them; for other "
+        "examples, the sum over their numbers",
     )
     images: int = Field(1000, description="images, or other examples")
 
     @computed_field(  # type: ignore[prop-decorator]
-        description="of all requests of more than 100 kB at a time; further ones are refused with 503"
+        description="the limit of all requests of more than 100 kB together; further ones are refused with 503"
     )
     @property
     def shared_bytes(self) -> int:
@@ -124,7 +124,7 @@ class RequestLimits(BaseModel):
 class Models(BaseModel):
     """The served models."""
 
-    kind: str = Field(description="of the examples: images, table, series, tokens or arrays")
+    kind: str = Field(description="the kind of the examples: images, table, series, tokens or arrays")
     examples: str = Field(description="what the examples are called: images, rows, series, sequences or arrays")
     models: list[Model]
     limits: RequestLimits

@@ -171,7 +171,7 @@ class Wanted(EvaluatedRun):
         """Targets in the order of the run's names, and whether these match by 'name' or 'position'.
 
         Names are matched in any order. If the names on one side are only the numbers 0, 1, 2, .., they are matched by
-        position, and a notice says so.
+        position, and a notice says so; but not if both sides have a name in common, such as 0, 1 and 1, 2.
 
         Raises:
             RequestError: the data set has other names than the run.
@@ -189,6 +189,11 @@ class Wanted(EvaluatedRun):
             unknown = [name for name in theirs if name not in own]
             raise RequestError(
                 f"{data.source}: its {noun} {shorten(unknown)} are not {noun} of the run ({shorten(own)}); rename them"
+            )
+        if shared := [name for name in theirs if name in own]:  # 1 of 0, 1 need not be 1 of 1, 2
+            raise RequestError(
+                f"{data.source}: its {noun} {shorten(theirs)} and those of the run, {shorten(own)}, have only "
+                f"{shorten(shared)} in common; rename them"
             )
         sys.stderr.write(
             f"fitbench: {noun} are matched by position: {data.name} has {shorten(theirs)}; the run has {shorten(own)}\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Takes = Mapping[str, Any]  # `input` of model.json
+InputCard = Mapping[str, Any]  # `input` of model.json
 Resampled = Callable[[Sequence[np.ndarray], int, str], np.ndarray]  # as `data.resampling.resampled`
 
 TYPES = {"series": "buif", "tokens": "ui"}  # of NumPy, which an array of a kind may have
@@ -18,7 +18,7 @@ FLOATS, WHOLE = "f", "bui"  # those of other arrays
 WORDS = {"buif": "numbers", "ui": "integers", FLOATS: "floats", WHOLE: "whole numbers"}
 
 
-def fitting(array: np.ndarray, takes: Takes) -> np.ndarray:
+def fitting(array: np.ndarray, takes: InputCard) -> np.ndarray:
     """An array that has the shape of the examples, [N, ...]; series of one channel get their last side.
 
     Series may have other lengths where `lengths` says how they are interpolated.
@@ -39,7 +39,7 @@ def fitting(array: np.ndarray, takes: Takes) -> np.ndarray:
     return array
 
 
-def check_labelled(steps: Sequence[int], takes: Takes) -> None:
+def check_labelled(steps: Sequence[int], takes: InputCard) -> None:
     """Refuse the series of a file whose lines begin with a label, if the first value may have been taken for it.
 
     Raises:
@@ -52,7 +52,7 @@ def check_labelled(steps: Sequence[int], takes: Takes) -> None:
         )
 
 
-def checked(rows: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+def checked(rows: np.ndarray, takes: InputCard) -> tuple[np.ndarray, dict[int, str]]:
     """Rows, [N, ...], in the type that the model takes, and error messages by position. Wrong rows become zeros."""
     dtype = np.dtype(takes["dtype"])
     if dtype.kind == "f":
@@ -76,7 +76,7 @@ def checked(rows: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]
 
 
 def checked_series(
-    series: Sequence[np.ndarray], takes: Takes, resampled: Resampled
+    series: Sequence[np.ndarray], takes: InputCard, resampled: Resampled
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Series, [steps, channels] each, as `checked` gives rows. Those of other lengths are interpolated, if they may."""
     steps, channels = takes["shape"][1:]

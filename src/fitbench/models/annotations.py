@@ -3,25 +3,28 @@
 This module does not import Keras. `fitbench.config.signatures` says what else annotations may use.
 """
 
-from pathlib import Path
+import os
 from typing import Annotated, Literal
 
-from annotated_types import Len, MinLen
+from annotated_types import MinLen
 from pydantic import AfterValidator
 
 from fitbench.config.annotations import (
     Allowed,
     Count,
     Fraction,
+    ImageSize,
     Interval,
     NonNegative,
+    PathText,
     Positive,
     Real,
     Requires,
+    Shares,
     Takes,
     Whole,
+    expanded,
 )
-from fitbench.config.schema import PathText, Side, expanded
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 from fitbench.record.inputs import Inputs
 
@@ -44,6 +47,7 @@ __all__ = [
     "Real",
     "Requires",
     "Sequences",
+    "Shares",
     "Signals",
     "Whole",
 ]
@@ -75,13 +79,13 @@ OutputActivation = Annotated[
 
 
 def _absolute(weights: str) -> str:
-    return weights if weights == "imagenet" else str(Path(expanded(weights)).absolute())  # for every folder
+    """The path for every folder, in one spelling, because run_id depends on it."""
+    return weights if weights == "imagenet" else os.path.abspath(expanded(weights))  # noqa: PTH100 - removes `..` too
 
 
 PretrainedWeights = Annotated[
     PathText, AfterValidator(_absolute), Allowed("imagenet, or the path of a file of weights")
 ]
-ImageSize = Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
 Application = Literal[
     "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge", "DenseNet121", "DenseNet169",
     "DenseNet201", "EfficientNetB0", "EfficientNetB1", "EfficientNetB2", "EfficientNetB3", "EfficientNetB4",

@@ -66,7 +66,7 @@ def mlp(
 
     Weights start from Glorot's uniform distribution and biases from zero, or, with `init_stddev`, both from a normal
     distribution of mean 0 and that standard deviation. With `output_activation` the outputs are squashed, for the
-    mean squared error; then they are no logits, but their order is that of the logits.
+    mean squared error; then they are no logits, but their order is that of the logits. Their softmax is recorded.
     """
 
     def start() -> dict:

@@ -22,7 +22,7 @@ from fitbench.text import first_line
 
 FIXED = ("include_top", "weights", "input_tensor", "input_shape", "pooling", "classes", "classifier_activation", "name")
 SERVER_SECONDS = 20  # that a server may be silent while weights are downloaded
-NOTHING = "all"  # of freeze: no layer of the network is trained
+ALL_LAYERS = "all"  # value of freeze: no layer of the network is trained
 
 
 def pretrained(
@@ -91,7 +91,7 @@ def preprocessed(x: Any, application: str) -> Any:
     black, *primaries = [(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
     images = np.array([black, *primaries], np.float32).reshape(4, 1, 1, 3)
     offset, *values = np.float64(module.preprocess_input(images)).reshape(4, 3)
-    scales = (np.array(values) - offset) / 255  # [given, made]
+    scales = (np.array(values) - offset) / 255  # [colour of the image, colour that preprocess_input gives]
     if scales[0, 0] == 0:
         x = ops.flip(x, axis=-1)
     scale = scales.sum(axis=0)
@@ -110,7 +110,8 @@ def _network(
     )
     from_keras = "imagenet" if weights == "imagenet" else None
     try:
-        with _downloads(application), warnings.catch_warnings(action="ignore"):  # of MobileNets, on the size of images
+        # MobileNets warn of the size of images
+        with _download_errors_explained(application), warnings.catch_warnings(action="ignore"):
             network = builder(include_top=False, weights=from_keras, input_shape=shape, **arguments)
     except ValueError as error:
         advice = "; set model.image_size=[height, width]" if str(error).startswith("Input size") else ""
@@ -133,11 +134,11 @@ def _freeze(network: keras.Model, application: str, freeze: str | None) -> None:
     if freeze is None:
         return
     names = [layer.name for layer in network.layers]
-    if freeze != NOTHING and freeze not in names:
+    if freeze != ALL_LAYERS and freeze not in names:
         near = difflib.get_close_matches(freeze, names, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it ends with {', '.join(names[-3:])}"
         raise RequestError(f"model.freeze={freeze}: {application} has no layer of this name; {hint}")
-    for layer in network.layers if freeze == NOTHING else network.layers[: names.index(freeze) + 1]:
+    for layer in network.layers if freeze == ALL_LAYERS else network.layers[: names.index(freeze) + 1]:
         layer.trainable = False
 
 
@@ -167,11 +168,13 @@ def _load(network: keras.Model, application: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _downloads(application: str) -> Iterator[None]:
-    """Let weights that Keras downloads in this block say on stderr that they do, or why they cannot be.
+def _download_errors_explained(application: str) -> Iterator[None]:
+    """Explain in one line why Keras could not download weights within this block.
+
+    Output of the download goes to stderr.
 
     Raises:
-        RequestError: in the block; it says where Keras looks for the file.
+        RequestError: a download in the block failed; the message says where Keras looks for the file.
     """
     files: Any = sys.modules[keras.utils.get_file.__module__]
     get_file = files.get_file
@@ -186,8 +189,8 @@ def _downloads(application: str) -> Iterator[None]:
             place = Path(files.config.keras_home()).absolute() / cache_subdir / fname
             raise RequestError(
                 f"model.weights=imagenet: the weights of {application} cannot be downloaded "
-                f"({first_line(error):.300}); put the file to {place}, or anywhere and set "
-                "model.weights to its path"
+                f"({first_line(error):.300}); save the file as {place}, or save it "
+                "elsewhere and set model.weights to its path"
             ) from error
         finally:
             socket.setdefaulttimeout(before)

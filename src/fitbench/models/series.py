@@ -11,12 +11,12 @@ statistics need some hundred steps to settle, and validation before that is of l
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import layers
 
-from fitbench.models.annotations import Count, Fraction, Fractions, LayerSizes, OutputActivation, Signals
+from fitbench.models.annotations import Count, Fraction, Fractions, LayerSizes, OutputActivation, Shares, Signals
 from fitbench.models.blocks import activation_of, channels, features, logits
 
 SHORT = 60  # steps; 2019 pads the convolutions of its Time-CNN for series that are shorter
@@ -92,7 +92,7 @@ def time_cnn(
     kernel_size: Count,
     pool_size: Count,
     padding: Literal["auto", "same", "valid"],
-    output_activation: OutputActivation | None,
+    output_activation: Annotated[OutputActivation | None, Shares("sigmoid")],
 ) -> keras.Model:
     """Time-CNN: convolutions with a sigmoid, each with average pooling after it, then one dense layer.
 

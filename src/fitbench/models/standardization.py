@@ -16,9 +16,10 @@ def of_series(inputs: Inputs) -> keras.Model:
     """The model that standardises each channel of each series by its own mean and deviation (divided by steps).
 
     The archives of UCR have such series: Dau et al., 'The UCR Time Series Archive', 2018, section 2. Arrays of [steps]
-    have one channel; of arrays with more sides the last one is that of the channels. All is computed in float32: the
-    mean is subtracted twice, because that of large values is rounded. A channel whose deviation is below what float32
-    resolves at its mean counts as constant, and becomes zeros but for that resolution.
+    have one channel. In arrays with more sides, the last side is that of the channels. The computation is in float32.
+    The mean of large values is rounded, so the mean of the differences is subtracted once more. A channel whose
+    deviation is smaller than the resolution of float32 at its mean counts as constant. It becomes zeros, except for
+    errors of rounding.
     """
     series, x = values(inputs)
     axes = tuple(range(1, max(len(inputs.shape), 2)))
@@ -29,7 +30,9 @@ def of_series(inputs: Inputs) -> keras.Model:
     first = mean(x)
     centred = x - first
     centred = centred - mean(centred)
-    deviation = ops.sqrt(mean(ops.square(centred)))
+    peak = ops.max(ops.abs(centred), axis=axes, keepdims=True)
+    peak = ops.where(peak > 0, peak, 1.0)
+    deviation = peak * ops.sqrt(mean(ops.square(centred / peak)))  # whose squares float32 can hold
     divisor = ops.where(deviation > RESOLUTION * ops.abs(first), deviation, 1.0)
     return keras.Model(series, centred / divisor, name="standardized_series")
 
@@ -37,8 +40,9 @@ def of_series(inputs: Inputs) -> keras.Model:
 def of_channels(inputs: Inputs, mean: np.ndarray, deviation: np.ndarray) -> keras.Model:
     """The model that subtracts a mean, float64 [channels], from each channel and divides by a deviation, [channels].
 
-    All is computed in float32. What the mean loses by that is subtracted after the division: before it, TensorFlow
-    would add both constants up. A deviation below what float32 resolves at the mean counts as 1.
+    The computation is in float32. The mean is rounded to float32, and the part that rounding removed is subtracted
+    after the division. If it were subtracted before, TensorFlow would add the two constants and lose the part.
+    A deviation that is smaller than the resolution of float32 at the mean counts as 1.
     """
     series, x = values(inputs)
     rounded = mean.astype(np.float32)

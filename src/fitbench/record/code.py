@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from fitbench.config import Config, plain
-from fitbench.config.code import code_of
+from fitbench.config.code import code_of_run
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import listed, read_bytes, remove, write_whole
 
@@ -30,7 +30,7 @@ def check_recorded(config: Config, result: Mapping[str, Any], folder: Path) -> N
         return
     values = plain(config)
     values["metrics"] = {name: entry for name, entry in values["metrics"].items() if name in result["metric_info"]}
-    changed = _changes(result["code"], code_of(values))
+    changed = _changes(result["code"], code_of_run(values))
     if changed:
         raise RequestError(
             f"{folder.name} is recorded with other code: {changed}; force=true trains it again and replaces the "
@@ -39,7 +39,7 @@ def check_recorded(config: Config, result: Mapping[str, Any], folder: Path) -> N
 
 
 def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
-    """Return the code that an attempt runs, as `code_of` does. It must be that of the checkpoints.
+    """Return the code that an attempt runs, as `code_of_run` does. It must be that of the checkpoints.
 
     It must be called before any module of the user's is imported. If the checkpoints are of other code, `force=true`
     removes them, so that the run begins anew, and `code=any` lets the run continue from them.
@@ -48,7 +48,7 @@ def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
         RequestError: the code has changed, and the configuration says neither.
         FitbenchError: the note of the code is damaged.
     """
-    code = code_of(plain(config))
+    code = code_of_run(plain(config))
     if config.code == "any" or not listed(folder, "checkpoint", NOTE) or not listed(folder, "checkpoint", "*.npz"):
         return code
     changed = _changes(_read(folder), code)

@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Len
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
 
-from fitbench.config.annotations import Allowed
-from fitbench.config.schema import Name
+from fitbench.config.annotations import Allowed, Name
 from fitbench.tables.metric import DEFAULT
 from fitbench.tables.units import UnitName
 

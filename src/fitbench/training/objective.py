@@ -13,7 +13,7 @@ import numpy as np
 
 from fitbench import metrics
 from fitbench.config import Config, Loss, Training
-from fitbench.config.builders import is_ours
+from fitbench.config.builders import records_shares
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.tasks import Task, task_of
@@ -47,7 +47,8 @@ class Objective:
         training: its settings.
         names: of the classes, targets or labels.
         scale: of the targets, where training standardises them; else None.
-        has_sigmoids: whether the model that is trained ends in sigmoids, for the squared error.
+        has_sigmoids: whether the model that is trained ends in sigmoids whose shares are recorded as probabilities; see
+            `config.annotations.Shares`.
     """
 
     task: Task
@@ -72,8 +73,7 @@ class Objective:
     @staticmethod
     def of_parts(config: Config, task: Task, names: tuple[str, ...], scale: Scale | None) -> Objective:
         """The objective of a configuration where the task, the names and the scale of the targets are known."""
-        has_sigmoids = config.model.get("output_activation") == "sigmoid" and is_ours(config.model["_target_"])
-        return Objective(task, config.training, names, scale, has_sigmoids)
+        return Objective(task, config.training, names, scale, records_shares(config.model))
 
     @property
     def outputs(self) -> int:

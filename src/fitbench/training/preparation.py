@@ -4,6 +4,7 @@ Images may be deskewed, and series standardised. The saved model begins with the
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ import numpy as np
 from fitbench.config import Data, Preprocess, Standardization
 from fitbench.data.dataset import Dataset
 from fitbench.data.memory import chunks, take
+from fitbench.data.memory_limit import memory_limit
 from fitbench.models.deskew import deskewing
 from fitbench.models.standardization import of_channels, of_series
 from fitbench.training.evaluate import batch_size
@@ -36,8 +38,8 @@ _kept: dict[tuple[str, str], np.ndarray] = {}
 def prepare_training_examples(data: Dataset, settings: Data) -> tuple[Dataset, keras.Model | None]:
     """The data set with its training examples prepared, and the model that prepares raw ones; None: nothing is done.
 
-    The test examples stay raw. Examples that fit into memory are prepared once for all runs of a process on the same
-    data, others whenever they are read.
+    The test examples stay raw. Examples that fit into memory, raw and prepared, are prepared once for all runs of a
+    process on the same data, others whenever they are read.
     """
     model = _model(data, settings)
     if model is None:
@@ -46,7 +48,8 @@ def prepare_training_examples(data: Dataset, settings: Data) -> tuple[Dataset, k
     if key not in _kept:
         _kept.clear()
         examples = take(data.x_train, np.arange(len(data.y_train)))
-        if type(examples) is not np.ndarray:  # too large for memory
+        fits = math.prod(examples.shape) * np.dtype(model.outputs[0].dtype).itemsize < memory_limit()
+        if type(examples) is not np.ndarray or not fits:
             streamed: Any = PreparedWhenRead(examples, model)
             return dataclasses.replace(data, x_train=streamed), model
         _kept[key] = _through(model, examples)
@@ -57,7 +60,8 @@ def prepare_training_examples(data: Dataset, settings: Data) -> tuple[Dataset, k
 def _model(data: Dataset, settings: Data) -> keras.Model | None:
     """The model that prepares raw examples; None if they are taken as they are.
 
-    The mean and deviation of each channel are those of the training examples, in float64.
+    The mean and deviation of each channel are those of the training examples, in float64. A validation part of the data
+    set's own is left out. Examples that `training.validation_split` holds back count, as they do for tables.
     """
     if settings.preprocess is Preprocess.deskew:
         return deskewing(data.inputs.shape)
@@ -65,18 +69,23 @@ def _model(data: Dataset, settings: Data) -> keras.Model | None:
         case Standardization.series:
             return of_series(data.inputs)
         case Standardization.channel:
-            return of_channels(data.inputs, *_channels(data.x_train))
+            return of_channels(data.inputs, *_channels(data.x_train, len(data.y_train) - data.validation))
     return None
 
 
-def _channels(series: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the deviation (divided by N) of each channel of series [N, .., channels], float64 [channels]."""
+def _channels(series: Any, examples: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the deviation (divided by N) of each channel of the first N examples, float64 [channels].
+
+    Args:
+        series: N or more examples, [.., .., channels].
+        examples: N.
+    """
     sums = np.zeros((2, series.shape[-1]))
     shift = np.asarray(series[np.arange(1)]).reshape(-1, series.shape[-1])[0].astype(np.float64)
-    for rows in chunks(series):
-        values = np.asarray(series[rows], np.float64).reshape(-1, series.shape[-1]) - shift
+    for start, stop in ((rows.start, min(rows.stop, examples)) for rows in chunks(series) if rows.start < examples):
+        values = np.asarray(series[start:stop], np.float64).reshape(-1, series.shape[-1]) - shift
         sums += [values.sum(axis=0), (values**2).sum(axis=0)]
-    count = np.prod(series.shape[:-1])
+    count = examples * np.prod(series.shape[1:-1])
     mean = sums[0] / count
     return mean + shift, np.sqrt(np.maximum(sums[1] / count - mean**2, 0))
 
