@@ -75,7 +75,8 @@ def build_dataset(
             "y: the values have fractions and are taken as numbers to predict: task=regression; classes are whole "
             "numbers or texts"
         )
-    if all(isinstance(array, np.ndarray) and array.nbytes < MOST_COMPARED for array in examples.values()):
+    are_small = all(isinstance(array, np.ndarray) and array.nbytes < MOST_COMPARED for array in examples.values())
+    if kind != IMAGES and are_small:
         notes += repeated(examples["train"], examples["test"], KINDS[kind].noun, only_all=True)
     return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=tuple(notes))
 
