@@ -384,10 +384,12 @@ def test_exported_programs_read_and_refuse_what_predict_does(exported, call, pro
         ("packed", "@", "PK\x03\x04"),
     ]:  # fmt: skip
         (tmp_path / f"{name}.ts").write_text(text.replace(old, new))
-    refused = ("class", "steps", "channels", "tag", "target", "cut", "packed")
-    assert [call(SERIES, tmp_path / f"{name}.ts")[:2] for name in refused] == [(1, [])] * 7
+    refused, other_labels = ("steps", "channels", "tag", "cut", "packed"), ("class", "target")  # which are not read
+    assert [call(SERIES, tmp_path / f"{name}.ts")[:2] for name in refused] == [(1, [])] * 5
+    predicted = labels(call(SERIES, folder / "Made_TEST.ts")[1])
+    assert [labels(call(SERIES, tmp_path / f"{name}.ts")[1]) for name in other_labels] == [predicted] * 2
     files = [
-        *((SERIES, tmp_path / f"{name}.ts") for name in refused),
+        *((SERIES, tmp_path / f"{name}.ts") for name in (*refused, *other_labels)),
         (SERIES, folder / "Made_TEST.ts"), (SERIES, tmp_path / "bad.ts"), (SERIES, tmp_path / "ucr.tsv"),
         (SERIES, tmp_path / "floats.npy"), (TOKENS, tmp_path / "tokens.npy"), (TOKENS, tmp_path / "floats.npy"),
         (TOKENS, folder / "tokens.npz"), (ARRAYS, folder / "arrays.npz"), (ARRAYS, tmp_path / "tokens.npy"),
