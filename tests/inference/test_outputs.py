@@ -49,7 +49,7 @@ def test_csv_is_readable_by_other_programs(tmp_path):
 
 
 def test_table_leaves_out_a_column_without_values(capsys):
-    of_two = [row | {"third": None, "third_probability": None} for row in ROWS]
+    of_two = [row | {"third": None, "third_probability": None} for row in ROWS[:2]]
     write(None, "table", rows=of_two)
     heads = capsys.readouterr().out.splitlines()[0].split()
     assert "second" in heads and "third" not in heads
