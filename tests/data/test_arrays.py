@@ -87,7 +87,7 @@ def test_shape_type_and_values_of_the_training_part_decide_what_arrays_are(read,
 def test_settings_say_what_arrays_are(read, x, settings, kind, shape, dtype):
     dataset = read(arrays_of(x), **settings)
     assert (dataset.kind, dataset.inputs.shape, dataset.inputs.dtype) == (kind, shape, dtype)
-    assert dataset.notes == ()
+    assert not any("taken as" in note for note in dataset.notes)
     assert section("/a.npz", **settings).kind == kind  # which is known before the arrays are read
 
 
@@ -105,8 +105,26 @@ def test_settings_say_what_arrays_are(read, x, settings, kind, shape, dtype):
 def test_a_note_says_what_was_taken_and_how_to_say_otherwise(read, x, note, capsys):
     is_image = "images;" in note
     x = x * (255 / x.max()) if is_image else x
-    assert read(arrays_of(x)).notes == (f"x_train, {note}",)
+    assert read(arrays_of(x)).notes[0] == f"x_train, {note}"
     assert note in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("x", "noun"), [(SERIES, "series"), (TOKENS, "sequences"), (ROWS, "arrays")])
+def test_a_note_says_that_all_test_examples_are_training_examples(read, x, noun):
+    note = f"6 of 6 test {noun} are also in the training part"
+    assert note in read(arrays_of(x)).notes
+    assert note in read(arrays_of(x, x_test=x[::-1])).notes
+    other = x.copy()
+    other[0] = (x[0] + x[1]) // 2  # some are often repeated, so that nothing is said of them
+    assert not any("also in the training" in text for text in read(arrays_of(x, x_test=other)).notes)
+
+
+def test_a_note_says_that_fractions_made_a_regression(read):
+    values = LABELS + 0.5
+    arrays = arrays_of(ROWS, y_train=values, y_test=values)
+    note = "y: the values have fractions and are taken as numbers to predict: task=regression; classes are whole"
+    assert any(text.startswith(note) for text in read(arrays).notes)
+    assert not any("fractions" in text for text in read(arrays, task="regression").notes)  # which the user asked for
 
 
 def test_the_test_part_decides_nothing(read):

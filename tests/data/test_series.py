@@ -36,8 +36,8 @@ def tsv(labels, first: int = 0) -> str:
     return "".join(f"{label}\t{first + row}\t{row}\t1\n" for row, label in enumerate(labels))
 
 
-def ts(labels, classes: str = "a b") -> str:
-    return HEADER.format(classes) + "".join(f"{row},{row},1:{label}\n" for row, label in enumerate(labels))
+def ts(labels, classes: str = "a b", first: int = 0) -> str:
+    return HEADER.format(classes) + "".join(f"{first + row},{row},1:{label}\n" for row, label in enumerate(labels))
 
 
 # -- the test part ----------------------------------------------------------------------------------------------------
@@ -89,6 +89,7 @@ def test_test_part_is_drawn_from_each_class_where_no_file_is_named(tmp_path, nam
     assert (np.diff(dataset.x_test[:, 0, 0]) > 0).all()  # in the order of the file
     examples = np.concatenate([dataset.x_train, dataset.x_test])[:, 0, 0]
     assert sorted(examples) == list(range(12))
+    assert dataset.notes == ("3 of 12 series, drawn with data.split_seed=0, are the test part",)
     other = loading.load(settings(tmp_path / name, split_seed=1))
     assert other.sha256 != dataset.sha256
     regression = load(tmp_path, tsv(np.arange(12) / 2))
@@ -117,15 +118,15 @@ def test_changed_test_file_is_read_again(tmp_path):
 
 def test_classes_have_one_order_and_one_name_in_all_formats(tmp_path, caplog, capsys):
     labels = [10, 2, 1, 10, 2, 1]
-    of_ts = load(tmp_path, ts(labels, "1 10 2"), ts(labels, "1 10 2"))
-    of_txt = load(tmp_path, tsv([f"{label:e}" for label in labels]), tsv(labels))
+    of_ts = load(tmp_path, ts(labels, "1 10 2"), ts(labels, "1 10 2", first=10))
+    of_txt = load(tmp_path, tsv([f"{label:e}" for label in labels]), tsv(labels, first=10))
     assert of_ts.names == of_txt.names == ("1", "2", "10")
     assert of_ts.y_test.tolist() == of_txt.y_test.tolist() == [2, 1, 0, 2, 1, 0]
     assert (of_ts.notes, of_txt.notes, capsys.readouterr().err) == ((), (), "")  # nothing needs to be said of them
 
 
 def test_declared_classes_keep_the_order_of_the_header(tmp_path):
-    dataset = load(tmp_path, ts(["run", "walk"], "walk run sit"), ts(["walk"], "walk run sit"))
+    dataset = load(tmp_path, ts(["run", "walk"], "walk run sit"), ts(["walk"], "walk run sit", first=10))
     assert (dataset.names, dataset.y_test.tolist()) == (("walk", "run", "sit"), [0])
     assert dataset.notes == ("y: no training example of the class sit",)
     undeclared = load(tmp_path, ts(["walk", "run"], ""), ts(["walk"], ""))
@@ -150,6 +151,34 @@ def test_more_than_20_whole_numbers_are_classes(tmp_path):
 def test_fractions_targets_and_the_key_make_a_regression(tmp_path, train, test, task, expected):
     dataset = load(tmp_path, train, test, task)
     assert (dataset.task, dataset.y_test[:, 0].tolist()) == ("regression", expected)
+
+
+def test_a_note_says_that_fractions_made_a_regression(tmp_path):
+    note = "the labels, the first number of each line, have fractions and are taken as numbers to predict"
+    train, test = tsv([1.5, 2, 3]), tsv([1, 2], first=10)
+    assert any(text.startswith(note) for text in load(tmp_path, train, test).notes)
+    assert load(tmp_path, train, test, "regression").notes == ()  # which the user asked for
+    stated = "@targetLabel true\n@data\n1:7.5\n2:8\n", "@targetLabel true\n@data\n3:8\n"
+    assert load(tmp_path, *stated).notes == ()
+
+
+@pytest.mark.parametrize("separator", ["\t", ",", " "])
+def test_labels_at_the_end_of_lines_are_not_taken_for_values(tmp_path, separator):
+    values = np.random.default_rng(0).normal(size=(12, 4)).round(3)
+    text = "".join(separator.join(map(str, [*row, i % 3])) + "\n" for i, row in enumerate(values))
+    with pytest.raises(
+        DataError, match=r"A.tsv: the first number .* but the last one is one of 3 whole numbers \(0, 1"
+    ):
+        load(tmp_path, text)
+    dataset = load(tmp_path, text, task="regression")  # which says that the first number is to be predicted
+    assert (dataset.task, dataset.x_train.shape[1:]) == ("regression", (4, 1))
+
+
+def test_a_note_counts_test_series_that_are_training_series(tmp_path):
+    assert load(tmp_path, tsv([1, 2, 1]), tsv([1, 2, 1])).notes == ("3 of 3 test series are also in the training part",)
+    dataset = load(tmp_path, tsv([1, 2, 1]), tsv([1]) + tsv([2], first=10))
+    assert dataset.notes == ("1 of 2 test series is also in the training part",)
+    assert load(tmp_path, tsv([1, 2, 1]), tsv([2, 1], first=10)).notes == ()
 
 
 def test_targets_of_a_ts_file_can_be_taken_as_classes(tmp_path):
@@ -211,8 +240,14 @@ def test_series_are_interpolated_to_the_longest_of_training(tmp_path, caplog, me
     assert of_a_run.x_test[..., 0].tolist() == [[0, 1, 2, 3, 4], [7] * 5]
 
 
+def test_one_length_of_all_series_is_said_once(tmp_path):
+    load(tmp_path, ts("abab"), ts("ab", first=10))
+    dataset = loading.load(settings(tmp_path / "A_TRAIN.ts", lengths="linear"), steps=5)
+    assert dataset.notes == ("6 of 6 series, which have 3 steps, are interpolated (linear) to 5 steps",)
+
+
 def test_lengths_change_nothing_where_all_are_equal(tmp_path):
-    plain, with_key = (load(tmp_path, ts("abab"), ts("ab"), lengths=lengths) for lengths in (None, "cubic"))
+    plain, with_key = (load(tmp_path, ts("abab"), ts("ab", first=10), lengths=lengths) for lengths in (None, "cubic"))
     assert (with_key.sha256, with_key.notes) == (plain.sha256, ())
 
 

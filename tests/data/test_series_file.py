@@ -79,6 +79,23 @@ def test_ts_file_may_have_no_labels(tmp_path):
     assert file.series[1].tolist() == [[3], [4]]
 
 
+@pytest.mark.parametrize("dimensions", ["@dimensions 2\n", ""])
+def test_labels_are_not_needed_where_nothing_is_compared(tmp_path, dimensions):
+    header = f"{dimensions}@classLabel true walk run\n@data\n"
+    (tmp_path / "a.ts").write_text(header + "1,2:3,4\n5,6:7,8\n")
+    with pytest.raises(
+        DataError, match=r"line [34] has no label behind its last ':'; give each line one, or set @class"
+    ):
+        read_series_file(tmp_path / "a.ts")
+    unlabelled = read_series_file(tmp_path / "a.ts", complete=False)
+    for label in ("?", "sit"):  # sit is no class
+        (tmp_path / "a.ts").write_text(header + f"1,2:3,4:{label}\n5,6:7,8:run\n")
+        with pytest.raises(DataError, match="expected one of the classes walk, run"):
+            read_series_file(tmp_path / "a.ts")
+        file = read_series_file(tmp_path / "a.ts", complete=False)
+        assert file.labels is None and np.array_equal(file.series, unlabelled.series)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,10 +137,10 @@ def test_labels_with_fractions_are_numbers(tmp_path):
         (TS[:60], "ends before a line @data; it may be cut off"),
         (TS.replace("@data\n", ""), "line 10 is the text '1,2,3:4,5,6:walk' in the header; expected a line @data"),
         (HEADER, "has no series after its line @data; it may be cut off"),
-        (TS[:-16], "line 13 has 1 part between its ':'; expected 2 channels and its label; the file may be cut"),
+        (TS[:-16], "line 13 has no label behind its last ':'; the file may be cut off here"),
         (TS[:-3], r"line 13: its label is the text 'wa'; expected one of the classes walk, run, .*cut off here"),
         (HEADER + "1,2,3:4,5,6:\n1,2,3:4,5,6:run", "line 11: its label is empty; expected one of the classes"),
-        (HEADER + "1,2,3:4,5,6\n" + TS, "line 11 has 2 parts between its ':'; expected 2 channels and its label$"),
+        (HEADER + "1,2,3:4,5,6\n" + TS, "line 11 has no label behind its last ':'; give each line one, or set @"),
         (TS + "1,2,3:4,5,6:7,8,9:run\n", "line 14 has 4 parts between its ':'; expected 2 channels and its label"),
         (TS + "1,2:3,4:run\n", "line 14: its series has 2 values; expected 3, as @seriesLength states"),
         (TS + "1,2,3:4,5:run\n", "line 14: channel 2 has 2 values, and the first has 3; expected the same number"),

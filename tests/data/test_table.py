@@ -196,7 +196,8 @@ def test_notes_name_what_may_be_a_mistake(tmp_path):
     table = houses().assign(city=["Ulm", "ulm", "New York", "Bonn"] * 10, sold=["yes", "Yes"] * 20)
     table["zip"] = [f"0{1000 + i % 7}" for i in range(ROWS)]
     data = load(tmp_path, table, target="sold", categorical=["zone"])
-    assert list(data.notes)[1:] == [
+    assert data.notes[0] == "10 of 40 rows, drawn with data.split_seed=0, are the test part"
+    assert list(data.notes)[2:] == [
         "categories that differ only in case or spaces are different ones: city ('Ulm' and 'ulm')",
         "numbers with leading zeros, such as 01000, are read as numbers: zip; if they are codes, set "
         "data.categorical=[zone,zip]",

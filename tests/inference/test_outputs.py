@@ -48,6 +48,15 @@ def test_csv_is_readable_by_other_programs(tmp_path):
     assert (read[1]["label"], read[1]["third"], read[-1]["correct"]) == ("a,b", "", "false")
 
 
+def test_table_leaves_out_a_column_without_values(capsys):
+    of_two = [row | {"third": None, "third_probability": None} for row in ROWS]
+    write(None, "table", rows=of_two)
+    heads = capsys.readouterr().out.splitlines()[0].split()
+    assert "second" in heads and "third" not in heads
+    write(None, "csv", rows=of_two)
+    assert capsys.readouterr().out.startswith("path,label,probability,second,second_probability,third,")
+
+
 def test_json_has_one_object_per_line(tmp_path):
     path = tmp_path / "x.jsonl"
     write(path)

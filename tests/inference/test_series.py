@@ -159,7 +159,11 @@ def test_examples_that_the_model_cannot_take_have_an_error_and_the_others_a_pred
     ts(tmp_path / "a.ts", [(good, label), ([*good[:5], "?", *good[6:]], label), (good[:1], label)])
     status, rows, _ = call(SERIES, "a.ts")
     assert status == 1
-    assert [row["error"] for row in rows] == [None, "value [5, 0] is nan; expected a finite number below 3.4e38", None]
+    assert [row["error"] for row in rows] == [
+        None,
+        "value [5, 0] is nan; expected a finite number below 3.4e38",
+        "the number of steps is 1, which cannot be interpolated to 12; expected 2 or more",
+    ]
     tokens = np.array([[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 7], [0, -1, 2, 3, 4, 5], [6, 1, 2, 3, 4, 5]])
     np.save(tmp_path / "tokens.npy", tokens)
     status, rows, err = call(TOKENS, "tokens.npy")
@@ -177,10 +181,20 @@ def test_examples_that_the_model_cannot_take_have_an_error_and_the_others_a_pred
     ]
 
 
+def test_a_remark_counts_the_series_that_were_interpolated(call, tmp_path):
+    good, label = ramps(1)[0]
+    ts(tmp_path / "a.ts", [(good, label), (good[:8], label), (good[:8], label)])
+    assert (
+        "fitbench: 2 of 3 series, which have 8 to 12 steps, are interpolated (cubic) to 12 steps\n" in call(SERIES, "a.ts")[2]
+    )
+    ts(tmp_path / "a.ts", [(good, label)])
+    assert "interpolated" not in call(SERIES, "a.ts")[2]
+
+
 @pytest.mark.parametrize(
     ("kind", "array", "message"),
     [
-        (SERIES, np.zeros((2, 12, 3)), "an array of float64 (2, 12, 3); expected numbers [N, 12, 1]"),
+        (SERIES, np.zeros((2, 12, 3)), "an array of float64 (2, 12, 3); expected numbers [N, steps, 1]"),
         (TOKENS, np.zeros((2, 6)), "an array of float64 (2, 6); expected integers [N, 6]"),
         (TOKENS, np.zeros((2, 5), int), "an array of int64 (2, 5); expected integers [N, 6]"),
         (ARRAYS, np.zeros((2, 3)), "an array of float64 (2, 3); expected floats [N, 3, 2]"),

@@ -214,6 +214,7 @@ def test_series_of_another_length_is_interpolated_where_the_run_does(two_channel
     _, app = numbers_app(SERIES, (6, 2), lengths="cubic")
     [found] = predictions(app, "?seen=1", json={"example": short.tolist()})
     np.testing.assert_allclose(found["seen"], resampled([short], 6, "cubic")[0], rtol=1e-5)
+    assert_refused(predict(app, json={"example": [[0, 1]]}), 422, "example: the number of steps is 1", "expected 2 or")
     assert_refused(predict(app, json={"example": [[0, None]] * 4}), 422, "example: value [0, 1] is nan", "finite")
     [found] = predictions(app, "?seen=1", files={"file": ("short.ts", ts(short[np.newaxis]))})
     np.testing.assert_allclose(found["seen"], resampled([short], 6, "cubic")[0], rtol=1e-5)

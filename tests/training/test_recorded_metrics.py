@@ -196,7 +196,7 @@ def test_model_that_is_solved_and_a_run_without_validation_have_no_values_of_it(
 
 def test_users_module_that_is_missing_is_refused_before_the_data_are_read(composer, tmp_path):
     config = composer.configuration([
-        "data=npz", "data.path=nowhere.npz", "progress=false", f"outputs={tmp_path}",
+        "data=npz", "data.path=nowhere.npz", "task=classification", "progress=false", f"outputs={tmp_path}",
         "metrics.own={_target_: no_such_module.own, direction: max}",
     ])  # fmt: skip
     with pytest.raises(RequestError, match=r"metrics\.own\._target_ is no_such_module\.own, which cannot be loaded"):

@@ -10,11 +10,15 @@ import numpy as np
 from fitbench.config import AUTO
 from fitbench.data.dataset import PARTS, Dataset, assembled
 from fitbench.data.examples import examples_of, vocabulary_of
+from fitbench.data.repeated import repeated
 from fitbench.data.target_arrays import are_unicode
 from fitbench.data.targets import decided
 from fitbench.errors import DataError
 from fitbench.kinds import IMAGES, KINDS, TOKENS
+from fitbench.metrics import REGRESSION
 from fitbench.text import in_digits
+
+MOST_COMPARED = 2**30  # bytes of a part; to look for equal examples in a larger one would take long
 
 
 def build_dataset(
@@ -65,7 +69,15 @@ def build_dataset(
     for part, values in weights.items():
         _check_length(values, "weight", kind, len(examples[part]), part, source)
     dataset = assembled(name, examples, targets.arrays, targets.names, source, weights=weights)
-    return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=targets.notes)
+    notes = list(targets.notes)
+    if task == AUTO and targets.task == REGRESSION:
+        notes.append(
+            "y: the values have fractions and are taken as numbers to predict: task=regression; classes are whole "
+            "numbers or texts"
+        )
+    if all(isinstance(array, np.ndarray) and array.nbytes < MOST_COMPARED for array in examples.values()):
+        notes += repeated(examples["train"], examples["test"], KINDS[kind].noun, only_all=True)
+    return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=tuple(notes))
 
 
 def _weights(array: np.ndarray, where: str) -> np.ndarray:

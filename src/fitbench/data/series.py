@@ -10,16 +10,18 @@ import numpy as np
 
 from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
+from fitbench.data.lengths import interpolated_note, span_of
+from fitbench.data.repeated import repeated
 from fitbench.data.resampling import resampled
 from fitbench.data.series_file import read_series_file
 from fitbench.data.series_text import SeriesFile, as_classes
-from fitbench.data.split import shuffled_rows, test_rows
-from fitbench.data.targets import Targets, decided
+from fitbench.data.split import drawn_note, shuffled_rows, test_rows
+from fitbench.data.targets import MOST_CLASSES, Targets, decided
 from fitbench.data.ucr import read_ucr
 from fitbench.errors import DataError, RequestError
-from fitbench.kinds import SERIES
+from fitbench.kinds import KINDS, SERIES
 from fitbench.metrics import CLASSIFICATION, REGRESSION
-from fitbench.text import counted
+from fitbench.text import counted, first_of
 
 PARTS = ("train", "test")
 
@@ -52,6 +54,8 @@ def read_series(
         if whole:
             parts = dict.fromkeys(PARTS, parts["train"])
     labels = _labels(parts, task, where)
+    if task == AUTO and not _are_classes(labels):
+        notes = (*notes, *_label_notes(parts, where))
     if whole:
         rows = {}
     elif "test" in parts:
@@ -60,8 +64,11 @@ def read_series(
         assert isinstance(data, SeriesFiles)
         rows = _drawn(labels["train"], data, where["train"])
         parts, labels = dict.fromkeys(rows, parts["train"]), dict.fromkeys(rows, labels["train"])
+        notes = (*notes, drawn_note(len(rows["train"]), len(rows["test"]), KINDS[SERIES].noun, data.split_seed))
     parts |= {part: parts[part].take(taken) for part, taken in rows.items()}
     labels |= {part: labels[part][taken] for part, taken in rows.items()}
+    if not whole:
+        notes = (*notes, *repeated(parts["train"].series, parts["test"].series, KINDS[SERIES].noun))
     inputs, more = _of_one_length(parts, data.lengths, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
@@ -101,8 +108,7 @@ def _of_one_length(
         )
     lengths = train.lengths if train is test else np.concatenate([train.lengths, test.lengths])
     steps = wanted if wanted and method else int(train.lengths.max())
-    span = f"{lengths.min():,} to {lengths.max():,} steps"
-    others = int((lengths != steps).sum())
+    others, span = int((lengths != steps).sum()), span_of(lengths.tolist())
     if others and method is None and wanted:
         raise DataError(
             f"{where['train']}: the {len(lengths):,} series have {span}; expected {wanted:,}, which the model takes. "
@@ -113,12 +119,10 @@ def _of_one_length(
             f"{where['train']}: the {len(lengths):,} series have {span}, and the longest of the training part has "
             f"{steps:,}. Set data.lengths=linear or data.lengths=cubic to interpolate all of them to {steps:,} steps"
         )
-    notes = [
-        f"{others:,} of {len(lengths):,} series, which have {span}, are interpolated ({method}) to {steps:,} steps"
-    ]
+    notes = [interpolated_note(others, lengths.tolist(), method, steps)] if others and method else []
     inputs = {"train": resampled(train.series, steps, method or Lengths.linear)}
     inputs["test"] = inputs["train"] if train is test else resampled(test.series, steps, method or Lengths.linear)
-    return inputs, notes if others else []
+    return inputs, notes
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------
@@ -146,6 +150,29 @@ def _labels(parts: Mapping[str, SeriesFile], task: str, where: Mapping[str, str]
         return labels  # texts, which are refused where the task is decided
     classes = {part: as_classes(of) for part, of in values.items()}
     return classes if task == CLASSIFICATION and _are_classes(classes) else values
+
+
+def _label_notes(parts: Mapping[str, SeriesFile], where: Mapping[str, str]) -> list[str]:
+    """The line that says of labels at the beginning of lines that they are taken as numbers to predict.
+
+    Raises:
+        DataError: the last number of each line looks more like a class than the first, which has fractions.
+    """
+    for part, of in parts.items():
+        last = np.array([values[-1, 0] for values in of.series])
+        count = len(np.unique(last))
+        if of.label_first and (last == np.rint(last)).all() and 1 < count <= min(MOST_CLASSES, len(last) / 2):
+            raise DataError(
+                f"{where[part]}: the first number of each line is taken for its label and has fractions, but the last "
+                f"one is one of {count} whole numbers ({first_of(f'{value:.0f}' for value in np.unique(last))}). If "
+                "the last is the label, put it first; set task=regression if the first is a number to predict"
+            )
+    if not any(of.label_first for of in parts.values()):
+        return []
+    return [
+        "the labels, the first number of each line, have fractions and are taken as numbers to predict: "
+        "task=regression; classes are whole numbers"
+    ]
 
 
 def _are_classes(labels: Mapping[str, np.ndarray]) -> bool:

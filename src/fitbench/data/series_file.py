@@ -24,6 +24,7 @@ def read_series_file(path: Path, complete: bool = True) -> SeriesFile:
     """Read a file of series, as `series_text.parse` describes them.
 
     Values that are missing, or that float32 cannot hold, are refused, or are NaN and infinite unless it is `complete`.
+    The labels of a .ts file are read only if it is.
 
     Raises:
         DataError: it is not such a file; the message names the file and the line.
@@ -32,7 +33,7 @@ def read_series_file(path: Path, complete: bool = True) -> SeriesFile:
         with guarded(), open_file(path) as opened:
             check_memory(opened, TIMES_IN_MEMORY * os.fstat(opened.fileno()).st_size, "take fewer series")
             content = opened.read()
-        file = parse(content, path.suffix)
+        file = parse(content, path.suffix, labelled=complete)
         if complete:
             check_values(file.series, file.places)
     except FileNotFoundError as error:

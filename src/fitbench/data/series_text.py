@@ -63,7 +63,7 @@ class SeriesFile:
         )
 
 
-def parse(content: bytes, suffix: str) -> SeriesFile:
+def parse(content: bytes, suffix: str, labelled: bool = True) -> SeriesFile:
     """The series of a text in UTF-8. Lines that begin with `#` or `%` are comments.
 
     A text whose first line begins with `@` is a .ts file, whatever its suffix. Missing values at the end of a line of
@@ -73,12 +73,13 @@ def parse(content: bytes, suffix: str) -> SeriesFile:
     Args:
         content: of the file.
         suffix: of its name, such as `.ts`.
+        labelled: whether the labels of a .ts file are needed. Otherwise they are not read, and may be missing or `?`.
 
     Raises:
         ValueError: it is no such text; the message names the line.
     """
     lines = _lines(content)
-    return _of_ts(lines) if suffix.lower() == ".ts" or lines[0][1].startswith("@") else _of_ucr(lines)
+    return _of_ts(lines, labelled) if suffix.lower() == ".ts" or lines[0][1].startswith("@") else _of_ucr(lines)
 
 
 # -- lines and numbers ------------------------------------------------------------------------------------------------
@@ -209,11 +210,19 @@ class _Header:
         return self.has_classes or self.has_targets
 
 
-def _of_ts(lines: Sequence[Line]) -> SeriesFile:
+def _of_ts(lines: Sequence[Line], labelled: bool) -> SeriesFile:
     tags, rows = _divided(lines)
     header = _header(tags)
     if not rows:
         raise ValueError("has no series after its line @data; it may be cut off. Get it again")
+    unlabelled = [number for number, text in rows if header.has_labels and not _ends_with_label(text, header)]
+    if unlabelled and (labelled or len(unlabelled) < len(rows)):
+        tag = "@classLabel" if header.has_classes else "@targetLabel"
+        is_last = unlabelled[0] == lines[-1][0] and len(rows) > 1
+        advice = "the file may be cut off here" if is_last else f"give each line one, or set {tag} false"
+        raise ValueError(f"line {unlabelled[0]:,} has no label behind its last ':'; {advice}")
+    if unlabelled:
+        header = replace(header, has_classes=False, has_targets=False)
     channels = header.channels or max(1, rows[0][1].count(":") + 1 - header.has_labels)
     series, labels = [], []
     for number, text in rows:
@@ -224,9 +233,12 @@ def _of_ts(lines: Sequence[Line]) -> SeriesFile:
                 f"line {number:,} has {_counted(len(parts), 'part')} between its ':'; expected "
                 f"{_counted(channels, 'channel')}{ending}{end}"
             )
-        labels.append(_label(parts.pop(), header, number, end) if header.has_labels else "")
+        label = parts.pop() if header.has_labels else ""
+        labels.append(_label(label, header, number, end) if header.has_labels and labelled else "")
         series.append(_series(parts, header.steps, number))
     places = [number for number, _ in rows]
+    if not labelled:
+        return SeriesFile(series, None, header.classes, places=places)
     if header.has_targets:
         return SeriesFile(series, _targets(labels, places), places=places)
     return SeriesFile(series, np.array(labels, object) if header.has_classes else None, header.classes, places=places)
@@ -288,6 +300,12 @@ def _count(tags: Tags, tag: str) -> int | None:
     if not (value.isascii() and value.isdecimal() and 0 < len(value) < 10 and int(value)):
         raise ValueError(f"line {number:,}: @{tag} is {_quoted(value)}; expected a number from 1")
     return int(value)
+
+
+def _ends_with_label(line: str, header: _Header) -> bool:
+    """Whether what is behind the last ':' of a line is a label, and no values of a channel."""
+    last = line.rpartition(":")[2].strip()
+    return "," not in last or last in header.classes
 
 
 def _label(text: str, header: _Header, number: int, end: str) -> str:

@@ -12,7 +12,7 @@ from fitbench.config import Training, Validation
 from fitbench.data.dataset import Dataset
 from fitbench.errors import DataError, RequestError
 from fitbench.tasks import task_of
-from fitbench.text import clean
+from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
 SPLIT_SEED = 20160604  # defines the data sets: another seed gives another test part
@@ -76,6 +76,14 @@ def test_rows(
         )
     train, test = stratified_split(classes, fraction, seed)
     return train, np.sort(test)
+
+
+def drawn_note(train: int, test: int, noun: str, seed: int) -> str:
+    """The line that says that so many examples were drawn as the test part."""
+    return (
+        f"{test:,} of {counted(train + test, noun)}, drawn with data.split_seed={seed}, "
+        f"{'is' if test == 1 else 'are'} the test part"
+    )
 
 
 def shuffled_rows(examples: int, seed: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from fitbench.config import TableFile
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.problems import Problems
-from fitbench.data.split import test_rows
+from fitbench.data.split import drawn_note, test_rows
 from fitbench.data.table_columns import (
     FEWEST_ROWS,
     alike,
@@ -29,7 +29,7 @@ from fitbench.data.table_columns import (
 )
 from fitbench.data.targets import Targets, decided
 from fitbench.errors import DataError, RequestError
-from fitbench.kinds import TABLE
+from fitbench.kinds import KINDS, TABLE
 from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.tasks import task_of
@@ -113,7 +113,9 @@ def dataset_of(
         weights={part: of.weights for part, of in parts.items()} if settings.weight else None,
         groups=groups,
     )
-    notes = (*_notes(frames, columns, settings), *targets.notes)
+    counts = {part: len(of.frame) for part, of in parts.items()}
+    drawn = () if "test" in frames else (drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed),)
+    notes = (*drawn, *_notes(frames, columns, settings), *targets.notes)
     rows = parts["test"].rows
     return replace(made, task=targets.task, kind=TABLE, columns=columns, rows_test=rows, notes=notes)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.data.lengths import interpolated_note
 from fitbench.data.resampling import resampled
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
@@ -84,10 +85,25 @@ class SeriesExamples(ArrayExamples):
 
     suffixes = SUFFIXES
 
+    def __init__(
+        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
+    ) -> None:
+        """As of arrays."""
+        super().__init__(arguments, options, result, inputs)
+        self.lengths: list[int] = []  # the steps of the series that the model takes
+
     def opened(self, path: Path) -> Any:
         """The rows of an array, or series of any lengths."""
         return read_series(path, self.takes, self.array_name)
 
     def checked(self, rows: Any) -> tuple[np.ndarray, dict[int, str]]:
         """As of arrays. Series of other lengths are interpolated, or have an error."""
-        return checked_series(rows, self.takes, resampled)
+        inputs, errors = checked_series(rows, self.takes, resampled)
+        self.lengths += [len(one) for i, one in enumerate(rows) if i not in errors]
+        return inputs, errors
+
+    def remarks(self) -> list[str]:
+        """How many series were interpolated."""
+        steps = self.takes["shape"][1]
+        others = sum(length != steps for length in self.lengths)
+        return [interpolated_note(others, self.lengths, self.takes["lengths"], steps)] if others else []

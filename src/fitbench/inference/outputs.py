@@ -179,7 +179,8 @@ def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
     beside = {f"{name}{PROBABILITY}": name for name in layout.answers if f"{name}{PROBABILITY}" in layout.answers}
     has_lists = any(isinstance(cell, list) for cell in rows[0].values())
     for place, name in enumerate(layout.answers):
-        if name not in beside:
+        is_empty = all(row[name] is None for row in rows)  # as the third class is where there are two
+        if name not in beside and not is_empty:
             names = [name, *(other for other, main in beside.items() if main == name)]
             is_number = all(isinstance(row[name], float) for row in rows)
             of_label = has_lists and is_number

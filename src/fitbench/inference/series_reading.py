@@ -10,13 +10,13 @@ import numpy as np
 from fitbench.data import series_file
 from fitbench.errors import DataError
 from fitbench.inference import arrays
-from fitbench.inference.values import Takes, check_labelled, fitting
+from fitbench.inference.values import InputCard, check_labelled, fitting
 from fitbench.text import clean
 
 SUFFIXES = (*arrays.SUFFIXES, *series_file.SUFFIXES)
 
 
-def read_series(path: Path, takes: Takes, array_name: str | None = None) -> Sequence[np.ndarray] | np.ndarray:
+def read_series(path: Path, takes: InputCard, array_name: str | None = None) -> Sequence[np.ndarray] | np.ndarray:
     """Read the series of a file: [steps, channels] each, of any number of steps if the file is a text.
 
     Args:

@@ -13,15 +13,18 @@ from starlette.exceptions import HTTPException
 from fitbench.errors import DataError
 from fitbench.inference import api
 from fitbench.inference.decoding import decode
-from fitbench.inference.prepare import Prepare, Shape, default_prepare, prepare_image
-from fitbench.inference.served import Named
+from fitbench.inference.prepare import Prepare, default_prepare, prepare_image
+from fitbench.inference.served import Named, Served, check_shape, numbers_of
 from fitbench.record.inputs import Inputs
 
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
 
 
-class ServedImages:
+ADVICE = ". With ?prepare=auto, images of other sizes are resized"
+
+
+class ServedImages(Served):
     """Images. The content of an example is the bytes of a file, or pixels, uint8 [height, width, 1 or 3]."""
 
     keys = ("image", "images")
@@ -29,7 +32,7 @@ class ServedImages:
     unit = "pixels"
     prepares = True
     has_files = True
-    whole_bodies: tuple[str, ...] = ("image/", "application/octet-stream")
+    whole_bodies = ("image/", "application/octet-stream")
     content_types = (
         "application/json, multipart/form-data, an image type such as image/png, or application/octet-stream"
     )
@@ -43,15 +46,13 @@ class ServedImages:
     )
     body = api.IMAGES_BODY
 
-    def __init__(self, readers: Sequence[Reader], limits: api.RequestLimits) -> None:
-        self.limits = limits
-
     def from_json(self, value: Any, name: str) -> np.ndarray:
-        """Pixels, uint8 [height, width, 1 or 3], from nested lists of numbers from 0 to 255."""
-        try:
-            numbers: np.ndarray = np.array(value, np.float64)
-        except (TypeError, ValueError, OverflowError):  # lists of different lengths, or not numbers
-            numbers = np.empty(0)
+        """Pixels, uint8 [height, width, 1 or 3], from nested lists of numbers from 0 to 255.
+
+        Raises:
+            HTTPException: 422, it is no such example; the message begins with its name.
+        """
+        numbers = numbers_of(value)
         numbers = numbers[..., np.newaxis] if numbers.ndim == 2 else numbers
         if numbers.ndim != 3 or numbers.shape[2] not in (1, 3) or not numbers.size:
             expected = "rows of equal length, [height][width], or [height][width][channels] with 1 or 3 channels"
@@ -79,7 +80,12 @@ class ServedImages:
     def prepare(
         self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
-        """The images as each model takes them: uint8 [N, *shape] by model. Arrays are unchanged by default."""
+        """The images as each model takes them: uint8 [N, *shape] by model. Arrays are unchanged by default.
+
+        Raises:
+            HTTPException: 413, they have too many pixels; 422, a file is no image, or an array has another shape. The
+                message begins with the name of the example.
+        """
         forms = {
             name: (reader.inputs.image_shape, prepare or default_prepare(reader.result), reader.max_value)
             for name, reader in models.items()
@@ -95,7 +101,7 @@ class ServedImages:
                 raise HTTPException(413, f"{text}{self.limits.pixels:,}")
             for (shape, method, white), rows in prepared.items():
                 if isinstance(content, np.ndarray) and prepare in (None, Prepare.none):
-                    _check_shape(name, content, shape)
+                    check_shape(name, content, shape, ADVICE)
                     rows[number] = content
                 else:
                     rows[number] = prepare_image(decoded[white], shape, method)
@@ -111,12 +117,3 @@ class ServedImages:
     def seen(self, example: np.ndarray) -> list[Any]:
         """Rows of pixels; a pixel is a number, or [red, green, blue]."""
         return (example[..., 0] if example.shape[2] == 1 else example).tolist()
-
-
-def _check_shape(name: str, array: np.ndarray, shape: Shape) -> None:
-    if array.shape != shape:
-        actual, expected = (" x ".join(map(str, sides)) for sides in (array.shape, shape))
-        raise HTTPException(
-            422,
-            f"{name} is {actual}; the model takes {expected}. With ?prepare=auto, images of other sizes are resized",
-        )

@@ -11,24 +11,18 @@ from starlette.exceptions import HTTPException
 from fitbench.inference import api
 from fitbench.inference.card import input_card
 from fitbench.inference.prepare import Prepare
-from fitbench.inference.served import Named
-from fitbench.inference.values import Takes, checked
+from fitbench.inference.served import Named, Served, check_shape, numbers_of
+from fitbench.inference.values import InputCard, checked
 from fitbench.record.inputs import Inputs
 
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
 
 
-class ServedNumbers:
+class ServedNumbers(Served):
     """Arrays of numbers. The content of an example is an array, float64 of any shape."""
 
-    keys = ("example", "examples")
     value = "nested lists of numbers"
-    unit = "numbers"
-    prepares = False
-    has_files = False
-    whole_bodies: tuple[str, ...] = ()
-    content_types = "application/json"
     description = (
         'The JSON is {"example": array} or {"examples": [array, ...]}. An array is a list of numbers, or nested lists, '
         "of the shape that /models gives; a last side of 1 may be left out. If one array of a request cannot be read, "
@@ -36,22 +30,20 @@ class ServedNumbers:
     )
 
     def __init__(self, readers: Sequence[Reader], limits: api.RequestLimits) -> None:
+        super().__init__(readers, limits)
         self.inputs = readers[0].inputs
         self.body = api.json_body({"type": "array"}, self.blank())
 
     def from_json(self, value: Any, name: str) -> np.ndarray:
-        """An array of numbers, float64."""
-        try:
-            numbers: np.ndarray = np.array(value, np.float64)
-        except (TypeError, ValueError, OverflowError):  # lists of different lengths, or not numbers
-            numbers = np.empty(0)
+        """An array of numbers, float64.
+
+        Raises:
+            HTTPException: 422, it is no such example; the message begins with its name.
+        """
+        numbers = numbers_of(value)
         if numbers.ndim == 0 or not numbers.size:
             raise HTTPException(422, f"{name}: expected numbers in a list, or in nested lists of equal length")
         return numbers
-
-    def from_file(self, name: str, content: bytes, models: Mapping[str, Reader]) -> list[Named]:
-        """Never called: these arrays come as JSON."""
-        raise HTTPException(415, f"{name}: expected {self.content_types}")
 
     def blank(self) -> list[Any]:
         """Zeros."""
@@ -64,7 +56,11 @@ class ServedNumbers:
     def prepare(
         self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
-        """The arrays as each model takes them, [N, *shape] of its dtype, by model."""
+        """The arrays as each model takes them, [N, *shape] of its dtype, by model.
+
+        Raises:
+            HTTPException: 422, a model does not take one; the message begins with the name of the example.
+        """
         prepared = {}
         for model, reader in models.items():
             takes = input_card(reader.inputs, reader.result)
@@ -77,7 +73,7 @@ class ServedNumbers:
             prepared[model] = np.concatenate(rows)
         return prepared
 
-    def checked(self, name: str, numbers: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+    def checked(self, name: str, numbers: np.ndarray, takes: InputCard) -> tuple[np.ndarray, dict[int, str]]:
         """An array as `values.checked` gives a batch of it alone. A last side of 1 may be missing.
 
         Raises:
@@ -85,9 +81,7 @@ class ServedNumbers:
         """
         shape = tuple(takes["shape"][1:])
         numbers = numbers[..., np.newaxis] if (*numbers.shape, 1) == shape else numbers
-        if numbers.shape != shape:
-            actual, expected = (" x ".join(map(str, sides)) for sides in (numbers.shape, shape))
-            raise HTTPException(422, f"{name} is {actual}; the model takes {expected}: {self.inputs.described}")
+        check_shape(name, numbers, shape, f": {self.inputs.described}")
         if np.dtype(takes["dtype"]).kind != "f" and (numbers != np.rint(numbers)).any():
             raise HTTPException(422, f"{name}: {numbers[numbers != np.rint(numbers)][0]:g}; expected whole numbers")
         return checked(numbers[np.newaxis], takes)

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from fitbench.inference import api
 from fitbench.inference.prepare import Prepare
-from fitbench.inference.served import Named
+from fitbench.inference.served import Named, Served
 from fitbench.inference.table_examples import encode, replaces_missing
 from fitbench.record.inputs import Inputs
 from fitbench.text import clean, counted, first_of, shortened
@@ -23,16 +23,10 @@ AT_A_TIME = 64  # rows; `encode` looks for every wrong one, and a request is ref
 LONGEST = 300  # characters of a message about a cell
 
 
-class ServedRows:
+class ServedRows(Served):
     """Rows of a table. The content of an example is the text of each cell, as a CSV file would have it."""
 
-    keys = ("example", "examples")
     value = "object with a value for each column"
-    unit = "numbers"
-    prepares = False
-    has_files = False
-    whole_bodies: tuple[str, ...] = ()
-    content_types = "application/json"
     description = (
         'The JSON is {"example": row} or {"examples": [row, ...]}. A row is an object with a value for each column '
         "that /models lists, or a list of values in the order of the columns. A value is a number, a text, true or "
@@ -42,12 +36,17 @@ class ServedRows:
     )
 
     def __init__(self, readers: Sequence[Reader], limits: api.RequestLimits) -> None:
+        super().__init__(readers, limits)
         self.columns = readers[0].inputs.columns
         self.names = [column.name for column in self.columns]
         self.body = api.json_body({"type": ["object", "array"]}, self.blank())
 
     def from_json(self, value: Any, name: str) -> list[str]:
-        """The text of each cell, in the order of the columns."""
+        """The text of each cell, in the order of the columns.
+
+        Raises:
+            HTTPException: 422, it is no such row; the message begins with its name.
+        """
         if isinstance(value, dict):
             if absent := [column for column in self.names if column not in value]:
                 columns = "column" if len(absent) == 1 else "columns"
@@ -60,10 +59,6 @@ class ServedRows:
             columns = counted(len(self.names), "column")
             raise HTTPException(422, f"{name}: {counted(len(value), 'value')}; the models take {columns}")
         return [_text(cell, f"{name}: {column}") for cell, column in zip(value, self.names, strict=True)]
-
-    def from_file(self, name: str, content: bytes, models: Mapping[str, Reader]) -> list[Named]:
-        """Never called: rows come as JSON."""
-        raise HTTPException(415, f"{name}: expected {self.content_types}")
 
     def blank(self) -> dict[str, Any]:
         """A row of means, and of the first category of each vocabulary."""
@@ -79,7 +74,11 @@ class ServedRows:
     def prepare(
         self, examples: Sequence[Named], models: Mapping[str, Reader], prepare: Prepare | None
     ) -> dict[str, np.ndarray]:
-        """The rows as each model takes them, float32 [N, columns] by model, encoded as `fitbench predict` does."""
+        """The rows as each model takes them, float32 [N, columns] by model, encoded as `fitbench predict` does.
+
+        Raises:
+            HTTPException: 422, a value is not what its column holds; the message begins with the name of the example.
+        """
         from pandas import DataFrame, Series
 
         cells = zip(*(row for _, row in examples), strict=True)

@@ -18,7 +18,7 @@ from fitbench.inference.card import input_card
 from fitbench.inference.series_reading import read_series
 from fitbench.inference.served import Named
 from fitbench.inference.served_numbers import ServedNumbers
-from fitbench.inference.values import Takes, checked_series
+from fitbench.inference.values import InputCard, checked_series
 from fitbench.text import clean, shortened
 
 if TYPE_CHECKING:
@@ -48,8 +48,12 @@ class ServedSeries(ServedNumbers):
             "example": "curl -F file=@GunPoint_TEST.ts http://127.0.0.1:8000/predict"
         }
 
-    def checked(self, name: str, numbers: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
-        """A series as a batch of it alone. One of another length is interpolated if the run has `data.lengths`."""
+    def checked(self, name: str, numbers: np.ndarray, takes: InputCard) -> tuple[np.ndarray, dict[int, str]]:
+        """A series as a batch of it alone. One of another length is interpolated if the run has `data.lengths`.
+
+        Raises:
+            HTTPException: 422, it is nested too deeply, or too long to be interpolated.
+        """
         if numbers.ndim > 2:
             raise HTTPException(422, f"{name}: nested too deeply; expected [steps] or [steps][channels]")
         if len(numbers) > MOST_STEPS:
@@ -66,11 +70,13 @@ class ServedSeries(ServedNumbers):
         suffix = Path(name).suffix.lower()
         if suffix not in SUFFIXES:
             raise HTTPException(422, f"{name}: expected a file of series, {', '.join(SUFFIXES)}")
+        cards = [input_card(reader.inputs, reader.result) for reader in models.values()]
+        taken = [takes for place, takes in enumerate(cards) if takes not in cards[:place]]  # most models take the same
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"file{suffix}"
             path.write_bytes(content)
             try:
-                series = [read_series(path, input_card(each.inputs, each.result)) for each in models.values()]
+                series = [read_series(path, takes) for takes in taken]
             except DataError as error:
                 problem = clean(error).replace(str(path), "").removeprefix(": ")
                 raise HTTPException(422, shortened(f"{name}: {problem}", LONGEST)) from None

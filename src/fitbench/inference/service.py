@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,7 +25,7 @@ from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
 
 WORKERS = 2
 MAX_SEEN = 1_000_000  # pixels or other numbers
-SERVED: dict[str, Callable[[Sequence[Reader], RequestLimits], Served]] = {
+SERVED: dict[str, type[Served]] = {
     IMAGES: ServedImages,
     TABLE: ServedRows,
     SERIES: ServedSeries,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-Takes = Mapping[str, Any]  # `input` of model.json
+InputCard = Mapping[str, Any]  # `input` of model.json
 Resampled = Callable[[Sequence[np.ndarray], int, str], np.ndarray]  # as `data.resampling.resampled`
 
 TYPES = {"series": "buif", "tokens": "ui"}  # of NumPy, which an array of a kind may have
@@ -18,7 +18,7 @@ FLOATS, WHOLE = "f", "bui"  # those of other arrays
 WORDS = {"buif": "numbers", "ui": "integers", FLOATS: "floats", WHOLE: "whole numbers"}
 
 
-def fitting(array: np.ndarray, takes: Takes) -> np.ndarray:
+def fitting(array: np.ndarray, takes: InputCard) -> np.ndarray:
     """An array that has the shape of the examples, [N, ...]; series of one channel get their last side.
 
     Series may have other lengths where `lengths` says how they are interpolated.
@@ -33,12 +33,13 @@ def fitting(array: np.ndarray, takes: Takes) -> np.ndarray:
     found = (shape[0], *array.shape[2:]) if any_steps else array.shape[1:]
     types = TYPES.get(takes["kind"], FLOATS if takes["dtype"] == "float32" else WHOLE)
     if array.ndim == 0 or found != shape or array.dtype.kind not in types:
-        expected = ", ".join(["N", *map(str, shape)])
+        first = "steps" if is_series and takes["lengths"] is not None else shape[0] if shape else ""
+        expected = ", ".join(["N", *map(str, (first, *shape[1:]))])
         raise ValueError(f"an array of {array.dtype} {array.shape}; expected {WORDS[types]} [{expected}]")
     return array
 
 
-def check_labelled(steps: Sequence[int], takes: Takes) -> None:
+def check_labelled(steps: Sequence[int], takes: InputCard) -> None:
     """Refuse the series of a file whose lines begin with a label, if the first value may have been taken for it.
 
     Raises:
@@ -51,7 +52,7 @@ def check_labelled(steps: Sequence[int], takes: Takes) -> None:
         )
 
 
-def checked(rows: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]:
+def checked(rows: np.ndarray, takes: InputCard) -> tuple[np.ndarray, dict[int, str]]:
     """Rows, [N, ...], in the type that the model takes, and error messages by position. Wrong rows become zeros."""
     dtype = np.dtype(takes["dtype"])
     if dtype.kind == "f":
@@ -75,7 +76,7 @@ def checked(rows: np.ndarray, takes: Takes) -> tuple[np.ndarray, dict[int, str]]
 
 
 def checked_series(
-    series: Sequence[np.ndarray], takes: Takes, resampled: Resampled
+    series: Sequence[np.ndarray], takes: InputCard, resampled: Resampled
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Series, [steps, channels] each, as `checked` gives rows. Those of other lengths are interpolated, if they may."""
     steps, channels = takes["shape"][1:]
@@ -85,6 +86,8 @@ def checked_series(
             errors[i] = f"the number of channels is {one.shape[1]}; the model takes {channels}"
         elif len(one) != steps and takes["lengths"] is None:
             errors[i] = f"the number of steps is {len(one)}; the model takes {steps}"
+        elif len(one) == 1 < steps:
+            errors[i] = f"the number of steps is 1, which cannot be interpolated to {steps}; expected 2 or more"
         else:
             [values], wrong = checked(one[np.newaxis], takes)
             if wrong:

@@ -1,9 +1,14 @@
 // The input of series, tokens and other arrays: pasted numbers, or a file of series, drawn as lines.
 
-import { element } from "./answers.js";
 import { plot } from "./plot.js";
 
-const NOUNS = { series: "series", tokens: "sequence", arrays: "array" };
+/** By kind: its words, how many sides an example may have to be drawn, and whether its last side is channels and files
+ * can be opened, as of series. */
+const KINDS = {
+  series: { noun: "series", article: "a", each: "number", unit: "steps", example: "0.12, 0.15, 0.11, …", drawn: 2, series: true },
+  tokens: { noun: "sequence", article: "a", each: "token", unit: "tokens", example: "4, 17, 2, …", drawn: 0 },
+  arrays: { noun: "array", article: "an", each: "number", unit: "numbers", example: "0.12, 0.15, 0.11, …", drawn: 1 },
+};
 
 export class Numbers {
   static template = "numbers";
@@ -13,13 +18,13 @@ export class Numbers {
     this.find = find;
     this.changed = changed;
     this.again = again;
-    this.kind = info.kind;
+    this.kind = KINDS[info.kind];
     this.shape = info.models[0].shape;
     this.lines = this.shape.length === 2 && this.shape[1] > 1 ? this.shape[1] : 1; // of the text
-    this.drawn = this.kind === "series" || (this.kind === "arrays" && this.shape.length === 1);
+    this.drawn = this.shape.length <= this.kind.drawn;
     this.example = 0;
     this.value = null; // [steps] or [steps][channels]
-    this.query = this.kind === "series" ? "seen=true" : "";
+    this.query = this.kind.series ? "seen=true" : "";
     this.describe();
     find("text").addEventListener("input", () => this.type());
     find("clear").addEventListener("click", () => this.clear());
@@ -30,21 +35,20 @@ export class Numbers {
   }
 
   describe() {
-    const { find, shape, lines } = this;
-    find("choose").hidden = this.kind !== "series";
+    const { find, shape, lines, kind } = this;
+    find("choose").hidden = !kind.series;
     find("plot").hidden = !this.drawn;
     const sides = shape.join(" × ");
-    const isNested = shape.length > 2 || (this.kind === "arrays" && lines > 1);
-    const each = this.kind === "tokens" ? "token" : "number";
-    const how = lines > 1 ? `${shape[0]} numbers in each of ${lines} lines, a line for each channel` : `${shape[0]} ${each}s`;
+    const isNested = shape.length > 2 || (!kind.series && lines > 1);
+    const how = lines > 1 ? `${shape[0]} numbers in each of ${lines} lines, a line for each channel` : `${shape[0]} ${kind.each}s`;
     find("how").textContent = isNested ? `JSON, nested lists of ${sides}` : how;
-    find("text").placeholder = isNested ? "[[0, 0, …], …]" : this.kind === "tokens" ? "4, 17, 2, …" : "0.12, 0.15, 0.11, …";
+    find("text").placeholder = isNested ? "[[0, 0, …], …]" : kind.example;
   }
 
   texts() {
-    const noun = NOUNS[this.kind];
-    const [file, opened] = this.kind === "series" ? [" or open a file", " or open"] : ["", ""];
-    return { title: `Paste ${noun === "array" ? "an" : "a"} ${noun}${file}`, does: `the ${noun} that you paste${opened}` };
+    const { noun, article, series } = this.kind;
+    const [file, opened] = series ? [" or open a file", " or open"] : ["", ""];
+    return { title: `Paste ${article} ${noun}${file}`, does: `the ${noun} that you paste${opened}` };
   }
 
   // -- what is asked --
@@ -65,7 +69,7 @@ export class Numbers {
 
   type() {
     this.file = null;
-    const { value, problem } = parse(this.find("text").value, this.lines, this.kind);
+    const { value, problem } = parse(this.find("text").value, this.lines);
     this.value = value;
     this.count(value, problem);
     this.draw(value);
@@ -78,7 +82,7 @@ export class Numbers {
   }
 
   open(file) {
-    if (this.kind !== "series") return;
+    if (!this.kind.series) return;
     this.find("text").value = "";
     this.file = file;
     this.value = null;
@@ -96,8 +100,7 @@ export class Numbers {
 
   count(value, problem) {
     const length = value?.length ?? 0;
-    const unit = this.kind === "series" ? "steps" : this.kind === "tokens" ? "tokens" : "numbers";
-    this.find("count").textContent = problem || (length ? `${length} of ${this.shape[0]} ${unit}` : "");
+    this.find("count").textContent = problem || (length ? `${length} of ${this.shape[0]} ${this.kind.unit}` : "");
   }
 
   // -- what is answered --
@@ -126,7 +129,7 @@ export class Numbers {
 }
 
 /** Numbers from text: JSON, or separated by commas and spaces, in `lines` lines. The problem is a sentence, or "". */
-function parse(text, lines, kind) {
+function parse(text, lines) {
   if (!text.trim()) return { value: null, problem: "" };
   if (text.trim().startsWith("[")) {
     try {

@@ -17,7 +17,7 @@ def series_of(path: str) -> Sequence[np.ndarray]:
     suffix = Path(path).suffix.lower()
     if suffix not in (".ts", ".tsv", ".txt"):
         return arrays.array_of(path)
-    file = series_text.parse(Path(path).read_bytes(), suffix)
+    file = series_text.parse(Path(path).read_bytes(), suffix, labelled=False)
     if file.label_first:
         values.check_labelled(file.lengths.tolist(), INPUT)
     return file.series
