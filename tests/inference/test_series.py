@@ -185,7 +185,8 @@ def test_a_remark_counts_the_series_that_were_interpolated(call, tmp_path):
     good, label = ramps(1)[0]
     ts(tmp_path / "a.ts", [(good, label), (good[:8], label), (good[:8], label)])
     assert (
-        "fitbench: 2 of 3 series, which have 8 to 12 steps, are interpolated (cubic) to 12 steps\n" in call(SERIES, "a.ts")[2]
+        "fitbench: 2 of 3 series, which have 8 to 12 steps, are interpolated (cubic) to 12 steps\n"
+        in call(SERIES, "a.ts")[2]
     )
     ts(tmp_path / "a.ts", [(good, label)])
     assert "interpolated" not in call(SERIES, "a.ts")[2]

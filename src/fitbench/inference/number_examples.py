@@ -85,10 +85,8 @@ class SeriesExamples(ArrayExamples):
 
     suffixes = SUFFIXES
 
-    def __init__(
-        self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs | None
-    ) -> None:
-        """As of arrays."""
+    def __init__(self, arguments: Sequence[str], options: Options, result: dict[str, Any], inputs: Inputs) -> None:
+        """As for arrays."""
         super().__init__(arguments, options, result, inputs)
         self.lengths: list[int] = []  # the steps of the series that the model takes
 
@@ -97,7 +95,7 @@ class SeriesExamples(ArrayExamples):
         return read_series(path, self.takes, self.array_name)
 
     def checked(self, rows: Any) -> tuple[np.ndarray, dict[int, str]]:
-        """As of arrays. Series of other lengths are interpolated, or have an error."""
+        """As for arrays. Series of other lengths are interpolated, or have an error."""
         inputs, errors = checked_series(rows, self.takes, resampled)
         self.lengths += [len(one) for i, one in enumerate(rows) if i not in errors]
         return inputs, errors
