@@ -1,4 +1,4 @@
-"""Runs of one group that were made with different code, versions, devices or numbers of threads are found."""
+"""Runs of one group that were made with other names of classes, code, versions, devices or threads are found."""
 
 import json
 
@@ -20,6 +20,7 @@ def mixed(make_run, tmp_path):
             result = json.loads(path.read_text())
             result["versions"] = {"fitbench": "0.2.0", "keras": "3.15.0", "tensorflow": "2.21.0", "numpy": str(seed)}
             result["versions"] |= change.pop("versions", {})
+            result["data"]["classes"].sort(reverse=change.pop("reversed", False))
             path.write_text(json.dumps(result | change))
         frame = load_runs(tmp_path / "outputs")
         return lambda *seeds: group(frame[frame["seed"].isin(seeds)], ["model.name"], "accuracy")[0].mixed
@@ -36,7 +37,8 @@ def test_each_difference_is_named_with_its_values(mixed):
         {},
         {"versions": {"keras": "3.16.0"}, "code": {"mine": "ab" * 32}, "threads": 2},
         {"device": "gpu: H200", "code": {"mine": "cd" * 32, "layers": "00" * 32}, "threads": 16},
-        {"versions": {"fitbench": "0.1.0", "tensorflow": "2.22.0"}, "code": {"mine": "ab" * 32}, "threads": 2},
+        {"versions": {"fitbench": "0.1.0", "tensorflow": "2.22.0"}, "code": {"mine": "ab" * 32}, "threads": 2}
+        | {"reversed": True},  # names of classes, which the checksum of the data does not cover
     )
     assert of(1, 2) == {
         "code": ("layers 00000000, mine cdcdcdcd", "mine abababab"),
@@ -44,7 +46,7 @@ def test_each_difference_is_named_with_its_values(mixed):
         "device": (CPU, "gpu: H200"),
         "threads": (2, 16),
     }
-    assert set(of(1, 3)) == {"versions.fitbench", "versions.keras", "versions.tensorflow"}
+    assert set(of(1, 3)) == {"dataset.names", "versions.fitbench", "versions.keras", "versions.tensorflow"}
     assert list(of(0, 1, 2, 3)) == [name for name in MADE_WITH if name != "versions.jax"]
 
 

@@ -20,6 +20,7 @@ from fitbench.analysis.rows import (
     IDENTITY,
     INFO,
     LAST,
+    NAMES,
     ORIGIN,
     TASK,
     Row,
@@ -305,6 +306,7 @@ def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str
         *(quantity.column for quantity in _metrics_in_order(available)),
         *FIXED,
         *DATASET,
+        NAMES,
         *ORIGIN,
         *versions,
         *LAST,
@@ -340,6 +342,6 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
 
 
 _DTYPES = {  # of columns without any value
-    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", "device", "git.commit", "error"), "str"),
+    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", NAMES, "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # What can change the results of runs with one configuration. A value that a run has not recorded is no difference.
 MADE_WITH = (
-    *("code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
+    *("dataset.names", "code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
     *("device", "threads"),
 )
 
