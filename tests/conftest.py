@@ -1,5 +1,6 @@
 """What several tests share: composed configurations, and the data that CI has."""
 
+import logging
 import os
 import signal
 import sys
@@ -44,6 +45,15 @@ def pytest_collection_finish() -> None:
     """
     if "absl.logging" in sys.modules:
         sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_this_test_alone():
+    """A launch within the process gives the root logger a level and handlers, whose streams end with their test."""
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    for handler in [handler for handler in root.handlers if not type(handler).__module__.startswith("_pytest")]:
+        root.removeHandler(handler)
 
 
 def configure(*overrides: str) -> Config:

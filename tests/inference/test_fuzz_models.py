@@ -15,6 +15,8 @@ from fitbench.config import Backend
 from fitbench.errors import FitbenchError
 from fitbench.inference import reader
 from fitbench.inference.safety import check
+from fitbench.kinds import IMAGES
+from fitbench.record.inputs import Inputs
 from fitbench.training import backend
 
 from ..fuzzing import fuzz
@@ -58,7 +60,9 @@ def assert_refused_or_loaded(folder: Path, content: bytes) -> None:
     path.write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        opened = reader._open(folder, RESULT, None, check(path, trust=False), trust=False)
+        opened = reader._open(
+            folder, RESULT, Inputs(kind=IMAGES, shape=(8, 8, 1), dtype="uint8"), check(path, trust=False), trust=False
+        )
     except FitbenchError as error:
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
         assert len(str(error)) < 1000 + len(str(path))

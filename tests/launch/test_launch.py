@@ -83,7 +83,7 @@ def test_help_fits_a_terminal_of_80_columns(working_folder, capsys, monkeypatch)
     assert not ended.value.code
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
-    assert "lenet5_max,\n  linear, logistic_ovr, mlp" in text
+    assert "lenet5_max,\n  linear, logistic_ovr, lstm, mlp" in text
     assert "'model.hidden=[300,100]'" in text
     assert "\nsearch:" not in text
 

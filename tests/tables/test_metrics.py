@@ -360,7 +360,7 @@ def test_a_metric_that_cannot_be_imported_has_no_bootstrap_and_the_remark_says_s
     assert (outcome.verdict, outcome.judgement.half_width) == ("inconclusive", None)
     text = "\n".join(remarks(table, [outcome]))
     assert "net: inconclusive, because the sampling of the test examples is unknown" in text
-    assert "net: seeds 0, 1, 2: no bootstrap: metrics.kappa._target_ is table_metric.kappa, which cannot be imp" in text
+    assert "net: seeds 0, 1, 2: no bootstrap: metrics.kappa._target_ is table_metric.kappa, which cannot be lo" in text
 
 
 def test_a_metric_that_has_changed_since_the_run_has_no_bootstrap(own_metric, table_of, predicted, look):

@@ -136,7 +136,7 @@ def test_streamed_images_give_the_same_result(monkeypatch, weights):
 
 @pytest.mark.parametrize("evaluated_at_a_time", [1000, 50])  # 130 examples: one batch, and two and a smaller one
 def test_outputs_of_the_validation_are_scored_before_callbacks_see_the_logs(monkeypatch, evaluated_at_a_time):
-    monkeypatch.setattr(fitting, "evaluation_batch_size", lambda shape: evaluated_at_a_time)
+    monkeypatch.setattr(fitting, "evaluation_batch_size", lambda shape, model: evaluated_at_a_time)
     made, outputs, expected, seen = model(dropout=0.3), Outputs(), [], []
 
     def look(epoch, logs):
