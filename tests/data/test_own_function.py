@@ -145,7 +145,7 @@ def test_changed_file_of_memory_mapped_arrays_is_noticed(module, tmp_path, view)
         (returning("(x, y), (x, None)"), "load: y_test is None; expected an array"),
         (
             returning("([[1, 2], [3]], y), (x, y)"),
-            "x_train is a list of (int, int), (int), of which no array can be made",
+            "x_train is a list of (int, int), (int), which cannot be converted to an array",
         ),
         (returning("(np.ma.array(x, mask=x > 0), y), (x, y)"), "x_train is a masked array; fill its gaps"),
         (

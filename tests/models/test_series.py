@@ -160,12 +160,12 @@ def test_arrays_of_steps_have_one_channel(build, model):
         (
             ["model=time_cnn"],
             (8, 1),
-            "model=time_cnn does not fit data=made: it takes series of 9 steps or more, of which 2 convolutions of "
-            "length 7 (padding=same) with pooling by 3 leave one; these have 8; set fewer model.filters or a smaller "
-            "model.pool_size",
+            "model=time_cnn does not fit data=made: it takes series of 9 steps or more, because 2 convolutions of "
+            "length 7 (padding=same) with pooling by 3 shorten them; these have 8; set fewer model.filters or a "
+            "smaller model.pool_size",
         ),
-        (["model=time_cnn", "model.padding=valid"], (32, 1), "takes series of 33 steps or more, of which"),
-        (["model=time_cnn", "model.filters=[4,4,4,4]"], (60, 1), "takes series of 321 steps or more, of which 4"),
+        (["model=time_cnn", "model.padding=valid"], (32, 1), "takes series of 33 steps or more, because"),
+        (["model=time_cnn", "model.filters=[4,4,4,4]"], (60, 1), "takes series of 321 steps or more, because 4"),
         (["model=fcn"], (4, 5, 3), "takes arrays of the shape [steps] or [steps, channels]; these are arrays of 4x5x3"),
         (["model=fcn", "model.filters=[3]"], (9, 1), "model.kernel_sizes has 3 values; expected 1, as many as filters"),
         (["model=mlp_time", "model.hidden=[3]"], (9,), "model.dropout has 4 values; expected 2, one for each hidden"),

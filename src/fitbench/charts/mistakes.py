@@ -55,7 +55,7 @@ def can_draw(kind: str, shape: Sequence[int]) -> bool:
 
 
 def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: Any, y_train: np.ndarray) -> np.ndarray:
-    """Of each series, the training series of the predicted class with the least squared difference.
+    """For each series, the training series of the predicted class with the least squared difference.
 
     At most 1,000 of a class are looked at. Every class is in the training part.
 

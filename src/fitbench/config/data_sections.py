@@ -170,7 +170,7 @@ Standardize = Annotated[
 
 
 class ArrayData(Data):
-    """Examples whose kind their arrays decide, unless a key says it."""
+    """Examples of any kind. Their arrays decide the kind, unless a key states it."""
 
     inputs: Literal["images", "series", "tokens", "arrays"] | None = Field(
         None,

@@ -15,7 +15,7 @@ from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TOKENS
 
 
 def dataset_of_arrays(data: ArrayData, arrays: Mapping[str, np.ndarray], source: str, task: str) -> Dataset:
-    """Make a data set of arrays with the names of `npz.read_npz`, whose kind `decided_kind` decides where it is open.
+    """Make a data set of arrays with the names of `npz.read_npz`. `decided_kind` decides the kind if no key states it.
 
     Raises:
         DataError: the arrays are not a data set.

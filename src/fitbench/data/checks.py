@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,14 @@ def build_dataset(
     for part, values in weights.items():
         _check_length(values, "weight", kind, len(examples[part]), part, source)
     dataset = assembled(name, examples, targets.arrays, targets.names, source, weights=weights)
-    notes = list(targets.notes)
-    if task == AUTO and targets.task == REGRESSION:
+    notes = (*targets.notes, *_notes(task, targets.task, kind, examples))
+    return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=notes)
+
+
+def _notes(task: str, decided_task: str, kind: str, examples: Mapping[str, Any]) -> list[str]:
+    """The lines about a regression that the targets decided, and about test examples that repeat training examples."""
+    notes = []
+    if task == AUTO and decided_task == REGRESSION:
         notes.append(
             "y: the values have fractions and are taken as numbers to predict: task=regression; classes are whole "
             "numbers or texts"
@@ -78,7 +85,7 @@ def build_dataset(
     are_small = all(isinstance(array, np.ndarray) and array.nbytes < MOST_COMPARED for array in examples.values())
     if kind != IMAGES and are_small:
         notes += repeated(examples["train"], examples["test"], KINDS[kind].noun, only_all=True)
-    return replace(dataset, task=targets.task, kind=kind, vocabulary=vocabulary, notes=tuple(notes))
+    return notes
 
 
 def _weights(array: np.ndarray, where: str) -> np.ndarray:

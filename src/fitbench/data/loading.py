@@ -110,7 +110,7 @@ def _read_repeatable(data: OwnData, task: str, key: str) -> Dataset:
 
 
 def load_recorded(data: Data, result: Mapping[str, Any], folder: Path, trust: bool, purpose: str) -> Dataset:
-    """Load the data of a recorded run, which may be a stranger's. Whatever reads a run folder loads its data with this.
+    """Load the data of a recorded run, which may be a stranger's. All code that reads run folders calls this function.
 
     Args:
         data: the section of the recorded configuration.

@@ -105,7 +105,7 @@ def _array(values: Any, where: str) -> np.ndarray:
         return np.asarray(values).view()  # of which nobody but us sets flags
     except Exception as error:
         raise DataError(
-            f"{where} is {_described(values)}, of which no array can be made: {first_line(error)}"
+            f"{where} is {_described(values)}, which cannot be converted to an array: {first_line(error)}"
         ) from error
 
 

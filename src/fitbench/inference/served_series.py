@@ -37,7 +37,7 @@ class ServedSeries(ServedNumbers):
     description = (
         'The JSON is {"example": series} or {"examples": [series, ...]}. A series is a list of steps. A step is a '
         "number, or a list of the numbers of its channels. The shape is that which /models gives. Or the series are "
-        "files of a form: .ts, .tsv or .txt as the UCR and UEA archives have them, of which labels are ignored, or "
+        "files of a form: .ts, .tsv or .txt as the UCR and UEA archives have them (labels are ignored), or "
         ".npy with [N, steps, channels], or [N, steps] of one channel. If one series of a request cannot be "
         "read, the whole request is refused."
     )

@@ -131,13 +131,13 @@ def _check_as_many(name: str, values: Sequence[Any], number: int, meaning: str) 
 
 
 def _check_steps(steps: int, convolutions: int, kernel_size: int, pool_size: int, padding: str) -> None:
-    """Refuse series of which pooling leaves nothing."""
+    """Refuse series that are shorter than the convolutions and the pooling need."""
     needed = 1
     for _ in range(convolutions):
         needed = needed * pool_size + (kernel_size - 1 if padding == "valid" else 0)
     if steps < needed:
         raise ValueError(
-            f"it takes series of {needed} steps or more, of which {convolutions} convolutions of length {kernel_size} "
-            f"(padding={padding}) with pooling by {pool_size} leave one; these have {steps}; set fewer model.filters "
-            "or a smaller model.pool_size"
+            f"it takes series of {needed} steps or more, because {convolutions} convolutions of length {kernel_size} "
+            f"(padding={padding}) with pooling by {pool_size} shorten them; these have {steps}; set fewer "
+            "model.filters or a smaller model.pool_size"
         )
