@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from docs.generate import conf
 from docs.generate.markdown import anchor, code, explained, prose, table
 from docs.generate.schema import Key, keys_of
-from fitbench.config import data_sections, schema
+from fitbench.config import data_sections, optimizer_section, schema, training_section
 from fitbench.config.builders import SECTION, settings_schema
 from fitbench.config.describe import describe
 from fitbench.search.settings import Settings
@@ -17,13 +17,13 @@ from fitbench.tables.schema import RowFile, TableFile
 HEADINGS = ("key", "default", "meaning, and what is allowed")
 SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of the keys, file of the defaults
     "Config": (schema.Config, "", "config"),
-    "Training": (schema.Training, "training.", "training/default"),
+    "Training": (training_section.Training, "training.", "training/default"),
     "Settings": (Settings, "search.", "search/default"),
 }
 UNIONS: dict[str, Any] = {
     "data": data_sections.AnyData,
     "distortion": schema.Distortion,
-    "optimizer/schedule": schema.Schedule,
+    "optimizer/schedule": optimizer_section.Schedule,
 }
 DISCRIMINATORS = ("kind", "source")  # of the unions; the choice of a file decides them
 
@@ -68,7 +68,7 @@ def models() -> str:
 def optimizers() -> str:
     """The settings of the optimizers, and their defaults in each file."""
     files = conf.files("optimizer")
-    keys = {key.name: key for key in keys_of(schema.Optimizer) if not key.name.startswith("schedule")}
+    keys = {key.name: key for key in keys_of(optimizer_section.Optimizer) if not key.name.startswith("schedule")}
     for file in files:
         for name in file.values:  # those that only Keras checks
             keys.setdefault(name, Key(name, "what Keras takes", True, "", file.comments.get(name, "")))

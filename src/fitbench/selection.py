@@ -8,7 +8,7 @@ may have to decide. The first metric is primary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fitbench import metrics, user_metrics
@@ -115,20 +115,20 @@ def monitored(name: str, selected: Mapping[str, Any], task: Task) -> tuple[str, 
 
 def recorded(
     selected: Mapping[str, Any],
-    monitor: str | None,
+    monitors: Iterable[str],
     task: Task,
     of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config,
 ) -> dict[str, Metric]:
-    """The metrics that a run records besides the loss, by name: those selected, and what early stopping watches.
+    """The metrics that a run records besides the loss, by name: those selected, and what is watched after each epoch.
 
     Args:
         selected: `metrics` of the configuration.
-        monitor: what early stopping watches, None without early stopping.
+        monitors: what is watched after each epoch, by early stopping and by the schedule.
         task: of the run.
         of: `user_metrics.load` where the metrics must score.
     """
     wanted = resolved(selected, task)
-    if monitor is not None:
+    for monitor in monitors:
         _, metric = monitored(monitor, selected, task)
         if metric.name != "loss":
             wanted.setdefault(metric.name, None)

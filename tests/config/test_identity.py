@@ -14,7 +14,7 @@ from .bases import BASES, leaves, with_changes
 NO_PART_OF_THE_IDENTITY = {
     *("seed", "study", "outputs", "device", "threads", "force", "code", "progress", "metrics.default"),
     *("training.checkpoint_seconds", "training.steps_per_execution", "retry_failed", "fail_fast"),
-    "workers",
+    *("workers", "fold", "training.keep_state"),
 }
 
 
@@ -222,7 +222,8 @@ def test_an_id_of_0_1_is_kept_for_each_choice(group):
     pinned = {word for overrides, _ in RUN_IDS_OF_0_1 for word in overrides}
     added_since_0_1 = {
         *("data=csv", "data=sklearn", "data=boston_housing", "data=auto_mpg"),
-        *("data=signals", "data=ucr", "data=function", "optimizer=adadelta"),
+        *("data=signals", "data=ucr", "data=function", "optimizer=adadelta", "optimizer=nadam"),
+        *("optimizer=lion", "optimizer/schedule=plateau"),
         *("training=small", "training=plateau"),
         *(f"model={name}" for name in ("linear", "fcn", "resnet1d", "time_cnn", "mlp_time", "lstm", "pretrained")),
     }

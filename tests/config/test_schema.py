@@ -8,7 +8,18 @@ import pytest
 from omegaconf import OmegaConf
 
 from fitbench.composition import conf_folder
-from fitbench.config import Section, Source, config_id, from_hydra, from_values, plain, run_id, schema
+from fitbench.config import (
+    Section,
+    Source,
+    config_id,
+    from_hydra,
+    from_values,
+    optimizer_section,
+    plain,
+    run_id,
+    schema,
+    training_section,
+)
 from fitbench.config.builders import check_takes
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES
@@ -94,7 +105,8 @@ def test_every_experiment_passes_the_checks(configure, name):
 
 
 def test_every_default_is_in_yaml_and_not_in_the_schema():
-    sections = [item for item in vars(schema).values() if isinstance(item, type) and issubclass(item, Section)]
+    names = [name for module in (schema, optimizer_section, training_section) for name in vars(module).values()]
+    sections = {item for item in names if isinstance(item, type) and issubclass(item, Section)}
     assert len(sections) > 10
     for section in sections:
         for name, field in section.model_fields.items():  # None: the key need not be there

@@ -22,7 +22,7 @@ def rows_of(targets: np.ndarray, validation: str = "last", fraction: float = 0.2
     x = np.zeros((len(targets), 2), np.float32)
     data = Dataset("a", x, targets, x[:1], targets[:1], names, "0" * 64, "a.csv", task=task, **changes)
     settings = SimpleNamespace(validation_split=fraction, validation=Validation(validation))
-    return training_rows(data, settings, seed=0)
+    return training_rows(data, settings, seed=0, fold=None)
 
 
 def test_validation_last_holds_back_the_same_rows_as_keras():
@@ -132,7 +132,7 @@ def test_table_that_is_sorted_by_its_target_has_a_validation_part_like_the_rest(
     part = f"test_path={tmp_path}/b.csv" if part == "test_path" else part
     config = composed("model=mlp", "data=csv", f"data.path={tmp_path}/a.csv", f"data.target={target}", f"data.{part}")
     data = load(config.data, config.task)
-    kept, held_back = training_rows(data, config.training, seed=0)
+    kept, held_back = training_rows(data, config.training, seed=0, fold=None)
     spread = np.quantile(data.y_train[held_back], [0.1, 0.9]) - np.quantile(data.y_train[kept], [0.1, 0.9])
     assert np.abs(spread).max() < (1 if target == "kind" else 15)
 

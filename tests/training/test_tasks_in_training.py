@@ -90,7 +90,7 @@ def saved(folder, inputs):
 def test_metrics_of_a_regression_are_in_the_units_of_its_targets(regression):
     folder, result, config, data = regression
     parts = {"test": (data.x_test, data.y_test)}
-    for part, rows in zip(("train", "val"), training_rows(data, config.training, config.seed), strict=True):
+    for part, rows in zip(("train", "val"), training_rows(data, config.training, config.seed, None), strict=True):
         parts[part] = data.x_train[rows], data.y_train[rows]
     for part, (inputs, targets) in parts.items():
         values = saved(folder, inputs)
@@ -108,7 +108,7 @@ def test_metrics_of_a_regression_are_in_the_units_of_its_targets(regression):
 def test_loss_of_a_regression_is_that_of_weighted_standardized_targets_and_says_so(regression):
     folder, result, config, data = regression
     deviation = data.y_train.std(axis=0, dtype=np.float64)
-    _, held_back = training_rows(data, config.training, config.seed)
+    _, held_back = training_rows(data, config.training, config.seed, None)
     for part, inputs, targets, weights in (
         ("test", data.x_test, data.y_test, data.w_test),
         ("val", data.x_train[held_back], data.y_train[held_back], data.w_train[held_back]),
@@ -193,7 +193,7 @@ def test_loss_of_the_users_is_trained_on_and_is_part_of_the_runs_code(recorded, 
 
 def test_threshold_of_labels_is_the_best_on_the_validation_part(multilabel):
     folder, result, config, data = multilabel
-    _, held_back = training_rows(data, config.training, config.seed)
+    _, held_back = training_rows(data, config.training, config.seed, None)
     probabilities = sigmoid(saved(folder, data.x_train[held_back]))
     assert result["threshold"] == best_threshold(get("micro_f1"), data.y_train[held_back], probabilities)
     for part, targets, outputs in (

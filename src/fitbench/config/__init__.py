@@ -35,22 +35,20 @@ from fitbench.config.identity import (
     with_current_names,
     with_former_names,
 )
+from fitbench.config.optimizer_section import Plateau
+from fitbench.config.parents import Parent, Start
 from fitbench.config.reading import data_from_hydra, from_hydra, from_values
 from fitbench.config.schema import (
-    AUTO,
     SECTIONS,
     TOP_LEVEL,
     Affine,
     Backend,
     Config,
     Distortion,
-    EarlyStopping,
     Elastic,
     LeCun,
-    Loss,
     NoDistortion,
-    Training,
-    Validation,
     recorded_metrics,
 )
 from fitbench.config.section import Section
+from fitbench.config.training_section import AUTO, EarlyStopping, FoldOrder, Loss, Training, Validation

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # name is, and its checksum is compared before a recorded result is reused from another path.
 NOT_IDENTITY = (
     "seed",
+    "fold",
     "study",
     "device",
     "threads",
@@ -29,6 +30,10 @@ NOT_IDENTITY = (
     "data.test_path",
     "training.checkpoint_seconds",
     "training.steps_per_execution",
+    "training.keep_state",
+    "training.start.run_id",
+    "parent.run_id",  # its config_id counts, and the seed and the fold are those of the parent
+    "parent.sha256",
 )
 
 # Keys that are newer than some recorded runs. A run without the key had this value. The value is not hashed, so that a
@@ -44,10 +49,20 @@ NEUTRAL: dict[str, Any] = {
     "training.class_weight": None,
     "training.standardize_targets": False,
     "training.threshold": 0.5,
+    "fold": None,
+    "training.folds": None,
+    "training.fold_seed": 0,
+    "training.fold_order": "drawn",
+    "training.start": None,
+    "training.freeze": [],
+    "training.keep_state": False,
+    "training.early_stopping.start_from_epoch": 0,
+    "training.early_stopping.baseline": None,
+    "training.early_stopping.in_folds": False,
 }
 
 # Lists whose order means nothing.
-UNORDERED = ("data.drop", "data.categorical")
+UNORDERED = ("data.drop", "data.categorical", "training.freeze")
 
 # Values that are hashed as another, which they stand for in all runs that were recorded before they existed.
 HASHED_AS: dict[str, dict[Any, Any]] = {"training.loss": {"auto": "cross_entropy"}}
@@ -87,7 +102,10 @@ def plain(config: Config) -> dict[str, Any]:
 
 
 def config_id(config: Config) -> str:
-    """The first 8 hex digits of the SHA-256 of the canonical JSON of what can change the result, without the seed."""
+    """The first 8 hex digits of the SHA-256 of the canonical JSON of what can change the result.
+
+    Seed and fold do not count.
+    """
     hashed = _hashed(plain(config), "")
     hashed["data"] |= _verbatim(getattr(config.data, "settings", {}))  # arguments of a function of the user's
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -95,9 +113,10 @@ def config_id(config: Config) -> str:
 
 
 def run_id(config: Config) -> str:
-    """`<data>-<model>-<optimizer>-<config_id>-s<seed>`."""
+    """`<data>-<model>-<optimizer>-<config_id>-s<seed>`, and `-f<fold>` where there are folds."""
     names = (config.data.name, config.model["name"], config.optimizer["name"])
-    return f"{'-'.join(names)}-{config_id(config)}-s{config.seed}"
+    fold = "" if config.fold is None else f"-f{config.fold}"
+    return f"{'-'.join(names)}-{config_id(config)}-s{config.seed}{fold}"
 
 
 def _verbatim(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from fitbench.config import data_sections, schema
+from fitbench.config import data_sections, optimizer_section, schema, training_section
 from fitbench.config.builders import settings_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -24,9 +24,9 @@ FILE = "config.schema.json"
 SECTIONS = {
     "Data": data_sections.AnyData,
     "Model": schema.Model,
-    "Optimizer": schema.Optimizer,
-    "Schedule": schema.Schedule,
-    "Training": schema.Training,
+    "Optimizer": optimizer_section.Optimizer,
+    "Schedule": optimizer_section.Schedule,
+    "Training": training_section.Training,
     "Distortion": schema.Distortion,
 }
 DROPPED = ("required", "default", "title", "discriminator")  # files may lack keys; the rest is of no use to an editor

@@ -84,10 +84,12 @@ def from_values(values: Mapping[Any, Any]) -> Config:
 
 def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
     """The values with keys that they lack and that have one possible value, and with the current names of functions."""
-    current = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    current = _copied(values)
     for key, value in NEUTRAL.items():
-        section, _, name = key.rpartition(".")
-        target = current.get(section) if section else current
+        *sections, name = key.split(".")
+        target: Any = current
+        for section in sections:
+            target = target.get(section) if isinstance(target, dict) else None
         if isinstance(target, dict):
             target.setdefault(name, value)
     if isinstance(data := current.get("data"), dict) and "_target_" in data:
@@ -95,6 +97,11 @@ def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
     if isinstance(current.get("model"), dict):
         current["model"] = with_current_names(current["model"])
     return current
+
+
+def _copied(values: Any) -> Any:
+    """The values with dictionaries of their own."""
+    return {key: _copied(value) for key, value in values.items()} if isinstance(values, Mapping) else values
 
 
 def _finite(section: Checked) -> Checked:

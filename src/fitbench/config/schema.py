@@ -6,18 +6,16 @@ YAML holds the values and their defaults (conf/). `reading.from_hydra` makes a `
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
-    Strict,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -25,33 +23,28 @@ from pydantic import (
 
 from fitbench import selection, user_metrics
 from fitbench.config.annotations import (
-    DOTTED,
     NUMBER,
-    NUMBER_NOT_TEXT,
     WHOLE_NUMBER,
     Allowed,
     Cores,
-    Count,
     CountFrom0,
     Dotted,
     Fraction,
-    Interval,
     Name,
     NonNegative,
     PathText,
-    Positive,
     expanded,
 )
 from fitbench.config.data_sections import KEYS_OF_KINDS, AnyData
+from fitbench.config.optimizer_section import Optimizer
+from fitbench.config.parents import Parent
 from fitbench.config.section import Section, SectionOf
+from fitbench.config.training_section import AUTO, Loss, Training, Validation
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.metrics import Metric
 from fitbench.tasks import TASKS, Task, task_of
 from fitbench.text import either
-
-AUTO = "auto"  # of `task` and `training.loss`: the targets decide
-UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
 
 # -- distortion -------------------------------------------------------------------------------------------------------
 
@@ -97,7 +90,7 @@ class Elastic(Section):
 
 Distortion = Annotated[NoDistortion | Affine | LeCun | Elastic, Field(discriminator="kind")]
 
-# -- model and optimizer ----------------------------------------------------------------------------------------------
+# -- model ------------------------------------------------------------------------------------------------------------
 
 
 class Model(Section):
@@ -112,215 +105,6 @@ class Model(Section):
     solver: Annotated[Dotted, Allowed("the dotted name of a function")] | None = Field(
         None, description="a function that computes the weights, so that nothing is trained; null: there is none"
     )
-
-
-class Constant(Section):
-    """The learning rate stays as it is."""
-
-    kind: Literal["constant"]
-
-
-class Cosine(Section):
-    """A linear warm-up from 0, then half a cosine down to `final_fraction` of the learning rate."""
-
-    kind: Literal["cosine"]
-    warmup_epochs: NonNegative = Field(description="epochs of the rise from 0; fewer than training.epochs")
-    final_fraction: UpTo1 = Field(description="the learning rate at the end, as a fraction of the learning rate")
-
-
-class Step(Section):
-    """The learning rate is multiplied by `factor` after every `every_epochs`."""
-
-    kind: Literal["step"]
-    every_epochs: Positive = Field(description="epochs between two steps")
-    factor: Annotated[float, Gt(0), Le(1), NUMBER] = Field(description="what each step multiplies the learning rate by")
-
-
-Schedule = Annotated[Constant | Cosine | Step, Field(discriminator="kind")]
-
-# These settings go to Keras as they are; text in their place is a mistake.
-OptimizerFraction = Annotated[float, Ge(0), Lt(1), NUMBER_NOT_TEXT]
-OptimizerPositive = Annotated[float, Gt(0), NUMBER_NOT_TEXT]
-OptimizerNonNegative = Annotated[float, Ge(0), NUMBER_NOT_TEXT]
-ABSENT: Any = None  # the default of keys that need not be there
-
-
-class Optimizer(Section):
-    """An optimizer of Keras's or the user's, with the ranges of the settings that Keras's have in common."""
-
-    model_config = ConfigDict(extra="allow")
-
-    target: Annotated[Dotted, Allowed("the dotted name of an optimizer")] = Field(
-        alias="_target_", description="the class of the optimizer"
-    )
-    name: Annotated[Name, Strict()] = Field(description="the name of the optimizer, which is a part of run_id")
-    learning_rate: OptimizerPositive = Field(description="the learning rate, which the schedule multiplies")
-    momentum: OptimizerFraction = Field(ABSENT, description="the fraction of the last step that the next one repeats")
-    beta_1: OptimizerFraction = Field(ABSENT, description="the decay of the running mean of gradients")
-    beta_2: OptimizerFraction = Field(ABSENT, description="the decay of the running mean of squared gradients")
-    rho: OptimizerFraction = Field(ABSENT, description="the decay of the running mean of squared gradients")
-    epsilon: OptimizerPositive | None = Field(ABSENT, description="what is added to a divisor to keep it above 0")
-    clipnorm: OptimizerPositive | None = Field(
-        ABSENT, description="the largest norm of the gradient of each weight array"
-    )
-    clipvalue: OptimizerPositive | None = Field(ABSENT, description="the largest absolute value in a gradient")
-    global_clipnorm: OptimizerPositive | None = Field(ABSENT, description="the largest norm of all gradients together")
-    weight_decay: OptimizerNonNegative | None = Field(
-        ABSENT, description="each step also subtracts weight_decay * learning_rate * weight from every weight and bias"
-    )
-    initial_accumulator_value: OptimizerNonNegative | None = Field(
-        ABSENT, description="where the sums of squared gradients begin"
-    )
-    use_ema: Any = Field(ABSENT, description="it cannot be used: no metric would be that of the averaged weights")
-    schedule: Schedule
-
-    @model_validator(mode="after")
-    def _refuse_averaged_weights(self) -> Optimizer:
-        if self.use_ema:
-            raise ValueError(
-                "optimizer.use_ema puts averaged weights in place after the last validation, so that no metric would "
-                "be theirs; it cannot be used here"
-            )
-        return self
-
-
-# -- training ---------------------------------------------------------------------------------------------------------
-
-
-class EarlyStopping(Section):
-    """As `keras.callbacks.EarlyStopping`; the direction is that of the monitored metric."""
-
-    monitor: str = Field(
-        description="loss, accuracy, or val_ and any metric, as in history.jsonl; its direction decides what is better"
-    )
-    patience: CountFrom0 = Field(description="epochs without an improvement before training stops")
-    min_delta: NonNegative = Field(description="the smallest change that counts as an improvement")
-    restore_best_weights: bool = Field(description="true: the model is that of the best epoch; false: of the last")
-
-
-class Validation(StrEnum):
-    """Which training examples are held back for validation."""
-
-    last = "last"
-    stratified = "stratified"
-    random = "random"
-
-
-class Loss(StrEnum):
-    """What training makes small."""
-
-    auto = AUTO
-    cross_entropy = "cross_entropy"
-    mean_squared_error = "mean_squared_error"
-    binary_cross_entropy = "binary_cross_entropy"
-    mse = "mse"
-    mae = "mae"
-    huber = "huber"
-
-
-class DtypePolicy(StrEnum):
-    """Keras's names for the precision that layers compute in."""
-
-    float32 = "float32"
-    mixed_float16 = "mixed_float16"
-    mixed_bfloat16 = "mixed_bfloat16"
-
-
-def _with_target(callback: dict[str, Any]) -> dict[str, Any]:
-    target = callback.get("_target_")
-    if not isinstance(target, str) or not re.fullmatch(DOTTED, target):
-        raise ValueError("no _target_")
-    return callback
-
-
-Callback = Annotated[
-    dict[str, Any],
-    AfterValidator(_with_target),
-    Allowed("a section with a _target_, the dotted name of a Keras callback"),
-]
-
-
-OwnLoss = Annotated[
-    dict[str, Any], AfterValidator(_with_target), Allowed("a section with a _target_, the dotted name of a loss")
-]
-ClassWeights = Annotated[
-    dict[str, Annotated[float, Ge(0), NUMBER]],
-    Len(1),
-    Allowed("a weight for each class by its name"),
-]
-
-
-class Training(Section):
-    """How a model is fitted."""
-
-    epochs: CountFrom0 = Field(description="the largest number of epochs; 0 only for a model with a solver")
-    batch_size: Count | None = Field(description="examples per batch; null: the whole training set in one batch")
-    validation_split: Fraction = Field(
-        description="the fraction of the training examples that is held back for validation; 0: none"
-    )
-    validation: Validation = Field(
-        description="which examples are held back: the last, as in Keras; stratified: the same fraction of each class, "
-        "drawn by the seed; random: drawn by the seed"
-    )
-    early_stopping: EarlyStopping | None = Field(description="when training stops early; null: it trains all epochs")
-    loss: Loss | OwnLoss = Field(
-        description="what training makes small; auto: the first of the task. For classes: the cross_entropy of the "
-        "logits, the mean_squared_error of the outputs and `targets`, or a binary_cross_entropy for each class; for "
-        "values: mse, mae or huber; for several labels: binary_cross_entropy; or a section with a _target_, any loss "
-        "of Keras's or a function of your own"
-    )
-    class_weight: Literal["balanced"] | ClassWeights | None = Field(
-        description="the weight of the examples of each class in the training loss: balanced: inversely "
-        "proportional to the number of its examples; or a section of weights by the names of the classes; null: all "
-        "weigh 1",
-    )
-    standardize_targets: bool = Field(
-        description="for regression: train on targets less their mean over their standard deviation; the saved model "
-        "undoes it",
-    )
-    threshold: Literal["auto"] | Annotated[float, Gt(0), Lt(1), NUMBER] = Field(
-        description="for several labels: the probability from which on a label counts as predicted; auto: the one "
-        "with the best micro F1 on the validation part",
-    )
-    targets: Annotated[Interval, Allowed("[wrong, right] with wrong below right, such as [-1, 1]")] | None = Field(
-        description="for mean_squared_error: the target of every other class and of the true class; null: [0, 1]"
-    )
-    label_smoothing: Fraction = Field(
-        description="for cross_entropy: the fraction of the target that is spread over all classes"
-    )
-    dtype_policy: DtypePolicy = Field(description="the precision that layers compute in; mixed_float16 is for GPUs")
-    jit_compile: Literal["auto"] | Annotated[bool, Strict()] = Field(
-        description="whether XLA compiles the steps; auto: on a GPU, and on a CPU for long runs of models without "
-        "convolutions and recurrent layers"
-    )
-    steps_per_execution: Literal["auto"] | Count = Field(
-        description="batches between two calls of the callbacks; auto: an epoch"
-    )
-    checkpoint_seconds: NonNegative = Field(
-        description="seconds between two checkpoints: a killed run loses at most this much work"
-    )
-    callbacks: dict[str, Callback] = Field(
-        description="further Keras callbacks by name, such as {board: {_target_: keras.callbacks.TensorBoard}}"
-    )
-
-    @model_validator(mode="after")
-    def _check_loss(self) -> Training:
-        if self.label_smoothing > 0 and self.loss not in (AUTO, Loss.cross_entropy):
-            raise ValueError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
-        if self.targets is not None and self.loss != Loss.mean_squared_error:
-            raise ValueError("training.targets goes with training.loss=mean_squared_error; set it to null")
-        if self.threshold == AUTO and self.validation_split == 0:
-            raise ValueError(
-                "training.threshold=auto is chosen on the validation part, but training.validation_split is 0; "
-                "hold some examples back, or give a number"
-            )
-        return self
-
-    def loss_of(self, task: Task) -> str:
-        """The name of the loss of a run of this task: one of ours, or the dotted name of a function or class."""
-        if isinstance(self.loss, dict):
-            return str(self.loss["_target_"])
-        return task.losses[0] if self.loss == AUTO else self.loss.value
 
 
 # -- the whole --------------------------------------------------------------------------------------------------------
@@ -360,6 +144,10 @@ class Config(Section):
     seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
         description="decides the initial weights, the order of batches, dropout, distortion and a drawn validation part"
     )
+    fold: CountFrom0 | None = Field(
+        description="for training.validation=kfold: the fold, from 0, that is held back for validation; null otherwise"
+    )
+    parent: Parent | None = Field(None, description="the run that this one continues, which +continue=RUN names")
     study: Name = Field(description="runs are recorded in <outputs>/<study>/<run_id>/")
     backend: Backend = Field(description="Keras's backend")
     device: Annotated[
@@ -384,12 +172,34 @@ class Config(Section):
     progress: bool = Field(description="whether the terminal shows the progress")
 
     @model_validator(mode="after")
+    def _check_fold(self) -> Config:
+        folds = self.training.folds
+        if folds is None:
+            if self.fold is not None:
+                raise ValueError(
+                    f"fold is {self.fold}, but training.validation is {self.training.validation.value}; set fold=null, "
+                    "or training.validation=kfold and training.folds"
+                )
+        elif self.fold is None:
+            raise ValueError(
+                "fold is null, but training.validation=kfold holds back one fold per run; give one, such as fold=0, "
+                f"or train all of them: -m 'fold=range({folds})'"
+            )
+        elif self.fold >= folds:
+            raise ValueError(f"fold is {self.fold}; it must be below training.folds, which is {folds}")
+        return self
+
+    @model_validator(mode="after")
     def _check_epochs(self) -> Config:
         training = self.training
         if self.model.get("solver") is not None:
             solved = "for a model that is computed by its solver"
             if training.epochs != 0:
                 raise ValueError(f"training.epochs is {training.epochs}; it must be 0 {solved}")
+            if training.validation is Validation.kfold:
+                raise ValueError(
+                    f"training.validation is kfold; it must be last {solved}, which uses every training example"
+                )
             if training.class_weight is not None:
                 raise ValueError(f"training.class_weight must be null {solved}, which takes no weights")
             if training.validation_split != 0:
@@ -445,16 +255,28 @@ class Config(Section):
                 f"training.validation is stratified, which needs classes, but the task is {task.name}; set "
                 "training.validation=random"
             )
-        if (stopping := settings.early_stopping) is None:
-            return
+        for key, name in self.monitors.items():
+            self._check_monitor(key, name, task)
+
+    @property
+    def monitors(self) -> dict[str, str]:
+        """What is watched after each epoch, by the key that names it: by early stopping and by the schedule."""
+        stopping, schedule = self.training.early_stopping, self.optimizer["schedule"]
+        monitors = {} if stopping is None else {"training.early_stopping.monitor": stopping.monitor}
+        if "monitor" in schedule:
+            monitors["optimizer.schedule.monitor"] = schedule["monitor"]
+        return monitors
+
+    def _check_monitor(self, key: str, name: str, task: Task) -> None:
         try:
-            part, _ = selection.monitored(stopping.monitor, self.metrics, task)
+            part, _ = selection.monitored(name, self.metrics, task)
         except RequestError as error:
-            raise RequestError(f"training.early_stopping.monitor: {error}") from None
-        if part == "val" and settings.validation_split == 0 and self.model.get("solver") is None:
+            raise RequestError(f"{key}: {error}") from None
+        if part == "val" and self.training.validation_split == 0 and self.model.get("solver") is None:
+            off = "optimizer/schedule=constant" if key.startswith("optimizer") else "training.early_stopping=null"
             raise RequestError(
-                f"training.early_stopping.monitor is {stopping.monitor}, but training.validation_split is 0; "
-                "hold some examples back, monitor the loss, or set training.early_stopping=null"
+                f"{key} is {name}, but training.validation_split is 0; hold some examples back, monitor the loss, or "
+                f"set {off}"
             )
 
     @model_validator(mode="after")
@@ -504,8 +326,7 @@ def recorded_metrics(
     of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config,
 ) -> dict[str, Metric]:
     """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
-    stopping = config.training.early_stopping
-    return selection.recorded(config.metrics, stopping.monitor if stopping else None, task, of)
+    return selection.recorded(config.metrics, config.monitors.values(), task, of)
 
 
 SECTIONS = ("data", "model", "optimizer", "training", "distortion")

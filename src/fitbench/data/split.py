@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fitbench.config import Training, Validation
+from fitbench.config import FoldOrder, Training, Validation
 from fitbench.data.dataset import Dataset
+from fitbench.data.folds import fold_numbers
 from fitbench.errors import DataError, RequestError
 from fitbench.tasks import task_of
 from fitbench.text import clean, counted
@@ -110,7 +111,7 @@ def _drawn_groups(groups: np.ndarray, order: np.ndarray, fraction: float) -> np.
     return np.flatnonzero(np.isin(groups, taken or sizes.argmin()))
 
 
-def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of the training arrays to train on and those to validate on, both int64 and ascending.
 
     A validation part of the data set's own is used instead of a split.
@@ -120,6 +121,8 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
     """
     fraction, validation = settings.validation_split, settings.validation
     rows = np.arange(len(data.y_train))
+    if fold is not None:
+        return _without_fold(data, settings, fold)
     if data.validation:
         log.info(
             "the data set has a validation part of %d examples; training.validation_split=%s is not used",
@@ -140,6 +143,15 @@ def training_rows(data: Dataset, settings: Training, seed: int) -> tuple[np.ndar
                 f"training.validation={validation.value}; set training.validation=random, or change the weights"
             )
     return kept, held_back
+
+
+def _without_fold(data: Dataset, settings: Training, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of all folds but one, and those of this fold, both int64 and ascending."""
+    assert settings.folds is not None
+    labels = data.y_train if task_of(data.task).has_classes else None
+    consecutive = settings.fold_order is FoldOrder.consecutive
+    numbers = fold_numbers(len(data.y_train), settings.folds, settings.fold_seed, consecutive, labels, data.groups)
+    return np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
 
 
 def _warn_of_order(kept: np.ndarray, held_back: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from fitbench.config import config_id, plain, run_id
+from fitbench.data.memory import take
 from fitbench.metrics import PARTS, join
 from fitbench.record import dataset
 from fitbench.record.files import beside, replacing
@@ -82,6 +83,13 @@ def values(
     }
     if data.rows_test is not None:
         arrays["rows"] = data.rows_test
+    if parts.config.fold is not None:
+        raw = raw_outputs(parts, network)(take(parts.prepared.x_train, parts.held_back))
+        arrays |= {
+            f"validation_{measures.task.targets_name}": data.y_train[parts.held_back],
+            f"validation_{measures.task.outputs_name}": measures.task.recorded(raw),
+            "validation_rows": parts.held_back,
+        }
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values
@@ -97,7 +105,7 @@ def result(
         "run_id": run_id(config),
         "config_id": config_id(config),
         "seed": config.seed,
-        "fold": None,
+        "fold": config.fold,
         "study": config.study,
         "config": plain(config),
         "task": measures.task.name,

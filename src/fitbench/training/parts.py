@@ -48,7 +48,7 @@ class Parts:
     @staticmethod
     def of(config: Config, data: Dataset, measures: Measures) -> "Parts":
         """The parts that the configuration makes of a data set, whose training inputs are prepared now."""
-        kept, held_back = training_rows(data, config.training, config.seed)
+        kept, held_back = training_rows(data, config.training, config.seed, config.fold)
         prepared, preparation = prepare_training_examples(data, config.data)
         return Parts(config, data, prepared, preparation, kept, held_back, measures, Objective.of(config, data))
 
