@@ -55,8 +55,11 @@ class Dataset:
         w_train, w_test: the weight of each example in the loss, float32 [N]; None: all weigh 1.
         groups: a number for the group of each training example, int [N]: those of one group go to the training or to
             the validation part together. None: there are none.
-        rows_test: of a table, the row of the file that each test example is, int64 [N], counted from 1 below the names
-            of the columns. None: the examples are no rows.
+        rows_train: of tables and of files of series, the row of the file that each training example is, int64 [N],
+            counted from 1: below the names of the columns, or among the series. None: the training examples are in the
+            order of their source, or have none.
+        rows_test: of a table, the row of the file that each test example is, counted likewise. None: the examples are
+            no rows.
         notes: what the reader did with the data, for people, a line each.
     """
 
@@ -80,6 +83,7 @@ class Dataset:
     w_train: np.ndarray | None = field(default=None, repr=False)
     w_test: np.ndarray | None = field(default=None, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
+    rows_train: np.ndarray | None = field(default=None, repr=False)
     rows_test: np.ndarray | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 

@@ -116,8 +116,8 @@ def dataset_of(
     counts = {part: len(of.frame) for part, of in parts.items()}
     drawn = () if "test" in frames else (drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed),)
     notes = (*drawn, *_notes(frames, columns, settings), *targets.notes)
-    rows = parts["test"].rows
-    return replace(made, task=targets.task, kind=TABLE, columns=columns, rows_test=rows, notes=notes)
+    rows = {f"rows_{part}": of.rows for part, of in parts.items()}
+    return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes, **rows)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ def values(
             f"validation_{measures.task.outputs_name}": measures.task.recorded(raw),
             "validation_rows": parts.held_back,
         }
+        if data.rows_train is not None:
+            arrays["validation_file_rows"] = data.rows_train[parts.held_back]
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values
