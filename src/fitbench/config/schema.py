@@ -39,7 +39,7 @@ from fitbench.config.data_sections import KEYS_OF_KINDS, AnyData
 from fitbench.config.optimizer_section import Optimizer
 from fitbench.config.parents import Parent
 from fitbench.config.section import Section, SectionOf
-from fitbench.config.training_section import AUTO, Loss, Training, Validation
+from fitbench.config.training_section import AUTO, FoldOrder, Loss, Training, Validation
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.metrics import Metric
@@ -281,11 +281,15 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_groups(self) -> Config:
-        if getattr(self.data, "group", None) and self.training.validation is Validation.stratified:
-            raise ValueError(
-                "training.validation=stratified does not go with data.group, whose rows stay together; set "
-                "training.validation=random"
-            )
+        training = self.training
+        for setting, used, instead in (
+            ("validation=stratified", training.validation is Validation.stratified, "validation=random"),
+            ("fold_order=consecutive", training.fold_order is FoldOrder.consecutive, "fold_order=drawn"),
+        ):
+            if used and getattr(self.data, "group", None):
+                raise ValueError(
+                    f"training.{setting} does not go with data.group, whose rows stay together; set training.{instead}"
+                )
         return self
 
     @model_validator(mode="after")

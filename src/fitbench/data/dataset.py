@@ -27,8 +27,8 @@ Arrays = Images  # or rows of a table, series, tokens
 class Dataset:
     """The data set that a run trains on.
 
-    The examples are in the order of their source, which may be sorted by class. Those of an image folder are shuffled,
-    and so are the training examples of tables and of files of series.
+    The examples are in the order of their source, which may be sorted by class, unless `is_shuffled`: those of an image
+    folder are shuffled, and so are the training examples of tables and of files of series.
     Every class of the other parts is also in the training part. A validation part of the data set's own stands at the
     end of the training arrays.
 
@@ -55,9 +55,10 @@ class Dataset:
         w_train, w_test: the weight of each example in the loss, float32 [N]; None: all weigh 1.
         groups: a number for the group of each training example, int [N]: those of one group go to the training or to
             the validation part together. None: there are none.
+        is_shuffled: whether the reader has shuffled the training examples, so that they are not in the order of their
+            source. Their order is that of `rows_train`, or there is none.
         rows_train: of tables and of files of series, the row of the file that each training example is, int64 [N],
-            counted from 1: below the names of the columns, or among the series. None: the training examples are in the
-            order of their source, or have none.
+            counted from 1: below the names of the columns, or among the series. None: the examples are no rows.
         rows_test: of a table, the row of the file that each test example is, counted likewise. None: the examples are
             no rows.
         notes: what the reader did with the data, for people, a line each.
@@ -83,6 +84,7 @@ class Dataset:
     w_train: np.ndarray | None = field(default=None, repr=False)
     w_test: np.ndarray | None = field(default=None, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
+    is_shuffled: bool = False
     rows_train: np.ndarray | None = field(default=None, repr=False)
     rows_test: np.ndarray | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()

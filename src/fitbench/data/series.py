@@ -72,9 +72,8 @@ def read_series(
     inputs, more = _of_one_length(parts, data.lengths, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
-    rows_train = rows["train"] + 1 if rows else None
-    notes = (*notes, *more, *targets.notes)
-    return replace(dataset, task=targets.task, kind=SERIES, notes=notes, rows_train=rows_train)
+    order = {"is_shuffled": True, "rows_train": rows["train"] + 1} if rows else {}
+    return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes), **order)
 
 
 def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:

@@ -117,7 +117,7 @@ def dataset_of(
     drawn = () if "test" in frames else (drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed),)
     notes = (*drawn, *_notes(frames, columns, settings), *targets.notes)
     rows = {f"rows_{part}": of.rows for part, of in parts.items()}
-    return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes, **rows)
+    return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes, is_shuffled=True, **rows)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------
