@@ -293,6 +293,17 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_test_part(self) -> Config:
+        is_drawn = getattr(self.data, "test_path", None) is None
+        if is_drawn and getattr(self.data, "test_fraction", None) == 0 and self.training.folds is None:
+            raise ValueError(
+                "data.test_fraction is 0, which leaves no test part, and training.validation is "
+                f"{self.training.validation.value}; set a fraction such as 0.2, or hold back folds: "
+                "training.validation=kfold training.folds=5"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_kind(self) -> Config:
         if self.data.kind is not None:
             self.check_for_kind(self.data.kind)

@@ -118,8 +118,14 @@ def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None
     split.
 
     Raises:
-        RequestError: as `split` or `folds.without_fold`, or all examples of a part have the weight 0.
+        RequestError: as `split` or `folds.without_fold`; all examples of a part have the weight 0; or there is no test
+            part, and no fold either.
     """
+    if fold is None and not len(data.y_test):
+        raise RequestError(
+            f"{data.source}: has no test part (x_test, y_test), which only folds can do without; expected one, or "
+            "training.validation=kfold training.folds=5"
+        )
     if fold is None and data.validation:
         log.info(
             "the data set has a validation part of %d examples; training.validation_split=%s is not used",
