@@ -200,6 +200,11 @@ class Config(Section):
                 raise ValueError(
                     f"training.validation is kfold; it must be last {solved}, which uses every training example"
                 )
+            if "monitor" in self.optimizer["schedule"]:
+                raise ValueError(
+                    f"optimizer/schedule=plateau watches epochs, but model={self.model['name']} has none: it is "
+                    "computed by its solver; set optimizer/schedule=constant"
+                )
             if training.class_weight is not None:
                 raise ValueError(f"training.class_weight must be null {solved}, which takes no weights")
             if training.validation_split != 0:
