@@ -200,6 +200,14 @@ class Config(Section):
                 raise ValueError(
                     f"training.validation is kfold; it must be last {solved}, which uses every training example"
                 )
+            for key, unused in (("start", None), ("freeze", []), ("keep_state", False)):
+                if getattr(training, key) != unused:
+                    raise ValueError(f"training.{key} must be {json.dumps(unused)} {solved}, which trains no epochs")
+            if "monitor" in self.optimizer["schedule"]:
+                raise ValueError(
+                    f"optimizer/schedule=plateau watches epochs, but model={self.model['name']} has none: it is "
+                    "computed by its solver; set optimizer/schedule=constant"
+                )
             if training.class_weight is not None:
                 raise ValueError(f"training.class_weight must be null {solved}, which takes no weights")
             if training.validation_split != 0:
