@@ -90,7 +90,7 @@ def test_columns_come_in_the_documented_order(make_run, outputs):
     names = list(load_runs(outputs).columns)
     assert names[:7] == ["folder", "study", "run_id", "config_id", "seed", "fold", "state"]
     after = names.index("task")
-    sections = list(dict.fromkeys(name.partition(".")[0] for name in names[6:after]))
+    sections = list(dict.fromkeys(name.partition(".")[0] for name in names[7:after]))
     assert sections == ["data", "model", "optimizer", "training", "distortion", "backend"]
     assert names[after:] == [
         *("task", "primary"),

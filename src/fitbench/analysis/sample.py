@@ -109,6 +109,11 @@ class Sample:
         return self.summarise(self.means(values), metric.low, metric.high, self.resolution(steps, metric.part))
 
     @property
+    def noun(self) -> str:
+        """What the values are of that the mean is over: 'run' or 'fold'."""
+        return "fold" if self.has_folds else "run"
+
+    @property
     def text(self) -> str:
         """What the mean is over, as '3 runs', '5 folds x 3 seeds', '4 of 5 folds x 2 to 3 seeds'."""
         if not self.has_folds:
