@@ -93,6 +93,7 @@ class RunConfiguration(Configuration):
 
     study: str = Field(description="the study, which is the folder that the run folder is in")
     seed: Seed = Field(description="the seed of everything random in the run")
+    fold: Whole | None = Field(None, description="the number of the fold, from 0; null without folds")
 
 
 # -- result.json and pruned.json --------------------------------------------------------------------------------------
