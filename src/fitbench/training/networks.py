@@ -2,8 +2,8 @@
 
 Tracing and compiling the loops takes about a second, as long as many a small run, and TensorFlow keeps some megabytes
 of each trace for good. So the network of the last run is kept, and trains the next one if that differs in nothing but
-its seed or its constant learning rate: every variable, random states and the rate included, gets the value that a
-network built anew would have.
+its seed, or a learning rate that is a variable: every variable, random states and the rate included, gets the value
+that a network built anew would have.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import keras
 
 from fitbench.config import config_id
+from fitbench.training import optimizers
 from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
 from fitbench.training.objective import SMALLEST
@@ -133,7 +134,7 @@ def _key(parts: Parts) -> tuple[str, ...] | None:
     ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
     if not (ours and loss_is_ours) or config.training.callbacks:
         return None
-    if config.optimizer["schedule"]["kind"] == "constant":  # then the learning rate is a variable of the optimizer
+    if config.optimizer["schedule"]["kind"] in optimizers.OF_A_VARIABLE:
         config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})
     data = parts.data
     takes, gives = data.inputs.model_dump_json(), f"{data.task} {len(data.names)}"
