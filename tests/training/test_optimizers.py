@@ -102,6 +102,14 @@ def trained_by_keras(optimizer, *, batch_size, epochs):
     return model.get_weights()
 
 
+TWO_EPOCHS = {"batch_size": 16, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def without_options():
+    return trained_by_keras(keras.optimizers.SGD(0.1), **TWO_EPOCHS)
+
+
 def are_equal(weights, others):
     return all(np.array_equal(mine, theirs) for mine, theirs in zip(weights, others, strict=True))
 
@@ -122,14 +130,12 @@ def are_equal(weights, others):
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_steps_are_those_of_plain_keras(configure, options, optimizer):
+def test_steps_are_those_of_plain_keras(configure, without_options, options, optimizer):
     chosen = ("optimizer=sgd", "optimizer.learning_rate=0.1") if options[0].startswith("+") else ()
-    times = {"batch_size": 16, "epochs": 2}
-    weights = trained_with(optimizers.build(configure(*chosen, *options).optimizer, 4, 2), **times)
-    assert are_equal(weights, trained_by_keras(optimizer(), **times))
+    weights = trained_with(optimizers.build(configure(*chosen, *options).optimizer, 4, 2), **TWO_EPOCHS)
+    assert are_equal(weights, trained_by_keras(optimizer(), **TWO_EPOCHS))
     if chosen:
-        without = trained_with(optimizers.build(configure(*chosen).optimizer, 4, 2), **times)
-        assert not are_equal(weights, without)
+        assert not are_equal(weights, without_options)
 
 
 # -- accumulated gradients --------------------------------------------------------------------------------------------
@@ -152,41 +158,33 @@ def test_accumulated_batches_train_as_larger_ones_do(configure, schedule):
 
 def test_accumulation_goes_on_from_one_epoch_into_the_next_and_its_rest_is_dropped(configure):
     """3 epochs of 4 steps are 2 updates of 5 steps; the last 2 steps change nothing."""
-    options = ("optimizer=sgd", "optimizer.learning_rate=0.1", ACCUMULATED.format(5))
-
-    def weights(epochs):
-        return trained_with(optimizers.build(configure(*options).optimizer, 4, 3), batch_size=16, epochs=epochs)
-
-    untrained = model_with("sgd").get_weights()
-    assert are_equal(weights(1), untrained)
-    assert not are_equal(weights(2), untrained)
-    after_3 = weights(3)
-    assert not are_equal(after_3, weights(2))
-    model = model_with("sgd")
+    settings = configure("optimizer=sgd", "optimizer.learning_rate=0.1", ACCUMULATED.format(5)).optimizer
+    weights = trained_with(optimizers.build(settings, 4, 3), batch_size=16, epochs=3)
+    model = model_with(keras.optimizers.SGD(0.1))
     batches = [order_of(3, epoch, 64)[start : start + 16] for epoch in range(3) for start in range(0, 64, 16)]
     for update in (batches[:5], batches[5:10]):
         examples = np.concatenate(update)  # of equal batches the mean gradient is that of all their examples
-        model.optimizer.learning_rate = 0.1
         model.train_on_batch(X[examples], Y[examples])
-    for mine, theirs in zip(after_3, model.get_weights(), strict=True):
+    for mine, theirs in zip(weights, model.get_weights(), strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "step"])
-def test_schedules_reach_their_ends_in_the_same_epoch_with_accumulated_gradients(trained, schedule):
+def test_cosine_reaches_its_end_in_the_same_epoch_with_accumulated_gradients(trained):
     """The epochs of the run have 9 steps, so its updates of 2 steps do not end with them."""
-    options = [
+    folder, _ = trained(
         "data=digits", "model=softmax", "training.epochs=4", "training.early_stopping=null",
-        f"optimizer/schedule={schedule}", "optimizer.learning_rate=0.5", ACCUMULATED.format(2),
-    ]  # fmt: skip
-    own = {"cosine": "optimizer.schedule.warmup_epochs=1", "step": "optimizer.schedule.every_epochs=1"}
-    folder, _ = trained(*options, own[schedule])
-    rates = [epoch["learning_rate"] for epoch in read_history(folder)]
-    if schedule == "step":
-        assert rates == pytest.approx([0.5, 0.05, 0.005, 0.0005])
-    else:  # as an update begins that the epoch goes on with
-        cosine = [0.25 * (1 + math.cos(math.pi * (step - 9) / 27)) for step in (18, 26)]
-        assert rates == pytest.approx([0, 0.5 * 8 / 9, *cosine], rel=1e-5)
+        "optimizer/schedule=cosine", "optimizer.schedule.warmup_epochs=1", "optimizer.learning_rate=0.5",
+        ACCUMULATED.format(2),
+    )  # fmt: skip
+    cosine = [0.25 * (1 + math.cos(math.pi * (step - 9) / 27)) for step in (18, 26)]  # where the epoch's update begins
+    recorded = [epoch["learning_rate"] for epoch in read_history(folder)]
+    assert recorded == pytest.approx([0, 0.5 * 8 / 9, *cosine], rel=1e-5)
+
+
+def test_step_falls_where_the_epoch_begins_with_accumulated_gradients(configure):
+    overrides = ("optimizer/schedule=step", "optimizer.learning_rate=1", "optimizer.schedule.every_epochs=1")
+    rate = rates(configure, *overrides, ACCUMULATED.format(2), steps_per_epoch=9, epochs=4)
+    assert [rate(step) for step in (0, 8, 9, 18, 27)] == pytest.approx([1, 1, 0.1, 0.01, 0.001])
 
 
 def test_more_steps_per_update_than_the_run_has_are_refused(configure):
