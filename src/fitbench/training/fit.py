@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter  # Keras documents it for `fit`, but not where
 
+from fitbench.training import bookkeeping
 from fitbench.training.evaluate import batch_size as evaluation_batch_size
 from fitbench.training.examples import Examples, order_of
 from fitbench.training.loops import Loops
@@ -55,15 +56,16 @@ def fit(
     first = [_Order(train, seed), *([] if validation is None else [_Validation(loops, validation, score)])]
     model.train_function = train
     try:
-        model.fit(
-            _Ticks(math.ceil(steps / steps_at_once), training),
-            shuffle=False,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            callbacks=_Callbacks([*first, *callbacks], model, steps, steps_at_once, epochs),
-            verbose=0,
-            validation_data=None if validation is None else _Ticks(1, validation),
-        )
+        with bookkeeping.quick(model):
+            model.fit(
+                _Ticks(math.ceil(steps / steps_at_once), training),
+                shuffle=False,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                callbacks=_Callbacks([*first, *callbacks], model, steps, steps_at_once, epochs),
+                verbose=0,
+                validation_data=None if validation is None else _Ticks(1, validation),
+            )
     finally:
         model.train_function = None
 
