@@ -6,6 +6,7 @@ from typing import Any
 COMPOSED = {
     "default": (),
     "mlp": ("model=mlp", "optimizer=adamw", "optimizer/schedule=cosine", "distortion=affine"),
+    "averaged": ("optimizer=nadam", "optimizer/schedule=plateau", "+optimizer.use_ema=true"),
     "convnet": ("model=convnet", "optimizer=momentum", "optimizer/schedule=step"),
     "solved": ("model=nearest_mean",),
     "conv_pool": ("model=conv_pool", "training.loss=mean_squared_error", "training.targets=[-1,1]"),

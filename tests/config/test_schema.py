@@ -84,6 +84,8 @@ def test_every_choice_in_conf_passes_the_checks(configure, chosen):
     overrides = [f"{group}={name}" for group, name in chosen.items() if name] + OF_NO_IMAGES.get(
         chosen["data"], ("", [])
     )[1]
+    if chosen.get("training") == "least_loss":  # which has no validation part
+        overrides += ["optimizer/schedule=plateau", "optimizer.schedule.monitor=loss"]
     config = configure(*overrides, *(f"data.path={PATHS[name]}" for name in PATHS if chosen["data"] == name))
     found = {
         "data": config.data.source.value,
@@ -172,6 +174,14 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "optimizer.global_clipnorm", (NAN,), "above 0"),
     ("mlp", "optimizer.weight_decay", (-0.1, INF), "at least 0"),
     ("npz", "optimizer.initial_accumulator_value", (-0.1,), "at least 0"),
+    ("averaged", "optimizer.ema_momentum", (1.0, -0.1, "0.9"), "at least 0 and below 1"),
+    ("averaged", "optimizer.ema_overwrite_frequency", (0, 1.5), "from 1 to 2147483647, or null"),
+    ("averaged", "optimizer.use_ema", (1, "yes", None), "true or false"),
+    ("averaged", "optimizer.gradient_accumulation_steps", (0, 1, 2.5), "at least 2, or null"),
+    ("averaged", "optimizer.schedule.factor", (0, 1, 1.5, NAN), "above 0 and below 1"),
+    ("averaged", "optimizer.schedule.patience", (0, -1, 1.5), "from 1 to 2147483647"),
+    ("averaged", "optimizer.schedule.min_delta", (-1, INF), "at least 0"),
+    ("averaged", "optimizer.schedule.min_learning_rate", (-1, NAN), "at least 0"),
     ("default", "optimizer.schedule.kind", (None, "linear", 1, ["step"]), "one of constant, cosine, step"),
     ("mlp", "optimizer.schedule.warmup_epochs", (-1,), "at least 0"),
     ("mlp", "optimizer.schedule.warmup_epochs", (20, 21), "at least 0 and below training.epochs, which is 20"),
@@ -195,6 +205,8 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "training.steps_per_execution", (0, 2**31, 2.5, True, "all", None), "auto or a whole number"),
     ("default", "training.callbacks.board", (5, {"log_dir": "x"}, {"_target_": 5}), "a section with a _target_"),
     ("default", "training.early_stopping.patience", (-1, 2**31), "from 0 to 2147483647"),
+    ("default", "training.early_stopping.start_from_epoch", (-1, 2.5), "from 0 to 2147483647"),
+    ("default", "training.early_stopping.baseline", (NAN, INF), "a number, or null"),
     ("default", "training.early_stopping.min_delta", (-0.1, NAN), "at least 0"),
     ("default", "distortion.kind", (None, "shear", 1, {}), "one of none, affine"),
     ("mlp", "distortion.rotation", (-1.0, 181.0, NAN), "from 0 to 180 degrees"),
@@ -361,6 +373,36 @@ def test_early_stopping_on_validation_needs_validation_images(values, monitor):
 def test_training_without_validation_images_needs_no_early_stopping_on_them(values, stopping):
     config = from_values(values("default", {"training.validation_split": 0.0, **stopping}))
     assert config.training.validation_split == 0
+
+
+def test_schedule_that_watches_validation_needs_validation_examples(values):
+    said = refusal(values("averaged", {"training.validation_split": 0.0, "training.early_stopping": None}))
+    assert said == (
+        "optimizer.schedule.monitor is val_loss, but training.validation_split is 0; hold some examples back, monitor "
+        "the loss, or set optimizer/schedule=constant"
+    )
+
+
+def test_learning_rate_does_not_begin_below_its_minimum(values):
+    said = refusal(values("averaged", {"optimizer.schedule.min_learning_rate": 0.1}))
+    assert said == (
+        "optimizer.schedule.min_learning_rate is 0.1; it must be at most optimizer.learning_rate, which is 0.001"
+    )
+
+
+@pytest.mark.parametrize("first", [20, 25])
+def test_early_stopping_starts_before_the_last_epoch(values, first):
+    said = refusal(values("default", {"training.early_stopping.start_from_epoch": first}))
+    assert said == (
+        f"training.early_stopping.start_from_epoch is {first}; it must be below training.epochs, which is 20"
+    )
+
+
+def test_model_without_epochs_has_no_plateau(configure):
+    with pytest.raises(
+        RequestError, match="optimizer/schedule=plateau watches epochs, but model=nearest_mean has none"
+    ):
+        configure("model=nearest_mean", "optimizer/schedule=plateau")
 
 
 def test_label_smoothing_goes_with_cross_entropy_only(values):

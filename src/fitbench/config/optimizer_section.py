@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import ConfigDict, Field, Strict
+from pydantic import ConfigDict, Field, Strict, model_validator
 
 from fitbench.config.annotations import NUMBER, NUMBER_NOT_TEXT, Allowed, Count, Dotted, Name, NonNegative, Positive
 from fitbench.config.section import Section
@@ -98,3 +98,13 @@ class Optimizer(Section):
         ABSENT, description="steps whose gradients are averaged for one update; schedules count the updates"
     )
     schedule: Schedule
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        least = getattr(self.schedule, "min_learning_rate", 0.0)
+        if least > self.learning_rate:
+            raise ValueError(
+                f"optimizer.schedule.min_learning_rate is {least}; it must be at most optimizer.learning_rate, "
+                f"which is {self.learning_rate}"
+            )
+        return self

@@ -22,7 +22,7 @@ from fitbench.inference.inputs import recorded_inputs
 from fitbench.inference.other_data import Wanted, check_shape
 from fitbench.inference.reader import Reader, backend_of, configuration, finished, open_run
 from fitbench.inference.score import print_scores
-from fitbench.metrics import Metric, get
+from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.groups import find_group
@@ -166,7 +166,7 @@ def _measure(
     """Return the loss and the metrics, and the 95% intervals of those that are proportions of the examples."""
     from fitbench.training.measures import Measures
 
-    measures = Measures(dict(metrics), reader.task, reader.threshold, None, get("loss"), None)
+    measures = Measures(dict(metrics), reader.task, reader.threshold)
     values, count = measures.score(metrics, other.targets, raw, reader.threshold), len(other.targets)
     return {
         "metrics": {"loss": _loss(reader, objective, other, raw), **values},

@@ -226,8 +226,11 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     """What predictions.npz holds of the test part, checked against the result by the run's task.
 
     Raises:
-        FitbenchError: the file is absent or damaged, or is not of this result; the message names it.
+        FitbenchError: the run has no test part; or the file is absent or damaged, or is not of this result; the message
+            names it.
     """
+    if not result["data"]["test"]:
+        raise FitbenchError(f"{folder}: the run has no test part (data.test is 0 in result.json)")
     return _predictions(folder, result, result["data"]["test"], "", "rows")
 
 

@@ -93,6 +93,7 @@ class RunConfiguration(Configuration):
 
     study: str = Field(description="the study, which is the folder that the run folder is in")
     seed: Seed = Field(description="the seed of everything random in the run")
+    fold: Whole | None = Field(None, description="the number of the fold, from 0; null without folds")
 
 
 # -- result.json and pruned.json --------------------------------------------------------------------------------------
@@ -206,6 +207,14 @@ class Git(Record):
     dirty: bool | None = Field(None, description="whether files differed from the commit; null outside of a repository")
 
 
+class TakenWeights(Record):
+    """The weights that the model began with, of an earlier run that `training.start` names."""
+
+    run_id: str = Field(description="of the earlier run")
+    layers: list[str] = Field(description="the names of the layers that began with its weights")
+    left_out: list[str] = Field(description="the names of the layers that began with new weights")
+
+
 class _FinishedRun(_Measured):
     """What result.json has had since version 0.1."""
 
@@ -249,6 +258,7 @@ class Result(_FinishedRun):
     threshold: Annotated[float, Gt(0), Lt(1)] | None = Field(
         None, description="of several labels: the probability from which on a label counts as predicted"
     )
+    start: TakenWeights | None = Field(None, description="null: the model began with new weights")
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
     environment: dict[str, str] = Field(description="the environment variables that change results, by name")
     code: dict[str, str] = Field(description="SHA-256 of the user's modules, by name")

@@ -13,9 +13,9 @@ import numpy as np
 
 from fitbench.config import EarlyStopping as Settings
 from fitbench.errors import FitbenchError
-from fitbench.metrics import Metric
 from fitbench.record.history import append_history
 from fitbench.text import describe
+from fitbench.training.measures import Monitor
 from fitbench.training.progress import Display
 
 log = logging.getLogger(__name__)
@@ -29,20 +29,21 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     """Keras's early stopping, for which the metric decides what is better; an undefined value (NaN) never is.
 
     Args:
-        monitor: the key of the logs.
-        metric: its metric.
+        monitor: what it watches.
         settings: of the configuration.
     """
 
-    def __init__(self, monitor: str, metric: Metric, settings: Settings) -> None:
+    def __init__(self, monitor: Monitor, settings: Settings) -> None:
         super().__init__(
-            monitor=monitor,
-            mode=metric.direction,
+            monitor=monitor.key,
+            mode=monitor.metric.direction,
             patience=settings.patience,
             min_delta=settings.min_delta,
             restore_best_weights=settings.restore_best_weights,
+            start_from_epoch=settings.start_from_epoch,
+            baseline=settings.baseline,
         )
-        self.metric = metric
+        self.metric = monitor.metric
         self.least_change = settings.min_delta
 
     def _is_improvement(self, monitor_value: float, reference_value: float | None) -> bool:

@@ -7,17 +7,17 @@ from typing import Any
 
 import keras
 
-from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
 from fitbench.errors import RequestError
-from fitbench.record import dataset
 from fitbench.record.history import write_history
-from fitbench.training import checkpoint, target_scale
+from fitbench.training import target_scale
+from fitbench.training.averaging import AveragedWeights
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
 from fitbench.training.fit import fit
 from fitbench.training.networks import Network
 from fitbench.training.parts import Parts
+from fitbench.training.plateau import Plateau
 from fitbench.training.progress import Display
 from fitbench.training.trial import Trial
 from fitbench.training.user_callbacks import user_callbacks
@@ -44,27 +44,6 @@ class Trained:
     measured: bool
 
 
-def resumable(folder: Path, data: Dataset) -> Checkpoint | None:
-    """The checkpoint that the run goes on from, None if it begins anew.
-
-    Raises:
-        RequestError: the checkpoint is of other data, or of the same arrays under other names.
-    """
-    resumed = checkpoint.read(folder)
-    if resumed is None:
-        return None
-    recorded = dataset.read(folder)
-    difference = recorded.difference(data.names, data.columns) if recorded else None
-    if resumed.data_sha256 != data.sha256:
-        difference = f"SHA-256 {resumed.data_sha256[:8]}, now {data.sha256[:8]}"
-    if difference is not None:
-        raise RequestError(
-            f"{folder.name} was interrupted with other data ({difference}); data.name=other makes another run, and "
-            f"without {folder}/checkpoint it begins anew"
-        )
-    return resumed
-
-
 def train(
     parts: Parts, network: Network, folder: Path, resumed: Checkpoint | None, began: float, trial: Trial | None
 ) -> Trained:
@@ -81,11 +60,8 @@ def train(
     target_scale.notice(parts)
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
-    stopping = settings.early_stopping
     fingerprints = None if network.is_ours else Fingerprints()
-    states: list[keras.callbacks.Callback] = [] if fingerprints is None else [fingerprints]
-    states += [EarlyStopping(measures.monitor or "", measures.monitored, stopping)] if stopping else []
-    states += user_callbacks(settings.callbacks, folder, len(history))
+    states = [*_callbacks(parts, fingerprints), *user_callbacks(settings.callbacks, folder, len(history))]
     if resumed:
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
@@ -96,7 +72,7 @@ def train(
         over = pruning.look_back(over) or over
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
-        recorder = Recorder(folder, history, display, {"loss", measures.monitor or "loss"}, measures.step_keys)
+        recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
         try:
             _fit(parts, network, first, [*states, recorder, checkpoints, *([pruning] if pruning else [])], display)
         finally:  # also when it has ended: what comes after may be interrupted too
@@ -106,6 +82,19 @@ def train(
         str(measures.kept_epoch(history)["epoch"])
     ) == fingerprint(network.loops.model)
     return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned, measured)
+
+
+def _callbacks(parts: Parts, fingerprints: Fingerprints | None) -> list[keras.callbacks.Callback]:
+    """Our callbacks that have a state, in the order in which they must see an epoch: first what changes the weights."""
+    optimizer, measures = parts.config.optimizer, parts.measures
+    callbacks: list[keras.callbacks.Callback] = [AveragedWeights()] if optimizer.get("use_ema") else []
+    if fingerprints is not None:
+        callbacks.append(fingerprints)
+    if measures.stopping and measures.monitor:
+        callbacks.append(EarlyStopping(measures.monitor, measures.stopping))
+    if measures.plateau:
+        callbacks.append(Plateau(measures.plateau, optimizer["schedule"]))
+    return callbacks
 
 
 def solve(parts: Parts, network: Network) -> Trained:

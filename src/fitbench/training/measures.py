@@ -17,6 +17,14 @@ from fitbench.training import backend
 
 
 @dataclass(frozen=True)
+class Monitor:
+    """What decides which of two epochs is better: a key of history.jsonl, and the metric whose value is there."""
+
+    key: str
+    metric: Metric
+
+
+@dataclass(frozen=True)
 class Measures:
     """The metrics of a run, and how their values come about.
 
@@ -27,18 +35,18 @@ class Measures:
         metrics: what is recorded besides the loss, by name; the first is primary.
         task: of the run.
         threshold: that of the configuration: a probability, or 'auto'.
-        monitor: the key of history.jsonl that decides which epoch is the best; None for the loss of validation, or of
-            training where there is no validation.
-        monitored: the metric of `monitor`.
         stopping: the settings of early stopping, if there is any.
+        monitor: what early stopping watches; without it the loss decides which epoch is the best, that of validation,
+            or of training where there is no validation.
+        plateau: what the schedule watches, if it lowers the learning rate on a plateau.
     """
 
     metrics: dict[str, Metric]
     task: Task
     threshold: float | Literal["auto"]
-    monitor: str | None
-    monitored: Metric
-    stopping: EarlyStopping | None
+    stopping: EarlyStopping | None = None
+    monitor: Monitor | None = None
+    plateau: Monitor | None = None
 
     @property
     def primary(self) -> Metric:
@@ -98,14 +106,23 @@ class Measures:
         return self.best(history) if self.stopping and self.stopping.restore_best_weights else history[-1]
 
     def best(self, history: list[dict[str, Any]]) -> dict[str, Any]:
-        """The best epoch as early stopping counts: a change of no more than `min_delta` is none."""
-        monitor = self.monitor or ("val_loss" if "val_loss" in history[-1] else "loss")
-        min_delta = self.stopping.min_delta if self.stopping else 0.0
-        best = history[0]
-        for epoch in history[1:]:
-            if self.monitored.is_better(epoch.get(monitor), best.get(monitor), min_delta):
+        """The best epoch as early stopping counts: a change of no more than `min_delta` is none.
+
+        Epochs before `start_from_epoch` do not count. If there are no others, the last one is the best: its weights are
+        those that the model has.
+        """
+        monitor = self.monitor or Monitor("val_loss" if "val_loss" in history[-1] else "loss", metrics.get("loss"))
+        start, min_delta = (self.stopping.start_from_epoch, self.stopping.min_delta) if self.stopping else (0, 0.0)
+        best, *later = history[start:] or history[-1:]
+        for epoch in later:
+            if monitor.metric.is_better(epoch.get(monitor.key), best.get(monitor.key), min_delta):
                 best = epoch
         return best
+
+    @property
+    def needed(self) -> set[str]:
+        """The keys of history.jsonl that every epoch must have."""
+        return {"loss", *(monitor.key for monitor in (self.monitor, self.plateau) if monitor)}
 
     def missing(self, part: str, values: Mapping[str, Any]) -> list[str]:
         """The metrics, with the loss, that have no entry for this part among the values."""
@@ -120,13 +137,21 @@ def of(config: Config, task: Task) -> Measures:
     """
     if any(entry is not None for entry in config.metrics.values()):
         backend.start(config)  # the module may import Keras
-    stopping = config.training.early_stopping
-    part, monitored = "", metrics.get("loss")
-    if stopping is not None:
-        part, monitored = selection.monitored(stopping.monitor, config.metrics, task)
-    monitor = metrics.history_key(part, monitored.name) if part else None
+    stopping, schedule = config.training.early_stopping, config.optimizer["schedule"]
     loaded = recorded_metrics(config, task, user_metrics.load)
-    return Measures(loaded, task, config.training.threshold, monitor, monitored, stopping)
+    return Measures(
+        loaded,
+        task,
+        config.training.threshold,
+        stopping,
+        _monitor(stopping.monitor, config, task) if stopping else None,
+        _monitor(schedule["monitor"], config, task) if schedule["kind"] == "plateau" else None,
+    )
+
+
+def _monitor(name: str, config: Config, task: Task) -> Monitor:
+    part, metric = selection.monitored(name, config.metrics, task)
+    return Monitor(metrics.history_key(part, metric.name), metric)
 
 
 def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:
