@@ -15,7 +15,7 @@ from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.out_of_fold import read_out_of_fold
-from fitbench.inference.out_of_fold_report import evaluate_out_of_fold, predictions_csv
+from fitbench.inference.out_of_fold_report import evaluate_out_of_fold
 from fitbench.metrics import get
 from fitbench.record.folder import folder_of
 from fitbench.record.groups import find_group
@@ -23,7 +23,7 @@ from fitbench.record.reading import read_predictions, read_result
 from fitbench.training import backend
 from fitbench.training.run import train
 
-from ..run_folders import as_task, several_labels
+from ..run_folders import as_task, close_values, several_labels
 
 FOLDS, SEEDS = 5, 2
 OF_FOLDS = ("training.validation=kfold", f"training.folds={FOLDS}")
@@ -123,12 +123,12 @@ def test_each_training_row_is_predicted_once_per_seed_and_the_metrics_are_those_
 
 def test_each_row_is_predicted_by_the_model_of_the_fold_that_held_it_back(outputs):
     read = read_out_of_fold(find_group("flowers-mlp", outputs))
-    for seed, predicted in read.by_seed.items():
+    for seed, outputs_of_seed in read.by_seed.items():
         for fold in range(FOLDS):
             [folder] = outputs.glob(f"mine/*-s{seed}-f{fold}")
             with np.load(folder / "predictions.npz") as file:
                 held_back = file["validation_rows"]
-                assert np.array_equal(predicted.outputs[held_back], file["validation_probabilities"])
+                assert np.array_equal(outputs_of_seed[held_back], file["validation_probabilities"])
             assert set(read.fold[held_back]) == {fold}
 
 
@@ -285,27 +285,51 @@ def test_runs_without_folds_are_refused_with_what_makes_folds(make_run, tmp_path
         read_out_of_fold(find_group("-mlp-", tmp_path / "outputs"))
 
 
-def test_each_fold_decides_with_its_own_threshold_and_means_with_the_mean_of_thresholds(make_folds, tmp_path, capsys):
-    names, thresholds = ("red", "round"), (0.3, 0.7)
+def test_labels_are_decided_with_the_threshold_of_the_runs(make_folds, tmp_path, capsys):
+    names = ("red", "round")
     truth, shares = several_labels(120, 2)
     for fold, folder in enumerate(make_folds()):
-        as_task(folder, "multilabel", *several_labels(60, 2, seed=9), names, threshold=thresholds[fold])
+        as_task(folder, "multilabel", *several_labels(60, 2, seed=9), names, threshold=0.4)
         rows = np.arange(fold, 120, 2)
-        with np.load(folder / "predictions.npz") as file:
-            arrays = dict(file)
-        arrays |= {"validation_labels": truth[rows], "validation_probabilities": shares[rows], "validation_rows": rows}
-        np.savez(folder / "predictions.npz", **arrays)
+        of_fold = {"labels": truth[rows], "probabilities": shares[rows], "rows": rows}
+        add_validation(folder, **of_fold)
     evaluate_out_of_fold(["-mlp-"], tmp_path / "outputs", "json", None, False, trust=False)
     of_seed, of_test = json.loads(capsys.readouterr().out)
-    decided = shares >= np.where(np.arange(120) % 2, 0.7, 0.3)[:, None].astype(np.float32)
+    decided = shares >= np.float32(0.4)
     assert of_seed["subset_accuracy"] == pytest.approx((decided == truth).all(axis=1).mean())
     assert of_seed["micro_f1"] == pytest.approx(get("micro_f1").evaluate(truth, decided))
     true, predicted = several_labels(60, 2, seed=9)
-    assert of_test["subset_accuracy"] == pytest.approx(((predicted >= 0.5) == true).all(axis=1).mean())
-    rows = list(
-        csv.DictReader(io.StringIO(predictions_csv(read_out_of_fold(find_group("-mlp-", tmp_path / "outputs")))))
-    )
+    assert of_test["subset_accuracy"] == pytest.approx(((predicted >= np.float32(0.4)) == true).all(axis=1).mean())
+    [path] = (tmp_path / "outputs").glob("*/*-out-of-fold.csv")
     expected = ["; ".join(name for name, applies in zip(names, row, strict=True) if applies) for row in decided]
-    assert [row["predicted"] for row in rows] == expected
-    evaluate_out_of_fold(["-mlp-"], tmp_path / "outputs", "table", None, False, trust=False)
-    assert "The models have thresholds from 0.3 to 0.7." in capsys.readouterr().out
+    assert [row["predicted"] for row in rows_of(path)] == expected
+
+
+def test_values_are_pooled_before_they_are_scored_and_there_may_be_no_test_part(make_folds, tmp_path, capsys):
+    """R2 of all predictions together is not the mean of the folds' R2."""
+    truth, values = close_values(120, 2, scale=np.linspace(1, 9, 120)[:, None].astype(np.float32))
+    order = np.argsort(truth[:, 0])
+    for fold, folder in enumerate(make_folds(seeds=2)):
+        as_task(folder, "regression", *close_values(60, 2), ("price", "rent"))
+        rows = np.sort(order[60 * (fold % 2) : 60 * (fold % 2) + 60])
+        add_validation(folder, targets=truth[rows], values=values[rows], rows=rows)
+        changed(folder / "result.json", data={"test": 0})
+    evaluate_out_of_fold(["-mlp-"], tmp_path / "outputs", "json", None, False, trust=False)
+    *of_seeds, mean, averaged = json.loads(capsys.readouterr().out)
+    residual, around = ((truth - values) ** 2).sum(axis=0), ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
+    for entry in (*of_seeds, mean, averaged):
+        assert entry["r2"] == pytest.approx((1 - residual / around).mean(), rel=1e-6)
+        assert entry["mae"] == pytest.approx(np.abs(truth - values).mean(), rel=1e-6)
+    assert (mean["r2_sd"], averaged["models"]) == (pytest.approx(0), 2)
+    [path] = (tmp_path / "outputs").glob("*/*-out-of-fold.csv")
+    row = rows_of(path)[7]
+    assert list(row) == ["seed", "fold", "example", "price_true", "price_predicted", "rent_true", "rent_predicted"]
+    assert np.float32(row["rent_predicted"]) == values[7, 1]
+
+
+def add_validation(folder: Path, **arrays: np.ndarray) -> None:
+    """Give predictions.npz a validation part, and no other."""
+    path = folder / "predictions.npz"
+    with np.load(path) as file:
+        kept = {name: array for name, array in file.items() if not name.startswith("validation_")}
+    np.savez(path, **kept, **{f"validation_{name}": array for name, array in arrays.items()})
