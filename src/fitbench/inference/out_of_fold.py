@@ -76,7 +76,7 @@ class OutOfFold:
 
 def mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """The mean of the outputs of several models on the same examples, float32 [N, outputs]."""
-    return np.mean(outputs, axis=0, dtype=np.float64).astype(np.float32)
+    return np.stack(outputs).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def read_out_of_fold(group: Group) -> OutOfFold:

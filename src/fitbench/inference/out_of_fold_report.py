@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def _scores(each: OutOfFold, metrics: Mapping[str, Metric]) -> list[Score]:
     return rows
 
 
-def _over_seeds(statistic: Callable[[list[float]], float], of_seeds: Sequence[Values] | Any) -> Values:
+def _over_seeds(statistic: Callable[[list[float]], float], of_seeds: Collection[Values]) -> Values:
     """A statistic of each metric over the seeds; None where the metric is undefined for one of them."""
     found: dict[str, float | None] = {}
     for name in next(iter(of_seeds)):
@@ -167,17 +168,14 @@ def _title(each: OutOfFold) -> str:
 
 def _columns(scores: Sequence[Score], metrics: Mapping[str, Metric]) -> list[Column]:
     """A column for what was scored, and one for each metric, with its deviation where there is one."""
-    about = {
-        key: (lambda one, key=key: getattr(one, key))
-        for key in ("group", "label", "part", "seed", "models", "examples")
-    }
-    columns = [column("predictions", scores, lambda one: one.label, about, right=False)]
+    about = {key: attrgetter(key) for key in ("group", "label", "part", "seed", "models", "examples")}
+    columns = [column("predictions", scores, attrgetter("label"), about, right=False)]
     for name, metric in metrics.items():
         values = {
-            name: lambda one, name=name: one.values[name],
-            f"{name}_sd": lambda one, name=name: one.deviations.get(name),
+            name: [score.values[name] for score in scores],
+            f"{name}_sd": [score.deviations.get(name) for score in scores],
         }
-        columns.append(column(metric.label, scores, lambda one, metric=metric: _cell(one, metric), values))
+        columns.append(Column(metric.label, [_cell(score, metric) for score in scores], values=values))
     return columns
 
 
