@@ -129,7 +129,7 @@ def test_space_of_a_file_leaves_to_the_folds_what_they_decide(composed_once, tmp
     (tmp_path / "conf" / "search").mkdir(parents=True)
     file = "defaults: [default]\nspace:\n  training.validation: last,random\n"
     (tmp_path / "conf" / "search" / "mine.yaml").write_text(file)
-    with pytest.raises(RequestError, match="training.validation: not with search.folds=5, which sets"):
+    with pytest.raises(RequestError, match=r"training\.validation: not with search\.folds=5, which sets"):
         read_request(["--config-dir", str(tmp_path / "conf"), "search=mine", "search.folds=5"])
 
 

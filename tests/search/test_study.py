@@ -27,9 +27,11 @@ from fitbench.record.reading import read_result
 from fitbench.search import study as studies
 from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
+from fitbench.search.summary import train_commands
+from fitbench.search.trial import Recipe
 
 from . import formula
-from .conftest import RATE, Found, search_with, sharing
+from .conftest import RATE, Found, composer, search_with, sharing
 
 SPACE = (RATE, "training.batch_size=32,64", "training.epochs=4", "search.startup_trials=5")
 TRIALS = 14  # of which the last are pruned, and one is not
@@ -344,6 +346,14 @@ def test_search_over_folds_says_how_its_best_is_trained_over_them_and_on_all_exa
     assert folder_of(config).absolute() == found.run(found.record["best"][0], 2)
     config = configure(*of_all[3:-1])
     assert (config.training.validation_split, config.training.folds, config.fold) == (0, None, None)
+
+
+def test_data_without_a_test_part_are_not_said_to_be_trained_on_without_folds(tmp_path):
+    words = ["data=csv", "data.path=x.csv", "data.target=y", "model=mlp", "data.test_fraction=0"]
+    recipe = Recipe(composer(), words, "mine", None, [])
+    commands = train_commands(words, "mine", 3, recipe.composes)
+    assert list(commands) == ["Train the best over 3 folds and 5 seeds"]
+    assert len(train_commands(words[:-1], "mine", 3, recipe.composes)) == 2
 
 
 @pytest.mark.parametrize(
