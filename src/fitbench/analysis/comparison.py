@@ -85,12 +85,12 @@ def _difference_by_fold(entry: Group, base: Group, metric: Quantity) -> Differen
 def _untested(a: Sample, b: Sample) -> str | None:
     """Why two samples, of which one has folds or both have, cannot be tested against each other."""
     if a.has_folds != b.has_folds:
-        return "it or the reference has no folds, and the other has"
+        return "only one of the two has folds"
     if a.is_mixed or b.is_mixed:
-        return "it or the reference mixes different folds"
+        return "one of the two mixes different folds"
     if a.partition != b.partition:
-        return f"its folds are others than those of the reference ({', '.join(PARTITION)} decide them)"
-    return None if set(a.folds) & set(b.folds) else "it has no fold in common with the reference"
+        return f"the two have different folds, which follow from {', '.join(PARTITION)}"
+    return None if set(a.folds) & set(b.folds) else "the two have no fold in common"
 
 
 def _probability(entry: Group, base: Group, metric: Quantity) -> float | None:
