@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import shutil
 
 import numpy as np
@@ -45,6 +46,8 @@ def record(make_run, tmp_path):
                 of_run["metrics"] |= {"val_accuracy": value, "test_accuracy": test}
                 of_run["data"] |= {"train": 80, "validation": 20} | ({} if test is not None else {"test": 0})
                 (folder / "result.json").write_text(json.dumps(of_run))
+                config = (first / "config.yaml").read_text()
+                (folder / "config.yaml").write_text(re.sub(r"(?m)^fold: \d$", f"fold: {fold}", config))
         for fold, of_fold in enumerate(values):
             for seed in (seed for seed, value in enumerate(of_fold) if value is None):
                 shutil.rmtree(first.parent / f"{name}-s{seed}-f{fold}")

@@ -77,9 +77,10 @@ def _difference_by_fold(entry: Group, base: Group, metric: Quantity) -> Differen
         estimate = statistics.mean_of(entry.means) - statistics.mean_of(base.means)
         return Difference(estimate, None, None, UNTESTED, (entry.summary.n, base.summary.n), why)
     a, b = (side.sample.by_fold(side.values) for side in (entry, base))
-    pairs = [(statistics.mean_of(a[fold]), statistics.mean_of(b[fold])) for fold in sorted(a.keys() & b.keys())]
+    common = sorted(a.keys() & b.keys())
+    ours, theirs = ([statistics.mean_of(of[fold]) for fold in common] for of in (a, b))
     overlap = max(entry.sample.overlap, base.sample.overlap)
-    return statistics.paired(*zip(*pairs, strict=True), metric.low, metric.high, overlap)
+    return statistics.paired(ours, theirs, metric.low, metric.high, overlap)
 
 
 def _untested(a: Sample, b: Sample) -> str | None:
