@@ -54,7 +54,7 @@ class Sample:
         """Whether a run has a fold."""
         return any(fold is not None for fold in self.folds)
 
-    @property
+    @cached_property
     def is_mixed(self) -> bool:
         """Whether the runs are of several partitions, or only some have folds; their mean has no valid interval."""
         return len(set(self.partitions)) > 1
