@@ -100,8 +100,8 @@ IMPORTED = [
     "fitbench.models.series", "fitbench.models.dense",
 ]  # fmt: skip
 
-# Together they have state of every kind: dropout, Adam, a schedule, momentum, batch normalisation, early stopping that
-# ends a run early, series and targets that are standardised.
+# Together they have state of every kind: dropout, Adam, averaged weights, schedules of both kinds, momentum, batch
+# normalisation, early stopping that ends a run early, a fold, series and targets that are standardised.
 MLP = """# @package _global_
 defaults:
   - override /data: digits
@@ -111,6 +111,7 @@ model:
   dropout: 0.3
 optimizer:
   learning_rate: 0.01
+  use_ema: true
 metrics: [macro_f1, accuracy]
 training:
   epochs: 8
@@ -122,6 +123,7 @@ defaults:
   - override /data: npz
   - override /model: fcn
   - override /optimizer: momentum
+  - override /optimizer/schedule: plateau
 data:
   path: {path}
   inputs: series
@@ -132,13 +134,23 @@ model:
   momentum: 0.9
 optimizer:
   learning_rate: 0.003
+  use_ema: true
+  ema_momentum: 0.8
+  schedule:
+    monitor: val_mae
+    factor: 0.5
+    patience: 1
+fold: 1
 training:
   epochs: 30
   checkpoint_seconds: 0.0
   standardize_targets: true
+  validation: kfold
+  folds: 3
   early_stopping:
     monitor: val_mae
-    patience: 2
+    patience: 3
+    in_folds: true
 """
 
 
@@ -208,6 +220,8 @@ def undisturbed(start, tmp_path_factory):
     epochs = {folder.name: len(read_history(folder)) for folder in folders_of(study)}
     assert len(epochs) == 4
     assert any(epochs[name] < 30 for name in epochs if "fcn" in name)  # early stopping ended a run
+    rates = [{epoch["learning_rate"] for epoch in read_history(folder)} for folder in folders_of(study, "fcn")]
+    assert all(len(each) > 1 for each in rates)
     return study
 
 

@@ -122,7 +122,7 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
         for name in run.drawings:
             out.print()
             print_tables(out, DRAWINGS[name].tables(predictions, run.names, run.threshold))
-    elif run.result:
+    elif run.has_test_part:
         out.print(f"\n{clean(run.folder)} has no predictions.npz, which its task draws from.", soft_wrap=True)
     if evaluated:
         _print_evaluations(out, run)
