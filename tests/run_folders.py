@@ -100,6 +100,13 @@ def predictions(count: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np
     return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
+def held_back(fold: int, folds: int, classes: int, examples: int = 120) -> dict[str, np.ndarray]:
+    """The arrays of predictions.npz of the validation part, which is every `folds`-th of the training examples."""
+    rows = np.arange(fold, examples, folds)
+    labels, probabilities = predictions(len(rows), classes, seed=fold)
+    return {"validation_labels": labels, "validation_probabilities": probabilities, "validation_rows": rows}
+
+
 def as_task(
     folder: Path,
     task: str,
@@ -235,13 +242,17 @@ def maker(composed: Any, below: Path) -> Any:
             return folder
         if labels is None or probabilities is None:
             labels, probabilities = predictions(60, len(classes))
-        np.savez(folder / "predictions.npz", labels=labels, probabilities=probabilities, data_sha256=np.array(sha256))
+        arrays = {"labels": labels, "probabilities": probabilities, "data_sha256": np.array(sha256)}
+        arrays |= {} if config.fold is None else held_back(config.fold, config.training.folds, len(classes))
+        np.savez(folder / "predictions.npz", **arrays)
         last = history[-1] if history else {}
+        validation = len(arrays.get("validation_rows", range(20)))
         result = {
             **SCHEMA_2,
             "run_id": run_id(config),
             "config_id": config_id(config),
             "seed": config.seed,
+            "fold": config.fold,
             "study": config.study,
             "config": plain(config),
             "metrics": {
@@ -257,8 +268,8 @@ def maker(composed: Any, below: Path) -> Any:
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4} if history else
                       {"fit_seconds": None, "seconds": 83.0, "examples_per_second": None},
             "parameters": 12345,
-            "data": {"name": config.data.name, "sha256": sha256, "train": 100, "validation": 20, "test": len(labels),
-                     "classes": list(classes), "skipped": 0},
+            "data": {"name": config.data.name, "sha256": sha256, "train": 120 - validation, "validation": validation,
+                     "test": len(labels), "classes": list(classes), "skipped": 0},
             "versions": {"keras": "3"},
             "git": {"commit": None, "dirty": None},
             "device": "cpu: Some Processor, 2 cores",

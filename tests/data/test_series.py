@@ -102,6 +102,7 @@ def test_training_series_are_shuffled_because_files_are_sorted_by_class(tmp_path
     assert set(dataset.y_train[-8:]) == {0, 1}  # which training.validation=last holds back
     assert dataset.y_test.tolist() == [0] * 20 + [1] * 20
     rows = dataset.x_train[:, 0, 0].astype(int)
+    assert dataset.rows_train.tolist() == (rows + 1).tolist()
     assert dataset.y_train.tolist() == [labels[row] - 1 for row in rows]
 
 

@@ -247,10 +247,12 @@ def test_test_part_of_its_own_file(tmp_path):
     assert data.rows_test.tolist() == list(range(1, 11))
 
 
-def test_test_examples_name_their_rows_of_the_file(tmp_path):
+def test_examples_name_their_rows_of_the_file(tmp_path):
     table = houses()
+    for data in (load(tmp_path, table), load(tmp_path, table, test=houses(10, seed=1))):
+        assert data.rows_train.dtype == data.rows_test.dtype == np.int64
+        assert np.allclose(table["price"][data.rows_train - 1], data.y_train[:, 0])
     data = load(tmp_path, table)
-    assert data.rows_test.dtype == np.int64
     assert np.allclose(table["price"][data.rows_test - 1], data.y_test[:, 0])
 
 

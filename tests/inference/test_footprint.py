@@ -16,9 +16,9 @@ from fitbench.composition import conf_folder
 from fitbench.config import Backend
 from fitbench.config.builders import check_takes
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.inference.reader import _load_model, open_run
-from fitbench.inference.safety import check
+from fitbench.inference.reader import open_run
 from fitbench.kinds import KINDS
+from fitbench.record.safety import check
 from fitbench.training import backend
 
 from .small_data import small
@@ -35,8 +35,9 @@ def keras():
 def loaded(path: Path):
     """Load a model as a stranger's, and check what it computes."""
     from fitbench.inference.footprint import compile_model
+    from fitbench.training.saved_model import load_model
 
-    model = _load_model(path, {}, check(path, trust=False).numbers, trust=False)
+    model = load_model(path, check(path, trust=False).numbers)
     compiled = compile_model(model, model.input_shape[1:], model.inputs[0].dtype)
     compiled.check()
     return model, compiled

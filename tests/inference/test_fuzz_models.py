@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError
 from fitbench.inference import reader
-from fitbench.inference.safety import check
 from fitbench.kinds import IMAGES
 from fitbench.record.inputs import Inputs
+from fitbench.record.safety import check
 from fitbench.training import backend
 
 from ..fuzzing import fuzz

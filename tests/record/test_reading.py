@@ -268,3 +268,55 @@ def test_predictions_that_are_damaged_or_of_another_run_name_their_file(make_run
     damage(folder / "predictions.npz", how)
     with pytest.raises(FitbenchError, match=r"predictions\.npz: "):
         reading.read_predictions(folder, reading.read_result(folder))
+
+
+# -- the validation part of a run with folds ---------------------------------------------------------------------------
+
+FOLD_1 = ("training.validation=kfold", "training.folds=4", "fold=1")
+
+
+def test_validation_part_of_a_fold_is_read_with_its_rows_of_the_training_arrays_and_of_the_file(make_run):
+    folder = make_run(*FOLD_1)
+    result = reading.read_result(folder)
+    read = reading.read_validation_predictions(folder, result)
+    assert (read.targets.shape, read.outputs.shape, read.data_sha256) == ((30,), (30, 3), "ab" * 32)
+    assert read.examples.tolist() == read.places.tolist() == list(range(1, 120, 4))
+    assert (read.rows, read.place_name) == (None, "example")
+    arrays = dict(np.load(folder / "predictions.npz"))
+    np.savez(folder / "predictions.npz", **arrays, validation_file_rows=np.arange(30, 0, -1))
+    read = reading.read_validation_predictions(folder, result)
+    assert read.rows.tolist() == read.places.tolist() == list(range(30, 0, -1))
+    assert reading.read_predictions(folder, result).examples is None
+
+
+def test_validation_part_of_a_run_without_folds_is_refused(make_run):
+    folder = make_run()
+    with pytest.raises(FitbenchError, match=r"is of no fold, .*; expected a run with training.validation=kfold"):
+        reading.read_validation_predictions(folder, reading.read_result(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("validation_labels", lambda labels: labels[:-1], r"its validation part: labels are int32 \(29,\)"),
+        ("validation_labels", lambda labels: labels + 1, r"its validation part: labels are not all from 0 to 2"),
+        ("validation_probabilities", lambda shares: shares[:, :2], r"probabilities are float32 \(30, 2\)"),
+        ("validation_rows", lambda rows: None, r"has no array validation_rows"),
+        ("validation_rows", lambda rows: rows[::-1], r"are not ascending rows of the 120 training examples"),
+        ("validation_rows", lambda rows: rows - 2, r"are not ascending rows of the 120 training examples"),
+        ("validation_rows", lambda rows: rows + 3, r"are not ascending rows of the 120 training examples"),
+        ("validation_rows", lambda rows: rows.astype(float), r"are float64 \(30,\); expected int64 \(30,\)"),
+        ("validation_rows", lambda rows: rows.astype(object), r"Object arrays cannot be loaded"),
+        ("validation_file_rows", lambda _: np.zeros(30, int), r"validation_file_rows begin at 0; expected"),
+        ("validation_file_rows", lambda _: np.ones((30, 2)), r"file_rows are float64 \(30, 2\); expected 30"),
+        ("data_sha256", lambda _: np.array("cd" * 32), r"made with other data"),
+    ],
+)  # fmt: skip
+def test_validation_part_that_is_damaged_or_of_another_run_is_refused(make_run, name, change, message):
+    folder = make_run(*FOLD_1)
+    arrays = dict(np.load(folder / "predictions.npz"))
+    changed = change(arrays.get(name))
+    arrays = {key: array for key, array in (arrays | {name: changed}).items() if array is not None}
+    np.savez(folder / "predictions.npz", **arrays)
+    with pytest.raises(FitbenchError, match=rf"predictions\.npz: .*{message}"):
+        reading.read_validation_predictions(folder, reading.read_result(folder))

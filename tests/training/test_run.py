@@ -189,7 +189,10 @@ def test_environment_variables_that_change_digits_are_recorded(trained, monkeypa
         monkeypatch.delenv(name)
     for name in ("TF_ENABLE_ONEDNN_OPTS", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "OMP_NUM_THREADS", "TF_CUDNN_DETERMINISTIC"):
         monkeypatch.setenv(name, f"of {name}")
-    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_VAR_password", "TF_TOKEN_example_com", "HOME", "KERAS_BACKEND"):
+    for name in (
+        "TF_CPP_MIN_LOG_LEVEL", "TF_VAR_password", "TF_TOKEN_example_com", "HOME", "KERAS_BACKEND",
+        "XLA_PYTHON_CLIENT_MEM_FRACTION",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "not recorded")
     _, result = trained("data=digits", "model=nearest_mean")
     assert result["environment"] == {

@@ -58,6 +58,11 @@ class RunFiles:
         return ended["metric_info"] if ended else {}
 
     @property
+    def has_test_part(self) -> bool:
+        """Whether the run has finished, and has a test part. Runs with folds need none."""
+        return self.result is not None and self.result["data"]["test"] > 0
+
+    @property
     def drawings(self) -> tuple[str, ...]:
         """The names of the drawings of the run's task, which need its predictions."""
         return drawings_of(self.result) if self.result and self.predictions is not None else ()
@@ -86,13 +91,14 @@ class RunFiles:
 
     @cached_property
     def predictions(self) -> reading.Predictions | None:
-        """The predictions of a finished run; None without predictions.npz.
+        """The predictions of a finished run on its test part; None without this part, or without predictions.npz.
 
         Raises:
             FitbenchError: predictions.npz is damaged.
         """
-        if self.result is None or not (self.folder / "predictions.npz").exists():
+        if not self.has_test_part or not (self.folder / "predictions.npz").exists():
             return None
+        assert self.result is not None
         return reading.read_predictions(self.folder, self.result)
 
     @cached_property

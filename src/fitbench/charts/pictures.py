@@ -52,7 +52,7 @@ def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
 
 def _write_plots(run: RunFiles) -> list[Path]:
     assert run.result is not None
-    if run.predictions is None:
+    if run.predictions is None and run.has_test_part:
         reading.read_predictions(run.folder, run.result)  # its message says what is missing
     drawn = (path for name in run.drawings if name in FROM_PREDICTIONS for path in FROM_PREDICTIONS[name](run))
     return [*_draw_curves(run), *drawn]

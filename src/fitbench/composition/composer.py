@@ -21,11 +21,13 @@ from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fitbench.composition.continuing import names_parent
 from fitbench.composition.errors import explained_errors
 from fitbench.composition.files import conf_folder
 from fitbench.composition.loader import KeepingLoader, expand_home
 from fitbench.composition.overrides import refuse_several
-from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, from_hydra, run_id
+from fitbench.composition.start import checked
+from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id
 from fitbench.errors import RequestError
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
@@ -38,7 +40,7 @@ VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP
 
 def _run_id(root: Any) -> str:
     """Resolve `${run_id:}`. This checks the whole configuration before a folder is created."""
-    return run_id(from_hydra(root))
+    return run_id(checked(root))
 
 
 def stop_clock() -> None:
@@ -84,7 +86,7 @@ class Composer:
         Raises:
             RequestError: it cannot be composed, or is wrong.
         """
-        return from_hydra(self.composed_with(overrides))
+        return checked(self.composed_with(overrides))
 
     def data(self, choice: str, overrides: Sequence[str]) -> Data:
         """Return the data set of `fitbench train data=CHOICE OVERRIDES`, whatever the model takes.
@@ -100,8 +102,9 @@ class Composer:
         Raises:
             RequestError: it cannot be composed.
         """
-        values = [override for override in overrides if VALUE.match(override)]
-        choices = tuple(override for override in overrides if not VALUE.match(override))
+        continues = any(map(names_parent, overrides))  # then the values are those of another run, and are set there
+        values = [override for override in overrides if VALUE.match(override) and not continues]
+        choices = tuple(override for override in overrides if override not in values)
         with explained_errors():
             if choices not in self.composed:
                 self.composed[choices] = self._compose(choices)

@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fitbench import selection
+from fitbench.composition import continuing
 from fitbench.composition.files import Repository
 from fitbench.composition.overrides import read_overrides, refuse_several
 from fitbench.config import SECTIONS, expanded
@@ -61,10 +62,24 @@ class Loader(ConfigLoaderImpl):
             choices = ", ".join(self.repository.get_group_options(group))
             raise RequestError(f"{override.input_line}: there is no such choice; {group} has {choices}")
 
-    def load_configuration(self, *arguments: Any, **settings: Any) -> DictConfig:
-        """What Hydra composes, with `metrics` as one section, and without `~` in `outputs`."""
+    def load_configuration(
+        self, config_name: str | None, overrides: list[str], run_mode: RunMode, *arguments: Any, **settings: Any
+    ) -> DictConfig:
+        """What Hydra composes, with `metrics` as one section, and without `~` in `outputs`.
+
+        With `+continue=RUN` it is what that run recorded; in a sweep that is left to its jobs.
+        """
+        given: list[Override] = []
+        if any(map(continuing.names_parent, overrides)):
+            parsed = self.read(overrides)
+            given = [override for override in parsed if not override.is_hydra_override()]
+            overrides = [
+                text
+                for text, override in zip(overrides, parsed, strict=True)
+                if override.is_hydra_override() or continuing.is_top_level(override)
+            ]
         try:
-            composed = super().load_configuration(*arguments, **settings)
+            composed = super().load_configuration(config_name, overrides, run_mode, *arguments, **settings)
         except MissingConfigException as error:
             if misplaced := self.repository.misplaced(error.missing_cfg_file or ""):
                 raise RequestError(misplaced) from error
@@ -76,6 +91,10 @@ class Loader(ConfigLoaderImpl):
             with open_dict(composed):
                 composed[selection.KEY] = selection.joined({str(name): entry for name, entry in section.items()})
         expand_home(composed)
+        if given:
+            composed.hydra.overrides.task = [override.input_line for override in given]
+            if run_mode is RunMode.RUN:
+                continuing.replace(composed, given)
         _check_sections(composed)
         return composed
 

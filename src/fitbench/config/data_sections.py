@@ -37,6 +37,7 @@ from fitbench.config.annotations import (
 from fitbench.config.section import Section
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 
+TestFraction = Annotated[float, Ge(0), Lt(1), NUMBER, Allowed("a number from 0 and below 1")]
 NameFromPath = Annotated[Name, WithJsonSchema({"type": ["string", "null"]})]  # null in a file: the path gives it
 
 
@@ -207,7 +208,7 @@ class OwnData(ArrayData):
     target: Annotated[Dotted, Allowed("the dotted name of a function")] = Field(
         alias="_target_",
         description="a function that returns (x_train, y_train), (x_test, y_test), or a mapping of arrays with the "
-        "names of an .npz file",
+        "names of an .npz file; without a test part for folds alone",
     )
     name: NameFromPath = Field(description="the name of the data set, which is a part of run_id; null: the function's")
     source: Literal[Source.function] = Field(
@@ -243,20 +244,19 @@ class ImageFolder(FileData):
     source: Literal[Source.image_folder]
     image_size: ImageSize = Field(description="[height, width] that every image is resized to, in pixels")
     color: bool = Field(description="true: red, green and blue; false: grey")
-    test_fraction: Annotated[float, Gt(0), Lt(1), NUMBER] | None = Field(
-        description="the fraction of the images of each class that becomes the test part; null: there are the folders "
-        "train/ and test/"
+    test_fraction: TestFraction | None = Field(
+        description="the fraction of the images of each class that becomes the test part; 0: there is none, for folds; "
+        "null: there are the folders train/ and test/"
     )
     skip_bad: bool = Field(description="true: leave out images that cannot be read; false: refuse the data set")
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 
-TestFraction = Annotated[float, Gt(0), Lt(1), NUMBER, Allowed("a number above 0 and below 1")]
 SplitSeed = Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
 TEST_FRACTION: Any = Field(
-    description="the fraction of the examples, for classes of each class, that becomes the test part; not used where "
-    "the test part has a file of its own"
+    description="the fraction of the examples, for classes of each class, that becomes the test part; 0: there is "
+    "none, for folds; not used where the test part has a file of its own"
 )
 SPLIT_SEED: Any = Field(
     description="decides which examples become a drawn test part, and the order of training series; it is not the "

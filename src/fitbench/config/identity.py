@@ -32,6 +32,8 @@ NOT_IDENTITY = (
     "training.steps_per_execution",
     "training.keep_state",
     "training.start.run_id",
+    "training.start.folder",
+    "parent.folder",
     "parent.run_id",  # its config_id counts, and the seed and the fold are those of the parent
     "parent.sha256",
 )

@@ -14,6 +14,7 @@ class Start(Section):
     """The run whose weights a run begins with."""
 
     run_id: str = Field(description="of the run")
+    folder: str = Field(description="of the run; it is no part of the identity")
     sha256: str = Field(description="the SHA-256 of its weights, 64 hexadecimal digits")
 
 
@@ -21,6 +22,7 @@ class Parent(Section):
     """The run that a run continues."""
 
     run_id: str = Field(description="of the run")
+    folder: str = Field(description="of the run; it is no part of the identity")
     config_id: str = Field(description="of the run")
     sha256: str = Field(description="the SHA-256 of its state, 64 hexadecimal digits")
 

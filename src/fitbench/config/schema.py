@@ -39,7 +39,7 @@ from fitbench.config.data_sections import KEYS_OF_KINDS, AnyData
 from fitbench.config.optimizer_section import Optimizer
 from fitbench.config.parents import Parent
 from fitbench.config.section import Section, SectionOf
-from fitbench.config.training_section import AUTO, Loss, Training, Validation
+from fitbench.config.training_section import AUTO, FoldOrder, Loss, Training, Validation
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.metrics import Metric
@@ -200,6 +200,9 @@ class Config(Section):
                 raise ValueError(
                     f"training.validation is kfold; it must be last {solved}, which uses every training example"
                 )
+            for key, unused in (("start", None), ("freeze", []), ("keep_state", False)):
+                if getattr(training, key) != unused:
+                    raise ValueError(f"training.{key} must be {json.dumps(unused)} {solved}, which trains no epochs")
             if "monitor" in self.optimizer["schedule"]:
                 raise ValueError(
                     f"optimizer/schedule=plateau watches epochs, but model={self.model['name']} has none: it is "
@@ -286,10 +289,25 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_groups(self) -> Config:
-        if getattr(self.data, "group", None) and self.training.validation is Validation.stratified:
+        training = self.training
+        for setting, used, instead in (
+            ("validation=stratified", training.validation is Validation.stratified, "validation=random"),
+            ("fold_order=consecutive", training.fold_order is FoldOrder.consecutive, "fold_order=drawn"),
+        ):
+            if used and getattr(self.data, "group", None):
+                raise ValueError(
+                    f"training.{setting} does not go with data.group, whose rows stay together; set training.{instead}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_test_part(self) -> Config:
+        is_drawn = getattr(self.data, "test_path", None) is None
+        if is_drawn and getattr(self.data, "test_fraction", None) == 0 and self.training.folds is None:
             raise ValueError(
-                "training.validation=stratified does not go with data.group, whose rows stay together; set "
-                "training.validation=random"
+                "data.test_fraction is 0, which leaves no test part, and training.validation is "
+                f"{self.training.validation.value}; set a fraction such as 0.2, or hold back folds: "
+                "training.validation=kfold training.folds=5"
             )
         return self
 

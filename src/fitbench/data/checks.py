@@ -37,7 +37,7 @@ def build_dataset(
 
     Args:
         name: the name of the data set.
-        arrays: x_train, y_train, x_test, y_test, and optionally x_val, y_val; w_train, w_val, w_test, the weight of
+        arrays: x_train, y_train, and optionally x_test, y_test, x_val, y_val; w_train, w_val, w_test, the weight of
             each example, [N]; and `classes`, a vector of strings. Examples are as in `examples.examples_of`, images of
             any scale that `max_value` describes. Targets are as in `targets.decided`.
         source: the file, folder or function that the arrays come from. Error messages name it.
@@ -83,7 +83,7 @@ def _notes(task: str, decided_task: str, kind: str, examples: Mapping[str, Any])
             "numbers or texts"
         )
     are_small = all(isinstance(array, np.ndarray) and array.nbytes < MOST_COMPARED for array in examples.values())
-    if kind != IMAGES and are_small:
+    if kind != IMAGES and are_small and "test" in examples:
         notes += repeated(examples["train"], examples["test"], KINDS[kind].noun, only_all=True)
     return notes
 

@@ -27,8 +27,8 @@ Arrays = Images  # or rows of a table, series, tokens
 class Dataset:
     """The data set that a run trains on.
 
-    The examples are in the order of their source, which may be sorted by class. Those of an image folder are shuffled,
-    and so are the training examples of tables and of files of series.
+    The examples are in the order of their source, which may be sorted by class, unless `is_shuffled`: those of an image
+    folder are shuffled, and so are the training examples of tables and of files of series.
     Every class of the other parts is also in the training part. A validation part of the data set's own stands at the
     end of the training arrays.
 
@@ -37,7 +37,7 @@ class Dataset:
         x_train, x_test: images, uint8 [N, height, width, channels], 0 to 255: an array, a read-only memmap, or
             `ImageFiles`, `Joined` or `Converted`, which read what they are indexed with. Or the rows of a table,
             float32 [N, columns], as `columns` describes them; a missing number is NaN. Or examples of another kind, as
-            `record.inputs.Inputs` describes them.
+            `record.inputs.Inputs` describes them. Without a test part, x_test has no examples.
         y_train, y_test: classification: labels, int32 [N], positions in `names`; regression: float32 [N, targets];
             several labels: int8 [N, labels], 0 or 1.
         names: the names of the outputs: of classes, targets or labels.
@@ -55,8 +55,12 @@ class Dataset:
         w_train, w_test: the weight of each example in the loss, float32 [N]; None: all weigh 1.
         groups: a number for the group of each training example, int [N]: those of one group go to the training or to
             the validation part together. None: there are none.
-        rows_test: of a table, the row of the file that each test example is, int64 [N], counted from 1 below the names
-            of the columns. None: the examples are no rows.
+        is_shuffled: whether the reader has shuffled the training examples, so that they are not in the order of their
+            source. Their order is that of `rows_train`, or there is none.
+        rows_train: of tables and of files of series, the row of the file that each training example is, int64 [N],
+            counted from 1: below the names of the columns, or among the series. None: the examples are no rows.
+        rows_test: of a table, the row of the file that each test example is, counted likewise. None: the examples are
+            no rows.
         notes: what the reader did with the data, for people, a line each.
     """
 
@@ -80,6 +84,8 @@ class Dataset:
     w_train: np.ndarray | None = field(default=None, repr=False)
     w_test: np.ndarray | None = field(default=None, repr=False)
     groups: np.ndarray | None = field(default=None, repr=False)
+    is_shuffled: bool = False
+    rows_train: np.ndarray | None = field(default=None, repr=False)
     rows_test: np.ndarray | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
@@ -125,7 +131,8 @@ def assembled(
 ) -> Dataset:
     """Make a data set of checked parts: inputs, targets and perhaps weights by 'train', 'test' and perhaps 'val'.
 
-    They are as in `Dataset`, as are the groups. A part without weights, where another part has some, weighs 1.
+    They are as in `Dataset`, as are the groups. A part without weights, where another part has some, weighs 1. Without
+    'test', the arrays of the test part are empty.
 
     Raises:
         DataError: all weights of a part are 0.
@@ -141,14 +148,17 @@ def assembled(
         if isinstance(array, np.ndarray):
             array.setflags(write=False)  # the next run of this process may get the same arrays
     x_train, y_train, w_train = inputs["train"], targets["train"], weights["train"] if weights else None
+    x_test = inputs["test"] if "test" in inputs else np.empty((0, *x_train.shape[1:]), x_train.dtype)
+    y_test = targets.get("test", y_train[:0])
+    w_test = weights.get("test", np.empty(0, np.float32)) if weights else None
     if "val" in inputs:
         x_train, y_train = joined(x_train, inputs["val"]), np.concatenate([y_train, targets["val"]])
         w_train = np.concatenate([weights["train"], weights["val"]]) if weights else None
     return Dataset(
-        *(name, x_train, y_train, inputs["test"], targets["test"], names, sha256_of(*arrays), source, skipped),
+        *(name, x_train, y_train, x_test, y_test, names, sha256_of(*arrays), source, skipped),
         validation=len(y_train) - len(targets["train"]),
         w_train=w_train,
-        w_test=weights["test"] if weights else None,
+        w_test=w_test,
         groups=groups,
     )
 
@@ -156,8 +166,9 @@ def assembled(
 def sha256_of(*arrays: Images) -> str:
     """Return the checksum of a data set: the SHA-256 (hex) of a line for each array.
 
-    The arrays are x_train, y_train, x_test, y_test, and x_val, y_val if the data set has a validation part. Where the
-    examples have weights, those of a part follow its targets. Groups are the last array.
+    The arrays are x_train, y_train, x_test, y_test, and x_val, y_val if the data set has a validation part; a test part
+    that it does not have is left out. Where the examples have weights, those of a part follow its targets. Groups are
+    the last array.
 
     A line is `<dtype> <shape> <SHA-256 of the bytes>` and a newline, for instance `uint8 60000x28x28x1 ba89...`. The
     bytes are in C order, little-endian. The checksum does not depend on the file format. Computing it takes the memory

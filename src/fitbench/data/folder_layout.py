@@ -29,8 +29,8 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
 
     Args:
         folder: holds the folders of the parts, or those of the classes.
-        test_fraction: the fraction of each class that goes to the test part of a folder without parts; None if there
-            are parts.
+        test_fraction: the fraction of each class that goes to the test part of a folder without parts; 0: there is no
+            test part; None if there are parts.
         left_out: counts what is left out.
 
     Raises:
@@ -66,10 +66,13 @@ def list_parts(folder: Path, test_fraction: float | None, left_out: LeftOut) -> 
                 f"{folder}: {folders['train']}/ and {folders[part]}/ have different classes: {different} in only one "
                 "of them. Both need the same folders."
             )
-    # validation=last holds the last examples back, so they must not be sorted by class
+    return classes, {part: of for part, (_, of) in listed.items()} | {"train": _shuffled(paths, labels)}
+
+
+def _shuffled(paths: list[Path], labels: np.ndarray) -> LabelledPaths:
+    """The training examples in an order that is not sorted by class, because validation=last holds the last back."""
     order = np.random.RandomState(SPLIT_SEED).permutation(len(paths))
-    shuffled = [paths[i] for i in order], labels[order]
-    return classes, {part: of for part, (_, of) in listed.items()} | {"train": shuffled}
+    return [paths[i] for i in order], labels[order]
 
 
 def _check_for_classes(whole: Folder, left_out: LeftOut) -> None:
@@ -126,6 +129,8 @@ def _folders_of_parts(whole: Folder) -> dict[str, str]:
 
 def _split_tree(whole: Folder, test_fraction: float, left_out: LeftOut) -> tuple[tuple[str, ...], Parts]:
     classes, (paths, labels) = _list_labelled(whole, left_out)
+    if test_fraction == 0:
+        return classes, {"train": _shuffled(paths, labels)}
     single = [name for name, count in zip(classes, np.bincount(labels), strict=True) if count < 2]
     if single:
         raise DataError(f"{whole.path}: class {_listed(single)} has one image; a split needs two.")

@@ -4,6 +4,82 @@ from __future__ import annotations
 
 import numpy as np
 
+from fitbench.config import FoldOrder, Training
+from fitbench.data.dataset import Dataset
+from fitbench.errors import RequestError
+from fitbench.tasks import task_of
+from fitbench.text import clean, counted
+
+
+def without_fold(data: Dataset, settings: Training, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the training arrays of all folds but one, and those of this fold, both int64 and ascending.
+
+    The folds depend on the data and on `settings`, not on the seed of the run.
+
+    Raises:
+        RequestError: the examples cannot be divided in this way, or a fold holds all examples of a class.
+    """
+    assert settings.folds is not None
+    consecutive = settings.fold_order is FoldOrder.consecutive
+    _check_can_be_divided(data, settings.folds, consecutive)
+    labels = data.y_train if task_of(data.task).has_classes else None
+    numbers = fold_numbers(len(data.y_train), settings.folds, settings.fold_seed, consecutive, labels, data.groups)
+    if consecutive and data.is_shuffled and data.rows_train is not None:
+        numbers[np.argsort(data.rows_train)] = numbers.copy()
+    if labels is not None:
+        _check_classes(data, labels, numbers, settings.folds, consecutive)
+    return np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
+
+
+def _check_can_be_divided(data: Dataset, folds: int, consecutive: bool) -> None:
+    examples = len(data.y_train)
+    if data.validation:
+        raise RequestError(
+            f"{data.source}: has a validation part of its own, of {counted(data.validation, 'example')}, and "
+            "training.validation=kfold divides the training examples; set training.validation=last, which uses this "
+            "part, or make it a part of the training examples"
+        )
+    if folds > examples:
+        raise RequestError(
+            f"training.folds is {folds}, but {data.source} has {counted(examples, 'training example')}; expected at "
+            f"most {examples} folds"
+        )
+    if data.groups is not None and (groups := len(np.unique(data.groups))) < folds:
+        raise RequestError(
+            f"training.folds is {folds}, but the training examples of {data.source} are of {counted(groups, 'group')} "
+            f"of data.group, which stay together; expected at most {groups} folds, and at least two groups"
+        )
+    if consecutive and data.is_shuffled and data.rows_train is None:
+        raise RequestError(
+            f"training.fold_order is consecutive, but the examples of {data.source} are in files of their own, which "
+            "have no order; set training.fold_order=drawn"
+        )
+
+
+def _check_classes(data: Dataset, labels: np.ndarray, numbers: np.ndarray, folds: int, consecutive: bool) -> None:
+    """Refuse folds of which one holds all examples of a class: the others could not be trained on it."""
+    occurring = np.unique(np.column_stack([labels, numbers]), axis=0)
+    classes, counts = np.unique(occurring[:, 0], return_counts=True)  # the number of folds that have each class
+    if (counts > 1).all():
+        return
+    label = classes[counts.argmin()]
+    members = labels == label
+    if consecutive:
+        advice = "set training.fold_order=drawn"
+    elif data.groups is not None:
+        advice = "set another training.fold_seed, or check that the class is in several groups of data.group"
+    else:
+        advice = "add examples of this class, or remove it"
+    raise RequestError(
+        f"{data.source}: fold {numbers[members][0]} of training.folds={folds} holds "
+        f"{_all_of(int(members.sum()))} of the class {clean(data.names[label])}, so that a run without this fold has "
+        f"none to train on; {advice}"
+    )
+
+
+def _all_of(count: int) -> str:
+    return "the only example" if count == 1 else f"all {count:,} examples"
+
 
 def fold_numbers(
     examples: int,
@@ -16,7 +92,8 @@ def fold_numbers(
     """The fold of each example, int64 [N], from 0 to folds - 1. The same arguments give the same folds.
 
     Drawn folds have the same fraction of each class, as far as that is possible, and sizes that differ by one at most.
-    Groups stay together: the largest group goes first, always to the fold with the fewest examples so far.
+    Groups stay together, in folds of about the same size: each goes to the fold with the fewest examples so far, large
+    groups first. Groups whose sizes lie between the same two powers of 2 come in drawn order.
 
     Args:
         examples: N, at least `folds`.
@@ -44,7 +121,7 @@ def _of_groups(groups: np.ndarray, folds: int, random: np.random.RandomState) ->
     counts = np.bincount(codes)
     drawn = random.permutation(len(counts))
     sizes, fold_of = np.zeros(folds, np.int64), np.empty(len(counts), np.int64)
-    for group in drawn[np.argsort(-counts[drawn], kind="stable")]:
+    for group in drawn[np.argsort(-np.frexp(counts[drawn])[1], kind="stable")]:
         fold_of[group] = sizes.argmin()
         sizes[fold_of[group]] += counts[group]
     return fold_of[codes]

@@ -44,4 +44,4 @@ def read_image_folder(data: ImageFolder, folder: Path) -> Dataset:
             reason = next(error for i, error in bad.items() if numbers[i] == label)
             raise DataError(f"{folder}: class {classes[label]} has no readable {part} image. {reason}") from reason
     dataset = assembled(data.name, images, labels, classes, str(folder), tuple(skipped))
-    return replace(dataset, left_out=str(left_out))
+    return replace(dataset, left_out=str(left_out), is_shuffled=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,12 +166,11 @@ def read_known_table(data: PackagedTable, task: str = AUTO) -> Dataset:
         test_fraction=getattr(data, "test_fraction", None),
         split_seed=getattr(data, "split_seed", 0),
     )
-    frames = {"train": frame}
-    if settings.test_fraction is None:
-        frames = _divided_as_in_keras(frame)
-    return dataset_of(
-        settings, frames, dict.fromkeys(frames, where), data.task if task == AUTO else task, known.classes
-    )
+    is_divided = settings.test_fraction is None
+    frames = _divided_as_in_keras(frame) if is_divided else {"train": frame}
+    task = data.task if task == AUTO else task
+    made = dataset_of(settings, frames, dict.fromkeys(frames, where), task, known.classes)
+    return replace(made, is_shuffled=not is_divided)  # Keras's order is the one that its users know
 
 
 def files_of(name: str) -> list[Path]:

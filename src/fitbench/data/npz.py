@@ -17,6 +17,7 @@ from typing import IO, BinaryIO, Literal
 import numpy as np
 from numpy.lib import format as npy
 
+from fitbench.data.dataset import PARTS
 from fitbench.data.files import ARRAYS
 from fitbench.data.memory import CHUNK_BYTES
 from fitbench.data.memory_limit import check_unpacked
@@ -33,8 +34,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays x_train, y_train, x_test, y_test of an .npz file or of the .npy files in a folder.
 
     So is what else there is of a data set: x_val and y_val, also spelt x_valid or x_validation; the weights w_train,
-    w_val, w_test of the examples; and `classes` or `class_names`, the names of its classes or labels. A .npy file is
-    memory-mapped. So is an array that an .npz file stores uncompressed, after its checksum has been verified.
+    w_val, w_test of the examples; and `classes` or `class_names`, the names of its classes or labels. The arrays of the
+    test part may be absent. A .npy file is memory-mapped. So is an array that an .npz file stores uncompressed, after
+    its checksum has been verified.
 
     Raises:
         DataError: a file is damaged, or needs pickle, or an array is missing.
@@ -100,7 +102,8 @@ def names_of_parts(source: str, present: Sequence[str]) -> dict[str, str]:
             if name in wanted:
                 raise DataError(f"{source}: has {wanted[name]} and {key}, which are the same part. Remove one of them.")
             wanted[name] = key
-    needed = ARRAYS if {"x_val", "y_val", "w_val"}.isdisjoint(wanted) else (*ARRAYS, "x_val", "y_val")
+    parts = {"train", *(name.partition("_")[2] for name in wanted)}
+    needed = [f"{axis}_{part}" for part in PARTS if part in parts for axis in "xy"]
     missing = [name for name in needed if name not in wanted]
     if missing:
         raise DataError(

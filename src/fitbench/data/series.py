@@ -64,15 +64,17 @@ def read_series(
         assert isinstance(data, SeriesFiles)
         rows = _drawn(labels["train"], data, where["train"])
         parts, labels = dict.fromkeys(rows, parts["train"]), dict.fromkeys(rows, labels["train"])
-        notes = (*notes, drawn_note(len(rows["train"]), len(rows["test"]), KINDS[SERIES].noun, data.split_seed))
+        if "test" in rows:
+            notes = (*notes, drawn_note(len(rows["train"]), len(rows["test"]), KINDS[SERIES].noun, data.split_seed))
     parts |= {part: parts[part].take(taken) for part, taken in rows.items()}
     labels |= {part: labels[part][taken] for part, taken in rows.items()}
-    if not whole:
+    if "test" in parts and not whole:
         notes = (*notes, *repeated(parts["train"].series, parts["test"].series, KINDS[SERIES].noun))
     inputs, more = _of_one_length(parts, data.lengths, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
-    return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes))
+    order = {"is_shuffled": True, "rows_train": rows["train"] + 1} if rows else {}
+    return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes), **order)
 
 
 def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:
@@ -82,7 +84,9 @@ def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:
 
 
 def _drawn(labels: np.ndarray, data: SeriesFiles, where: str) -> dict[str, np.ndarray]:
-    """The rows of the training and of the test part, which are drawn from a file of both."""
+    """The rows of the training and perhaps of the test part, which are drawn from a file of both."""
+    if data.test_fraction == 0:
+        return {"train": shuffled_rows(len(labels), data.split_seed)}
     classes = labels if labels.dtype == object else None
     return dict(
         zip(PARTS, test_rows(classes, None, len(labels), data.test_fraction, data.split_seed, where), strict=True)
@@ -100,7 +104,7 @@ def _of_one_length(
     Raises:
         DataError: they differ in length, and no method is given; or in their number of channels.
     """
-    train, test = (parts[part] for part in PARTS)
+    train, test = parts["train"], parts.get("test", parts["train"])
     if train.channels != test.channels:
         raise DataError(
             f"{where['test']}: its series have {counted(test.channels, 'channel')}; expected "
@@ -121,7 +125,8 @@ def _of_one_length(
         )
     notes = [interpolated_note(others, lengths.tolist(), method, steps)] if others and method else []
     inputs = {"train": resampled(train.series, steps, method or Lengths.linear)}
-    inputs["test"] = inputs["train"] if train is test else resampled(test.series, steps, method or Lengths.linear)
+    if "test" in parts:
+        inputs["test"] = inputs["train"] if train is test else resampled(test.series, steps, method or Lengths.linear)
     return inputs, notes
 
 
@@ -185,7 +190,7 @@ def _targets(labels: Mapping[str, np.ndarray], declared: Sequence[str], task: st
     places = {part: f"{where[part]}: the label" for part in labels}
     if task not in (AUTO, CLASSIFICATION) or not _are_classes(labels):
         return decided(REGRESSION if task == AUTO else task, labels, (), places)
-    names = list(dict.fromkeys([*declared, *sorted(set(labels["train"])), *sorted(set(labels["test"]))]))
+    names = list(dict.fromkeys([*declared, *(name for part in PARTS for name in sorted(set(labels.get(part, ()))))]))
     if all(name.isascii() and name.removeprefix("-").isdecimal() for name in names):
         names.sort(key=float)
     codes = {name: code for code, name in enumerate(names)}

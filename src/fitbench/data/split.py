@@ -10,7 +10,7 @@ import numpy as np
 
 from fitbench.config import FoldOrder, Training, Validation
 from fitbench.data.dataset import Dataset
-from fitbench.data.folds import fold_numbers
+from fitbench.data.folds import without_fold
 from fitbench.errors import DataError, RequestError
 from fitbench.tasks import task_of
 from fitbench.text import clean, counted
@@ -114,55 +114,81 @@ def _drawn_groups(groups: np.ndarray, order: np.ndarray, fraction: float) -> np.
 def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of the training arrays to train on and those to validate on, both int64 and ascending.
 
-    A validation part of the data set's own is used instead of a split.
+    With a fold, it is that which is held back. Otherwise a validation part of the data set's own is used instead of a
+    split.
 
     Raises:
-        RequestError: as `split`, or all examples of a part have the weight 0.
+        RequestError: as `split` or `folds.without_fold`; all examples of a part have the weight 0; or there is no test
+            part, and no fold either.
     """
-    fraction, validation = settings.validation_split, settings.validation
-    rows = np.arange(len(data.y_train))
-    if fold is not None:
-        return _without_fold(data, settings, fold)
-    if data.validation:
+    if fold is None and not len(data.y_test):
+        raise RequestError(
+            f"{data.source}: has no test part (x_test, y_test), which only folds can do without; expected one, or "
+            "training.validation=kfold training.folds=5"
+        )
+    if fold is None and data.validation:
         log.info(
             "the data set has a validation part of %d examples; training.validation_split=%s is not used",
             data.validation,
-            fraction,
+            settings.validation_split,
         )
+        rows = np.arange(len(data.y_train))
         return rows[: -data.validation], rows[-data.validation :]
-    if task_of(data.task).has_classes:
-        kept, held_back = split(data.y_train, fraction, validation, seed, data.groups, data.names)
+    has_classes = task_of(data.task).has_classes
+    if fold is not None:
+        kept, held_back = without_fold(data, settings, fold)
+        if has_classes:
+            _warn_of_absent(data.y_train, held_back, data.names)
+    elif has_classes:
+        kept, held_back = split(
+            data.y_train, settings.validation_split, settings.validation, seed, data.groups, data.names
+        )
     else:
-        kept, held_back = split(np.zeros(len(rows), np.int32), fraction, validation, seed, data.groups)
-        if validation is Validation.last:
-            _warn_of_order(data.y_train[kept], data.y_train[held_back])
-    for part, of in (("training", kept), ("validation", held_back)):
-        if data.w_train is not None and len(of) and not data.w_train[of].any():
-            raise RequestError(
-                f"all examples of the {part} part have the weight 0, with training.validation_split={fraction} and "
-                f"training.validation={validation.value}; set training.validation=random, or change the weights"
-            )
+        labels = np.zeros(len(data.y_train), np.int32)
+        kept, held_back = split(labels, settings.validation_split, settings.validation, seed, data.groups)
+    drawn = _drawn_instead(settings)
+    if drawn and not has_classes:
+        _warn_of_order(data.y_train[kept], data.y_train[held_back], drawn)
+    if data.w_train is not None:
+        other = "another seed" if fold is None else "another training.fold_seed"
+        chosen = f"training.validation_split={settings.validation_split}" if fold is None else f"fold={fold}"
+        setting = f"{chosen} and training.validation={settings.validation.value}"
+        _check_weights(data.w_train, kept, held_back, setting, drawn or other)
     return kept, held_back
 
 
-def _without_fold(data: Dataset, settings: Training, fold: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of all folds but one, and those of this fold, both int64 and ascending."""
-    assert settings.folds is not None
-    labels = data.y_train if task_of(data.task).has_classes else None
-    consecutive = settings.fold_order is FoldOrder.consecutive
-    numbers = fold_numbers(len(data.y_train), settings.folds, settings.fold_seed, consecutive, labels, data.groups)
-    return np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
+def _check_weights(weights: np.ndarray, kept: np.ndarray, held_back: np.ndarray, setting: str, advice: str) -> None:
+    """Refuse a part all of whose weights are 0. `setting` has divided the examples, `advice` says what to set."""
+    for part, of in (("training", kept), ("validation", held_back)):
+        if len(of) and not weights[of].any():
+            raise RequestError(
+                f"all examples of the {part} part have the weight 0, with {setting}; set {advice}, or change the "
+                "weights"
+            )
 
 
-def _warn_of_order(kept: np.ndarray, held_back: np.ndarray) -> None:
-    """Warn of validation targets, [N, targets], of which a column lies outside of that of the training part."""
+def _drawn_instead(settings: Training) -> str | None:
+    """The setting that draws the validation part where it is taken in the order of the examples; None: it is drawn."""
+    if settings.validation is Validation.last:
+        return "training.validation=random"
+    if settings.validation is Validation.kfold and settings.fold_order is FoldOrder.consecutive:
+        return "training.fold_order=drawn"
+    return None
+
+
+def _warn_of_order(kept: np.ndarray, held_back: np.ndarray, drawn: str) -> None:
+    """Warn of validation targets, [N, targets], of which a column lies outside of that of the training part.
+
+    `drawn` is the setting that draws the part.
+    """
     if len(held_back) < 2:
         return
     outside = (held_back.min(axis=0) > kept.max(axis=0)) | (held_back.max(axis=0) < kept.min(axis=0))
     if outside.any():
         log.warning(
             "all targets of the validation part lie above or below those of the training part, as in a file that is "
-            "sorted; training.validation=random draws the part"
+            "sorted; %s draws the part",
+            drawn,
         )
 
 
@@ -198,19 +224,23 @@ def split(
     if not len(kept):
         raise RequestError(f"{setting} leaves no training example; use a smaller fraction")
 
-    def without(part: np.ndarray) -> str:
-        return ", ".join(
-            clean(label if names is None else names[label]) for label in np.setdiff1d(labels, labels[part])
-        )
-
-    if lost := without(kept):
+    if lost := _without(labels, kept, names):
         raise RequestError(
             f"{setting} leaves no training example of class {lost}; use a smaller fraction, or "
             "training.validation=stratified"
         )
-    if absent := without(held_back):
-        log.warning("the validation part has no example of class %s", absent)
+    _warn_of_absent(labels, held_back, names)
     return kept, held_back
+
+
+def _without(labels: np.ndarray, part: np.ndarray, names: Sequence[str] | None) -> str:
+    """The classes of which the rows of a part hold no example; '' if there are none."""
+    return ", ".join(clean(label if names is None else names[label]) for label in np.setdiff1d(labels, labels[part]))
+
+
+def _warn_of_absent(labels: np.ndarray, held_back: np.ndarray, names: Sequence[str] | None) -> None:
+    if absent := _without(labels, held_back, names):
+        log.warning("the validation part has no example of class %s", absent)
 
 
 def _held_back(

@@ -12,7 +12,7 @@ import numpy as np
 from fitbench.config import TableFile
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.problems import Problems
-from fitbench.data.split import drawn_note, test_rows
+from fitbench.data.split import drawn_note, shuffled_rows, test_rows
 from fitbench.data.table_columns import (
     FEWEST_ROWS,
     alike,
@@ -114,10 +114,11 @@ def dataset_of(
         groups=groups,
     )
     counts = {part: len(of.frame) for part, of in parts.items()}
-    drawn = () if "test" in frames else (drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed),)
-    notes = (*drawn, *_notes(frames, columns, settings), *targets.notes)
-    rows = parts["test"].rows
-    return replace(made, task=targets.task, kind=TABLE, columns=columns, rows_test=rows, notes=notes)
+    is_drawn = "test" in parts and "test" not in frames
+    drawn = drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed) if is_drawn else ""
+    notes = (*filter(None, [drawn]), *_notes(frames, columns, settings), *targets.notes)
+    rows = {f"rows_{part}": of.rows for part, of in parts.items()}
+    return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes, is_shuffled=True, **rows)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------
@@ -315,8 +316,13 @@ def _divided(
 ) -> tuple[str, dict[str, _Part]]:
     """The task, which the targets of all rows decide, and the training and the test part."""
     if settings.test_fraction is None:
-        raise RequestError("data.test_fraction and data.test_path are null; set one of them")
+        raise RequestError(
+            "data.test_fraction and data.test_path are null; set one of them (data.test_fraction=0: no test part, for "
+            "training.validation=kfold)"
+        )
     targets = _decided({"train": whole}, settings, task, classes)
+    if settings.test_fraction == 0:
+        return targets.task, {"train": whole.take(shuffled_rows(len(whole.frame), settings.split_seed))}
     train, test = test_rows(
         np.array(targets.names)[targets.arrays["train"]] if task_of(targets.task).has_classes else None,
         whole.groups if settings.group else None,

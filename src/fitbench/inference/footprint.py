@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,29 +12,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from fitbench.errors import FitbenchError
-from fitbench.training import weights
+from fitbench.training.saved_model import LARGE, TRUST
 
-LARGE = 2**20  # numbers
 MAX_TENSOR, MAX_TENSORS = 2**24, 2**30  # numbers that a model computes for one example, at a time and altogether
-TRUST = "If you trust the origin of the run, add --trust"
 
 Shape = tuple[int, ...]  # of one example
-
-
-def limited_variables(saved: int) -> AbstractContextManager[None]:
-    """Limit the variables that Keras creates in this block to `saved` numbers, and a few (`LARGE`) that are not saved.
-
-    Raises:
-        TooLarge: in the block, before memory is taken for the variable that exceeds the limit.
-    """
-
-    def explain(shape: Sequence[int], total: int) -> str:
-        return (
-            f"its config.json describes weights of the shape {list(shape)}; its model.weights.h5 holds {saved:,} "
-            f"numbers. {TRUST}"
-        )
-
-    return weights.limited_variables(saved + LARGE, explain)
 
 
 @dataclass(frozen=True)

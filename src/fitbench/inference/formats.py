@@ -146,8 +146,8 @@ def _with_float_inputs(reader: Reader) -> Any:
 
 
 def _write_keras(reader: Reader, path: Path) -> None:
-    from fitbench.inference import safety
     from fitbench.models import layers
+    from fitbench.record import safety
 
     reader.model.save(path)
     own_code = safety.foreign(path)

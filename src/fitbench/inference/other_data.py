@@ -89,6 +89,10 @@ class Wanted(EvaluatedRun):
         inputs, targets, weights = (
             (data.x_train, data.y_train, data.w_train) if part == "train" else (data.x_test, data.y_test, data.w_test)
         )
+        if not len(targets):
+            raise RequestError(
+                f"{data.source}: has no {part} part; expected one (--part train takes the training part)"
+            )
         named, matched = self._match(data, targets)
         about = {
             "name": data.name,

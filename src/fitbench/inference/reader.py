@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,10 @@ import numpy as np
 from fitbench.config import Backend, Config, from_values
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.inputs import inputs_of, recorded_inputs
-from fitbench.inference.safety import Checked, Foreign, check
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.record.inputs import Inputs
+from fitbench.record.safety import Checked, Foreign, check
 from fitbench.tasks import Task, task_of, threshold_of
 
 if TYPE_CHECKING:
@@ -182,9 +181,10 @@ def _open(folder: Path, result: dict[str, Any], recorded: Inputs, checked: Check
     from fitbench.inference.footprint import compile_model
     from fitbench.training import backend
     from fitbench.training.reasons import reason
+    from fitbench.training.saved_model import load_model
 
     path = folder / "model.keras"
-    model = _load_model(path, _import(checked.own_code, result, path), checked.numbers, trust)
+    model = load_model(path, checked.numbers, _import(checked.own_code, result, path), trust)
     names, inputs = tuple(reading.output_names(result)), inputs_of(model, recorded, path)
     try:
         with backend.quiet():  # TensorFlow prints irrelevant warnings about uint8
@@ -202,26 +202,6 @@ def _open(folder: Path, result: dict[str, Any], recorded: Inputs, checked: Check
             f"{task_of(result['task']).names_key}"
         )
     return Reader(folder, result, model, inputs, names, compiled)
-
-
-def _load_model(path: Path, objects: dict[str, Any], numbers: int | None, trust: bool) -> keras.Model:
-    """Load a model that has been checked, with weights of at most so many numbers; None is any."""
-    import keras
-
-    import fitbench.models.layers  # noqa: F401  # registers the layers
-    from fitbench.inference.footprint import limited_variables
-    from fitbench.training.reasons import reason
-
-    try:
-        with nullcontext() if numbers is None else limited_variables(numbers):
-            model = keras.saving.load_model(path, custom_objects=objects, compile=False, safe_mode=not trust)
-    except FitbenchError as error:
-        raise FitbenchError(f"{path}: {error}") from None
-    except Exception as error:  # a damaged or hostile file can make Keras raise anything
-        raise FitbenchError(f"{path}: Keras cannot load it: {reason(error)}") from error
-    if not isinstance(model, keras.Model):
-        raise FitbenchError(f"{path}: holds a {type(model).__name__}; expected a model")
-    return model
 
 
 def _import(own_code: Sequence[Foreign], result: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -16,10 +16,11 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from fitbench.composition import conf_folder, explained_errors, hydra_with_metrics
-from fitbench.config import Config, from_hydra
+from fitbench.composition import checked, conf_folder, explained_errors, hydra_with_metrics
+from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
+from fitbench.launch.longer import advice
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.record.folder import folder_of
@@ -131,7 +132,7 @@ class Task:
         """Train the job unless it is recorded."""
         if OmegaConf.is_interpolation(composed, "study"):  # the time, which Hydra has resolved for the run's folder
             composed.study = Path(HydraConfig.get().runtime.output_dir).parent.name
-        config = from_hydra(composed)
+        config = checked(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             with terminable():  # a launcher may call the task in another process
                 run(config.model_copy(update={"progress": False}))  # the sweep has its own progress
@@ -139,6 +140,8 @@ class Task:
         try:
             if HydraConfig.get().job.chdir:
                 raise RequestError(NO_CHDIR)
+            if text := advice(config):
+                sys.stderr.write(f"fitbench: {text}\n")
             result, reused = run(config)
         except FitbenchError as error:
             self.failure = error

@@ -1,6 +1,7 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
 import errno
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from fitbench.record.claims import claim
 from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
+from fitbench.record.parents import STATE, other_state
 from fitbench.record.reading import lacking, output_names, read_result
 
 FingerprintOf = Callable[..., str | None]  # of paths, as `fingerprint`
@@ -28,6 +30,11 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     """
     result = recorded(config)
     if result is not None:
+        if config.training.keep_state and not exists(folder_of(config) / STATE):
+            sys.stderr.write(
+                f"fitbench: {result['run_id']} is finished, but kept no state of its last epoch; force=true trains it "
+                "again and keeps it\n"
+            )
         return completed(config, result), True
     from fitbench.training.run import train
 
@@ -64,6 +71,11 @@ def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dic
     _remove_leftovers(folder)
     result = read_result(folder)
     check_recorded(config, result, folder)
+    if difference := other_state(config, result["config"]):
+        raise RequestError(
+            f"{folder.name} is recorded with another state of the run that it continues ({difference}), which was "
+            "trained again; force=true trains this one again, too"
+        )
     _check_data(config, result, folder, fingerprint_of)
     return result
 

@@ -38,6 +38,20 @@ def check_recorded(config: Config, result: Mapping[str, Any], folder: Path) -> N
         )
 
 
+def check_continued(config: Config, result: Mapping[str, Any]) -> None:
+    """Refuse to continue a finished run with other code of the user's, unless `code=any` accepts it.
+
+    Raises:
+        RequestError: with the modules that have changed.
+    """
+    changed = "" if config.code == "any" else _changes(result["code"], code_of_run(plain(config)))
+    if changed:
+        raise RequestError(
+            f"{result['run_id']} was trained with other code: {changed}; code=any continues it with the code as it is "
+            "now"
+        )
+
+
 def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
     """Return the code that an attempt runs, as `code_of_run` does. It must be that of the checkpoints.
 

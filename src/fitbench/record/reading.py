@@ -186,66 +186,118 @@ def is_number(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A run on the test part of N examples.
+    """A run on N examples of the test part, or of the validation part.
 
     `targets` and `outputs` are what the run's task records, as labels int [N] and probabilities float [N, classes];
-    `data_sha256` is the data set's SHA-256 (hex). `rows` are the rows of the table's file, int [N], counted from 1
-    below the names of the columns; None where the examples are no rows, or an older fitbench has not recorded them.
+    `data_sha256` is the data set's SHA-256 (hex). `rows` are the rows of the file, int [N], counted from 1: those of a
+    table below the names of its columns, or the series of a file; None where the examples are no rows, or an older
+    fitbench has not recorded them. `examples` are the positions of the validation part's examples in the training
+    arrays, int64 [N], ascending from 0; None for the test part.
     """
 
     targets: np.ndarray
     outputs: np.ndarray
     data_sha256: str
     rows: np.ndarray | None = None
+    examples: np.ndarray | None = None
 
     @property
     def place_name(self) -> str:
-        """What `places` count: the rows of the file, or the examples of the test part."""
+        """What `places` count: the rows of the file, or the examples of the part."""
         return "example" if self.rows is None else "row"
 
     @property
     def places(self) -> np.ndarray:
-        """Where each example is found, int [N]: its row of the file, or its position in the test part from 0."""
-        return np.arange(len(self.targets)) if self.rows is None else self.rows
+        """Where each example is found, int [N]: its row of the file, or its position from 0.
+
+        The position is that in the test part, or, of the validation part, that in the training arrays.
+        """
+        if self.rows is not None:
+            return self.rows
+        return np.arange(len(self.targets)) if self.examples is None else self.examples
 
     def place(self, example: int, key: str) -> dict[str, int]:
-        """The position of an example in the test part, under this key, and its row of the file where that is known."""
+        """The position of an example in the part, under this key, and its row of the file where that is known."""
         row = {} if self.rows is None else {"row": int(self.rows[example])}
         return {key: int(example), **row}
 
 
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
-    """What predictions.npz holds, checked against the result by the run's task.
+    """What predictions.npz holds of the test part, checked against the result by the run's task.
 
     Raises:
-        FitbenchError: the file is absent or damaged, or is not of this result; the message names it.
+        FitbenchError: the run has no test part; or the file is absent or damaged, or is not of this result; the message
+            names it.
     """
-    path = folder / "predictions.npz"
-    task = task_of(result["task"])
-    names = (task.targets_name, task.outputs_name, "data_sha256")
-    examples, width = result["data"]["test"], len(output_names(result))
-    largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * examples * (width + 1))
+    if not result["data"]["test"]:
+        raise FitbenchError(f"{folder}: the run has no test part (data.test is 0 in result.json)")
+    return _predictions(folder, result, result["data"]["test"], "", "rows")
+
+
+def read_validation_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
+    """What predictions.npz holds of the validation part, checked against the result by the run's task.
+
+    Raises:
+        FitbenchError: the run is of no fold; or the file is absent or damaged, or is not of this result; the message
+            names it.
+    """
+    if result["fold"] is None:
+        raise FitbenchError(
+            f"{folder}: the run is of no fold, so its predictions.npz holds the test part alone; expected a run with "
+            "training.validation=kfold"
+        )
+    prefix, data = "validation_", result["data"]
+    return _predictions(folder, result, data["validation"], prefix, "validation_file_rows", "validation_rows")
+
+
+def _predictions(
+    folder: Path, result: Mapping[str, Any], count: int, prefix: str, rows: str, examples: str | None = None
+) -> Predictions:
+    """What predictions.npz holds of a part of so many examples.
+
+    Args:
+        folder, result: of the run.
+        count: N.
+        prefix: what the names of its targets and outputs begin with.
+        rows: the name of the rows of the file, which may be absent.
+        examples: the name of the positions in the training arrays; None: there are none.
+    """
+    path, task = folder / "predictions.npz", task_of(result["task"])
+    names = [prefix + task.targets_name, prefix + task.outputs_name, "data_sha256", *([examples] if examples else [])]
+    width = len(output_names(result))
+    largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * count * (width + 2))
     try:
         with naming(path, TRAIN_AGAIN):
-            found = read_arrays(path, names, outputs_of(folder), largest, optional=("rows",))
+            found = read_arrays(path, names, outputs_of(folder), largest, optional=(rows,))
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file{TRAIN_AGAIN}") from None
-    targets, outputs, sha256 = (found[name] for name in names)
+    targets, outputs, sha256, *positions = (found[name] for name in names)
     try:
-        task.check(targets, outputs, examples, width)
-        _check_rows(found.get("rows"), examples)
+        task.check(targets, outputs, count, width)
+        _check_rows(found.get(rows), count, rows)
+        for of_examples in positions:
+            _check_positions(of_examples, count, result["data"]["train"] + count)
     except ValueError as error:
-        raise FitbenchError(f"{path}: {error}") from None
+        part = "its validation part: " if prefix else ""
+        raise FitbenchError(f"{path}: {part}{error}") from None
     if str(sha256) != result["data"]["sha256"]:
         raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256!s:.8}) than result.json says")
-    return Predictions(targets, outputs, str(sha256), found.get("rows"))
+    return Predictions(targets, outputs, str(sha256), found.get(rows), *positions)
 
 
-def _check_rows(rows: np.ndarray | None, examples: int) -> None:
+def _check_rows(rows: np.ndarray | None, count: int, name: str) -> None:
     """Refuse what is not a row of a file for each example."""
     if rows is None:
         return
-    if rows.dtype.kind not in "iu" or rows.shape != (examples,):
-        raise ValueError(f"rows are {rows.dtype} {rows.shape}; expected {examples} integers")
+    if rows.dtype.kind not in "iu" or rows.shape != (count,):
+        raise ValueError(f"{name} are {rows.dtype} {rows.shape}; expected {count} integers")
     if rows.min(initial=1) < 1:
-        raise ValueError(f"rows begin at {rows.min()}; expected row numbers from 1")
+        raise ValueError(f"{name} begin at {rows.min()}; expected row numbers from 1")
+
+
+def _check_positions(positions: np.ndarray, count: int, examples: int) -> None:
+    """Refuse what is not `count` different positions, ascending, in arrays of so many examples."""
+    if positions.dtype != np.int64 or positions.shape != (count,):
+        raise ValueError(f"validation_rows are {positions.dtype} {positions.shape}; expected int64 ({count},)")
+    if (np.diff(positions) <= 0).any() or positions.min(initial=0) < 0 or positions.max(initial=0) >= examples:
+        raise ValueError(f"validation_rows are not ascending rows of the {examples:,} training examples, from 0")

@@ -93,6 +93,7 @@ class RunConfiguration(Configuration):
 
     study: str = Field(description="the study, which is the folder that the run folder is in")
     seed: Seed = Field(description="the seed of everything random in the run")
+    fold: Whole | None = Field(None, description="the number of the fold, from 0; null without folds")
 
 
 # -- result.json and pruned.json --------------------------------------------------------------------------------------
@@ -206,6 +207,14 @@ class Git(Record):
     dirty: bool | None = Field(None, description="whether files differed from the commit; null outside of a repository")
 
 
+class TakenWeights(Record):
+    """The weights that the model began with, of an earlier run that `training.start` names."""
+
+    run_id: str = Field(description="of the earlier run")
+    layers: list[str] = Field(description="the names of the layers that began with its weights")
+    left_out: list[str] = Field(description="the names of the layers that began with new weights")
+
+
 class _FinishedRun(_Measured):
     """What result.json has had since version 0.1."""
 
@@ -249,6 +258,7 @@ class Result(_FinishedRun):
     threshold: Annotated[float, Gt(0), Lt(1)] | None = Field(
         None, description="of several labels: the probability from which on a label counts as predicted"
     )
+    start: TakenWeights | None = Field(None, description="null: the model began with new weights")
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
     environment: dict[str, str] = Field(description="the environment variables that change results, by name")
     code: dict[str, str] = Field(description="SHA-256 of the user's modules, by name")
@@ -451,7 +461,7 @@ class Trial(Record):
     params: dict[str, Annotated[Value, Allowed("text, a number, true or false")]] = Field(
         description="the value of each parameter, by its name in `space`"
     )
-    run_ids: list[str] = Field(description="the runs of the trial, one for each seed")
+    run_ids: list[str] = Field(description="the runs of the trial, one for each seed and fold")
     epochs: Annotated[int, Ge(0), Lt(2**53)] | None = Field(
         description="the epochs that the trial has reported; null if none"
     )
@@ -476,6 +486,7 @@ class Search(Record):
     pruner: str = Field(description="what ends trials early, such as median")
     seed: Annotated[int, Ge(0), Lt(2**53)] = Field(description="the seed of the sampler")
     seeds: Count | None = Field(None, description="how many runs, each with a seed of its own, a trial has")
+    folds: Count | None = Field(None, description="how many runs, each with a fold of its own, each seed has; or null")
     versions: dict[str, str | None] = Field({}, description="the versions of packages, by name")
     trials: Annotated[list[Trial], FailFast()] = Field(description="the trials, in the order of their numbers")
     best: list[Whole] = Field(description="the numbers of the finished trials, the best first, or of the Pareto front")

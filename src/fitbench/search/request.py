@@ -10,11 +10,12 @@ from typing import Any
 
 from omegaconf import open_dict
 
-from fitbench.composition import Composer, quoted
-from fitbench.config import Config, from_hydra
+from fitbench.composition import Composer, checked, quoted
+from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.workers import threads_per_worker
+from fitbench.search import folds
 from fitbench.search.identity import identity
 from fitbench.search.objectives import check_trial, objectives
 from fitbench.search.pruning import pruner
@@ -43,14 +44,16 @@ def read_request(arguments: Sequence[str]) -> Request:
         RequestError: an argument is wrong; no trial has begun.
         DataError: the data, which decide the task, are missing or damaged.
     """
-    folders, words = _config_dirs(arguments)
-    composer = Composer(folders)
+    config_dirs, words = _config_dirs(arguments)
+    composer = Composer(config_dirs)
     fixed, varied, of_search = _sorted(words, composer)
+    settings = read_settings(composer.composed_with([*fixed, *of_search]).search)
+    folds.check(settings, [composer.parse(word).get_key_element().lstrip("+~") for word in (*fixed, *varied)])
+    fixed = [*fixed, *folds.overrides(settings)]
     composed = composer.composed_with([*fixed, *of_search])
-    settings = read_settings(composed.search)
     with open_dict(composed):
         del composed["search"]
-    common = from_hydra(composed)
+    common = checked(composed)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
     wanted = objectives(settings, common, _task(common))
@@ -61,7 +64,7 @@ def read_request(arguments: Sequence[str]) -> Request:
     study = common.study if named else f"search-{_digest(identity(settings.seeds, space, common, wanted))}"
     recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
     _try_out(space, recipe)
-    return Request(settings, space, common.model_copy(update={"study": study}), recipe, folders)
+    return Request(settings, space, common.model_copy(update={"study": study}), recipe, config_dirs)
 
 
 def _task(config: Config) -> Task:

@@ -56,12 +56,13 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
         measured = measures.of(config, task_of(result["task"]))
-        predictions = read_predictions(folder, result)
+        predictions = read_predictions(folder, result) if result["data"]["test"] else None
         data, threshold = _same_data(config, result, names), threshold_of(result)
         values = result["metrics"] | _values(config, folder, data, measured, result, threshold)
-        added = [measured.metrics[name] for name in names]
-        test = measured.task.score(added, predictions.targets, predictions.outputs, threshold)
-        values |= {join("test", name): value for name, value in test.items()}
+        if predictions is not None:
+            added = [measured.metrics[name] for name in names]
+            test = measured.task.score(added, predictions.targets, predictions.outputs, threshold)
+            values |= {join("test", name): value for name, value in test.items()}
         infos = {name: metric.info() for name, metric in measured.metrics.items()}
         info = {name: about for name, about in (result["metric_info"] | infos).items() if name != "loss"}
         result |= {
@@ -119,7 +120,7 @@ def _saved_model(parts: Parts, folder: Path) -> keras.Model:
     seed(config, shared=False)
     model = build(config, parts.prepared, parts.objective, len(parts.kept))
     saved = networks.saved_model(model, parts)
-    saved(np.asarray(parts.data.x_test[np.arange(1)]))  # a model without an input shape has no weights before
+    saved(np.asarray(parts.data.x_train[np.arange(1)]))  # a model without an input shape has no weights before
     path = folder / "model.keras"
     try:
         with naming(path), open_file(path, outputs_of(folder)):  # Keras would wait for whoever writes to a FIFO

@@ -36,6 +36,7 @@ def choose(backend: Backend) -> None:
     os.environ["KERAS_BACKEND"] = backend.value
     os.environ["KERAS_NNX_ENABLED"] = "false"  # over keras.json; Keras reads it once
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX: take memory of the GPU as it is needed
 
 
 def start(config: Config) -> None:
@@ -53,7 +54,7 @@ def start(config: Config) -> None:
 def load(backend: Backend, threads: int | str = "auto") -> None:
     """Import Keras on this backend, to compute with so many CPU threads; auto leaves it to the backend.
 
-    On a GPU, TensorFlow is told to take memory as it needs it.
+    On a GPU, the backend takes memory as it needs it, so that workers can share one.
 
     Raises:
         RequestError: the backend is not installed, or this process has loaded another one, or with other threads.

@@ -10,6 +10,8 @@ import hashlib
 import io
 import json
 import logging
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -21,9 +23,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError
-from fitbench.record.files import check_fence, listed, outputs_of, replacing
+from fitbench.record.files import check_fence, listed, outputs_of, read_bytes, replacing
+from fitbench.record.parents import STATE
 from fitbench.training.environment import versions
-from fitbench.untrusted import LARGEST_BYTES, Unreadable, arrays_of, guarded, open_file, parse_json
+from fitbench.untrusted import LARGEST_BYTES, Unreadable, arrays_of, guarded, naming, open_file, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +93,10 @@ def _load(path: Path, folder: Path) -> Checkpoint:
             raise Unreadable("is damaged")
         file.seek(0)
         content = file.read()
+    return _parsed(content, folder)
+
+
+def _parsed(content: bytes, folder: Path) -> Checkpoint:
     try:
         with guarded():
             arrays = arrays_of(io.BytesIO(content), max(LARGEST_BYTES, len(content)))
@@ -103,6 +110,34 @@ def _load(path: Path, folder: Path) -> Checkpoint:
     if checkpoint.run_id != folder.name:
         raise Unreadable(f"is of another run, {checkpoint.run_id:.200}")
     return checkpoint
+
+
+def keep(folder: Path, epoch: int) -> None:
+    """Keep the newest checkpoint, which is that of the last epoch, as state.npz of the run.
+
+    Raises:
+        FitbenchError: there is none of this epoch.
+    """
+    paths = listed(folder, "checkpoint", f"{epoch:06}-*.npz")
+    if not paths:
+        raise FitbenchError(f"{folder}/checkpoint has no state of epoch {epoch}, which training.keep_state=true keeps")
+    with paths[-1].open("rb") as state, replacing(folder / STATE) as file:
+        shutil.copyfileobj(state, file)
+
+
+def read_state(folder: Path) -> Checkpoint:
+    """What state.npz of a finished run holds.
+
+    Raises:
+        FitbenchError: it is damaged, of another run, or not of this version's fields; the message names it.
+    """
+    path = folder / STATE
+    advice = "; train that run again with training.keep_state=true force=true"
+    content = read_bytes(folder, STATE, largest=sys.maxsize - 1, advice=advice)
+    with naming(path, advice):
+        state = _parsed(content, folder)
+    _warn_of_other_versions(path, state)
+    return state
 
 
 @functools.cache
@@ -180,8 +215,8 @@ class Checkpoints(keras.callbacks.Callback):
         same_callbacks = len(self.callbacks) == len(self.resumed.callbacks)
         if shapes != [tuple(variable.shape) for variable in variables] or not same_callbacks:
             raise FitbenchError(
-                f"{self.folder}/checkpoint is of a model with other weights, or of other callbacks, than those that "
-                "are built now; remove it to begin anew"
+                f"the state of {self.resumed.run_id} is of a model with other weights, or of other callbacks, than "
+                f"those that are built now; without {self.folder}/checkpoint the run begins anew"
             )
         for index, variable in enumerate(variables):
             variable.assign(arrays[f"variable-{index}"])

@@ -18,11 +18,16 @@ COMPUTING = (
     "BLIS_", "CUBLAS_", "CUDNN_", "DNNL_", "EIGEN_", "GOMP_", "HIPBLAS", "JAX_", "KMP_", "MIOPEN_", "MKL_",
     "NVIDIA_TF32_", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTHONHASHSEED", "ROCBLAS_", "VECLIB_", "XLA_",
 )  # fmt: skip
+MEMORY = "XLA_PYTHON_CLIENT_"  # where JAX takes memory from, and how much
 
 
 def variables() -> dict[str, str]:
     """The environment variables that may change a result, by name."""
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(COMPUTING)}
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(COMPUTING) and not name.startswith(MEMORY)
+    }
 
 
 def versions(backend: Backend) -> dict[str, str]:

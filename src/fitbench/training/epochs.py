@@ -7,12 +7,10 @@ from typing import Any
 
 import keras
 
-from fitbench.data.dataset import Dataset
 from fitbench.data.memory import take
 from fitbench.errors import RequestError
-from fitbench.record import dataset
 from fitbench.record.history import write_history
-from fitbench.training import checkpoint, target_scale
+from fitbench.training import target_scale
 from fitbench.training.averaging import AveragedWeights
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
@@ -44,27 +42,6 @@ class Trained:
     fit_seconds: float | None
     pruned: bool
     measured: bool
-
-
-def resumable(folder: Path, data: Dataset) -> Checkpoint | None:
-    """The checkpoint that the run goes on from, None if it begins anew.
-
-    Raises:
-        RequestError: the checkpoint is of other data, or of the same arrays under other names.
-    """
-    resumed = checkpoint.read(folder)
-    if resumed is None:
-        return None
-    recorded = dataset.read(folder)
-    difference = recorded.difference(data.names, data.columns) if recorded else None
-    if resumed.data_sha256 != data.sha256:
-        difference = f"SHA-256 {resumed.data_sha256[:8]}, now {data.sha256[:8]}"
-    if difference is not None:
-        raise RequestError(
-            f"{folder.name} was interrupted with other data ({difference}); data.name=other makes another run, and "
-            f"without {folder}/checkpoint it begins anew"
-        )
-    return resumed
 
 
 def train(

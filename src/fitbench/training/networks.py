@@ -20,18 +20,21 @@ from fitbench.training.building import build, compiled
 from fitbench.training.loops import Loops, compile_loops, worth_xla
 from fitbench.training.objective import SMALLEST
 from fitbench.training.parts import Parts
+from fitbench.training.start import Started, freeze, start
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """A model from inputs to outputs, and the loops that train it; none where it is not trained by epochs.
 
-    `key` is what runs must have in common to share a network; None where they must not.
+    `key` is what runs must have in common to share a network; None where they must not. `started` is what the model
+    has taken from an earlier run.
     """
 
     model: keras.Model
     loops: Loops | None
     key: tuple[str, ...] | None
+    started: Started | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -48,23 +51,25 @@ def network(parts: Parts) -> Network:
     Raises:
         RequestError: the model or the optimizer cannot be built with these settings.
     """
-    last = _kept.pop() if _kept else None
+    last = _kept.pop() if is_kept(parts) else None
+    forget()  # before the next one takes memory
     config, data, examples = parts.config, parts.prepared, len(parts.kept)
     model = build(config, data, parts.objective, examples)
     settings = config.training
+    started = start(model, config, data.names)
+    freeze(model, settings.freeze)
     if not settings.epochs:
         return Network(model, None, None)
     steps = math.ceil(examples / (settings.batch_size or examples))
     trained = compiled(model, config, parts.objective, data, steps)
-    key = _key(parts)
-    if last is not None and last.loops is not None and key == last.key:
+    if last is not None and last.loops is not None:
         trained.optimizer.build(trained.trainable_variables)
         for kept, new in zip(_variables(last.loops.model), _variables(trained), strict=True):
             kept.assign(new)
         return last
     example = parts.examples()[0].first()
     xla = worth_xla(trained, settings.jit_compile, steps * settings.epochs)
-    return Network(model, compile_loops(trained, example, xla), key)
+    return Network(model, compile_loops(trained, example, xla), _key(parts), started)
 
 
 def saved_model(model: keras.Model, parts: Parts) -> keras.Model:
@@ -97,8 +102,12 @@ def from_raw(model: keras.Model, preparation: keras.Model | None) -> keras.Model
 
 
 def is_kept(parts: Parts) -> bool:
-    """Whether the network of this run is there already."""
-    return bool(_kept) and _kept[0].key == _key(parts)
+    """Whether the network of this run is there already.
+
+    One that takes or freezes layers by their names is built anew: Keras numbers names by what the process has built.
+    """
+    settings = parts.config.training
+    return not (settings.start or settings.freeze) and bool(_kept) and _kept[0].key == _key(parts)
 
 
 def keep(network: Network) -> None:

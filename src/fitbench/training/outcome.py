@@ -74,8 +74,10 @@ def values(
     data, measures = parts.data, parts.measures
     values = values_of_training(parts, network, trained)
     values |= parts.missing_values(raw_outputs(parts, network), values, threshold)
-    outputs = predict(model, data.x_test)
-    values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs, data.w_test, threshold)
+    outputs = np.empty((0, len(data.names)), np.float32)
+    if len(data.y_test):
+        outputs = predict(model, data.x_test)
+        values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs, data.w_test, threshold)
     arrays: dict[str, Any] = {
         measures.task.targets_name: data.y_test,
         measures.task.outputs_name: measures.task.recorded(outputs),
@@ -90,6 +92,8 @@ def values(
             f"validation_{measures.task.outputs_name}": measures.task.recorded(raw),
             "validation_rows": parts.held_back,
         }
+        if data.rows_train is not None:
+            arrays["validation_file_rows"] = data.rows_train[parts.held_back]
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values

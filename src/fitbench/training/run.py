@@ -6,6 +6,7 @@ import contextlib
 import logging
 import time
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fitbench.record.code import check_interrupted, note
 from fitbench.record.files import check_fence, remove, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
+from fitbench.record.parents import STATE, check_checkpoints, check_parent
 from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
 from fitbench.tasks import task_of
@@ -50,6 +52,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         remove(folder / "error.txt")
         remove(folder / "pruned.json")  # if it is pruned again, it goes on to the same epoch
         _check_names(folder)
+        check_checkpoints(config, folder)
         attempt = attempts.begin(folder)
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
@@ -86,6 +89,7 @@ def clear(folder: Path) -> None:
         "dataset.json",
         "predictions.npz",
         "model.keras",
+        STATE,
     )
     for name in ("checkpoint", "evaluations", *files):
         remove(folder / name)
@@ -97,7 +101,7 @@ def _check_names(folder: Path) -> None:
     Raises:
         FitbenchError: the message names it.
     """
-    for name in ("config.yaml", "dataset.json", "history.jsonl", "predictions.npz", "model.keras"):
+    for name in ("config.yaml", "dataset.json", "history.jsonl", "predictions.npz", "model.keras", STATE):
         path = folder / name
         if path.is_dir() and not path.is_symlink():  # a link is replaced
             raise FitbenchError(f"{path}: is a folder, where the run writes a file; move it away")
@@ -109,6 +113,7 @@ def _check_names(folder: Path) -> None:
 def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> dict[str, Any] | None:
     """The attempt from top to bottom; gives the result, None if the trial was pruned."""
     began = time.perf_counter()
+    check_parent(config)
     code = check_interrupted(config, folder)  # before modules of the user's are imported
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
     measured = None if config.known_task is None else measures.of(config, config.known_task)
@@ -119,12 +124,12 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     config.check_for_kind(data.kind)
     backend.start(config)
 
-    from fitbench.training import epochs, networks, outcome, rehearsal
+    from fitbench.training import checkpoint, epochs, networks, outcome, rehearsal, resuming
     from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
         parts = Parts.of(config, data, measured)
-        resumed = epochs.resumable(folder, data)  # before dataset.json is that of these data
+        resumed = resuming.resumable(config, folder, data)  # before dataset.json is that of these data
         outcome.write_dataset(parts, folder)
         seed(config, shared=networks.is_kept(parts))
         network = networks.network(parts)
@@ -141,12 +146,16 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
             write_history(folder, trained.history)
             write_pruned(folder, outcome.pruned(parts, trial, network, trained))
             return None
+        if config.training.keep_state:
+            checkpoint.keep(folder, len(trained.history))
         threshold = parts.threshold(outcome.raw_outputs(parts, network))
         values = outcome.values(parts, network, model, trained, folder, threshold)
         networks.keep(network)
         result = outcome.result(parts, model, values, outcome.timing(parts, trained, began, resumed), threshold)
     data.check_unchanged()
     result |= {"device": device, "attempts": attempt, "code": code} | ({} if trial is None else {"trial": trial.number})
+    if network.started is not None:
+        result["start"] = asdict(network.started)
     if trained.history:
         write_history(folder, trained.history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)

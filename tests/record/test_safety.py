@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError
-from fitbench.inference.safety import check, foreign, names
+from fitbench.record.safety import check, foreign, names
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}, "registered_name": None}
 FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}

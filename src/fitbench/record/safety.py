@@ -7,6 +7,7 @@ files.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -137,6 +138,16 @@ def _is_allowed(module: str, name: str, registered: str) -> bool:
         return True
     package, _, submodule = module.partition(".")
     return package == "keras" and submodule.removeprefix("src.").partition(".")[0] in PARTS
+
+
+def weights_sha256(path: Path) -> str:
+    """The SHA-256 of the weights in a model file. It does not depend on when the file was written.
+
+    Raises:
+        FitbenchError: the file cannot be read, or is not a model.keras; the message names it.
+    """
+    with _opened(path, trust=False) as archive, archive.open("model.weights.h5") as weights:
+        return hashlib.file_digest(weights, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 @contextmanager

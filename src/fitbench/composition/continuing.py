@@ -1,0 +1,106 @@
+"""`+continue=RUN`: the configuration of the run that is continued, in the place of the defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fitbench.composition.overrides import refuse_several
+from fitbench.config import NOT_IDENTITY, TOP_LEVEL, from_values, plain
+from fitbench.config.errors import located
+from fitbench.errors import RequestError
+from fitbench.record.files import exists
+from fitbench.record.parents import STATE, checksum, find_finished
+from fitbench.record.reading import read_result
+
+KEY = "continue"
+_NAMED = re.compile(rf"\+{{0,2}}{KEY}=")
+SEVERAL = "add -m to train each of them"
+# Keys of a command and not of a run: a continued run does not take them over.
+OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress")
+CHANGEABLE = {"training.epochs"} | {
+    key for key in NOT_IDENTITY if not key.startswith(("seed", "fold", "training.start.", "parent."))
+}
+
+
+def names_parent(override: str) -> bool:
+    """Whether the override names the run that is to be continued."""
+    return _NAMED.match(override) is not None
+
+
+def is_top_level(override: Override) -> bool:
+    """Whether the override sets a value at the top level that a continued run can have of its own."""
+    section = override.key_or_group.partition(".")[0]
+    return section in CHANGEABLE and section in TOP_LEVEL and not override.is_sweep_override()
+
+
+def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
+    """Replace the composed configuration by that of the run to be continued, and set the values that are given.
+
+    Args:
+        composed: of the defaults and of overrides at the top level, with Hydra's own section.
+        overrides: all but those of Hydra's own keys.
+
+    Raises:
+        RequestError: the run is not finished or keeps no state, a value may not change, or there are no more epochs.
+        FitbenchError: a file of the run is damaged.
+    """
+    [named, *others] = [override for override in overrides if override.key_or_group == KEY]
+    refuse_several(named, SEVERAL)
+    if others or not isinstance(named.value(), str):
+        raise RequestError(f"{(others or [named])[-1].input_line}: give one run, as +{KEY}=RUN")
+    folder = find_finished(KEY, named.value(), Path(composed.outputs))
+    result = read_result(folder)
+    with located(f"{folder}/result.json: config"):
+        values = plain(from_values(result["config"]))
+    given = [override for override in overrides if override is not named]
+    for override in given:
+        _check(override, folder)
+    kept = {*OF_COMMAND, *(override.key_or_group.partition(".")[0] for override in given if is_top_level(override))}
+    with open_dict(composed):
+        for key, value in values.items():
+            if key not in kept:
+                composed[key] = value
+        for override in given:
+            if not is_top_level(override):
+                OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
+        composed.parent = _parent(folder, result, composed.training.epochs)
+
+
+def _check(override: Override, folder: Path) -> None:
+    """Refuse what would make the run another one."""
+    refuse_several(override, SEVERAL)
+    key = override.key_or_group
+    if override.is_delete() or not CHANGEABLE & {key, key.partition(".")[0]}:
+        raise RequestError(
+            f"{override.input_line}: a continued run keeps its configuration; beside training.epochs only what cannot "
+            f"change the result may differ from {folder.name}, such as study and metrics"
+        )
+
+
+def _parent(folder: Path, result: dict[str, Any], epochs: Any) -> dict[str, str]:
+    """The section `parent`, for a run of so many epochs."""
+    trained = result["metrics"]["epochs"]
+    if not trained:
+        raise RequestError(f"{KEY}: {folder.name} is computed by a solver, so there are no epochs to go on from")
+    if isinstance(epochs, int) and epochs <= trained:
+        raise RequestError(
+            f"training.epochs is {epochs}, but {folder.name} has trained {trained} epochs; give a larger number, such "
+            f"as training.epochs={2 * trained}"
+        )
+    if not exists(folder / STATE):
+        raise RequestError(
+            f"{KEY}: {folder} has no {STATE}, the state of its last epoch; launch that run again with "
+            "training.keep_state=true force=true, which trains it again and keeps the state"
+        )
+    return {
+        "run_id": result["run_id"],
+        "folder": str(folder),
+        "config_id": result["config_id"],
+        "sha256": checksum(folder, STATE),
+    }

@@ -1,0 +1,36 @@
+"""The checked configuration of a job, with the run that `training.start` names in the place of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from fitbench.composition.errors import explained_errors
+from fitbench.config import Config, from_hydra
+from fitbench.record.parents import MODEL, checksum, find_finished
+from fitbench.record.reading import read_result
+
+KEY = "training.start"
+
+
+def checked(composed: DictConfig) -> Config:
+    """The checked configuration of what Hydra composed.
+
+    Raises:
+        RequestError: as `from_hydra`; or `training.start` names no finished run in `outputs`.
+        FitbenchError: a file of that run is damaged.
+    """
+    with explained_errors():
+        text, outputs = OmegaConf.select(composed, KEY), OmegaConf.select(composed, "outputs")
+    if not isinstance(text, str):
+        return from_hydra(composed)
+    folder = find_finished(KEY, text, Path(str(outputs)))
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    with open_dict(own):
+        own.training.start = {
+            "run_id": read_result(folder)["run_id"],
+            "folder": str(folder),
+            "sha256": checksum(folder, MODEL),
+        }
+    return from_hydra(own)
