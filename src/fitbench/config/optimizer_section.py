@@ -96,8 +96,8 @@ class Optimizer(Section):
     )
     gradient_accumulation_steps: Annotated[int, Ge(2)] | None = Field(
         ABSENT,
-        description="steps whose gradients are averaged for one update; epochs need not be whole updates, and what is left "
-        "at the end of training is dropped",
+        description="steps whose gradients are averaged for one update; it may go on in the next epoch, and steps that "
+        "are left at the end of training change nothing",
     )
     schedule: Schedule
 
