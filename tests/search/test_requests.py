@@ -31,7 +31,7 @@ REFUSED = [
     (["training.epochs=tag(int,range(1.0,4.0))"], "there is no tag int here; intervals have log and int, ranges log"),
     (["training.epochs=range(3,3)"], "training.epochs=range(3,3): there is nothing to choose from"),
     (["model=glob(x*)"], "model=glob(x*): there is nothing to choose from"),
-    (["optimizer=adam,adm"], "optimizer has adadelta, adagrad, adam, adamw, momentum, rmsprop, sgd. Did you mean "),
+    (["optimizer=adam,adm"], "optimizer has adadelta, adagrad, adam, adamw, lion, momentum, nadam, rmsprop, sgd. Did you mean "),
     (["optimizer.momentum=interval(0.1,0.9)"], "optimizer.momentum: there is no such key; optimizer has name, "),
     (["optimizer.learning_rate=interval(-1,1)"], "optimizer.learning_rate is -1.0; it must be a number above 0"),
     (["training.epochs=1,2", "training.epochs=3,4"], "training.epochs stands in the space more than once"),
