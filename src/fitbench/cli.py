@@ -353,12 +353,35 @@ def export(
 @app.command(context_settings={"allow_extra_args": True})
 def evaluate(
     context: typer.Context,
-    run: Run,
-    data: Annotated[str, typer.Option(help="a data set, as in fitbench train; data.KEY=VALUE may follow")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="a run folder, a run_id, or an unambiguous part of one; with --out-of-fold also the beginning of the "
+            "names of all folds and seeds, such as cars-mlp-adam-1a2b3c4d, and others may follow",
+        ),
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="a data set, as in fitbench train; data.KEY=VALUE may follow")
+    ] = None,
     part: Annotated[str, typer.Option(help="the part of the data set: test or train")] = "test",
+    out_of_fold: Annotated[
+        bool, flag("--out-of-fold", help="evaluate the recorded predictions of all folds and seeds of RUN together")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="the CSV file of the out-of-fold predictions; default RUN-out-of-fold.csv in the folder of the study",
+        ),
+    ] = None,
+    force: Annotated[bool, flag("--force", help="replace the file of -o")] = False,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
-    format: TableOrJson = "table",
+    format: Annotated[
+        str, typer.Option("--format", help="table or json; with --out-of-fold also csv, markdown or latex")
+    ] = "table",
 ) -> None:
     """Evaluate the model of a finished run on other data with the same outputs, and record the metrics.
 
@@ -368,7 +391,22 @@ def evaluate(
     are taken for what the run takes. Series are interpolated to its length if it has data.lengths, and tokens must be
     among those of the run. For a run of series, --data signals data.path=FILE evaluates all series of a file that has
     no test part of its own, and of the run's own file its test part.
+
+    With --out-of-fold, no model is loaded: each training example has the prediction of the fold that held it back. The
+    metrics of these predictions are printed for each seed and over the seeds, and those of the mean of all models on
+    the test part. The predictions are written as CSV.
     """
+    from fitbench.errors import RequestError
+
+    if out_of_fold:
+        from fitbench.inference.out_of_fold_report import evaluate_out_of_fold
+
+        if data is not None or part != "test":
+            raise RequestError("--out-of-fold evaluates recorded predictions; leave out --data and --part")
+        evaluate_out_of_fold([run, *context.args], outputs, format, output, force, trust)
+        return
+    if output is not None or force:
+        raise RequestError("-o and --force are for --out-of-fold; an evaluation is recorded in the folder of the run")
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
     evaluate_run(run, outputs, data, context.args, part, format, trust)

@@ -17,6 +17,7 @@ from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 
 THRESHOLD = 0.5  # the probability from which on a label counts as predicted, unless the configuration says otherwise
+Threshold = float | np.ndarray  # one for all examples, or float [N, 1] for predictions of several models
 
 
 class Task(Protocol):
@@ -70,7 +71,7 @@ class Task(Protocol):
         """
 
     def score(
-        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: Threshold = THRESHOLD
     ) -> dict[str, float | None]:
         """The values of these metrics by name, for the targets and recorded outputs of a whole part.
 
@@ -110,7 +111,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return (np.where(np.asarray(logits) >= 0, 1, powers) / (1 + powers)).astype(np.float32)
 
 
-def decisions(probabilities: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
+def decisions(probabilities: np.ndarray, threshold: Threshold = THRESHOLD) -> np.ndarray:
     """Which probabilities, recorded as float32, are at least the threshold; bool of the same shape.
 
     The threshold is rounded to float32 too: a recorded 0.7 is a little less than 0.7, and reaches a threshold of 0.7.
@@ -173,7 +174,7 @@ class Classification:
         _check_probabilities(outputs)
 
     def score(
-        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: Threshold = THRESHOLD
     ) -> dict[str, float | None]:
         """The values of these metrics by name, for labels [N] and probabilities [N, classes], computed in float64."""
         return _values(wanted, targets, outputs)
@@ -244,7 +245,7 @@ class Regression:
             raise ValueError("targets are not all finite numbers")
 
     def score(
-        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: Threshold = THRESHOLD
     ) -> dict[str, float | None]:
         """The values of these metrics by name, for targets and values [N, targets], computed in float64."""
         return _values(wanted, targets, outputs)
@@ -309,7 +310,7 @@ class MultiLabel:
         _check_probabilities(outputs)
 
     def score(
-        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+        self, wanted: Iterable[Metric], targets: np.ndarray, outputs: np.ndarray, threshold: Threshold = THRESHOLD
     ) -> dict[str, float | None]:
         """The values of these metrics by name, for labels and probabilities [N, labels], computed in float64.
 

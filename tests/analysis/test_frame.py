@@ -88,9 +88,9 @@ def test_columns_come_in_the_documented_order(make_run, outputs):
     make_run()
     make_run("model=nearest_mean", history=[])
     names = list(load_runs(outputs).columns)
-    assert names[:6] == ["folder", "study", "run_id", "config_id", "seed", "state"]
+    assert names[:7] == ["folder", "study", "run_id", "config_id", "seed", "fold", "state"]
     after = names.index("task")
-    sections = list(dict.fromkeys(name.partition(".")[0] for name in names[6:after]))
+    sections = list(dict.fromkeys(name.partition(".")[0] for name in names[7:after]))
     assert sections == ["data", "model", "optimizer", "training", "distortion", "backend"]
     assert names[after:] == [
         *("task", "primary"),
@@ -565,7 +565,7 @@ def test_history_has_a_row_per_run_and_epoch(make_run, outputs):
     make_run("seed=2", "model=nearest_mean", history=[])
     history = load_history(outputs)
     assert list(history.columns) == [
-        *("folder", "study", "run_id", "seed", "epoch", "seconds", "learning_rate", "loss", "accuracy"),
+        *("folder", "study", "run_id", "seed", "fold", "epoch", "seconds", "learning_rate", "loss", "accuracy"),
         *("val_loss", "val_accuracy"),
     ]
     assert list(zip(history["folder"], history["epoch"], strict=True)) == [

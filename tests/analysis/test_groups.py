@@ -21,6 +21,7 @@ def run(model="mlp", optimizer="adam", seed=0, accuracy=0.9, **values):
         "run_id": f"{model}-{optimizer}-s{seed}",
         "config_id": f"{model}-{optimizer}",
         "seed": seed,
+        "fold": None,
         "state": "running" if accuracy is None else "finished",
         "model.name": model,
         "model.hidden": "[300, 100]" if model == "mlp" else None,

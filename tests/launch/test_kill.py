@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
@@ -100,8 +100,8 @@ IMPORTED = [
     "fitbench.models.series", "fitbench.models.dense",
 ]  # fmt: skip
 
-# Together they have state of every kind: dropout, Adam, a schedule, momentum, batch normalisation, early stopping that
-# ends a run early, series and targets that are standardised.
+# Together they have state of every kind: dropout, Adam, averaged weights, schedules of both kinds, momentum, batch
+# normalisation, early stopping that ends a run early, a fold, series and targets that are standardised.
 MLP = """# @package _global_
 defaults:
   - override /data: digits
@@ -111,9 +111,11 @@ model:
   dropout: 0.3
 optimizer:
   learning_rate: 0.01
+  use_ema: true
 metrics: [macro_f1, accuracy]
 training:
   epochs: 8
+  keep_state: true
   checkpoint_seconds: 0.0
 """
 FCN = """# @package _global_
@@ -121,6 +123,7 @@ defaults:
   - override /data: npz
   - override /model: fcn
   - override /optimizer: momentum
+  - override /optimizer/schedule: plateau
 data:
   path: {path}
   inputs: series
@@ -131,13 +134,23 @@ model:
   momentum: 0.9
 optimizer:
   learning_rate: 0.003
+  use_ema: true
+  ema_momentum: 0.8
+  schedule:
+    monitor: val_mae
+    factor: 0.5
+    patience: 1
+fold: 1
 training:
   epochs: 30
   checkpoint_seconds: 0.0
   standardize_targets: true
+  validation: kfold
+  folds: 3
   early_stopping:
     monitor: val_mae
-    patience: 2
+    patience: 3
+    in_folds: true
 """
 
 
@@ -166,7 +179,7 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
     (conf / "experiment" / "mlp.yaml").write_text(MLP)
     (conf / "experiment" / "fcn.yaml").write_text(FCN.format(path=conf / "signals.npz"))
     write_series(conf / "signals.npz")
-    arguments = ["-m", "--config-dir", str(conf), "seed=0,1", f"backend={backend}"]
+    arguments = ["-m", "--config-dir", str(conf)]
     context = multiprocessing.get_context("forkserver")
     forkserver._forkserver._stop()  # the current server may have imported another backend
     started: list[BaseProcess] = []
@@ -176,9 +189,11 @@ def processes(conf: Path, backend: str) -> Iterator[Start]:
         experiments: str = "mlp,fcn",
         step: tuple[str, str] | None = None,
         program: str = SWEEP,
+        given: Sequence[str] = (),
         **names: str,
     ) -> BaseProcess:
-        overrides = [*arguments, f"+experiment={experiments}", f"outputs={outputs}"]
+        chosen = given or ("seed=0,1", f"backend={backend}", f"+experiment={experiments}")
+        overrides = [*arguments, *chosen, f"outputs={outputs}"]
         variables = {"arguments": overrides, "step": step, **names}
         started.append(context.Process(target=exec, args=(program, variables)))
         started[-1].start()
@@ -205,6 +220,8 @@ def undisturbed(start, tmp_path_factory):
     epochs = {folder.name: len(read_history(folder)) for folder in folders_of(study)}
     assert len(epochs) == 4
     assert any(epochs[name] < 30 for name in epochs if "fcn" in name)  # early stopping ended a run
+    rates = [{epoch["learning_rate"] for epoch in read_history(folder)} for folder in folders_of(study, "fcn")]
+    assert all(len(each) > 1 for each in rates)
     return study
 
 
@@ -230,7 +247,7 @@ def assert_shared(statuses: list[int | None]) -> None:
 
 
 def assert_no_temporary_files(study: Path) -> None:
-    arrays = {"model.keras", "predictions.npz"}
+    arrays = {"model.keras", "predictions.npz", "state.npz"}
     files = {".hydra", "config.yaml", "dataset.json", "history.jsonl", "result.json", "train.log"} | arrays
     others = [path for folder in folders_of(study) for path in folder.iterdir() if path.name not in files]
     assert others == []
@@ -329,6 +346,25 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of
     finish(start, tmp_path, "fcn")
     assert_as_undisturbed(tmp_path / "default", undisturbed, "fcn")
     assert_no_temporary_files(tmp_path / "default")
+
+
+def test_continued_run_that_is_killed_ends_with_the_result_of_an_undisturbed_one(start, undisturbed, tmp_path):
+    """It is killed before its first checkpoint, between two, and after it has kept its state."""
+    [parent, _] = folders_of(undisturbed, "mlp")
+    given = [f"+continue={parent}", "training.epochs=11"]
+    for step in (("open", "/history.jsonl"), ("os.rename", ".new.000010"), ("os.rename", ".new.model.keras"), None):
+        process = start(tmp_path / "killed", step=step, given=given)
+        process.join()
+        assert process.exitcode == (0 if step is None else -signal.SIGKILL), step
+    process = start(tmp_path / "undisturbed", given=given)
+    process.join()
+    assert process.exitcode == 0
+    study = tmp_path / "killed" / "default"
+    assert_as_undisturbed(study, tmp_path / "undisturbed" / "default")
+    assert_no_temporary_files(study)
+    [continued] = folders_of(study)
+    assert [epoch["loss"] for epoch in read_history(continued)[:8]] == [epoch["loss"] for epoch in read_history(parent)]
+    assert len(read_history(continued)) == 11
 
 
 def test_restore_that_is_broken_is_noticed(start, undisturbed, tmp_path):

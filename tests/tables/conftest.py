@@ -78,13 +78,21 @@ def composed(tmp_path, _configurations):
 
 @pytest.fixture
 def measure(composed):
-    """Records the runs of a row with these values of the table's metric, by seed; gives their folders."""
+    """Records the runs of a row with these values of its metric, by seed, or by seed and fold; gives their folders."""
 
-    def record(table: Table, label: str, values: dict[int, float | None], test: int = 10000, sha256: str = "ab" * 32):
+    def record(
+        table: Table,
+        label: str,
+        values: dict[int, float | None] | dict[tuple[int, int], float | None],
+        test: int = 10000,
+        sha256: str = "ab" * 32,
+    ):
         config = composed(table)[label]
+        [name] = [table.recorded_name(row) for row in table.rows if row.label == label]
+        keys = [key if isinstance(key, tuple) else (key, None) for key in values]
         return [
-            finish(table, config.model_copy(update={"seed": seed}), value, test, sha256)
-            for seed, value in values.items()
+            finish(table, config.model_copy(update={"seed": seed, "fold": fold}), name, value, test, sha256)
+            for (seed, fold), value in zip(keys, values.values(), strict=True)
         ]
 
     return record
@@ -101,8 +109,8 @@ def look(composed):
     return outcomes_of
 
 
-def finish(table: Table, config: Config, value: float | None, test: int, sha256: str) -> Path:
-    """The folder of a finished run with this value of the table's metric."""
+def finish(table: Table, config: Config, recorded: str, value: float | None, test: int, sha256: str) -> Path:
+    """The folder of a finished run with this value of the table's metric, which is recorded under this name."""
     folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
     name = table.metric.name
@@ -114,8 +122,8 @@ def finish(table: Table, config: Config, value: float | None, test: int, sha256:
         folder,
         {
             **SCHEMA_2, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
-            "study": config.study, "config": plain(config),
-            "metrics": {**values, table.recorded_name: value, "best_epoch": 1, "epochs": 2},
+            "fold": config.fold, "study": config.study, "config": plain(config),
+            "metrics": {**values, recorded: value, "best_epoch": 1, "epochs": 2},
             "metric_info": infos,
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4},
             "task": task.name, "primary": task.default_metrics[0], "parameters": 12345,

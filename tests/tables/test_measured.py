@@ -4,10 +4,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fitbench.tables import measured
-from fitbench.tables.definition import Claim
+from fitbench.tables.definition import Claim, Row
 from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, seed_values
 from fitbench.tables.reading import read
 from fitbench.tables.remarks import remarks
@@ -134,7 +135,7 @@ def test_the_same_number_of_other_examples_is_told_by_the_checksum(define, look,
         table = read(define(test_set=test_set))
         measure(table, "softmax", dict.fromkeys(range(5), 0.92), sha256="ab" * 32)
         outcome = look(table)[0]
-        assert evaluation_sets(outcome.row.claim, outcome.records).same is same
+        assert evaluation_sets(outcome.row, outcome.records).same is same
         assert (outcome.judgement.half_width < 0.001) is same
 
 
@@ -168,9 +169,57 @@ def test_the_folds_of_a_seed_count_as_one_value_when_all_have_finished():
 
 def test_the_folds_of_a_seed_are_one_test_set():
     claim = Claim("0.8", 0.8, 0.8, 0.75, 0.85, 1000)
+    row = Row("a", claim, "", "", (), (0, 1, 2), 3, deterministic=False, measured=True, part="val", folds=5)
     records = [fold_record(seed, fold, 0.9) for seed in range(3) for fold in range(5)]
-    assert evaluation_sets(claim, records) == EvaluationSets(1000, same=True)
-    assert not evaluation_sets(claim, [*records, fold_record(3, 0, 0.9, examples=5000)]).same
+    assert evaluation_sets(row, records) == EvaluationSets(1000, same=True)
+    assert not evaluation_sets(row, [*records, fold_record(3, 0, 0.9, examples=5000)]).same
+    assert evaluation_sets(replace(row, part="test"), records).ours == 200  # all folds have the same test part
+
+
+def test_the_variance_of_a_mean_over_folds_is_that_of_all_their_examples():
+    claim = Claim("0.8", 0.8, 0.8, 0.75, 0.85, 1000, test_set="other")
+    row = Row("a", claim, "", "", (), (0,), 1, deterministic=False, measured=True, part="val", folds=5)
+    records = [replace(fold_record(0, fold, 0.9), bootstrap_deviation=0.1) for fold in range(5)]
+    assert evaluation_sets(row, records).bootstrap_variance == pytest.approx(0.01 / 5)
+    assert evaluation_sets(replace(row, part="test"), records).bootstrap_variance == pytest.approx(0.01)
+
+
+FOLDS = {"metric": "val_accuracy", "folds": 2, "test_examples": 40}
+FOLDED = [{"label": "mlp", "claimed": "8.0", "overrides": ["model=mlp"], **FOLDS}]
+
+
+def test_the_value_of_a_seed_is_the_mean_over_the_folds_that_have_all_finished(define, look, measure):
+    table = read(define(rows=FOLDED, seeds=3, overrides=["data=digits"]))
+    values = {(0, 0): 0.90, (0, 1): 0.94, (1, 0): 0.91, (1, 1): 0.95, (2, 1): 0.5}
+    folders = measure(table, "mlp", values)
+    assert [folder.name[-6:] for folder in folders] == ["-s0-f0", "-s0-f1", "-s1-f0", "-s1-f1", "-s2-f1"]
+    [outcome] = look(table)
+    assert outcome.values == pytest.approx([0.92, 0.93])
+    assert (outcome.seeds, outcome.wanted_runs) == ("2 of 3", 6)
+    assert counts([outcome]).endswith("; 1 run is not finished")
+    assert evaluation_sets(outcome.row, outcome.records) == EvaluationSets(40, same=True)  # 20 in each fold
+    texts = remarks(table, [outcome])
+    assert "mlp: seed 2 (fold 0) not run yet" in texts
+    assert "mlp: 2 folds; the value of a seed is the mean over them" in texts
+
+
+def test_the_sampling_of_the_examples_of_folds_is_bootstrapped(define, look, measure):
+    rows = [{**FOLDED[0], "metric": "val_macro_f1", "test_set": "other", "claimed": "90.0"}]
+    table = read(
+        define(metric="macro_f1", unit="percent", tolerance=1.0, rows=rows, seeds=1, overrides=["data=digits"])
+    )
+    random = np.random.default_rng(0)
+    for fold, folder in enumerate(measure(table, "mlp", {(0, 0): 0.9, (0, 1): 0.92})):
+        labels, outputs = np.arange(20) % 2, random.random((20, 2)).astype(np.float32)
+        np.savez(
+            folder / "predictions.npz", data_sha256="ab" * 32, labels=labels, probabilities=outputs,
+            validation_labels=labels, validation_probabilities=outputs, validation_rows=np.arange(fold, 40, 2),
+        )  # fmt: skip
+    [outcome] = look(table)
+    deviations = [record.bootstrap_deviation for record in outcome.records]
+    assert None not in deviations
+    expected = sum(deviation**2 for deviation in deviations) / 4
+    assert evaluation_sets(outcome.row, outcome.records).bootstrap_variance == pytest.approx(expected)
 
 
 def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, full):

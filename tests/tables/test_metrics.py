@@ -66,7 +66,7 @@ def recognised(examples: int, right: float, seed: int) -> tuple[np.ndarray, np.n
 
 def test_macro_f1_in_percent(table_of, measure, look, composed):
     table = table_of("84.3", metric="macro_f1", unit="percent")
-    assert (table.recorded_name, table.heading) == ("test_macro_f1", "test macro F1, %")
+    assert (table.recorded_name(table.rows[0]), table.heading) == ("test_macro_f1", "test macro F1, %")
     assert table.tolerance == pytest.approx(0.005)
     measure(table, "net", {0: 0.843, 1: 0.844, 2: 0.842}, test=1000)
     outcome = look(table)[0]
@@ -184,7 +184,7 @@ def test_a_table_of_several_labels(table_of, measure, look):
 
 def test_values_of_the_validation_part_and_errors_of_other_proportions(table_of, measure, look):
     table = table_of("2.0", metric="val_top_3_accuracy", unit="error_percent")
-    assert (table.recorded_name, table.heading) == ("val_top_3_accuracy", "validation top-3 error, %")
+    assert (table.recorded_name(table.rows[0]), table.heading) == ("val_top_3_accuracy", "validation top-3 error, %")
     measure(table, "net", {0: 0.98, 1: 0.981, 2: 0.979}, test=1000)
     outcome = look(table)[0]
     assert rendering.mean_sd(outcome, table.unit) == "2.00 ± 0.10"

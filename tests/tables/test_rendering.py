@@ -115,7 +115,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
         assert row["mean"] == ("" if other["mean"] is None else str(other["mean"]))
     assert float(rows[0]["mean"]) == pytest.approx(1.6)
     assert float(rows[0]["difference_low"]) < 0 < float(rows[0]["difference_high"])
-    assert content["rows"][1]["runs"][1] == {"seed": 1, "state": "missing", "value": None, "reason": None}
+    assert content["rows"][1]["runs"][1] == {"seed": 1, "fold": None, "state": "missing", "value": None, "reason": None}
 
 
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from fitbench.composition import Composer
 from fitbench.config import Backend
+from fitbench.launch import job
 from fitbench.record.folder import folder_of
 from fitbench.training import backend
 from fitbench.training.run import train
@@ -24,5 +26,17 @@ def trained(configure, tmp_path_factory):
         config = configure(f"outputs={root}", "progress=false", *overrides)
         folder = folder_of(config)
         return folder, train(config, folder)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def launched():
+    """Launches `fitbench train OVERRIDES` below `outputs`; gives its folder, its result and whether it was recorded."""
+
+    def run(outputs: Path, *overrides: str) -> tuple[Path, dict, bool]:
+        config = Composer().configuration([f"outputs={outputs}", "progress=false", *overrides])
+        result, reused = job.run(config)
+        return folder_of(config), result, reused
 
     return run

@@ -20,6 +20,7 @@ from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 from fitbench.training.callbacks import EarlyStopping
+from fitbench.training.measures import Monitor
 from fitbench.training.run import train
 
 # dropout, a schedule, distortions, and early stopping that restores weights
@@ -251,7 +252,7 @@ def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement
 )
 def test_early_stopping_counts_defined_improvements_only(composer, name, values, stopped_after, best):
     settings = composer.configuration(["training.early_stopping.patience=2"]).training.early_stopping
-    stopping = EarlyStopping(f"val_{name}", metrics.get(name), settings)
+    stopping = EarlyStopping(Monitor(f"val_{name}", metrics.get(name)), settings)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.stop_training = False
     stopping.set_model(model)

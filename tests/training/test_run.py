@@ -498,7 +498,6 @@ def test_model_of_ones_own_trains_from_ones_own_config_dir(tmp_path):
             r"training.callbacks.x: keras.callbacks.Nothing: ",
         ),
         ("+training.callbacks.x={_target_: math.sqrt, _args_: [4]}", "math.sqrt is no keras.callbacks.Callback"),
-        ("+optimizer.use_ema=true", "optimizer.use_ema puts averaged weights in place after the last validation"),
     ],
 )
 def test_optimizers_and_callbacks_that_cannot_be_made_are_refused(trained, option, said):

@@ -28,6 +28,8 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     Groups come first, then the values that differ from the defaults of the chosen groups. `config` is nested plain
     values; nothing of it is instantiated. A section of a user's own is named and all its values are listed.
     """
+    if isinstance(parent := config.get("parent"), Mapping):
+        return _of_continued(config, parent)
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
@@ -57,6 +59,12 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     overrides += [f"metrics.{name}={value_text(entry)}" for name, entry in selected.items() if entry is not None]
     values = [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
     return overrides + values
+
+
+def _of_continued(config: Mapping[str, Any], parent: Mapping[str, Any]) -> list[str]:
+    """The overrides of a run that continues another one, which has the rest of its configuration."""
+    values = {"+continue": parent.get("folder"), "training.epochs": config["training"].get("epochs")}
+    return [f"{key}={value_text(value)}" for key, value in (values | {"study": config["study"]}).items()]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -103,6 +111,8 @@ def _differences(config: Mapping[str, Any], default: Mapping[str, Any], prefix: 
             yield f"+{name}={value_text(value)}"
         elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
             yield from _differences(value, default[key], f"{name}.")
+        elif name == "training.start" and isinstance(value, Mapping):
+            yield f"{name}={value_text(value.get('folder'))}"
         elif _hashed(name, value) != _hashed(name, default[key]):
             yield f"{name}={value_text(value)}"
     absent = [f"{prefix}{key}" for key in default if key not in config and default[key] is not None]

@@ -1,4 +1,4 @@
-"""`fitbench compare`: groups of runs over their seeds, or two single runs on the same test examples."""
+"""`fitbench compare`: groups of runs over their seeds and folds, or two single runs on the same test examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison, compare_groups
 from fitbench.analysis.group_columns import differences, ranking
-from fitbench.analysis.group_notes import footnotes, notes
+from fitbench.analysis.group_notes import footnotes, interval_notes, notes
 from fitbench.analysis.groups import Group
 from fitbench.columns import FORMATS, Column, Note, Table, print_as, records, selected
 from fitbench.errors import RequestError
@@ -37,8 +37,8 @@ def compare(
         paths: outputs folders, studies, run folders or names of runs in `outputs`; none means `outputs`.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
         metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
-            None stands for the primary metric of the runs on the test part. Of two single runs, see
-            `two_runs.compare_runs`.
+            None stands for the primary metric of the runs on the test part, and on the validation part where all have
+            folds. Of two single runs, see `two_runs.compare_runs`.
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
         where: a filter of runs, as `fitbench runs` has it.
         outputs: where the names of runs are looked for.
@@ -91,9 +91,12 @@ def _title(compared: Compared) -> str:
     unit = f" in {compared.metric.unit}" if compared.metric.unit else ""
     count, runs = len(compared.groups), compared.runs
     of_task = f" of {compared.task}" if compared.task else ""
+    grids = {group.sample.text for group in compared.with_folds}
+    each = " each" * (len(compared.with_folds) > 1)
+    of_folds = f" ({grids.pop()}{each})" if len(grids) == 1 and not compared.without_folds else ""
     return (
         f"{compared.metric.name}{unit}, {direction} is better: {count} group{'s'[: count != 1]} of "
-        f"{counted(runs, 'run')}{of_task} by {', '.join(compared.heads) or 'nothing'}"
+        f"{counted(runs, 'run')}{of_task}{of_folds} by {', '.join(compared.heads) or 'nothing'}"
         + (f"; {len(compared.left_out)} left out" if compared.left_out else "")
     )
 
@@ -108,7 +111,7 @@ def _as_json(compared: Compared, ranks: Sequence[Column], against: Sequence[Colu
         "higher_is_better": compared.metric.higher_is_better,
         "by": compared.keys,
         "confidence": statistics.CONFIDENCE,
-        "interval": statistics.interval_method(compared.metric),
+        "interval": " ".join(interval_notes(compared)),
         "reference": None if reference is None else {"keys": reference.keys, "chosen_by": chosen_by},
         "groups": [_group_as_json(*row) for row in rows],
         "notes": notes(compared),
@@ -123,11 +126,12 @@ def _group_as_json(
     in_full = None
     if comparison is not None:
         in_full = about_difference | {"n": comparison.difference.n, "note": comparison.difference.note}
-    names = ("seeds", "values", "folders", "uncounted", "repeated", "mixed")
+    names = ("seeds", "folds", "values", "means", "folders", "uncounted", "repeated", "mixed")
     return {
         "keys": group.keys,
         **about_group,
         "no_interval": group.summary.no_interval,
+        "missing": group.sample.missing,
         **{name: getattr(group, name) for name in names},
         "comparison": in_full,
     }

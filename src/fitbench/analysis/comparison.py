@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from fitbench.analysis import request, statistics
 from fitbench.analysis.frame import in_known_groups, of_known_task
-from fitbench.analysis.groups import Group, group, text
+from fitbench.analysis.groups import PARTITION, Group, group, text
 from fitbench.analysis.names import find_column, short_name
-from fitbench.analysis.statistics import Difference
+from fitbench.analysis.sample import Sample
+from fitbench.analysis.statistics import UNTESTED, Difference
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 
@@ -25,20 +26,22 @@ NAMED = 10  # groups that a message names at most
 @dataclass(frozen=True)
 class Comparison:
     """A group against the reference: the difference of the means (group minus reference), its p-value corrected
-    for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference.
+    for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference; of
+    the same fold, where they have folds. Without a test it is None.
     """
 
     difference: Difference
     p_holm: float | None
-    probability: float
+    probability: float | None
 
 
 def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[Comparison | None]:
     """Each group against the one at position `reference`, in the order of `groups`.
 
     A difference is paired over the common seeds where there are at least 5 of them and no group has a seed twice; it
-    is then that of the pairs alone. Else it is Welch's. None stands for the reference itself and where a group or
-    the reference has no values.
+    is then that of the pairs alone. Else it is Welch's. Groups with folds are paired by fold, each with the mean over
+    its seeds; without the same folds they are not tested. None stands for the reference itself and where a group or the
+    reference has no values.
     """
     base = groups[reference]
     differences = [
@@ -48,12 +51,17 @@ def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[C
     corrected = statistics.holm([difference.p if difference else None for difference in differences])
     comparisons: list[Comparison | None] = []
     for entry, difference, p_holm in zip(groups, differences, corrected, strict=True):
-        chance = statistics.probability_better(entry.values, base.values, metric.higher_is_better)
-        comparisons.append(None if difference is None or chance is None else Comparison(difference, p_holm, chance))
+        if difference is None:
+            comparisons.append(None)
+            continue
+        chance = None if difference.test == UNTESTED else _probability(entry, base, metric)
+        comparisons.append(Comparison(difference, p_holm, chance))
     return comparisons
 
 
 def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
+    if entry.sample.has_folds or base.sample.has_folds:
+        return _difference_by_fold(entry, base, metric)
     common = sorted(set(entry.seeds) & set(base.seeds))
     once = all(len(set(side.seeds)) == len(side.seeds) for side in (entry, base))
     if not once or len(common) < statistics.FEWEST_PAIRS:
@@ -61,6 +69,37 @@ def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
     by_seed = [dict(zip(side.seeds, side.values, strict=True)) for side in (entry, base)]
     a, b = ([values[seed] for seed in common] for values in by_seed)
     return statistics.paired(a, b, metric.low, metric.high)
+
+
+def _difference_by_fold(entry: Group, base: Group, metric: Quantity) -> Difference:
+    """The corrected resampled t-test over the folds that both have, the seeds of each averaged."""
+    if why := _untested(entry.sample, base.sample):
+        estimate = statistics.mean_of(entry.means) - statistics.mean_of(base.means)
+        return Difference(estimate, None, None, UNTESTED, (entry.summary.n, base.summary.n), why)
+    a, b = (side.sample.by_fold(side.values) for side in (entry, base))
+    pairs = [(statistics.mean_of(a[fold]), statistics.mean_of(b[fold])) for fold in sorted(a.keys() & b.keys())]
+    overlap = max(entry.sample.overlap, base.sample.overlap)
+    return statistics.paired(*zip(*pairs, strict=True), metric.low, metric.high, overlap)
+
+
+def _untested(a: Sample, b: Sample) -> str | None:
+    """Why two samples, of which one has folds or both have, cannot be tested against each other."""
+    if a.has_folds != b.has_folds:
+        return "it or the reference has no folds, and the other has"
+    if a.is_mixed or b.is_mixed:
+        return "it or the reference mixes different folds"
+    if a.partition != b.partition:
+        return f"its folds are others than those of the reference ({', '.join(PARTITION)} decide them)"
+    return None if set(a.folds) & set(b.folds) else "it has no fold in common with the reference"
+
+
+def _probability(entry: Group, base: Group, metric: Quantity) -> float | None:
+    """How often a run of the group beats one of the reference; with folds the mean of this over their common folds."""
+    if not entry.sample.has_folds:
+        return statistics.probability_better(entry.values, base.values, metric.higher_is_better)
+    a, b = (side.sample.by_fold(side.values) for side in (entry, base))
+    chances = (statistics.probability_better(a[fold], b[fold], metric.higher_is_better) for fold in a.keys() & b.keys())
+    return statistics.mean_of([chance for chance in chances if chance is not None])
 
 
 def find(groups: Sequence[Group], wanted: str) -> int:
@@ -131,6 +170,16 @@ class Compared:
     left_out: list[tuple[str, str]]
     task: str
     without_task: dict[str, int]
+
+    @property
+    def with_folds(self) -> list[Group]:
+        """The groups whose runs have folds, or some of them."""
+        return [group for group in self.groups if group.sample.has_folds]
+
+    @property
+    def without_folds(self) -> list[Group]:
+        """The other groups that have a value."""
+        return [group for group in self.groups if group.values and not group.sample.has_folds]
 
 
 def compare_groups(

@@ -18,6 +18,7 @@ from fitbench.text import clean, number
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
 PARTS = ("test", "val", "train")  # in the order of the results
 HASHES = ("git.commit", "dataset.sha256")
+OF_ONE_RUN = ("seed", "fold", "parent.run_id", "parent.sha256")  # not hashed, and yet another run
 DIGITS = 4  # of numbers that no quantity describes
 HEX = 12  # digits of a hash that are shown
 
@@ -31,8 +32,8 @@ def differing(a: Flat, b: Flat) -> list[str]:
 
 
 def is_identity(key: str) -> bool:
-    """Whether a key of the configuration is a part of a run's identity, or the seed."""
-    return key == "seed" or key not in NOT_IDENTITY
+    """Whether a key of the configuration is a part of a run's identity, or the seed, the fold or the run's parent."""
+    return key in OF_ONE_RUN or key not in NOT_IDENTITY
 
 
 def setting_columns(keys: Sequence[str], a: Flat, b: Flat) -> list[Column]:

@@ -38,7 +38,7 @@ from fitbench.text import clean, encodable
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN = ("folder", "study", "run_id", "seed")  # what a history says of the run of an epoch
+RUN = ("folder", "study", "run_id", "seed", "fold")  # what a history says of the run of an epoch
 EPOCH = ("epoch", "seconds", "learning_rate")  # what it says of every epoch, beside metrics
 NAMED = 20  # folders that are left out and named
 
@@ -49,11 +49,11 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     A path is an outputs folder, a study, a run folder, or anything above. A run folder is one that holds config.yaml
     or result.json; nothing is looked for inside of one, nor in folders whose name begins with a dot.
 
-    Columns, in this order: folder, study, run_id, config_id, seed (int64), state (finished, failed, pruned, running
-    or interrupted); the configuration that makes a run's identity, flattened with dots (model.name,
-    optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only where runs of one
-    name differ in it; config.task, the key `task`, only where runs differ in it); task (which the data decided),
-    primary (the metric that names the best run); metrics.<part>_<metric> for every metric
+    Columns, in this order: folder, study, run_id, config_id, seed (int64), fold (from 0; NaN without folds), state
+    (finished, failed, pruned, running or interrupted); the configuration that makes a run's identity, flattened with
+    dots (model.name, optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only
+    where runs of one name differ in it; config.task, the key `task`, only where runs differ in it); task (which the
+    data decided), primary (the metric that names the best run); metrics.<part>_<metric> for every metric
     that a run records, metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters,
     dataset.*, device, threads, code (the user's modules with the first digits of their SHA-256), attempts, trial (its
     number in the search that it is of), git.*, versions.*; finished_at (UTC),
@@ -82,7 +82,7 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     rows = sorted((row for row in found if row is not None), key=lambda row: row["folder"])
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
     available = _available(recorded.values())
-    frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "attempts", "trial"})
+    frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "fold", "attempts", "trial"})
     frame.attrs["left_out"] = sorted(left_out)
     frame.attrs[INFO] = recorded
     return frame
@@ -91,9 +91,9 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
 def load_history(*paths: str | Path) -> pd.DataFrame:
     """The epochs of the runs below the paths, one row per run and epoch, sorted by folder and epoch.
 
-    Columns: folder, study, run_id, seed, epoch (int64, from 1), seconds, learning_rate; for every metric of the runs
-    its value on the training part, as in 'loss', and then on the validation part, as in 'val_loss'; and whatever else
-    the histories record (float64, NaN where a value was not recorded). Runs of every state; `attrs["left_out"]` as
+    Columns: folder, study, run_id, seed, fold, epoch (int64, from 1), seconds, learning_rate; for every metric of the
+    runs its value on the training part, as in 'loss', and then on the validation part, as in 'val_loss'; and whatever
+    else the histories record (float64, NaN where a value was not recorded). Runs of every state; `attrs["left_out"]` as
     `load_runs`.
 
     Raises:
@@ -114,7 +114,7 @@ def histories(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         rows.extend({**epoch, **dict(zip(RUN, run, strict=True))} for epoch in epochs)
     names = _history_columns(rows, quantities_of(frame))
-    epochs_frame = _frame(rows, names, set(names) - {*RUN, "epoch"})
+    epochs_frame = _frame(rows, names, (set(names) - {*RUN, "epoch"}) | {"fold"})
     epochs_frame.attrs["left_out"] = left_out
     return epochs_frame
 

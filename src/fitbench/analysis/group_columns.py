@@ -63,6 +63,7 @@ def ranking(compared: Compared) -> list[Column]:
         *_keys(compared),
         of("metric", lambda _: metric.name, visible=False, metric=lambda _: metric.column),
         of("n", lambda group: str(group.summary.n), n="summary.n"),
+        of("mean over", lambda group: group.sample.text, visible=False, mean_over="sample.text"),
         of("mean ± sd", mean, mean="summary.mean", sd="summary.sd"),
         of("95% interval", interval, spare=0, low=_end("summary", 0), high=_end("summary", 1)),
         of("best", lambda group: number(group.best, digits), spare=3, best="best"),
@@ -99,7 +100,8 @@ def differences(compared: Compared) -> list[Column]:
         return span(entry.difference.interval, digits)
 
     def test(entry: Comparison) -> str:
-        return f"{entry.difference.test}, n = {' and '.join(map(str, entry.difference.n))}"
+        sizes = f", n = {' and '.join(map(str, entry.difference.n))}"
+        return entry.difference.test + sizes * (entry.difference.test != statistics.UNTESTED)
 
     return [
         column("#", compared.groups, _rank),
@@ -108,7 +110,7 @@ def differences(compared: Compared) -> list[Column]:
         of("95% interval", interval, 1, difference_low=_end("difference", 0), difference_high=_end("difference", 1)),
         of("p", lambda entry: p_text(entry.difference.p), 2, p="difference.p"),
         of("p Holm", lambda entry: p_text(entry.p_holm), p_holm="p_holm", test="difference.test"),
-        of("P(better)", lambda entry: f"{entry.probability:.2f}", 0, probability_better="probability"),
+        of("P(better)", lambda entry: number(entry.probability, 2), 0, probability_better="probability"),
         of("test", test, 3, right=False),
     ]
 

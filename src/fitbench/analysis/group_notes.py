@@ -10,9 +10,13 @@ from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared
 from fitbench.analysis.groups import Group, text
-from fitbench.text import clean
+from fitbench.text import clean, counted
 
 NAMED = 10  # folders or groups that a line names at most
+CORRECTED = (
+    "Corrected resampled variance: as the training parts of k folds overlap, that of their mean is (1/k + n_validation "
+    "/ n_train) s^2, with k - 1 degrees of freedom (Nadeau and Bengio 2003, Machine Learning 52, 239-281)."
+)
 VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed groups names at most
 
 
@@ -41,15 +45,32 @@ def _notes_on_runs(compared: Compared) -> list[str]:
     repeated = [folder for group in groups for folder in group.repeated]
     if repeated:
         lines.append(
-            "Recorded more than once, with the same configuration, seed and data; the latest counts, not "
+            "Recorded more than once, with the same configuration, seed, fold and data; the latest counts, not "
             f"{_several(repeated, 2, ', ')}."
         )
+    lines += _notes_on_folds(compared)
     if compared.other_data:
         lines.append("The runs were not all tested on the same data: dataset.sha256 varies.")
     if compared.several_data and compared.metric.metric is not None and not math.isfinite(compared.metric.high):
         lines.append(
             f"The groups were tested on different data, on which {compared.metric.name} may have another size or unit; "
             "the filter \"data == '..'\" selects one."
+        )
+    return lines
+
+
+def _notes_on_folds(compared: Compared) -> list[str]:
+    """What the means are over, unless the title says it, and what of a full grid of folds and seeds is missing."""
+    lines, grids = [], {group.sample.text for group in compared.with_folds}
+    if len(grids) > 1 or (grids and compared.without_folds):
+        over = [f"{group.label}: {group.sample.text}" for group in (*compared.with_folds, *compared.without_folds)]
+        lines.append(f"Means over {_several(over)}.")
+    missing = [f"{group.label} ({_several(group.sample.missing, VALUES, '; ')})"
+               for group in compared.groups if group.sample.missing]  # fmt: skip
+    if missing:
+        lines.append(
+            f"Missing: {_several(missing)}. A mean is over the folds that are there, and each of them counts once, "
+            "however many seeds it has; a test takes the folds that both groups have."
         )
     return lines
 
@@ -94,16 +115,13 @@ def footnotes(compared: Compared, validation: str = "") -> list[str]:
         compared: what they are about.
         validation: how to rank by the same metric on the validation part; '': by --metric.
     """
-    metric = compared.metric
-    lines = [f"95% interval of the mean over seeds: {statistics.interval_method(metric)}."]
+    metric, lines = compared.metric, interval_notes(compared)
     if any(compared.comparisons):
-        tested = [comparison for comparison in compared.comparisons if comparison and comparison.p_holm is not None]
-        if tested:
-            lines.append(
-                "p: t-test paired over the common seeds where there are 5 or more, else Welch's; p Holm: corrected for "
-                f"{len(tested)} comparison{'s'[: len(tested) != 1]}."
-            )
-        lines.append("P(better): how often a run of the group beats one of the reference, ties counting half.")
+        lines += _p_notes(compared)
+        of_fold = " of the same fold" if compared.with_folds else ""
+        lines.append(
+            f"P(better): how often a run of the group beats one{of_fold} of the reference, ties counting half."
+        )
         if compared.chosen:
             lines.append(
                 "The reference was chosen as the best of these very means, which flatters it; Holm's correction does "
@@ -113,3 +131,24 @@ def footnotes(compared: Compared, validation: str = "") -> list[str]:
         validation = validation or f"--metric {metrics.join('val', metric.metric)}"
         lines.append(f"To choose a configuration rank by {validation}: the test set is for reporting.")
     return lines
+
+
+def interval_notes(compared: Compared) -> list[str]:
+    """Which 95% intervals the means have: those over seeds, and those over folds."""
+    lines, metric = [], compared.metric
+    if compared.without_folds or not compared.with_folds:
+        lines.append(f"95% interval of the mean over seeds: {statistics.interval_method(metric)}.")
+    if compared.with_folds:
+        method = statistics.interval_method(metric, "folds")
+        lines.append(f"95% interval of the mean over folds, the seeds of each averaged: {method}. {CORRECTED}")
+    return lines
+
+
+def _p_notes(compared: Compared) -> list[str]:
+    """Which tests the p-values are of."""
+    tested = [comparison for comparison in compared.comparisons if comparison and comparison.p_holm is not None]
+    tests = {comparison.difference.test for comparison in tested}
+    over_folds = "corrected resampled t-test, paired by fold, the seeds of each averaged"
+    over_seeds = "t-test paired over the common seeds where there are 5 or more, else Welch's"
+    texts = [over_seeds] * bool(tests - {"corrected t"}) + [over_folds] * ("corrected t" in tests)
+    return [f"p: {'; '.join(texts)}; p Holm: corrected for {counted(len(tested), 'comparison')}."] * bool(tested)

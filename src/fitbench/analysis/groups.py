@@ -1,4 +1,4 @@
-"""Runs grouped by configuration over their seeds, the best group first. No row order matters."""
+"""Runs grouped by configuration over their seeds and folds, the best group first. No row order matters."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
+from fitbench.analysis.sample import Partition, Sample
 from fitbench.analysis.statistics import Summary
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
+from fitbench.record.reading import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,14 +35,15 @@ class Group:
     `keys` maps each key's column to its value (None: it has none); `label` is these values as text, as in 'mlp, adam'.
     `rank` is 1 for the best mean, the same for equal ones, and None without any value.
 
-    `values`, `seeds` and `folders` belong to the finished runs that have the metric, in order of the seeds; `summary`
-    is of the values, `best` and `worst` are two of them. `parameters` is None where the runs differ in it. `seconds` is
-    the median of timing.fit_seconds, or of timing.seconds where nothing was fitted.
+    `values`, `folders` and the seeds and folds of `sample` belong to the finished runs that have the metric, in order
+    of the seeds. `means` are the values that the mean is over: those of the runs, or with folds the mean of each fold
+    over its seeds. `summary` is of the means, `best` and `worst` are two of them. `parameters` is None where the runs
+    differ in it. `seconds` is the median of timing.fit_seconds, or of timing.seconds where nothing was fitted.
 
     `uncounted` counts the other runs, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the folders of
-    runs that are recorded more than once (the same configuration, seed and data, in two studies); the one that was
-    finished last counts. `mixed` maps the columns of the configuration and of `MADE_WITH` that are no keys and yet vary
-    to their values; with 'dataset.sha256' among them, the runs were not even tested on the same data.
+    runs that are recorded more than once (the same configuration, seed, fold and data, in two studies); the one that
+    was finished last counts. `mixed` maps the columns of the configuration and of `MADE_WITH` that are no keys and yet
+    vary to their values; with 'dataset.sha256' among them, the runs were not even tested on the same data.
     """
 
     keys: dict[str, Any]
@@ -48,7 +51,8 @@ class Group:
     rank: int | None
     summary: Summary
     values: tuple[float, ...]
-    seeds: tuple[int, ...]
+    means: tuple[float, ...]
+    sample: Sample
     folders: tuple[str, ...]
     best: float | None
     worst: float | None
@@ -57,6 +61,16 @@ class Group:
     uncounted: dict[str, int]
     repeated: tuple[str, ...]
     mixed: dict[str, tuple[Any, ...]]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of each run."""
+        return self.sample.seeds
+
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """Of each run, from 0; None for a run without folds."""
+        return self.sample.folds
 
 
 # -- which columns ----------------------------------------------------------------------------------------------------
@@ -147,8 +161,11 @@ class _Recorded:
         self.resolutions = resolutions(frame, metric)
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
+        self.folds = [None if fold is None else int(fold) for fold in plain_values(frame["fold"])]
+        self.partitions = _partitions(frame, self.folds)
+        self.examples = list(zip(numbers("dataset.train"), numbers("dataset.validation"), strict=True))
         data = plain_values(frame["dataset.sha256"])
-        self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, data, strict=True))
+        self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, self.folds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
         beyond = [
             name for name in (*varying(frame), "dataset.sha256", *MADE_WITH) if name in frame and name not in keys
@@ -169,19 +186,20 @@ class _Recorded:
                 uncounted["too large to average"] += 1
             elif counted.setdefault(self.runs[row], row) != row:
                 repeated.append(self.folders[row])
-        kept = sorted(counted.values(), key=lambda row: (self.seeds[row], self.folders[row]))
-        values = tuple(self.values[row] for row in kept)
-        extremes = sorted((min(values), max(values)), reverse=self.metric.higher_is_better) if kept else (None, None)
+        kept = sorted(counted.values(), key=lambda row: (self.seeds[row], self.folds[row] or 0, self.folders[row]))
+        values, sample = tuple(self.values[row] for row in kept), self._sample(kept)
+        means = sample.means(values)
+        extremes = sorted((min(means), max(means)), reverse=self.metric.higher_is_better) if kept else (None, None)
         parameters = {self.parameters[row] for row in kept}
         common = parameters.pop() if len(parameters) == 1 else math.nan
-        resolution = max((self.resolutions[self.folders[row]] for row in kept), default=0.0)
         return Group(
             keys=keys,
             label=", ".join(text(value) for value in keys.values()) or "all runs",
             rank=None,
-            summary=statistics.summarise(values, self.metric.low, self.metric.high, resolution),
+            summary=sample.summary(values, self.metric, [self.resolutions[self.folders[row]] for row in kept]),
             values=values,
-            seeds=tuple(int(self.seeds[row]) for row in kept),
+            means=means,
+            sample=sample,
             folders=tuple(self.folders[row] for row in kept),
             best=extremes[0],
             worst=extremes[1],
@@ -190,6 +208,18 @@ class _Recorded:
             uncounted=dict(sorted(uncounted.items())),
             repeated=tuple(sorted(repeated)),
             mixed=self._mixed(kept),
+        )
+
+    def _sample(self, rows: Sequence[int]) -> Sample:
+        partitions = [self.partitions[row] for row in rows]
+        train, validation = (
+            math.fsum(self.examples[row][part] for row in rows if self.partitions[row]) for part in (0, 1)
+        )
+        return Sample(
+            seeds=tuple(int(self.seeds[row]) for row in rows),
+            folds=tuple(self.folds[row] for row in rows),
+            partitions=tuple(partitions),
+            overlap=validation / train if train else 0.0,
         )
 
     def _median_seconds(self, rows: Sequence[int]) -> float | None:
@@ -206,6 +236,19 @@ class _Recorded:
             if len(values) > 1:
                 mixed[name] = tuple(sorted(values, key=_order))
         return mixed
+
+
+PARTITION = ("training.folds", "training.fold_seed", "training.fold_order", "data.group", "dataset.sha256")
+
+
+def _partitions(frame: pd.DataFrame, folds: Sequence[int | None]) -> list[Partition | None]:
+    """The partition that the fold of each run belongs to, None for a run without folds."""
+    columns = [plain_values(frame[name]) if name in frame else [None] * len(frame) for name in PARTITION]
+    rows = zip(*columns, strict=True)
+    return [
+        None if fold is None else Partition(int(count) if is_number(count) else 0, seed, order, by, sha256)
+        for fold, (count, seed, order, by, sha256) in zip(folds, rows, strict=True)
+    ]
 
 
 def _order(value: Any) -> tuple[bool, float, str]:

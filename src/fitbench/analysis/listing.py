@@ -22,7 +22,7 @@ from fitbench.analysis.run_columns import (
     columns_of,
     is_missing,
     narrowed,
-    primary_columns,
+    needed_columns,
     usual_columns,
 )
 from fitbench.columns import FORMATS, Note, Table, print_as
@@ -76,7 +76,7 @@ def list_runs(
     else:
         names = wanted or usual_columns(chosen)
         most = MOST_COLUMNS if format == "table" and not wanted else len(names)
-        needed = () if wanted else primary_columns(chosen)
+        needed = () if wanted else needed_columns(chosen)
         cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
         in_table = [*_not_shown(len(names[most:])), *_errors(runs), Note(count, "")] if format == "table" else []
         cells = narrowed(clipped(cells) if format == "table" else cells, runs)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fitbench.analysis import statistics
 from fitbench.analysis.axes import Ends
+from fitbench.analysis.sample import Sample
 
 Run = tuple[np.ndarray, np.ndarray]  # epochs, int [E] ascending, and the values of a metric, float [E]
 
@@ -29,13 +29,16 @@ class MeanCurve:
     tails: Sequence[Run] = ()
 
 
-def mean_curve(runs: Sequence[Run], limits: Ends, resolution: float, most: int | None = None) -> MeanCurve:
-    """The mean over one run or more, at the epochs that all of them recorded.
+def mean_curve(
+    runs: Sequence[Run], sample: Sample, limits: Ends, resolution: float, most: int | None = None
+) -> MeanCurve:
+    """The mean over one run or more, or over their folds, at the epochs that all runs recorded.
 
     Where some stopped early, a mean over the others would be of another, chosen, set of runs.
 
     Args:
         runs: the epochs and values of each run.
+        sample: that of these runs.
         limits, resolution: of the metric, see `statistics.summarise`.
         most: the epochs at which it is computed at most, evenly spaced; None: at all.
     """
@@ -44,7 +47,7 @@ def mean_curve(runs: Sequence[Run], limits: Ends, resolution: float, most: int |
         shared = np.intersect1d(shared, epochs, assume_unique=True)
     shared = shared[thinned(len(shared), most)]
     table = np.array([values[np.searchsorted(epochs, shared)] for epochs, values in runs])
-    summaries = [statistics.summarise(values, *limits, resolution) for values in table.T.tolist()]
+    summaries = [sample.summarise(means, *limits, resolution) for means in sample.mean_rows(table).T.tolist()]
     rows = [(summary.mean, *(summary.interval or (math.nan, math.nan))) for summary in summaries]
     mean, low, high = np.array(rows, float).reshape(-1, 3).T
     tails = []

@@ -31,7 +31,7 @@ from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
 from fitbench.text import encodable
 
-IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "state")
+IDENTITY = ("folder", "study", "run_id", "config_id", "seed", "fold", "state")
 TASK = ("task", "primary")
 CONFIGURED_TASK = "config.task"  # the key `task`, beside the task that was decided
 FIXED = tuple(quantities([]))  # the numbers of every run that are no metrics
@@ -100,6 +100,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         "run_id": result["run_id"],
         "config_id": result["config_id"],
         "seed": result["seed"],
+        "fold": result["fold"],
         "state": "finished",
     }
     for name, value in result["config"].items():
@@ -154,13 +155,14 @@ def _metric_places(info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, An
 
 def _unfinished_row(folder: Path, state: State) -> Row:
     config = reading.read_config(folder)
-    identity = re.search(r"-([0-9a-f]{8})-s\d+$", folder.name)
+    identity = re.search(r"-([0-9a-f]{8})-s\d+(-f\d+)?$", folder.name)
     row: Row = {
         "folder": str(folder),
         "study": config["study"],
         "run_id": folder.name,
         "config_id": identity[1] if identity else None,
         "seed": config["seed"],
+        "fold": config.get("fold"),
         "state": state.value,
         **dict(zip(TASK, task_and_primary(config, Path(folder)), strict=True)),
     }

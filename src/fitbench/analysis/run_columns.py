@@ -34,6 +34,11 @@ def primary_columns(runs: pd.DataFrame) -> list[str]:
     return _with_values(runs, [f"metrics.{name}" for name in names])
 
 
+def needed_columns(runs: pd.DataFrame) -> list[str]:
+    """The columns that a terminal which is too narrow drops after all others."""
+    return [*_with_values(runs, ["fold"]), *primary_columns(runs)]
+
+
 def _with_values(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in runs and runs[name].notna().any()]
 
@@ -46,12 +51,13 @@ def _results(runs: pd.DataFrame) -> list[str]:
 def usual_columns(chosen: pd.DataFrame) -> list[str]:
     """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
 
-    A terminal that is too narrow drops the last ones, and `primary_columns` after all others.
+    A terminal that is too narrow drops the last ones, and `needed_columns` after all others.
     """
     varies = varying(chosen)
     keys = [name for name in default_keys(chosen) if name in varies]
     study = ["study"] if chosen["study"].nunique() > 1 else []
-    return list(dict.fromkeys(["state", *study, "run_id", *keys, *_results(chosen), "age", *varies]))
+    names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *_results(chosen), "age", *varies]
+    return list(dict.fromkeys(names))
 
 
 def is_missing(value: Any) -> bool:
@@ -150,6 +156,6 @@ def narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
 
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
     """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
-    ends = [re.search(r"[0-9a-f]{8}-s[0-9]+$", run_id) for run_id in run_ids]
+    ends = [re.search(r"[0-9a-f]{8}-s[0-9]+(-f[0-9]+)?$", run_id) for run_id in run_ids]
     short = [f"…{end[0]}" for end in ends if end]
     return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None

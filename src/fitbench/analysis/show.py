@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
+from fitbench.analysis.ancestry import Ancestor, ancestors
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
 from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.analysis.summary import epoch_fact, metric_columns, print_result
@@ -47,13 +48,14 @@ def show(
     """
     check_format(format, ("table", "json"))
     content = read_run(reading.find_run(run, outputs))
+    earlier = ancestors(content.config, [content.folder.absolute().parent.parent, outputs])
     if metric is not None:
         metric = _in_history(metric, content.history)
     plots = draw(content) if draw is not None else []
     if format == "json":
-        _print_json(content, plots)
+        _print_json(content, earlier, plots)
     else:
-        _print(content, metric, plots)
+        _print(content, earlier, metric, plots)
 
 
 def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
@@ -68,12 +70,13 @@ def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def _print_json(run: RunFiles, plots: Sequence[Path]) -> None:
+def _print_json(run: RunFiles, earlier: Sequence[Ancestor], plots: Sequence[Path]) -> None:
     content: dict[str, Any] = {
         "run_id": run.name,
         "folder": str(run.folder),
         "state": run.state.value,
         "changed": run.changed,
+        "ancestors": [ancestor._asdict() for ancestor in earlier],
         "result": run.result,
         "pruned": run.pruned,
         "history": run.history,
@@ -95,11 +98,13 @@ def _print_json(run: RunFiles, plots: Sequence[Path]) -> None:
 # -- the terminal -----------------------------------------------------------------------------------------------------
 
 
-def _print(run: RunFiles, metric: str | None, plots: Sequence[Path]) -> None:
+def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots: Sequence[Path]) -> None:
     out = console()
     predictions, evaluated = run.predictions, run.evaluations  # a damaged file is named before anything is printed
     out.print(clean(run.name), style="bold", soft_wrap=True)
     out.print(clean(run.folder), style="dim", soft_wrap=True)
+    for ancestor in earlier:
+        out.print(clean(ancestor), soft_wrap=True)
     if run.result:
         result = run.result
         attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
@@ -117,7 +122,7 @@ def _print(run: RunFiles, metric: str | None, plots: Sequence[Path]) -> None:
         for name in run.drawings:
             out.print()
             print_tables(out, DRAWINGS[name].tables(predictions, run.names, run.threshold))
-    elif run.result:
+    elif run.has_test_part:
         out.print(f"\n{clean(run.folder)} has no predictions.npz, which its task draws from.", soft_wrap=True)
     if evaluated:
         _print_evaluations(out, run)

@@ -1,4 +1,4 @@
-"""The mean of each group with its interval and its runs, a row for each group."""
+"""The mean of each group with its interval and its runs or folds, a row for each group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import ACCENT, MAIN, PALE
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, label, mean_and_ends, mean_over
+from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_and_ends, mean_over
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ROWS = 40  # groups that are shown at most
 
 @dataclass(frozen=True)
 class Row:
-    """A metric of a group: the mean, the ends of its interval (NaN: there is none), and the runs' own values."""
+    """A metric of a group: the mean, the ends of its interval (NaN: there is none), and the values it is over."""
 
     label: str
     mean: float
@@ -35,25 +35,26 @@ class Row:
 
 
 def chart_of_bars(groups: Sequence[Group], metric: Quantity, width: str) -> Chart:
-    """Mean, interval and runs of each group, the best on top; the best 40 of more."""
+    """Mean, interval and runs or folds of each group, the best on top; the best 40 of more."""
     drawn, left_out = best(groups, ROWS)
-    rows = [Row(label(group), *mean_and_ends(group.summary), group.values) for group in drawn]
-    sizes = [group.summary.n for group in drawn]
-    caption = f"{with_capital(axis_label(metric))}, {mean_over(sizes)}"
+    rows = [Row(label(group), *mean_and_ends(group.summary), group.means) for group in drawn]
+    samples, sizes = [group.sample for group in drawn], [group.summary.n for group in drawn]
+    caption = f"{with_capital(axis_label(metric))}, {mean_over(samples)}"
     caption += " (bars)" if begin_at_zero(rows) else " (large dots)"
     if any(group.summary.interval for group in drawn):
-        caption += ", with 95% intervals of the mean"
-    caption += "; small dots are single runs." if max(sizes) > 1 else "."
+        caption += f", with {intervals_of(samples)}"
+    dots = [f"single {noun}s" for noun in dict.fromkeys(sample.noun for sample in samples)]
+    caption += f"; small dots are {' or '.join(dots)}." if max(sizes) > 1 else "."
     if min(sizes) < statistics.FEWEST:
-        caption += f" An interval needs {statistics.FEWEST} runs."
+        caption += f" An interval needs {statistics.FEWEST} {samples[sizes.index(min(sizes))].noun}s."
     figure = draw_rows(rows, axis_label(metric), heading(drawn), (metric.low, metric.high), width)
-    return Chart(figure, sum(sizes), len(rows), caption, left_out)
+    return Chart(figure, sum(len(group.values) for group in drawn), len(rows), caption, left_out)
 
 
 def draw_rows(
     rows: Sequence[Row], metric: str, title: str = "", limits: Ends = UNLIMITED, width: str = "column"
 ) -> Figure:
-    """Means with their intervals, the first row on top, and below each mean the runs' own values.
+    """Means with their intervals, the first row on top, and below each mean the values that it is over.
 
     Bars where `begin_at_zero`. Else dots, on an axis that begins where the data do, since bars that do not begin at
     zero mislead. `metric` names that axis, which stays within `limits`; `title` stands above the labels.

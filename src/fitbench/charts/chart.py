@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fitbench.analysis.groups import Group, text
+from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
+from fitbench.text import either
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,12 +43,21 @@ def heading(groups: Sequence[Group]) -> str:
     return "" if explain else ", ".join(names)
 
 
-def mean_over(sizes: Sequence[int]) -> str:
-    """Of how many runs each mean is: 'mean over 2 to 5 runs each'."""
+def mean_over(samples: Sequence[Sample]) -> str:
+    """What each mean is over: 'mean over 2 to 5 runs each', or 'mean over 5 folds x 3 seeds each'."""
+    if any(sample.has_folds for sample in samples):
+        return f"mean over {either(list(dict.fromkeys(sample.text for sample in samples)))} each"
+    sizes = [len(sample.seeds) for sample in samples]
     if max(sizes) == 1:
         return "one run each"
     least, most = min(sizes), max(sizes)
     return f"mean over {most if least == most else f'{least} to {most}'} runs each"
+
+
+def intervals_of(samples: Iterable[Sample]) -> str:
+    """What a caption calls the intervals of these means."""
+    corrected = ", corrected for the overlap of the folds' training parts"
+    return "95% intervals of the mean" + corrected * any(sample.overlap for sample in samples)
 
 
 def mean_and_ends(summary: Summary) -> tuple[float, float, float]:

@@ -13,9 +13,10 @@ from fitbench.analysis.axes import LARGEST, UNLIMITED, Ends
 from fitbench.analysis.frame import histories, say_left_out
 from fitbench.analysis.groups import Group, resolutions
 from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
+from fitbench.analysis.sample import Sample
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, label, mean_over
+from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_over
 from fitbench.charts.labels import in_two_lines
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
@@ -43,25 +44,27 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     name = _series_name(metric)
     recorded = _recorded(frame[frame["folder"].isin(folders)], name)
     steps = resolutions(frame, metric)
-    members = [[folder for folder in group.folders if folder in recorded] for group in drawn]
     limits = (metric.low, metric.high)
-    curves = []
-    for group, runs in zip(drawn, members, strict=True):
+    curves, samples = [], []
+    for group in drawn:
+        places = [place for place, folder in enumerate(group.folders) if folder in recorded]
+        runs, sample = [group.folders[place] for place in places], group.sample.only(places)
         if runs:
-            resolution = max(steps[folder] for folder in runs)
-            of = mean_curve([recorded[folder] for folder in runs], limits, resolution)
+            resolution = sample.resolution([steps[folder] for folder in runs], metric.part)
+            of = mean_curve([recorded[folder] for folder in runs], sample, limits, resolution)
             curves.append(Curve(label(group), tuple(group.keys.values()), of))
-    missing = len(folders) - sum(map(len, members))
+            samples.append(sample)
+    shown = sum(len(sample.seeds) for sample in samples)
+    missing = len(folders) - shown
     left_out["without epochs"] = missing
     if not curves:
         raise RequestError(f"none of the runs has {name} in its history.jsonl")
-    sizes = [len(runs) for runs in members if runs]
-    caption = f"{with_capital(axis_label(metric))} by epoch, {mean_over(sizes)}." + _about(curves, sizes)
+    caption = f"{with_capital(axis_label(metric))} by epoch, {mean_over(samples)}." + _about(curves, samples)
     if missing:
         lacking = "1 run has" if missing == 1 else f"{missing:,} runs have"
         caption += f" {lacking} no history of {name}."
     figure = draw_curves(curves, axis_label(metric), heading(drawn), limits, width)
-    return Chart(figure, sum(sizes), len(curves), caption, left_out)
+    return Chart(figure, shown, len(curves), caption, left_out)
 
 
 def _series_name(metric: Quantity) -> str:
@@ -83,13 +86,13 @@ def _recorded(frame: pd.DataFrame, name: str) -> dict[str, Run]:
     }
 
 
-def _about(curves: Sequence[Curve], sizes: Sequence[int]) -> str:
+def _about(curves: Sequence[Curve], samples: Sequence[Sample]) -> str:
     """What the caption says of bands, and of runs that stopped early."""
-    text = ""
+    text, sizes = "", [len(sample.members) for sample in samples]
     if any(np.isfinite(curve.of.low).any() for curve in curves):
-        text += " Bands are 95% intervals of the mean."
+        text += f" Bands are {intervals_of(samples)}."
     if min(sizes) < statistics.FEWEST and max(sizes) > 1:
-        text += f" Groups of fewer than {statistics.FEWEST} runs have no band."
+        text += f" Groups of fewer than {statistics.FEWEST} {samples[sizes.index(min(sizes))].noun}s have no band."
     if any(curve.of.tails for curve in curves):
         text += (
             " Some runs stopped early: a mean ends at the last epoch that all runs of its group reached, "

@@ -48,7 +48,7 @@ def plot(
         output: .png, .svg or .pdf, in a folder that exists.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`, and all columns
             that vary for parallel coordinates (`parallel.varying_keys`).
-        metric: None: the primary metric of the runs, on the test part; for curves on the validation part.
+        metric: None: the primary metric of the runs, see `request.measured`; for curves on the validation part.
         x: of a scatter, the metric that is the cost; None: parameters.
         where: a filter, see `filters`.
         width: 'column' (3.4 inches) or 'full' (7); None: full for parallel coordinates.

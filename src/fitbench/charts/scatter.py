@@ -11,9 +11,10 @@ import numpy as np
 from fitbench.analysis import statistics
 from fitbench.analysis.groups import Group, resolutions
 from fitbench.analysis.palette import ACCENT, GREY
+from fitbench.analysis.sample import Sample
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, label, mean_and_ends, mean_over
+from fitbench.charts.chart import Chart, intervals_of, label, mean_and_ends, mean_over
 from fitbench.charts.labels import in_two_lines
 from fitbench.charts.placing import Point, write_labels
 from fitbench.errors import RequestError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MARGIN = 0.1  # of the axes, for labels
 
+Ends = tuple[float, float, float]  # a mean, and the ends of its interval
+
 
 def chart_of_scatter(
     groups: Sequence[Group], frame: pd.DataFrame, metric: Quantity, cost: Quantity, width: str
@@ -39,27 +42,30 @@ def chart_of_scatter(
     costs = dict(zip(frame["folder"].tolist(), frame[cost.column].tolist(), strict=True))
     steps = {of.column: resolutions(frame, of) for of in (metric, cost)}
 
-    def mean(of: Quantity, values: Mapping[str, float], folders: Sequence[str]) -> tuple[float, float, float]:
-        resolution = max(steps[of.column][folder] for folder in folders)
-        return mean_and_ends(statistics.summarise([values[folder] for folder in folders], of.low, of.high, resolution))
+    def mean(of: Quantity, values: Mapping[str, float], sample: Sample, folders: Sequence[str]) -> Ends:
+        sizes = [steps[of.column][folder] for folder in folders]
+        return mean_and_ends(sample.summary([values[folder] for folder in folders], of, sizes))
 
-    points, sizes = [], []
+    points, samples = [], []
     for group in groups:
         values = dict(zip(group.folders, group.values, strict=True))
-        both = [folder for folder in values if math.isfinite(costs[folder])]
+        places = [place for place, folder in enumerate(group.folders) if math.isfinite(costs[folder])]
+        both, sample = [group.folders[place] for place in places], group.sample.only(places)
         if both:
-            (x, x_low, x_high), (y, y_low, y_high) = mean(cost, costs, both), mean(metric, values, both)
+            x, x_low, x_high = mean(cost, costs, sample, both)
+            y, y_low, y_high = mean(metric, values, sample, both)
             points.append(Point(label(group), x, y, x_low, x_high, y_low, y_high))
-            sizes.append(len(both))
+            samples.append(sample)
     if not points:
         raise RequestError(f"none of the runs has {cost.name}; choose another --x")
-    caption = f"{with_capital(axis_label(metric))} against {axis_label(cost)}, {mean_over(sizes)}."
-    if max(sizes) >= statistics.FEWEST:
-        caption += " Lines are 95% intervals of the mean."
+    caption = f"{with_capital(axis_label(metric))} against {axis_label(cost)}, {mean_over(samples)}."
+    if max(len(sample.members) for sample in samples) >= statistics.FEWEST:
+        caption += f" Lines are {intervals_of(samples)}."
     caption += " Filled points are on the Pareto front: no other is as good in both and better in one."
-    missing = sum(len(group.values) for group in groups) - sum(sizes)
+    runs = sum(len(sample.seeds) for sample in samples)
+    missing = sum(len(group.values) for group in groups) - runs
     figure = draw_scatter(points, cost, metric, width)
-    return Chart(figure, sum(sizes), len(points), caption, {f"without {cost.name}": missing})
+    return Chart(figure, runs, len(points), caption, {f"without {cost.name}": missing})
 
 
 # -- the figure -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from fitbench.record.reading import read_result
 
 KEY = "continue"
 _NAMED = re.compile(rf"\+{{0,2}}{KEY}=")
+SEVERAL = "add -m to train each of them"
 # Keys of a command and not of a run: a continued run does not take them over.
 OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress")
 CHANGEABLE = {"training.epochs"} | {
@@ -50,6 +51,7 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
         FitbenchError: a file of the run is damaged.
     """
     [named, *others] = [override for override in overrides if override.key_or_group == KEY]
+    refuse_several(named, SEVERAL)
     if others or not isinstance(named.value(), str):
         raise RequestError(f"{(others or [named])[-1].input_line}: give one run, as +{KEY}=RUN")
     folder = find_finished(KEY, named.value(), Path(composed.outputs))
@@ -72,7 +74,7 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
 
 def _check(override: Override, folder: Path) -> None:
     """Refuse what would make the run another one."""
-    refuse_several(override, "add -m to train each of them")
+    refuse_several(override, SEVERAL)
     key = override.key_or_group
     if override.is_delete() or not CHANGEABLE & {key, key.partition(".")[0]}:
         raise RequestError(

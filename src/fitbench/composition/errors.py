@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from fitbench.composition.overrides import for_own_data
 from fitbench.config.errors import nearest, no_such_key
 from fitbench.config.nested import leaves
+from fitbench.config.optimizer_section import Optimizer
 from fitbench.errors import RequestError
 from fitbench.text import clean, first_line
 
@@ -117,6 +118,8 @@ def _about_key(error: BaseException) -> str | None:
         section = key.rpartition(".")[0]
         if deeper := _deeper(key, error.parent_node):
             return f"{key}: there is no such key. Did you mean {' or '.join(deeper)}?"
+        if section == "optimizer" and key.rpartition(".")[2] in Optimizer.model_fields:
+            return f"{key} has no default with this optimizer; add it with a plus sign: +{key}=VALUE"
         text = no_such_key(key, section, [str(name) for name in error.parent_node if name not in HIDDEN])
         is_open = section == "optimizer" and "Did you mean" not in text
         return text + (f"; another setting of the optimizer is added with +{key}=VALUE" if is_open else "")

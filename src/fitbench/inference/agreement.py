@@ -1,4 +1,4 @@
-"""Compares an exported model with the original on the test part of the run."""
+"""Compares an exported model with the original on the test part of the run, or on the training part without one."""
 
 from __future__ import annotations
 
@@ -61,18 +61,20 @@ def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str])
         FitbenchError: the exported model cannot be run or does not agree with the original, or the outputs of the
             original are not finite.
     """
-    noun = reader.inputs.noun
-    description = f"all {len(data.y_test):,} test {plural(noun)} of {clean(data.name)}"
-    original = reader.outputs(data.x_test)
+    examples, targets, part = data.x_test, data.y_test, "test"
+    if not len(targets):
+        examples, targets, part = data.x_train, data.y_train, "training"
+    description = f"all {len(targets):,} {part} {plural(reader.inputs.noun)} of {clean(data.name)}"
+    original = reader.outputs(examples)
     if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):
         raise FitbenchError(
             f"{reader.run_id}: the outputs of the original model are not finite for {not_finite:,} of {description}; "
             "an export cannot be checked against it"
         )
-    exported = _run(folder, data.x_test, reader, forbidden)
+    exported = _run(folder, examples, reader, forbidden)
     if exported.shape != original.shape:
         raise FitbenchError(f"the exported model gives outputs of {exported.shape}; expected {original.shape}")
-    agreement = compare(reader, description, data.y_test, original, exported)
+    agreement = compare(reader, description, targets, original, exported)
     if not agreement.passed:
         raise FitbenchError(
             f"{reader.run_id}: the exported model does not agree with the original on {description}: "

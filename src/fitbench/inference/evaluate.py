@@ -25,22 +25,26 @@ from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
+from fitbench.record.groups import find_group
 from fitbench.record.result import utc_now
 from fitbench.tasks import task_of
 from fitbench.text import check_format, clean, console, counted, number, plural
 from fitbench.untrusted import check_within
 
 if TYPE_CHECKING:
+    from fitbench.tasks import Task
     from fitbench.training.objective import Objective
 
 
-def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part: str, format: str, trust: bool) -> None:
+def evaluate(
+    run: str, outputs: Path, data: str | None, overrides: Sequence[str], part: str, format: str, trust: bool
+) -> None:
     """Evaluate the model of a run on one part of a data set, and record and print the metrics of the run.
 
     Args:
         run: a run folder, a run_id, or an unambiguous part of one.
         outputs: the folder that is searched for the run.
-        data: a choice of the group conf/data.
+        data: a choice of the group conf/data. None is refused, with what is missing.
         overrides: overrides data.KEY=VALUE.
         part: the part of the data set, 'test' or 'train'.
         format: 'table', or 'json' for the record with metrics per class and the confusion matrix.
@@ -54,7 +58,8 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     check_format(format, ("table", "json"))
     if part not in PARTS:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
-    folder = reading.find_run(run, outputs, finished=True)
+    folder = _find(run, outputs, data)
+    assert data is not None
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
     wanted = Wanted(config, task, reading.output_names(result), recorded_inputs(folder), result)
@@ -66,7 +71,7 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
     check_shape(reader, other)
-    metrics = _load_metrics(reader, config, trust)
+    metrics = load_metrics(config, task, trust)
     with notice(True, f"reading {counted(len(other.targets), reader.inputs.noun)}"), backend.on("auto") as device:
         raw = reader.outputs(other.inputs)
     measured = _measure(reader, _objective(reader, config, trust), metrics, other, raw)
@@ -75,12 +80,40 @@ def evaluate(run: str, outputs: Path, data: str, overrides: Sequence[str], part:
     _report(format, reader, metrics, record, path, other.targets, raw)
 
 
-def _load_metrics(reader: Reader, config: Config, trust: bool) -> dict[str, Metric]:
-    """Load the metrics of a run and the default metrics of its task, by name, without the loss."""
+def _find(run: str, outputs: Path, data: str | None) -> Path:
+    """The folder of the run that is meant.
+
+    Raises:
+        RequestError: no run or several runs match, or there are no data. The message says what evaluates folds.
+    """
+    folds = "--out-of-fold evaluates the recorded predictions of all folds together"
+    if data is None:
+        group = find_group(run, outputs)
+        if group.has_folds:
+            raise RequestError(
+                f"{group.path} has {counted(len(group.runs), 'run')} of folds; add --out-of-fold: {folds}"
+            )
+        raise RequestError("--data is missing; give a data set as in fitbench train, such as --data csv data.path=FILE")
+    try:
+        return reading.find_run(run, outputs, finished=True)
+    except RequestError as error:
+        try:
+            group = find_group(run, outputs)
+        except RequestError:
+            raise error from None
+        advice = f"\n--data needs one of these runs; {folds}" if group.has_folds else ""
+        raise RequestError(f"{error}{advice}") from None
+
+
+def load_metrics(config: Config, task: Task, trust: bool) -> dict[str, Metric]:
+    """Load the metrics of a run and the default metrics of its task, by name, without the loss.
+
+    Without `trust`, those that are the user's own functions are left out, and stderr names them.
+    """
     own = [name for name, entry in config.metrics.items() if entry is not None]
     if own and not trust:
         sys.stderr.write(f"fitbench: without --trust, these metrics are left out: {clean(', '.join(own))}\n")
-    entries = dict.fromkeys(reader.task.default_metrics) | selection.resolved(config.metrics, reader.task)
+    entries = dict.fromkeys(task.default_metrics) | selection.resolved(config.metrics, task)
     return {name: user_metrics.load(name, entry) for name, entry in entries.items() if trust or name not in own}
 
 

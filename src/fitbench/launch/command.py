@@ -20,6 +20,7 @@ from fitbench.composition import checked, conf_folder, explained_errors, hydra_w
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
+from fitbench.launch.longer import advice
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.record.folder import folder_of
@@ -139,6 +140,8 @@ class Task:
         try:
             if HydraConfig.get().job.chdir:
                 raise RequestError(NO_CHDIR)
+            if text := advice(config):
+                sys.stderr.write(f"fitbench: {text}\n")
             result, reused = run(config)
         except FitbenchError as error:
             self.failure = error

@@ -93,6 +93,7 @@ class RunConfiguration(Configuration):
 
     study: str = Field(description="the study, which is the folder that the run folder is in")
     seed: Seed = Field(description="the seed of everything random in the run")
+    fold: Whole | None = Field(None, description="the number of the fold, from 0; null without folds")
 
 
 # -- result.json and pruned.json --------------------------------------------------------------------------------------
@@ -460,7 +461,7 @@ class Trial(Record):
     params: dict[str, Annotated[Value, Allowed("text, a number, true or false")]] = Field(
         description="the value of each parameter, by its name in `space`"
     )
-    run_ids: list[str] = Field(description="the runs of the trial, one for each seed")
+    run_ids: list[str] = Field(description="the runs of the trial, one for each seed and fold")
     epochs: Annotated[int, Ge(0), Lt(2**53)] | None = Field(
         description="the epochs that the trial has reported; null if none"
     )
@@ -485,6 +486,7 @@ class Search(Record):
     pruner: str = Field(description="what ends trials early, such as median")
     seed: Annotated[int, Ge(0), Lt(2**53)] = Field(description="the seed of the sampler")
     seeds: Count | None = Field(None, description="how many runs, each with a seed of its own, a trial has")
+    folds: Count | None = Field(None, description="how many runs, each with a fold of its own, each seed has; or null")
     versions: dict[str, str | None] = Field({}, description="the versions of packages, by name")
     trials: Annotated[list[Trial], FailFast()] = Field(description="the trials, in the order of their numbers")
     best: list[Whole] = Field(description="the numbers of the finished trials, the best first, or of the Pareto front")

@@ -74,7 +74,7 @@ def _answer(of: Compared, columns: Sequence[Column]) -> str:
     cells = {name: column.cells for column in columns for name in column.values}
     groups, metric = of.groups, of.metric
     which = "Highest" if metric.higher_is_better else "Lowest"
-    runs = f"over {groups[0].summary.n} runs" if groups[0].summary.n > 1 else "(one run)"
+    runs = f"over {groups[0].sample.text}" if len(groups[0].values) > 1 else "(one run)"
     first = f"{which} {axis_label(metric)}: {groups[0].label}, {cells['mean'][0]} {runs}."
     if len(groups) == 1 or not groups[1].values:
         return first

@@ -114,7 +114,6 @@ def _groups(
     """
     ranked = group(frame, by, metric)
     keys = list(ranked[0].keys) if ranked else []
-    run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
     place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
     values = zip(*(plain_values(frame[key]) for key in keys), strict=True) if keys else [()] * len(frame)
     return {
@@ -123,7 +122,5 @@ def _groups(
         "names": [each.label for each in ranked],
         "of": [place[key] for key in values],
         "metrics": comparisons(frame, ranked, metric, recorded),
-        "curves": group_curves(
-            frame, [[run_at[folder] for folder in each.folders] for each in ranked], curves, recorded
-        ),
+        "curves": group_curves(frame, ranked, curves, recorded),
     }

@@ -14,7 +14,7 @@ import numpy as np
 
 from fitbench.analysis.axes import LARGEST
 from fitbench.analysis.frame import RUN, histories
-from fitbench.analysis.groups import resolutions
+from fitbench.analysis.groups import Group, resolutions
 from fitbench.analysis.mean_curves import Run, mean_curve, thinned
 from fitbench.analysis.series import axis_label
 from fitbench.analysis.series import series as series_of
@@ -71,13 +71,10 @@ def compact(curve: Curve, best_epoch: int | None, names: Sequence[str]) -> dict[
 
 
 def group_curves(
-    frame: pd.DataFrame, members: Sequence[Sequence[int]], curves: Sequence[Curve | None], recorded: Recorded
+    frame: pd.DataFrame, groups: Sequence[Group], curves: Sequence[Curve | None], recorded: Recorded
 ) -> dict[str, list[dict[str, Any]]]:
-    """By series: the mean curve of each group that has common epochs.
-
-    `members` are the runs of each group, by their positions in the frame.
-    """
-    folders = [str(folder) for folder in frame["folder"].tolist()]
+    """By series: the mean curve of each group of runs of the frame that has common epochs."""
+    run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
     quantities: dict[str, Quantity | None] = {**series_of(recorded), LEARNING_RATE: None}
     by_series: dict[str, list[dict[str, Any]]] = {}
     for name, quantity in quantities.items():
@@ -85,12 +82,15 @@ def group_curves(
             continue
         limits = (quantity.low, quantity.high) if quantity else (0.0, math.inf)
         steps = resolutions(frame, quantity) if quantity else {}
-        for place, runs in enumerate(members):
-            having = [run for run in runs if name in (curves[run] or ())]
+        part = quantity.part if quantity else None
+        for place, group in enumerate(groups):
+            having = [i for i, folder in enumerate(group.folders) if name in (curves[run_at[folder]] or ())]
             if not having:
                 continue
-            resolution = max(steps.get(folders[run], 0.0) for run in having)
-            mean = mean_curve([_finite(curves[run], name) for run in having], limits, resolution, POINTS)
+            folders, sample = [group.folders[i] for i in having], group.sample.only(having)
+            resolution = sample.resolution([steps.get(folder, 0.0) for folder in folders], part)
+            runs = [_finite(curves[run_at[folder]], name) for folder in folders]
+            mean = mean_curve(runs, sample, limits, resolution, POINTS)
             if len(mean.epochs):
                 numbers = {key: rounded(getattr(mean, key)) for key in ("mean", "low", "high")}
                 tails = [(epochs.tolist(), rounded(values)) for epochs, values in mean.tails]

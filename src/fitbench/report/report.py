@@ -44,7 +44,7 @@ def report(
         paths: outputs folders, studies, run folders, or anything above.
         out: the file, replaced as a whole.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`.
-        metric: what groups are ranked by, such as 'test_macro_f1'; None: the runs' primary metric on the test part.
+        metric: what groups are ranked by, such as 'test_macro_f1'; None: as in `request.measured`.
         where: a filter, see `filters`: only these runs are on the page.
 
     Raises:

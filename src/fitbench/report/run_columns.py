@@ -13,7 +13,7 @@ from fitbench.report.measures import Recorded, about
 
 AXES = 10  # of the parallel coordinates at most
 ALWAYS = ("run_id", "state", "metrics.best_epoch", "timing.seconds", "finished_at")  # columns of the table at first
-IF_VARYING = ("study", "seed", "trial", "parameters")  # these too, if the runs differ in them
+IF_VARYING = ("study", "seed", "fold", "trial", "parameters")  # these too, if the runs differ in them
 ENVIRONMENT = ("study", "config_id", "device", "attempts", "git.commit", "git.dirty")
 OWN = {"timing.seconds": "time", "timing.fit_seconds": "time of epochs", "finished_at": "age"}  # labels
 
@@ -29,7 +29,8 @@ def run_columns(
     the values are, and `about` describes a quantity.
     """
     parts = {
-        "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity", "trial": "identity",
+        "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity", "fold": "identity",
+        "trial": "identity",
         **dict.fromkeys(vary, "config"),
         **{name: "cost" if quantity.metric is None else "metric" for name, quantity in recorded.items()},
         "finished_at": "time",

@@ -83,8 +83,8 @@ def _summary(record: Record) -> str:
     """How many trials there are, how they ended, and which sampler and pruner chose them."""
     counts = Counter(trial["state"] for trial in record["trials"])
     states = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    seeds = record.get("seeds")
-    runs = f", the mean of {seeds} runs each" if isinstance(seeds, int) and seeds > 1 else ""
+    folds, count = record.get("folds"), (record.get("seeds") or 1) * (record.get("folds") or 1)
+    runs = f", the mean of {count} runs each{f' over {folds} folds' if folds else ''}" if count > 1 else ""
     pruner = "no pruner" if record["pruner"] == "none" else f"{record['pruner']} pruner"
     return (
         f"{len(record['trials']):,} trials{runs}: {states or 'none'}. "

@@ -13,7 +13,19 @@ from fitbench.search.objectives import Objective
 from fitbench.search.space import Space
 
 # Keys that are newer than some searches, which had the neutral value.
-LATER = ("task", "model.embedding", "training.class_weight", "training.standardize_targets", "training.threshold")
+LATER = (
+    *("task", "model.embedding", "training.class_weight", "training.standardize_targets", "training.threshold"),
+    *(
+        "fold",
+        "parent",
+        "training.folds",
+        "training.fold_seed",
+        "training.fold_order",
+        "training.start",
+        "training.freeze",
+    ),
+    *(f"training.early_stopping.{key}" for key in ("start_from_epoch", "baseline", "in_folds")),
+)
 NAMED = 6  # differences that a message names at most
 
 
@@ -53,7 +65,7 @@ def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
-    excluded = [*keys, *(key for key in NOT_IDENTITY if key != "seed")]
+    excluded = [*keys, *(key for key in NOT_IDENTITY if key not in ("seed", "fold"))]
     values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {

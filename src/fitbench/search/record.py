@@ -46,6 +46,7 @@ def described(study: Study, importances: bool) -> dict[str, Any]:
         "pruner": pruner(study.settings, wanted).value,
         "seed": study.settings.seed,
         "seeds": study.settings.seeds,
+        "folds": study.settings.folds,
         "versions": {"optuna": optuna.__version__},
         "trials": [_described(study, trial) for trial in stored],
         "best": _best(study, stored),

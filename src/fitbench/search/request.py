@@ -15,6 +15,7 @@ from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.workers import threads_per_worker
+from fitbench.search import folds
 from fitbench.search.identity import identity
 from fitbench.search.objectives import check_trial, objectives
 from fitbench.search.pruning import pruner
@@ -43,11 +44,13 @@ def read_request(arguments: Sequence[str]) -> Request:
         RequestError: an argument is wrong; no trial has begun.
         DataError: the data, which decide the task, are missing or damaged.
     """
-    folders, words = _config_dirs(arguments)
-    composer = Composer(folders)
+    config_dirs, words = _config_dirs(arguments)
+    composer = Composer(config_dirs)
     fixed, varied, of_search = _sorted(words, composer)
+    settings = read_settings(composer.composed_with([*fixed, *of_search]).search)
+    folds.check(settings, [composer.parse(word).get_key_element().lstrip("+~") for word in (*fixed, *varied)])
+    fixed = [*fixed, *folds.overrides(settings)]
     composed = composer.composed_with([*fixed, *of_search])
-    settings = read_settings(composed.search)
     with open_dict(composed):
         del composed["search"]
     common = checked(composed)
@@ -61,7 +64,7 @@ def read_request(arguments: Sequence[str]) -> Request:
     study = common.study if named else f"search-{_digest(identity(settings.seeds, space, common, wanted))}"
     recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
     _try_out(space, recipe)
-    return Request(settings, space, common.model_copy(update={"study": study}), recipe, folders)
+    return Request(settings, space, common.model_copy(update={"study": study}), recipe, config_dirs)
 
 
 def _task(config: Config) -> Task:

@@ -12,11 +12,12 @@ from fitbench.errors import FitbenchError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.workers import Lost, share
+from fitbench.search import folds
 from fitbench.search.progress import SearchProgress
 from fitbench.search.record import write_record
 from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
-from fitbench.search.summary import print_summary, train_command
+from fitbench.search.summary import print_summary, train_commands
 from fitbench.search.trial import work
 
 
@@ -50,12 +51,14 @@ def _conclude(study: Study, request: Request) -> None:
     """Write search.json and the plots, and print the summary."""
     record = write_record(study, importances=True)
     drawn = write_plots(record, study.folder)
-    command = None
+    commands: dict[str, str] = {}
     if record["best"]:
         chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
-        own = [*(f"--config-dir={folder}" for folder in request.config_dirs), *request.recipe.overrides]
-        command = train_command(own, chosen, request.config.study)
-    print_summary(record, command, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
+        of_folds = folds.overrides(request.settings)
+        own = [word for word in request.recipe.overrides if word not in of_folds]
+        words = [*(f"--config-dir={folder}" for folder in request.config_dirs), *own, *chosen]
+        commands = train_commands(words, request.config.study, request.settings.folds)
+    print_summary(record, commands, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
 
 
 # -- processes --------------------------------------------------------------------------------------------------------

@@ -82,6 +82,10 @@ class Settings(Section):
     seeds: Count = Field(
         description="runs of a trial; the objective is their mean. If the first is pruned, there are no others"
     )
+    folds: Annotated[int, Ge(2), WHOLE_NUMBER, Allowed("a whole number from 2")] | None = Field(
+        description="runs of each seed of a trial, each of which holds back another fold of the training examples; the "
+        "objective is their mean, and the first alone can be pruned; null: one run, as training.validation says"
+    )
     max_failures: Count = Field(description="trials that fail in a row before the search gives up")
     storage: URL | None = Field(
         description="the URL of a database, such as postgresql://user@host/database; null: the file search.journal in "

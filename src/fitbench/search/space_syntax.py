@@ -186,8 +186,14 @@ def _check_key(override: Override) -> None:
         raise ValueError("a key of the space stands without + or ~")
     key = override.get_key_element()
     if key in NOT_IDENTITY or key.partition(".")[0] in NOT_IDENTITY:
-        also = "; search.seeds=N trains each trial with N seeds" if key == "seed" else ""
+        also = REPEATED.get(key, "")
         raise ValueError(f"{key} makes no other configuration, so there is nothing to choose{also}")
+
+
+REPEATED = {
+    "seed": "; search.seeds=N trains each trial with N seeds",
+    "fold": "; search.folds=N trains each trial on N folds",
+}
 
 
 def _allowed(override: Override) -> tuple[BaseDistribution, dict[CategoricalChoiceType, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fitbench.analysis.search_record import objective_text, parted, short_names
@@ -35,13 +35,15 @@ def outcome(trial: dict[str, Any], record: dict[str, Any]) -> str:
     return values if trial["state"] == "finished" else f"pruned after epoch {trial['epochs']}, {values}"
 
 
-def print_summary(record: dict[str, Any], command: str | None, drawn: str | None) -> None:
-    """Print the counts, the best trials, the importances, the drawn files, and how to train the best over seeds."""
+def print_summary(record: dict[str, Any], commands: Mapping[str, str], drawn: str | None) -> None:
+    """Print the counts, the best trials, the importances, the drawn files, and the commands that train the best."""
     out = console()
     counts = Counter(trial["state"] for trial in record["trials"])
     states = ", ".join(f"{counts[state]:,} {state}" for state in ("finished", "pruned", "failed") if counts[state])
     rest = "".join(f", {counts[state]:,} {state}" for state in ("running", "interrupted") if counts[state])
     out.print(f"{len(record['trials']):,} trials: {states or 'none ended'}{rest}", soft_wrap=True)
+    if record["folds"]:
+        out.print(f"the value of a trial is the mean over {record['folds']} folds", soft_wrap=True)
     by_number = {trial["number"]: trial for trial in record["trials"]}
     best = [by_number[number] for number in record["best"]]
     if not best:
@@ -58,8 +60,8 @@ def print_summary(record: dict[str, Any], command: str | None, drawn: str | None
             out.print(f"Importance for {name}: {texts}", soft_wrap=True)
     if drawn is not None:
         out.print(drawn, soft_wrap=True)
-    if command is not None:
-        print(f"Train the best over 5 seeds:\n  {command}")
+    for what, command in commands.items():
+        print(f"{what}:\n  {command}")
 
 
 def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[Column]:
@@ -82,7 +84,21 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
     return columns
 
 
-def train_command(overrides: Sequence[str], chosen: Sequence[str], study: str, seeds: int = 5) -> str:
-    """The command that trains a trial's configuration over several seeds, ready to paste."""
-    words = ["fitbench", "train", "-m", *overrides, *chosen, f"study={study}", f"seed=range({seeds})"]
-    return shlex.join(words)
+def train_commands(overrides: Sequence[str], study: str, folds: int | None = None, seeds: int = 5) -> dict[str, str]:
+    """The commands that train a trial's configuration over several seeds, ready to paste, by what they do.
+
+    After a search over folds there are two: one for the same folds, and one without a validation part.
+    """
+
+    def command(*words: str) -> str:
+        return shlex.join(["fitbench", "train", "-m", *overrides, *words, f"study={study}", f"seed=range({seeds})"])
+
+    if folds is None:
+        return {f"Train the best over {seeds} seeds": command()}
+    of_folds = ("training.validation=kfold", f"training.folds={folds}", f"fold=range({folds})")
+    return {
+        f"Train the best over {folds} folds and {seeds} seeds": command(*of_folds),
+        "Train the best on all training examples": command(
+            "training.validation_split=0", "training.early_stopping=null"
+        ),
+    }

@@ -25,6 +25,7 @@ from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.log import LogFile
+from fitbench.search.folds import runs_of
 from fitbench.search.objectives import Objective, check_trial, with_objectives
 from fitbench.search.storage import StorageLost
 from fitbench.search.study import Study, Turn
@@ -103,7 +104,7 @@ def run_trial(study: Study, recipe: Recipe, turn: Turn) -> Ended:
     try:
         first = recipe.configuration(study.space.overrides(chosen))
         check_trial(first, wanted)
-        configs = [first.model_copy(update={"seed": (first.seed + i) % 2**32}) for i in range(study.settings.seeds)]
+        configs = runs_of(first, study.settings)
         study.note(turn.trial, run_ids=[folder_of(config).name for config in configs])
         values = []
         for i, config in enumerate(configs):

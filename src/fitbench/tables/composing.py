@@ -13,7 +13,7 @@ from fitbench.tables.definition import FILE, Table
 
 
 def configurations(table: Table, outputs: Path) -> dict[str, Config]:
-    """The configuration of each measured row by its label, with the row's first seed.
+    """The configuration of each measured row by its label, with the row's first seed and, with folds, the first fold.
 
     Raises:
         RequestError: a configuration is wrong; the message names the file and the row.
@@ -23,7 +23,8 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     for row in table.rows:
         if row.measured:
             with located(f"{table.folder / FILE}: row {row.label!r}"):
-                config = composer.configuration([*table.overrides_of(row), f"study={table.study}"])
+                fold = [] if row.folds is None else ["fold=0"]
+                config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
                 _check_metric(table, config)
             composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     return composed

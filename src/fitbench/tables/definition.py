@@ -49,7 +49,8 @@ class Row:
 
     `claim` is None where the source states none. `overrides` are those of this row, in Hydra's syntax. `seeds` are
     trained; they can be fewer than the table wants. A deterministic row has one seed. A row that is not `measured` has
-    no configuration: it only quotes the claim.
+    no configuration: it only quotes the claim. `part` is what the metric is measured on: 'test', 'val' or 'train'. With
+    `folds`, each seed has so many runs, and its value is their mean.
     """
 
     label: str
@@ -61,21 +62,27 @@ class Row:
     wanted: int
     deterministic: bool
     measured: bool
+    part: str = "test"
+    folds: int | None = None
+
+    @property
+    def runs_per_seed(self) -> int:
+        """How many runs a seed has."""
+        return self.folds or 1
 
 
 @dataclass(frozen=True)
 class Table:
     """A published table.
 
-    `metric` is that of `part`, 'test', 'val' or 'train', and is stated in `unit`. `tolerance` is the difference that
-    does not matter, in the metric's own values.
+    `metric` is stated in `unit`, and each row says of which part it is. `tolerance` is the difference that does not
+    matter, in the metric's own values.
     """
 
     folder: Path
     title: str
     about: str
     study: str
-    part: str
     metric: Metric
     unit: Unit
     tolerance: float
@@ -88,19 +95,28 @@ class Table:
         return self.folder.resolve().name
 
     @property
-    def recorded_name(self) -> str:
-        """The metric's name in `metrics` of result.json, as in 'test_macro_f1'."""
-        return metrics.join(self.part, self.metric.name)
+    def parts(self) -> list[str]:
+        """What the parts are called that the rows are measured on, as in ['test', 'validation']."""
+        return [metrics.PARTS[part] for part in dict.fromkeys(row.part for row in self.rows)]
 
     @property
     def heading(self) -> str:
-        """The part and the metric with its unit, as in 'test macro F1, %'."""
-        return f"{metrics.PARTS[self.part]} {self.unit.heading}"
+        """The parts and the metric with its unit, as in 'test macro F1, %'."""
+        return f"{' and '.join(self.parts)} {self.unit.heading}"
+
+    def recorded_name(self, row: Row) -> str:
+        """The name of a row's metric in `metrics` of result.json, as in 'test_macro_f1'."""
+        return metrics.join(row.part, self.metric.name)
 
     def overrides_of(self, row: Row) -> list[str]:
-        """The overrides that a run of this row is launched with, without study and seed. The row's own come last."""
+        """The overrides that a run of this row is launched with, without study, seed and fold.
+
+        The row's own come after those of the table, and what makes folds comes last.
+        """
         experiment = [override for override in row.overrides if override.startswith("+experiment=")]
-        return [*experiment, *self.overrides, *(override for override in row.overrides if override not in experiment)]
+        own = [override for override in row.overrides if override not in experiment]
+        folds = [] if row.folds is None else ["training.validation=kfold", f"training.folds={row.folds}"]
+        return [*experiment, *self.overrides, *own, *folds]
 
 
 # -- which table, which part of it ------------------------------------------------------------------------------------

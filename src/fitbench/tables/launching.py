@@ -16,11 +16,11 @@ from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
 from fitbench.tables.definition import Row, Table
-from fitbench.tables.measured import folders, has_value
+from fitbench.tables.measured import has_value, runs
 
 
 def train(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str] = ()) -> int:
-    """Launch every row and seed of the table as one sweep, which skips finished runs; gives the exit status.
+    """Launch every run of the table as one sweep, which skips finished runs; gives the exit status.
 
     The sweep prints to stderr. Nothing is launched if every run is finished and has the table's metric. The metric is
     added to those that the runs record.
@@ -32,10 +32,14 @@ def train(table: Table, configurations: Mapping[str, Config], overrides: Sequenc
     for override in overrides:
         _check(override)
     rows = [row for row in table.rows if row.measured]
-    if all(_finished(configurations[row.label], row.seeds, table.recorded_name) for row in rows):
+    if all(_finished(configurations[row.label], row, table.recorded_name(row)) for row in rows):
         sys.stderr.write("fitbench: every run of this table is finished\n")
         return 0
-    jobs = [{"overrides": _overrides(table, row, configurations[row.label]), "seeds": row.seeds} for row in rows]
+    jobs = [
+        {"overrides": [*_overrides(table, row, configurations[row.label]), *fold], "seeds": row.seeds}
+        for row in rows
+        for fold in ([[]] if row.folds is None else [[f"fold={fold}"] for fold in range(row.folds)])
+    ]
     from fitbench.launch.command import launch
 
     with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
@@ -60,11 +64,12 @@ def _check(override: str) -> None:
             f"{override}: would not launch the runs of this table; put what changes them into table.yaml; give only "
             f"hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))} here"
         )
-    if key in ("seed", "study", "outputs"):
-        raise RequestError(f"{override}: not here; use --seeds or --outputs, or study in table.yaml")
+    if key in ELSEWHERE:
+        raise RequestError(f"{override}: not here; use --seeds or --outputs, or study or folds in table.yaml")
 
 
-CHANGEABLE = set(NOT_IDENTITY) - {"seed", "study", "outputs"}
+ELSEWHERE = ("seed", "fold", "study", "outputs")
+CHANGEABLE = set(NOT_IDENTITY) - set(ELSEWHERE)
 
 
 def _overrides(table: Table, row: Row, config: Config) -> list[str]:
@@ -75,5 +80,5 @@ def _overrides(table: Table, row: Row, config: Config) -> list[str]:
     return [*table.overrides_of(row), *([] if recorded else [f"metrics.{name}=null"])]
 
 
-def _finished(config: Config, seeds: Sequence[int], name: str) -> bool:
-    return all(state_of(folder) is State.finished and has_value(folder, name) for folder in folders(config, seeds))
+def _finished(config: Config, row: Row, name: str) -> bool:
+    return all(state_of(folder) is State.finished and has_value(folder, name) for _, _, folder in runs(config, row))

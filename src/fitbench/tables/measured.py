@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fitbench import columns, quantities
+from fitbench import columns, metrics, quantities
 from fitbench.columns import Column
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
@@ -20,7 +20,7 @@ from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, folder_of, state_of
-from fitbench.tables.definition import Table
+from fitbench.tables.definition import Row, Table
 from fitbench.text import clean
 
 FILE = "results.csv"
@@ -30,7 +30,7 @@ EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # by a metri
 
 @dataclass(frozen=True)
 class Record:
-    """One seed of a row, or one fold of it.
+    """One run of a row: of a seed, or of a seed and a fold.
 
     Attributes:
         row: the label.
@@ -64,7 +64,7 @@ class Record:
 
 
 def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record]:
-    """A record for each measured row and seed, in their order, from the folders where the runs would be recorded.
+    """A record for each run of each measured row, in their order, from the folders where they would be recorded.
 
     Of a finished run result.json is read. One that cannot be read is named on stderr, and counts as not finished.
 
@@ -77,8 +77,8 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
         if row.measured:
             config = configurations[row.label]
             identity = config_id(config)
-            for seed, folder in zip(row.seeds, folders(config, row.seeds), strict=True):
-                record, definition = _read(folder, Record(row.label, identity, seed, None, MISSING), table)
+            for seed, fold, folder in runs(config, row):
+                record, definition = _read(folder, Record(row.label, identity, seed, fold, MISSING), table, row)
                 records.append(record)
                 if definition is not None:
                     definitions.setdefault(definition, folder)
@@ -96,12 +96,18 @@ def has_value(folder: Path, name: str) -> bool:
         return True  # `read_runs` says so
 
 
-def folders(config: Config, seeds: Sequence[int]) -> list[Path]:
-    """Where the runs of a configuration with these seeds are recorded."""
-    return [folder_of(config.model_copy(update={"seed": seed})) for seed in seeds]
+def runs(config: Config, row: Row) -> list[tuple[int, int | None, Path]]:
+    """The seed and the fold of each run of a row with this configuration, and where it is recorded."""
+    folds: Sequence[int | None] = [None] if row.folds is None else range(row.folds)
+    return [(seed, fold, run_folder(config, seed, fold)) for seed in row.seeds for fold in folds]
 
 
-def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None]:
+def run_folder(config: Config, seed: int, fold: int | None) -> Path:
+    """Where the run of a configuration with this seed and this fold is recorded."""
+    return folder_of(config.model_copy(update={"seed": seed, "fold": fold}))
+
+
+def _read(folder: Path, about: Record, table: Table, row: Row) -> tuple[Record, str | None]:
     """The record of a run, and the definition of the metric that the run has."""
     try:
         if not exists(folder):
@@ -112,11 +118,11 @@ def _read(folder: Path, about: Record, table: Table) -> tuple[Record, str | None
         if state is not State.finished:
             return replace(about, state=state.value), None
         result = reading.read_result(folder)
-        if table.recorded_name not in result["metrics"]:
-            reason = f"{table.recorded_name} is not in result.json; fitbench table --run adds it"
+        if (name := table.recorded_name(row)) not in result["metrics"]:
+            reason = f"{name} is not in result.json; fitbench table --run adds it"
             return replace(about, state=NOT_EVALUATED, reason=reason), None
         definition = _definition(result, table.metric)
-        return _finished(result, about, folder, table), definition
+        return _finished(result, about, folder, table.metric, row.part), definition
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
@@ -138,17 +144,17 @@ def _definition(result: Mapping[str, Any], metric: Metric) -> str:
     return recorded.definition
 
 
-def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Table) -> Record:
+def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: Metric, of_part: str) -> Record:
     if result["run_id"] != folder.name:
         raise FitbenchError(f"result.json is that of another run, {result['run_id']!r:.80}")
-    metric, name = table.metric, table.recorded_name
+    name = metrics.join(of_part, metric.name)
     value = result["metrics"][name]
     if value is None and not metric.proportion:
         return replace(about, state=UNDEFINED, reason=f"{name} is null in result.json")
     if value is None or not metric.low <= value <= metric.high:
         expected = f"a number from {metric.low:g} to {metric.high:g}"
         raise FitbenchError(f"result.json: metrics.{name} is {value!r:.80}; expected {expected}")
-    part = EXAMPLES[table.part]
+    part = EXAMPLES[of_part]
     if result["data"][part] < 1:
         raise FitbenchError(f"result.json: data.{part} is {result['data'][part]}; expected at least one example")
     versions, git = result.get("versions", {}), result.get("git") or {}

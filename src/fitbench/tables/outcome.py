@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fitbench.record.folder import State
-from fitbench.tables.definition import Claim, Row, Table
+from fitbench.tables.definition import Row, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
 
@@ -38,6 +38,11 @@ class Outcome:
     def wanted(self) -> int:
         """How many seeds the table asks for."""
         return self.row.wanted if self.row.measured else 0
+
+    @property
+    def wanted_runs(self) -> int:
+        """How many runs the table asks for."""
+        return self.wanted * self.row.runs_per_seed
 
     @property
     def complete(self) -> bool:
@@ -93,30 +98,40 @@ def _by_seed(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _judgement(table: Table, row: Row, records: Sequence[Record]) -> Judgement:
-    sets = evaluation_sets(row.claim, records)
+    sets = evaluation_sets(row, records)
     judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic, table.metric)
     return judgement if row.measured else Judgement(Verdict.not_measured, judgement.measured)
 
 
-def evaluation_sets(claim: Claim | None, records: Sequence[Record]) -> EvaluationSets:
-    """The test examples of the claim and of the seeds that have finished; the folds of a seed are one test set.
+def example_numbers(row: Row, records: Sequence[Record]) -> list[int]:
+    """On how many examples the seeds that have finished were measured, ascending.
+
+    The validation parts of the folds of a seed are one set of examples together. All folds have the same test part.
+    """
+    of_seeds = ([record.test_examples or 0 for record in runs] for runs in _by_seed(records))
+    return sorted({sum(numbers) if row.part == "val" else max(numbers) for numbers in of_seeds} - {0})
+
+
+def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
+    """The test examples of a row's claim and of its seeds that have finished.
 
     They are the same where the table states it or the checksum of the data agrees. Where the number of examples
-    differs, they are others, whatever the table states. The bootstrap's variance is the mean over the runs.
+    differs, they are others, whatever the table states. The bootstrap's variance is the mean over the runs; where each
+    fold has examples of its own, that of the mean of a seed's folds is one over their number of it.
     """
-    seeds = _by_seed(records)
-    numbers = {sum(record.test_examples or 0 for record in runs) for runs in seeds} - {0}
+    claim, numbers = row.claim, example_numbers(row, records)
     if claim is None:
         return EvaluationSets(min(numbers, default=1), same=True)
-    finished = [record for runs in seeds for record in runs]
+    finished = [record for runs in _by_seed(records) for record in runs]
     stated = claim.test_set == "same" or (
         claim.test_set != "other" and all(record.data_sha256.startswith(claim.test_set) for record in finished)
     )
     deviations = [record.bootstrap_deviation for record in finished if record.bootstrap_deviation is not None]
-    variance = math.fsum(deviation**2 for deviation in deviations) / len(deviations) if deviations else None
+    sets = row.runs_per_seed if row.part == "val" else 1
+    variance = math.fsum(deviation**2 for deviation in deviations) / len(deviations) / sets if deviations else None
     return EvaluationSets(
         ours=min(numbers, default=claim.test_examples),
-        same=stated and numbers <= {claim.test_examples},
+        same=stated and set(numbers) <= {claim.test_examples},
         bootstrap_variance=variance,
     )
 
@@ -125,7 +140,7 @@ def counts(results: Sequence[Outcome]) -> str:
     """How many rows have which verdict, as '2 reproduced, 1 worse', and how many runs are not finished."""
     verdicts = Counter(outcome.verdict for outcome in results)
     text = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    unfinished = sum(max(outcome.wanted - len(outcome.values), 0) for outcome in results)
+    unfinished = sum(max(outcome.wanted_runs - len(outcome.finished), 0) for outcome in results)
     return f"{len(results)} row{'s' * (len(results) != 1)}: {text}" + (
         f"; {unfinished} run{' is' if unfinished == 1 else 's are'} not finished" if unfinished else ""
     )

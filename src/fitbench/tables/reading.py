@@ -47,13 +47,12 @@ def _table(folder: Path, file: TableFile) -> Table:
     rows = []
     for number, row in enumerate(file.rows, 1):
         with located(_row_name(number, row.model_dump())):
-            rows.append(_row(file, row, metric, unit))
+            rows.append(_row(file, row, part, metric, unit))
     return Table(
         folder=folder,
         title=file.title,
         about=file.about.strip(),
         study=file.study or folder.resolve().name,
-        part=part,
         metric=metric,
         unit=unit,
         tolerance=_tolerance(file, metric, unit),
@@ -118,7 +117,7 @@ def _tolerance(file: TableFile, metric: Metric, unit: Unit) -> float:
     )
 
 
-def _row(file: TableFile, row: RowFile, metric: Metric, unit: Unit) -> Row:
+def _row(file: TableFile, row: RowFile, part: str, metric: Metric, unit: Unit) -> Row:
     if not (source := row.source or file.source):
         raise RequestError("source is missing; it must be a citation, here or at the top")
     seeds = row.seeds or (1 if row.deterministic else file.seeds)
@@ -133,7 +132,18 @@ def _row(file: TableFile, row: RowFile, metric: Metric, unit: Unit) -> Row:
         wanted=1 if row.deterministic else max(seeds, file.seeds),
         deterministic=row.deterministic,
         measured=row.measured,
+        part=part if row.metric is None else _part(row.metric, metric),
+        folds=(row.folds or file.folds) if row.measured else None,
     )
+
+
+def _part(name: str, metric: Metric) -> str:
+    """The part of a row's metric, which is the table's on another part: all rows have one unit."""
+    part, metric_name = metrics.split(name)
+    if part is None or metric_name != metric.name:
+        names = ", ".join(metrics.join(part, metric.name) for part in metrics.PARTS)
+        raise RequestError(f"metric is {name!r}; a row has the metric of the table, on a part of its own: {names}")
+    return part
 
 
 def _claim(file: TableFile, row: RowFile, metric: Metric, unit: Unit) -> Claim | None:

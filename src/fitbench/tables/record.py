@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fitbench.columns import as_markdown, escaped
 from fitbench.errors import FitbenchError
+from fitbench.metrics import PARTS
 from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering
 from fitbench.tables.chart import chart
@@ -68,7 +69,7 @@ def _about_row(table: Table, number: int, outcome: Outcome) -> str:
     text = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
     if row.claim is not None:
         mean = f" as the mean of {row.claim.trainings} trainings" if row.claim.trainings > 1 else ""
-        text += f"; claimed{mean} on {_test_set(row.claim)}"
+        text += f"; claimed{mean} on {_test_set(row.claim, PARTS[row.part])}"
     if row.notes:
         text += f". {escaped(row.notes.rstrip('.'))}"
     if row.measured:
@@ -76,14 +77,14 @@ def _about_row(table: Table, number: int, outcome: Outcome) -> str:
     return text
 
 
-def _test_set(claim: Claim) -> str:
-    """The test examples of a claim, as 'the same 10,000 test examples'."""
+def _test_set(claim: Claim, part: str) -> str:
+    """The examples of a claim, as 'the same 10,000 test examples'."""
     number = f"{claim.test_examples:,}"
     if claim.test_set == "same":
-        return f"the same {number} test examples"
+        return f"the same {number} {part} examples"
     if claim.test_set == "other":
-        return f"{number} other test examples"
-    return f"the {number} test examples of the data with SHA-256 {claim.test_set[:16]}"
+        return f"{number} other {part} examples"
+    return f"the {number} {part} examples of the data with SHA-256 {claim.test_set[:16]}"
 
 
 def _how(table: Table, results: Sequence[Outcome]) -> str:

@@ -9,7 +9,7 @@ from fitbench.record.folder import State
 from fitbench.tables.bootstrap import resamples
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import DAMAGED, MISSING, Record
-from fitbench.tables.outcome import Outcome, evaluation_sets
+from fitbench.tables.outcome import Outcome, evaluation_sets, example_numbers
 from fitbench.tables.verdict import Verdict
 
 MANY_SEEDS = 1_000  # a larger number of seeds is no advice
@@ -27,6 +27,7 @@ def remarks(table: Table, results: Sequence[Outcome]) -> list[str]:
             remarks_on_row = (
                 *_about_states(outcome),
                 *_about_seeds(outcome, table),
+                *_about_folds(outcome),
                 *_about_data(outcome, table.metric),
             )
             texts += [f"{outcome.row.label}: {remark}" for remark in remarks_on_row]
@@ -50,9 +51,20 @@ def _about_states(outcome: Outcome) -> list[str]:
 
 
 def _seeds(records: Sequence[Record]) -> str:
-    """The seeds of some records, as 'seeds 0, 3'."""
-    numbers = ", ".join(str(record.seed) for record in records[:NAMED]) + ", .." * (len(records) > NAMED)
-    return f"seed{'s' * (len(records) > 1)} {numbers}"
+    """The seeds of some records with their folds, as 'seeds 0, 3' and 'seeds 0 (folds 1, 2), 3 (fold 0)'."""
+    folds: dict[int, list[str]] = {}
+    for record in records:
+        folds.setdefault(record.seed, []).extend([] if record.fold is None else [str(record.fold)])
+    texts = [
+        f"{seed}" + (f" (fold{'s' * (len(of_seed) > 1)} {', '.join(of_seed)})" if of_seed else "")
+        for seed, of_seed in folds.items()
+    ]
+    return f"seed{'s' * (len(folds) > 1)} {', '.join(texts[:NAMED])}" + ", .." * (len(folds) > NAMED)
+
+
+def _about_folds(outcome: Outcome) -> list[str]:
+    folds = outcome.row.folds
+    return [] if folds is None else [f"{folds} folds; the value of a seed is the mean over them"]
 
 
 def _about_seeds(outcome: Outcome, table: Table) -> list[str]:
@@ -99,9 +111,9 @@ def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
     texts = []
     if len({record.data_sha256 for record in finished}) > 1:
         texts.append("the seeds were trained on different data")
-    if claim is None or not finished or evaluation_sets(claim, outcome.records).same:
+    if claim is None or not finished or evaluation_sets(outcome.row, outcome.records).same:
         return texts
-    numbers = sorted({record.test_examples for record in finished if record.test_examples})
+    numbers = example_numbers(outcome.row, outcome.records)
     if numbers != [claim.test_examples]:
         ours = " and ".join(f"{number:,}" for number in numbers)
         texts.append(f"measured on {ours} examples, claimed on {claim.test_examples:,}")

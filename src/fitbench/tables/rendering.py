@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fitbench import metrics
 from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, Note, as_csv, column, latex, markdown, print_tables, records
 from fitbench.columns import Table as Printed
@@ -98,6 +99,7 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
     of_mean, of_difference = _interval_columns(unit, results)
     return [
         add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, folded=True),
+        add("part", lambda one: metrics.PARTS[one.row.part], {}, right=False, visible=len(table.parts) > 1),
         add("claimed", lambda one: claimed(one.row.claim), _claim_values(unit)),
         add("measured", lambda one: mean_sd(one, unit), {
             "mean": lambda one: _converted(one.judgement.measured.mean, unit.number),
@@ -119,7 +121,11 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         }, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
-        add("source", lambda one: clean(one.row.source), {"source": lambda one: one.row.source}, visible=False),
+        add("source", lambda one: clean(one.row.source), {
+            "source": lambda one: one.row.source,
+            "metric": lambda one: table.recorded_name(one.row),
+            "folds": lambda one: one.row.folds,
+        }, visible=False),
     ]  # fmt: skip
 
 
@@ -218,7 +224,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
     ]
     content = {
         "title": table.title,
-        "metric": table.recorded_name,
+        "metric": ", ".join(dict.fromkeys(table.recorded_name(one.row) for one in results)),
         "unit": table.unit.name,
         "tolerance": _rounded(table.unit.scale * table.tolerance),
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),
@@ -231,6 +237,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
 def _run(record: Record, unit: Unit) -> dict[str, Any]:
     return {
         "seed": record.seed,
+        "fold": record.fold,
         "state": record.state,
         "value": _converted(record.value, unit.number),
         "reason": record.reason or None,

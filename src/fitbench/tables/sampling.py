@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitbench import user_metrics
+from fitbench import metrics, user_metrics
 from fitbench.config import Config
 from fitbench.errors import FitbenchError
 from fitbench.metrics import Metric
@@ -16,7 +17,7 @@ from fitbench.record import reading
 from fitbench.record.folder import State
 from fitbench.tables.bootstrap import deviation
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import Record, folders
+from fitbench.tables.measured import Record, run_folder
 from fitbench.tables.outcome import evaluation_sets
 from fitbench.tasks import task_of, threshold_of
 
@@ -36,26 +37,37 @@ def with_deviations(table: Table, records: Sequence[Record], configurations: Map
         return list(records)
     rows = {row.label: row for row in table.rows}
     by_row = {label: [record for record in records if record.row == label] for label in rows}
-    needed = {label for label, row in rows.items() if not evaluation_sets(row.claim, by_row[label]).same}
+    needed = {label for label, row in rows.items() if not evaluation_sets(row, by_row[label]).same}
     return [
-        _with_deviation(record, table, configurations[record.row])
+        _with_deviation(record, table.metric, rows[record.row].part, configurations[record.row])
         if record.row in needed and record.state == State.finished.value
         else record
         for record in records
     ]
 
 
-def _with_deviation(record: Record, table: Table, config: Config) -> Record:
-    [folder] = folders(config, [record.seed])
+def _with_deviation(record: Record, metric: Metric, part: str, config: Config) -> Record:
+    folder = run_folder(config, record.seed, record.fold)
     try:
-        if table.part != "test":
-            raise FitbenchError("predictions.npz holds the test part alone")
         result = reading.read_result(folder)
-        score = _score(table.metric, config, result)
-        predictions = reading.read_predictions(folder, result)
+        score = _score(metric, config, result)
+        predictions = _predictions(part, folder, result)
         return replace(record, bootstrap_deviation=deviation(score, predictions.targets, predictions.outputs))
     except FitbenchError as error:
         return replace(record, reason=f"no bootstrap: {str(error).removeprefix(f'{folder}/')}")
+
+
+def _predictions(part: str, folder: Path, result: Mapping[str, Any]) -> reading.Predictions:
+    """The recorded predictions of the part.
+
+    Raises:
+        FitbenchError: there are none, or predictions.npz is damaged.
+    """
+    if part == "val" and result["fold"] is not None:
+        return reading.read_validation_predictions(folder, result)
+    if part != "test":
+        raise FitbenchError(f"predictions.npz does not hold the {metrics.PARTS[part]} part")
+    return reading.read_predictions(folder, result)
 
 
 def _score(

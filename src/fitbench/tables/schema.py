@@ -30,6 +30,7 @@ def _check_overrides(overrides: list[str]) -> list[str]:
 
 
 Count = Annotated[int, Strict(), Ge(1)]
+Folds = Annotated[int, Strict(), Ge(2)]
 Flag = Annotated[bool, Strict()]
 AnyText = Annotated[str, Strict(), Allowed("a text")]
 Text = Annotated[str, Strict(), AfterValidator(_in_one_line), Allowed("a text")]
@@ -82,7 +83,11 @@ class RowFile(Section):
     notes: AnyText = Field("", description="what the reader of the table must know of the row")
     experiment: AnyText = Field("", description="the name of a file in conf/experiment/, which the runs begin with")
     overrides: Overrides = Field([], description="the configuration of the row's runs, after that of the table")
+    metric: Text = Field(
+        ABSENT, description="the table's metric on another part, as val_mae in a table of test_mae, if it differs"
+    )
     seeds: Count = Field(ABSENT, description="the number of seeds, if it differs from the table's")
+    folds: Folds = Field(ABSENT, description="the number of folds, if it differs from the table's")
     deterministic: Flag = Field(False, description="true: training has no chance in it, so one seed is enough")
     measured: Flag = Field(True, description="false: the row is only quoted; it has no runs")
 
@@ -102,7 +107,7 @@ class RowFile(Section):
 
     @model_validator(mode="after")
     def _check_runs(self) -> RowFile:
-        _refuse_other_runs(self.overrides)
+        _refuse_other_runs(self.overrides, self.folds)
         if self.deterministic and self.seeds not in (None, 1):
             raise ValueError(f"seeds is {self.seeds}; a deterministic row has one seed")
         has_configuration = bool(self.overrides or self.experiment.strip())
@@ -138,16 +143,22 @@ class TableFile(Section):
         "test example where that is more. A metric that is no share needs it",
     )
     test_examples: Count = Field(
-        description="the number of examples that the claims were measured on; of a val_ metric those of validation"
+        description="the number of examples that the claims were measured on; of a val_ metric those of validation, "
+        "with folds those of all folds together"
     )
     test_set: TestSet = Field(description="whether these are the examples that our runs are measured on")
     seeds: Count = Field(description="the number of runs of each row; their seeds are 0, 1, ..")
+    folds: Folds = Field(
+        ABSENT,
+        description="the number of runs of each seed, each of which holds back another fold of the training examples; "
+        "the value of a seed is their mean",
+    )
     overrides: Overrides = Field([], description="the configuration that all runs of the table share")
     rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(description="the rows, see below")
 
     @model_validator(mode="after")
     def _check_rows(self) -> TableFile:
-        _refuse_other_runs(self.overrides)
+        _refuse_other_runs(self.overrides, self.folds)
         labels = [row.label for row in self.rows]
         for label in labels:
             if labels.count(label) > 1:
@@ -155,9 +166,12 @@ class TableFile(Section):
         return self
 
 
-def _refuse_other_runs(overrides: Sequence[str]) -> None:
+def _refuse_other_runs(overrides: Sequence[str], folds: int | None) -> None:
     """Refuse overrides of which runs are launched, and how."""
     for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~")
+        key, _, value = override.partition("=")
+        key = key.lstrip("+~")
         if key in ("seed", "study", "outputs", "force") or key.startswith("hydra"):
             raise ValueError(f"overrides: {override}: not here; seeds and study have keys of their own")
+        if key in ("fold", "training.folds") or (key == "training.validation" and (folds or value == "kfold")):
+            raise ValueError(f"overrides: {override}: not here; folds: 5 trains 5 folds of each seed")

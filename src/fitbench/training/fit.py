@@ -8,12 +8,14 @@ The order of the batches in an epoch is a function of (seed, epoch) alone.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import numpy as np
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter  # Keras documents it for `fit`, but not where
 
+from fitbench.training import bookkeeping
 from fitbench.training.evaluate import batch_size as evaluation_batch_size
 from fitbench.training.examples import Examples, order_of
 from fitbench.training.loops import Loops
@@ -54,17 +56,16 @@ def fit(
     first = [_Order(train, seed), *([] if validation is None else [_Validation(loops, validation, score)])]
     model.train_function = train
     try:
-        model.fit(
-            **_named(_ticks(math.ceil(steps / steps_at_once), training)),
-            batch_size=_tick_size(),
-            shuffle=False,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            callbacks=_Callbacks([*first, *callbacks], model, steps, steps_at_once, epochs),
-            verbose=0,
-            validation_data=None if validation is None else _ticks(1, validation),
-            validation_batch_size=1,
-        )
+        with bookkeeping.quick(model):
+            model.fit(
+                _Ticks(math.ceil(steps / steps_at_once), training),
+                shuffle=False,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                callbacks=_Callbacks([*first, *callbacks], model, steps, steps_at_once, epochs),
+                verbose=0,
+                validation_data=None if validation is None else _Ticks(1, validation),
+            )
     finally:
         model.train_function = None
 
@@ -72,8 +73,7 @@ def fit(
 def evaluate(loops: Loops, examples: Examples) -> dict[str, float]:
     """The loss and the metrics of the model on examples, by their names, as the validation of `fit` computes them."""
     logs = loops.model.evaluate(
-        **_named(_ticks(1, examples)),
-        batch_size=_tick_size(),
+        _Ticks(1, examples),
         callbacks=[_Validation(loops, examples, None)],
         return_dict=True,
         verbose=0,
@@ -151,22 +151,26 @@ class _Validation(keras.callbacks.Callback):
             logs.update((name, math.nan if value is None else value) for name, value in values.items())
 
 
-def _ticks(number: int, examples: Examples) -> tuple[Any, ...]:
+class _Ticks(DataAdapter):
     """What Keras iterates over in place of the batches: one element for each call of the train or test function.
 
-    On JAX these are real examples, because Keras builds the model from the first one.
+    Nothing takes the elements, which are the first example, but Keras on JAX, which builds the model from one. An
+    iterator over arrays or over a data set of TensorFlow's would cost as much as training a small network for an epoch.
     """
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
 
-        return (tf.data.Dataset.range(number),)  # cheaper than Keras's pipeline for arrays, every epoch
-    return examples.inputs[np.arange(number)], *(array[:number] for array in examples.labels)
+    def __init__(self, number: int, examples: Examples) -> None:
+        first = examples.first()
+        self.elements = [(first.inputs, *first.labels)] * number
 
+    def get_tf_dataset(self) -> Iterable[Any]:
+        """The elements on TensorFlow."""
+        return self.elements
 
-def _named(ticks: tuple[Any, ...]) -> dict[str, Any]:
-    """The ticks under the names of Keras's parameters."""
-    return dict(zip(("x", "y", "sample_weight"), ticks, strict=False))
+    def get_jax_iterator(self) -> Iterable[Any]:
+        """The elements on JAX."""
+        return self.elements
 
-
-def _tick_size() -> int | None:
-    return None if keras.config.backend() == "tensorflow" else 1  # a data set of TensorFlow's has batches of its own
+    @property
+    def num_batches(self) -> int:
+        """How many elements there are."""
+        return len(self.elements)

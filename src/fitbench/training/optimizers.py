@@ -26,29 +26,29 @@ def build(settings: Mapping[str, Any], steps_per_epoch: int, epochs: int) -> ker
             f"optimizer.gradient_accumulation_steps is {accumulated}, but the run has {steps} steps, so nothing would "
             "be trained; give a smaller number"
         )
-    rate = learning_rate(schedule, peak, steps_per_epoch, epochs)
-    if accumulated > 1 and not isinstance(rate, float):
-        rate = PerUpdate(rate, accumulated)
+    rate = learning_rate(schedule, peak, steps_per_epoch, epochs, accumulated)
     return instantiate({**settings, "learning_rate": None}, learning_rate=rate, _convert_="all")
 
 
 def learning_rate(
-    schedule: Mapping[str, Any], peak: float, steps_per_epoch: int, epochs: int
+    schedule: Mapping[str, Any], peak: float, steps_per_epoch: int, epochs: int, steps_per_update: int = 1
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """The learning rate as a function of the step, whose number is its only state; or where it begins.
 
     cosine: a straight line from 0 to `peak` over the warm-up, then half a cosine to `final_fraction * peak` at the last
-    step (Loshchilov and Hutter 2017, without restarts). step: `peak * factor ** (steps // steps of every_epochs)`.
+    step (Loshchilov and Hutter 2017, without restarts); it changes from update to update. step: `peak * factor **
+    (steps // steps of every_epochs)`; an update takes the rate of its last step, as Keras's optimizers do.
     """
     if schedule["kind"] == "cosine":
         warmup = round(schedule["warmup_epochs"] * steps_per_epoch)
-        return keras.optimizers.schedules.CosineDecay(
+        cosine = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else peak,
             decay_steps=max(epochs * steps_per_epoch - warmup, 1),
             alpha=schedule["final_fraction"],
             warmup_target=peak if warmup else None,
             warmup_steps=warmup,
         )
+        return cosine if steps_per_update == 1 else PerUpdate(cosine, steps_per_update)
     if schedule["kind"] == "step":
         return keras.optimizers.schedules.ExponentialDecay(
             peak, max(round(schedule["every_epochs"] * steps_per_epoch), 1), schedule["factor"], staircase=True
@@ -61,7 +61,7 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule that changes the learning rate from one update to the next, where an update accumulates steps.
 
     The rate is that of the first step of an update. So accumulating 4 batches of 32 examples follows the learning rates
-    of batches of 128. Keras's optimizers take the rate of the last step.
+    of batches of 128.
     """
 
     def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps_per_update: int) -> None:

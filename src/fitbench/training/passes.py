@@ -54,19 +54,19 @@ class Pass:
         """What Keras calls: (iterator) gives logs on TensorFlow, (state, iterator) gives logs and a state on JAX."""
         stateful = keras.config.backend() == "tensorflow"
         state = None if stateful else arguments[0]
-        logs: dict[str, Any] = {}
+        logs: dict[str, float] = {}
         for data, batches in self._blocks(self.order[self.done :][: self.examples_at_once]):
             start = 0
             while start < len(batches):
                 stop = min(start + self.steps_per_slice, len(batches))
                 began = time.perf_counter()
-                logs, state, outputs = self.loop(state, data, _tensor(batches), start, stop)
-                shown = {name: float(value) for name, value in logs.items()}  # waits for the device
+                values, state, outputs = self.loop(state, data, _tensor(batches), start, stop)
+                logs = {name: float(value) for name, value in values.items()}  # waits for the device
                 self._adapt(time.perf_counter() - began)
                 self.outputs.extend(outputs)
                 self.done += (stop - start) * batches.shape[1]
                 if self.progress is not None:
-                    self.progress(self.done, shown)
+                    self.progress(self.done, logs)
                 start = stop
         return logs if stateful else (logs, state)
 

@@ -17,7 +17,7 @@ from fitbench.errors import RequestError
 from fitbench.record import safety
 from fitbench.record.parents import MODEL, check_same
 from fitbench.record.reading import output_names, read_result
-from fitbench.text import clean
+from fitbench.text import clean, counted
 from fitbench.training.saved_model import load_model
 
 log = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ def _note(run_id: str, taken: Sequence[str], left_out: dict[str, str]) -> None:
         log.info("the layer %s begins with new weights; of %s, %s", name, run_id, reason)
     if left_out:
         _write(
-            f"{len(taken)} layers begin with the weights of {run_id}, {len(left_out)} with new ones: "
+            f"weights of {run_id}: {counted(len(taken), 'layer')}; begun with new ones: "
             f"{_listed([*left_out])}; train.log has the reasons"
         )
 

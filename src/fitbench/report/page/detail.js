@@ -155,11 +155,12 @@ function configuration(run) {
   const own = data.columns
     .filter((c) => c.part === "config" && c.values[run] !== null)
     .map((c) => [c.name, write(c, c.values[run])]);
-  const seed = columns.has("seed") ? [["seed", String(valueOf("seed", run))]] : [];
+  const identity = ["seed", "fold"].filter((name) => columns.has(name) && valueOf(name, run) !== null);
+  const which = identity.map((name) => [name, String(valueOf(name, run))]);
   const shared = data.constant.map(([name, value]) => [name, String(value)]);
   return part(
     "Configuration",
-    own.length + seed.length ? facts([...own, ...seed]) : null,
+    own.length + which.length ? facts([...own, ...which]) : null,
     shared.length ? [el("p", { class: "hint" }, "The same in all runs:"), facts(shared)] : null,
   );
 }

@@ -32,7 +32,7 @@ function filterBar() {
 
 // A choice for each column of few values.
 function columnChoices() {
-  const offered = data.columns.filter((c) => (c.part === "config" && c.shown) || ["state", "study"].includes(c.name));
+  const offered = data.columns.filter((c) => (c.part === "config" && c.shown) || ["state", "study", "fold"].includes(c.name));
   return offered.flatMap((c) => {
     const found = [...distinct(c), ...(c.values.includes(null) ? [null] : [])];
     if (found.length < 2 || found.length > FEW) return [];

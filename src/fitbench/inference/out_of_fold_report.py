@@ -1,0 +1,253 @@
+"""`fitbench evaluate GROUP.. --out-of-fold`: the metrics of out-of-fold predictions, and the predictions as CSV."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fitbench.columns import FORMATS, Column, Note, Table, as_csv, column, print_as
+from fitbench.errors import RequestError
+from fitbench.inference.evaluate import load_metrics
+from fitbench.inference.out_of_fold import OutOfFold, Predicted, mean, read_out_of_fold
+from fitbench.inference.outputs import PROBABILITY, check_new, writing
+from fitbench.metrics import Metric
+from fitbench.record.files import write_whole
+from fitbench.record.groups import find_group
+from fitbench.tasks import decisions
+from fitbench.text import check_format, clean, counted, number
+
+SUFFIX = "-out-of-fold.csv"  # of the file in the folder of the study
+OUT_OF_FOLD, TEST = "out_of_fold", "test"
+
+Values = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A row of the table.
+
+    Attributes:
+        group: the name of the group.
+        label: which predictions were scored.
+        part: 'out_of_fold' or 'test'.
+        seed: None for several.
+        models: whose outputs were averaged for each example.
+        examples: that were scored.
+        values: the metrics by name; None where they are undefined.
+        deviations: their standard deviations over the seeds; empty where `values` are no means.
+    """
+
+    group: str
+    label: str
+    part: str
+    seed: int | None
+    models: int
+    examples: int
+    values: Values
+    deviations: Values
+
+
+def evaluate_out_of_fold(
+    groups: Sequence[str], outputs: Path, format: str, output: Path | None, force: bool, trust: bool
+) -> None:
+    """Print the metrics of the out-of-fold predictions of groups of runs, and write the predictions.
+
+    Args:
+        groups: see `groups.find_group`.
+        outputs: the folder that is searched for them.
+        format: one of `columns.FORMATS`.
+        output: the CSV file of the predictions of one group. None: for each group `GROUP-out-of-fold.csv` in the folder
+            of its study, which is replaced.
+        force: replace `output`.
+        trust: import metrics that are the user's own functions.
+
+    Raises:
+        RequestError: no group or several groups match, folds have not finished, or the groups cannot be compared.
+        FitbenchError: a file of a run is damaged, or the predictions cannot be written.
+    """
+    check_format(format, FORMATS)
+    if output is not None:
+        if len(groups) > 1:
+            raise RequestError(
+                f"-o is one file, but there are {len(groups)} groups; leave it out: each has its own then"
+            )
+        check_new("-o", output, force)
+    found = {group.path: group for group in (find_group(text, outputs) for text in groups)}
+    all_read = [read_out_of_fold(group) for group in found.values()]
+    for other in all_read[1:]:
+        _check_comparable(all_read[0], other)
+    metrics = {name: metric for each in all_read for name, metric in _metrics(each, trust).items()}
+    tables, scores = [], []
+    for each in all_read:
+        of_group = _scores(each, metrics)
+        scores += of_group
+        tables.append(Table(_title(each), _columns(of_group, metrics), _notes(each)))
+    for each in all_read:
+        path = output or each.group.study / f"{each.group.name}{SUFFIX}"
+        with writing(path):
+            write_whole(path, predictions_csv(each))
+        sys.stderr.write(f"fitbench: wrote {clean(path)}\n")
+    print_as(format, tables, _columns(scores, metrics))
+
+
+def _check_comparable(first: OutOfFold, other: OutOfFold) -> None:
+    """Refuse groups whose metrics are of different examples or outputs."""
+    for what, of in (
+        ("data (SHA-256)", lambda each: each.data_sha256[:8]),
+        ("number of folds", lambda each: each.folds),
+        ("task", lambda each: each.task.name),
+        ("names of outputs", lambda each: ", ".join(each.names)),
+    ):
+        if of(first) != of(other):
+            raise RequestError(
+                f"{first.group.path} and {other.group.path} differ in the {what}: {of(first)!s:.80} and "
+                f"{of(other)!s:.80}; evaluate them in two commands"
+            )
+
+
+def _metrics(each: OutOfFold, trust: bool) -> dict[str, Metric]:
+    """The metrics of a group that are computed from predictions."""
+    loaded = load_metrics(each.config, each.task, trust)
+    return {name: metric for name, metric in loaded.items() if metric.score is not None}
+
+
+# -- the scores -------------------------------------------------------------------------------------------------------
+
+
+def _scores(each: OutOfFold, metrics: Mapping[str, Metric]) -> list[Score]:
+    """The rows of a group: each seed, their mean, the mean of their outputs, and all models on the test part."""
+
+    def values(targets: np.ndarray, predicted: Predicted) -> Values:
+        return each.task.score(metrics.values(), targets, predicted.outputs, predicted.thresholds)
+
+    def score(label: str, part: str, seed: int | None, models: int, of: Values, deviations: Values) -> Score:
+        examples = len(each.targets if part == OUT_OF_FOLD or each.test_targets is None else each.test_targets)
+        return Score(each.group.name, label, part, seed, models, examples, of, deviations)
+
+    seeds = len(each.by_seed)
+    of_seeds = {seed: values(each.targets, predicted) for seed, predicted in each.by_seed.items()}
+    rows = [score(f"seed {seed}", OUT_OF_FOLD, seed, 1, of, {}) for seed, of in of_seeds.items()]
+    if seeds > 1:
+        means = _over_seeds(statistics.fmean, of_seeds.values())
+        deviations = _over_seeds(statistics.stdev, of_seeds.values())
+        rows.append(score(f"mean over {seeds} seeds", OUT_OF_FOLD, None, 1, means, deviations))
+        averaged = values(each.targets, mean(list(each.by_seed.values())))
+        rows.append(score(f"outputs averaged over {seeds} seeds", OUT_OF_FOLD, None, seeds, averaged, {}))
+    if each.test_targets is not None and each.test is not None:
+        label = f"test part, mean of {each.models} models"
+        rows.append(score(label, TEST, None, each.models, values(each.test_targets, each.test), {}))
+    return rows
+
+
+def _over_seeds(statistic: Callable[[list[float]], float], of_seeds: Sequence[Values] | Any) -> Values:
+    """A statistic of each metric over the seeds; None where the metric is undefined for one of them."""
+    found: dict[str, float | None] = {}
+    for name in next(iter(of_seeds)):
+        values = [of[name] for of in of_seeds]
+        defined = [value for value in values if value is not None]
+        found[name] = statistic(defined) if len(defined) == len(values) else None
+    return found
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+
+def _title(each: OutOfFold) -> str:
+    examples, seeds = counted(len(each.targets), "training example"), counted(len(each.by_seed), "seed")
+    return f"{each.group.name}: out-of-fold predictions of {examples}, {each.folds} folds, {seeds}"
+
+
+def _columns(scores: Sequence[Score], metrics: Mapping[str, Metric]) -> list[Column]:
+    """A column for what was scored, and one for each metric, with its deviation where there is one."""
+    about = {
+        key: (lambda one, key=key: getattr(one, key))
+        for key in ("group", "label", "part", "seed", "models", "examples")
+    }
+    columns = [column("predictions", scores, lambda one: one.label, about, right=False)]
+    for name, metric in metrics.items():
+        values = {
+            name: lambda one, name=name: one.values[name],
+            f"{name}_sd": lambda one, name=name: one.deviations.get(name),
+        }
+        columns.append(column(metric.label, scores, lambda one, metric=metric: _cell(one, metric), values))
+    return columns
+
+
+def _cell(score: Score, metric: Metric) -> str:
+    deviation = score.deviations.get(metric.name)
+    spread = "" if deviation is None else f" ± {number(deviation, metric.digits)}"
+    return f"{number(score.values[metric.name], metric.digits)}{spread}"
+
+
+def _notes(each: OutOfFold) -> list[Note]:
+    """What was averaged, and which thresholds were used."""
+    notes = [Note("Each training example is predicted by the model of the fold that held it back.")]
+    thresholds = np.concatenate([predicted.thresholds for predicted in each.by_seed.values()])
+    if each.task.has_threshold and thresholds.min() < thresholds.max():
+        notes.append(
+            Note(
+                f"The models have thresholds from {thresholds.min():g} to {thresholds.max():g}. Each example is "
+                "decided by that of its model, and averaged outputs by the mean of their models' thresholds."
+            )
+        )
+    return notes
+
+
+# -- the predictions --------------------------------------------------------------------------------------------------
+
+
+def predictions_csv(each: OutOfFold) -> str:
+    """The out-of-fold predictions as CSV: a line for each seed and training example, in full precision.
+
+    The columns are seed, fold, row (of the file) or example (of the training arrays, from 0), and those of
+    `_prediction_columns`.
+    """
+    parts = []
+    for seed, predicted in each.by_seed.items():
+        count = len(each.targets)
+        parts.append(
+            {"seed": [seed] * count, "fold": each.fold.tolist(), each.place_name: each.places.tolist()}
+            | _prediction_columns(each, predicted)
+        )
+    values = {name: [cell for part in parts for cell in part[name]] for name in parts[0]}
+    return as_csv([Column("", [], values=values)])
+
+
+def _prediction_columns(each: OutOfFold, predicted: Predicted) -> dict[str, list[Any]]:
+    """What is true and what is predicted of each example.
+
+    Of classes and labels: `true`, `predicted` (several labels with ; between them), and the probability of each. Of a
+    regression: the true and the predicted value of each target.
+    """
+    names, outputs = each.names, predicted.outputs
+    if each.task.has_values:
+        return {
+            f"{name}_{what}": _texts(values[:, i])
+            for i, name in enumerate(names)
+            for what, values in (("true", each.targets), ("predicted", outputs))
+        }
+    shares = {f"{name}{PROBABILITY}": _texts(outputs[:, i]) for i, name in enumerate(names)}
+    if each.task.has_classes:
+        return {"true": _named(names, each.targets), "predicted": _named(names, outputs.argmax(axis=1)), **shares}
+    decided = decisions(outputs, predicted.thresholds)
+    return {"true": _joined(names, each.targets), "predicted": _joined(names, decided), **shares}
+
+
+def _named(names: Sequence[str], labels: np.ndarray) -> list[str]:
+    return [names[label] for label in labels.tolist()]
+
+
+def _joined(names: Sequence[str], applies: np.ndarray) -> list[str]:
+    return ["; ".join(compress(names, row)) for row in applies.tolist()]
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    """Numbers with the fewest digits that give the same float32 again."""
+    return [str(value) for value in values.astype(np.float32)]

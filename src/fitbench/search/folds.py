@@ -1,0 +1,48 @@
+"""The folds of a search: each trial is trained once for each of them, and its value is the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fitbench.config import Config
+from fitbench.errors import RequestError
+from fitbench.search.settings import Settings
+
+SET = ("training.validation", "training.folds", "training.validation_split", "fold")  # what folds decide
+
+
+def overrides(settings: Settings) -> list[str]:
+    """The overrides that make a trial's configuration that of its first fold; none where there are no folds."""
+    if settings.folds is None:
+        return []
+    return ["training.validation=kfold", f"training.folds={settings.folds}", "fold=0"]
+
+
+def check(settings: Settings, given: Iterable[str]) -> None:
+    """Refuse keys, those of the command and of the space, that the folds of a search decide.
+
+    Raises:
+        RequestError: the message names the key.
+    """
+    in_space = [
+        *settings.space,
+        *(key for spaces in settings.when.values() if isinstance(spaces, dict) for key in spaces),
+    ]
+    for key in (*given, *in_space):
+        if settings.folds is not None and key in SET:
+            raise RequestError(
+                f"{key}: not with search.folds={settings.folds}, which sets {', '.join(SET)}; leave it out, or leave "
+                "search.folds out"
+            )
+
+
+def runs_of(config: Config, settings: Settings) -> list[Config]:
+    """The configurations of the runs of a trial: all folds of the first seed, then those of the next.
+
+    Args:
+        config: of the first run.
+        settings: `seeds` and `folds` of them.
+    """
+    seeds = [(config.seed + i) % 2**32 for i in range(settings.seeds)]
+    folds = [config.fold] if settings.folds is None else list(range(settings.folds))
+    return [config.model_copy(update={"seed": seed, "fold": fold}) for seed in seeds for fold in folds]
