@@ -1,7 +1,7 @@
 """Small data through fitbench against plain `keras.Model.fit`: 2,000 epochs of 50 to 1,000 examples.
 
     FITBENCH_DATA=FOLDER python tests/benchmarks/bench_short.py \\
-        [--rounds 3] [--epochs 2000] [--plain-epochs 200] [--cases digits cancer GunPoint] [--backend tensorflow]
+        [--rounds 3] [--epochs 2000] [--plain 200] [--cases digits cancer GunPoint] [--backend tensorflow]
 
 Both train the same network with Adam on the same examples, in the same process, in turn: the digits and breast cancer
 of scikit-learn with `mlp`, all examples in one batch, and a fifth for validation; the 50 series of GunPoint with
@@ -162,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=2000)
-    parser.add_argument("--plain-epochs", type=int, default=200)
+    parser.add_argument("--plain", type=int, default=200)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     parser.add_argument("--backend", default="tensorflow", choices=[backend.value for backend in Backend])
     options = parser.parse_args()
@@ -175,7 +175,7 @@ def main() -> None:
         for seed in range(options.rounds):
             with tempfile.TemporaryDirectory() as outputs:
                 config = configuration(case, options, outputs, seed)
-                row = {"plain": plain(config, options.plain_epochs)} | through_fitbench(config)
+                row = {"plain": plain(config, options.plain)} | through_fitbench(config)
                 row["arithmetic"] = arithmetic(config, options.epochs)
             rows.append(row | {"beyond": row["whole"] - row["arithmetic"]})
             print(case, seed, {name: round(1000 * value, 2) for name, value in row.items()}, file=sys.stderr)
