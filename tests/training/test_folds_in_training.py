@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 
 import keras
 import numpy as np
@@ -11,6 +12,10 @@ import pytest
 from fitbench.composition import Composer
 from fitbench.data import loading
 from fitbench.data.loading import load
+from fitbench.errors import RequestError
+from fitbench.inference import agreement
+from fitbench.inference.evaluate import evaluate
+from fitbench.inference.export import export
 from fitbench.metrics import get
 from fitbench.record.folder import folder_of
 from fitbench.record.history import read_history
@@ -118,6 +123,20 @@ def test_a_metric_that_a_fold_lacks_is_added_for_its_validation_part(folds):
     expected = task_of("classification").score([get("macro_f1")], read.targets, read.outputs)
     assert result["metrics"]["val_macro_f1"] == pytest.approx(expected["macro_f1"])
     assert result["metrics"]["test_macro_f1"] is None
+
+
+def test_a_fold_without_a_test_part_is_evaluated_and_exported_with_its_training_part(
+    folds, tmp_path, capsys, monkeypatch
+):
+    [_, (folder, config), _], _, _ = folds
+    same = [f"data.path={config.data.path}"]
+    with pytest.raises(RequestError, match=r"has no test part; expected one \(--part train takes the training part\)"):
+        evaluate(str(folder), tmp_path, "csv", same, "test", "json", trust=False)
+    evaluate(str(folder), tmp_path, "csv", same, "train", "json", trust=False)
+    assert json.loads(capsys.readouterr().out)["data"]["count"] == 90
+    monkeypatch.setattr(agreement, "_run", lambda _, inputs, reader, forbidden: reader.outputs(inputs))  # in a process
+    export(str(folder), tmp_path, "keras", tmp_path / "exported", trust=False)
+    assert "checked on all 90 training rows of houses against the original" in capsys.readouterr().out
 
 
 def test_values_of_a_fold_are_in_the_units_of_their_targets_beside_a_test_part(recorded, table):
