@@ -110,7 +110,8 @@ def _differences(config: Mapping[str, Any], default: Mapping[str, Any], prefix: 
     for key, value in config.items():
         name = f"{prefix}{key}"
         if key not in default:
-            yield f"+{name}={value_text(value)}"
+            if value is not None:  # as `parent` of a run that continues none
+                yield f"+{name}={value_text(value)}"
         elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
             yield from _differences(value, default[key], f"{name}.")
         elif name == "training.start" and isinstance(value, Mapping):
