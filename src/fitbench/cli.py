@@ -132,7 +132,7 @@ def compare(
         str | None,
         typer.Option(
             help="any recorded number, as val_macro_f1; of two runs a metric of their task, as macro_f1; default the "
-            "primary metric on the test part"
+            "primary metric on the test part, with folds on the validation part"
         ),
     ] = None,
     baseline: Annotated[
@@ -145,7 +145,7 @@ def compare(
     ] = None,
     format: TableFormat = "table",
 ) -> None:
-    """Compare groups of runs over their seeds, with tests of the differences; or the predictions of two runs."""
+    """Compare groups of runs over their seeds and folds, with tests of differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
 
     compare_runs(paths or [], by, metric, baseline, where, outputs, limit, format)
@@ -205,7 +205,11 @@ def report(
     paths: Paths = None,
     by: By = None,
     metric: Annotated[
-        str | None, typer.Option(help="the metric that ranks the groups; default the primary metric on the test part")
+        str | None,
+        typer.Option(
+            help="the metric that ranks the groups; default the primary metric on the test part, with folds on the "
+            "validation part"
+        ),
     ] = None,
     where: Where = None,
 ) -> None:

@@ -68,3 +68,15 @@ def test_a_name_that_looks_like_a_path_opens_nothing(configure):
 )  # fmt: skip
 def test_values_are_spelled_as_on_the_command_line(value, text):
     assert value_text(value) == text
+
+
+def test_run_that_continues_another_one_is_composed_from_that_one(configure):
+    config = plain(configure("data=digits", "model=mlp", "training.epochs=5"))
+    config["parent"] = {"run_id": "a", "folder": "outputs/base/a", "config_id": "01234567", "sha256": "0" * 64}
+    assert changes(config) == ["+continue=outputs/base/a", "training.epochs=5", "study=default"]
+
+
+def test_run_that_begins_with_the_weights_of_another_one_names_its_folder(configure):
+    config = plain(configure("data=digits", "model=mlp", "training.epochs=5"))
+    config["training"]["start"] = {"run_id": "a", "folder": "outputs/base/a", "sha256": "0" * 64}
+    assert "training.start=outputs/base/a" in changes(config)

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -185,6 +186,16 @@ def test_a_folder_without_predictions_shows_the_rest(make_run, capsys):
     text = shown(capsys, folder)
     assert "no predictions.npz" in text
     assert "12,345" in text
+
+
+def test_a_fold_without_a_test_part_shows_the_rest_and_draws_its_curves(make_run, capsys):
+    folder = make_run.without_test_part()
+    text = shown(capsys, folder)
+    assert "predictions" not in text
+    assert re.search(r"validation +train\n", text)
+    assert json.loads(shown(capsys, folder, format="json"))["result"]["metrics"]["test_accuracy"] is None
+    assert [path.name for path in draw_run(read_run(folder))] == ["curves.png"]
+    assert [path.name for path in write_plots(folder)] == ["curves.png"]
 
 
 def test_names_of_a_stranger_stay_text(make_run, capsys):

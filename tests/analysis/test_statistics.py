@@ -230,6 +230,58 @@ def test_welch_and_paired_are_scipys(sizes):
     assert found.interval == pytest.approx(tuple(expected.confidence_interval()))
 
 
+# Validation accuracies of two models on 5 folds, of which each is a fifth of the examples.
+FOLDS_A, FOLDS_B = [0.90, 0.92, 0.88, 0.91, 0.89], [0.87, 0.90, 0.87, 0.86, 0.88]
+
+
+def test_the_corrected_resampled_t_test_by_hand():
+    # Differences 0.03, 0.02, 0.01, 0.05, 0.01: mean 0.024, variance 0.00112 / 4 = 0.00028.
+    # t = 0.024 / sqrt((1/5 + 1/4) 0.00028) = 2.1381, with 4 degrees of freedom.
+    found = paired(FOLDS_A, FOLDS_B, overlap=1 / 4)
+    assert (found.test, found.n) == ("corrected t", (5,))
+    assert found.estimate == pytest.approx(0.024)
+    assert found.p == pytest.approx(2 * stats.t.sf(2.138089935, 4))
+    half = stats.t.ppf(0.975, 4) * math.sqrt(0.45 * 0.00028)
+    assert found.interval == pytest.approx((0.024 - half, 0.024 + half))
+
+
+def test_without_an_overlap_the_test_of_folds_is_scipys_and_with_one_it_is_never_surer():
+    plain, corrected = paired(FOLDS_A, FOLDS_B), paired(FOLDS_A, FOLDS_B, overlap=1 / 4)
+    assert plain.p == pytest.approx(stats.ttest_rel(FOLDS_A, FOLDS_B).pvalue)
+    assert plain.test == "paired t"
+    assert corrected.p > 2 * plain.p
+
+
+def test_the_interval_of_a_mean_over_folds_has_the_corrected_variance():
+    # Accuracies 0.9 +- 0.0158: the squared error is (1/5 + 1/4) 0.00025 instead of 0.00025 / 5.
+    low, high = mean_interval(FOLDS_A, overlap=1 / 4)
+    half = stats.t.ppf(0.975, 4) * math.sqrt(0.45 * 0.00025)
+    assert (low, high) == pytest.approx((0.9 - half, 0.9 + half))
+    assert mean_interval(FOLDS_A, overlap=0) == pytest.approx(stats.t.interval(0.95, 4, 0.9, math.sqrt(0.00025 / 5)))
+    low, high = mean_interval(FOLDS_A, 0.0, 1.0, overlap=1 / 4)
+    size = 0.9 * 0.1 / (0.45 * 0.00025)  # the effective sample size of Wilson's interval
+    t = stats.t.ppf(0.975, 4)
+    assert [abs(end - 0.9) for end in (low, high)] == pytest.approx(
+        [t * math.sqrt(end * (1 - end) / size) for end in (low, high)]
+    )
+    low, high = mean_interval(FOLDS_A, 0.0, math.inf, overlap=1 / 4)
+    assert math.log(high / 0.9) == pytest.approx(math.log(0.9 / low)) == pytest.approx(half / 0.9)
+
+
+def test_the_corrected_test_rejects_as_often_as_it_says_where_the_plain_one_rejects_too_often():
+    # Differences of folds without a true difference, whose correlation is that of the method: the fraction of the
+    # examples that is validated on, 1/5. Then t has exactly 4 degrees of freedom (Nadeau and Bengio 2003, section 3).
+    random = np.random.default_rng(0)
+    common, own = random.normal(size=(3000, 1)), random.normal(size=(3000, 5))
+    differences = (math.sqrt(1 / 5) * common + math.sqrt(4 / 5) * own).tolist()
+    zeros = [0.0] * 5
+    corrected, plain = (
+        np.mean([paired(row, zeros, overlap=overlap).p < 0.05 for row in differences]) for overlap in (1 / 4, 0.0)
+    )
+    assert 0.04 < corrected < 0.06
+    assert plain > 0.12
+
+
 def test_a_sample_without_variance_is_a_number_to_test_the_other_against():
     found, expected = welch([0.8, 0.85, 0.7], [0.9, 0.9, 0.9], 0, 1), stats.ttest_1samp([0.8, 0.85, 0.7], 0.9)
     assert found.p == pytest.approx(expected.pvalue)

@@ -137,7 +137,7 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "optimizer.name", (None, 5, "a/b"), "a name of letters, digits"),
     ("default", "device", ("tpu", "gpu:", "cpu:0"), "auto, cpu, gpu or gpu:N"),
     ("folder", "data.image_size", ([28], [0, 28], [28, 5000]), "[height, width], each from 1 to 4096"),
-    ("folder", "data.test_fraction", (0.0, 1.0, NAN), "above 0 and below 1, or null"),
+    ("folder", "data.test_fraction", (-0.1, 1.0, NAN), "a number from 0 and below 1, or null"),
     (
         "default",
         "model._target_",
@@ -492,6 +492,7 @@ def test_home_in_paths_is_the_user_s_folder(values, monkeypatch):
 # -- what goes with a task ---------------------------------------------------------------------------------------------
 
 BOSTON = ("data=boston_housing", "model=mlp")
+KFOLD = ("training.validation=kfold", "training.folds=5", "fold=0")
 
 
 @pytest.mark.parametrize(
@@ -512,6 +513,9 @@ BOSTON = ("data=boston_housing", "model=mlp")
         ([*BOSTON, "metrics=[accuracy]"], "accuracy is a metric of classification, but the task is regression, which"),
         ([*BOSTON, "training.early_stopping.monitor=val_accuracy"], "'val_accuracy' cannot be monitored"),
         (["task=multilabel", "training.threshold=auto", "training.validation_split=0"], "hold some examples back, or"),
+        (["task=multilabel", "training.threshold=auto", *KFOLD], "this is the fold that is measured; give a number"),
+        (["data=sklearn", "data.name=iris", "data.test_fraction=0"], "hold back folds: training.validation=kfold"),
+        (["data=signals", "data.path=a.ts", "model=fcn", "data.test_fraction=0"], "leaves no test part, and training."),
         (
             ["model=nearest_mean", "training.class_weight=balanced"],
             "for a model that is computed by its solver, which ",

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from PIL import Image
 
+from fitbench.config import Validation
 from fitbench.data.dataset import Dataset
 from fitbench.data.folds import fold_numbers
 from fitbench.data.loading import load
@@ -130,6 +132,59 @@ def test_consecutive_folds_of_sorted_numbers_give_a_warning(composed, caplog):
     assert not caplog.text
     folds_of(composed(*KFOLD, "training.fold_order=consecutive"), dataset(numbers))
     assert "as in a file that is sorted; training.fold_order=drawn draws the part" in caplog.text
+
+
+# -- without a test part ----------------------------------------------------------------------------------------------
+
+X, Y = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32), np.arange(20) % 2
+
+
+def write_sets(folder) -> None:
+    """The same 20 examples of two classes in each format."""
+    np.savez(folder / "a.npz", x_train=X, y_train=Y, w_train=1 + Y)
+    lines = ["\t".join(map(str, [label, *row])) for label, row in zip(Y + 1, X, strict=True)]
+    (folder / "a.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "a.csv").write_text("\n".join(["kind\ta\tb\tc\td", *lines]).replace("\t", ",") + "\n")
+    for number in range(20):
+        path = folder / "images" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((3, 3), 10 * number, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data=npz", "data.path={}/a.npz", "data.inputs=series"],
+        ["data=signals", "data.path={}/a.tsv", "data.test_fraction=0"],
+        ["data=csv", "data.path={}/a.csv", "data.target=kind", "data.test_fraction=0"],
+        ["data=image_folder", "data.path={}/images", "data.image_size=[3,3]", "data.test_fraction=0"],
+        ["data=sklearn", "data.name=iris", "data.test_fraction=0"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_folds_need_no_test_part_and_all_else_does(composed, tmp_path, words):
+    write_sets(tmp_path)
+    model = "model=fcn" if "inputs=series" in str(words) or "signals" in str(words) else "model=mlp"
+    config = composed(*KFOLD[1:], model, *(word.format(tmp_path) for word in words))
+    data = load(config.data, config.task)
+    examples = 150 if "iris" in str(words) else 20
+    assert len(data.x_train) == len(data.y_train) == sum(map(len, folds_of(config, data))) == examples
+    assert (data.x_test.shape, data.x_test.dtype) == ((0, *data.x_train.shape[1:]), data.x_train.dtype)
+    assert (data.y_test.shape, data.y_test.dtype) == ((0,), data.y_train.dtype)
+    assert (data.w_test is None) == (data.w_train is None)
+    assert not any("test part" in note for note in data.notes)
+    last = config.training.model_copy(update={"validation": Validation.last, "validation_split": 0.2, "folds": None})
+    with pytest.raises(RequestError, match=r"has no test part .*; expected one, or training.validation=kfold"):
+        training_rows(data, last, 0, None)
+
+
+def test_a_test_part_in_a_file_of_its_own_stays_though_none_is_drawn(composed, tmp_path):
+    write_sets(tmp_path)
+    (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text())
+    keys = {"path": str(tmp_path / "a.csv"), "test_path": str(tmp_path / "b.csv")}
+    words = ["data=csv", *(f"data.{key}={path}" for key, path in keys.items()), "data.target=kind"]
+    config = composed("model=mlp", *words, "data.test_fraction=0")
+    assert len(load(config.data, config.task).y_test) == 20
 
 
 # -- what cannot be divided -------------------------------------------------------------------------------------------

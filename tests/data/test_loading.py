@@ -502,7 +502,7 @@ def test_validation_arrays_of_an_npz_are_the_validation_part(tmp_path, name):
     assert dataset.y_train.tolist() == [0, 1, 2, 1, 0]
     assert dataset.y_train.dtype == np.int32
     assert dataset.sha256 != without.sha256
-    rows, held_back = training_rows(dataset, configured(validation_split=0.4), seed=0)
+    rows, held_back = training_rows(dataset, configured(validation_split=0.4), seed=0, fold=None)
     assert (rows.tolist(), held_back.tolist()) == ([0, 1, 2], [3, 4])
     assert without.validation == 0
 
@@ -692,7 +692,7 @@ def test_validation_folder_is_the_validation_part(tmp_path, monkeypatch, name, i
     if not in_memory:
         monkeypatch.setattr(image_folder, "memory_limit", lambda: 1)
     dataset = load_images(tmp_path)
-    rows, held_back = training_rows(dataset, configured(validation_split=0.2), seed=0)
+    rows, held_back = training_rows(dataset, configured(validation_split=0.2), seed=0, fold=None)
     assert len(rows) == 6
     assert dataset.x_train[held_back][:, 0, 0, 0].tolist() == [250, 251]
     assert dataset.y_train[held_back].tolist() == [0, 1]

@@ -135,7 +135,7 @@ def test_changed_file_of_memory_mapped_arrays_is_noticed(module, tmp_path, view)
             returning("((x, y, x), (x, y))"),
             "returned a tuple of (ndarray, ndarray, ndarray), (ndarray, ndarray); expected",
         ),
-        (returning("dict(x_train=x, y_train=y, x=x)"), "load: has no x_test, y_test; found x_train, y_train, x"),
+        (returning("dict(x_train=x, y_train=y, y_test=y)"), "load: has no x_test; found x_train, y_train, y_test"),
         (returning("[1, 2]"), "load returned a list of int, int; expected"),
         ("def load():\n    yield x, y\n", "load returned an object of the type generator; expected"),
         (

@@ -133,13 +133,14 @@ model:
   kernel_sizes: [3]
   momentum: 0.9
 optimizer:
-  learning_rate: 0.003
+  learning_rate: 0.01
   use_ema: true
   ema_momentum: 0.8
   schedule:
     monitor: val_mae
     factor: 0.5
     patience: 1
+    min_delta: 0.01
 fold: 1
 training:
   epochs: 30
@@ -149,7 +150,7 @@ training:
   folds: 3
   early_stopping:
     monitor: val_mae
-    patience: 3
+    patience: 8
     in_folds: true
 """
 

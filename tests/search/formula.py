@@ -36,7 +36,7 @@ def accuracy(config: Config, epoch: int) -> float:
     rate = config.optimizer["learning_rate"]
     best = 1 / (1 + abs(math.log10(rate) + 2)) + 0.2 * config.training.batch_size / 128
     falls = 0.5 if epoch == 2 and rate > 0.03 else 0.0
-    return best * (1 - 0.5**epoch) - falls + 0.001 * math.sin(1e6 * rate + config.seed)
+    return best * (1 - 0.5**epoch) - falls + 0.001 * math.sin(1e6 * rate + config.seed + 10 * (config.fold or 0))
 
 
 def selected(config: Config) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _train(config: Config, folder: Path, trial: Trial, attempts: int) -> dict[st
     result = {
         "schema": SCHEMA, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
         "study": config.study, "config": plain(config),
-        "fold": None, "task": "classification", "primary": "accuracy", "metric_info": infos(config),
+        "fold": config.fold, "task": "classification", "primary": "accuracy", "metric_info": infos(config),
         "metrics": {**values, "test_loss": 0.5, **dict.fromkeys((f"test_{name}" for name in selected(config)), 0.5)},
         "timing": {"fit_seconds": 1.0, "seconds": 2.0, "examples_per_second": 100.0},
         "parameters": 10 * config.training.batch_size,

@@ -31,12 +31,19 @@ REFUSED = [
     (["training.epochs=tag(int,range(1.0,4.0))"], "there is no tag int here; intervals have log and int, ranges log"),
     (["training.epochs=range(3,3)"], "training.epochs=range(3,3): there is nothing to choose from"),
     (["model=glob(x*)"], "model=glob(x*): there is nothing to choose from"),
-    (["optimizer=adam,adm"], "optimizer has adadelta, adagrad, adam, adamw, lion, momentum, nadam, rmsprop, sgd. Did you mean "),
-    (["optimizer.momentum=interval(0.1,0.9)"], "optimizer.momentum: there is no such key; optimizer has name, "),
+    (["optimizer=adam,adm"], "optimizer has adadelta, adagrad, adam, adamw, lion, momentum, nadam, rmsprop, sgd. D"),
+    (["optimizer.decay=interval(0.1,0.9)"], "optimizer.decay: there is no such key; optimizer has name, "),
     (["optimizer.learning_rate=interval(-1,1)"], "optimizer.learning_rate is -1.0; it must be a number above 0"),
     (["training.epochs=1,2", "training.epochs=3,4"], "training.epochs stands in the space more than once"),
     (["+experiment=tutorial_mlp,tutorial_softmax"], "a key of the space stands without + or ~"),
     (["seed=0,1"], "seed makes no other configuration, so there is nothing to choose; search.seeds=N trains"),
+    (["fold=range(5)"], "fold makes no other configuration, so there is nothing to choose; search.folds=N trains"),
+    ([RATE, "search.folds=5", "training.validation=random"], "training.validation: not with search.folds=5, which "),
+    ([RATE, "search.folds=5", "training.folds=3"], "training.folds: not with search.folds=5, which sets training.val"),
+    ([RATE, "search.folds=5", "fold=1"], "fold: not with search.folds=5, which sets training.validation, training."),
+    (["search.folds=5", "training.validation_split=0.1,0.2"], "training.validation_split: not with search.folds=5, "),
+    ([RATE, "search.folds=1"], "search.folds is 1; it must be a whole number from 2, or null"),
+    ([RATE, "training.validation=kfold", "training.folds=5"], "training.validation=kfold: search.folds=5 trains each "),
     # the settings
     ([RATE, "search.trial=3"], "search.trial: there is no such key. Did you mean search.trials?"),
     ([RATE, "search.whatever=3"], "search.whatever: there is no such key; search has trials, timeout, sampler, "),
@@ -116,6 +123,14 @@ def test_wrong_request_is_refused_in_a_line_and_leaves_nothing(composed_once, tm
     assert "secret" not in said
     assert isinstance(refusal.value, RequestError) == ("does not answer" not in said)
     assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_space_of_a_file_leaves_to_the_folds_what_they_decide(composed_once, tmp_path):
+    (tmp_path / "conf" / "search").mkdir(parents=True)
+    file = "defaults: [default]\nspace:\n  training.validation: last,random\n"
+    (tmp_path / "conf" / "search" / "mine.yaml").write_text(file)
+    with pytest.raises(RequestError, match=r"training\.validation: not with search\.folds=5, which sets"):
+        read_request(["--config-dir", str(tmp_path / "conf"), "search=mine", "search.folds=5"])
 
 
 def test_gp_without_pytorch_says_what_to_install(composed_once, tmp_path, monkeypatch):
@@ -207,6 +222,7 @@ def test_what_does_not_go_with_the_task_that_the_data_decide_is_refused_before_a
         ([RATE, "search.objective=val_kappa", "metrics.kappa={_target_: mine.kappa, direction: max}"],
          'metrics.kappa._target_ is absent there and "mine.kappa" here'),
         ([RATE, "search.seeds=2"], "seeds is 1 there and 2 here"),
+        ([RATE, "search.folds=5"], 'training.validation is "last" there and "kfold" here'),
         ([RATE, "training.epochs=3"], "configuration.training.epochs is 20 there and 3 here"),
         ([RATE, "seed=1"], "configuration.seed is 0 there and 1 here"),
         ([RATE, "model=mlp"], 'configuration.model._target_ is "fitbench.training.models.softmax" there and '),

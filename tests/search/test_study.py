@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import threading
 import time
@@ -26,9 +27,11 @@ from fitbench.record.reading import read_result
 from fitbench.search import study as studies
 from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
+from fitbench.search.summary import train_commands
+from fitbench.search.trial import Recipe
 
 from . import formula
-from .conftest import RATE, Found, search_with, sharing
+from .conftest import RATE, Found, composer, search_with, sharing
 
 SPACE = (RATE, "training.batch_size=32,64", "training.epochs=4", "search.startup_trials=5")
 TRIALS = 14  # of which the last are pruned, and one is not
@@ -298,6 +301,59 @@ def test_pruned_trial_trains_no_further_seeds(search):
     for trial in pruned:
         assert state_of(found.folder / trial["run_ids"][0]) is State.pruned
         assert not (found.folder / trial["run_ids"][1]).exists()
+
+
+def test_objective_is_the_mean_over_folds_and_seeds_and_the_first_fold_alone_is_pruned(search):
+    found = search(*SPACE, "search.trials=14", "search.folds=3", "search.seeds=2")
+    assert (found.record["seeds"], found.record["folds"]) == (2, 3)
+    assert {"pruned", "finished"} <= set(found.states())
+    for trial in found.trials:
+        assert [name.partition("-s")[2][-4:] for name in trial["run_ids"]] == [
+            f"{seed}-f{fold}" for seed in (0, 1) for fold in (0, 1, 2)
+        ]
+        first, *others = [found.folder / name for name in trial["run_ids"]]
+        if trial["state"] == "pruned":
+            assert state_of(first) is State.pruned
+            assert not any(other.exists() for other in others)
+            continue
+        results = [read_result(folder) for folder in (first, *others)]
+        values = [result["metrics"]["val_accuracy"] for result in results]
+        assert len(set(values)) == 6
+        assert trial["values"] == [pytest.approx(sum(values) / 6, abs=1e-12)]
+        assert trial["history"] == [epoch["val_accuracy"] for epoch in read_history(first)]
+        assert {result["config"]["training"]["folds"] for result in results} == {3}
+
+
+def test_search_over_folds_that_is_interrupted_in_a_later_fold_trains_only_what_is_left(search, monkeypatch):
+    words = (*SPACE, "search.trials=3", "search.folds=3")
+    undisturbed = search(*words, outputs="undisturbed")
+    interrupt_after(2 * 4 + 2, monkeypatch)  # the third fold of the first trial
+    search(*words)
+    assert search(*words).trials == undisturbed.trials
+    logs = {path.parent.name: path.read_text() for path in search(*words).folder.glob("*/train.log")}
+    assert sorted(text.count(" attempt ") for text in logs.values()) == [1] * (len(logs) - 1) + [2]
+
+
+def test_search_over_folds_says_how_its_best_is_trained_over_them_and_on_all_examples(search, capsys, configure):
+    found = search(*SPACE, "search.trials=3", "search.folds=3")
+    out = capsys.readouterr().out.splitlines()
+    assert out[1] == "the value of a trial is the mean over 3 folds"
+    assert out[-4] == "Train the best over 3 folds and 5 seeds:"
+    assert out[-2] == "Train the best on all training examples:"
+    words, of_all = (shlex.split(line) for line in (out[-3], out[-1]))
+    assert [word for word in words if word.startswith(("fold=", "seed="))] == ["fold=range(3)", "seed=range(5)"]
+    config = configure(*[word for word in words[3:] if "range(" not in word], "fold=2")
+    assert folder_of(config).absolute() == found.run(found.record["best"][0], 2)
+    config = configure(*of_all[3:-1])
+    assert (config.training.validation_split, config.training.folds, config.fold) == (0, None, None)
+
+
+def test_data_without_a_test_part_are_not_said_to_be_trained_on_without_folds(tmp_path):
+    words = ["data=csv", "data.path=x.csv", "data.target=y", "model=mlp", "data.test_fraction=0"]
+    recipe = Recipe(composer(), words, "mine", None, [])
+    commands = train_commands(words, "mine", 3, recipe.composes)
+    assert list(commands) == ["Train the best over 3 folds and 5 seeds"]
+    assert len(train_commands(words[:-1], "mine", 3, recipe.composes)) == 2
 
 
 @pytest.mark.parametrize(

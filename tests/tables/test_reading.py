@@ -48,6 +48,16 @@ def test_a_tolerance_is_in_the_unit_of_the_table_and_half_a_percentage_point_by_
     assert read(define(test_examples=28)).tolerance == pytest.approx(1 / 28)
 
 
+def test_folds_and_the_part_stand_at_the_top_or_in_a_row(define):
+    rows = [row(), row(label="b", folds=3, metric="train_accuracy"), row(label="c", measured=False, overrides=[])]
+    table = read(define(folds=5, metric="val_accuracy", rows=rows))
+    assert [(each.folds, table.recorded_name(each)) for each in table.rows] == [
+        (5, "val_accuracy"), (3, "train_accuracy"), (None, "val_accuracy"),
+    ]  # fmt: skip
+    assert table.heading == "validation and training error, %"
+    assert table.overrides_of(table.rows[1])[-2:] == ["training.validation=kfold", "training.folds=3"]
+
+
 def test_none_stated_is_no_claim(define):
     assert read(define(rows=[row(claimed="none stated")])).rows[0].claim is None
 
@@ -118,6 +128,23 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"rows": [row(measured=False)]}, "measured is false, so there can be neither"),
         ({"rows": [row(deterministic=True, seeds=2)]}, r"row 1 \(a\): seeds is 2; a deterministic row has one seed"),
         ({"rows": [row()], "source": ...}, r"row 1 \(a\): source is missing; it must be a citation"),
+        ({"folds": 1}, "folds is 1; it must be a whole number of at least 2"),
+        ({"rows": [row(folds="5")]}, "folds is '5'; it must be a whole number of at least 2"),
+        ({"rows": [row(overrides=["fold=1"])]}, r"row 1 \(a\): overrides: fold=1: not here; folds: 5 trains 5 folds"),
+        (
+            {"overrides": ["training.validation=kfold", "training.folds=5"]},
+            "training.validation=kfold: not here; folds",
+        ),
+        ({"rows": [row(folds=5, overrides=["training.validation=random"])]}, "training.validation=random: not here; f"),
+        (
+            {"rows": [row(metric="val_macro_f1")]},
+            "metric is 'val_macro_f1'; a row has the metric of the table, on a part "
+            "of its own: train_accuracy, val_accuracy, test_accuracy",
+        ),
+        (
+            {"rows": [row(metric="accuracy")]},
+            "metric is 'accuracy'; a row has the metric of the table, on a part of its ",
+        ),
         ({"study": "a/b"}, "study is 'a/b'; it must be a name of letters"),
     ],
 )

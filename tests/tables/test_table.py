@@ -53,6 +53,7 @@ def test_a_table_is_rendered_without_keras_from_the_run_folders_alone(small, mea
         ({"write": True, "seeds": 2}, "--write records the whole table"),
         ({"run": True, "overrides": ["model=mlp"]}, r"model=mlp: would not launch the runs of this table"),
         ({"run": True, "overrides": ["seed=3"]}, "seed=3: not here"),
+        ({"run": True, "overrides": ["fold=3"]}, "fold=3: not here; .* folds in table.yaml"),
         ({"run": True, "overrides": ["nonsense"]}, "nonsense: would not launch"),
     ],
 )
@@ -75,6 +76,19 @@ def test_run_launches_every_row_and_seed_as_one_sweep(small, composed, launched,
     said = capsys.readouterr()
     assert "what the sweep says" not in said.out
     assert "what the sweep says" in said.err
+
+
+def test_run_launches_every_fold(define, composed, launched, measure):
+    rows = [{"label": "mlp", "claimed": "8.0", "overrides": ["model=mlp"], "folds": 2}]
+    table = read(define(rows=rows, overrides=["data=digits"], seeds=2))
+    folds = ["data=digits", "model=mlp", "training.validation=kfold", "training.folds=2"]
+    measure(table, "mlp", {(0, 0): 0.9, (0, 1): 0.9, (1, 0): 0.9})
+    assert launching.train(table, composed(table)) == 0
+    [(_, jobs)] = launched
+    assert jobs == [{"overrides": [*folds, f"fold={fold}"], "seeds": [0, 1]} for fold in (0, 1)]
+    measure(table, "mlp", {(1, 1): 0.9})
+    assert launching.train(table, composed(table)) == 0
+    assert len(launched) == 1
 
 
 def test_a_finished_table_launches_nothing(small, composed, launched, measure, capsys):
@@ -110,7 +124,13 @@ def test_quoted_paths_survive_hydras_grammar():
 
 
 def test_a_table_of_a_regression_runs_and_has_a_verdict(define, tmp_path, capsys):
-    rows = [{"label": "one epoch", "claimed": "2.4", "overrides": ["model=mlp"]}]
+    rows = [
+        {"label": "one epoch", "claimed": "2.4", "overrides": ["model=mlp"]},
+        {
+            "label": "folds", "claimed": "2.4", "overrides": ["model=mlp", "training.fold_order=consecutive"],
+            "folds": 2, "seeds": 1, "test_examples": 404,
+        },
+    ]  # fmt: skip
     folder = define(
         rows=rows,
         overrides=["data=boston_housing", "training.epochs=1"],
@@ -122,8 +142,13 @@ def test_a_table_of_a_regression_runs_and_has_a_verdict(define, tmp_path, capsys
     )
     assert show_table(str(folder), run=True, outputs=tmp_path, format="json", overrides=["progress=false"]) == 0
     content = json.loads(capsys.readouterr().out)
-    [row] = content["rows"]
+    row, of_folds = content["rows"]
     assert (content["metric"], row["verdict"], row["seeds"]) == ("val_mae", "worse", 3)
+    assert [(run["seed"], run["fold"], run["state"]) for run in of_folds["runs"]] == [
+        (0, 0, "finished"), (0, 1, "finished"),
+    ]  # fmt: skip
+    assert of_folds["mean"] == pytest.approx(sum(run["value"] for run in of_folds["runs"]) / 2)
+    assert not any("on other" in remark or "measured on" in remark for remark in content["remarks"])  # 404 examples
     assert 15 < row["mean"] < 30  # thousand dollars: after one epoch about the mean price
     assert row["difference"] == pytest.approx(row["mean"] - 2.45)  # from the nearest value that is printed as 2.4
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import itertools
 import json
 import re
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,6 +169,67 @@ def test_checkpoint_names_the_versions_that_wrote_it(tmp_path, caplog):
     assert "was written with keras 3.0.0 instead of " in caplog.text
 
 
+# -- copies -----------------------------------------------------------------------------------------------------------
+
+EPOCH, COPY = 0.002, 0.01  # seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that the test moves; a copy of a state takes `COPY`."""
+    now = SimpleNamespace(seconds=100.0)
+
+    def slow_copy(value):
+        now.seconds += COPY / 2  # of each of two variables
+        return np.array(value)
+
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    monkeypatch.setattr(checkpoint, "_variables", lambda model: [1.0, 2.0])
+    monkeypatch.setattr(checkpoint.keras.ops, "convert_to_tensor", lambda value: value)
+    monkeypatch.setattr(checkpoint.keras.ops, "convert_to_numpy", slow_copy)
+    return now
+
+
+def copied_epochs(clock, folder, epochs, every_seconds, stopped_after=None):
+    """The epochs whose state was copied in a run that took `EPOCH` for each, and those that were written."""
+    history, copied, written = [], [], []
+    checkpoints = checkpoint.Checkpoints(folder, every_seconds, [], history, None, clock.seconds, "sha")
+    checkpoints.set_params({"epochs": epochs})
+    checkpoints.set_model(SimpleNamespace(stop_training=False))
+    for epoch in range(stopped_after or epochs):
+        clock.seconds += EPOCH
+        history.append({"epoch": epoch + 1})
+        checkpoints.model.stop_training = epoch + 1 == stopped_after
+        before = clock.seconds
+        checkpoints.on_epoch_end(epoch)
+        copied += [epoch + 1] if clock.seconds > before else []
+        newest = checkpoint.read(folder)
+        written += [newest.epoch] if newest and newest.epoch not in written else []
+    checkpoints.write()
+    return copied, [*written, checkpoint.read(folder).epoch]
+
+
+def test_state_is_copied_after_every_epoch_until_copies_take_more_than_a_fiftieth_of_the_time(clock, tmp_path):
+    copied, written = copied_epochs(clock, tmp_path, epochs=2000, every_seconds=60)
+    assert copied[:10] == list(range(1, 11))  # FREE_SECONDS
+    assert 10 <= len(copied) <= 10 + (checkpoint.COPYING * 2000 * EPOCH) / COPY + 10
+    assert written == [2000]
+    longest = max(after - before for before, after in itertools.pairwise(copied))
+    assert longest * EPOCH <= COPY / checkpoint.COPYING  # what a run that is asked to stop may lose
+
+
+@pytest.mark.parametrize("stopped_after", [None, 777])
+def test_state_is_copied_when_it_must_be_written_and_after_the_last_epoch(clock, tmp_path, monkeypatch, stopped_after):
+    monkeypatch.setattr(checkpoint, "FREE_SECONDS", -1.0)
+    monkeypatch.setattr(checkpoint, "COPYING", 0.0)
+    copied, written = copied_epochs(clock, tmp_path, 1000, every_seconds=0.5, stopped_after=stopped_after)
+    assert copied == written
+    assert copied[0] == pytest.approx(0.5 / EPOCH, abs=1)
+    assert copied[-1] == (stopped_after or 1000)
+    assert len(copied) == pytest.approx((stopped_after or 1000) * EPOCH / 0.5, abs=1.5)
+    assert checkpoint.read(tmp_path).stopped is (stopped_after is not None)
+
+
 # -- runs -------------------------------------------------------------------------------------------------------------
 
 
@@ -203,6 +266,21 @@ def test_checkpoint_of_another_run_is_put_aside_and_the_run_begins_anew(
     shutil.copytree(other / "checkpoint", folder / "checkpoint")
     trained(*SMALL, "seed=1", outputs=tmp_path)
     assert f"is of another run, {other.name}; it is put aside" in caplog.text
+    assert record(folder) == record(undisturbed)
+
+
+def test_a_run_that_is_interrupted_between_two_copies_goes_on_to_the_same_record(
+    configure, undisturbed, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(checkpoint, "FREE_SECONDS", 0.0)  # which allows the first copy
+    monkeypatch.setattr(checkpoint, "COPYING", 0.0)
+    options = (*SMALL[:-1], "training.checkpoint_seconds=3600", "seed=1", f"outputs={tmp_path}", "progress=false")
+    folder = interrupt(configure(*options))
+    assert [epoch["epoch"] for epoch in read_history(folder)] == [1, 2]
+    assert checkpoint.read(folder).epoch == 1
+    caplog.set_level("INFO")
+    train(configure(*options), folder)
+    assert "going on after epoch 1" in caplog.text
     assert record(folder) == record(undisturbed)
 
 

@@ -62,3 +62,13 @@ def test_epoch_is_a_line_where_stderr_is_no_terminal(capsys):
     with Display(True, 5, 100, metrics.get("accuracy")) as display:
         display.end_epoch({"epoch": 3, "seconds": 0.5, "learning_rate": 0.1, "loss": 0.25}, stopped=True)
     assert capsys.readouterr().err == "epoch 3/5  0.50 s  loss 0.2500  200 examples/s  stopped early\n"
+
+
+def test_short_epochs_have_a_line_from_time_to_time_besides_the_first_and_the_last(capsys):
+    with Display(True, 500, 100, metrics.get("accuracy")) as display:
+        for number in range(1, 501):
+            display.end_epoch({"epoch": number, "seconds": 0.001, "loss": 0.25}, stopped=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("epoch 1/500")
+    assert lines[-1].startswith("epoch 500/500")
+    assert len(lines) < 100

@@ -681,15 +681,24 @@ y = np.arange(260) % 10
 x = (np.random.default_rng(0).integers(0, 20, (260, 28, 28, 1)) + 25 * y[:, None, None, None]).astype(np.uint8)
 np.savez(root / "made.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
 for model in ("softmax", "mlp", "lenet5", "convnet", "nearest_mean"):
-    small = {"nearest_mean": (), "convnet": ("model.filters=[4,4]",)}.get(model, ())
+    own = {
+        "convnet": ("model.filters=[4,4]",), "softmax": ("optimizer=nadam",), "lenet5": ("optimizer=lion",),
+        "mlp": ("+optimizer.use_ema=true", "optimizer/schedule=plateau"),
+    }.get(model, ())
     epochs = () if model == "nearest_mean" else ("training.epochs=2", "training.batch_size=32")
     overrides = ["backend=jax", "data=npz", f"data.path={root}/made.npz", f"model={model}", f"outputs={root}",
-                 "progress=false", *epochs, *small]
+                 "progress=false", *epochs, *own]
     config = Composer().configuration(overrides)
     result = train(config, folder_of(config))
     assert result["versions"]["jax"]
     losses = [epoch["loss"] for epoch in read_history(folder_of(config))]
     print(model, *losses, result["metrics"]["test_loss"])
+    if model == "mlp":  # the averaged weights, which were validated, are saved
+        import keras
+        saved = keras.saving.load_model(folder_of(config) / "model.keras")
+        logits = saved.predict(x[160:200], verbose=0).astype(float)
+        log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        assert abs(-log_p[np.arange(40), y[160:200]].mean() - result["metrics"]["val_loss"]) < 1e-5
     if model in ("mlp", "lenet5"):  # whose steps are in one compiled loop, and compiled one by one
         with_more = Composer().configuration([*overrides, "metrics=[macro_f1,accuracy,log_loss]", "study=more"])
         train(with_more, folder_of(with_more))

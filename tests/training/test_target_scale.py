@@ -6,17 +6,17 @@ import pytest
 
 from fitbench.data.loading import load
 from fitbench.tasks import task_of
-from fitbench.training import measures, target_scale
+from fitbench.training import measures, notes, target_scale
 from fitbench.training.parts import Parts
 
-LOGGER = "fitbench.training.target_scale"
+LOGGER = "fitbench.training.notes"
 TEXT = "the target price has mean 456,000 and standard deviation 180,000; training.standardize_targets=true usually"
 
 
 @pytest.fixture
 def parts(configure, tmp_path, monkeypatch):
     """The parts of a table of houses, or of other data, for a configuration that trains on them."""
-    monkeypatch.setattr(target_scale, "_noticed", set())
+    monkeypatch.setattr(notes, "_written", set())
     frame = pd.DataFrame({"size": np.arange(40), "rooms": np.arange(40) % 5, "price": [276000.0, 636000.0] * 20})
     for name in ("houses", "others"):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
@@ -32,7 +32,7 @@ def parts(configure, tmp_path, monkeypatch):
 
 
 def records_of(caplog):
-    """What target_scale logged. Other loggers also record where an earlier test raised the level of all."""
+    """The notes that were logged. Other loggers also record where an earlier test raised the level of all."""
     return [record for record in caplog.records if record.name == LOGGER]
 
 

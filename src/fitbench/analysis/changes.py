@@ -41,7 +41,9 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     with initialize_config_dir(str(conf), version_base="1.3"):
         default: Any = OmegaConf.to_container(compose("config", overrides=choices), resolve=False)
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
-    config, usual_metrics = {key: value for key, value in config.items() if key != "metrics"}, default.pop("metrics")
+    config, usual_metrics = {**config}, default.pop("metrics")
+    for key in ("metrics", "parent"):  # the first is listed by itself, the second is null
+        config.pop(key, None)
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
@@ -108,7 +110,8 @@ def _differences(config: Mapping[str, Any], default: Mapping[str, Any], prefix: 
     for key, value in config.items():
         name = f"{prefix}{key}"
         if key not in default:
-            yield f"+{name}={value_text(value)}"
+            if value is not None:  # as `parent` of a run that continues none
+                yield f"+{name}={value_text(value)}"
         elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
             yield from _differences(value, default[key], f"{name}.")
         elif name == "training.start" and isinstance(value, Mapping):

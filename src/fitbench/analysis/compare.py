@@ -37,8 +37,8 @@ def compare(
         paths: outputs folders, studies, run folders or names of runs in `outputs`; none means `outputs`.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
         metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
-            None stands for the primary metric of the runs on the test part, and on the validation part where all have
-            folds. Of two single runs, see `two_runs.compare_runs`.
+            None stands for the primary metric of the runs, see `request.measured`. Of two single runs, see
+            `two_runs.compare_runs`.
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
         where: a filter of runs, as `fitbench runs` has it.
         outputs: where the names of runs are looked for.

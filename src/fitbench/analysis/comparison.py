@@ -77,20 +77,21 @@ def _difference_by_fold(entry: Group, base: Group, metric: Quantity) -> Differen
         estimate = statistics.mean_of(entry.means) - statistics.mean_of(base.means)
         return Difference(estimate, None, None, UNTESTED, (entry.summary.n, base.summary.n), why)
     a, b = (side.sample.by_fold(side.values) for side in (entry, base))
-    pairs = [(statistics.mean_of(a[fold]), statistics.mean_of(b[fold])) for fold in sorted(a.keys() & b.keys())]
+    common = sorted(a.keys() & b.keys())
+    ours, theirs = ([statistics.mean_of(of[fold]) for fold in common] for of in (a, b))
     overlap = max(entry.sample.overlap, base.sample.overlap)
-    return statistics.paired(*zip(*pairs, strict=True), metric.low, metric.high, overlap)
+    return statistics.paired(ours, theirs, metric.low, metric.high, overlap)
 
 
 def _untested(a: Sample, b: Sample) -> str | None:
     """Why two samples, of which one has folds or both have, cannot be tested against each other."""
     if a.has_folds != b.has_folds:
-        return "it or the reference has no folds, and the other has"
+        return "only one of the two has folds"
     if a.is_mixed or b.is_mixed:
-        return "it or the reference mixes different folds"
+        return "one of the two mixes different folds"
     if a.partition != b.partition:
-        return f"its folds are others than those of the reference ({', '.join(PARTITION)} decide them)"
-    return None if set(a.folds) & set(b.folds) else "it has no fold in common with the reference"
+        return f"the two have different folds, which follow from {', '.join(PARTITION)}"
+    return None if set(a.folds) & set(b.folds) else "the two have no fold in common"
 
 
 def _probability(entry: Group, base: Group, metric: Quantity) -> float | None:

@@ -19,6 +19,7 @@ from fitbench.analysis.differences import (
 )
 from fitbench.analysis.sameness import Sameness, sameness
 from fitbench.analysis.side import Flat, Side, read_side
+from fitbench.analysis.summary import fold_text
 from fitbench.columns import Note, Table, print_tables, records
 from fitbench.record import reading
 from fitbench.record.folder import State
@@ -112,11 +113,12 @@ def _print(a: Side, b: Side, same: Sameness) -> None:
 
 
 def _came_to(side: Side) -> str:
+    fold = f", {text}" if (text := fold_text(side.run.config)) else ""
     if side.run.result:
-        return f"finished {clean(side.run.result['finished_at'])}"
+        return f"finished {clean(side.run.result['finished_at'])}{fold}"
     epochs = f"{len(side.run.history)} of {clean(side.config.get('training.epochs'))} epochs"
     why = "; error.txt says why" if side.run.state is State.failed else ""
-    return f"{side.run.state.value} after {epochs}{why}"
+    return f"{side.run.state.value} after {epochs}{fold}{why}"
 
 
 def _tables_of_settings(a: Side, b: Side) -> list[Table]:
@@ -135,7 +137,9 @@ def _remarks(a: Side, b: Side, differing: Sequence[str]) -> list[str]:
     """What does not differ, and what is not known of the environment."""
     finished = bool(a.run.result and b.run.result)
     same = [name for name in ("Configuration", *["Environment"] * finished) if name not in differing]
-    remarks = [f"Nothing differs in the {' or the '.join(same).lower()}."] if same else []
+    folds = [side.run.config.get("fold") for side in (a, b)]
+    remarks = ["A and B have different validation parts: they are of different folds."] * (folds[0] != folds[1])
+    remarks += [f"Nothing differs in the {' or the '.join(same).lower()}."] if same else []
     if not finished:
         unfinished = "A and B have" if not (a.run.result or b.run.result) else "B has" if a.run.result else "A has"
         remarks.append(f"Versions, git state, device and data are recorded when a run finishes; {unfinished} not.")

@@ -77,7 +77,8 @@ def _notes_on_folds(compared: Compared) -> list[str]:
 
 def _notes_on_tests(compared: Compared) -> list[str]:
     groups = compared.groups
-    constant = [group.label for group in groups if group.summary.interval and len(set(group.summary.interval)) == 1]
+    constant = [(group.sample.noun, group)
+                for group in groups if group.summary.interval and len(set(group.summary.interval)) == 1]  # fmt: skip
     tested = [(comparison.difference.note, group)
               for group, comparison in zip(groups, compared.comparisons, strict=True) if comparison]  # fmt: skip
     return [
@@ -85,7 +86,10 @@ def _notes_on_tests(compared: Compared) -> list[str]:
             f"No interval, {reason}: {labels}."
             for reason, labels in _by_reason((group.summary.no_interval, group) for group in groups)
         ),
-        *[f"Every run has the same value, so the interval has no width: {_several(constant)}."] * bool(constant),
+        *(
+            f"Every {noun} has the same value, so the interval has no width: {labels}."
+            for noun, labels in _by_reason(constant)
+        ),
         *(f"No p-value, {reason}: {labels}." for reason, labels in _by_reason(tested)),
     ]
 
@@ -118,10 +122,11 @@ def footnotes(compared: Compared, validation: str = "") -> list[str]:
     metric, lines = compared.metric, interval_notes(compared)
     if any(compared.comparisons):
         lines += _p_notes(compared)
-        of_fold = " of the same fold" if compared.with_folds else ""
-        lines.append(
-            f"P(better): how often a run of the group beats one{of_fold} of the reference, ties counting half."
-        )
+        if any(comparison and comparison.probability is not None for comparison in compared.comparisons):
+            fold = " of the same fold" if compared.with_folds else ""
+            lines.append(
+                f"P(better): how often a run of the group beats one{fold} of the reference, ties counting half."
+            )
         if compared.chosen:
             lines.append(
                 "The reference was chosen as the best of these very means, which flatters it; Holm's correction does "

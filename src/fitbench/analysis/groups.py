@@ -79,13 +79,19 @@ class Group:
 def default_keys(frame: pd.DataFrame) -> list[str]:
     """The fewest columns that tell the configurations apart, in the frame's order, names and kinds first chosen.
 
-    Of columns that vary together, such as model.name and model.hidden, one is enough. Where nothing varies, they are
-    model.name and optimizer.name.
+    Of columns that vary together, such as model.name and model.hidden, one is enough; training.validation_split, which
+    follows from the number of folds, comes last where there are any. Where nothing varies, they are model.name and
+    optimizer.name.
     """
     varies = varying(frame)
+    implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
+
+    def order(name: str) -> tuple[bool, bool, int]:
+        return not name.endswith((".name", ".kind")), name in implied, name.count(".")
+
     chosen: list[str] = []
     configurations = 1
-    for name in sorted(varies, key=lambda name: (not name.endswith((".name", ".kind")), name.count("."))):
+    for name in sorted(varies, key=order):
         finer = len(frame[[*chosen, name]].drop_duplicates())
         if finer > configurations:
             chosen.append(name)

@@ -73,9 +73,8 @@ def of_one_task(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
 def measured(frame: pd.DataFrame, metric: str | None) -> Quantity:
     """The quantity that `--metric` names; None stands for the primary metric of the runs.
 
-    It is that on the test part, and on the validation part where all finished runs have folds: these are there to
-    validate, and the test part is optional. Runs with folds beside runs without are measured on the test part, as
-    these; what has no test part does not count, and a note says so.
+    It is that on the test part. It is that on the validation part where all finished runs have folds, which are there
+    to validate, or where one of them has no test part, which folds do not need.
 
     Raises:
         RequestError: the runs do not record it, or have different definitions of it.
@@ -86,8 +85,8 @@ def measured(frame: pd.DataFrame, metric: str | None) -> Quantity:
 def default_part(frame: pd.DataFrame) -> str:
     """The part on which the runs are compared unless a person says otherwise: 'val' or 'test', see `measured`."""
     finished = frame[frame["state"] == "finished"]
-    folds = (finished if len(finished) else frame)["fold"]
-    return "val" if len(folds) and folds.notna().all() else "test"
+    counted = finished if len(finished) else frame
+    return "val" if counted["fold"].notna().all() or (counted["dataset.test"] == 0).any() else "test"
 
 
 def keys(frame: pd.DataFrame, by: str | None) -> list[str]:

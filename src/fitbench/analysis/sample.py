@@ -54,7 +54,7 @@ class Sample:
         """Whether a run has a fold."""
         return any(fold is not None for fold in self.folds)
 
-    @property
+    @cached_property
     def is_mixed(self) -> bool:
         """Whether the runs are of several partitions, or only some have folds; their mean has no valid interval."""
         return len(set(self.partitions)) > 1
@@ -74,8 +74,12 @@ class Sample:
 
     def only(self, places: Sequence[int]) -> Sample:
         """The sample of the runs at these positions."""
-        chosen = (tuple(of[place] for place in places) for of in (self.seeds, self.folds, self.partitions))
-        return Sample(*chosen, self.overlap)
+        return Sample(
+            tuple(self.seeds[place] for place in places),
+            tuple(self.folds[place] for place in places),
+            tuple(self.partitions[place] for place in places),
+            self.overlap,
+        )
 
     def means(self, values: Sequence[float]) -> tuple[float, ...]:
         """The values that the mean is over, from those of the runs: themselves, or the mean of each fold."""

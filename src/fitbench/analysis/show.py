@@ -12,7 +12,7 @@ from fitbench import metrics
 from fitbench.analysis.ancestry import Ancestor, ancestors
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
 from fitbench.analysis.run_files import RunFiles, read_run
-from fitbench.analysis.summary import epoch_fact, metric_columns, print_result
+from fitbench.analysis.summary import epoch_fact, fold_text, metric_columns, print_result
 from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import reading
@@ -109,7 +109,8 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
         result = run.result
         attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
         trial = f", trial {clean(result['trial'])} of a search" if result.get("trial") is not None else ""
-        out.print(f"finished {clean(result['finished_at'])}{attempts}{trial}\n", soft_wrap=True)
+        fold = f", {text}" if (text := fold_text(run.config)) else ""
+        out.print(f"finished {clean(result['finished_at'])}{attempts}{trial}{fold}\n", soft_wrap=True)
         print_result(out, result)
     else:
         _print_unfinished(out, run)
@@ -143,6 +144,8 @@ def _print_unfinished(out: Console, run: RunFiles) -> None:
         _print_pruned(out, run, run.pruned, epochs)
     else:
         out.print(run.state.value, style="bold red" if run.state is State.failed else "bold yellow")
+    if fold := fold_text(run.config):
+        out.print(f"  {fold}", soft_wrap=True)
     if run.state is State.failed:
         out.print(f"  {clean(error_line(run.folder))}", soft_wrap=True)
         out.print(f"  the traceback is in {clean(run.folder / 'error.txt')}", soft_wrap=True)

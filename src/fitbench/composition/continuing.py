@@ -52,9 +52,11 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
     """
     [named, *others] = [override for override in overrides if override.key_or_group == KEY]
     refuse_several(named, SEVERAL)
-    if others or not isinstance(named.value(), str):
-        raise RequestError(f"{(others or [named])[-1].input_line}: give one run, as +{KEY}=RUN")
-    folder = find_finished(KEY, named.value(), Path(composed.outputs))
+    if others:
+        raise RequestError(f"{others[0].input_line}: give one run, as +{KEY}=RUN")
+    value = named.value()
+    text = value if isinstance(value, str) else named.input_line.partition("=")[2]  # which may look like a number
+    folder = find_finished(KEY, text, Path(composed.outputs))
     result = read_result(folder)
     with located(f"{folder}/result.json: config"):
         values = plain(from_values(result["config"]))

@@ -23,9 +23,9 @@ def checked(composed: DictConfig) -> Config:
     """
     with explained_errors():
         text, outputs = OmegaConf.select(composed, KEY), OmegaConf.select(composed, "outputs")
-    if not isinstance(text, str):
+    if not isinstance(text, str | int) or isinstance(text, bool):  # a part of a run_id may look like a number
         return from_hydra(composed)
-    folder = find_finished(KEY, text, Path(str(outputs)))
+    folder = find_finished(KEY, str(text), Path(str(outputs)))
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     with open_dict(own):
         own.training.start = {

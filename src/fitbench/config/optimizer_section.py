@@ -86,7 +86,7 @@ class Optimizer(Section):
         ABSENT, description="where the sums of squared gradients begin"
     )
     use_ema: Annotated[bool, Strict()] = Field(
-        ABSENT, description="true: the model has averages of its weights over the steps, in validation, test and file"
+        ABSENT, description="true: validation, test and the saved model have averages of the weights over the steps"
     )
     ema_momentum: OptimizerFraction = Field(
         ABSENT, description="the fraction of the average that a step keeps; Keras's default is 0.99"
@@ -95,7 +95,9 @@ class Optimizer(Section):
         ABSENT, description="steps after which the weights are set to their averages, again and again; null: never"
     )
     gradient_accumulation_steps: Annotated[int, Ge(2)] | None = Field(
-        ABSENT, description="steps whose gradients are averaged for one update; schedules count the updates"
+        ABSENT,
+        description="steps whose gradients are averaged for one update; it may go on in the next epoch, and steps that "
+        "are left at the end of training change nothing",
     )
     schedule: Schedule
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, Strict, model_validator
 
 from fitbench.config.annotations import (
     DOTTED,
@@ -182,6 +182,13 @@ class Training(Section):
         description="further Keras callbacks by name, such as {board: {_target_: keras.callbacks.TensorBoard}}"
     )
 
+    _is_without_stopping: bool = PrivateAttr(False)
+
+    @property
+    def is_without_stopping(self) -> bool:
+        """Whether folds have turned off the early stopping that was composed. A recorded configuration has none."""
+        return self._is_without_stopping
+
     @model_validator(mode="after")
     def _check_folds(self) -> Training:
         if self.validation is Validation.kfold:
@@ -189,7 +196,7 @@ class Training(Section):
                 raise ValueError("training.validation=kfold needs training.folds, the number of folds, such as 5")
             self.validation_split = 1 / self.folds
             if self.early_stopping is not None and not self.early_stopping.in_folds:
-                self.early_stopping = None
+                self.early_stopping, self._is_without_stopping = None, True
             return self
         for key, unused in (("folds", None), ("fold_seed", 0), ("fold_order", FoldOrder.drawn)):
             if getattr(self, key) != unused:
@@ -215,11 +222,11 @@ class Training(Section):
             raise ValueError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
         if self.targets is not None and self.loss != Loss.mean_squared_error:
             raise ValueError("training.targets goes with training.loss=mean_squared_error; set it to null")
-        if self.threshold == AUTO and self.validation_split == 0:
-            raise ValueError(
-                "training.threshold=auto is chosen on the validation part, but training.validation_split is 0; "
-                "hold some examples back, or give a number"
-            )
+        if self.threshold == AUTO and (self.validation_split == 0 or self.validation is Validation.kfold):
+            why = "training.validation_split is 0; hold some examples back, or"
+            if self.validation is Validation.kfold:
+                why = "with training.validation=kfold this is the fold that is measured;"
+            raise ValueError(f"training.threshold=auto is chosen on the validation part, but {why} give a number")
         return self
 
     def loss_of(self, task: Task) -> str:

@@ -34,20 +34,6 @@ from fitbench.text import counted
 
 
 @dataclass(frozen=True, eq=False)
-class Predicted:
-    """What models say of N examples.
-
-    Attributes:
-        outputs: the recorded outputs, or the mean of those of several models, float32 [N, outputs].
-        thresholds: what decides each example, float64 [N, 1]: the threshold of the model that predicts it, or the mean
-            of the thresholds of several models.
-    """
-
-    outputs: np.ndarray
-    thresholds: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class OutOfFold:
     """The predictions of a group of runs, one for each of S seeds and K folds, on N training examples.
 
@@ -56,29 +42,31 @@ class OutOfFold:
         config: that of the runs, with the seed and the fold of the first.
         task: of the runs.
         names: of the outputs.
+        threshold: from which on a label counts as predicted; it is the same for all folds.
         data_sha256: of the data (hex).
         folds: K.
         targets: of the training examples, as the task has them, [N] or [N, outputs].
         places: where each of them is found, int [N]; `place_name` says what it counts, 'row' or 'example'.
         fold: the fold that each of them is in, int [N].
-        by_seed: the out-of-fold predictions of each seed.
+        by_seed: the recorded outputs of each seed, float32 [N, outputs].
         test_targets: of the test part; None where there is none.
-        test: the mean of all S * K models on the test part.
+        test: the mean of the outputs of all S * K models on the test part, float32 [examples, outputs].
     """
 
     group: Group
     config: Config
     task: Task
     names: list[str]
+    threshold: float
     data_sha256: str
     folds: int
     targets: np.ndarray
     places: np.ndarray
     place_name: str
     fold: np.ndarray
-    by_seed: dict[int, Predicted]
+    by_seed: dict[int, np.ndarray]
     test_targets: np.ndarray | None
-    test: Predicted | None
+    test: np.ndarray | None
 
     @property
     def models(self) -> int:
@@ -86,10 +74,9 @@ class OutOfFold:
         return self.folds * len(self.by_seed)
 
 
-def mean(predicted: Sequence[Predicted]) -> Predicted:
-    """The mean of the outputs of several models on the same examples, and of their thresholds."""
-    outputs = np.mean([each.outputs for each in predicted], axis=0, dtype=np.float64)
-    return Predicted(outputs.astype(np.float32), np.mean([each.thresholds for each in predicted], axis=0))
+def mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of the outputs of several models on the same examples, float32 [N, outputs]."""
+    return np.stack(outputs).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def read_out_of_fold(group: Group) -> OutOfFold:
@@ -111,24 +98,35 @@ def read_out_of_fold(group: Group) -> OutOfFold:
         raise FitbenchError(f"{group.path}: the configuration of its runs has no folds{TRAIN_AGAIN}")
     results = _results(group, config, folds)
     first = next(iter(results.values()))
-    read = {key: read_validation_predictions(group.runs[key], result) for key, result in results.items()}
-    rows = {seed: [read[seed, fold] for fold in range(folds)] for seed in group.seeds}
-    order = {seed: _order(group, seed, parts, first) for seed, parts in rows.items()}
-    pooled = {seed: _pooled(parts, order[seed]) for seed, parts in rows.items()}
-    of_first, parts = pooled[group.seeds[0]], rows[group.seeds[0]]
-    for seed, other in pooled.items():
-        if not np.array_equal(of_first.targets, other.targets) or not np.array_equal(of_first.places, other.places):
-            raise FitbenchError(f"{group.path}: seed {seed} has other targets than seed {group.seeds[0]}{TRAIN_AGAIN}")
-    numbers = np.repeat(np.arange(folds), [len(part.targets) for part in parts])[order[group.seeds[0]]]
-    by_seed = {
-        seed: Predicted(pooled[seed].outputs, _thresholds(results, seed, rows[seed])[order[seed]])
-        for seed in group.seeds
-    }
-    targets, test = _test_part(group, results)
+    parts = {key: read_validation_predictions(group.runs[key], result) for key, result in results.items()}
+    total = first["data"]["train"] + first["data"]["validation"]
+    pooled = {seed: _pooled(group, seed, [parts[seed, fold] for fold in range(folds)], total) for seed in group.seeds}
+    seed, examples = next(iter(pooled.items()))
+    for other, of_other in pooled.items():
+        if not (
+            np.array_equal(examples.targets, of_other.targets) and np.array_equal(examples.places, of_other.places)
+        ):
+            raise FitbenchError(f"{group.path}: seed {other} has other targets than seed {seed}{TRAIN_AGAIN}")
+    fold_of = np.empty(total, np.int64)
+    for fold in range(folds):
+        fold_of[parts[seed, fold].examples] = fold
+    test_targets, test = _test_part(group, results)
     return OutOfFold(
-        group, config, task_of(first["task"]), output_names(first), of_first.data_sha256, folds, of_first.targets,
-        of_first.places, of_first.place_name, numbers, by_seed, targets, test,
-    )  # fmt: skip
+        group=group,
+        config=config,
+        task=task_of(first["task"]),
+        names=output_names(first),
+        threshold=threshold_of(first),
+        data_sha256=examples.data_sha256,
+        folds=folds,
+        targets=examples.targets,
+        places=examples.places,
+        place_name=examples.place_name,
+        fold=fold_of,
+        by_seed={seed: of_seed.outputs for seed, of_seed in pooled.items()},
+        test_targets=test_targets,
+        test=test,
+    )
 
 
 # -- the results of the runs ------------------------------------------------------------------------------------------
@@ -190,46 +188,34 @@ def _not_finished(group: Group, config: Config, missing: Mapping[Key, str], want
 # -- the predictions --------------------------------------------------------------------------------------------------
 
 
-def _order(group: Group, seed: int, parts: Sequence[Predictions], result: Mapping[str, Any]) -> np.ndarray:
-    """What brings the examples of all folds, one fold behind the other, into the order of the training arrays.
+def _pooled(group: Group, seed: int, parts: Sequence[Predictions], total: int) -> Predictions:
+    """The predictions of all folds of a seed, in the order of the training arrays.
 
     Raises:
-        FitbenchError: an example is held back by no fold, or by several.
+        FitbenchError: one of the `total` training examples is held back by no fold, or by several.
     """
     examples = np.concatenate([part.examples for part in parts if part.examples is not None])
     order = np.argsort(examples, kind="stable")
-    total = result["data"]["train"] + result["data"]["validation"]
     if not np.array_equal(examples[order], np.arange(total)):
         once = int((np.bincount(examples, minlength=total) == 1).sum())
         raise FitbenchError(
             f"{group.path}: the folds of seed {seed} hold back {once:,} of {counted(total, 'training example')} "
             f"exactly once; expected all of them{TRAIN_AGAIN}"
         )
-    return order
-
-
-def _pooled(parts: Sequence[Predictions], order: np.ndarray) -> Predictions:
-    """The predictions of all folds in this order."""
     rows = [part.rows for part in parts if part.rows is not None]
     return Predictions(
         targets=np.concatenate([part.targets for part in parts])[order],
         outputs=np.concatenate([part.outputs for part in parts])[order],
         data_sha256=parts[0].data_sha256,
         rows=np.concatenate(rows)[order] if len(rows) == len(parts) else None,
-        examples=np.arange(len(order)),
+        examples=examples[order],
     )
 
 
-def _thresholds(results: Mapping[Key, Mapping[str, Any]], seed: int, parts: Sequence[Predictions]) -> np.ndarray:
-    """The threshold of the model of each example, one fold behind the other, float64 [N, 1]."""
-    values = [threshold_of(results[seed, fold]) for fold in range(len(parts))]
-    return np.repeat(values, [len(part.targets) for part in parts])[:, None]
-
-
-def _test_part(group: Group, results: Mapping[Key, Mapping[str, Any]]) -> tuple[np.ndarray | None, Predicted | None]:
+def _test_part(group: Group, results: Mapping[Key, Mapping[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:
     """The targets of the test part, and the mean of all models on it; None where there is no test part."""
     targets: np.ndarray | None = None
-    predicted = []
+    outputs = []
     for key, result in results.items():
         if not result["data"]["test"]:
             return None, None
@@ -237,5 +223,5 @@ def _test_part(group: Group, results: Mapping[Key, Mapping[str, Any]]) -> tuple[
         targets = of_run.targets if targets is None else targets
         if not np.array_equal(targets, of_run.targets):
             raise FitbenchError(f"{group.runs[key]}/predictions.npz: has other test targets than the other folds")
-        predicted.append(Predicted(of_run.outputs, np.full((len(targets), 1), threshold_of(result))))
-    return targets, mean(predicted)
+        outputs.append(of_run.outputs)
+    return targets, mean(outputs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from fitbench.columns import FORMATS, Column, Note, Table, as_csv, column, print_as
 from fitbench.errors import RequestError
 from fitbench.inference.evaluate import load_metrics
-from fitbench.inference.out_of_fold import OutOfFold, Predicted, mean, read_out_of_fold
+from fitbench.inference.out_of_fold import OutOfFold, mean, read_out_of_fold
 from fitbench.inference.outputs import PROBABILITY, check_new, writing
 from fitbench.metrics import Metric
 from fitbench.record.files import write_whole
@@ -24,6 +25,7 @@ from fitbench.tasks import decisions
 from fitbench.text import check_format, clean, counted, number
 
 SUFFIX = "-out-of-fold.csv"  # of the file in the folder of the study
+NOTE = Note("Each training example is predicted by the model of the fold that held it back.")
 OUT_OF_FOLD, TEST = "out_of_fold", "test"
 
 Values = Mapping[str, float | None]
@@ -88,7 +90,7 @@ def evaluate_out_of_fold(
     for each in all_read:
         of_group = _scores(each, metrics)
         scores += of_group
-        tables.append(Table(_title(each), _columns(of_group, metrics), _notes(each)))
+        tables.append(Table(_title(each), _columns(of_group, metrics), [NOTE]))
     for each in all_read:
         path = output or each.group.study / f"{each.group.name}{SUFFIX}"
         with writing(path):
@@ -124,15 +126,15 @@ def _metrics(each: OutOfFold, trust: bool) -> dict[str, Metric]:
 def _scores(each: OutOfFold, metrics: Mapping[str, Metric]) -> list[Score]:
     """The rows of a group: each seed, their mean, the mean of their outputs, and all models on the test part."""
 
-    def values(targets: np.ndarray, predicted: Predicted) -> Values:
-        return each.task.score(metrics.values(), targets, predicted.outputs, predicted.thresholds)
+    def values(targets: np.ndarray, outputs: np.ndarray) -> Values:
+        return each.task.score(metrics.values(), targets, outputs, each.threshold)
 
     def score(label: str, part: str, seed: int | None, models: int, of: Values, deviations: Values) -> Score:
         examples = len(each.targets if part == OUT_OF_FOLD or each.test_targets is None else each.test_targets)
         return Score(each.group.name, label, part, seed, models, examples, of, deviations)
 
     seeds = len(each.by_seed)
-    of_seeds = {seed: values(each.targets, predicted) for seed, predicted in each.by_seed.items()}
+    of_seeds = {seed: values(each.targets, outputs) for seed, outputs in each.by_seed.items()}
     rows = [score(f"seed {seed}", OUT_OF_FOLD, seed, 1, of, {}) for seed, of in of_seeds.items()]
     if seeds > 1:
         means = _over_seeds(statistics.fmean, of_seeds.values())
@@ -146,7 +148,7 @@ def _scores(each: OutOfFold, metrics: Mapping[str, Metric]) -> list[Score]:
     return rows
 
 
-def _over_seeds(statistic: Callable[[list[float]], float], of_seeds: Sequence[Values] | Any) -> Values:
+def _over_seeds(statistic: Callable[[list[float]], float], of_seeds: Collection[Values]) -> Values:
     """A statistic of each metric over the seeds; None where the metric is undefined for one of them."""
     found: dict[str, float | None] = {}
     for name in next(iter(of_seeds)):
@@ -166,17 +168,14 @@ def _title(each: OutOfFold) -> str:
 
 def _columns(scores: Sequence[Score], metrics: Mapping[str, Metric]) -> list[Column]:
     """A column for what was scored, and one for each metric, with its deviation where there is one."""
-    about = {
-        key: (lambda one, key=key: getattr(one, key))
-        for key in ("group", "label", "part", "seed", "models", "examples")
-    }
-    columns = [column("predictions", scores, lambda one: one.label, about, right=False)]
+    about = {key: attrgetter(key) for key in ("group", "label", "part", "seed", "models", "examples")}
+    columns = [column("predictions", scores, attrgetter("label"), about, right=False)]
     for name, metric in metrics.items():
         values = {
-            name: lambda one, name=name: one.values[name],
-            f"{name}_sd": lambda one, name=name: one.deviations.get(name),
+            name: [score.values[name] for score in scores],
+            f"{name}_sd": [score.deviations.get(name) for score in scores],
         }
-        columns.append(column(metric.label, scores, lambda one, metric=metric: _cell(one, metric), values))
+        columns.append(Column(metric.label, [_cell(score, metric) for score in scores], values=values))
     return columns
 
 
@@ -184,20 +183,6 @@ def _cell(score: Score, metric: Metric) -> str:
     deviation = score.deviations.get(metric.name)
     spread = "" if deviation is None else f" ± {number(deviation, metric.digits)}"
     return f"{number(score.values[metric.name], metric.digits)}{spread}"
-
-
-def _notes(each: OutOfFold) -> list[Note]:
-    """What was averaged, and which thresholds were used."""
-    notes = [Note("Each training example is predicted by the model of the fold that held it back.")]
-    thresholds = np.concatenate([predicted.thresholds for predicted in each.by_seed.values()])
-    if each.task.has_threshold and thresholds.min() < thresholds.max():
-        notes.append(
-            Note(
-                f"The models have thresholds from {thresholds.min():g} to {thresholds.max():g}. Each example is "
-                "decided by that of its model, and averaged outputs by the mean of their models' thresholds."
-            )
-        )
-    return notes
 
 
 # -- the predictions --------------------------------------------------------------------------------------------------
@@ -210,23 +195,23 @@ def predictions_csv(each: OutOfFold) -> str:
     `_prediction_columns`.
     """
     parts = []
-    for seed, predicted in each.by_seed.items():
+    for seed, outputs in each.by_seed.items():
         count = len(each.targets)
         parts.append(
             {"seed": [seed] * count, "fold": each.fold.tolist(), each.place_name: each.places.tolist()}
-            | _prediction_columns(each, predicted)
+            | _prediction_columns(each, outputs)
         )
     values = {name: [cell for part in parts for cell in part[name]] for name in parts[0]}
     return as_csv([Column("", [], values=values)])
 
 
-def _prediction_columns(each: OutOfFold, predicted: Predicted) -> dict[str, list[Any]]:
+def _prediction_columns(each: OutOfFold, outputs: np.ndarray) -> dict[str, list[Any]]:
     """What is true and what is predicted of each example.
 
     Of classes and labels: `true`, `predicted` (several labels with ; between them), and the probability of each. Of a
     regression: the true and the predicted value of each target.
     """
-    names, outputs = each.names, predicted.outputs
+    names = each.names
     if each.task.has_values:
         return {
             f"{name}_{what}": _texts(values[:, i])
@@ -236,7 +221,7 @@ def _prediction_columns(each: OutOfFold, predicted: Predicted) -> dict[str, list
     shares = {f"{name}{PROBABILITY}": _texts(outputs[:, i]) for i, name in enumerate(names)}
     if each.task.has_classes:
         return {"true": _named(names, each.targets), "predicted": _named(names, outputs.argmax(axis=1)), **shares}
-    decided = decisions(outputs, predicted.thresholds)
+    decided = decisions(outputs, each.threshold)
     return {"true": _joined(names, each.targets), "predicted": _joined(names, decided), **shares}
 
 

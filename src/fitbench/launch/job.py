@@ -16,7 +16,7 @@ from fitbench.record.claims import claim
 from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
-from fitbench.record.parents import STATE, other_state
+from fitbench.record.parents import lacks_state, other_state
 from fitbench.record.reading import lacking, output_names, read_result
 
 FingerprintOf = Callable[..., str | None]  # of paths, as `fingerprint`
@@ -30,7 +30,7 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     """
     result = recorded(config)
     if result is not None:
-        if config.training.keep_state and not exists(folder_of(config) / STATE):
+        if lacks_state(config, folder_of(config)):
             sys.stderr.write(
                 f"fitbench: {result['run_id']} is finished, but kept no state of its last epoch; force=true trains it "
                 "again and keeps it\n"

@@ -20,6 +20,7 @@ from fitbench.launch.progress import SweepProgress
 from fitbench.launch.summary import SweepSummary, summarize
 from fitbench.launch.sweep_job import Failure, Job, first_line
 from fitbench.record.folder import State, state_of
+from fitbench.record.parents import lacks_state
 from fitbench.record.reading import lacking
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
@@ -74,13 +75,14 @@ def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
     remaining: list[Job] = []
     skipped: set[Path] = set()
     errors: dict[Path, str] = {}
-    to_evaluate = 0
+    to_evaluate = without_state = 0
     fingerprint_of = cache(fingerprint)  # of files that may be many, looked at once for all jobs
     for job in jobs:
         try:
             result = recorded(job.config, fingerprint_of)
             if result is not None and not lacking(job.config, result):
                 skipped.add(job.folder)
+                without_state += lacks_state(job.config, job.folder)
             elif result is not None or job.config.retry_failed or state_of(job.folder) is not State.failed:
                 remaining.append(job.found())
                 to_evaluate += result is not None
@@ -88,6 +90,11 @@ def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
             errors[job.folder] = first_line(error)
     if to_evaluate:
         sys.stderr.write(f"fitbench: finished runs that lack a metric and are evaluated, not trained: {to_evaluate}\n")
+    if without_state:
+        sys.stderr.write(
+            f"fitbench: finished runs that kept no state of their last epoch: {without_state}; force=true trains them "
+            "again and keeps it\n"
+        )
     return remaining, skipped, errors
 
 

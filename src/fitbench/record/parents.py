@@ -39,6 +39,11 @@ def find_finished(key: str, text: str, outputs: Path) -> Path:
     return folder
 
 
+def lacks_state(config: Config, folder: Path) -> bool:
+    """Whether a finished run has not kept the state that the configuration asks for."""
+    return config.training.keep_state and not exists(folder / STATE)
+
+
 def checksum(folder: Path, name: str) -> str:
     """The SHA-256 of the state, or of the weights of the model, that a run keeps in the file of this name.
 

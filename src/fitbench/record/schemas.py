@@ -258,7 +258,9 @@ class Result(_FinishedRun):
     threshold: Annotated[float, Gt(0), Lt(1)] | None = Field(
         None, description="of several labels: the probability from which on a label counts as predicted"
     )
-    start: TakenWeights | None = Field(None, description="null: the model began with new weights")
+    start: TakenWeights | None = Field(
+        None, description="of a run with training.start: the weights that the model began with"
+    )
     threads: Count | None = Field(description="the number of CPU threads that the run computed with; null: unknown")
     environment: dict[str, str] = Field(description="the environment variables that change results, by name")
     code: dict[str, str] = Field(description="SHA-256 of the user's modules, by name")

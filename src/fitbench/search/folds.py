@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from omegaconf import DictConfig
+
 from fitbench.config import Config
 from fitbench.errors import RequestError
 from fitbench.search.settings import Settings
@@ -18,12 +20,22 @@ def overrides(settings: Settings) -> list[str]:
     return ["training.validation=kfold", f"training.folds={settings.folds}", "fold=0"]
 
 
-def check(settings: Settings, given: Iterable[str]) -> None:
+def check(settings: Settings, given: Iterable[str], composed: DictConfig) -> None:
     """Refuse keys, those of the command and of the space, that the folds of a search decide.
 
+    Args:
+        settings: of the search.
+        given: the keys of the command.
+        composed: the configuration without the folds of the search.
+
     Raises:
-        RequestError: the message names the key.
+        RequestError: the message names the key. Or the runs are to have folds, and it is open which.
     """
+    if settings.folds is None and composed.training.validation == "kfold" and composed.fold is None:
+        raise RequestError(
+            "training.validation=kfold: search.folds=5 trains each trial on all folds, and fold=0 on one of them; in "
+            "the first case leave out training.validation and training.folds"
+        )
     in_space = [
         *settings.space,
         *(key for spaces in settings.when.values() if isinstance(spaces, dict) for key in spaces),

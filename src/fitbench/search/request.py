@@ -47,10 +47,12 @@ def read_request(arguments: Sequence[str]) -> Request:
     config_dirs, words = _config_dirs(arguments)
     composer = Composer(config_dirs)
     fixed, varied, of_search = _sorted(words, composer)
-    settings = read_settings(composer.composed_with([*fixed, *of_search]).search)
-    folds.check(settings, [composer.parse(word).get_key_element().lstrip("+~") for word in (*fixed, *varied)])
-    fixed = [*fixed, *folds.overrides(settings)]
     composed = composer.composed_with([*fixed, *of_search])
+    settings = read_settings(composed.search)
+    folds.check(settings, [composer.parse(word).get_key_element().lstrip("+~") for word in (*fixed, *varied)], composed)
+    if of_folds := folds.overrides(settings):
+        fixed = [*fixed, *of_folds]
+        composed = composer.composed_with([*fixed, *of_search])
     with open_dict(composed):
         del composed["search"]
     common = checked(composed)

@@ -57,7 +57,7 @@ def _conclude(study: Study, request: Request) -> None:
         of_folds = folds.overrides(request.settings)
         own = [word for word in request.recipe.overrides if word not in of_folds]
         words = [*(f"--config-dir={folder}" for folder in request.config_dirs), *own, *chosen]
-        commands = train_commands(words, request.config.study, request.settings.folds)
+        commands = train_commands(words, request.config.study, request.settings.folds, request.recipe.composes)
     print_summary(record, commands, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
 
 

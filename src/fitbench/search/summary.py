@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fitbench.analysis.search_record import objective_text, parted, short_names
@@ -84,10 +84,13 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
     return columns
 
 
-def train_commands(overrides: Sequence[str], study: str, folds: int | None = None, seeds: int = 5) -> dict[str, str]:
+def train_commands(
+    overrides: Sequence[str], study: str, folds: int | None, composes: Callable[[list[str]], bool], seeds: int = 5
+) -> dict[str, str]:
     """The commands that train a trial's configuration over several seeds, ready to paste, by what they do.
 
-    After a search over folds there are two: one for the same folds, and one without a validation part.
+    After a search over folds there are two: one for the same folds, and, where it `composes`, one without a validation
+    part. Data without a test part have folds alone.
     """
 
     def command(*words: str) -> str:
@@ -96,9 +99,8 @@ def train_commands(overrides: Sequence[str], study: str, folds: int | None = Non
     if folds is None:
         return {f"Train the best over {seeds} seeds": command()}
     of_folds = ("training.validation=kfold", f"training.folds={folds}", f"fold=range({folds})")
-    return {
-        f"Train the best over {folds} folds and {seeds} seeds": command(*of_folds),
-        "Train the best on all training examples": command(
-            "training.validation_split=0", "training.early_stopping=null"
-        ),
-    }
+    commands = {f"Train the best over {folds} folds and {seeds} seeds": command(*of_folds)}
+    on_all = ["training.validation_split=0", "training.early_stopping=null"]
+    if composes([*overrides, *on_all]):
+        commands["Train the best on all training examples"] = command(*on_all)
+    return commands

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from fitbench.composition import Composer
 from fitbench.config import Config
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import completed, recorded
 from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
@@ -64,6 +64,14 @@ class Recipe:
         threads = self.threads if self.threads is not None and config.threads == "auto" else config.threads
         selected = with_objectives(config.metrics, self.objectives)
         return config.model_copy(update={"threads": threads, "progress": False, "metrics": selected})
+
+    def composes(self, words: Sequence[str]) -> bool:
+        """Whether these overrides make a configuration; options among them do not count."""
+        try:
+            self.composer.configuration([word for word in words if not word.startswith("--")])
+        except RequestError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)

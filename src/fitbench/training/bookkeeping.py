@@ -26,7 +26,10 @@ def quick(model: keras.Model) -> Iterator[None]:
             type(model).reset_metrics(model)
             zeros.extend((variable, keras.ops.copy(variable.value)) for variable in model.metrics_variables)
         for variable, zero in zeros:
-            variable.assign(zero)
+            if keras.config.backend() == "tensorflow":
+                variable.value.assign(zero, read_value=False)  # half the time of Keras's own `assign`
+            else:
+                variable.assign(zero)
 
     replaced: dict[str, Any] = {"reset_metrics": reset_metrics, "_get_metrics_result_or_logs": lambda logs: logs}
     vars(model).update(replaced)

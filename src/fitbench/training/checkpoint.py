@@ -1,8 +1,8 @@
 """All that is needed to go on: checkpoint/ in the run folder.
 
-A checkpoint is the state at the end of an epoch. It is copied in memory after every epoch and written from time to
-time, or at once when the run is asked to stop. A file's name carries the checksum of its content, so a damaged one is
-noticed. The one before is kept until the next is safely there.
+A checkpoint is the state at the end of an epoch. It is copied in memory after every epoch for which this takes a small
+part of the time, and written from time to time, or at once when the run is asked to stop. A file's name carries the
+checksum of its content, so a damaged one is noticed. The one before is kept until the next is safely there.
 """
 
 import functools
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # every `fit`, looks whether a CSV has its header, and the run folder may lie elsewhere by now.
 SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 WHOLE = "[0-9]*.npz"  # <epoch>-<checksum>.npz
+COPYING = 1 / 50  # of the time of an attempt: what copying the state may take
+FREE_SECONDS = 0.1  # that copying may take in any attempt: an attempt of a few epochs copies the state after each
 
 
 class Checkpoint(BaseModel):
@@ -173,7 +175,10 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Keeps the state of the model, the optimizer and the other callbacks after every epoch, and goes on from one.
+    """Keeps the state of the model, the optimizer and the other callbacks as of the end of an epoch, and resumes one.
+
+    The state is copied when it must be written, after the last epoch, and as often as `COPYING` allows. So epochs that
+    take less time than a copy do not wait for one, and a run that is asked to stop loses little more than an epoch.
 
     It must stand behind the callbacks whose state it keeps: they reset themselves when training begins, and it sets
     them to where they were. `attempt_began` is the `time.perf_counter()` at which this attempt began.
@@ -198,6 +203,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.data_sha256 = data_sha256
         self.latest: Checkpoint | None = None
         self.written = time.perf_counter()
+        self.copying_seconds = 0.0  # that copies have taken in this attempt
+        self.attempt_began = attempt_began
         self.began = attempt_began - (resumed.seconds if resumed else 0.0)
         self.fit_began = time.perf_counter() - (resumed.fit_seconds if resumed else 0.0)
 
@@ -228,7 +235,18 @@ class Checkpoints(keras.callbacks.Callback):
             vars(callback).update(lists)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Copy the state; write it if the last time is long enough ago."""
+        """Copy the state if it is time; write it if the last time is long enough ago."""
+        began = time.perf_counter()
+        due = began - self.written >= self.every_seconds
+        last = bool(self.model.stop_training) or epoch + 1 >= self.params["epochs"]
+        if due or last or self.copying_seconds <= FREE_SECONDS + COPYING * (began - self.attempt_began):
+            self.latest = self._state(epoch + 1)
+            self.copying_seconds += time.perf_counter() - began
+        if due:
+            self.write()
+
+    def _state(self, epoch: int) -> Checkpoint:
+        """A copy of the state after `epoch` epochs."""
         arrays = {
             f"variable-{index}": keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
             for index, variable in enumerate(_variables(self.model))
@@ -237,10 +255,10 @@ class Checkpoints(keras.callbacks.Callback):
             for name, value in vars(callback).items():
                 if isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
                     arrays |= {f"callback-{number}-{name}-{index:04}": item for index, item in enumerate(value)}
-        self.latest = Checkpoint.model_construct(  # checked when it is read
+        return Checkpoint.model_construct(  # checked when it is read
             run_id=self.folder.name,
             versions=_versions(),
-            epoch=epoch + 1,
+            epoch=epoch,
             stopped=bool(self.model.stop_training),
             seconds=time.perf_counter() - self.began,
             fit_seconds=self.fit_seconds(),
@@ -249,15 +267,13 @@ class Checkpoints(keras.callbacks.Callback):
             callbacks=[_attributes(callback) for callback in self.callbacks],
             arrays=arrays,
         )
-        if time.perf_counter() - self.written >= self.every_seconds:
-            self.write()
 
     def fit_seconds(self) -> float:
         """Seconds in `fit` up to now, over all attempts."""
         return time.perf_counter() - self.fit_began
 
     def write(self) -> None:
-        """Write the state after the last whole epoch, if there is one that was not written."""
+        """Write the newest copy of the state, if there is one that was not written."""
         if self.latest is not None:
             write(self.folder, self.latest)
             self.latest = None

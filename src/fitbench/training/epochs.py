@@ -16,6 +16,7 @@ from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Re
 from fitbench.training.checkpoint import Checkpoint, Checkpoints
 from fitbench.training.fit import fit
 from fitbench.training.networks import Network
+from fitbench.training.notes import note
 from fitbench.training.parts import Parts
 from fitbench.training.plateau import Plateau
 from fitbench.training.progress import Display
@@ -58,6 +59,11 @@ def train(
         trial: of a search, which may end the run early.
     """
     target_scale.notice(parts)
+    if parts.config.training.is_without_stopping:
+        note(
+            "early stopping is off, because it would choose the epoch by the fold that is measured; "
+            "training.early_stopping.in_folds=true turns it on"
+        )
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
     fingerprints = None if network.is_ours else Fingerprints()

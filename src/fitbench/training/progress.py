@@ -1,4 +1,4 @@
-"""What is seen of a run while it trains: a live bar in a terminal, one plain line per epoch elsewhere; on stderr."""
+"""What is seen of a run while it trains: a live bar in a terminal, plain lines of epochs elsewhere; on stderr."""
 
 import sys
 import time
@@ -14,6 +14,7 @@ from fitbench.metrics import Metric
 from fitbench.text import count, describe, duration
 
 SHORTEST_BAR = 12  # characters, with the spaces around it
+LINE_SECONDS = 1.0  # between two plain lines; train.log and history.jsonl have every epoch
 
 
 class Display:
@@ -37,6 +38,7 @@ class Display:
         self.epoch = 0
         self.trained = self.validated = self.rate = ""  # what was last known, also at the start of an epoch
         self.started = self.epoch_started = time.perf_counter()
+        self.next_line = self.started  # when a plain line may come
 
     def __enter__(self) -> "Display":
         if self.bar:
@@ -80,10 +82,12 @@ class Display:
         self.live.update(self.task, completed=examples, description=description, metrics=_fitting(parts, room))
 
     def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
-        """Epoch ended; `epoch` is its line of the history."""
+        """Epoch ended; `epoch` is its line of the history. The first and the last have a plain line in any case."""
         if validated := self._values("val", epoch):
             self.validated = f"val {validated}"
-        if self.plain:
+        last = stopped or epoch["epoch"] >= self.epochs
+        if self.plain and (last or time.perf_counter() >= self.next_line):
+            self.next_line = time.perf_counter() + LINE_SECONDS
             rate = _rate(self.examples, epoch["seconds"])
             line = f"epoch {epoch['epoch']}/{self.epochs}  {describe(epoch)}  {rate}"
             sys.stderr.write(f"{line}{'  stopped early' if stopped else ''}\n")

@@ -1,22 +1,18 @@
 """The notice that the targets of a regression are large numbers, which a model reaches slowly."""
 
-import logging
-import sys
-
 import numpy as np
 
 from fitbench.config import Loss
 from fitbench.text import clean
+from fitbench.training.notes import note
 from fitbench.training.objective import Scale
 from fitbench.training.parts import Parts
 
-log = logging.getLogger(__name__)
 LARGE = 100.0  # the outputs of a new model are around 0, and a step of Adam moves them by little
-_noticed: set[str] = set()  # the data sets, by their SHA-256, of which this process has written the notice
 
 
 def notice(parts: Parts) -> None:
-    """Log that the targets are large where training does not standardise them; the first time also write it to stderr.
+    """Note that the targets are large where training does not standardise them.
 
     Targets are large if the mean or the standard deviation of one is above `LARGE`. There is no notice for a loss of
     the user's, which may scale the targets itself.
@@ -29,14 +25,10 @@ def notice(parts: Parts) -> None:
     largest = int(sizes.argmax())
     if sizes[largest] <= LARGE:
         return
-    text = (
+    note(
         f"the target {clean(data.names[largest])} has mean {_rounded(scale.mean[largest])} and standard deviation "
         f"{_rounded(scale.deviation[largest])}; training.standardize_targets=true usually trains faster"
     )
-    log.info(text)
-    if data.sha256 not in _noticed:
-        _noticed.add(data.sha256)
-        sys.stderr.write(f"fitbench: {text}\n")
 
 
 def _rounded(value: float) -> str:

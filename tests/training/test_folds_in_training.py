@@ -1,0 +1,151 @@
+"""Runs of folds without a test part: what they record, and that one fold knows nothing of another."""
+
+import contextlib
+import io
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from fitbench.composition import Composer
+from fitbench.data import loading
+from fitbench.data.loading import load
+from fitbench.errors import RequestError
+from fitbench.inference import agreement
+from fitbench.inference.evaluate import evaluate
+from fitbench.inference.export import export
+from fitbench.metrics import get
+from fitbench.record.folder import folder_of
+from fitbench.record.history import read_history
+from fitbench.record.reading import read_predictions, read_result, read_validation_predictions
+from fitbench.tasks import task_of
+from fitbench.training import networks, notes
+from fitbench.training.added import evaluate_lacking
+from fitbench.training.run import train
+
+FOLDS = ("training.validation=kfold", "training.folds=3", "data.test_fraction=0")
+QUICK = ("model=mlp", "model.hidden=[16]", "optimizer.learning_rate=0.01", "training.epochs=3", "progress=false")
+CLASSES = ("data.target=kind", "data.drop=[price]", "training.class_weight=balanced")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(90, 3)), columns=list("abc"))
+    frame["price"] = 1000 + 50 * frame["a"] + random.normal(size=90)
+    frame["kind"] = np.repeat(["ant", "bee", "cow"], [46, 30, 14])
+    path = tmp_path_factory.mktemp("table") / "houses.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recorded(table, tmp_path_factory):
+    """Trains one fold of a table; gives the run's folder and its configuration."""
+    composer = Composer()
+
+    def run(*overrides, outputs=None):
+        outputs = outputs or tmp_path_factory.mktemp("outputs")
+        words = [*QUICK, *FOLDS, "data=csv", f"data.path={table}", f"outputs={outputs}", *overrides]
+        config = composer.configuration(words)
+        train(config, folder_of(config))
+        return folder_of(config), config
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folds(recorded, tmp_path_factory):
+    """The three folds, trained one after the other by one process, what it wrote, and how often it read the table."""
+    outputs, written, reads = tmp_path_factory.mktemp("outputs"), io.StringIO(), []
+    read = loading.read_table
+    networks.forget()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(written):
+        patch.setattr(notes, "_written", set())
+        patch.setattr(loading, "read_table", lambda path: reads.append(path) or read(path))
+        runs = [recorded(*CLASSES, f"fold={fold}", outputs=outputs) for fold in range(3)]
+    return runs, written.getvalue(), len(reads)
+
+
+def test_a_fold_is_recorded_without_a_test_part(folds):
+    runs, _, _ = folds
+    for number, (folder, _) in enumerate(runs):
+        result = read_result(folder)
+        assert folder.name.endswith(f"-s0-f{number}")
+        assert (result["fold"], result["data"]["test"]) == (number, 0)
+        assert result["data"]["train"] + result["data"]["validation"] == 90
+        assert (result["metrics"]["test_accuracy"], result["metrics"]["test_loss"]) == (None, None)
+        assert result["metrics"]["epochs"] == 3
+        with np.load(folder / "predictions.npz") as arrays:
+            assert (arrays["labels"].shape, arrays["probabilities"].shape) == ((0,), (0, 3))
+
+
+def test_the_validation_parts_of_all_folds_are_the_examples_with_their_rows_of_the_file(folds, table):
+    runs, _, _ = folds
+    kinds, examples = pd.read_csv(table)["kind"].to_numpy(), []
+    for folder, config in runs:
+        result, data = read_result(folder), load(config.data, config.task)
+        read = read_validation_predictions(folder, result)
+        assert [result["data"]["classes"][label] for label in read.targets] == list(kinds[read.rows - 1])
+        assert (data.rows_train[read.examples] == read.rows).all()
+        outputs = keras.saving.load_model(folder / "model.keras").predict(data.x_train[read.examples], verbose=0)
+        assert np.allclose(task_of("classification").recorded(outputs), read.outputs, atol=1e-6)
+        assert result["metrics"]["val_accuracy"] == pytest.approx((read.outputs.argmax(axis=1) == read.targets).mean())
+        examples += read.examples.tolist()
+    assert sorted(examples) == list(range(90))
+
+
+def test_folds_of_one_process_read_the_data_once_and_note_once_that_early_stopping_is_off(folds):
+    _, written, reads = folds
+    assert reads == 1
+    assert written.count("early stopping is off, because it would choose the epoch by the fold that is measured") == 1
+
+
+def test_a_fold_that_takes_over_the_network_of_another_is_trained_as_if_alone(folds, recorded):
+    [_, (folder, _), (other, _)], _, _ = folds
+    networks.forget()
+    alone, _ = recorded(*CLASSES, "fold=1")
+    histories = [[line | {"seconds": 0} for line in read_history(each)] for each in (folder, alone, other)]
+    assert histories[0] == histories[1] != histories[2]
+    results = [read_result(each) for each in (folder, alone)]
+    read, again = (read_validation_predictions(*pair) for pair in zip((folder, alone), results, strict=True))
+    assert np.array_equal(read.outputs, again.outputs)
+    assert results[0]["metrics"] == results[1]["metrics"]
+
+
+def test_a_metric_that_a_fold_lacks_is_added_for_its_validation_part(folds):
+    [(folder, config), *_], _, _ = folds
+    config = config.model_copy(update={"metrics": {"accuracy": None, "macro_f1": None}})
+    result = evaluate_lacking(config, folder)
+    read = read_validation_predictions(folder, result)
+    expected = task_of("classification").score([get("macro_f1")], read.targets, read.outputs)
+    assert result["metrics"]["val_macro_f1"] == pytest.approx(expected["macro_f1"])
+    assert result["metrics"]["test_macro_f1"] is None
+
+
+def test_a_fold_without_a_test_part_is_evaluated_and_exported_with_its_training_part(
+    folds, tmp_path, capsys, monkeypatch
+):
+    [_, (folder, config), _], _, _ = folds
+    same = [f"data.path={config.data.path}"]
+    with pytest.raises(RequestError, match=r"has no test part; expected one \(--part train takes the training part\)"):
+        evaluate(str(folder), tmp_path, "csv", same, "test", "json", trust=False)
+    evaluate(str(folder), tmp_path, "csv", same, "train", "json", trust=False)
+    assert json.loads(capsys.readouterr().out)["data"]["count"] == 90
+    monkeypatch.setattr(agreement, "_run", lambda _, inputs, reader, forbidden: reader.outputs(inputs))  # in a process
+    export(str(folder), tmp_path, "keras", tmp_path / "exported", trust=False)
+    assert "checked on all 90 training rows of houses against the original" in capsys.readouterr().out
+
+
+def test_values_of_a_fold_are_in_the_units_of_their_targets_beside_a_test_part(recorded, table):
+    values = ("data.target=price", "data.drop=[kind]", "data.test_fraction=0.2", "training.standardize_targets=true")
+    folder, _ = recorded(*values, "fold=2", "training.fold_order=consecutive")
+    result = read_result(folder)
+    read, prices = read_validation_predictions(folder, result), pd.read_csv(table)["price"].to_numpy()
+    assert np.allclose(read.targets[:, 0], prices[read.rows - 1])
+    assert np.abs(read.outputs - read.targets).mean() == pytest.approx(result["metrics"]["val_mae"], rel=1e-5)
+    tested = read_predictions(folder, result)
+    assert read.rows.min() > 90 / 2  # the last third of what is not in the test part
+    assert not set(read.rows) & set(tested.rows)
