@@ -177,15 +177,15 @@ def speed(machine: Machine) -> dict[str, list[float]]:
 def plain_seconds(config: Any) -> list[float]:
     """The seconds of each epoch of `keras.Model.fit` with the network, the batches and the data of a configuration."""
     import keras
-    from hydra.utils import instantiate
 
     from fitbench.data.loading import load
+    from fitbench.training.building import build
+    from fitbench.training.objective import Objective
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(config.seed)
     data = load(config.data)
-    settings = {key: value for key, value in config.model.items() if key != "name"}
-    net = instantiate(settings, inputs=data.inputs, outputs=len(data.names), _convert_="all")
+    net = build(config, data, Objective.of(config, data))
     net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     marks = [time.perf_counter()]
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()))
