@@ -279,6 +279,25 @@ def test_damaged_folds_are_named(make_folds, tmp_path):
         read_out_of_fold(group)
 
 
+def test_absurd_number_of_folds_is_refused_before_memory_is_taken(make_folds, tmp_path):
+    folder = make_folds()[0]
+    content = json.loads((folder / "result.json").read_text())
+    content["config"]["training"]["folds"] = 2**31 - 1
+    (folder / "result.json").write_text(json.dumps(content))
+    with pytest.raises(FitbenchError, match=r"training\.folds is 2147483647 in .*; expected 2 to 100,000"):
+        read_out_of_fold(find_group("-mlp-", tmp_path / "outputs"))
+
+
+def test_seeds_of_other_targets_are_refused(make_folds, tmp_path):
+    folder = make_folds(seeds=2)[2]
+    with np.load(folder / "predictions.npz") as file:
+        arrays = dict(file)
+    arrays["validation_labels"] = (arrays["validation_labels"] + 1) % 3
+    np.savez(folder / "predictions.npz", **arrays)
+    with pytest.raises(FitbenchError, match="seed 1 has other targets than seed 0"):
+        read_out_of_fold(find_group("-mlp-", tmp_path / "outputs"))
+
+
 def test_runs_without_folds_are_refused_with_what_makes_folds(make_run, tmp_path):
     make_run()
     with pytest.raises(RequestError, match=r"its runs have no folds.*training.validation=kfold training.folds=5"):

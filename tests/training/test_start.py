@@ -129,7 +129,7 @@ def test_statistics_of_the_new_data_stay(launched, tmp_path, capsys):
     assert same(ours["logits"], theirs["logits"])
     assert "has the outputs dark_a, dark_b, this run has bright_a, bright_b; the last layer" in capsys.readouterr().err
     with np.load(tmp_path / "bright.npz") as arrays:
-        assert np.allclose(ours["standardize"][0], arrays["x_train"].mean(axis=0))
+        assert np.allclose(ours["standardised"][0], arrays["x_train"].mean(axis=0))
 
 
 def test_start_is_the_model_and_not_its_place(outputs, base, tmp_path):

@@ -14,8 +14,9 @@ from fitbench.text import clean, counted
 
 NAMED = 10  # folders or groups that a line names at most
 CORRECTED = (
-    "Corrected resampled variance: as the training parts of k folds overlap, that of their mean is (1/k + n_validation "
-    "/ n_train) s^2, with k - 1 degrees of freedom (Nadeau and Bengio 2003, Machine Learning 52, 239-281)."
+    "Corrected resampled variance: the training parts of k folds overlap, so the variance of a mean over them is taken "
+    "as (1/k + n_validation / n_train) s^2, with k - 1 degrees of freedom (Nadeau and Bengio 2003, Machine Learning "
+    "52, 239-281)."
 )
 VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed groups names at most
 

@@ -55,7 +55,7 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
     if others:
         raise RequestError(f"{others[0].input_line}: give one run, as +{KEY}=RUN")
     value = named.value()
-    text = value if isinstance(value, str) else named.input_line.partition("=")[2]  # which may look like a number
+    text = value if isinstance(value, str) else str(named.input_line).partition("=")[2]  # it may look like a number
     folder = find_finished(KEY, text, Path(composed.outputs))
     result = read_result(folder)
     with located(f"{folder}/result.json: config"):

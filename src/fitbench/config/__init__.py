@@ -35,7 +35,6 @@ from fitbench.config.identity import (
     with_current_names,
     with_former_names,
 )
-from fitbench.config.optimizer_section import Plateau
 from fitbench.config.parents import Parent, Start
 from fitbench.config.reading import data_from_hydra, from_hydra, from_values
 from fitbench.config.schema import (

@@ -56,25 +56,17 @@ def read_series(
     labels = _labels(parts, task, where)
     if task == AUTO and not _are_classes(labels):
         notes = (*notes, *_label_notes(parts, where))
-    if whole:
-        rows = {}
-    elif "test" in parts:
-        rows = {"train": shuffled_rows(len(parts["train"].series), seed)}
-    else:
-        assert isinstance(data, SeriesFiles)
-        rows = _drawn(labels["train"], data, where["train"])
-        parts, labels = dict.fromkeys(rows, parts["train"]), dict.fromkeys(rows, labels["train"])
-        if "test" in rows:
-            notes = (*notes, drawn_note(len(rows["train"]), len(rows["test"]), KINDS[SERIES].noun, data.split_seed))
-    parts |= {part: parts[part].take(taken) for part, taken in rows.items()}
-    labels |= {part: labels[part][taken] for part, taken in rows.items()}
+    rows, drawn = ({}, ()) if whole else _taken(labels, data, seed, where["train"])
+    parts |= {part: parts.get(part, parts["train"]).take(taken) for part, taken in rows.items()}
+    labels |= {part: labels.get(part, labels["train"])[taken] for part, taken in rows.items()}
+    notes = (*notes, *drawn)
     if "test" in parts and not whole:
         notes = (*notes, *repeated(parts["train"].series, parts["test"].series, KINDS[SERIES].noun))
     inputs, more = _of_one_length(parts, data.lengths, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
-    order = {"is_shuffled": True, "rows_train": rows["train"] + 1} if rows else {}
-    return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes), **order)
+    dataset = replace(dataset, is_shuffled=not whole, rows_train=None if whole else rows["train"] + 1)
+    return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes))
 
 
 def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:
@@ -83,14 +75,19 @@ def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:
     return {part: read_series_file(path) for part, path in zip(PARTS, paths, strict=False)}
 
 
-def _drawn(labels: np.ndarray, data: SeriesFiles, where: str) -> dict[str, np.ndarray]:
-    """The rows of the training and perhaps of the test part, which are drawn from a file of both."""
-    if data.test_fraction == 0:
-        return {"train": shuffled_rows(len(labels), data.split_seed)}
-    classes = labels if labels.dtype == object else None
-    return dict(
-        zip(PARTS, test_rows(classes, None, len(labels), data.test_fraction, data.split_seed, where), strict=True)
-    )
+def _taken(
+    labels: Mapping[str, np.ndarray], data: Series, seed: int, where: str
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """The rows of the file that are taken for a part, in this order, and the line about a drawn test part.
+
+    The training series are shuffled. A part that is not there is taken whole.
+    """
+    fraction = getattr(data, "test_fraction", 0)
+    if "test" in labels or not fraction:
+        return {"train": shuffled_rows(len(labels["train"]), seed)}, ()
+    classes = labels["train"] if labels["train"].dtype == object else None
+    train, test = test_rows(classes, None, len(labels["train"]), fraction, seed, where)
+    return {"train": train, "test": test}, (drawn_note(len(train), len(test), KINDS[SERIES].noun, seed),)
 
 
 # -- lengths ----------------------------------------------------------------------------------------------------------

@@ -117,8 +117,9 @@ def dataset_of(
     is_drawn = "test" in parts and "test" not in frames
     drawn = drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed) if is_drawn else ""
     notes = (*filter(None, [drawn]), *_notes(frames, columns, settings), *targets.notes)
-    rows = {f"rows_{part}": of.rows for part, of in parts.items()}
-    return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes, is_shuffled=True, **rows)
+    rows_test = parts["test"].rows if "test" in parts else None
+    made = replace(made, is_shuffled=True, rows_train=train.rows, rows_test=rows_test)
+    return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes)
 
 
 # -- which column is what ---------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from fitbench.record.reading import (
 from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import counted
 
+MOST_FOLDS = 100_000  # a larger number is no experiment of anybody
+
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
@@ -87,26 +89,15 @@ def read_out_of_fold(group: Group) -> OutOfFold:
             Or they were trained on different data.
         FitbenchError: a file is damaged; the message names it.
     """
-    if not group.has_folds:
-        raise RequestError(
-            f"{group.path}: its runs have no folds, so that they have no out-of-fold predictions; train them with "
-            "training.validation=kfold training.folds=5 and -m 'fold=range(5)'"
-        )
     config = _configuration(group)
-    folds = config.training.folds
-    if folds is None:
-        raise FitbenchError(f"{group.path}: the configuration of its runs has no folds{TRAIN_AGAIN}")
+    folds = _number_of_folds(group, config)
     results = _results(group, config, folds)
     first = next(iter(results.values()))
     parts = {key: read_validation_predictions(group.runs[key], result) for key, result in results.items()}
     total = first["data"]["train"] + first["data"]["validation"]
     pooled = {seed: _pooled(group, seed, [parts[seed, fold] for fold in range(folds)], total) for seed in group.seeds}
     seed, examples = next(iter(pooled.items()))
-    for other, of_other in pooled.items():
-        if not (
-            np.array_equal(examples.targets, of_other.targets) and np.array_equal(examples.places, of_other.places)
-        ):
-            raise FitbenchError(f"{group.path}: seed {other} has other targets than seed {seed}{TRAIN_AGAIN}")
+    _check_same(group, pooled)
     fold_of = np.empty(total, np.int64)
     for fold in range(folds):
         fold_of[parts[seed, fold].examples] = fold
@@ -132,8 +123,22 @@ def read_out_of_fold(group: Group) -> OutOfFold:
 # -- the results of the runs ------------------------------------------------------------------------------------------
 
 
+def _number_of_folds(group: Group, config: Config) -> int:
+    if not group.has_folds:
+        raise RequestError(
+            f"{group.path}: its runs have no folds, so that they have no out-of-fold predictions; train them with "
+            "training.validation=kfold training.folds=5 and -m 'fold=range(5)'"
+        )
+    folds = config.training.folds
+    if folds is None or folds > MOST_FOLDS:
+        raise FitbenchError(
+            f"{group.path}: training.folds is {folds} in the configuration of its runs; expected 2 to {MOST_FOLDS:,}"
+        )
+    return folds
+
+
 def _configuration(group: Group) -> Config:
-    """The checked configuration of the first run that has one."""
+    """The checked configuration of the first run that has finished, or else of the first."""
     [folder, *_] = sorted(group.runs.values(), key=lambda folder: state_of(folder) is not State.finished)
     if state_of(folder) is State.finished:
         return configuration(read_result(folder), folder)
@@ -210,6 +215,15 @@ def _pooled(group: Group, seed: int, parts: Sequence[Predictions], total: int) -
         rows=np.concatenate(rows)[order] if len(rows) == len(parts) else None,
         examples=examples[order],
     )
+
+
+def _check_same(group: Group, pooled: Mapping[int, Predictions]) -> None:
+    """Refuse seeds whose examples differ."""
+    seed, examples = next(iter(pooled.items()))
+    for other, of_other in pooled.items():
+        same = np.array_equal(examples.targets, of_other.targets) and np.array_equal(examples.places, of_other.places)
+        if not same:
+            raise FitbenchError(f"{group.path}: seed {other} has other targets than seed {seed}{TRAIN_AGAIN}")
 
 
 def _test_part(group: Group, results: Mapping[Key, Mapping[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:

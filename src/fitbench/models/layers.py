@@ -207,6 +207,10 @@ class Standardize(keras.layers.Layer):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"dtype": "float32", **settings})
 
+    def get_config(self) -> dict[str, Any]:
+        """What the layer is made with. Without this method a saved model would lose the layer's name."""
+        return super().get_config()
+
     def build(self, input_shape: Shape) -> None:
         """Create mean and deviation, [height, width, channels]."""
         shape = tuple(input_shape[1:])

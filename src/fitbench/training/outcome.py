@@ -82,21 +82,23 @@ def values(
         measures.task.targets_name: data.y_test,
         measures.task.outputs_name: measures.task.recorded(outputs),
         "data_sha256": np.array(data.sha256),
+        **({} if data.rows_test is None else {"rows": data.rows_test}),
+        **({} if parts.config.fold is None else _held_back(parts, raw_outputs(parts, network))),
     }
-    if data.rows_test is not None:
-        arrays["rows"] = data.rows_test
-    if parts.config.fold is not None:
-        raw = raw_outputs(parts, network)(take(parts.prepared.x_train, parts.held_back))
-        arrays |= {
-            f"validation_{measures.task.targets_name}": data.y_train[parts.held_back],
-            f"validation_{measures.task.outputs_name}": measures.task.recorded(raw),
-            "validation_rows": parts.held_back,
-        }
-        if data.rows_train is not None:
-            arrays["validation_file_rows"] = data.rows_train[parts.held_back]
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values
+
+
+def _held_back(parts: Parts, raw_of: RawOutputs) -> dict[str, np.ndarray]:
+    """The arrays of predictions.npz of the fold that is held back, from raw outputs on it."""
+    data, task, rows = parts.data, parts.measures.task, parts.held_back
+    return {
+        f"validation_{task.targets_name}": data.y_train[rows],
+        f"validation_{task.outputs_name}": task.recorded(raw_of(take(parts.prepared.x_train, rows))),
+        "validation_rows": rows,
+        **({} if data.rows_train is None else {"validation_file_rows": data.rows_train[rows]}),
+    }
 
 
 def result(

@@ -156,8 +156,13 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     result |= {"device": device, "attempts": attempt, "code": code} | ({} if trial is None else {"trial": trial.number})
     if network.started is not None:
         result["start"] = asdict(network.started)
-    if trained.history:
-        write_history(folder, trained.history)  # whole, whatever has happened to the file meanwhile
+    _record(folder, result, trained.history)
+    return result
+
+
+def _record(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -> None:
+    """Write what ends the run, and remove what it would have gone on from."""
+    if history:
+        write_history(folder, history)  # whole, whatever has happened to the file meanwhile
     write_result(folder, result)
     remove(folder / "checkpoint")
-    return result
