@@ -27,6 +27,7 @@ from fitbench.config.data_sections import (
     UcrSeries,
 )
 from fitbench.config.errors import validated
+from fitbench.config.folds import each_fold, fold_overrides
 from fitbench.config.identity import (
     NOT_IDENTITY,
     config_id,
@@ -47,6 +48,7 @@ from fitbench.config.schema import (
     Elastic,
     LeCun,
     NoDistortion,
+    Watched,
     recorded_metrics,
 )
 from fitbench.config.section import Section

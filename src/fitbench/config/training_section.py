@@ -189,9 +189,14 @@ class Training(Section):
         """Whether folds have turned off the early stopping that was composed. A recorded configuration has none."""
         return self._is_without_stopping
 
+    @property
+    def has_folds(self) -> bool:
+        """Whether each run holds back one fold of the training examples."""
+        return self.validation is Validation.kfold
+
     @model_validator(mode="after")
     def _check_folds(self) -> Training:
-        if self.validation is Validation.kfold:
+        if self.has_folds:
             if self.folds is None:
                 raise ValueError("training.validation=kfold needs training.folds, the number of folds, such as 5")
             self.validation_split = 1 / self.folds
@@ -222,9 +227,9 @@ class Training(Section):
             raise ValueError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
         if self.targets is not None and self.loss != Loss.mean_squared_error:
             raise ValueError("training.targets goes with training.loss=mean_squared_error; set it to null")
-        if self.threshold == AUTO and (self.validation_split == 0 or self.validation is Validation.kfold):
+        if self.threshold == AUTO and (self.validation_split == 0 or self.has_folds):
             why = "training.validation_split is 0; hold some examples back, or"
-            if self.validation is Validation.kfold:
+            if self.has_folds:
                 why = "with training.validation=kfold this is the fold that is measured;"
             raise ValueError(f"training.threshold=auto is chosen on the validation part, but {why} give a number")
         return self

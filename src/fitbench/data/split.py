@@ -171,7 +171,7 @@ def _drawn_instead(settings: Training) -> str | None:
     """The setting that draws the validation part where it is taken in the order of the examples; None: it is drawn."""
     if settings.validation is Validation.last:
         return "training.validation=random"
-    if settings.validation is Validation.kfold and settings.fold_order is FoldOrder.consecutive:
+    if settings.has_folds and settings.fold_order is FoldOrder.consecutive:
         return "training.fold_order=drawn"
     return None
 
