@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -25,7 +25,6 @@ from pydantic import (
 from fitbench import selection, user_metrics
 from fitbench.config.annotations import (
     NUMBER,
-    WHOLE_NUMBER,
     Allowed,
     Cores,
     CountFrom0,
@@ -34,6 +33,7 @@ from fitbench.config.annotations import (
     Name,
     NonNegative,
     PathText,
+    Seed,
     expanded,
 )
 from fitbench.config.data_sections import KEYS_OF_KINDS, AnyData
@@ -168,7 +168,7 @@ class Config(Section):
         description="what is recorded for each part of the data, besides the loss; the first is the primary metric; "
         "default stands for the default metrics of the task"
     )
-    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
+    seed: Seed = Field(
         description="decides the initial weights, the order of batches, dropout, distortion and a drawn validation part"
     )
     fold: CountFrom0 | None = Field(

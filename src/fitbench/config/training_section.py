@@ -6,21 +6,21 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt
+from annotated_types import Ge, Gt, Len, Lt
 from pydantic import AfterValidator, Field, PrivateAttr, Strict, model_validator
 
 from fitbench.config.annotations import (
     DOTTED,
-    LARGEST,
     NUMBER,
-    WHOLE_NUMBER,
     Allowed,
     Count,
     CountFrom0,
+    Folds,
     Fraction,
     Interval,
     NonNegative,
     Real,
+    Seed,
 )
 from fitbench.config.parents import StartText
 from fitbench.config.section import Section
@@ -122,12 +122,8 @@ class Training(Section):
         "drawn by the seed; random: drawn by the seed; kfold: the fold that `fold` names, and validation_split is "
         "1 / folds"
     )
-    folds: Annotated[int, Ge(2), Le(LARGEST), WHOLE_NUMBER, Allowed("a whole number from 2")] | None = Field(
-        description="for kfold: into how many folds the training examples are divided"
-    )
-    fold_seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
-        description="for kfold: decides the folds; the seed does not"
-    )
+    folds: Folds | None = Field(description="for kfold: into how many folds the training examples are divided")
+    fold_seed: Seed = Field(description="for kfold: decides the folds; the seed does not")
     fold_order: FoldOrder = Field(
         description="for kfold: drawn: by fold_seed, each fold with the same fraction of each class, and with whole "
         "groups of data.group; consecutive: parts of the examples in their order in the file"
