@@ -30,6 +30,9 @@ from fitbench.config.errors import validated
 from fitbench.config.folds import each_fold, fold_overrides
 from fitbench.config.identity import (
     NOT_IDENTITY,
+    OF_COMMAND,
+    OF_ONE_RUN,
+    WITHOUT_EFFECT,
     config_id,
     plain,
     run_id,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fitbench import selection
 from fitbench.composition import quoted
-from fitbench.config import NOT_IDENTITY, Config, each_fold
+from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, each_fold
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
@@ -68,7 +68,7 @@ def _check(override: str) -> None:
         raise RequestError(f"{override}: not here; use --seeds or --outputs, or study or folds in table.yaml")
 
 
-ELSEWHERE = ("seed", "fold", "study", "outputs")
+ELSEWHERE = (*OF_ONE_RUN, "study", "outputs")
 CHANGEABLE = set(NOT_IDENTITY) - set(ELSEWHERE)
 
 
