@@ -156,7 +156,7 @@ class Task:
 
 def _remove_refused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
-    refusal = {"config.yaml", "error.txt", "train.log"}
+    refusal = {"config.yaml", "dataset.json", "error.txt", "train.log"}  # layers may be refused after the data are read
     if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
         shutil.rmtree(folder)
 
