@@ -13,7 +13,8 @@ from fitbench.record.history import write_history
 from fitbench.training import target_scale
 from fitbench.training.averaging import AveragedWeights
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
-from fitbench.training.checkpoint import Checkpoint, Checkpoints
+from fitbench.training.checkpoint import Checkpoint
+from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.fit import fit
 from fitbench.training.networks import Network
 from fitbench.training.notes import note
