@@ -18,7 +18,6 @@ from fitbench.config.errors import located
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import configuration
 from fitbench.record.folder import State, state_of
-from fitbench.record.groups import Group, Key
 from fitbench.record.reading import (
     NAMED,
     TRAIN_AGAIN,
@@ -29,6 +28,7 @@ from fitbench.record.reading import (
     read_result,
     read_validation_predictions,
 )
+from fitbench.record.run_group import Key, RunGroup
 from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import counted
 
@@ -55,7 +55,7 @@ class OutOfFold:
         test: the mean of the outputs of all S * K models on the test part, float32 [examples, outputs].
     """
 
-    group: Group
+    group: RunGroup
     config: Config
     task: Task
     names: list[str]
@@ -81,7 +81,7 @@ def mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(outputs).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
-def read_out_of_fold(group: Group) -> OutOfFold:
+def read_out_of_fold(group: RunGroup) -> OutOfFold:
     """Read the predictions of a group.
 
     Raises:
@@ -123,7 +123,7 @@ def read_out_of_fold(group: Group) -> OutOfFold:
 # -- the results of the runs ------------------------------------------------------------------------------------------
 
 
-def _number_of_folds(group: Group, config: Config) -> int:
+def _number_of_folds(group: RunGroup, config: Config) -> int:
     if not group.has_folds:
         raise RequestError(
             f"{group.path}: its runs have no folds, so that they have no out-of-fold predictions; train them with "
@@ -137,7 +137,7 @@ def _number_of_folds(group: Group, config: Config) -> int:
     return folds
 
 
-def _configuration(group: Group) -> Config:
+def _configuration(group: RunGroup) -> Config:
     """The checked configuration of the first run that has finished, or else of the first."""
     [folder, *_] = sorted(group.runs.values(), key=lambda folder: state_of(folder) is not State.finished)
     if state_of(folder) is State.finished:
@@ -146,7 +146,7 @@ def _configuration(group: Group) -> Config:
         return from_values(read_config(folder))
 
 
-def _results(group: Group, config: Config, folds: int) -> dict[Key, dict[str, Any]]:
+def _results(group: RunGroup, config: Config, folds: int) -> dict[Key, dict[str, Any]]:
     """The results of all folds of all seeds, which must be of one configuration and of the same data."""
     wanted: list[Key] = [(seed, fold) for seed in group.seeds for fold in range(folds)]
     missing = {key: _state(group, key) for key in wanted if _state(group, key) != State.finished.value}
@@ -173,11 +173,11 @@ def _results(group: Group, config: Config, folds: int) -> dict[Key, dict[str, An
     return results
 
 
-def _state(group: Group, key: Key) -> str:
+def _state(group: RunGroup, key: Key) -> str:
     return state_of(group.runs[key]).value if key in group.runs else "missing"
 
 
-def _not_finished(group: Group, config: Config, missing: Mapping[Key, str], wanted: int) -> str:
+def _not_finished(group: RunGroup, config: Config, missing: Mapping[Key, str], wanted: int) -> str:
     """The message about folds that have not finished."""
     names = ", ".join(f"s{seed}-f{fold} ({state})" for (seed, fold), state in list(missing.items())[:NAMED])
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
@@ -193,7 +193,7 @@ def _not_finished(group: Group, config: Config, missing: Mapping[Key, str], want
 # -- the predictions --------------------------------------------------------------------------------------------------
 
 
-def _pooled(group: Group, seed: int, parts: Sequence[Predictions], total: int) -> Predictions:
+def _pooled(group: RunGroup, seed: int, parts: Sequence[Predictions], total: int) -> Predictions:
     """The predictions of all folds of a seed, in the order of the training arrays.
 
     Raises:
@@ -217,7 +217,7 @@ def _pooled(group: Group, seed: int, parts: Sequence[Predictions], total: int) -
     )
 
 
-def _check_same(group: Group, pooled: Mapping[int, Predictions]) -> None:
+def _check_same(group: RunGroup, pooled: Mapping[int, Predictions]) -> None:
     """Refuse seeds whose examples differ."""
     seed, examples = next(iter(pooled.items()))
     for other, of_other in pooled.items():
@@ -226,7 +226,9 @@ def _check_same(group: Group, pooled: Mapping[int, Predictions]) -> None:
             raise FitbenchError(f"{group.path}: seed {other} has other targets than seed {seed}{TRAIN_AGAIN}")
 
 
-def _test_part(group: Group, results: Mapping[Key, Mapping[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _test_part(
+    group: RunGroup, results: Mapping[Key, Mapping[str, Any]]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """The targets of the test part, and the mean of all models on it; None where there is no test part."""
     targets: np.ndarray | None = None
     outputs = []
