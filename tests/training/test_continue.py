@@ -213,7 +213,7 @@ def test_longer_configuration_is_told_of_the_run_that_it_could_continue(outputs,
     shutil.copytree(straight, tmp_path / "first" / straight.name)
     text = advice(configuration(tmp_path, *MLP, "training.epochs=8"))
     assert text is not None
-    assert "is finished with 5 epochs; had it run with training.keep_state=true" in text
+    assert "is finished with 5 epochs; train it again with training.keep_state=true force=true" in text
 
 
 def test_show_prints_the_chain(outputs, continued, capsys):

@@ -93,7 +93,7 @@ def test_layer_of_another_shape_is_left_out_and_named(outputs, base, launched, c
     _, result, _ = launched(outputs, *FCN, f"data.path={outputs}/three.npz", f"training.start={base}")
     assert result["start"]["left_out"] == ["logits"]
     assert len(result["start"]["layers"]) == 4
-    assert f"weights of {base.name}: 4 layers; begun with new ones: logits" in capsys.readouterr().err
+    assert f"weights of {base.name}: 4 layers; layers with new weights: logits" in capsys.readouterr().err
     assert "its shapes are 4x2 and 2, here they are 4x3 and 3" in caplog.text
 
 

@@ -151,6 +151,6 @@ def _note(run_id: str, taken: Sequence[str], left_out: dict[str, str]) -> None:
         log.info("the layer %s begins with new weights; of %s, %s", name, run_id, reason)
     if left_out:
         note(
-            f"weights of {run_id}: {counted(len(taken), 'layer')}; begun with new ones: "
+            f"weights of {run_id}: {counted(len(taken), 'layer')}; layers with new weights: "
             f"{_listed([*left_out])}; train.log has the reasons"
         )
