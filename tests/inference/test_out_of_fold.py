@@ -22,8 +22,8 @@ from fitbench.inference.out_of_fold import read_out_of_fold
 from fitbench.inference.out_of_fold_report import evaluate_out_of_fold
 from fitbench.metrics import get
 from fitbench.record.folder import folder_of
-from fitbench.record.groups import find_group
 from fitbench.record.reading import read_predictions, read_result
+from fitbench.record.run_group import find_group
 from fitbench.training import backend
 from fitbench.training.run import train
 

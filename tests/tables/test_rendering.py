@@ -120,8 +120,15 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
 
 def test_json_has_the_metric_of_the_table_and_that_of_each_row(define, look):
     rows = [
-        {"label": "a", "claimed": "1.60"},
-        {"label": "b", "claimed": "1.60", "metric": "val_accuracy", "folds": 3, "test_examples": 40},
+        {"label": "a", "claimed": "1.60", "overrides": ["model=mlp"]},
+        {
+            "label": "b",
+            "claimed": "1.60",
+            "overrides": ["model=mlp"],
+            "metric": "val_accuracy",
+            "folds": 3,
+            "test_examples": 40,
+        },
     ]
     table = read(define(rows=rows))
     content = json.loads(rendering.text(table, look(table), "json"))

@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fitbench.composition.overrides import refuse_several
-from fitbench.config import NOT_IDENTITY, TOP_LEVEL, from_values, plain
+from fitbench.config import OF_COMMAND, TOP_LEVEL, WITHOUT_EFFECT, from_values, plain
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.record.files import exists
@@ -21,11 +21,7 @@ from fitbench.record.reading import read_result
 KEY = "continue"
 _NAMED = re.compile(rf"\+{{0,2}}{KEY}=")
 SEVERAL = "add -m to train each of them"
-# Keys of a command and not of a run: a continued run does not take them over.
-OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress")
-CHANGEABLE = {"training.epochs"} | {
-    key for key in NOT_IDENTITY if not key.startswith(("seed", "fold", "training.start.", "parent."))
-}
+CHANGEABLE = {"training.epochs", *OF_COMMAND, *WITHOUT_EFFECT}
 
 
 def names_parent(override: str) -> bool:
@@ -68,6 +64,7 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
     given = [override for override in overrides if override is not named]
     for override in given:
         _check(override, folder)
+    # What is of a command is not taken over from the run.
     kept = {*OF_COMMAND, *(override.key_or_group.partition(".")[0] for override in given if is_top_level(override))}
     with open_dict(composed):
         for key, value in values.items():

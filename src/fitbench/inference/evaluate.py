@@ -25,8 +25,8 @@ from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
-from fitbench.record.groups import find_group
 from fitbench.record.result import utc_now
+from fitbench.record.run_group import find_group
 from fitbench.tasks import task_of
 from fitbench.text import check_format, clean, console, counted, number, plural
 from fitbench.untrusted import check_within

@@ -20,7 +20,7 @@ from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
 from fitbench.inference.outputs import PROBABILITY, check_new, writing
 from fitbench.metrics import Metric
 from fitbench.record.files import write_whole
-from fitbench.record.groups import find_group
+from fitbench.record.run_group import find_group
 from fitbench.tasks import decisions
 from fitbench.text import check_format, clean, counted, number
 
@@ -62,7 +62,7 @@ def evaluate_out_of_fold(
     """Print the metrics of the out-of-fold predictions of groups of runs, and write the predictions.
 
     Args:
-        groups: see `groups.find_group`.
+        groups: see `run_group.find_group`.
         outputs: the folder that is searched for them.
         format: one of `columns.FORMATS`.
         output: the CSV file of the predictions of one group. None: for each group `GROUP-out-of-fold.csv` in the folder

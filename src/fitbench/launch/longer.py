@@ -7,8 +7,9 @@ from pathlib import Path
 
 from fitbench.config import Config, config_id, run_id
 from fitbench.errors import FitbenchError
-from fitbench.record.files import exists, listed
+from fitbench.record.files import exists
 from fitbench.record.folder import folder_of
+from fitbench.record.interrupted import has_checkpoint
 from fitbench.record.parents import STATE
 from fitbench.record.reading import read_result
 
@@ -20,7 +21,7 @@ def advice(config: Config) -> str | None:
     has stopped early is not counted.
     """
     folder = folder_of(config)
-    if not folder.parent.is_dir() or exists(folder / "result.json") or listed(folder, "checkpoint", "*.npz"):
+    if not folder.parent.is_dir() or exists(folder / "result.json") or has_checkpoint(folder):
         return None
     before, _, after = folder.name.rpartition(config_id(config))
     shorter: dict[tuple[bool, int], Path] = {}  # by whether a run kept its state, and how many epochs it has

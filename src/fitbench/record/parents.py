@@ -13,8 +13,9 @@ from fitbench.config import Config
 from fitbench.config.parents import Parent
 from fitbench.errors import RequestError
 from fitbench.record.code import check_continued
-from fitbench.record.files import exists, listed, outputs_of, remove
+from fitbench.record.files import exists, outputs_of
 from fitbench.record.folder import State, state_of
+from fitbench.record.interrupted import begin_anew, has_checkpoint
 from fitbench.record.reading import find_run, read_config, read_result
 from fitbench.record.safety import weights_sha256
 from fitbench.text import clean
@@ -98,16 +99,11 @@ def check_checkpoints(config: Config, folder: Path) -> None:
         RequestError: with both checksums.
         FitbenchError: config.yaml is damaged.
     """
-    if config.parent is None or not listed(folder, "checkpoint", "*.npz"):
+    if config.parent is None or not has_checkpoint(folder):
         return
-    difference = other_state(config, read_config(folder))
-    if difference and not config.force:
-        raise RequestError(
-            f"{folder.name} was interrupted when it continued another state of its parent ({difference}); force=true "
-            "begins it anew"
-        )
-    if difference:
-        remove(folder / "checkpoint")
+    if difference := other_state(config, read_config(folder)):
+        refusal = f"{folder.name} was interrupted when it continued another state of its parent ({difference})"
+        begin_anew(config, folder, f"{refusal}; force=true begins it anew")
 
 
 def folder_of_parent(parent: Parent) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import open_dict
 
-from fitbench.composition import Composer, checked, quoted
+from fitbench.composition import Composer, configuration_of, quoted
 from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
@@ -55,7 +55,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         composed = composer.composed_with([*fixed, *of_search])
     with open_dict(composed):
         del composed["search"]
-    common = checked(composed)
+    common = configuration_of(composed)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
     wanted = objectives(settings, common, _task(common))

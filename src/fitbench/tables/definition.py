@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fitbench import metrics
+from fitbench.config import fold_overrides
 from fitbench.config.errors import nearest
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
@@ -116,8 +117,7 @@ class Table:
         """
         experiment = [override for override in row.overrides if override.startswith("+experiment=")]
         own = [override for override in row.overrides if override not in experiment]
-        folds = [] if row.folds is None else ["training.validation=kfold", f"training.folds={row.folds}"]
-        return [*experiment, *self.overrides, *own, *folds]
+        return [*experiment, *self.overrides, *own, *fold_overrides(row.folds)]
 
 
 # -- which table, which part of it ------------------------------------------------------------------------------------

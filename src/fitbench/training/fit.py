@@ -56,7 +56,7 @@ def fit(
     first = [_Order(train, seed), *([] if validation is None else [_Validation(loops, validation, score)])]
     model.train_function = train
     try:
-        with bookkeeping.quick(model):
+        with bookkeeping.metrics_from_logs(model):
             model.fit(
                 _Ticks(math.ceil(steps / steps_at_once), training),
                 shuffle=False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,12 @@ from fitbench.record import safety
 from fitbench.record.parents import MODEL, check_same
 from fitbench.record.reading import output_names, read_result
 from fitbench.text import clean, counted
+from fitbench.training.notes import note
 from fitbench.training.saved_model import load_model
 
 log = logging.getLogger(__name__)
 KEY = "training.start"
 LISTED = 20  # names of layers that a message lists at most
-_noticed: set[str] = set()  # the notes that this process has written to stderr
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def start(model: keras.Model, config: Config, names: Sequence[str]) -> Started |
     _note(earlier.run_id, taken, left_out)
     others = output_names(read_result(folder))
     if others != list(names) and len(others) == len(names) and not left_out:
-        _write(
+        note(
             f"{earlier.run_id} has the outputs {_listed(others)}, this run has {_listed(names)}; the last layer begins "
             "with the weights of the former"
         )
@@ -151,14 +150,7 @@ def _note(run_id: str, taken: Sequence[str], left_out: dict[str, str]) -> None:
     for name, reason in left_out.items():
         log.info("the layer %s begins with new weights; of %s, %s", name, run_id, reason)
     if left_out:
-        _write(
+        note(
             f"weights of {run_id}: {counted(len(taken), 'layer')}; begun with new ones: "
             f"{_listed([*left_out])}; train.log has the reasons"
         )
-
-
-def _write(text: str) -> None:
-    log.info(text)
-    if text not in _noticed:
-        _noticed.add(text)
-        sys.stderr.write(f"fitbench: {text}\n")
