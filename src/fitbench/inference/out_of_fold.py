@@ -23,6 +23,7 @@ from fitbench.record.reading import (
     NAMED,
     TRAIN_AGAIN,
     Predictions,
+    has_test_part,
     output_names,
     read_config,
     read_predictions,
@@ -246,7 +247,7 @@ def _test_part(
     targets: np.ndarray | None = None
     outputs = []
     for key, result in results.items():
-        if not result["data"]["test"]:
+        if not has_test_part(result):
             return None, None
         of_run = read_predictions(group.runs[key], result)
         targets = of_run.targets if targets is None else targets
