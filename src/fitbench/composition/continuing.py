@@ -29,6 +29,11 @@ def names_parent(override: str) -> bool:
     return _NAMED.match(override) is not None
 
 
+def changeable(key: str) -> bool:
+    """Whether a continued run can have a value of its own under this key."""
+    return bool(CHANGEABLE & {key, key.partition(".")[0]})
+
+
 def is_top_level(override: Override) -> bool:
     """Whether the override sets a value at the top level that a continued run can have of its own."""
     section = override.key_or_group.partition(".")[0]
@@ -75,7 +80,7 @@ def _check(override: Override, folder: Path) -> None:
     """Refuse what would make the run another one."""
     refuse_several(override, SEVERAL)
     key = override.key_or_group
-    if override.is_delete() or not CHANGEABLE & {key, key.partition(".")[0]}:
+    if override.is_delete() or not changeable(key):
         raise RequestError(
             f"{override.input_line}: a continued run keeps its configuration; beside training.epochs only what cannot "
             f"change the result may differ from {folder.name}, such as study and metrics"

@@ -222,6 +222,11 @@ class Predictions:
         return {key: int(example), **row}
 
 
+def has_test_part(result: Mapping[str, Any]) -> bool:
+    """Whether a finished run has been tested. Runs with folds need no test part."""
+    return bool(result["data"]["test"])
+
+
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     """What predictions.npz holds of the test part, checked against the result by the run's task.
 
@@ -229,7 +234,7 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
         FitbenchError: the run has no test part; or the file is absent or damaged, or is not of this result; the message
             names it.
     """
-    if not result["data"]["test"]:
+    if not has_test_part(result):
         raise FitbenchError(f"{folder}: the run has no test part (data.test is 0 in result.json)")
     return _predictions(folder, result, result["data"]["test"], "", "rows")
 

@@ -76,8 +76,8 @@ class Row:
 class Table:
     """A published table.
 
-    `metric` is stated in `unit`, and each row says of which part it is. `tolerance` is the difference that does not
-    matter, in the metric's own values.
+    `metric` is stated in `unit`, on `part` unless a row says that it is on another one. `tolerance` is the difference
+    that does not matter, in the metric's own values.
     """
 
     folder: Path
@@ -85,6 +85,7 @@ class Table:
     about: str
     study: str
     metric: Metric
+    part: str
     unit: Unit
     tolerance: float
     overrides: tuple[str, ...]

@@ -18,7 +18,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
 from fitbench.record.files import outputs_of
-from fitbench.record.reading import lacking, read_predictions, read_result
+from fitbench.record.reading import has_test_part, lacking, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.tasks import task_of, threshold_of
 from fitbench.text import first_line
@@ -56,7 +56,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
         measured = measures.of(config, task_of(result["task"]))
-        predictions = read_predictions(folder, result) if result["data"]["test"] else None
+        predictions = read_predictions(folder, result) if has_test_part(result) else None
         data, threshold = _same_data(config, result, names), threshold_of(result)
         values = result["metrics"] | _values(config, folder, data, measured, result, threshold)
         if predictions is not None:
