@@ -1,7 +1,6 @@
 """Metrics besides the accuracy: what a run records, early stopping on them, adding them to finished runs."""
 
 import json
-import math
 import zipfile
 
 import keras
@@ -19,8 +18,6 @@ from fitbench.launch.command import launch
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training.callbacks import EarlyStopping
-from fitbench.training.measures import Monitor
 from fitbench.training.run import train
 
 # dropout, a schedule, distortions, and early stopping that restores weights
@@ -239,29 +236,6 @@ def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement
     assert (result["best_epoch"], result["val_macro_f1"]) == (1, None)
     assert 0 < result["train_macro_f1"] <= 1
     assert 0 < result["test_macro_f1"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "stopped_after", "best"),
-    [
-        ("macro_f1", [math.nan, 0.5, math.nan, 0.6, 0.6, math.nan], 6, 3),
-        ("macro_f1", [0.5, math.nan, 0.4], 3, 0),
-        ("log_loss", [2.0, 1.0, 1.5, 1.0], 4, 1),
-        ("macro_f1", [0.5, 0.5 + 1e-12, 0.5 + 2e-12, 0.5 + 3e-12, 0.1, 0.1], 6, 3),  # equal as float32
-    ],
-)
-def test_early_stopping_counts_defined_improvements_only(composer, name, values, stopped_after, best):
-    settings = composer.configuration(["training.early_stopping.patience=2"]).training.early_stopping
-    stopping = EarlyStopping(Monitor(f"val_{name}", metrics.get(name)), settings)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.stop_training = False
-    stopping.set_model(model)
-    stopping.on_train_begin()
-    for epoch, value in enumerate(values):
-        assert not model.stop_training
-        stopping.on_epoch_end(epoch, {f"val_{name}": value})
-    assert model.stop_training
-    assert (len(values), stopping.best_epoch) == (stopped_after, best)
 
 
 # -- finished and interrupted runs ------------------------------------------------------------------------------------
