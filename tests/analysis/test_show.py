@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -462,18 +460,3 @@ def test_an_unfinished_run_has_curves(make_run, capsys):
     folder = make_run(finished=False)
     shown(capsys, folder, plots=True)
     assert [path.name for path in folder.glob("*.png")] == ["curves.png"]
-
-
-def test_showing_a_run_imports_neither_keras_nor_matplotlib(make_run):
-    folder = make_run()
-    program = (
-        "import sys; from fitbench.cli import app; app(sys.argv[1:], standalone_mode=False);"
-        "heavy = {'keras', 'tensorflow', 'jax', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules);"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "show", str(folder)], capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.returncode == 0
-    assert "Most confident mistakes" in done.stdout
