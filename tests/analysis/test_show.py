@@ -186,8 +186,8 @@ def test_a_folder_without_predictions_shows_the_rest(make_run, capsys):
     assert "12,345" in text
 
 
-def test_a_fold_without_a_test_part_shows_the_rest_and_draws_its_curves(make_run, capsys):
-    folder = make_run.without_test_part()
+def test_a_fold_without_a_test_part_shows_the_rest_and_draws_its_curves(make_fold, capsys):
+    folder = make_fold()
     text = shown(capsys, folder)
     assert "predictions" not in text
     assert re.search(r"validation +train\n", text)

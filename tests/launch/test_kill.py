@@ -350,7 +350,7 @@ def test_sweep_that_is_killed_before_each_step_of_a_run_ends_with_the_results_of
 
 
 def test_continued_run_that_is_killed_ends_with_the_result_of_an_undisturbed_one(start, undisturbed, tmp_path):
-    """It is killed before its first checkpoint, between two, and after it has kept its state."""
+    """It is killed before its first checkpoint, and after it has kept its state."""
     [parent, _] = folders_of(undisturbed, "mlp")
     given = [f"+continue={parent}", "training.epochs=11"]
     for step in (("open", "/history.jsonl"), ("os.rename", ".new.000010"), ("os.rename", ".new.model.keras"), None):

@@ -9,7 +9,6 @@ import pytest
 import sklearn.metrics
 
 from fitbench import metrics
-from fitbench.composition import Composer
 from fitbench.data.loading import load
 from fitbench.data.split import split
 from fitbench.errors import FitbenchError, RequestError
@@ -49,11 +48,6 @@ def by_scikit_learn(labels, probabilities):
         "kappa": sklearn.metrics.cohen_kappa_score(labels, predicted, weights="quadratic"),
         "top_2": sklearn.metrics.top_k_accuracy_score(labels, probabilities, k=2),
     }
-
-
-@pytest.fixture(scope="module")
-def composer():
-    return Composer()
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +216,8 @@ def test_early_stopping_follows_the_direction_of_its_metric_and_restores_the_bes
     assert list(read_result(folder)["metric_info"]) == ["accuracy", name, "loss"]
 
 
-def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement(recorded, tmp_path):
-    data = load(Composer().configuration(["data=digits"]).data)
+def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement(composer, recorded, tmp_path):
+    data = load(composer.configuration(["data=digits"]).data)
     order = np.argsort(data.y_train == 3, kind="stable")[::-1]  # no example of class 3 is held back
     arrays = {"x_train": data.x_train[order], "y_train": data.y_train[order]}
     np.savez(tmp_path / "sorted.npz", **arrays, x_test=data.x_test, y_test=data.y_test)
@@ -287,8 +281,8 @@ def test_run_of_prepared_examples_is_evaluated_as_it_was_trained(recorded, tmp_p
     assert read_result(late)["metrics"] == pytest.approx(read_result(early)["metrics"], abs=1e-6)
 
 
-def test_run_is_not_evaluated_with_other_data(recorded, tmp_path):
-    data = load(Composer().configuration(["data=digits"]).data)
+def test_run_is_not_evaluated_with_other_data(composer, recorded, tmp_path):
+    data = load(composer.configuration(["data=digits"]).data)
     arrays = {name: getattr(data, name)[:300] for name in ("x_train", "y_train", "x_test", "y_test")}
     np.savez(tmp_path / "made.npz", **arrays)
     options = ("data=npz", f"data.path={tmp_path}/made.npz", "model=softmax", "training.epochs=1")
