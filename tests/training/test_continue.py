@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from fitbench.analysis.show import show
-from fitbench.composition import Composer
 from fitbench.config import config_id, from_values, plain, run_id
 from fitbench.errors import RequestError
 from fitbench.launch.command import launch
@@ -19,7 +18,6 @@ from fitbench.record.history import read_history
 from fitbench.record.parents import STATE, checksum
 from fitbench.record.reading import read_result
 
-from ..launch.conftest import process_state_restored  # noqa: F401 - a fixture
 from ..launch.recorded import record
 
 MLP = (
@@ -39,12 +37,18 @@ def outputs(tmp_path_factory, launched):
 
 
 def folder(outputs: Path, epochs: int, seed: int = 0) -> Path:
-    config = Composer().configuration([*MLP, f"training.epochs={epochs}", f"seed={seed}"])
-    return outputs / "first" / run_id(config)
+    """The run of so many epochs that continues no other."""
+    configs = {path: read_result(path)["config"] for path in outputs.glob(f"first/*-s{seed}")}
+    [path] = [
+        path for path, config in configs.items() if (config["training"]["epochs"], config["parent"]) == (epochs, None)
+    ]
+    return path
 
 
-def configuration(outputs: Path, *overrides: str):
-    return Composer().configuration([f"outputs={outputs}", "progress=false", *overrides])
+@pytest.fixture
+def configuration(composer):
+    """Composes a configuration with runs below `outputs`."""
+    return lambda outputs, *overrides: composer.configuration([f"outputs={outputs}", "progress=false", *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,7 @@ def test_continued_run_is_bit_identical_to_a_straight_one(outputs, continued):
     assert read_result(continued)["parameters"] == read_result(straight)["parameters"]
 
 
-def test_parent_belongs_to_the_configuration_and_its_seeds_to_one_group(outputs, continued):
+def test_parent_belongs_to_the_configuration_and_its_seeds_to_one_group(configuration, outputs, continued):
     parents = [folder(outputs, 3, seed) for seed in (0, 1)]
     configs = [configuration(outputs, f"+continue={parent}", "training.epochs=5") for parent in parents]
     assert [run_id(config).rpartition("-s")[2] for config in configs] == ["0", "1"]
@@ -78,7 +82,7 @@ def test_parent_belongs_to_the_configuration_and_its_seeds_to_one_group(outputs,
     assert configuration(outputs, f"+continue={continued}", "training.epochs=6").parent.run_id == continued.name
 
 
-def test_values_that_cannot_change_the_result_are_those_of_the_command(outputs):
+def test_values_that_cannot_change_the_result_are_those_of_the_command(configuration, outputs):
     parent = folder(outputs, 3)
     config = configuration(
         outputs, f"continue={parent}", "training.epochs=5", "study=other", "metrics=[macro_f1]", "workers=2",
@@ -101,12 +105,12 @@ def test_values_that_cannot_change_the_result_are_those_of_the_command(outputs):
         (["training.epochs=5", "data.path=other.csv"], "data.path: there is no such key"),
     ],
 )
-def test_what_would_make_it_another_run_is_refused(outputs, overrides, message):
+def test_what_would_make_it_another_run_is_refused(configuration, outputs, overrides, message):
     with pytest.raises(RequestError, match=message):
         configuration(outputs, f"+continue={folder(outputs, 3)}", *overrides)
 
 
-def test_run_without_a_state_or_a_result_is_refused(outputs, tmp_path):
+def test_run_without_a_state_or_a_result_is_refused(configuration, outputs, tmp_path):
     with pytest.raises(RequestError, match=r"has no state.npz.*training.keep_state=true force=true"):
         configuration(outputs, f"+continue={folder(outputs, 5)}", "training.epochs=8")
     unfinished = tmp_path / "first" / folder(outputs, 3).name
@@ -118,7 +122,7 @@ def test_run_without_a_state_or_a_result_is_refused(outputs, tmp_path):
         configuration(outputs, "+continue=absent", "training.epochs=8")
 
 
-def test_sweep_continues_several_runs(outputs, continued, capsys, process_state_restored):  # noqa: F811
+def test_sweep_continues_several_runs(outputs, continued, capsys, process_state_restored):
     names = ",".join(folder(outputs, 3, seed).name for seed in (0, 1))
     assert launch(["-m", f"+continue={names}", "training.epochs=5", f"outputs={outputs}", "progress=false"]) == 0
     assert "1 skipped, finished before" in capsys.readouterr().err
@@ -131,7 +135,7 @@ def with_another_state(parent: Path, **changed: np.ndarray) -> None:
         np.savez(parent / STATE, **{**state, **changed})
 
 
-def test_result_of_another_state_of_the_parent_is_refused(outputs, continued, launched, tmp_path):
+def test_result_of_another_state_of_the_parent_is_refused(composer, outputs, continued, launched, tmp_path):
     for path in (folder(outputs, 3), continued):
         shutil.copytree(path, tmp_path / "first" / path.name)
     parent, copy = (tmp_path / "first" / path.name for path in (folder(outputs, 3), continued))
@@ -140,6 +144,7 @@ def test_result_of_another_state_of_the_parent_is_refused(outputs, continued, la
         text, weights = json.loads(str(state["state"])), state["variable-0"]
     with_another_state(parent, state=np.array(json.dumps({**text, "seconds": 1.0})))
     assert launched(*command)[2]  # how long training took does not matter
+    composer.composed.clear()  # as in another process
     with_another_state(parent, **{"variable-0": weights + 1})
     with pytest.raises(RequestError, match=r"recorded with another state of the run that it continues .*force=true"):
         launched(*command)
@@ -202,7 +207,7 @@ def test_finished_run_without_a_state_says_how_to_get_one(outputs, launched, cap
     assert "kept no state of its last epoch; force=true trains it again" in capsys.readouterr().err
 
 
-def test_longer_configuration_is_told_of_the_run_that_it_could_continue(outputs, tmp_path):
+def test_longer_configuration_is_told_of_the_run_that_it_could_continue(configuration, outputs, tmp_path):
     parent, straight = folder(outputs, 3), folder(outputs, 5)
     text = advice(configuration(outputs, *MLP, "training.epochs=8"))
     assert text == (

@@ -1,7 +1,6 @@
 """Metrics besides the accuracy: what a run records, early stopping on them, adding them to finished runs."""
 
 import json
-import math
 import zipfile
 
 import keras
@@ -10,7 +9,6 @@ import pytest
 import sklearn.metrics
 
 from fitbench import metrics
-from fitbench.composition import Composer
 from fitbench.data.loading import load
 from fitbench.data.split import split
 from fitbench.errors import FitbenchError, RequestError
@@ -19,8 +17,6 @@ from fitbench.launch.command import launch
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training.callbacks import EarlyStopping
-from fitbench.training.measures import Monitor
 from fitbench.training.run import train
 
 # dropout, a schedule, distortions, and early stopping that restores weights
@@ -52,11 +48,6 @@ def by_scikit_learn(labels, probabilities):
         "kappa": sklearn.metrics.cohen_kappa_score(labels, predicted, weights="quadratic"),
         "top_2": sklearn.metrics.top_k_accuracy_score(labels, probabilities, k=2),
     }
-
-
-@pytest.fixture(scope="module")
-def composer():
-    return Composer()
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +216,8 @@ def test_early_stopping_follows_the_direction_of_its_metric_and_restores_the_bes
     assert list(read_result(folder)["metric_info"]) == ["accuracy", name, "loss"]
 
 
-def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement(recorded, tmp_path):
-    data = load(Composer().configuration(["data=digits"]).data)
+def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement(composer, recorded, tmp_path):
+    data = load(composer.configuration(["data=digits"]).data)
     order = np.argsort(data.y_train == 3, kind="stable")[::-1]  # no example of class 3 is held back
     arrays = {"x_train": data.x_train[order], "y_train": data.y_train[order]}
     np.savez(tmp_path / "sorted.npz", **arrays, x_test=data.x_test, y_test=data.y_test)
@@ -239,29 +230,6 @@ def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement
     assert (result["best_epoch"], result["val_macro_f1"]) == (1, None)
     assert 0 < result["train_macro_f1"] <= 1
     assert 0 < result["test_macro_f1"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "stopped_after", "best"),
-    [
-        ("macro_f1", [math.nan, 0.5, math.nan, 0.6, 0.6, math.nan], 6, 3),
-        ("macro_f1", [0.5, math.nan, 0.4], 3, 0),
-        ("log_loss", [2.0, 1.0, 1.5, 1.0], 4, 1),
-        ("macro_f1", [0.5, 0.5 + 1e-12, 0.5 + 2e-12, 0.5 + 3e-12, 0.1, 0.1], 6, 3),  # equal as float32
-    ],
-)
-def test_early_stopping_counts_defined_improvements_only(composer, name, values, stopped_after, best):
-    settings = composer.configuration(["training.early_stopping.patience=2"]).training.early_stopping
-    stopping = EarlyStopping(Monitor(f"val_{name}", metrics.get(name)), settings)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.stop_training = False
-    stopping.set_model(model)
-    stopping.on_train_begin()
-    for epoch, value in enumerate(values):
-        assert not model.stop_training
-        stopping.on_epoch_end(epoch, {f"val_{name}": value})
-    assert model.stop_training
-    assert (len(values), stopping.best_epoch) == (stopped_after, best)
 
 
 # -- finished and interrupted runs ------------------------------------------------------------------------------------
@@ -313,8 +281,8 @@ def test_run_of_prepared_examples_is_evaluated_as_it_was_trained(recorded, tmp_p
     assert read_result(late)["metrics"] == pytest.approx(read_result(early)["metrics"], abs=1e-6)
 
 
-def test_run_is_not_evaluated_with_other_data(recorded, tmp_path):
-    data = load(Composer().configuration(["data=digits"]).data)
+def test_run_is_not_evaluated_with_other_data(composer, recorded, tmp_path):
+    data = load(composer.configuration(["data=digits"]).data)
     arrays = {name: getattr(data, name)[:300] for name in ("x_train", "y_train", "x_test", "y_test")}
     np.savez(tmp_path / "made.npz", **arrays)
     options = ("data=npz", f"data.path={tmp_path}/made.npz", "model=softmax", "training.epochs=1")

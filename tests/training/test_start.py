@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from fitbench.analysis.show import show
-from fitbench.composition import Composer
 from fitbench.config import config_id, from_values, plain
 from fitbench.errors import RequestError
 from fitbench.record.parents import MODEL, checksum
@@ -132,9 +131,9 @@ def test_statistics_of_the_new_data_stay(launched, tmp_path, capsys):
         assert np.allclose(ours["standardised"][0], arrays["x_train"].mean(axis=0))
 
 
-def test_start_is_the_model_and_not_its_place(outputs, base, tmp_path):
+def test_start_is_the_model_and_not_its_place(composer, outputs, base, tmp_path):
     def config(text: str):
-        return Composer().configuration(
+        return composer.configuration(
             [*FCN, f"data.path={outputs}/two.npz", f"outputs={outputs}", f"training.start={text}"]
         )
 
@@ -198,6 +197,6 @@ def test_wrong_request_is_refused(outputs, base, launched, tmp_path, overrides, 
         launched(outputs, *FCN, f"data.path={outputs}/two.npz", *given)
 
 
-def test_model_that_a_solver_computes_begins_with_no_weights():
+def test_model_that_a_solver_computes_begins_with_no_weights(composer):
     with pytest.raises(RequestError, match=r"training.freeze must be \[\] for a model that is computed by its solver"):
-        Composer().configuration(["data=digits", "model=nearest_mean", "training.freeze=[logits]"])
+        composer.configuration(["data=digits", "model=nearest_mean", "training.freeze=[logits]"])
