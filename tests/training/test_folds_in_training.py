@@ -16,6 +16,7 @@ from fitbench.inference import agreement
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.export import export
 from fitbench.metrics import get
+from fitbench.record import dataset
 from fitbench.record.folder import folder_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_predictions, read_result, read_validation_predictions
@@ -147,3 +148,70 @@ def test_values_of_a_fold_are_in_the_units_of_their_targets_beside_a_test_part(r
     tested = read_predictions(folder, result)
     assert read.rows.min() > 90 / 3  # the second half of what is not in the test part
     assert not set(read.rows) & set(tested.rows)
+
+
+# -- what must not leak -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def jumps(tmp_path_factory):
+    """A table whose last third has targets around 1000, the others around 0. Each of its rows stands in it twice."""
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(random.normal(size=(24, 2)), columns=list("ab"))
+    frame["y"] = frame["a"] + random.normal(size=24) + 1000 * (np.arange(24) >= 16)
+    path = tmp_path_factory.mktemp("jumps") / "jumps.csv"
+    frame.loc[frame.index.repeat(2)].to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def standardized(recorded, jumps):
+    """Trains a fold of this table on standardised targets; gives its folder and its configuration."""
+    values = (f"data.path={jumps}", "data.target=y", "task=regression", "training.standardize_targets=true")
+    return lambda *overrides, **kwargs: recorded(*values, "training.fold_order=consecutive", *overrides, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def jump(standardized):
+    """Folds 1 and 2 of it, one after the other, and fold 2 alone."""
+    networks.forget()
+    swept = [standardized(f"fold={fold}") for fold in (1, 2)]
+    networks.forget()
+    return [*swept, standardized("fold=2")]
+
+
+def test_targets_are_standardised_by_the_rows_that_are_trained_on(jump, jumps):
+    y = pd.read_csv(jumps)["y"].to_numpy()
+    for (folder, _), kept in zip(jump, (np.delete(y, np.s_[16:32]), y[:32], y[:32]), strict=False):
+        [target] = dataset.read(folder).targets
+        assert (target.mean, target.deviation) == pytest.approx((kept.mean(), kept.std()), rel=1e-5)
+        units = keras.saving.load_model(folder / "model.keras").get_layer("units")
+        assert [*units.offset, *units.scale] == pytest.approx([target.mean, target.deviation])
+
+
+def test_a_sweep_of_folds_has_the_metrics_of_each_fold_alone(jump):
+    """Both folds have 32 rows, so the second one could take over the network of the first."""
+    swept, alone = (read_result(folder)["metrics"] for folder, _ in jump[1:])
+    assert swept == alone
+
+
+def test_a_metric_that_is_added_to_a_fold_is_in_the_units_of_its_targets(jump):
+    folder, config = jump[2]
+    result = evaluate_lacking(config.model_copy(update={"metrics": {"mae": None, "rmse": None}}), folder)
+    read = read_validation_predictions(folder, result)
+    expected = np.sqrt(np.mean((read.outputs - read.targets) ** 2))
+    assert result["metrics"]["val_rmse"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_copies_in_another_fold_are_noted(recorded, jumps, capsys, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    values = (f"data.path={jumps}", "data.target=y", "task=regression", "training.epochs=1")
+    for fold in (0, 1):
+        monkeypatch.setattr(notes, "_written", set())
+        capsys.readouterr()
+        recorded(*values, f"fold={fold}")
+        assert "has rows with exactly the inputs of rows that the model trains on; train.log" in capsys.readouterr().err
+        assert "of 16 rows of the fold are copies" in caplog.text
+    monkeypatch.setattr(notes, "_written", set())
+    recorded(*values, "fold=0", "training.fold_order=consecutive")  # copies stand side by side
+    assert "exactly the inputs" not in capsys.readouterr().err

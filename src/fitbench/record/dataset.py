@@ -48,8 +48,8 @@ class Target(Record):
     """A target of a regression."""
 
     name: str = Field(description="the name of the target")
-    mean: float = Field(description="the mean of the training part")
-    deviation: float = Field(description="the standard deviation of the training part (divided by N)")
+    mean: float = Field(description="the mean of the training part; with folds, without the one that is held back")
+    deviation: float = Field(description="the standard deviation of the same examples (divided by N)")
 
 
 class DatasetRecord(Record):

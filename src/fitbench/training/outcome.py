@@ -23,7 +23,6 @@ from fitbench.training.evaluate import predict
 from fitbench.training.fit import evaluate
 from fitbench.training.measures import arranged
 from fitbench.training.networks import Network
-from fitbench.training.objective import Scale
 from fitbench.training.parts import Parts, RawOutputs, Values
 from fitbench.training.trial import Trial
 
@@ -171,8 +170,7 @@ def write_dataset(parts: Parts, folder: Path) -> None:
     """Write dataset.json: what the reader found in the data."""
     data, task = parts.data, parts.measures.task
     names: list[Any] = list(data.names)
-    if task.has_values:
-        scale = Scale.of(data.y_train)
+    if scale := parts.scale:
         names = [
             {"name": name, "mean": float(mean), "deviation": float(deviation)}
             for name, mean, deviation in zip(data.names, scale.mean, scale.deviation, strict=True)
