@@ -464,6 +464,28 @@ def test_an_unfinished_run_has_curves(make_run, capsys):
     assert [path.name for path in folder.glob("*.png")] == ["curves.png"]
 
 
+@pytest.mark.parametrize("state", ["finished", "interrupted", "damaged", "missing"])
+def test_run_that_is_continued_is_shown_with_its_state(make_run, capsys, state):
+    earlier, folder = make_run("study=earlier", finished=state != "interrupted"), make_run("seed=1")
+    if state == "damaged":
+        (earlier / "result.json").write_text("{")
+    result = json.loads((folder / "result.json").read_text())
+    run_id = "no-such-run-s0" if state == "missing" else earlier.name
+    parent = {"run_id": run_id, "folder": str(earlier), "config_id": "ab" * 4, "sha256": "cd" * 32}
+    result["config"]["parent"] = parent
+    (folder / "result.json").write_text(json.dumps(result))
+    text = {"finished": "5 epochs", "missing": "it is not here"}.get(state, state)
+    assert f"continues {run_id} ({text})" in shown(capsys, folder).splitlines()
+    [ancestor] = json.loads(shown(capsys, folder, format="json"))["ancestors"]
+    assert ancestor == {
+        "relation": "continues",
+        "run_id": run_id,
+        "folder": None if state == "missing" else str(earlier),
+        "state": state,
+        "epochs": 5 if state == "finished" else None,
+    }
+
+
 def test_showing_a_run_imports_neither_keras_nor_matplotlib(make_run):
     folder = make_run()
     program = (

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from fitbench import columns
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.evaluate import evaluate
@@ -110,9 +114,7 @@ def test_each_training_row_is_predicted_once_per_seed_and_the_metrics_are_those_
         assert (entry["accuracy"], entry["macro_f1"]) == (pytest.approx(accuracy), pytest.approx(macro_f1))
     assert {row["fold"] for row in rows} == {"0", "1", "2", "3", "4"}
     labels = [entry["label"] for entry in printed]
-    assert labels == [
-        "seed 0", "seed 1", "mean over 2 seeds", "outputs averaged over 2 seeds", "test part, mean of 10 models",
-    ]  # fmt: skip
+    assert labels == ["seed 0", "seed 1", "mean over 2 seeds", "seeds averaged", "test, 10 models"]
     values = [entry["accuracy"] for entry in printed]
     assert values[2] == pytest.approx(np.mean(values[:2]))
     assert printed[2]["accuracy_sd"] == pytest.approx(np.std(values[:2], ddof=1))
@@ -172,6 +174,25 @@ def test_missing_folds_are_named_with_a_command_that_trains_them(outputs, config
     assert folder_of(config).name == next(outputs.glob("mine/*-s0-f0")).name.replace("-f0", "-f4")
 
 
+def test_missing_folds_that_continue_others_are_trained_from_the_parents_of_their_own_seed_and_fold(
+    make_folds, tmp_path
+):
+    folders = make_folds("study=longer", "training.epochs=9", folds=3, seeds=2)
+    for folder in folders:
+        content = json.loads((folder / "result.json").read_text())
+        parent = {"run_id": f"a-b-c-{'01' * 4}{folder.name[-6:]}", "config_id": "01" * 4, "sha256": "cd" * 32}
+        content["config"]["parent"] = parent | {"folder": f"somewhere/first/{parent['run_id']}"}
+        (folder / "result.json").write_text(json.dumps(content))
+    for i in (1, 5):
+        shutil.rmtree(folders[i])
+    with pytest.raises(RequestError) as refusal:
+        read_out_of_fold(find_group("-mlp-", tmp_path / "outputs"))
+    words = shlex.split(str(refusal.value).splitlines()[-1])
+    continued = "somewhere/first/a-b-c-01010101"
+    assert words[:4] == ["fitbench", "train", "-m", f"+continue={continued}-s0-f1,{continued}-s1-f2"]
+    assert sorted(words[4:]) == [f"outputs={tmp_path / 'outputs'}", "study=longer", "training.epochs=9"]
+
+
 def test_evaluating_a_group_as_one_run_says_what_to_do(outputs):
     for data in (None, "csv"):
         with pytest.raises(
@@ -191,6 +212,16 @@ def test_no_keras_is_needed(outputs):
     assert done.returncode == 0, done.stderr
     assert "flowers-mlp" in done.stdout
     assert "64 training examples, 5 folds, 2 seeds" in done.stdout
+
+
+def test_narrow_terminal_cuts_no_number(outputs, monkeypatch):
+    out = Console(file=io.StringIO(), width=44, force_terminal=True, color_system=None)
+    monkeypatch.setattr(columns, "console", lambda: out)
+    evaluate_out_of_fold(["flowers-mlp"], outputs, "table", None, False, trust=False)
+    text = out.file.getvalue()
+    assert "…" not in text
+    assert re.search(r"mean over 2 seeds │ +0\.\d+ ± 0\.\d+ │", text)
+    assert "Too narrow here for: macro F1" in text
 
 
 def test_file_of_the_user_is_kept_without_force(outputs, tmp_path):
@@ -224,7 +255,7 @@ def test_several_groups_are_in_one_table(make_folds, tmp_path, capsys):
     evaluate_out_of_fold(["-mlp-", "-softmax-"], tmp_path / "outputs", "csv", None, False, trust=False)
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [(row["group"].split("-")[1], row["label"]) for row in rows] == [
-        (model, label) for model in ("mlp", "softmax") for label in ("seed 0", "test part, mean of 2 models")
+        (model, label) for model in ("mlp", "softmax") for label in ("seed 0", "test, 2 models")
     ]
     assert len(list((tmp_path / "outputs").glob("*/*-out-of-fold.csv"))) == 2
     with pytest.raises(RequestError, match="-o is one file, but there are 2 groups"):

@@ -77,7 +77,7 @@ def _from_defaults(config: Mapping[str, Any]) -> list[str]:
 
 
 def _as_given(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as a person gives them: without the metrics and the parent, and the run to begin with by its folder."""
+    """The values that a person gives: a run to begin with by its folder, and neither the metrics nor the parent."""
     training = config["training"]
     if isinstance(start := training.get("start"), Mapping):
         training = {**training, "start": start.get("folder")}

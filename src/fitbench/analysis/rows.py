@@ -10,7 +10,6 @@ import hashlib
 import json
 import marshal
 import math
-import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.config import AUTO, NOT_IDENTITY
+from fitbench.config import AUTO, NOT_IDENTITY, parse_run_id
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import dataset, reading
@@ -157,12 +156,12 @@ def _metric_places(info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, An
 
 def _unfinished_row(folder: Path, state: State) -> Row:
     config = reading.read_config(folder)
-    identity = re.search(r"-([0-9a-f]{8})-s\d+(-f\d+)?$", folder.name)
+    name = parse_run_id(folder.name)
     row: Row = {
         "folder": str(folder),
         "study": config["study"],
         "run_id": folder.name,
-        "config_id": identity[1] if identity else None,
+        "config_id": name and name.config_id,
         "seed": config["seed"],
         "fold": config.get("fold"),
         "state": state.value,

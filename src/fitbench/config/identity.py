@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fitbench.config.run_names import RunName
+
 if TYPE_CHECKING:
     from fitbench.config.schema import Config
 
@@ -117,8 +119,7 @@ def config_id(config: Config) -> str:
 def run_id(config: Config) -> str:
     """`<data>-<model>-<optimizer>-<config_id>-s<seed>`, and `-f<fold>` where there are folds."""
     names = (config.data.name, config.model["name"], config.optimizer["name"])
-    fold = "" if config.fold is None else f"-f{config.fold}"
-    return f"{'-'.join(names)}-{config_id(config)}-s{config.seed}{fold}"
+    return str(RunName(f"{'-'.join(names)}-{config_id(config)}", config.seed, config.fold))
 
 
 def _verbatim(value: Any) -> Any:

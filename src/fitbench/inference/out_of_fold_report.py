@@ -16,7 +16,7 @@ import numpy as np
 from fitbench.columns import FORMATS, Column, Note, Table, as_csv, column, print_as
 from fitbench.errors import RequestError
 from fitbench.inference.evaluate import load_metrics
-from fitbench.inference.out_of_fold import OutOfFold, mean, read_out_of_fold
+from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
 from fitbench.inference.outputs import PROBABILITY, check_new, writing
 from fitbench.metrics import Metric
 from fitbench.record.files import write_whole
@@ -140,10 +140,10 @@ def _scores(each: OutOfFold, metrics: Mapping[str, Metric]) -> list[Score]:
         means = _over_seeds(statistics.fmean, of_seeds.values())
         deviations = _over_seeds(statistics.stdev, of_seeds.values())
         rows.append(score(f"mean over {seeds} seeds", OUT_OF_FOLD, None, 1, means, deviations))
-        averaged = values(each.targets, mean(list(each.by_seed.values())))
-        rows.append(score(f"outputs averaged over {seeds} seeds", OUT_OF_FOLD, None, seeds, averaged, {}))
+        of_all = values(each.targets, averaged(list(each.by_seed.values())))
+        rows.append(score("seeds averaged", OUT_OF_FOLD, None, seeds, of_all, {}))
     if each.test_targets is not None and each.test is not None:
-        label = f"test part, mean of {each.models} models"
+        label = f"test, {counted(each.models, 'model')}"
         rows.append(score(label, TEST, None, each.models, values(each.test_targets, each.test), {}))
     return rows
 
@@ -167,15 +167,19 @@ def _title(each: OutOfFold) -> str:
 
 
 def _columns(scores: Sequence[Score], metrics: Mapping[str, Metric]) -> list[Column]:
-    """A column for what was scored, and one for each metric, with its deviation where there is one."""
+    """A column for what was scored, and one for each metric, with its deviation where there is one.
+
+    A terminal that is too narrow drops the last metrics.
+    """
     about = {key: attrgetter(key) for key in ("group", "label", "part", "seed", "models", "examples")}
-    columns = [column("predictions", scores, attrgetter("label"), about, right=False)]
-    for name, metric in metrics.items():
+    columns = [column("predictions", scores, attrgetter("label"), about, right=False, key=True)]
+    for place, (name, metric) in enumerate(metrics.items()):
         values = {
             name: [score.values[name] for score in scores],
             f"{name}_sd": [score.deviations.get(name) for score in scores],
         }
-        columns.append(Column(metric.label, [_cell(score, metric) for score in scores], values=values))
+        cells = [_cell(score, metric) for score in scores]
+        columns.append(Column(metric.label, cells, spare=place or None, values=values))
     return columns
 
 
