@@ -39,12 +39,14 @@ FOLD_SHA256 = "dataset.fold_sha256"  # of the examples that a fold held back
 NAMES = "dataset.names"  # of the outputs: the checksum of the data does not cover them
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
 LAST = ("finished_at", "error")
+STARTED = "training.start"  # the run_id of the run whose weights a run begins with
+WEIGHTS = "training.start.sha256"  # of these weights: the part of the section that makes the identity
 INFO = "metric_info"  # of a row, which is no column
 
 Row = dict[str, Any]
 
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, FOLD_SHA256, NAMES, *ORIGIN, *LAST, INFO, "age")
+    (*IDENTITY, *TASK, *FIXED, *DATASET, FOLD_SHA256, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
 )  # `fitbench runs` adds the age
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
@@ -107,6 +109,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         if name not in NOT_IDENTITY:
             row.update(_flat(name, marshal.dumps(value, 2)))
     row[CONFIGURED_TASK] = result["config"].get("task", AUTO)
+    row.update(_started(result["config"]))
     row.update(_metric_values(result, tuple(metrics.PARTS)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
@@ -139,6 +142,12 @@ def _flat(name: str, content: bytes) -> Row:
     return row
 
 
+def _started(config: Mapping[str, Any]) -> Row:
+    """The run that a run of this configuration begins with; nothing where it begins with none."""
+    start = config["training"].get("start")
+    return {STARTED: str(start["run_id"])} if isinstance(start, dict) and "run_id" in start else {}
+
+
 def _metric_values(result: Mapping[str, Any], parts: tuple[str, ...]) -> Row:
     """The values of the metrics that the run records in these parts, and their `metric_info`."""
     info, places = _metric_places(marshal.dumps(result[INFO], 2), parts)
@@ -169,6 +178,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     }
     _flatten(config, "", row, "config.yaml: ")
     row[CONFIGURED_TASK] = str(config.get("task", AUTO))
+    row.update(_started(config))
     if state is State.failed:
         row["error"] = error_line(folder)
     elif state is State.pruned:

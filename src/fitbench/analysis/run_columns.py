@@ -54,7 +54,7 @@ def usual_columns(chosen: pd.DataFrame) -> list[str]:
     A terminal that is too narrow drops the last ones, and `needed_columns` after all others.
     """
     varies = varying(chosen)
-    keys = [name for name in default_keys(chosen) if name in varies]
+    keys = default_keys(chosen) if varies else []
     study = ["study"] if chosen["study"].nunique() > 1 else []
     names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *_results(chosen), "age", *varies]
     return list(dict.fromkeys(names))
