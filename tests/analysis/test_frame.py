@@ -94,7 +94,14 @@ def test_columns_come_in_the_documented_order(make_run, outputs):
         *("task", "primary"),
         *(f"metrics.{name}" for name in METRICS),
         *("timing.fit_seconds", "timing.seconds", "timing.examples_per_second", "parameters"),
-        *("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test", "dataset.names"),
+        *(
+            "dataset.sha256",
+            "dataset.train",
+            "dataset.validation",
+            "dataset.test",
+            "dataset.fold_sha256",
+            "dataset.names",
+        ),
         *("device", "threads", "code"),
         *("attempts", "trial", "git.commit", "git.dirty", "versions.keras", "finished_at", "error"),
     ]

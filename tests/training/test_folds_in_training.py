@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from fitbench.data import loading
+from fitbench.data.folds import fold_sha256
 from fitbench.data.loading import load
+from fitbench.data.split import training_rows
 from fitbench.errors import RequestError
 from fitbench.inference import agreement
 from fitbench.inference.evaluate import evaluate
@@ -94,6 +96,24 @@ def test_the_validation_parts_of_all_folds_are_the_examples_with_their_rows_of_t
         assert result["metrics"]["val_accuracy"] == pytest.approx((read.outputs.argmax(axis=1) == read.targets).mean())
         examples += read.examples.tolist()
     assert sorted(examples) == list(range(90))
+
+
+def test_a_fold_records_which_rows_and_targets_it_held_back_whatever_the_columns(folds, table, tmp_path):
+    [(folder, config), *others], _, _ = folds
+    recorded = read_result(folder)["data"]["fold_sha256"]
+    assert recorded not in {read_result(other)["data"]["fold_sha256"] for other, _ in others}
+    frame = pd.read_csv(table)
+    swapped = frame.assign(kind=frame["kind"].map({"ant": "bee", "bee": "ant", "cow": "cow"}))
+    variants = {"same": frame, "columns": frame.drop(columns="c"), "rows": frame[::-1], "labels": swapped}
+    found = {}
+    for name, variant in variants.items():
+        variant.to_csv(tmp_path / f"{name}.csv", index=False)
+        settings = config.data.model_copy(update={"path": str(tmp_path / f"{name}.csv")})
+        data = load(settings, config.task)
+        _, held_back = training_rows(data, config.training, config.seed, config.fold)
+        found[name] = fold_sha256(data, held_back)
+    assert found["same"] == found["columns"] == recorded
+    assert recorded not in (found["rows"], found["labels"])
 
 
 def test_folds_of_one_process_read_the_data_once_and_note_once_that_early_stopping_is_off(folds):

@@ -189,6 +189,10 @@ class TrainedData(Record):
     fingerprint: str | None = Field(
         None, description="SHA-256 of the names, sizes and times of the user's files; null for a built-in data set"
     )
+    fold_sha256: str | None = Field(
+        None,
+        description="SHA-256 of the numbers and the targets of the rows that the fold held back; null without folds",
+    )
     train: Whole = Field(description="the number of training examples")
     validation: Whole = Field(description="the number of examples that were held back for validation")
     test: Whole = Field(description="the number of test examples")

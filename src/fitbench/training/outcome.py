@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from fitbench.config import config_id, plain, run_id
+from fitbench.data.folds import fold_sha256
 from fitbench.data.memory import take
 from fitbench.metrics import PARTS, join
 from fitbench.record import dataset
@@ -128,6 +129,7 @@ def result(
             "name": data.name,
             "sha256": data.sha256,
             "fingerprint": data.fingerprint,
+            **({} if config.fold is None else {"fold_sha256": fold_sha256(data, parts.held_back)}),
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),
