@@ -51,6 +51,7 @@ class Checkpoint(BaseModel):
     fit_seconds: float  # of those, in `fit`
     data_sha256: str
     history: list[dict[str, Any]]
+    definitions: dict[str, str] = {}  # of the metrics in the history, by name
     callbacks: list[dict[str, Any]] = []  # attributes, in the order of the callbacks
     arrays: dict[str, np.ndarray] = {}
 
@@ -193,6 +194,7 @@ class Checkpoints(keras.callbacks.Callback):
         resumed: Checkpoint | None,
         attempt_began: float,
         data_sha256: str,
+        definitions: dict[str, str],
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -201,6 +203,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.history = history
         self.resumed = resumed
         self.data_sha256 = data_sha256
+        self.definitions = (resumed.definitions if resumed else {}) | definitions
         self.latest: Checkpoint | None = None
         self.written = time.perf_counter()
         self.copying_seconds = 0.0  # that copies have taken in this attempt
@@ -264,6 +267,7 @@ class Checkpoints(keras.callbacks.Callback):
             fit_seconds=self.fit_seconds(),
             data_sha256=self.data_sha256,
             history=list(self.history),
+            definitions=self.definitions,
             callbacks=[_attributes(callback) for callback in self.callbacks],
             arrays=arrays,
         )
