@@ -302,7 +302,7 @@ def test_finished_run_with_another_definition_of_a_metric_is_refused(evaluated_r
     changed = {**config.metrics, "kappa": {**config.metrics["kappa"], "weights": "linear"}}
     message = (
         r'is recorded with another definition: the metric kappa was users_metrics.kappa {"weights": "quadratic"} and '
-        r'is users_metrics.kappa {"weights": "linear"} now; give .* another name, or train the run again with force=true'
+        r'is users_metrics.kappa {"weights": "linear"} now; give .* another name, or train .* force=true'
     )
     with pytest.raises(RequestError, match=message):
         job.run(config.model_copy(update={"metrics": changed}))
