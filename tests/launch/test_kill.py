@@ -82,7 +82,7 @@ os._exit(status)
 BROKEN = """
 import sys
 from fitbench.launch.command import launch
-from fitbench.training.checkpoint import Checkpoints
+from fitbench.training.checkpointing import Checkpoints
 
 restore = Checkpoints.on_train_begin
 

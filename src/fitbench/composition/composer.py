@@ -103,12 +103,15 @@ class Composer:
             RequestError: it cannot be composed.
         """
         continues = any(map(names_parent, overrides))  # then the values are those of another run, and are set there
-        values = [override for override in overrides if VALUE.match(override) and not continues]
-        choices = tuple(override for override in overrides if override not in values)
+        values: list[str] = []
+        choices: list[str] = []
+        for override in overrides:
+            (values if VALUE.match(override) and not continues else choices).append(override)
+        chosen = tuple(choices)
         with explained_errors():
-            if choices not in self.composed:
-                self.composed[choices] = self._compose(choices)
-            config = copy.deepcopy(self.composed[choices])
+            if chosen not in self.composed:
+                self.composed[chosen] = self._compose(choices)
+            config = copy.deepcopy(self.composed[chosen])
             for value in values:
                 override = self.parse(value)
                 refuse_several(override, "here a key has one value")

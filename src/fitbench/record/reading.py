@@ -278,26 +278,28 @@ def _predictions(
         examples: the name of the positions in the training arrays; None: there are none.
     """
     path, task = folder / "predictions.npz", task_of(result["task"])
-    names = [prefix + task.targets_name, prefix + task.outputs_name, "data_sha256", *([examples] if examples else [])]
+    names = [prefix + task.targets_name, prefix + task.outputs_name, "data_sha256"]
+    needed = names if examples is None else [*names, examples]
     width = len(output_names(result))
     largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * count * (width + 2))
     try:
         with naming(path, TRAIN_AGAIN):
-            found = read_arrays(path, names, outputs_of(folder), largest, optional=(rows,))
+            found = read_arrays(path, needed, outputs_of(folder), largest, optional=(rows,))
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file{TRAIN_AGAIN}") from None
-    targets, outputs, sha256, *positions = (found[name] for name in names)
+    targets, outputs, sha256 = (found[name] for name in names)
+    positions = None if examples is None else found[examples]
     try:
         task.check(targets, outputs, count, width)
         _check_rows(found.get(rows), count, rows)
-        for of_examples in positions:
-            _check_positions(of_examples, count, result["data"]["train"] + count)
+        if positions is not None:
+            _check_positions(positions, count, result["data"]["train"] + count)
     except ValueError as error:
         part = "its validation part: " if prefix else ""
         raise FitbenchError(f"{path}: {part}{error}") from None
     if str(sha256) != result["data"]["sha256"]:
         raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256!s:.8}) than result.json says")
-    return Predictions(targets, outputs, str(sha256), found.get(rows), *positions)
+    return Predictions(targets, outputs, str(sha256), found.get(rows), positions)
 
 
 def _check_rows(rows: np.ndarray | None, count: int, name: str) -> None:

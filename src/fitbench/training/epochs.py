@@ -13,7 +13,8 @@ from fitbench.record.history import write_history
 from fitbench.training import target_scale
 from fitbench.training.averaging import AveragedWeights
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
-from fitbench.training.checkpoint import Checkpoint, Checkpoints
+from fitbench.training.checkpoint import Checkpoint
+from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.fit import fit
 from fitbench.training.networks import Network
 from fitbench.training.notes import note
@@ -67,7 +68,7 @@ def train(
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
     fingerprints = None if network.is_ours else Fingerprints()
-    states = [*_callbacks(parts, fingerprints), *user_callbacks(settings.callbacks, folder, len(history))]
+    states = _callbacks(parts, fingerprints) + user_callbacks(settings.callbacks, folder, len(history))
     if resumed:
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
@@ -82,8 +83,11 @@ def train(
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
         recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
+        callbacks = [*states, recorder, checkpoints]
+        if pruning is not None:
+            callbacks.append(pruning)
         try:
-            _fit(parts, network, first, [*states, recorder, checkpoints, *([pruning] if pruning else [])], display)
+            _fit(parts, network, first, callbacks, display)
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
     assert network.loops is not None
