@@ -11,12 +11,14 @@ import pytest
 
 from fitbench.analysis.show import show
 from fitbench.config import config_id, from_values, plain, run_id
+from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.command import launch
 from fitbench.launch.longer import advice
 from fitbench.record.history import read_history
 from fitbench.record.parents import STATE, checksum
 from fitbench.record.reading import read_result
+from fitbench.training.resuming import resumable
 
 from ..launch.recorded import record
 
@@ -158,11 +160,72 @@ def test_result_of_another_state_of_the_parent_is_refused(composer, outputs, con
     assert launched(*command, "force=true")[1]["metrics"]["epochs"] == 5
 
 
+@pytest.fixture
+def scored(outputs, tmp_path):
+    """A copy of the run of 3 epochs that has recorded a metric of the user's."""
+    parent = tmp_path / "first" / folder(outputs, 3).name
+    shutil.copytree(folder(outputs, 3), parent)
+    result = json.loads((parent / "result.json").read_text())
+    result["config"]["metrics"]["score"] = {"_target_": "scores_to_continue.score", "direction": "max", "factor": 1.0}
+    result["metric_info"]["score"] = {
+        **result["metric_info"]["accuracy"], "definition": 'scores_to_continue.score {"factor": 1.0} sha256:00',
+    }  # fmt: skip
+    result["metrics"] |= {f"{part}_score": 0.5 for part in ("train", "val", "test")}
+    (parent / "result.json").write_text(json.dumps(result))
+    return parent
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names", "factor"),
+    [
+        ([], ["accuracy", "score"], 1.0),
+        (["metrics.score.factor=10.0"], ["accuracy", "score"], 10.0),
+        (["metrics.macro_f1=null"], ["accuracy", "score", "macro_f1"], 1.0),
+        (["metrics={macro_f1: null}"], ["accuracy", "score", "macro_f1"], 1.0),
+        (["metrics=[macro_f1]"], ["macro_f1"], None),
+        (
+            ["metrics.score={_target_: scores_to_continue.score, direction: max, factor: 2.0}", "metrics=[macro_f1]"],
+            ["macro_f1", "score"],
+            2.0,
+        ),
+    ],
+)
+def test_metrics_are_merged_into_those_of_the_parent(scored, overrides, names, factor):
+    config = configuration(scored.parents[1], f"+continue={scored}", "training.epochs=5", *overrides)
+    assert [name.replace("default", "accuracy") for name in config.metrics] == names
+    assert config.metrics.get("score", {}).get("factor") == factor
+
+
+def test_metric_with_another_definition_is_refused(outputs, scored, launched):
+    command = (scored.parents[1], f"+continue={scored}", "training.epochs=5", "metrics.score.factor=10.0")
+    message = r'the metric score was scores_to_continue.score {"factor": 1.0} and is .*10.0} now; give .* another name'
+    with pytest.raises(RequestError, match=f"{scored.name} is recorded with another definition: {message}"):
+        launched(*command)
+    shutil.copy(folder(outputs, 3) / "result.json", scored)  # only earlier epochs have the metric
+    with np.load(scored / STATE) as state:
+        text = json.loads(str(state["state"]))
+    assert set(text["definitions"]) == {"accuracy"}
+    text["definitions"]["score"] = 'scores_to_continue.score {"factor": 1.0} sha256:00'
+    with_another_state(scored, state=np.array(json.dumps(text)))
+    config = configuration(
+        *command[:3], "metrics.score={_target_: scores_to_continue.score, direction: max, factor: 10.0}"
+    )
+    with pytest.raises(RequestError, match=f"{scored.name} has epochs with another definition: {message}"):
+        resumable(config, scored.parent / "new", load(config.data))
+
+
 def test_run_that_stopped_early_waits_anew(launched, tmp_path):
     stopping = "{monitor: val_loss, patience: 2, min_delta: 10, restore_best_weights: true, start_from_epoch: 0, "
     stopping = f"training.early_stopping={stopping}baseline: null, in_folds: false}}"
-    parent, result, _ = launched(tmp_path, *MLP[:-2], stopping, "training.epochs=9", "training.keep_state=true")
+    schedule = ("optimizer/schedule=plateau", "optimizer.schedule.patience=8", "optimizer.schedule.min_delta=10")
+    parent, result, _ = launched(
+        tmp_path, *MLP[:-2], *schedule, stopping, "training.epochs=9", "training.keep_state=true"
+    )
     assert result["metrics"]["epochs"] == 3
+    config = configuration(tmp_path, f"+continue={parent}", "training.epochs=9")
+    state = resumable(config, tmp_path / "new", load(config.data))
+    assert state is not None
+    assert [callback["wait"] for callback in state.callbacks] == [0, 2]  # the schedule waits on
     path, result, _ = launched(tmp_path, f"+continue={parent}", "training.epochs=9")
     assert (result["metrics"]["epochs"], result["metrics"]["best_epoch"]) == (5, 1)
     assert record(path)["weights"] == record(parent)["weights"]  # of the first epoch

@@ -1,6 +1,7 @@
 """Metrics besides the accuracy: what a run records, early stopping on them, adding them to finished runs."""
 
 import json
+import shutil
 import zipfile
 
 import keras
@@ -17,6 +18,7 @@ from fitbench.launch.command import launch
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
+from fitbench.training.added import evaluate_lacking
 from fitbench.training.run import train
 
 # dropout, a schedule, distortions, and early stopping that restores weights
@@ -263,6 +265,21 @@ def test_run_that_lacks_nothing_is_not_evaluated_again(evaluated_run):
     assert (folder_of(config) / "result.json").stat().st_mtime_ns == stamp
 
 
+def test_finished_run_with_another_definition_of_a_metric_is_refused(evaluated_run):
+    _, result, config = evaluated_run
+    changed = {**config.metrics, "kappa": {**config.metrics["kappa"], "weights": "linear"}}
+    message = (
+        r'is recorded with another definition: the metric kappa was users_metrics.kappa {"weights": "quadratic"} and '
+        r'is users_metrics.kappa {"weights": "linear"} now; give .* another name, or train .* force=true'
+    )
+    with pytest.raises(RequestError, match=message):
+        job.run(config.model_copy(update={"metrics": changed}))
+    with pytest.raises(RequestError, match="is recorded with another definition"):  # as when it was recorded just now
+        evaluate_lacking(config.model_copy(update={"metrics": changed | {"micro": None}}), folder_of(config))
+    labelled = {**config.metrics, "kappa": {**config.metrics["kappa"], "label": "agreement"}}
+    assert job.run(config.model_copy(update={"metrics": labelled})) == (result, True)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -334,15 +351,25 @@ class Stops(keras.callbacks.Callback):
 """
 
 
-def test_run_that_is_resumed_with_further_metrics_has_their_values_of_its_weights(recorded, tmp_path, monkeypatch):
+def test_run_that_is_resumed_with_further_metrics_has_their_values_of_its_weights(
+    recorded, users_module, tmp_path, monkeypatch
+):
     (tmp_path / "stops.py").write_text(STOPS)
     monkeypatch.syspath_prepend(tmp_path)
     options = ("data=digits", "model=mlp", "training.epochs=5", "training.early_stopping=null",
                "+training.callbacks.stops={_target_: stops.Stops}")  # fmt: skip
     monkeypatch.setenv("STOP", "1")
+    kappa = "metrics.kappa={_target_: users_metrics.kappa, direction: max, weights: %s}"
     with pytest.raises(RuntimeError, match="stopped"):
+        recorded(*options, kappa % "linear", outputs=tmp_path)
+    with pytest.raises(RuntimeError, match="stopped"):  # its history keeps the values of the metric
         recorded(*options, outputs=tmp_path)
     monkeypatch.delenv("STOP")
+    with pytest.raises(RequestError, match=r'interrupted with another definition: the metric kappa .*"linear"} and is'):
+        recorded(*options, kappa % "quadratic", outputs=tmp_path)
+    shutil.copytree(tmp_path / "default", tmp_path / "forced" / "default")
+    anew, _ = recorded(*options, kappa % "quadratic", "force=true", outputs=tmp_path / "forced")
+    assert ["val_kappa" in epoch for epoch in read_history(anew)] == [True] * 5
     folder, _ = recorded(*options, "metrics=[accuracy,macro_f1]", outputs=tmp_path)
     whole, _ = recorded(*options, "metrics=[accuracy,macro_f1]")
     assert ["val_macro_f1" in epoch for epoch in read_history(folder)] == [False] * 3 + [True] * 2
