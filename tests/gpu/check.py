@@ -1,11 +1,11 @@
-"""Checks fitbench on a machine with a GPU, and prints what holds: a line for each check, in under five minutes.
+"""Checks fitbench on a machine with a GPU, and prints what holds, in under five minutes.
 
     python tests/gpu/check.py [--backends tensorflow jax] [--quick]
 
-A check is ok, FAILED (why), or skipped (why). The exit status is 0 if none failed. Without a GPU, the checks that need
-one are skipped, and the others run on the CPU. The checks of a backend that is not installed are skipped. The data are
-the 5,000 digits of `data=mnist_5k`, which need no download. `--quick` trains shorter runs of a smaller network, and
-leaves out mixed precision.
+For each backend, a line names the device, and each check is ok, FAILED (why), or skipped (why). The last line counts
+them. The exit status is 0 if none failed. Without a GPU, the checks that need one are skipped, and the others run on the
+CPU. The checks of a backend that is not installed are skipped. The data are the 5,000 digits of `data=mnist_5k`, which
+need no download. `--quick` trains shorter runs of a smaller network, and leaves out mixed precision.
 
 Each command and each probe is a process of its own, because a process has one backend and takes its GPU once. On a GPU,
 runs that must be equal are trained with the settings of `DETERMINISTIC`.
@@ -24,7 +24,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +42,7 @@ BACKENDS = ("tensorflow", "jax")
 DETERMINISTIC = {"TF_DETERMINISTIC_OPS": "1", "XLA_FLAGS": "--xla_gpu_deterministic_ops=true"}
 LONGEST = 200  # seconds that a command may take
 SLOWEST = 5.0  # times as slow as float32 that mixed precision may be on a GPU
+WIDTH = 100  # of a line at most; a narrower terminal has shorter ones
 LEAST_SPEED = 0.5  # of plain fit's; a quick measurement is too short to be judged
 
 
@@ -86,6 +89,11 @@ class Machine:
     def alone(self) -> list[Path]:
         """The folders of two runs, of the seeds 0 and 1, that one process has trained without interruption."""
         return self.train("alone", "-m", *self.run, "seed=0,1")
+
+    @property
+    def where(self) -> str:
+        """Begins the remark of a check that does not need a GPU."""
+        return "on a GPU:" if self.seen["gpus"] else "on the CPU:"
 
     def need_gpus(self, number: int = 1) -> None:
         """Skip the check unless the backend sees so many GPUs."""
@@ -136,7 +144,8 @@ def devices(machine: Machine) -> dict[str, Any]:
     """What the backend sees after a computation.
 
     Returns:
-        `gpus`, their names, and `used` and `total`, the memory of all GPUs in MiB as `memory` returns it.
+        `gpus`, their names, `device`, the name of what a run trains on, and `used` and `total`, the memory of all GPUs
+        in MiB as `memory` returns it.
     """
     from fitbench.config import Backend
     from fitbench.training import backend as loaded
@@ -148,7 +157,8 @@ def devices(machine: Machine) -> dict[str, Any]:
 
     float(keras.ops.sum(keras.ops.ones((1000, 1000))))  # the backend takes memory when it computes
     used, total = memory()
-    return {"gpus": loaded.gpu_names(), "used": used, "total": total}
+    with loaded.on("auto") as device:
+        return {"gpus": loaded.gpu_names(), "device": device, "used": used, "total": total}
 
 
 def speed(machine: Machine) -> dict[str, list[float]]:
@@ -252,22 +262,26 @@ def mixed_precision_trains(machine: Machine) -> str:
     ratio = seconds[0] / seconds[1]
     if machine.seen["gpus"] and ratio < 1 / SLOWEST:
         raise Failed(f"an epoch is {1 / ratio:.1f} times as long with {policy} as with float32")
-    return f"{policy} is {ratio:.2f} times as fast as float32; test accuracy {accuracies[1]:.3f}, {accuracies[0]:.3f}"
+    return (
+        f"{machine.where} {policy} is {ratio:.2f} times as fast as float32; test accuracy {accuracies[1]:.3f}, "
+        f"{accuracies[0]:.3f}"
+    )
 
 
 def compiled_loop_is_fast(machine: Machine) -> str:
     measured = machine.probe("speed")
     ratios = {model: plain / ours for model, (plain, ours) in measured.items()}
-    remark = ", ".join(f"{model} {ratio:.1f} times as fast" for model, ratio in ratios.items())
+    ratio_of_each = ", ".join(f"{model} {ratio:.1f} times as fast" for model, ratio in ratios.items())
+    remark = f"{machine.where} {ratio_of_each}"
     if min(ratios.values()) < LEAST_SPEED and not machine.quick:
         raise Failed(remark)
     return remark
 
 
-def two_workers_share_a_gpu(machine: Machine) -> str:
+def two_workers_share_a_device(machine: Machine) -> str:
     folders = machine.train("two", "-m", *machine.run, "seed=0,1", "workers=2")
     check_equal(machine.alone, folders)
-    return "two runs at a time give the results of one after the other, to the last bit"
+    return f"{machine.where} two runs at a time give the results of one after the other, to the last bit"
 
 
 def workers_take_a_gpu_each(machine: Machine) -> str:
@@ -304,7 +318,7 @@ def resume_is_exact(machine: Machine) -> str:
     if not folders or read_result(folders[0])["attempts"] != 2:
         raise Failed("the run ended before it could be killed")
     check_equal(machine.alone[:1], folders)
-    return f"killed after {epochs} epochs and launched again: the same weights and history, to the last bit"
+    return f"{machine.where} the same weights and history, to the last bit, after a kill at epoch {epochs} and a new launch"
 
 
 def wait_for_epochs(study: Path, number: int, process: subprocess.Popen[bytes]) -> int:
@@ -332,7 +346,7 @@ CHECKS: dict[str, Callable[[Machine], str]] = {
     "memory growth": memory_grows,
     "mixed precision": mixed_precision_trains,
     "compiled loop against plain fit": compiled_loop_is_fast,
-    "two workers on one GPU": two_workers_share_a_gpu,
+    "two workers on one device": two_workers_share_a_device,
     "one worker on each GPU": workers_take_a_gpu_each,
     "exact resume": resume_is_exact,
 }
@@ -350,24 +364,42 @@ def verdict(check: Callable[[Machine], str], machine: Machine) -> tuple[str, str
         return "FAILED", str(reason)
 
 
+def report(backend: str, text: str, word: str = "") -> None:
+    """Print what is said of a backend; further lines are indented."""
+    indent = " " * 20
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+    print(textwrap.fill(f"{word:8}{backend:11} {text}", width, subsequent_indent=indent), flush=True)
+
+
+def check_backend(machine: Machine) -> Counter[str]:
+    """Name the device of a backend, do the checks, and return how many of them are ok, FAILED and skipped."""
+    if importlib.util.find_spec(machine.backend) is not None:
+        report(machine.backend, machine.seen["device"], "device")
+    counts = Counter[str]()
+    for name, check in CHECKS.items():
+        word, why = verdict(check, machine)
+        counts[word] += 1
+        report(machine.backend, f"{name} ({why})", word)
+    return counts
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--probe", choices=PROBES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    failed = 0
+    counts = Counter[str]()
     for backend in options.backends:
         with tempfile.TemporaryDirectory() as folder:
             machine = Machine(backend, Path(folder), options.quick)
             if options.probe:
                 print(json.dumps(PROBES[options.probe](machine)))
                 continue
-            for name, check in CHECKS.items():
-                word, why = verdict(check, machine)
-                failed += word == "FAILED"
-                print(f"{word:8}{backend:11} {name} ({why})", flush=True)
-    return int(failed > 0)
+            counts += check_backend(machine)
+    if not options.probe:
+        print(f"{counts['ok']} ok, {counts['skipped']} skipped, {counts['FAILED']} failed")
+    return int(counts["FAILED"] > 0)
 
 
 if __name__ == "__main__":
