@@ -135,6 +135,11 @@ def test_a_fold_without_a_test_part_is_evaluated_and_exported_with_its_training_
         evaluate(str(folder), tmp_path, "csv", same, "test", "json", trust=False)
     evaluate(str(folder), tmp_path, "csv", same, "train", "json", trust=False)
     assert json.loads(capsys.readouterr().out)["data"]["count"] == 90
+    evaluate(str(folder), tmp_path, "csv", same, "train", "table", trust=False)
+    remark = (
+        "was trained on 60 of these rows, so the metrics do not apply to new ones; the other 30 are fold 1, which the"
+    )
+    assert remark in capsys.readouterr().out
     monkeypatch.setattr(agreement, "_run", lambda _, inputs, reader, forbidden: reader.outputs(inputs))  # in a process
     export(str(folder), tmp_path, "keras", tmp_path / "exported", trust=False)
     assert "checked on all 90 training rows of houses against the original" in capsys.readouterr().out
