@@ -27,8 +27,12 @@ from fitbench.config.data_sections import (
     UcrSeries,
 )
 from fitbench.config.errors import validated
+from fitbench.config.folds import each_fold, fold_overrides
 from fitbench.config.identity import (
     NOT_IDENTITY,
+    OF_COMMAND,
+    OF_ONE_RUN,
+    WITHOUT_EFFECT,
     config_id,
     plain,
     run_id,
@@ -37,6 +41,7 @@ from fitbench.config.identity import (
 )
 from fitbench.config.parents import Parent, Start
 from fitbench.config.reading import data_from_hydra, from_hydra, from_values
+from fitbench.config.run_names import RunName, parse_run_id
 from fitbench.config.schema import (
     SECTIONS,
     TOP_LEVEL,
@@ -47,6 +52,7 @@ from fitbench.config.schema import (
     Elastic,
     LeCun,
     NoDistortion,
+    Watched,
     recorded_metrics,
 )
 from fitbench.config.section import Section

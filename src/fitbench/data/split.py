@@ -236,6 +236,7 @@ def split(
             f"{setting} leaves no training example of class {lost}; use a smaller fraction, or "
             "training.validation=stratified"
         )
+    _warn_of_absent(labels, held_back, names)
     return kept, held_back
 
 
@@ -244,8 +245,8 @@ def _without(labels: np.ndarray, part: np.ndarray, names: Sequence[str] | None) 
     return ", ".join(clean(label if names is None else names[label]) for label in np.setdiff1d(labels, labels[part]))
 
 
-def _warn_of_absent(labels: np.ndarray, held_back: np.ndarray, names: Sequence[str]) -> None:
-    if len(held_back) and (absent := _without(labels, held_back, names)):
+def _warn_of_absent(labels: np.ndarray, held_back: np.ndarray, names: Sequence[str] | None) -> None:
+    if absent := _without(labels, held_back, names):
         log.warning("the validation part has no example of class %s", absent)
 
 

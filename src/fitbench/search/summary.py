@@ -9,6 +9,7 @@ from typing import Any
 
 from fitbench.analysis.search_record import objective_text, parted, short_names
 from fitbench.columns import Column, print_columns
+from fitbench.config import fold_overrides
 from fitbench.text import clean, console, duration
 
 SHOWN = 10  # trials in the table
@@ -98,7 +99,7 @@ def train_commands(
 
     if folds is None:
         return {f"Train the best over {seeds} seeds": command()}
-    of_folds = ("training.validation=kfold", f"training.folds={folds}", f"fold=range({folds})")
+    of_folds = (*fold_overrides(folds), f"fold=range({folds})")
     commands = {f"Train the best over {folds} folds and {seeds} seeds": command(*of_folds)}
     on_all = ["training.validation_split=0", "training.early_stopping=null"]
     if composes([*overrides, *on_all]):

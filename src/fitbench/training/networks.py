@@ -56,7 +56,7 @@ def network(parts: Parts) -> Network:
     config, data, examples = parts.config, parts.prepared, len(parts.kept)
     model = build(config, data, parts.objective, examples)
     settings = config.training
-    started = start(model, config, data.names)
+    started = start(model, config, data)
     freeze(model, settings.freeze)
     if not settings.epochs:
         return Network(model, None, None)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from fitbench.config import config_id, plain, run_id
+from fitbench.data.folds import fold_sha256
 from fitbench.data.memory import take
 from fitbench.metrics import PARTS, join
 from fitbench.record import dataset
@@ -74,16 +75,18 @@ def values(
     values = values_of_training(parts, network, trained)
     values |= parts.missing_values(raw_outputs(parts, network), values, threshold)
     outputs = np.empty((0, len(data.names)), np.float32)
-    if len(data.y_test):
+    if data.has_test_part:
         outputs = predict(model, data.x_test)
         values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs, data.w_test, threshold)
     arrays: dict[str, Any] = {
         measures.task.targets_name: data.y_test,
         measures.task.outputs_name: measures.task.recorded(outputs),
         "data_sha256": np.array(data.sha256),
-        **({} if data.rows_test is None else {"rows": data.rows_test}),
-        **({} if parts.config.fold is None else _held_back(parts, raw_outputs(parts, network))),
     }
+    if data.rows_test is not None:
+        arrays["rows"] = data.rows_test
+    if parts.config.training.has_folds:
+        arrays |= _held_back(parts, raw_outputs(parts, network))
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values
@@ -92,12 +95,14 @@ def values(
 def _held_back(parts: Parts, raw_of: RawOutputs) -> dict[str, np.ndarray]:
     """The arrays of predictions.npz of the fold that is held back, from raw outputs on it."""
     data, task, rows = parts.data, parts.measures.task, parts.held_back
-    return {
+    arrays = {
         f"validation_{task.targets_name}": data.y_train[rows],
         f"validation_{task.outputs_name}": task.recorded(raw_of(take(parts.prepared.x_train, rows))),
         "validation_rows": rows,
-        **({} if data.rows_train is None else {"validation_file_rows": data.rows_train[rows]}),
     }
+    if data.rows_train is not None:
+        arrays["validation_file_rows"] = data.rows_train[rows]
+    return arrays
 
 
 def result(
@@ -124,6 +129,7 @@ def result(
             "name": data.name,
             "sha256": data.sha256,
             "fingerprint": data.fingerprint,
+            **({} if config.fold is None else {"fold_sha256": fold_sha256(data, parts.held_back)}),
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),

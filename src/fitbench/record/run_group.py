@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fitbench.config import parse_run_id
 from fitbench.errors import RequestError
 from fitbench.record.folder import is_run, run_folders
 from fitbench.record.reading import NAMED, find_run
-
-RUN = re.compile(r"(?P<group>.+)-s(?P<seed>[0-9]+)(?:-f(?P<fold>[0-9]+))?")  # see `config.run_id`
 
 Key = tuple[int, int | None]  # seed and fold; without folds None
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """The runs of a configuration.
 
     Attributes:
@@ -46,7 +44,7 @@ class Group:
         return sorted({seed for seed, _ in self.runs})
 
 
-def find_group(text: str, outputs: Path) -> Group:
+def find_group(text: str, outputs: Path) -> RunGroup:
     """The group that is meant: its path, its name, one of its runs, or an unambiguous part of `<study>/<run_id>`.
 
     Of several groups that fit, the only one with folds is meant.
@@ -79,8 +77,8 @@ def find_group(text: str, outputs: Path) -> Group:
 
 def _name_of(name: str) -> str:
     """The name of the group that a run of this name belongs to; another name as it is."""
-    match = RUN.fullmatch(name)
-    return match["group"] if match else name
+    run = parse_run_id(name)
+    return run.group if run else name
 
 
 def _runs_in(study: Path) -> list[Path]:
@@ -91,11 +89,10 @@ def _runs_in(study: Path) -> list[Path]:
         return []
 
 
-def _groups(folders: Iterable[Path]) -> list[Group]:
+def _groups(folders: Iterable[Path]) -> list[RunGroup]:
     """The groups that these run folders form, by study and name."""
     runs: dict[tuple[Path, str], dict[Key, Path]] = {}
     for folder in folders:
-        if match := RUN.fullmatch(folder.name):
-            fold = None if match["fold"] is None else int(match["fold"])
-            runs.setdefault((folder.parent, match["group"]), {})[int(match["seed"]), fold] = folder
-    return [Group(study, name, runs[study, name]) for study, name in sorted(runs)]
+        if name := parse_run_id(folder.name):
+            runs.setdefault((folder.parent, name.group), {})[name.seed, name.fold] = folder
+    return [RunGroup(study, name, runs[study, name]) for study, name in sorted(runs)]
