@@ -24,6 +24,7 @@ CLASSIFICATION = "classification"
 REGRESSION = "regression"
 MULTILABEL = "multilabel"
 PARTS = {"train": "training", "val": "validation", "test": "test"}  # prefix of a recorded value: what a label calls it
+EXAMPLES = {"train": "train", "val": "validation", "test": "test"}  # by prefix, the key of their number in result.json
 MOST_NAMES = 30  # in a message
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = ("epoch", "epochs", "best_epoch", "seconds", "learning_rate")  # other keys of history.jsonl and `metrics`
@@ -393,6 +394,11 @@ def split(name: str) -> tuple[str | None, str]:
 def join(part: str, metric: str) -> str:
     """The name in `metrics` of result.json: 'test' and 'macro_f1' give 'test_macro_f1'."""
     return f"{part}_{metric}"
+
+
+def is_held_back(part: str | None) -> bool:
+    """Whether each fold has examples of this part for itself: the validation part, which it holds back."""
+    return part == "val"
 
 
 def history_key(part: str, metric: str) -> str:

@@ -76,6 +76,16 @@ def test_run_that_continues_another_one_is_composed_from_that_one(configure):
     assert changes(config) == ["+continue=outputs/base/a", "training.epochs=5", "study=default"]
 
 
+def test_run_that_continues_another_one_has_the_values_of_its_own_listed(configure):
+    own = ["metrics=[macro_f1]", "device=cpu", "training.checkpoint_seconds=5.0", "training.keep_state=true"]
+    config = plain(configure("data=digits", "model=mlp", "optimizer.learning_rate=0.5", "seed=3", "study=mine", *own))
+    config["parent"] = {"run_id": "a", "folder": "outputs/base/a", "config_id": "01234567", "sha256": "0" * 64}
+    first, epochs, study, *others = changes(config)
+    assert (first, study) == ("+continue=outputs/base/a", "study=mine")
+    assert epochs == f"training.epochs={config['training']['epochs']}"
+    assert sorted(others) == sorted(own)
+
+
 def test_run_that_begins_with_the_weights_of_another_one_names_its_folder(configure):
     config = plain(configure("data=digits", "model=mlp", "training.epochs=5"))
     config["training"]["start"] = {"run_id": "a", "folder": "outputs/base/a", "sha256": "0" * 64}

@@ -219,6 +219,21 @@ def test_other_folds_are_never_paired(record, other):
     assert "different folds" in found.note
 
 
+def test_folds_without_numbers_of_examples_have_no_interval_and_no_test(two_models):
+    for path in two_models.glob("*/*-softmax-*/result.json"):
+        result = json.loads(path.read_text())
+        result["data"]["train"] = 0
+        path.write_text(json.dumps(result))
+    frame = load_runs(two_models)
+    groups = group(frame, ["model"], "val_accuracy")
+    assert groups[0].summary.interval
+    assert groups[1].summary.interval is None
+    assert "numbers of training and validation examples" in groups[1].summary.no_interval
+    found = against(groups, 0, _val_accuracy(frame))[1].difference
+    assert (found.test, found.p) == ("not tested", None)
+    assert "numbers of training and validation examples" in found.note
+
+
 def _data(sha256):
     return {"name": "mnist_5k", "sha256": sha256, "train": 80, "validation": 20, "test": 60, "classes": ["a", "b"]}
 

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -334,3 +335,34 @@ def test_a_baseline_that_is_none_or_several_is_refused_with_the_candidates():
     with pytest.raises(RequestError, match=r"fits 2 of the 3 groups") as error:
         comparison.find(found, "model=mlp")
     assert "softmax" not in str(error.value)
+
+
+# -- weights to begin with --------------------------------------------------------------------------------------------
+
+
+def started(make_run, tmp_path, starts):
+    """A frame with a run for each pair of the run_id of its start and the SHA-256 of the weights."""
+    for seed, (run_id, sha256) in enumerate(starts):
+        path = make_run(f"seed={seed}") / "result.json"
+        result = json.loads(path.read_text())
+        result["config"]["training"]["start"] = {"run_id": run_id, "folder": "somewhere", "sha256": sha256}
+        path.write_text(json.dumps(result))
+    return load_runs(tmp_path / "outputs")
+
+
+def test_groups_that_begin_with_other_weights_are_named_by_the_run_of_these(make_run, tmp_path):
+    runs = started(make_run, tmp_path, [("base-s0", "ab" * 32), ("base-s0", "ab" * 32), ("base-s1", "cd" * 32)])
+    keys = groups.default_keys(runs)
+    assert keys == ["training.start"]
+    found = groups.group(runs, keys, "test_accuracy")
+    assert sorted((each.label, each.summary.n, each.mixed) for each in found) == [
+        ("base-s0", 2, {}),
+        ("base-s1", 1, {}),
+    ]
+
+
+@pytest.mark.parametrize("names", [("base-s0", "base-s0", "base-s0"), ("base-s0", "base-s1", "base-s2")])
+def test_weights_that_no_run_id_tells_apart_are_named_by_8_digits(make_run, tmp_path, names):
+    runs = started(make_run, tmp_path, list(zip(names, ("ab" * 32, "ab" * 32, "cd" * 32), strict=True)))
+    found = groups.group(runs, groups.default_keys(runs), "test_accuracy")
+    assert sorted((each.label, each.summary.n) for each in found) == [("ab" * 4, 2), ("cd" * 4, 1)]

@@ -7,34 +7,39 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fitbench.errors import FitbenchError
-from fitbench.record.folder import run_folders
+from fitbench.record.folder import State, run_folders, state_of
 from fitbench.record.reading import read_result
 
 MOST = 100  # ancestors that are looked for
+CONTINUES, BEGINS = "continues", "weights_from"  # how a run comes from an earlier one
+TEXTS = {CONTINUES: "continues", BEGINS: "weights from"}
+MISSING, DAMAGED = "missing", "damaged"
 
 
 class Ancestor(NamedTuple):
     """An earlier run.
 
     Attributes:
-        relation: what the run after it does: 'continues' or 'weights from'.
+        relation: what the run after it does: `CONTINUES` or `BEGINS` with its weights.
         run_id: of the earlier run.
         folder: where it is; None if it is not found.
-        epochs: how many it has trained; None if it is not found.
+        state: that of the run; `DAMAGED` if it is finished and cannot be read, `MISSING` if it is not found.
+        epochs: how many it has trained; None unless it is finished.
     """
 
     relation: str
     run_id: str
     folder: str | None
+    state: str
     epochs: int | None
 
     def __str__(self) -> str:
-        if self.folder is None:
-            return f"{self.relation} {self.run_id} (it is not here)"
-        return f"{self.relation} {self.run_id}" + (f" ({self.epochs} epochs)" if self.relation == CONTINUES else "")
-
-
-CONTINUES, BEGINS = "continues", "weights from"
+        text = f"{TEXTS[self.relation]} {self.run_id}"
+        if self.state == MISSING:
+            return f"{text} (it is not here)"
+        if self.state != State.finished.value:
+            return f"{text} ({self.state})"
+        return text + (f" ({self.epochs} epochs)" if self.relation == CONTINUES else "")
 
 
 def ancestors(config: Mapping[str, Any], places: Sequence[Path]) -> list[Ancestor]:
@@ -54,9 +59,9 @@ def ancestors(config: Mapping[str, Any], places: Sequence[Path]) -> list[Ancesto
         if run_id is None:
             break
         runs = runs or {Path(folder).name: folder for folder in run_folders([str(place) for place in places], [])}
-        result = _result(runs.get(run_id))
-        epochs = None if result is None else result["metrics"]["epochs"]
-        found.append(Ancestor(relation, run_id, None if result is None else runs[run_id], epochs))
+        folder = runs.get(run_id)
+        state, result = _read(folder)
+        found.append(Ancestor(relation, run_id, folder, state, result and result["metrics"]["epochs"]))
         current = None if result is None else result["config"]
     return found
 
@@ -69,8 +74,12 @@ def _before(config: Mapping[str, Any]) -> tuple[str, str | None]:
     return "", None
 
 
-def _result(folder: str | None) -> dict[str, Any] | None:
+def _read(folder: str | None) -> tuple[str, dict[str, Any] | None]:
+    """The state of a run, and its result if it is finished and can be read."""
+    if folder is None:
+        return MISSING, None
     try:
-        return None if folder is None else read_result(Path(folder))
-    except FitbenchError:  # not finished any more, or damaged: `fitbench runs` says which
-        return None
+        state = state_of(Path(folder))
+        return state.value, read_result(Path(folder)) if state is State.finished else None
+    except FitbenchError:  # `fitbench show` of that run says what is wrong
+        return DAMAGED, None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.composition import conf_folder
+from fitbench.composition.continuing import changeable
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.tasks import TASKS
 
@@ -26,10 +27,24 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     """The overrides, as in ['data=digits', 'model=mlp', 'training.epochs=5'], that lead to this configuration.
 
     Groups come first, then the values that differ from the defaults of the chosen groups. `config` is nested plain
-    values; nothing of it is instantiated. A section of a user's own is named and all its values are listed.
+    values; nothing of it is instantiated. A section of a user's own is named and all its values are listed. A run that
+    continues another one has its configuration: the values that it can have of its own are listed, the number of epochs
+    and the study always, the others where they differ from the defaults.
     """
-    if isinstance(parent := config.get("parent"), Mapping):
-        return _of_continued(config, parent)
+    overrides = _from_defaults(config)
+    if not isinstance(parent := config.get("parent"), Mapping):
+        return overrides
+    always = {
+        "+continue": parent.get("folder"),
+        "training.epochs": config["training"].get("epochs"),
+        "study": config["study"],
+    }
+    own = [override for override in overrides if (key := override.partition("=")[0]) not in always and changeable(key)]
+    return [*(f"{key}={value_text(value)}" for key, value in always.items()), *own]
+
+
+def _from_defaults(config: Mapping[str, Any]) -> list[str]:
+    """The overrides that lead from the defaults to this configuration."""
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
@@ -41,9 +56,7 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     with initialize_config_dir(str(conf), version_base="1.3"):
         default: Any = OmegaConf.to_container(compose("config", overrides=choices), resolve=False)
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
-    config, usual_metrics = {**config}, default.pop("metrics")
-    for key in ("metrics", "parent"):  # the first is listed by itself, the second is null
-        config.pop(key, None)
+    config, usual_metrics = _as_given(config), default.pop("metrics")
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
@@ -63,10 +76,12 @@ def changes(config: Mapping[str, Any]) -> list[str]:
     return overrides + values
 
 
-def _of_continued(config: Mapping[str, Any], parent: Mapping[str, Any]) -> list[str]:
-    """The overrides of a run that continues another one, which has the rest of its configuration."""
-    values = {"+continue": parent.get("folder"), "training.epochs": config["training"].get("epochs")}
-    return [f"{key}={value_text(value)}" for key, value in (values | {"study": config["study"]}).items()]
+def _as_given(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a person gives: a run to begin with by its folder, and neither the metrics nor the parent."""
+    training = config["training"]
+    if isinstance(start := training.get("start"), Mapping):
+        training = {**training, "start": start.get("folder")}
+    return {key: value for key, value in config.items() if key not in ("metrics", "parent")} | {"training": training}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -110,12 +125,9 @@ def _differences(config: Mapping[str, Any], default: Mapping[str, Any], prefix: 
     for key, value in config.items():
         name = f"{prefix}{key}"
         if key not in default:
-            if value is not None:  # as `parent` of a run that continues none
-                yield f"+{name}={value_text(value)}"
+            yield f"+{name}={value_text(value)}"
         elif isinstance(value, Mapping) and isinstance(default[key], Mapping):
             yield from _differences(value, default[key], f"{name}.")
-        elif name == "training.start" and isinstance(value, Mapping):
-            yield f"{name}={value_text(value.get('folder'))}"
         elif _hashed(name, value) != _hashed(name, default[key]):
             yield f"{name}={value_text(value)}"
     absent = [f"{prefix}{key}" for key in default if key not in config and default[key] is not None]

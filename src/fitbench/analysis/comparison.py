@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from fitbench.analysis import request, statistics
 from fitbench.analysis.frame import in_known_groups, of_known_task
-from fitbench.analysis.groups import PARTITION, Group, group, text
+from fitbench.analysis.groups import Group, group, key_text
 from fitbench.analysis.names import find_column, short_name
-from fitbench.analysis.sample import Sample
+from fitbench.analysis.sample import PARTITION, UNCOUNTED, Sample
 from fitbench.analysis.statistics import UNTESTED, Difference
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
@@ -76,11 +76,11 @@ def _difference_by_fold(entry: Group, base: Group, metric: Quantity) -> Differen
     if why := _untested(entry.sample, base.sample):
         estimate = statistics.mean_of(entry.means) - statistics.mean_of(base.means)
         return Difference(estimate, None, None, UNTESTED, (entry.summary.n, base.summary.n), why)
-    a, b = (side.sample.by_fold(side.values) for side in (entry, base))
+    a, b = (side.sample.by_member(side.values) for side in (entry, base))
     common = sorted(a.keys() & b.keys())
     ours, theirs = ([statistics.mean_of(of[fold]) for fold in common] for of in (a, b))
-    overlap = max(entry.sample.overlap, base.sample.overlap)
-    return statistics.paired(ours, theirs, metric.low, metric.high, overlap)
+    overlap = max(side.sample.overlap or 0.0 for side in (entry, base))
+    return statistics.corrected(ours, theirs, overlap, metric.low, metric.high)
 
 
 def _untested(a: Sample, b: Sample) -> str | None:
@@ -90,7 +90,9 @@ def _untested(a: Sample, b: Sample) -> str | None:
     if a.is_mixed or b.is_mixed:
         return "one of the two mixes different folds"
     if a.partition != b.partition:
-        return f"the two have different folds, which follow from {', '.join(PARTITION)}"
+        return f"the two have different folds, which follow from {', '.join(PARTITION.values())}"
+    if a.untestable or b.untestable:
+        return UNCOUNTED
     return None if set(a.folds) & set(b.folds) else "the two have no fold in common"
 
 
@@ -98,7 +100,7 @@ def _probability(entry: Group, base: Group, metric: Quantity) -> float | None:
     """How often a run of the group beats one of the reference; with folds the mean of this over their common folds."""
     if not entry.sample.has_folds:
         return statistics.probability_better(entry.values, base.values, metric.higher_is_better)
-    a, b = (side.sample.by_fold(side.values) for side in (entry, base))
+    a, b = (side.sample.by_member(side.values) for side in (entry, base))
     chances = (statistics.probability_better(a[fold], b[fold], metric.higher_is_better) for fold in a.keys() & b.keys())
     return statistics.mean_of([chance for chance in chances if chance is not None])
 
@@ -126,7 +128,7 @@ def find(groups: Sequence[Group], wanted: str) -> int:
 
 
 def _fits(entry: Group, parts: Sequence[str]) -> bool:
-    values = {key: _bare(text(value)) for key, value in entry.keys.items()}
+    values = {key: _bare(key_text(value)) for key, value in entry.keys.items()}
     if not all("=" in part for part in parts):
         return list(values.values()) == [_bare(part) for part in parts]
     pairs = [part.split("=", 1) for part in parts]

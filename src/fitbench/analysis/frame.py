@@ -17,11 +17,13 @@ from fitbench.analysis.rows import (
     CONFIGURED_TASK,
     DATASET,
     FIXED,
+    FOLD_SHA256,
     IDENTITY,
     INFO,
     LAST,
     NAMES,
     ORIGIN,
+    STARTED,
     TASK,
     Row,
     is_configuration,
@@ -52,13 +54,14 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     Columns, in this order: folder, study, run_id, config_id, seed (int64), fold (from 0; NaN without folds), state
     (finished, failed, pruned, running or interrupted); the configuration that makes a run's identity, flattened with
     dots (model.name, optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only
-    where runs of one name differ in it; config.task, the key `task`, only where runs differ in it); task (which the
-    data decided), primary (the metric that names the best run); metrics.<part>_<metric> for every metric
-    that a run records, metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters,
-    dataset.*, device, threads, code (the user's modules with the first digits of their SHA-256), attempts, trial (its
-    number in the search that it is of), git.*, versions.*; finished_at (UTC),
-    error (the line that says what failed). Columns of numbers are int64 or float64, and float64 with NaN where a run
-    lacks the value. Of runs that are not finished, only the pruned have metrics: those up to their last epoch.
+    where runs of one name differ in it; config.task, the key `task`, only where runs differ in it); training.start (the
+    run_id of the run whose weights a run begins with; only where one does); task (which the data decided), primary (the
+    metric that names the best run); metrics.<part>_<metric> for every metric that a run records, metrics.best_epoch,
+    metrics.epochs, timing.* (seconds; examples per second), parameters, dataset.*, device, threads, code (the user's
+    modules with the first digits of their SHA-256), attempts, trial (its number in the search that it is of), git.*,
+    versions.*; finished_at (UTC), error (the line that says what failed). Columns of numbers are int64 or float64, and
+    float64 with NaN where a run lacks the value. Of runs that are not finished, only the pruned have metrics: those up
+    to their last epoch.
 
     `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row. `quantities_of` gives what
     the metrics are.
@@ -302,10 +305,12 @@ def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str
     return [
         *IDENTITY,
         *(name for name in config if name not in hidden),
+        *(name for name in names if name == STARTED),
         *TASK,
         *(quantity.column for quantity in _metrics_in_order(available)),
         *FIXED,
         *DATASET,
+        FOLD_SHA256,
         NAMES,
         *ORIGIN,
         *versions,
@@ -342,6 +347,6 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
 
 
 _DTYPES = {  # of columns without any value
-    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", NAMES, "device", "git.commit", "error"), "str"),
+    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", FOLD_SHA256, NAMES, "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison
-from fitbench.analysis.groups import Group, text
+from fitbench.analysis.groups import Group, key_text
 from fitbench.columns import Column, column
 from fitbench.quantities import Quantity
 from fitbench.text import clean, number, span
@@ -119,7 +119,9 @@ def _keys(compared: Compared) -> list[Column]:
     columns = []
     for head, key in zip(compared.heads, compared.keys, strict=True):
         values = [group.keys[key] for group in compared.groups]
-        columns.append(Column(head, [clean(text(value)) for value in values], False, key=True, values={key: values}))
+        columns.append(
+            Column(head, [clean(key_text(value)) for value in values], False, key=True, values={key: values})
+        )
     return columns
 
 

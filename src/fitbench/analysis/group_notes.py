@@ -156,5 +156,5 @@ def _p_notes(compared: Compared) -> list[str]:
     tests = {comparison.difference.test for comparison in tested}
     over_folds = "corrected resampled t-test, paired by fold, the seeds of each averaged"
     over_seeds = "t-test paired over the common seeds where there are 5 or more, else Welch's"
-    texts = [over_seeds] * bool(tests - {"corrected t"}) + [over_folds] * ("corrected t" in tests)
+    texts = [over_seeds] * bool(tests - {statistics.CORRECTED}) + [over_folds] * (statistics.CORRECTED in tests)
     return [f"p: {'; '.join(texts)}; p Holm: corrected for {counted(len(tested), 'comparison')}."] * bool(tested)

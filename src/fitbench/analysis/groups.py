@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
-from fitbench.analysis.sample import Partition, Sample
+from fitbench.analysis.rows import STARTED, WEIGHTS
+from fitbench.analysis.sample import Sample, partitions
 from fitbench.analysis.statistics import Summary
+from fitbench.metrics import EXAMPLES
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
-from fitbench.record.reading import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,9 @@ MADE_WITH = (
     *("dataset.names", "code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
     *("device", "threads"),
 )
+
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Group:
     uncounted: dict[str, int]
     repeated: tuple[str, ...]
     mixed: dict[str, tuple[Any, ...]]
+
+    def among(self, folders: Container[str]) -> tuple[list[str], Sample]:
+        """Those of the group's folders that are among these, and the sample of their runs."""
+        places = [place for place, folder in enumerate(self.folders) if folder in folders]
+        return [self.folders[place] for place in places], self.sample.only(places)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -98,7 +108,15 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
             configurations = finer
     if not chosen:
         return [name for name in ("model.name", "optimizer.name") if name in frame]
-    return [name for name in varies if name in chosen]
+    return [_readable(frame, name) for name in varies if name in chosen]
+
+
+def _readable(frame: pd.DataFrame, name: str) -> str:
+    """The column with the run_ids in the place of that with the checksums of weights, if it tells the same apart."""
+    if name != WEIGHTS or STARTED not in frame:
+        return name
+    pairs = frame[[WEIGHTS, STARTED]].drop_duplicates()
+    return STARTED if all(pairs[each].is_unique for each in pairs) else name
 
 
 # -- groups -----------------------------------------------------------------------------------------------------------
@@ -141,12 +159,9 @@ def _ranked(groups: Sequence[Group], metric: Quantity) -> list[Group]:
     return [replace(entry, rank=first[cost(entry)] + 1) if entry.summary.n else entry for entry in ordered]
 
 
-EXAMPLES = {"train": "dataset.train", "val": "dataset.validation", "test": "dataset.test"}  # their numbers, by part
-
-
 def resolutions(frame: pd.DataFrame, metric: Quantity) -> dict[str, float]:
     """The smallest step of a metric in each run of a frame, by folder: 1/N of a proportion of N examples, else 0."""
-    column = EXAMPLES[metric.part or "test"]
+    column = f"dataset.{EXAMPLES[metric.part or 'test']}"
     if not metric.proportion or column not in frame:
         return dict.fromkeys(frame["folder"].tolist(), 0.0)
     runs = zip(frame["folder"].tolist(), frame[column].tolist(), strict=True)
@@ -168,7 +183,7 @@ class _Recorded:
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         self.folds = [None if fold is None else int(fold) for fold in plain_values(frame["fold"])]
-        self.partitions = _partitions(frame, self.folds)
+        self.partitions = partitions(frame, self.folds)
         self.examples = list(zip(numbers("dataset.train"), numbers("dataset.validation"), strict=True))
         data = plain_values(frame["dataset.sha256"])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, self.folds, data, strict=True))
@@ -200,7 +215,7 @@ class _Recorded:
         common = parameters.pop() if len(parameters) == 1 else math.nan
         return Group(
             keys=keys,
-            label=", ".join(text(value) for value in keys.values()) or "all runs",
+            label=", ".join(map(key_text, keys.values())) or "all runs",
             rank=None,
             summary=sample.summary(values, self.metric, [self.resolutions[self.folders[row]] for row in kept]),
             values=values,
@@ -217,15 +232,13 @@ class _Recorded:
         )
 
     def _sample(self, rows: Sequence[int]) -> Sample:
-        partitions = [self.partitions[row] for row in rows]
-        train, validation = (
-            math.fsum(self.examples[row][part] for row in rows if self.partitions[row]) for part in (0, 1)
-        )
+        of_folds = [self.examples[row] for row in rows if self.partitions[row]]
+        train, validation = (math.fsum(numbers[part] for numbers in of_folds) for part in (0, 1))
         return Sample(
             seeds=tuple(int(self.seeds[row]) for row in rows),
             folds=tuple(self.folds[row] for row in rows),
-            partitions=tuple(partitions),
-            overlap=validation / train if train else 0.0,
+            partitions=tuple(self.partitions[row] for row in rows),
+            overlap=validation / train if train > 0 and validation > 0 else None,
         )
 
     def _median_seconds(self, rows: Sequence[int]) -> float | None:
@@ -244,19 +257,6 @@ class _Recorded:
         return mixed
 
 
-PARTITION = ("training.folds", "training.fold_seed", "training.fold_order", "data.group", "dataset.sha256")
-
-
-def _partitions(frame: pd.DataFrame, folds: Sequence[int | None]) -> list[Partition | None]:
-    """The partition that the fold of each run belongs to, None for a run without folds."""
-    columns = [plain_values(frame[name]) if name in frame else [None] * len(frame) for name in PARTITION]
-    rows = zip(*columns, strict=True)
-    return [
-        None if fold is None else Partition(int(count) if is_number(count) else 0, seed, order, by, sha256)
-        for fold, (count, seed, order, by, sha256) in zip(folds, rows, strict=True)
-    ]
-
-
 def _order(value: Any) -> tuple[bool, float, str]:
     """Numbers first, in their order, then texts; a missing value comes last."""
     return value is None, value if isinstance(value, (int, float)) else math.inf, text(value)
@@ -271,3 +271,8 @@ def text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)
+
+
+def key_text(value: Any) -> str:
+    """The value of a key as text; of a SHA-256 the first 8 digits."""
+    return value[:8] if isinstance(value, str) and _SHA256.fullmatch(value) else text(value)

@@ -10,7 +10,6 @@ import hashlib
 import json
 import marshal
 import math
-import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.config import AUTO, NOT_IDENTITY
+from fitbench.config import AUTO, NOT_IDENTITY, parse_run_id
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import dataset, reading
@@ -36,15 +35,18 @@ TASK = ("task", "primary")
 CONFIGURED_TASK = "config.task"  # the key `task`, beside the task that was decided
 FIXED = tuple(quantities([]))  # the numbers of every run that are no metrics
 DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test")
+FOLD_SHA256 = "dataset.fold_sha256"  # of the examples that a fold held back
 NAMES = "dataset.names"  # of the outputs: the checksum of the data does not cover them
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
 LAST = ("finished_at", "error")
+STARTED = "training.start"  # the run_id of the run whose weights a run begins with
+WEIGHTS = "training.start.sha256"  # of these weights: the part of the section that makes the identity
 INFO = "metric_info"  # of a row, which is no column
 
 Row = dict[str, Any]
 
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, NAMES, *ORIGIN, *LAST, INFO, "age")
+    (*IDENTITY, *TASK, *FIXED, *DATASET, FOLD_SHA256, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
 )  # `fitbench runs` adds the age
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
@@ -107,9 +109,11 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         if name not in NOT_IDENTITY:
             row.update(_flat(name, marshal.dumps(value, 2)))
     row[CONFIGURED_TASK] = result["config"].get("task", AUTO)
+    row.update(_started(result["config"]))
     row.update(_metric_values(result, tuple(metrics.PARTS)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
+    row[FOLD_SHA256] = result["data"].get("fold_sha256")
     of_outputs = [names for task in TASKS.values() if (names := result["data"].get(task.names_key))]  # of any task
     row[NAMES] = _list_text(of_outputs[0]) if of_outputs else None
     row["trial"] = result.get("trial")
@@ -138,6 +142,12 @@ def _flat(name: str, content: bytes) -> Row:
     return row
 
 
+def _started(config: Mapping[str, Any]) -> Row:
+    """The run that a run of this configuration begins with; nothing where it begins with none."""
+    start = config["training"].get("start")
+    return {STARTED: str(start["run_id"])} if isinstance(start, dict) and "run_id" in start else {}
+
+
 def _metric_values(result: Mapping[str, Any], parts: tuple[str, ...]) -> Row:
     """The values of the metrics that the run records in these parts, and their `metric_info`."""
     info, places = _metric_places(marshal.dumps(result[INFO], 2), parts)
@@ -155,12 +165,12 @@ def _metric_places(info: bytes, parts: tuple[str, ...]) -> tuple[Mapping[str, An
 
 def _unfinished_row(folder: Path, state: State) -> Row:
     config = reading.read_config(folder)
-    identity = re.search(r"-([0-9a-f]{8})-s\d+(-f\d+)?$", folder.name)
+    name = parse_run_id(folder.name)
     row: Row = {
         "folder": str(folder),
         "study": config["study"],
         "run_id": folder.name,
-        "config_id": identity[1] if identity else None,
+        "config_id": name and name.config_id,
         "seed": config["seed"],
         "fold": config.get("fold"),
         "state": state.value,
@@ -168,6 +178,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     }
     _flatten(config, "", row, "config.yaml: ")
     row[CONFIGURED_TASK] = str(config.get("task", AUTO))
+    row.update(_started(config))
     if state is State.failed:
         row["error"] = error_line(folder)
     elif state is State.pruned:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from fitbench.analysis.groups import default_keys
 from fitbench.analysis.names import short_name
 from fitbench.analysis.series import quantity_text
 from fitbench.columns import Column, width
+from fitbench.config import parse_run_id
 from fitbench.quantities import Quantity
 from fitbench.text import clean, console, shortened
 
@@ -54,7 +54,7 @@ def usual_columns(chosen: pd.DataFrame) -> list[str]:
     A terminal that is too narrow drops the last ones, and `needed_columns` after all others.
     """
     varies = varying(chosen)
-    keys = [name for name in default_keys(chosen) if name in varies]
+    keys = default_keys(chosen) if varies else []
     study = ["study"] if chosen["study"].nunique() > 1 else []
     names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *_results(chosen), "age", *varies]
     return list(dict.fromkeys(names))
@@ -156,6 +156,6 @@ def narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
 
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
     """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
-    ends = [re.search(r"[0-9a-f]{8}-s[0-9]+(-f[0-9]+)?$", run_id) for run_id in run_ids]
-    short = [f"…{end[0]}" for end in ends if end]
+    names = map(parse_run_id, run_ids)
+    short = [f"…{name._replace(group=name.config_id)}" for name in names if name and name.config_id]
     return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None

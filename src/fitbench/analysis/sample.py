@@ -6,16 +6,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from fitbench.analysis import statistics
+from fitbench.analysis.frame import plain_values
 from fitbench.analysis.statistics import Summary
+from fitbench.metrics import is_held_back
 from fitbench.quantities import Quantity
+from fitbench.record.reading import is_number
 from fitbench.text import counted
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MIXED = "its runs are of several partitions into folds, or some have folds and some have none"
+UNCOUNTED = "the numbers of training and validation examples of its folds are not known"
 
 
 class Partition(NamedTuple):
@@ -26,6 +31,28 @@ class Partition(NamedTuple):
     order: str | None
     group: str | None
     sha256: str | None
+
+
+PARTITION = {
+    "folds": "training.folds",
+    "seed": "training.fold_seed",
+    "order": "training.fold_order",
+    "group": "data.group",
+    "sha256": "dataset.sha256",
+}  # the column of a frame with each part of a partition
+
+
+def partitions(frame: pd.DataFrame, folds: Sequence[int | None]) -> list[Partition | None]:
+    """The partition that the fold of each run of a frame belongs to, None for a run without folds."""
+    columns = {
+        key: plain_values(frame[name]) if name in frame else [None] * len(frame) for key, name in PARTITION.items()
+    }
+    columns["folds"] = [int(count) if is_number(count) else 0 for count in columns["folds"]]
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [None if fold is None else Partition(**row) for fold, row in zip(folds, rows, strict=True)]
+
+
+Member = tuple[Partition | None, int]  # a fold; or without folds the position of a run
 
 
 @dataclass(frozen=True)
@@ -40,14 +67,14 @@ class Sample:
         seeds: of each run.
         folds: of each run, from 0; None for a run without folds.
         partitions: of each run; None for a run without folds.
-        overlap: the number of validation examples over that of training examples, 0 without folds; see
-            `statistics.mean_interval`.
+        overlap: of folds, the number of validation examples over that of training examples, see
+            `statistics.mean_interval`; None without folds, and where the numbers are not known.
     """
 
     seeds: tuple[int, ...]
     folds: tuple[int | None, ...]
     partitions: tuple[Partition | None, ...]
-    overlap: float = 0.0
+    overlap: float | None = None
 
     @property
     def has_folds(self) -> bool:
@@ -59,15 +86,22 @@ class Sample:
         """Whether the runs are of several partitions, or only some have folds; their mean has no valid interval."""
         return len(set(self.partitions)) > 1
 
+    @cached_property
+    def untestable(self) -> str | None:
+        """Why there is no valid interval of the mean, nor a test of it; None where there is one."""
+        if self.is_mixed:
+            return MIXED
+        return UNCOUNTED if self.has_folds and not self.overlap else None
+
     @property
     def partition(self) -> Partition | None:
         """The partition of all runs; None without one, and where there are several."""
         return None if self.is_mixed or not self.partitions else self.partitions[0]
 
     @cached_property
-    def members(self) -> dict[tuple[Partition | None, int], list[int]]:
-        """The positions of the runs of each fold, by (partition, fold), in order; without folds each is alone."""
-        members: dict[tuple[Partition | None, int], list[int]] = {}
+    def members(self) -> dict[Member, list[int]]:
+        """The positions of the runs of each fold, in order; without folds each run is alone."""
+        members: dict[Member, list[int]] = {}
         for place, (partition, fold) in enumerate(zip(self.partitions, self.folds, strict=True)):
             members.setdefault((partition, place if fold is None else fold), []).append(place)
         return dict(sorted(members.items(), key=lambda member: member[0][1]))
@@ -81,32 +115,28 @@ class Sample:
             self.overlap,
         )
 
+    def by_member(self, values: Sequence[float]) -> dict[Member, list[float]]:
+        """The values of the runs of each fold; without folds each run is alone."""
+        return {member: [values[place] for place in places] for member, places in self.members.items()}
+
     def means(self, values: Sequence[float]) -> tuple[float, ...]:
         """The values that the mean is over, from those of the runs: themselves, or the mean of each fold."""
-        return tuple(statistics.mean_of([values[place] for place in places]) for places in self.members.values())
-
-    def by_fold(self, values: Sequence[float]) -> dict[int, list[float]]:
-        """The values of the runs by fold, of runs of one partition."""
-        return {fold: [values[place] for place in places] for (_, fold), places in self.members.items()}
-
-    def mean_rows(self, table: np.ndarray) -> np.ndarray:
-        """`means` for each column of a table with a row for each run: float [runs, E] to float [runs or folds, E]."""
-        return np.array([table[places].mean(axis=0) for places in self.members.values()])
+        return tuple(map(statistics.mean_of, self.by_member(values).values()))
 
     def resolution(self, steps: Sequence[float], part: str | None) -> float:
         """The smallest step of the mean, from that of the metric in each run.
 
         The validation parts of folds hold different examples, so that their mean has a step of all these together.
         """
-        parts = len(self.members) if self.has_folds and part == "val" else 1
+        parts = len(self.members) if self.has_folds and is_held_back(part) else 1
         return max(steps, default=0.0) / max(parts, 1)
 
     def summarise(
         self, means: Sequence[float], low: float = -math.inf, high: float = math.inf, resolution: float = 0.0
     ) -> Summary:
         """What the values that `means` gives come to; the arguments are those of `statistics.summarise`."""
-        summary = statistics.summarise(means, low, high, resolution, self.overlap)
-        return replace(summary, interval=None, no_interval=MIXED) if self.is_mixed else summary
+        summary = statistics.summarise(means, low, high, resolution, self.overlap or 0.0)
+        return replace(summary, interval=None, no_interval=self.untestable) if self.untestable else summary
 
     def summary(self, values: Sequence[float], metric: Quantity, steps: Sequence[float]) -> Summary:
         """What the values of the runs come to; `steps` is the smallest step of the metric in each run."""

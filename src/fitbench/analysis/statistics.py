@@ -20,6 +20,7 @@ FEWEST = 3  # values from which an interval is computed
 FEWEST_PAIRS = 5  # common seeds from which a difference is paired
 ROUNDING = 1e-12  # spread, relative to the largest value, that is rounding and no variance
 
+PAIRED, CORRECTED, WELCH = "paired t", "corrected t", "Welch"  # tests
 UNTESTED = "not tested"  # in the place of a test, where none is valid
 
 Interval = tuple[float, float]
@@ -96,10 +97,8 @@ def mean_interval(
     n_validation / n_train: the corrected resampled variance (1/n + n_validation / n_train) s^2 of C. Nadeau & Y. Bengio
     (2003), Inference for the generalization error, Machine Learning 52, 239-281.
     """
-    mean, error = (
-        mean_of(values),
-        student_quantile(len(values) - 1) * _standard_error(_sd(values), len(values), overlap),
-    )
+    mean = mean_of(values)
+    error = student_quantile(len(values) - 1) * _standard_error(_sd(values), len(values), overlap)
     if error == 0 or mean in (low, high):
         below, above = mean, mean
     elif (low, high) == (0.0, 1.0):
@@ -177,7 +176,7 @@ def student_quantile(freedom: float) -> float:
 class Difference:
     """The mean of A minus the mean of B, with its 95% interval and two-sided p-value.
 
-    `test` is 'paired t', 'corrected t', 'Welch' or `UNTESTED`. `n` is the number of pairs, or of the values of A and
+    `test` is `PAIRED`, `CORRECTED`, `WELCH` or `UNTESTED`. `n` is the number of pairs, or of the values of A and
     of B. Where there is no interval or no p-value, `note` says why.
     """
 
@@ -199,29 +198,38 @@ def welch(a: Sequence[float], b: Sequence[float], low: float = -math.inf, high: 
     """
     estimate, n = mean_of(a) - mean_of(b), (len(a), len(b))
     if min(n) < FEWEST:
-        return Difference(estimate, None, None, "Welch", n, f"fewer than {FEWEST} values in one of the two")
+        return Difference(estimate, None, None, WELCH, n, f"fewer than {FEWEST} values in one of the two")
     parts = [_sd(values) ** 2 / len(values) for values in (a, b)]
     variance = sum(parts)
     if variance == 0:
-        return _without_variance(estimate, max(map(abs, (*a, *b))), "Welch", n)
+        return _without_variance(estimate, max(map(abs, (*a, *b))), WELCH, n)
     freedom = variance**2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (a, b), strict=True))
-    return _tested(estimate, math.sqrt(variance), freedom, "Welch", n, high - low)
+    return _tested(estimate, math.sqrt(variance), freedom, WELCH, n, high - low)
 
 
-def paired(
-    a: Sequence[float], b: Sequence[float], low: float = -math.inf, high: float = math.inf, overlap: float = 0.0
-) -> Difference:
+def paired(a: Sequence[float], b: Sequence[float], low: float = -math.inf, high: float = math.inf) -> Difference:
     """The mean of the differences a[i] - b[i], by Student's t-test for pairs ('Student', Biometrika 6, 1908).
 
     It is SciPy's ttest_rel(a, b). What holds for `low`, `high`, few values and no variance is as in `welch`.
 
-    With the `overlap` of folds, see `mean_interval`, it is the corrected resampled t-test of Nadeau & Bengio (2003):
-    t = mean(d) / sqrt((1/k + n_validation / n_train) var(d)) of the k differences d, with k - 1 degrees of freedom.
-
     Raises:
         ValueError: the samples have different lengths.
     """
-    test = "corrected t" if overlap else "paired t"
+    return _of_pairs(a, b, PAIRED, 0.0, high - low)
+
+
+def corrected(
+    a: Sequence[float], b: Sequence[float], overlap: float, low: float = -math.inf, high: float = math.inf
+) -> Difference:
+    """The mean of the differences a[i] - b[i] of folds, by the corrected resampled t-test of Nadeau & Bengio (2003).
+
+    With the k differences d, t = mean(d) / sqrt((1/k + n_validation / n_train) var(d)) has k - 1 degrees of freedom.
+    `overlap` is n_validation / n_train, see `mean_interval`. All else is as in `paired`.
+    """
+    return _of_pairs(a, b, CORRECTED, overlap, high - low)
+
+
+def _of_pairs(a: Sequence[float], b: Sequence[float], test: str, overlap: float, reach: float) -> Difference:
     differences = [x - y for x, y in zip(a, b, strict=True)]
     estimate, n = mean_of(differences), (len(differences),)
     if n[0] < FEWEST:
@@ -230,7 +238,7 @@ def paired(
     error = _standard_error(_sd(differences, scale), len(differences), overlap)
     if error == 0:
         return _without_variance(estimate, scale, test, n)
-    return _tested(estimate, error, len(differences) - 1, test, n, high - low)
+    return _tested(estimate, error, len(differences) - 1, test, n, reach)
 
 
 def _tested(estimate: float, error: float, freedom: float, test: str, n: tuple[int, ...], reach: float) -> Difference:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fitbench.analysis import statistics
 from fitbench.analysis.axes import UNLIMITED, Ends
 from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import ACCENT, MAIN, PALE
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_and_ends, mean_over
+from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_and_ends, mean_over, wanting
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -38,15 +37,15 @@ def chart_of_bars(groups: Sequence[Group], metric: Quantity, width: str) -> Char
     """Mean, interval and runs or folds of each group, the best on top; the best 40 of more."""
     drawn, left_out = best(groups, ROWS)
     rows = [Row(label(group), *mean_and_ends(group.summary), group.means) for group in drawn]
-    samples, sizes = [group.sample for group in drawn], [group.summary.n for group in drawn]
+    samples = [group.sample for group in drawn]
     caption = f"{with_capital(axis_label(metric))}, {mean_over(samples)}"
     caption += " (bars)" if begin_at_zero(rows) else " (large dots)"
     if any(group.summary.interval for group in drawn):
         caption += f", with {intervals_of(samples)}"
     dots = [f"single {noun}s" for noun in dict.fromkeys(sample.noun for sample in samples)]
-    caption += f"; small dots are {' or '.join(dots)}." if max(sizes) > 1 else "."
-    if min(sizes) < statistics.FEWEST:
-        caption += f" An interval needs {statistics.FEWEST} {samples[sizes.index(min(sizes))].noun}s."
+    caption += f"; small dots are {' or '.join(dots)}." if any(len(group.means) > 1 for group in drawn) else "."
+    if wanted := wanting(samples):
+        caption += f" An interval needs {wanted}."
     figure = draw_rows(rows, axis_label(metric), heading(drawn), (metric.low, metric.high), width)
     return Chart(figure, sum(len(group.values) for group in drawn), len(rows), caption, left_out)
 

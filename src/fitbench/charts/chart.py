@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fitbench.analysis.groups import Group, text
+from fitbench.analysis import statistics
+from fitbench.analysis.groups import Group, key_text
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
 from fitbench.text import either
@@ -32,7 +33,7 @@ class Chart:
 def label(group: Group) -> str:
     """The values of the group's keys, fractions to four digits."""
     values = group.keys.values()
-    texts = [f"{v:.4g}" if isinstance(v, float) and not v.is_integer() else text(v) for v in values]
+    texts = [f"{v:.4g}" if isinstance(v, float) and not v.is_integer() else key_text(v) for v in values]
     return ", ".join(texts) or group.label
 
 
@@ -57,7 +58,13 @@ def mean_over(samples: Sequence[Sample]) -> str:
 def intervals_of(samples: Iterable[Sample]) -> str:
     """What a caption calls the intervals of these means."""
     corrected = ", corrected for the overlap of the folds' training parts"
-    return "95% intervals of the mean" + corrected * any(sample.overlap for sample in samples)
+    return "95% intervals of the mean" + corrected * any(sample.has_folds for sample in samples)
+
+
+def wanting(samples: Sequence[Sample]) -> str:
+    """What an interval needs and one of the samples has not, as '3 runs' or '3 folds'; '' where all have it."""
+    fewest = min(samples, key=lambda sample: len(sample.members))
+    return f"{statistics.FEWEST} {fewest.noun}s" if len(fewest.members) < statistics.FEWEST else ""
 
 
 def mean_and_ends(summary: Summary) -> tuple[float, float, float]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis import statistics
 from fitbench.analysis.axes import LARGEST, UNLIMITED, Ends
 from fitbench.analysis.frame import histories, say_left_out
 from fitbench.analysis.groups import Group, resolutions
@@ -16,7 +15,7 @@ from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_over
+from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_over, wanting
 from fitbench.charts.labels import in_two_lines
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
@@ -47,8 +46,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
     limits = (metric.low, metric.high)
     curves, samples = [], []
     for group in drawn:
-        places = [place for place, folder in enumerate(group.folders) if folder in recorded]
-        runs, sample = [group.folders[place] for place in places], group.sample.only(places)
+        runs, sample = group.among(recorded)
         if runs:
             resolution = sample.resolution([steps[folder] for folder in runs], metric.part)
             of = mean_curve([recorded[folder] for folder in runs], sample, limits, resolution)
@@ -88,11 +86,11 @@ def _recorded(frame: pd.DataFrame, name: str) -> dict[str, Run]:
 
 def _about(curves: Sequence[Curve], samples: Sequence[Sample]) -> str:
     """What the caption says of bands, and of runs that stopped early."""
-    text, sizes = "", [len(sample.members) for sample in samples]
+    text = ""
     if any(np.isfinite(curve.of.low).any() for curve in curves):
         text += f" Bands are {intervals_of(samples)}."
-    if min(sizes) < statistics.FEWEST and max(sizes) > 1:
-        text += f" Groups of fewer than {statistics.FEWEST} {samples[sizes.index(min(sizes))].noun}s have no band."
+    if (wanted := wanting(samples)) and any(len(sample.members) > 1 for sample in samples):
+        text += f" Groups of fewer than {wanted} have no band."
     if any(curve.of.tails for curve in curves):
         text += (
             " Some runs stopped early: a mean ends at the last epoch that all runs of its group reached, "

@@ -46,11 +46,11 @@ def chart_of_scatter(
         sizes = [steps[of.column][folder] for folder in folders]
         return mean_and_ends(sample.summary([values[folder] for folder in folders], of, sizes))
 
+    having = {folder for folder, value in costs.items() if math.isfinite(value)}
     points, samples = [], []
     for group in groups:
         values = dict(zip(group.folders, group.values, strict=True))
-        places = [place for place, folder in enumerate(group.folders) if math.isfinite(costs[folder])]
-        both, sample = [group.folders[place] for place in places], group.sample.only(places)
+        both, sample = group.among(having)
         if both:
             x, x_low, x_high = mean(cost, costs, sample, both)
             y, y_low, y_high = mean(metric, values, sample, both)

@@ -41,6 +41,7 @@ from fitbench.config.identity import (
 )
 from fitbench.config.parents import Parent, Start
 from fitbench.config.reading import data_from_hydra, from_hydra, from_values
+from fitbench.config.run_names import RunName, parse_run_id
 from fitbench.config.schema import (
     SECTIONS,
     TOP_LEVEL,

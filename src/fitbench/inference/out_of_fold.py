@@ -8,12 +8,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fitbench.analysis.changes import changes
-from fitbench.config import Config, from_values, plain
+from fitbench.analysis.changes import changes, value_text
+from fitbench.config import Config, RunName, from_values, parse_run_id, plain
 from fitbench.config.errors import located
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import configuration
@@ -22,6 +23,7 @@ from fitbench.record.reading import (
     NAMED,
     TRAIN_AGAIN,
     Predictions,
+    has_test_part,
     output_names,
     read_config,
     read_predictions,
@@ -32,7 +34,7 @@ from fitbench.record.run_group import Key, RunGroup
 from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import counted
 
-MOST_FOLDS = 100_000  # a larger number is no experiment of anybody
+MOST_FOLDS = 100_000  # a larger number is taken for a damaged file
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class OutOfFold:
         return self.folds * len(self.by_seed)
 
 
-def mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
+def averaged(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """The mean of the outputs of several models on the same examples, float32 [N, outputs]."""
     return np.stack(outputs).mean(axis=0, dtype=np.float64).astype(np.float32)
 
@@ -149,7 +151,8 @@ def _configuration(group: RunGroup) -> Config:
 def _results(group: RunGroup, config: Config, folds: int) -> dict[Key, dict[str, Any]]:
     """The results of all folds of all seeds, which must be of one configuration and of the same data."""
     wanted: list[Key] = [(seed, fold) for seed in group.seeds for fold in range(folds)]
-    missing = {key: _state(group, key) for key in wanted if _state(group, key) != State.finished.value}
+    states = {key: state_of(group.runs[key]).value if key in group.runs else "missing" for key in wanted}
+    missing = {key: state for key, state in states.items() if state != State.finished.value}
     if missing:
         raise RequestError(_not_finished(group, config, missing, len(wanted)))
     results: dict[Key, dict[str, Any]] = {}
@@ -173,21 +176,32 @@ def _results(group: RunGroup, config: Config, folds: int) -> dict[Key, dict[str,
     return results
 
 
-def _state(group: RunGroup, key: Key) -> str:
-    return state_of(group.runs[key]).value if key in group.runs else "missing"
-
-
 def _not_finished(group: RunGroup, config: Config, missing: Mapping[Key, str], wanted: int) -> str:
     """The message about folds that have not finished."""
     names = ", ".join(f"s{seed}-f{fold} ({state})" for (seed, fold), state in list(missing.items())[:NAMED])
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-    seeds, folds = (",".join(map(str, dict.fromkeys(numbers))) for numbers in zip(*missing, strict=True))
-    words = [word for word in changes(plain(config)) if word.partition("=")[0] not in ("seed", "fold")]
-    command = shlex.join(["fitbench", "train", "-m", *words, f"fold={folds}", f"seed={seeds}"])
+    command = shlex.join(["fitbench", "train", "-m", *_overrides(config, list(missing))])
     return (
         f"{group.path}: {len(missing)} of {counted(wanted, 'run')} have not finished: {names}{more}\n"
         f"this command trains them:\n  {command}"
     )
+
+
+def _overrides(config: Config, keys: Sequence[Key]) -> list[str]:
+    """The overrides that make the runs of these seeds and folds.
+
+    Those that continue others have the seeds and the folds of these, which are of one configuration and lie in one
+    folder.
+    """
+    words = [word for word in changes(plain(config)) if word.partition("=")[0] not in ("seed", "fold", "+continue")]
+    if config.parent is not None:
+        name = parse_run_id(config.parent.run_id)
+        group = name.group if name else config.parent.run_id
+        place = Path(config.parent.folder).parent
+        parents = [value_text(str(place / str(RunName(group, *key)))) for key in keys]
+        return [f"+continue={','.join(parents)}", *words]
+    seeds, folds = (",".join(map(str, dict.fromkeys(numbers))) for numbers in zip(*keys, strict=True))
+    return [*words, f"fold={folds}", f"seed={seeds}"]
 
 
 # -- the predictions --------------------------------------------------------------------------------------------------
@@ -233,11 +247,11 @@ def _test_part(
     targets: np.ndarray | None = None
     outputs = []
     for key, result in results.items():
-        if not result["data"]["test"]:
+        if not has_test_part(result):
             return None, None
         of_run = read_predictions(group.runs[key], result)
         targets = of_run.targets if targets is None else targets
         if not np.array_equal(targets, of_run.targets):
             raise FitbenchError(f"{group.runs[key]}/predictions.npz: has other test targets than the other folds")
         outputs.append(of_run.outputs)
-    return targets, mean(outputs)
+    return targets, averaged(outputs)

@@ -6,22 +6,19 @@ import statistics
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fitbench.columns import FORMATS, Column, Note, Table, as_csv, column, print_as
 from fitbench.errors import RequestError
 from fitbench.inference.evaluate import load_metrics
-from fitbench.inference.out_of_fold import OutOfFold, mean, read_out_of_fold
-from fitbench.inference.outputs import PROBABILITY, check_new, writing
+from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
+from fitbench.inference.outputs import check_new, writing
 from fitbench.metrics import Metric
 from fitbench.record.files import write_whole
 from fitbench.record.run_group import find_group
-from fitbench.tasks import decisions
 from fitbench.text import check_format, clean, counted, number
 
 SUFFIX = "-out-of-fold.csv"  # of the file in the folder of the study
@@ -140,10 +137,10 @@ def _scores(each: OutOfFold, metrics: Mapping[str, Metric]) -> list[Score]:
         means = _over_seeds(statistics.fmean, of_seeds.values())
         deviations = _over_seeds(statistics.stdev, of_seeds.values())
         rows.append(score(f"mean over {seeds} seeds", OUT_OF_FOLD, None, 1, means, deviations))
-        averaged = values(each.targets, mean(list(each.by_seed.values())))
-        rows.append(score(f"outputs averaged over {seeds} seeds", OUT_OF_FOLD, None, seeds, averaged, {}))
+        of_all = values(each.targets, averaged(list(each.by_seed.values())))
+        rows.append(score("seeds averaged", OUT_OF_FOLD, None, seeds, of_all, {}))
     if each.test_targets is not None and each.test is not None:
-        label = f"test part, mean of {each.models} models"
+        label = f"test, {counted(each.models, 'model')}"
         rows.append(score(label, TEST, None, each.models, values(each.test_targets, each.test), {}))
     return rows
 
@@ -167,15 +164,19 @@ def _title(each: OutOfFold) -> str:
 
 
 def _columns(scores: Sequence[Score], metrics: Mapping[str, Metric]) -> list[Column]:
-    """A column for what was scored, and one for each metric, with its deviation where there is one."""
+    """A column for what was scored, and one for each metric, with its deviation where there is one.
+
+    A terminal that is too narrow drops the last metrics.
+    """
     about = {key: attrgetter(key) for key in ("group", "label", "part", "seed", "models", "examples")}
-    columns = [column("predictions", scores, attrgetter("label"), about, right=False)]
-    for name, metric in metrics.items():
+    columns = [column("predictions", scores, attrgetter("label"), about, right=False, key=True)]
+    for place, (name, metric) in enumerate(metrics.items()):
         values = {
             name: [score.values[name] for score in scores],
             f"{name}_sd": [score.deviations.get(name) for score in scores],
         }
-        columns.append(Column(metric.label, [_cell(score, metric) for score in scores], values=values))
+        cells = [_cell(score, metric) for score in scores]
+        columns.append(Column(metric.label, cells, spare=place or None, values=values))
     return columns
 
 
@@ -192,47 +193,14 @@ def predictions_csv(each: OutOfFold) -> str:
     """The out-of-fold predictions as CSV: a line for each seed and training example, in full precision.
 
     The columns are seed, fold, row (of the file) or example (of the training arrays, from 0), and those of
-    `_prediction_columns`.
+    `Task.compared`.
     """
     parts = []
     for seed, outputs in each.by_seed.items():
         count = len(each.targets)
         parts.append(
             {"seed": [seed] * count, "fold": each.fold.tolist(), each.place_name: each.places.tolist()}
-            | _prediction_columns(each, outputs)
+            | each.task.compared(each.names, each.targets, outputs, each.threshold)
         )
     values = {name: [cell for part in parts for cell in part[name]] for name in parts[0]}
     return as_csv([Column("", [], values=values)])
-
-
-def _prediction_columns(each: OutOfFold, outputs: np.ndarray) -> dict[str, list[Any]]:
-    """What is true and what is predicted of each example.
-
-    Of classes and labels: `true`, `predicted` (several labels with ; between them), and the probability of each. Of a
-    regression: the true and the predicted value of each target.
-    """
-    names = each.names
-    if each.task.has_values:
-        return {
-            f"{name}_{what}": _texts(values[:, i])
-            for i, name in enumerate(names)
-            for what, values in (("true", each.targets), ("predicted", outputs))
-        }
-    shares = {f"{name}{PROBABILITY}": _texts(outputs[:, i]) for i, name in enumerate(names)}
-    if each.task.has_classes:
-        return {"true": _named(names, each.targets), "predicted": _named(names, outputs.argmax(axis=1)), **shares}
-    decided = decisions(outputs, each.threshold)
-    return {"true": _joined(names, each.targets), "predicted": _joined(names, decided), **shares}
-
-
-def _named(names: Sequence[str], labels: np.ndarray) -> list[str]:
-    return [names[label] for label in labels.tolist()]
-
-
-def _joined(names: Sequence[str], applies: np.ndarray) -> list[str]:
-    return ["; ".join(compress(names, row)) for row in applies.tolist()]
-
-
-def _texts(values: np.ndarray) -> list[str]:
-    """Numbers with the fewest digits that give the same float32 again."""
-    return [str(value) for value in values.astype(np.float32)]

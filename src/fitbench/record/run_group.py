@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fitbench.config import parse_run_id
 from fitbench.errors import RequestError
 from fitbench.record.folder import is_run, run_folders
 from fitbench.record.reading import NAMED, find_run
-
-RUN = re.compile(r"(?P<group>.+)-s(?P<seed>[0-9]+)(?:-f(?P<fold>[0-9]+))?")  # see `config.run_id`
 
 Key = tuple[int, int | None]  # seed and fold; without folds None
 
@@ -79,8 +77,8 @@ def find_group(text: str, outputs: Path) -> RunGroup:
 
 def _name_of(name: str) -> str:
     """The name of the group that a run of this name belongs to; another name as it is."""
-    match = RUN.fullmatch(name)
-    return match["group"] if match else name
+    run = parse_run_id(name)
+    return run.group if run else name
 
 
 def _runs_in(study: Path) -> list[Path]:
@@ -95,7 +93,6 @@ def _groups(folders: Iterable[Path]) -> list[RunGroup]:
     """The groups that these run folders form, by study and name."""
     runs: dict[tuple[Path, str], dict[Key, Path]] = {}
     for folder in folders:
-        if match := RUN.fullmatch(folder.name):
-            fold = None if match["fold"] is None else int(match["fold"])
-            runs.setdefault((folder.parent, match["group"]), {})[int(match["seed"]), fold] = folder
+        if name := parse_run_id(folder.name):
+            runs.setdefault((folder.parent, name.group), {})[name.seed, name.fold] = folder
     return [RunGroup(study, name, runs[study, name]) for study, name in sorted(runs)]

@@ -83,11 +83,11 @@ def group_curves(
         limits = (quantity.low, quantity.high) if quantity else (0.0, math.inf)
         steps = resolutions(frame, quantity) if quantity else {}
         part = quantity.part if quantity else None
+        having = {folder for folder, run in run_at.items() if name in (curves[run] or ())}
         for place, group in enumerate(groups):
-            having = [i for i, folder in enumerate(group.folders) if name in (curves[run_at[folder]] or ())]
-            if not having:
+            folders, sample = group.among(having)
+            if not folders:
                 continue
-            folders, sample = [group.folders[i] for i in having], group.sample.only(having)
             resolution = sample.resolution([steps.get(folder, 0.0) for folder in folders], part)
             runs = [_finite(curves[run_at[folder]], name) for folder in folders]
             mean = mean_curve(runs, sample, limits, resolution, POINTS)

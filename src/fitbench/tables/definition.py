@@ -76,8 +76,8 @@ class Row:
 class Table:
     """A published table.
 
-    `metric` is stated in `unit`, and each row says of which part it is. `tolerance` is the difference that does not
-    matter, in the metric's own values.
+    `metric` is stated in `unit`, on `part` unless a row says that it is on another one. `tolerance` is the difference
+    that does not matter, in the metric's own values.
     """
 
     folder: Path
@@ -85,6 +85,7 @@ class Table:
     about: str
     study: str
     metric: Metric
+    part: str
     unit: Unit
     tolerance: float
     overrides: tuple[str, ...]
@@ -131,6 +132,8 @@ def find(name: str) -> Path:
     for folder in (Path(name), Path(name).parent if Path(name).name == FILE else FOLDER / name):
         if (folder / FILE).is_file():
             return folder
+    if "=" in name:
+        raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
     names = sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
     near = nearest(Path(name).name, names, f"{FOLDER}/")
     raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))

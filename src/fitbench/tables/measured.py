@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fitbench import columns, metrics, quantities
+from fitbench import columns, quantities
 from fitbench.columns import Column
 from fitbench.config import Config, config_id, each_fold
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.metrics import Metric
+from fitbench.metrics import EXAMPLES, Metric
 from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
@@ -25,7 +25,6 @@ from fitbench.text import clean
 
 FILE = "results.csv"
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
-EXAMPLES = {"test": "test", "val": "validation", "train": "train"}  # by a metric's part, the key in `data`
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def _read(folder: Path, about: Record, table: Table, row: Row) -> tuple[Record, 
             reason = f"{name} is not in result.json; fitbench table --run adds it"
             return replace(about, state=NOT_EVALUATED, reason=reason), None
         definition = _definition(result, table.metric)
-        return _finished(result, about, folder, table.metric, row.part), definition
+        return _finished(result, about, folder, table, row), definition
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
@@ -143,17 +142,17 @@ def _definition(result: Mapping[str, Any], metric: Metric) -> str:
     return recorded.definition
 
 
-def _finished(result: Mapping[str, Any], about: Record, folder: Path, metric: Metric, of_part: str) -> Record:
+def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Table, row: Row) -> Record:
     if result["run_id"] != folder.name:
         raise FitbenchError(f"result.json is that of another run, {result['run_id']!r:.80}")
-    name = metrics.join(of_part, metric.name)
+    name, metric = table.recorded_name(row), table.metric
     value = result["metrics"][name]
     if value is None and not metric.proportion:
         return replace(about, state=UNDEFINED, reason=f"{name} is null in result.json")
     if value is None or not metric.low <= value <= metric.high:
         expected = f"a number from {metric.low:g} to {metric.high:g}"
         raise FitbenchError(f"result.json: metrics.{name} is {value!r:.80}; expected {expected}")
-    part = EXAMPLES[of_part]
+    part = EXAMPLES[row.part]
     if result["data"][part] < 1:
         raise FitbenchError(f"result.json: data.{part} is {result['data'][part]}; expected at least one example")
     versions, git = result.get("versions", {}), result.get("git") or {}

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fitbench.metrics import is_held_back
 from fitbench.record.folder import State
 from fitbench.tables.definition import Row, Table
 from fitbench.tables.measured import Record
@@ -109,7 +110,7 @@ def example_numbers(row: Row, records: Sequence[Record]) -> list[int]:
     The validation parts of the folds of a seed are one set of examples together. All folds have the same test part.
     """
     of_seeds = ([record.test_examples or 0 for record in runs] for runs in _by_seed(records))
-    return sorted({sum(numbers) if row.part == "val" else max(numbers) for numbers in of_seeds} - {0})
+    return sorted({sum(numbers) if is_held_back(row.part) else max(numbers) for numbers in of_seeds} - {0})
 
 
 def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
@@ -127,7 +128,7 @@ def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
         claim.test_set != "other" and all(record.data_sha256.startswith(claim.test_set) for record in finished)
     )
     deviations = [record.bootstrap_deviation for record in finished if record.bootstrap_deviation is not None]
-    sets = row.runs_per_seed if row.part == "val" else 1
+    sets = row.runs_per_seed if is_held_back(row.part) else 1
     variance = math.fsum(deviation**2 for deviation in deviations) / len(deviations) / sets if deviations else None
     return EvaluationSets(
         ours=min(numbers, default=claim.test_examples),

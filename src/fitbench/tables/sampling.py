@@ -63,7 +63,7 @@ def _predictions(part: str, folder: Path, result: Mapping[str, Any]) -> reading.
     Raises:
         FitbenchError: there are none, or predictions.npz is damaged.
     """
-    if part == "val" and result["fold"] is not None:
+    if metrics.is_held_back(part) and result["fold"] is not None:
         return reading.read_validation_predictions(folder, result)
     if part != "test":
         raise FitbenchError(f"predictions.npz does not hold the {metrics.PARTS[part]} part")
