@@ -7,6 +7,7 @@ NAMES = [
     *("folder", "study", "run_id", "seed", "data.name", "model.name", "model.hidden", "model.depth"),
     *("optimizer.name", "optimizer.learning_rate", "optimizer.schedule.kind", "optimizer.schedule.warmup"),
     *("training.epochs", "training.early_stopping.monitor", "training.early_stopping.patience", "my.learning_rates"),
+    *("training.validation", "dataset.validation", "dataset.test"),
     *("metrics.test_accuracy", "metrics.epochs", "timing.seconds", "timing.fit_seconds", "other.depth"),
 ]
 
@@ -23,6 +24,8 @@ NAMES = [
         ("schedule", "optimizer.schedule.kind"),
         ("early_stopping.monitor", "training.early_stopping.monitor"),
         ("duration", "timing.seconds"),
+        ("validation", "training.validation"),  # not the number of validation examples
+        ("test", "dataset.test"),
     ],
 )
 def test_a_column_is_found_by_what_people_call_it(name, meant):
@@ -61,6 +64,8 @@ def test_where_no_column_is_near_all_are_named():
         ("model.hidden", "hidden"),
         ("model.depth", "model.depth"),  # other.depth ends so too
         ("training.epochs", "training.epochs"),
+        ("training.validation", "validation"),
+        ("dataset.validation", "dataset.validation"),
         ("metrics.test_accuracy", "test_accuracy"),
         ("timing.seconds", "duration"),
     ],

@@ -193,7 +193,7 @@ def clock(monkeypatch):
 def copied_epochs(clock, folder, epochs, every_seconds, stopped_after=None):
     """The epochs whose state was copied in a run that took `EPOCH` for each, and those that were written."""
     history, copied, written = [], [], []
-    checkpoints = checkpointing.Checkpoints(folder, every_seconds, [], history, None, clock.seconds, "sha")
+    checkpoints = checkpointing.Checkpoints(folder, every_seconds, [], history, None, clock.seconds, "sha", {})
     checkpoints.set_params({"epochs": epochs})
     checkpoints.set_model(SimpleNamespace(stop_training=False))
     for epoch in range(stopped_after or epochs):

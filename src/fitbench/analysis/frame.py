@@ -17,6 +17,7 @@ from fitbench.analysis.rows import (
     CONFIGURED_TASK,
     DATASET,
     FIXED,
+    FOLD_SHA256,
     IDENTITY,
     INFO,
     LAST,
@@ -309,6 +310,7 @@ def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str
         *(quantity.column for quantity in _metrics_in_order(available)),
         *FIXED,
         *DATASET,
+        FOLD_SHA256,
         NAMES,
         *ORIGIN,
         *versions,
@@ -345,6 +347,6 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
 
 
 _DTYPES = {  # of columns without any value
-    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", NAMES, "device", "git.commit", "error"), "str"),
+    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", FOLD_SHA256, NAMES, "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }

@@ -13,7 +13,8 @@ NEAREST = 3  # columns that a message suggests at most
 
 def find_column(names: Sequence[str], name: str) -> str:
     """The column that a person means: its name; a metric without `metrics.`; the end of a name, as `hidden` of
-    model.hidden; a section for its name or kind, as `model` of model.name; `duration` for timing.seconds.
+    model.hidden; a section for its name or kind, as `model` of model.name; `duration` for timing.seconds. Of several
+    that fit it is the one that is no `dataset.` column: `validation` is training.validation.
 
     Raises:
         RequestError: no column fits, or several do; the message names the nearest, or those that fit.
@@ -23,8 +24,9 @@ def find_column(names: Sequence[str], name: str) -> str:
             return exact
     for ends in ((name,), (f"{name}.name", f"{name}.kind")):
         fits = [label for label in names if label in ends or label.endswith(tuple(f".{end}" for end in ends))]
-        if len(fits) == 1:
-            return fits[0]
+        chosen = fits if len(fits) == 1 else [label for label in fits if not label.startswith("dataset.")]
+        if len(chosen) == 1:
+            return chosen[0]
         if fits:
             raise RequestError(f"{name!r} fits {len(fits)} columns: {clean(', '.join(fits))}")
     nearest = _nearest(name, names)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fitbench import metrics
 from fitbench.config.run_names import RunName
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ OF_EARLIER_RUNS = (
 )
 
 # What cannot change the result. A data set's path is among them: its name is not, and its checksum is compared before a
-# recorded result is reused from another path.
+# recorded result is reused from another path. A metric of the user's that is watched after each epoch does change the
+# result; `_watched_metrics` hashes it.
 WITHOUT_EFFECT = (
     "study",
     "device",
@@ -117,6 +119,8 @@ def config_id(config: Config) -> str:
     """
     hashed = _hashed(plain(config), "")
     hashed["data"] |= _verbatim(getattr(config.data, "settings", {}))  # arguments of a function of the user's
+    if watched := _watched_metrics(config):
+        hashed["watched_metrics"] = watched
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -125,6 +129,17 @@ def run_id(config: Config) -> str:
     """`<data>-<model>-<optimizer>-<config_id>-s<seed>`, and `-f<fold>` where there are folds."""
     names = (config.data.name, config.model["name"], config.optimizer["name"])
     return str(RunName(f"{'-'.join(names)}-{config_id(config)}", config.seed, config.fold))
+
+
+def _watched_metrics(config: Config) -> dict[str, Any]:
+    """Target, direction and arguments of each metric of the user's that early stopping or the schedule watches."""
+    names = {metrics.split(watched.name)[1] for watched in config.monitors}
+    shown = {*metrics.DESCRIPTION} - {"direction"}
+    return {
+        name: {key: _verbatim(value) for key, value in entry.items() if key not in shown}
+        for name, entry in config.metrics.items()
+        if name in names and entry is not None
+    }
 
 
 def _verbatim(value: Any) -> Any:

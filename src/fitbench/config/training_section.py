@@ -45,7 +45,8 @@ class EarlyStopping(Section):
         description="patience runs on until the monitored value is better than this; null: any improvement will do"
     )
     in_folds: Annotated[bool, Strict()] = Field(
-        description="true: stop early also with training.validation=kfold, where the fold that decides is also measured"
+        description="true: stop early also with training.validation=kfold, although the fold that decides is the one "
+        "that is measured"
     )
 
 

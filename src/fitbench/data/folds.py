@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fitbench.config import FoldOrder, Training
-from fitbench.data.dataset import Dataset
+from fitbench.data.dataset import Dataset, sha256_of
 from fitbench.errors import RequestError
 from fitbench.tasks import task_of
 from fitbench.text import clean, counted
@@ -29,6 +29,17 @@ def without_fold(data: Dataset, settings: Training, fold: int) -> tuple[np.ndarr
     if labels is not None:
         _check_classes(data, labels, numbers, folds, order)
     return np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
+
+
+def fold_sha256(data: Dataset, rows: np.ndarray) -> str:
+    """The checksum of the examples of a fold: of their numbers, int64 and ascending, and their targets in this order.
+
+    Their numbers are those of the rows of the file where these are known, else `rows`, those of the training arrays,
+    int64 [N]. Other columns of the file and other weights of its rows do not change it.
+    """
+    numbers = (rows if data.rows_train is None else data.rows_train[rows]).astype(np.int64)
+    order = np.argsort(numbers)
+    return sha256_of(numbers[order], data.y_train[rows][order])
 
 
 def _check_can_be_divided(data: Dataset, folds: int, order: FoldOrder) -> None:

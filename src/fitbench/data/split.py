@@ -121,70 +121,76 @@ def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None
         RequestError: as `split` or `folds.without_fold`; all examples of a part have the weight 0; or there is no test
             part, and no fold either.
     """
-    if fold is not None:
-        return _rows_of_fold(data, settings, fold)
-    if not data.has_test_part:
+    if fold is None and not len(data.y_test):
         raise RequestError(
             f"{data.source}: has no test part (x_test, y_test), which only folds can do without; expected one, or "
             "training.validation=kfold training.folds=5"
         )
-    if data.validation:
+    kept, held_back = divided(data, settings, seed, fold)
+    if fold is None and data.validation:
         log.info(
             "the data set has a validation part of %d examples; training.validation_split=%s is not used",
             data.validation,
             settings.validation_split,
         )
-        rows = np.arange(len(data.y_train))
-        return rows[: -data.validation], rows[-data.validation :]
-    return _rows_of_split(data, settings, seed)
-
-
-def _rows_of_fold(data: Dataset, settings: Training, fold: int) -> tuple[np.ndarray, np.ndarray]:
-    kept, held_back = without_fold(data, settings, fold)
+        return kept, held_back
+    drawn = _drawn_instead(settings)
     if task_of(data.task).has_classes:
         _warn_of_absent(data.y_train, held_back, data.names)
-    drawn = "training.fold_order=drawn" if settings.fold_order is FoldOrder.consecutive else None
-    if drawn:
-        _warn_of_order(data, kept, held_back, drawn)
-    setting = f"fold={fold} and training.validation=kfold"
-    _check_weights(data.w_train, kept, held_back, setting, drawn or "another training.fold_seed")
+    elif drawn:
+        _warn_of_order(data.y_train[kept], data.y_train[held_back], drawn)
+    if data.w_train is not None:
+        other = "another seed" if fold is None else "another training.fold_seed"
+        chosen = f"training.validation_split={settings.validation_split}" if fold is None else f"fold={fold}"
+        setting = f"{chosen} and training.validation={settings.validation.value}"
+        _check_weights(data.w_train, kept, held_back, setting, drawn or other)
     return kept, held_back
 
 
-def _rows_of_split(data: Dataset, settings: Training, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    fraction, validation = settings.validation_split, settings.validation
-    has_classes = task_of(data.task).has_classes
-    labels = data.y_train if has_classes else np.zeros(len(data.y_train), np.int32)
-    kept, held_back = split(labels, fraction, validation, seed, data.groups, data.names if has_classes else None)
-    drawn = "training.validation=random" if validation is Validation.last else None
-    if drawn:
-        _warn_of_order(data, kept, held_back, drawn)
-    setting = f"training.validation_split={fraction} and training.validation={validation.value}"
-    _check_weights(data.w_train, kept, held_back, setting, drawn or "another seed")
-    return kept, held_back
+def divided(data: Dataset, settings: Training, seed: int, fold: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `training_rows`, without its warnings and its checks of weights and of the test part.
+
+    Raises:
+        RequestError: as `split` or `folds.without_fold`.
+    """
+    if fold is not None:
+        return without_fold(data, settings, fold)
+    if data.validation:
+        rows = np.arange(len(data.y_train))
+        return rows[: -data.validation], rows[-data.validation :]
+    labels, names = (
+        (data.y_train, data.names) if task_of(data.task).has_classes else (np.zeros(len(data.y_train)), None)
+    )
+    return split(labels, settings.validation_split, settings.validation, seed, data.groups, names)
 
 
-def _check_weights(
-    weights: np.ndarray | None, kept: np.ndarray, held_back: np.ndarray, setting: str, advice: str
-) -> None:
+def _check_weights(weights: np.ndarray, kept: np.ndarray, held_back: np.ndarray, setting: str, advice: str) -> None:
     """Refuse a part all of whose weights are 0. `setting` has divided the examples, `advice` says what to set."""
     for part, of in (("training", kept), ("validation", held_back)):
-        if weights is not None and len(of) and not weights[of].any():
+        if len(of) and not weights[of].any():
             raise RequestError(
                 f"all examples of the {part} part have the weight 0, with {setting}; set {advice}, or change the "
                 "weights"
             )
 
 
-def _warn_of_order(data: Dataset, kept: np.ndarray, held_back: np.ndarray, drawn: str) -> None:
-    """Warn of rows to validate on whose values of a target lie outside of those of the training part.
+def _drawn_instead(settings: Training) -> str | None:
+    """The setting that draws the validation part where it is taken in the order of the examples; None: it is drawn."""
+    if settings.validation is Validation.last:
+        return "training.validation=random"
+    if settings.validation is Validation.kfold and settings.fold_order is FoldOrder.consecutive:
+        return "training.fold_order=drawn"
+    return None
+
+
+def _warn_of_order(kept: np.ndarray, held_back: np.ndarray, drawn: str) -> None:
+    """Warn of validation targets, [N, targets], of which a column lies outside of that of the training part.
 
     `drawn` is the setting that draws the part.
     """
-    if len(held_back) < 2 or task_of(data.task).has_classes:
+    if len(held_back) < 2:
         return
-    inner, outer = data.y_train[kept], data.y_train[held_back]
-    outside = (outer.min(axis=0) > inner.max(axis=0)) | (outer.max(axis=0) < inner.min(axis=0))
+    outside = (held_back.min(axis=0) > kept.max(axis=0)) | (held_back.max(axis=0) < kept.min(axis=0))
     if outside.any():
         log.warning(
             "all targets of the validation part lie above or below those of the training part, as in a file that is "

@@ -261,14 +261,24 @@ def _part(data: Mapping[str, Any], noun: str) -> str:
     return f"the {counted(data['count'], data['part'] + ' ' + noun)}"
 
 
+def _trained_on(result: Mapping[str, Any], noun: str) -> str:
+    """What is to be known of the run's own training and validation examples, which are evaluated together."""
+    fold, trained, held_back = result["fold"], result["data"]["train"], result["data"]["validation"]
+    if not held_back:
+        return f"the model was trained on these {plural(noun)}; the metrics do not apply to new {plural(noun)}"
+    part = "the validation part" if fold is None else f"fold {fold}, which the run held back"
+    return (
+        f"the model was trained on {trained:,} of these {plural(noun)}, so the metrics do not apply to new ones; the "
+        f"other {held_back:,} are {part}: its metrics are the val_ metrics of the run"
+    )
+
+
 def _remarks(result: Mapping[str, Any], data: Mapping[str, Any], noun: str) -> list[str]:
     """What a person should know about the data of an evaluation, a line each."""
     remarks = []
     if data["sha256"] == result["data"]["sha256"]:
         remarks.append(
-            f"these are the run's own test {plural(noun)}"
-            if data["part"] == "test"
-            else f"the model was trained on these {plural(noun)}; the metrics do not apply to new {plural(noun)}"
+            f"these are the run's own test {plural(noun)}" if data["part"] == "test" else _trained_on(result, noun)
         )
     if data["skipped"]:
         remarks.append(f"left out: {counted(data['skipped'], f'unreadable {noun}')}")

@@ -37,7 +37,7 @@ def advice(config: Config) -> str | None:
     text = f"{run.name} is finished with {epochs} epochs"
     if has_state:
         return f"{text}: fitbench train +continue={run} training.epochs={config.training.epochs} goes on from it"
-    return f"{text}; had it run with training.keep_state=true, +continue={run} would go on from it"
+    return f"{text}; train it again with training.keep_state=true force=true to go on from it with +continue={run}"
 
 
 def _with_epochs(config: Config, epochs: int) -> Config:

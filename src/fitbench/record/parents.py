@@ -16,7 +16,7 @@ from fitbench.record.code import check_continued
 from fitbench.record.files import exists, outputs_of
 from fitbench.record.folder import State, state_of
 from fitbench.record.interrupted import begin_anew, has_checkpoint
-from fitbench.record.reading import find_run, read_config, read_result
+from fitbench.record.reading import check_metrics, find_run, read_config, read_result
 from fitbench.record.safety import weights_sha256
 from fitbench.text import clean
 from fitbench.untrusted import guarded, naming, open_file, open_member
@@ -80,14 +80,16 @@ _OF_FILE: dict[str, Callable[[Path], str]] = {STATE: _of_state, MODEL: weights_s
 
 
 def check_parent(config: Config) -> None:
-    """Refuse a run whose parent has changed, or was trained with other code; before that code is imported.
+    """Refuse a run whose parent has changed, or has other code or other metrics; before that code is imported.
 
     Raises:
         RequestError: with what has changed.
         FitbenchError: a file of the parent is damaged.
     """
     if config.parent is not None:
-        check_continued(config, read_result(folder_of_parent(config.parent)))
+        result = read_result(folder_of_parent(config.parent))
+        check_continued(config, result)
+        check_metrics(config, result, remedy="")
 
 
 def check_checkpoints(config: Config, folder: Path) -> None:

@@ -22,6 +22,7 @@ from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_o
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
 from fitbench.untrusted import LARGEST_BYTES, check_texts, naming, parse_yaml, read_arrays
+from fitbench.user_metrics import redefined
 
 NAMED = 10  # candidates that a message names at most
 LARGEST_CONFIG = 2**20  # bytes of config.yaml
@@ -113,6 +114,20 @@ def read_pruned(folder: Path) -> dict[str, Any]:
 def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
     """The metrics that a run of this configuration records and a finished run of it does not have."""
     return [name for name in recorded_metrics(config, task_of(result["task"])) if name not in result["metric_info"]]
+
+
+def check_metrics(config: Config, result: Mapping[str, Any], remedy: str) -> None:
+    """Refuse a configuration that gives the name of a recorded metric of the user's to another target or arguments.
+
+    Raises:
+        RequestError: with both definitions, and the remedy.
+    """
+    definitions = {name: info["definition"] for name, info in result["metric_info"].items()}
+    if difference := redefined(config.metrics, definitions):
+        raise RequestError(
+            f"{result['run_id']} is recorded with another definition: {difference}; give the metric as it is now "
+            f"another name{remedy}"
+        )
 
 
 def output_names(result: Mapping[str, Any]) -> list[str]:

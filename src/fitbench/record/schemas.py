@@ -189,6 +189,10 @@ class TrainedData(Record):
     fingerprint: str | None = Field(
         None, description="SHA-256 of the names, sizes and times of the user's files; null for a built-in data set"
     )
+    fold_sha256: str | None = Field(
+        None,
+        description="SHA-256 of the numbers and the targets of the rows that the fold held back; null without folds",
+    )
     train: Whole = Field(description="the number of training examples")
     validation: Whole = Field(description="the number of examples that were held back for validation")
     test: Whole = Field(description="the number of test examples")
@@ -211,8 +215,10 @@ class TakenWeights(Record):
     """The weights that the model began with, of an earlier run that `training.start` names."""
 
     run_id: str = Field(description="of the earlier run")
-    layers: list[str] = Field(description="the names of the layers that began with its weights")
-    left_out: list[str] = Field(description="the names of the layers that began with new weights")
+    layers: list[str] = Field(
+        description="the layers that began with its weights, as left/features in a model that has the model left"
+    )
+    left_out: list[str] = Field(description="the layers that began with new weights")
 
 
 class _FinishedRun(_Measured):

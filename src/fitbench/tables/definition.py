@@ -132,6 +132,8 @@ def find(name: str) -> Path:
     for folder in (Path(name), Path(name).parent if Path(name).name == FILE else FOLDER / name):
         if (folder / FILE).is_file():
             return folder
+    if "=" in name:
+        raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
     names = sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
     near = nearest(Path(name).name, names, f"{FOLDER}/")
     raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))

@@ -45,6 +45,7 @@ class Checkpoint(BaseModel):
     fit_seconds: float  # of those, in `fit`
     data_sha256: str
     history: list[dict[str, Any]]
+    definitions: dict[str, str] = {}  # of the metrics in the history, by name
     callbacks: list[dict[str, Any]] = []  # attributes, in the order of the callbacks
     arrays: dict[str, np.ndarray] = {}
 

@@ -41,6 +41,7 @@ class Checkpoints(keras.callbacks.Callback):
         resumed: Checkpoint | None,
         attempt_began: float,
         data_sha256: str,
+        definitions: dict[str, str],
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -49,6 +50,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.history = history
         self.resumed = resumed
         self.data_sha256 = data_sha256
+        self.definitions = (resumed.definitions if resumed else {}) | definitions
         self.latest: Checkpoint | None = None
         self.written = time.perf_counter()
         self.copying_seconds = 0.0  # that copies have taken in this attempt
@@ -112,6 +114,7 @@ class Checkpoints(keras.callbacks.Callback):
             fit_seconds=self.fit_seconds(),
             data_sha256=self.data_sha256,
             history=list(self.history),
+            definitions=self.definitions,
             callbacks=[_attributes(callback) for callback in self.callbacks],
             arrays=arrays,
         )

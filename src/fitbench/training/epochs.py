@@ -72,7 +72,10 @@ def train(
     if resumed:
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
-    checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256)
+    definitions = {name: metric.definition for name, metric in measures.metrics.items()}
+    checkpoints = Checkpoints(
+        folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256, definitions
+    )
     pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
     over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
     if pruning is not None:

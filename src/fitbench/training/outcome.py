@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from fitbench.config import config_id, plain, run_id
+from fitbench.data.folds import fold_sha256
 from fitbench.data.memory import take
 from fitbench.metrics import PARTS, join
 from fitbench.record import dataset
@@ -23,7 +24,6 @@ from fitbench.training.evaluate import predict
 from fitbench.training.fit import evaluate
 from fitbench.training.measures import arranged
 from fitbench.training.networks import Network
-from fitbench.training.objective import Scale
 from fitbench.training.parts import Parts, RawOutputs, Values
 from fitbench.training.trial import Trial
 
@@ -129,6 +129,7 @@ def result(
             "name": data.name,
             "sha256": data.sha256,
             "fingerprint": data.fingerprint,
+            **({} if config.fold is None else {"fold_sha256": fold_sha256(data, parts.held_back)}),
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),
@@ -171,8 +172,7 @@ def write_dataset(parts: Parts, folder: Path) -> None:
     """Write dataset.json: what the reader found in the data."""
     data, task = parts.data, parts.measures.task
     names: list[Any] = list(data.names)
-    if task.has_values:
-        scale = Scale.of(data.y_train)
+    if scale := parts.scale:
         names = [
             {"name": name, "mean": float(mean), "deviation": float(deviation)}
             for name, mean, deviation in zip(data.names, scale.mean, scale.deviation, strict=True)

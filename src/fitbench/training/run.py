@@ -112,11 +112,12 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     data, measured = _read(config)
     backend.start(config)
 
-    from fitbench.training import checkpoint, epochs, networks, outcome, rehearsal, resuming
+    from fitbench.training import checkpoint, epochs, leaks, networks, outcome, rehearsal, resuming
     from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
         parts = Parts.of(config, data, measured)
+        leaks.check(parts)
         resumed = resuming.resumable(config, folder, data)  # before dataset.json is that of these data
         outcome.write_dataset(parts, folder)
         seed(config, shared=networks.is_kept(parts))
