@@ -47,9 +47,12 @@ def partitions(frame: pd.DataFrame, folds: Sequence[int | None]) -> list[Partiti
     columns = {
         key: plain_values(frame[name]) if name in frame else [None] * len(frame) for key, name in PARTITION.items()
     }
-    columns["folds"] = [int(count) if is_number(count) else 0 for count in columns["folds"]]
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return [None if fold is None else Partition(**row) for fold, row in zip(folds, rows, strict=True)]
+    rows = zip(*columns.values(), strict=True)
+    found = [Partition(**dict(zip(columns, row, strict=True))) for row in rows]
+    return [
+        None if fold is None else of._replace(folds=int(of.folds) if is_number(of.folds) else 0)
+        for fold, of in zip(folds, found, strict=True)
+    ]
 
 
 Member = tuple[Partition | None, int]  # a fold; or without folds the position of a run
