@@ -61,8 +61,13 @@ def intervals_of(samples: Iterable[Sample]) -> str:
     Args:
         samples: what each mean is over.
     """
-    corrected = ", corrected for the overlap of the folds' training parts"
-    return "95% intervals of the mean" + corrected * any(sample.has_folds for sample in samples)
+    samples = list(samples)
+    text = "95% intervals of the mean"
+    if any(sample.has_folds for sample in samples):
+        text += ", corrected for the overlap of the folds' training parts"
+    if any(sample.counts_seeds for sample in samples):
+        text += " and with the variance of the seeds"
+    return text
 
 
 def wanting(samples: Sequence[Sample]) -> str:
