@@ -14,7 +14,7 @@ from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
 
 from .browser import browser  # noqa: F401 - a fixture
-from .run_folders import _compositions, composed, composed_once, make_run  # noqa: F401 - fixtures
+from .run_folders import _compositions, composed, composed_once, make_fold, make_run  # noqa: F401 - fixtures
 
 
 def pytest_configure() -> None:
@@ -54,6 +54,21 @@ def _logging_of_this_test_alone():
     root.setLevel(logging.WARNING)
     for handler in [handler for handler in root.handlers if not type(handler).__module__.startswith("_pytest")]:
         root.removeHandler(handler)
+
+
+@pytest.fixture
+def process_state_restored(monkeypatch):
+    """Restore the root logger, to which Hydra adds handlers, and sys.argv, which `launch` changes."""
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    if "absl.logging" in sys.modules:  # its handler would close a stream of pytest when logging is configured
+        sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def configure(*overrides: str) -> Config:

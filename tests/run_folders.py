@@ -215,6 +215,17 @@ def make_run(composed, tmp_path):
     return maker(composed, tmp_path / "outputs")
 
 
+@pytest.fixture
+def make_fold(make_run):
+    """Writes a run folder of one of four folds, of data without a test part; gives the folder."""
+
+    def make(*overrides: str, fold: int = 0) -> Path:
+        folds = ("training.validation=kfold", "training.folds=4", f"fold={fold}")
+        return make_run(*folds, *overrides, labels=np.empty(0, np.int32), probabilities=np.empty((0, 3), np.float32))
+
+    return make
+
+
 def maker(composed: Any, below: Path) -> Any:
     """The function that `make_run` is. `composed` is the fixture, `below` the outputs folder."""
 
@@ -279,11 +290,6 @@ def maker(composed: Any, below: Path) -> Any:
         write_result(folder, result)
         return folder
 
-    def without_test_part(*overrides: str, fold: int = 0) -> Path:
-        folds = ("training.validation=kfold", "training.folds=4", f"fold={fold}")
-        return make(*folds, *overrides, labels=np.empty(0, np.int32), probabilities=np.empty((0, 3), np.float32))
-
-    make.without_test_part = without_test_part
     make.curves = curves
     make.predictions = predictions
     return make

@@ -16,6 +16,7 @@ from fitbench import metrics
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 
+PROBABILITY = "_probability"  # the end of the names of columns
 THRESHOLD = 0.5  # the probability from which on a label counts as predicted, unless the configuration says otherwise
 Threshold = float | np.ndarray  # one for all examples, or float [N, 1] for predictions of several models
 
@@ -93,6 +94,29 @@ class Task(Protocol):
         self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
     ) -> list[dict[str, Any]]:
         """What `fitbench serve` answers of each example, by name; the arguments are those of `answers`."""
+
+    def compared(
+        self, names: Sequence[str], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, list[Any]]:
+        """What is true and what is predicted of each example, by column: texts, or numbers as texts that are exact.
+
+        `targets` and `outputs` are as recorded. Several labels are one text with '; ' between them.
+        """
+
+
+def _exact(values: np.ndarray) -> list[str]:
+    """Numbers with the fewest digits that give the same float32 again."""
+    return [str(value) for value in values.astype(np.float32)]
+
+
+def _shares(names: Sequence[str], probabilities: np.ndarray) -> dict[str, list[str]]:
+    """A column with the probabilities of each name."""
+    return {f"{name}{PROBABILITY}": _exact(probabilities[:, i]) for i, name in enumerate(names)}
+
+
+def _joined(names: Sequence[str], applies: np.ndarray) -> list[str]:
+    """The names that apply to each example, as one text."""
+    return ["; ".join(itertools.compress(names, row)) for row in applies.tolist()]
 
 
 def _six_digits(value: float) -> float:
@@ -205,6 +229,14 @@ class Classification:
             for best, row in zip(raw.argmax(axis=1).tolist(), shares, strict=True)
         ]
 
+    def compared(
+        self, names: Sequence[str], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, list[Any]]:
+        """The true and the predicted class, and the probability of each."""
+        labels = {"true": targets, "predicted": outputs.argmax(axis=1)}
+        named = {column: [names[label] for label in of.tolist()] for column, of in labels.items()}
+        return {**named, **_shares(names, outputs)}
+
 
 class Regression:
     """Numbers for each example, one for each target. The outputs are the values, in the units of the targets.
@@ -267,6 +299,16 @@ class Regression:
         rows = self.answers(names, raw, outputs, threshold)
         return [{"values": dict(zip(names, row, strict=True))} for row in rows]
 
+    def compared(
+        self, names: Sequence[str], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, list[Any]]:
+        """The true and the predicted value of each target."""
+        return {
+            f"{name}_{what}": _exact(values[:, i])
+            for i, name in enumerate(names)
+            for what, values in (("true", targets), ("predicted", outputs))
+        }
+
 
 class MultiLabel:
     """Several labels for each example, each of which applies or not. Raw outputs are logits, one for each label.
@@ -323,7 +365,7 @@ class MultiLabel:
 
     def answer_columns(self, names: Sequence[str]) -> tuple[str, ...]:
         """The labels that apply, and the probability of each."""
-        return ("labels", *(f"{name}_probability" for name in names))
+        return ("labels", *(f"{name}{PROBABILITY}" for name in names))
 
     def answers(
         self, names: Sequence[str], raw: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
@@ -341,6 +383,13 @@ class MultiLabel:
         """A list of the labels that apply, and the probability of each label."""
         rows = self.answers(names, raw, outputs, threshold)
         return [{"labels": labels, "probabilities": dict(zip(names, shares, strict=True))} for labels, *shares in rows]
+
+    def compared(
+        self, names: Sequence[str], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
+    ) -> dict[str, list[Any]]:
+        """The labels that apply and those that are predicted, and the probability of each."""
+        predicted = _joined(names, decisions(outputs, threshold))
+        return {"true": _joined(names, targets), "predicted": predicted, **_shares(names, outputs)}
 
 
 def best_threshold(metric: Metric, targets: np.ndarray, outputs: np.ndarray) -> float:

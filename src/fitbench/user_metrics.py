@@ -20,8 +20,10 @@ import numpy as np
 from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
-from fitbench.text import first_line
+from fitbench.text import clean, first_line
 from fitbench.user_code import load_object
+
+SOURCE = " sha256:"  # in a definition, between target with arguments and the checksum of the source
 
 
 def from_config(name: str, entry: Mapping[str, Any] | None) -> Metric:
@@ -75,7 +77,7 @@ def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
     if entry is None:
         return metric
     target, where = entry["_target_"], f"metrics.{name}._target_"
-    settings = {key: value for key, value in entry.items() if key not in ("_target_", *metrics.DESCRIPTION)}
+    settings = _settings(entry)
     function = load_object(target, where)
     _check_callable(function, settings, f"{where} is {target}")
     return replace(
@@ -83,6 +85,11 @@ def load(name: str, entry: Mapping[str, Any] | None) -> Metric:
         definition=_definition(target, settings, function),
         score=partial(_user_score, name, target, function, settings),
     )
+
+
+def _settings(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of the function or class that an entry names."""
+    return {key: value for key, value in entry.items() if key not in ("_target_", *metrics.DESCRIPTION)}
 
 
 def _check_callable(function: Any, settings: Mapping[str, Any], what: str) -> None:
@@ -113,7 +120,30 @@ def _definition(target: str, settings: Mapping[str, Any], function: Any) -> str:
     file = getattr(sys.modules.get(module), "__file__", None)
     digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "none"
     rows = " one-hot" if _takes_rows(function, settings) else ""
-    return f"{target} {json.dumps(settings, sort_keys=True)} sha256:{digest}{rows}"
+    return f"{_call(target, settings)}{SOURCE}{digest}{rows}"
+
+
+def _call(target: str, settings: Mapping[str, Any]) -> str:
+    return f"{target} {json.dumps(settings, sort_keys=True)}"
+
+
+def redefined(selected: Mapping[str, Any], definitions: Mapping[str, str]) -> str:
+    """The metrics of the user's whose target or arguments differ from recorded ones, with both; empty if there is none.
+
+    Their source is not compared: `record.code` does it. Nothing is imported.
+
+    Args:
+        selected: `metrics` of a configuration.
+        definitions: recorded ones, as `Metric.definition`, by the metrics' names.
+    """
+    differences = []
+    for name, entry in selected.items():
+        if entry is None or name not in definitions:
+            continue
+        before, now = definitions[name].rpartition(SOURCE)[0], _call(entry["_target_"], _settings(entry))
+        if before != now:
+            differences.append(f"the metric {name} was {clean(before)} and is {clean(now)} now")
+    return "; ".join(differences)
 
 
 def _takes_rows(function: Any, settings: Mapping[str, Any]) -> bool:

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -454,17 +452,3 @@ def test_names_of_a_stranger_stay_text(make_run, said):
     for expected in ("[red]run\\x1b[2J[/]", "dev\\nice\\u202e", "mo\\x07re", "[bold]\\x1b[1m"):
         assert expected in text
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
-
-
-def test_a_diff_imports_neither_keras_nor_pandas(twins):
-    program = (
-        "import sys; from fitbench.cli import app; app(sys.argv[1:], standalone_mode=False);"
-        "heavy = {'keras', 'tensorflow', 'jax', 'matplotlib', 'pandas', 'scipy', 'h5py'} & set(sys.modules);"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "diff", *map(str, twins)], capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.returncode == 0
-    assert "The same results, to the last bit" in done.stdout

@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -188,8 +186,8 @@ def test_a_folder_without_predictions_shows_the_rest(make_run, capsys):
     assert "12,345" in text
 
 
-def test_a_fold_without_a_test_part_shows_the_rest_and_draws_its_curves(make_run, capsys):
-    folder = make_run.without_test_part()
+def test_a_fold_without_a_test_part_shows_the_rest_and_draws_its_curves(make_fold, capsys):
+    folder = make_fold()
     text = shown(capsys, folder)
     assert "predictions" not in text
     assert re.search(r"validation +train\n", text)
@@ -484,18 +482,3 @@ def test_run_that_is_continued_is_shown_with_its_state(make_run, capsys, state):
         "state": state,
         "epochs": 5 if state == "finished" else None,
     }
-
-
-def test_showing_a_run_imports_neither_keras_nor_matplotlib(make_run):
-    folder = make_run()
-    program = (
-        "import sys; from fitbench.cli import app; app(sys.argv[1:], standalone_mode=False);"
-        "heavy = {'keras', 'tensorflow', 'jax', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules);"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "show", str(folder)], capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.returncode == 0
-    assert "Most confident mistakes" in done.stdout

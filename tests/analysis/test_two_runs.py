@@ -127,8 +127,8 @@ def test_other_test_images_are_refused(two_runs, make_run, compare):
         compare(two_runs[0], other)
 
 
-def test_runs_without_a_test_part_are_refused(make_run, compare):
-    folders = [make_run.without_test_part(f"seed={seed}") for seed in (0, 1)]
+def test_runs_without_a_test_part_are_refused(make_fold, compare):
+    folders = [make_fold(f"seed={seed}") for seed in (0, 1)]
     with pytest.raises(RequestError, match=r"have no test part, on which two runs are compared; compare groups with"):
         compare(*folders)
 

@@ -9,13 +9,13 @@ the test accuracy (for fitbench with everything that it records), their ratios, 
 """
 
 import argparse
-import itertools
 import statistics
 import sys
 import tempfile
 import time
 
 from hydra import compose, initialize_config_dir
+from plain_fit import begin, compile_classifier, seconds_of_epochs
 
 from fitbench.composition import conf_folder
 from fitbench.config import Backend, Config, from_hydra
@@ -42,8 +42,7 @@ def plain(model: str, epochs: int, seed: int) -> dict[str, float]:
     from keras import layers
 
     began = time.perf_counter()
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
+    begin(seed)
     data = load(configuration(model, epochs, "outputs", seed).data)
     x, x_test = (images.astype("float32") / 255 for images in (data.x_train, data.x_test))
     between = {
@@ -56,20 +55,10 @@ def plain(model: str, epochs: int, seed: int) -> dict[str, float]:
         ],
     }[model]  # fmt: skip
     net = keras.Sequential([keras.Input((28, 28, 1)), *between, layers.Dense(10)])
-    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    marks = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()))
-    net.fit(
-        x,
-        data.y_train,
-        batch_size=BATCH_SIZES[model],
-        epochs=epochs,
-        validation_split=0.2,
-        verbose=0,
-        callbacks=[clock],
-    )
+    compile_classifier(net)
+    options = {"batch_size": BATCH_SIZES[model], "epochs": epochs, "validation_split": 0.2}
+    seconds = seconds_of_epochs(net, x, data.y_train, **options)
     accuracy = net.evaluate(x_test, data.y_test, verbose=0)[1]
-    seconds = [after - before for before, after in itertools.pairwise(marks)]
     return {
         "epoch": statistics.median(seconds[1:]),
         "whole": time.perf_counter() - began,

@@ -8,12 +8,12 @@ everything that it records), and their ratios.
 """
 
 import argparse
-import itertools
 import statistics
 import tempfile
 import time
 
 from hydra.utils import instantiate
+from plain_fit import begin, compile_classifier, seconds_of_epochs
 
 from fitbench.composition import Composer
 from fitbench.config import Config
@@ -37,22 +37,15 @@ def configuration(model: str, epochs: int, outputs: str, seed: int) -> Config:
 
 
 def plain(model: str, epochs: int, seed: int) -> dict[str, float]:
-    import keras
-
     began = time.perf_counter()
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
+    begin(seed)
     config = configuration(model, epochs, "outputs", seed)
     data = load(config.data)
     settings = {key: value for key, value in config.model.items() if key != "name"}
     net = instantiate(settings, inputs=data.inputs, outputs=len(data.names), _convert_="all")
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile("adam", loss, metrics=["accuracy"])
-    marks = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()))
-    net.fit(data.x_train, data.y_train, batch_size=BATCH_SIZE, epochs=epochs, verbose=0, callbacks=[clock])
+    compile_classifier(net)
+    seconds = seconds_of_epochs(net, data.x_train, data.y_train, batch_size=BATCH_SIZE, epochs=epochs)
     accuracy = net.evaluate(data.x_test, data.y_test, verbose=0)[1]
-    seconds = [after - before for before, after in itertools.pairwise(marks)]
     return {"epoch": statistics.median(seconds[1:]), "whole": time.perf_counter() - began, "accuracy": accuracy}
 
 

@@ -21,7 +21,6 @@ GunPoint is looked for in FOLDER; the other data come with scikit-learn.
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
 import statistics
 import sys
@@ -31,6 +30,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from plain_fit import network, seconds_of_epochs
 
 from fitbench.composition import Composer
 from fitbench.config import Backend, Config
@@ -66,28 +66,17 @@ def configuration(case: str, options: argparse.Namespace, outputs: str, seed: in
 
 def plain(config: Config, epochs: int) -> float:
     """Seconds of an epoch of plain `fit` of the same network."""
-    import keras
-
-    from fitbench.training.building import build
-
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(config.seed)
     parts = parts_of(config)
     training, validation = parts.examples()
-    net = build(config, parts.prepared, parts.objective)
-    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    marks = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()))
-    net.fit(
+    seconds = seconds_of_epochs(
+        network(config, parts.prepared, parts.objective),
         training.inputs,
         training.targets,
         batch_size=config.training.batch_size or len(training),
         epochs=epochs,
         validation_data=None if validation is None else (validation.inputs, validation.targets),
-        verbose=0,
-        callbacks=[clock],
     )
-    return statistics.mean(after - before for before, after in itertools.pairwise(marks[1:]))
+    return statistics.mean(seconds[1:])
 
 
 def arithmetic(config: Config, epochs: int) -> float:

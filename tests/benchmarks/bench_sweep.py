@@ -145,17 +145,17 @@ def again(options: argparse.Namespace) -> None:
 def checkpoints(options: argparse.Namespace) -> None:
     """The share of the time of a run of LeNet-5 on MNIST that writing its checkpoints takes."""
     from fitbench.launch.command import launch
-    from fitbench.training import checkpoint
+    from fitbench.training.checkpointing import Checkpoints
 
     written = []
-    write = checkpoint.Checkpoints.write
+    write = Checkpoints.write
 
-    def timed(self: checkpoint.Checkpoints) -> None:
+    def timed(self: Checkpoints) -> None:
         began = time.perf_counter()
         write(self)
         written.append(time.perf_counter() - began)
 
-    checkpoint.Checkpoints.write = timed
+    Checkpoints.write = timed
     with tempfile.TemporaryDirectory() as outputs:
         began = time.perf_counter()
         launch(["data=mnist", f"training.epochs={4 * options.epochs}", "training.early_stopping=null",

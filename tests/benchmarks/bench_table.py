@@ -8,10 +8,11 @@ fitbench with everything that it records), and their ratios.
 """
 
 import argparse
-import itertools
 import statistics
 import tempfile
 import time
+
+from plain_fit import begin, seconds_of_epochs
 
 from fitbench.composition import Composer
 from fitbench.config import Config
@@ -39,19 +40,15 @@ def plain(epochs: int, seed: int) -> dict[str, float]:
     from keras import layers
 
     began = time.perf_counter()
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
+    begin(seed)
     data = load(configuration(epochs, "outputs", seed).data)
     mean, deviation = data.x_train.mean(axis=0), data.x_train.std(axis=0)
     hidden = [layers.Dense(64, activation="relu") for _ in range(2)]
     net = keras.Sequential([keras.Input((13,)), *hidden, layers.Dense(1)])
     net.compile("rmsprop", "mse", metrics=["mae"])
-    marks = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()))
     inputs = (data.x_train - mean) / deviation
-    net.fit(inputs, data.y_train, batch_size=BATCH_SIZE, epochs=epochs, verbose=0, callbacks=[clock])
+    seconds = seconds_of_epochs(net, inputs, data.y_train, batch_size=BATCH_SIZE, epochs=epochs)
     mae = net.evaluate((data.x_test - mean) / deviation, data.y_test, verbose=0)[1]
-    seconds = [after - before for before, after in itertools.pairwise(marks)]
     return {"epoch": statistics.median(seconds[1:]), "whole": time.perf_counter() - began, "mae": mae}
 
 

@@ -52,8 +52,10 @@ def put_in(config: Config, key: str, value: Any) -> Config:
 def test_identity_depends_on_each_value_but_those_that_cannot_change_the_result(bases, base):
     config = bases[base]
     kept, renamed = set(), set()
+    others = {"training.early_stopping": bases["default"].training.early_stopping}  # what is watched is asked of it
     for key, value in leaves(config.model_dump()).items():
-        same = config_id(put_in(config, key, another(value))) == config_id(config)
+        other = others[key] if key in others and value is None else another(value)
+        same = config_id(put_in(config, key, other)) == config_id(config)
         (kept if same else renamed).add(key)
     paths = {key for key in ("data.path", "data.test_path") if hasattr(config.data, key.removeprefix("data."))}
     assert kept == NO_PART_OF_THE_IDENTITY | paths
@@ -100,6 +102,23 @@ def test_arguments_of_a_function_that_returns_the_data_are_hashed_as_they_are(va
     assert len(ids({}, *different)) == 1 + len(different)
     assert len(ids({"new": [1, {"deep": 2}]}, {"new": [1.0, {"deep": 2.0}]})) == 1
     assert run_id(bases["function"]) == "mine.load-mlp-adam-bc5aaaf7-s0"
+
+
+SIGNED = {"_target_": "scores.kappa", "direction": "max", "factor": 1.0}
+
+
+@pytest.mark.parametrize("monitor", ["training.early_stopping.monitor", "optimizer.schedule.monitor"])
+def test_definition_of_a_users_metric_counts_where_it_is_watched(values, monitor):
+    def config_ids(*entries: dict, **watched: str) -> list[str]:
+        changes = [{"metrics": {"default": None, "signed": entry}, **watched} for entry in entries]
+        return [config_id(from_values(values("averaged", change))) for change in changes]
+
+    others = [SIGNED | change for change in ({"factor": -1.0}, {"direction": "min"}, {"_target_": "scores.f1"})]
+    alike = [SIGNED | change for change in ({"label": "other"}, {"factor": 1}, {"digits": 2, "low": -1})]
+    watching = {monitor: "val_signed"}
+    assert len(set(config_ids(SIGNED, *others, **watching))) == 4
+    assert len(set(config_ids(SIGNED, *alike, **watching))) == 1
+    assert config_ids(SIGNED, *others, *alike) == [config_id(from_values(values("averaged", {})))] * 7
 
 
 def test_zero_and_false_are_said(values):

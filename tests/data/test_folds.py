@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fitbench.config import Validation
+from fitbench.config import FoldOrder, Validation
 from fitbench.data.dataset import Dataset
 from fitbench.data.folds import fold_numbers
 from fitbench.data.loading import load
@@ -42,7 +42,7 @@ def table(folder, rows: str, header: str = "x,kind", **keys: str) -> tuple[str, 
 @pytest.mark.parametrize("folds", [2, 5, 7, 103])
 @pytest.mark.parametrize("labels", [CLASSES, None])
 def test_drawn_folds_differ_by_one_example_and_by_one_of_each_class(folds, labels):
-    numbers = fold_numbers(103, folds, seed=3, consecutive=False, labels=labels)
+    numbers = fold_numbers(103, folds, seed=3, order=FoldOrder.drawn, labels=labels)
     assert (numbers.shape, numbers.dtype) == ((103,), np.int64)
     sizes = np.bincount(numbers, minlength=folds)
     assert sizes.max() - sizes.min() <= 1
@@ -53,11 +53,11 @@ def test_drawn_folds_differ_by_one_example_and_by_one_of_each_class(folds, label
 
 
 def test_drawn_folds_depend_on_their_seed_alone():
-    numbers = fold_numbers(103, 5, 0, False, CLASSES)
-    assert numbers.tolist() == fold_numbers(103, 5, 0, False, CLASSES).tolist()
-    assert numbers.tolist() != fold_numbers(103, 5, 1, False, CLASSES).tolist()
+    numbers = fold_numbers(103, 5, 0, FoldOrder.drawn, CLASSES)
+    assert numbers.tolist() == fold_numbers(103, 5, 0, FoldOrder.drawn, CLASSES).tolist()
+    assert numbers.tolist() != fold_numbers(103, 5, 1, FoldOrder.drawn, CLASSES).tolist()
     recorded = [2, 1, 0, 1, 0, 1, 2, 0, 0, 2]  # what a recorded run was trained on
-    assert fold_numbers(10, 3, 7, False).tolist() == recorded
+    assert fold_numbers(10, 3, 7, FoldOrder.drawn).tolist() == recorded
 
 
 def test_the_seed_of_a_run_does_not_change_its_folds(composed):
@@ -70,16 +70,19 @@ def test_the_seed_of_a_run_does_not_change_its_folds(composed):
 @pytest.mark.parametrize("folds", [2, 3, 5])
 def test_groups_stay_together_in_drawn_folds_of_about_the_same_size(folds):
     groups = np.random.default_rng(1).permutation(np.repeat(np.arange(40, 60), [*range(1, 20), 30]))
-    numbers = fold_numbers(len(groups), folds, 0, False, groups=groups)
+    numbers = fold_numbers(len(groups), folds, 0, FoldOrder.drawn, groups=groups)
     assert all(len(set(numbers[groups == group])) == 1 for group in np.unique(groups))
     sizes = np.bincount(numbers, minlength=folds)
     assert sizes.max() - sizes.min() <= 3
-    assert numbers.tolist() != fold_numbers(len(groups), folds, 1, False, groups=groups).tolist()
+    assert numbers.tolist() != fold_numbers(len(groups), folds, 1, FoldOrder.drawn, groups=groups).tolist()
 
 
 def test_consecutive_folds_are_parts_in_order_the_larger_ones_first():
-    assert fold_numbers(11, 3, 0, consecutive=True).tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
-    assert fold_numbers(11, 3, 1, True, CLASSES[:11]).tolist() == fold_numbers(11, 3, 0, True).tolist()
+    for numbers in (
+        fold_numbers(11, 3, 0, FoldOrder.consecutive),
+        fold_numbers(11, 3, 1, FoldOrder.consecutive, CLASSES[:11]),
+    ):
+        assert numbers.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
 
 
 # -- the order of the file --------------------------------------------------------------------------------------------

@@ -51,8 +51,8 @@ def test_class_without_training_examples_is_refused(fraction, validation):
 
 
 def test_class_without_validation_examples_gives_a_warning(caplog):
-    split(np.array([1] * 30 + [0] * 60), 0.2, Validation.last, seed=0)
-    assert "the validation part has no example of class 1" in caplog.text
+    rows_of(np.array([1] * 30 + [0] * 60))
+    assert "the validation part has no example of class bee" in caplog.text
 
 
 def test_messages_name_the_classes_as_the_data_set_does(caplog):

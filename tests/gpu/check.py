@@ -177,24 +177,21 @@ def speed(machine: Machine) -> dict[str, list[float]]:
 
 def plain_seconds(config: Any) -> list[float]:
     """The seconds of each epoch of `keras.Model.fit` with the network, the batches and the data of a configuration."""
-    import keras
+    sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+    from plain_fit import network, seconds_of_epochs
 
     from fitbench.data.loading import load
-    from fitbench.training.building import build
     from fitbench.training.objective import Objective
 
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(config.seed)
     data = load(config.data)
-    net = build(config, data, Objective.of(config, data))
-    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    marks = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: marks.append(time.perf_counter()))
-    net.fit(
-        data.x_train, data.y_train, batch_size=config.training.batch_size, epochs=config.training.epochs,
-        validation_split=config.training.validation_split, verbose=0, callbacks=[clock],
-    )  # fmt: skip
-    return [after - before for before, after in itertools.pairwise(marks)]
+    return seconds_of_epochs(
+        network(config, data, Objective.of(config, data)),
+        data.x_train,
+        data.y_train,
+        batch_size=config.training.batch_size,
+        epochs=config.training.epochs,
+        validation_split=config.training.validation_split,
+    )
 
 
 PROBES: dict[str, Callable[[Machine], Any]] = {"devices": devices, "speed": speed}

@@ -1,23 +1,108 @@
-"""The script for machines with a GPU, which runs on a CPU as well."""
+"""What the script for machines with a GPU decides by. The script itself trains for minutes."""
 
+import json
+import os
 import subprocess
 import sys
-from pathlib import Path
+import zipfile
 
+import numpy as np
 import pytest
+
+from fitbench.record.history import write_history
 
 from . import check
 
-SCRIPT = Path(__file__).with_name("check.py")
+
+@pytest.fixture
+def machine(tmp_path):
+    return check.Machine("jax", tmp_path, quick=True)
 
 
-def test_the_script_holds_on_a_cpu_and_skips_what_needs_a_gpu():
-    pytest.importorskip("jax")
-    command = [sys.executable, SCRIPT, "--quick", "--backends", "jax"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=500)
-    verdicts = {line[20:].partition(" (")[0]: line.split()[0] for line in done.stdout.splitlines()}
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert list(verdicts) == list(check.CHECKS)
-    assert {"compiled loop against plain fit", "two workers on one GPU", "exact resume"} <= {
-        name for name, verdict in verdicts.items() if verdict == "ok"
-    }
+def fail(machine):
+    raise check.Failed("another result")
+
+
+def skip(machine):
+    raise check.Skipped("no GPU")
+
+
+def test_verdict_of_a_check(machine):
+    assert check.verdict(lambda machine: machine.backend, machine) == ("ok", "jax")
+    assert check.verdict(fail, machine) == ("FAILED", "another result")
+    assert check.verdict(skip, machine) == ("skipped", "no GPU")
+    assert check.verdict(fail, check.Machine("absent", machine.folder, True)) == ("skipped", "not installed")
+
+
+@pytest.fixture
+def twins(make_run, tmp_path):
+    return make_run(history=make_run.curves(4)), make_run(history=make_run.curves(4), outputs=tmp_path / "two")
+
+
+def write_weights(folder):
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("model.weights.h5", b"weights")
+
+
+def test_equal_runs_are_those_with_the_same_history_metrics_and_predictions(twins, make_run):
+    first, second = twins
+    with pytest.raises(check.Failed, match="other weights; 4 epochs are equal"):  # neither has any
+        check.check_equal([first], [second])
+    for folder in twins:
+        write_weights(folder)
+    check.check_equal([first], [second])
+    history = make_run.curves(4)
+    history[2]["loss"] += 1e-9
+    write_history(second, history)
+    with pytest.raises(check.Failed, match="other history; 2 epochs are equal"):
+        check.check_equal([first], [second])
+    with np.load(second / "predictions.npz") as file:
+        arrays = dict(file)
+    np.savez(second / "predictions.npz", **(arrays | {"probabilities": arrays["probabilities"][:, ::-1]}))
+    with pytest.raises(check.Failed, match="other history, predictions"):
+        check.check_equal([first], [second])
+    with pytest.raises(ValueError, match="longer"):
+        check.check_equal([], [second])
+
+
+def test_memory_is_the_sum_that_is_in_use_and_the_size_of_the_smallest_gpu(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho '512, 81920'\necho '1024, 40960'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert check.memory() == (1536, 40960)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert check.memory() == (0, 0)
+
+
+def test_run_that_ends_before_it_is_killed_is_a_failure(tmp_path):
+    folder = tmp_path / "study" / "run"
+    folder.mkdir(parents=True)
+    (folder / "history.jsonl").write_text("{}\n" * 3)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:  # runs until its input ends
+        assert check.wait_for_epochs(tmp_path / "study", 3, process) == 3
+        process.communicate()
+        with pytest.raises(check.Failed, match="ended early"):
+            check.wait_for_epochs(tmp_path / "study", 3, process)
+
+
+def test_command_that_fails_is_a_failure_with_the_last_line_of_its_errors():
+    assert check.output_of(["sh", "-c", "echo first; echo last"], dict(os.environ)) == "last"
+    with pytest.raises(check.Failed, match=r"out of memory; status 3 of sh -c"):
+        check.output_of(["sh", "-c", "echo out of memory >&2; exit 3"], dict(os.environ))
+
+
+def test_probe_prints_what_the_backend_sees(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["check.py", "--probe", "devices", "--backends", "tensorflow"])
+    assert check.main() == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"gpus", "used", "total"}
+
+
+def test_check_that_needs_more_gpus_than_there_are_is_skipped(machine):
+    machine.seen = {"gpus": []}
+    with pytest.raises(check.Skipped, match="no GPU"):
+        machine.need_gpus()
+    machine.seen = {"gpus": ["one"]}
+    machine.need_gpus()
+    with pytest.raises(check.Skipped, match="needs 2 GPUs, found 1"):
+        machine.need_gpus(2)

@@ -270,7 +270,12 @@ def test_summary_compares_with_the_test_images_of_the_run(run, own_data, capsys)
     assert "difference -0." in out
     assert ": significant" in out
     assert "these are the run's own test images" in summary("test", "mnist_5k")
-    assert "the model was trained on these images; the metrics do not apply" in summary("train", "mnist_5k")
+    trained, held_back = (read_result(run)["data"][part] for part in ("train", "validation"))
+    assert trained + held_back == 4000
+    assert (
+        f"the model was trained on {trained:,} of these images, so the metrics do not apply to new ones; the other "
+        f"{held_back:,} are the validation part"
+    ) in summary("train", "mnist_5k")
 
 
 def test_difference_equals_an_example_of_newcombe():

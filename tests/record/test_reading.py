@@ -270,8 +270,8 @@ def test_predictions_that_are_damaged_or_of_another_run_name_their_file(make_run
         reading.read_predictions(folder, reading.read_result(folder))
 
 
-def test_a_run_without_a_test_part_has_no_predictions_of_it(make_run):
-    folder = make_run.without_test_part()
+def test_a_run_without_a_test_part_has_no_predictions_of_it(make_fold):
+    folder = make_fold()
     with pytest.raises(FitbenchError, match=r"the run has no test part \(data.test is 0 in result.json\)"):
         reading.read_predictions(folder, reading.read_result(folder))
     assert len(reading.read_validation_predictions(folder, reading.read_result(folder)).targets) == 30

@@ -425,8 +425,8 @@ def test_damaged_folders_are_named_left_out_and_counted(make_run, tmp_path, caps
     assert "predictions.npz" in content["predictions"][1]
 
 
-def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_run, tmp_path):
-    folders = [make_run.without_test_part(fold=fold) for fold in range(4)]
+def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_fold, tmp_path):
+    folders = [make_fold(fold=fold) for fold in range(4)]
     page = tmp_path / "report.html"
     report(list(map(str, folders)), page)
     content = Parsed(page.read_text(encoding="utf-8")).data

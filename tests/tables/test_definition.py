@@ -13,6 +13,10 @@ def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
         assert find(name).resolve() == folder
     with pytest.raises(RequestError, match=r"Did you mean experiments/small\?"):
         find("smal")
+    with pytest.raises(
+        RequestError, match=r"continue=lenet5: the folder of a table is expected here; overrides follow"
+    ):
+        find("+continue=lenet5")
 
 
 def test_rows_are_chosen_by_parts_of_their_labels(small):

@@ -118,6 +118,24 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
     assert content["rows"][1]["runs"][1] == {"seed": 1, "fold": None, "state": "missing", "value": None, "reason": None}
 
 
+def test_json_has_the_metric_of_the_table_and_that_of_each_row(define, look):
+    rows = [
+        {"label": "a", "claimed": "1.60", "overrides": ["model=mlp"]},
+        {
+            "label": "b",
+            "claimed": "1.60",
+            "overrides": ["model=mlp"],
+            "metric": "val_accuracy",
+            "folds": 3,
+            "test_examples": 40,
+        },
+    ]
+    table = read(define(rows=rows))
+    content = json.loads(rendering.text(table, look(table), "json"))
+    assert content["metric"] == "test_accuracy"
+    assert [(row["metric"], row["folds"]) for row in content["rows"]] == [("test_accuracy", None), ("val_accuracy", 3)]
+
+
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):
     rendering.print_table(nasty, look(nasty), "table")
     out = capsys.readouterr().out

@@ -1,8 +1,6 @@
 """The command: what it prints, what it refuses, what it launches."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -28,20 +26,6 @@ def launched(monkeypatch):
 
     monkeypatch.setattr("fitbench.launch.command.launch", launch)
     return calls
-
-
-def test_a_table_is_rendered_without_keras_from_the_run_folders_alone(small, measure, tmp_path):
-    measure(small, "softmax", {0: 0.895, 1: 0.90, 2: 0.905, 3: 0.90, 4: 0.90})
-    code = (
-        "import sys; from fitbench.cli import app\n"
-        f"try: app(['table', {str(small.folder)!r}, '--outputs', {str(tmp_path / 'outputs')!r}, '--format', 'csv'])\n"
-        "except SystemExit as end: assert not end.code, end.code\n"
-        "assert not {'keras', 'tensorflow', 'jax', 'pandas', 'matplotlib'} & set(sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "softmax,8.4,8.4," in done.stdout
-    assert ",worse,true," in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,17 @@ def trained(configure, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def launched():
+def composer():
+    """One for all tests: what they compose is much the same."""
+    return Composer()
+
+
+@pytest.fixture(scope="session")
+def launched(composer):
     """Launches `fitbench train OVERRIDES` below `outputs`; gives its folder, its result and whether it was recorded."""
 
     def run(outputs: Path, *overrides: str) -> tuple[Path, dict, bool]:
-        config = Composer().configuration([f"outputs={outputs}", "progress=false", *overrides])
+        config = composer.configuration([f"outputs={outputs}", "progress=false", *overrides])
         result, reused = job.run(config)
         return folder_of(config), result, reused
 

@@ -16,7 +16,7 @@ from fitbench.errors import FitbenchError
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training import checkpoint
+from fitbench.training import checkpoint, checkpointing
 from fitbench.training.run import Trial, train
 
 from ..hostile_folders import INSTEAD, instead
@@ -27,8 +27,8 @@ SMALL = ("data=digits", "model=mlp", "model.dropout=0.2", "training.epochs=4", "
 def state(folder, epoch, **others):
     """A checkpoint of the run in this folder."""
     return checkpoint.Checkpoint(
-        run_id=folder.name, versions=checkpoint._versions(), epoch=epoch, stopped=False, seconds=1.0, fit_seconds=1.0,
-        data_sha256="sha", history=[{"epoch": number + 1} for number in range(epoch)],
+        run_id=folder.name, versions=checkpoint.current_versions(), epoch=epoch, stopped=False, seconds=1.0,
+        fit_seconds=1.0, data_sha256="sha", history=[{"epoch": number + 1} for number in range(epoch)],
         arrays={"weights": np.full(50, epoch)}, **others,
     )  # fmt: skip
 
@@ -160,9 +160,9 @@ def test_a_folder_of_checkpoints_elsewhere_is_refused(tmp_path):
 def test_checkpoint_names_the_versions_that_wrote_it(tmp_path, caplog):
     written = state(tmp_path, 1)
     checkpoint.write(tmp_path, written)
-    assert checkpoint.read(tmp_path).versions == checkpoint._versions()
-    assert {"fitbench", "keras", "tensorflow", "numpy"} <= set(checkpoint._versions())
-    written.versions = {**checkpoint._versions(), "keras": "3.0.0"}
+    assert checkpoint.read(tmp_path).versions == checkpoint.current_versions()
+    assert {"fitbench", "keras", "tensorflow", "numpy"} <= set(checkpoint.current_versions())
+    written.versions = {**checkpoint.current_versions(), "keras": "3.0.0"}
     shutil.rmtree(tmp_path / "checkpoint")
     checkpoint.write(tmp_path, written)
     assert checkpoint.read(tmp_path).epoch == 1
@@ -183,17 +183,17 @@ def clock(monkeypatch):
         now.seconds += COPY / 2  # of each of two variables
         return np.array(value)
 
-    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
-    monkeypatch.setattr(checkpoint, "_variables", lambda model: [1.0, 2.0])
-    monkeypatch.setattr(checkpoint.keras.ops, "convert_to_tensor", lambda value: value)
-    monkeypatch.setattr(checkpoint.keras.ops, "convert_to_numpy", slow_copy)
+    monkeypatch.setattr(checkpointing, "time", SimpleNamespace(perf_counter=lambda: now.seconds))
+    monkeypatch.setattr(checkpointing, "_variables", lambda model: [1.0, 2.0])
+    monkeypatch.setattr(checkpointing.keras.ops, "convert_to_tensor", lambda value: value)
+    monkeypatch.setattr(checkpointing.keras.ops, "convert_to_numpy", slow_copy)
     return now
 
 
 def copied_epochs(clock, folder, epochs, every_seconds, stopped_after=None):
     """The epochs whose state was copied in a run that took `EPOCH` for each, and those that were written."""
     history, copied, written = [], [], []
-    checkpoints = checkpoint.Checkpoints(folder, every_seconds, [], history, None, clock.seconds, "sha")
+    checkpoints = checkpointing.Checkpoints(folder, every_seconds, [], history, None, clock.seconds, "sha", {})
     checkpoints.set_params({"epochs": epochs})
     checkpoints.set_model(SimpleNamespace(stop_training=False))
     for epoch in range(stopped_after or epochs):
@@ -212,16 +212,16 @@ def copied_epochs(clock, folder, epochs, every_seconds, stopped_after=None):
 def test_state_is_copied_after_every_epoch_until_copies_take_more_than_a_fiftieth_of_the_time(clock, tmp_path):
     copied, written = copied_epochs(clock, tmp_path, epochs=2000, every_seconds=60)
     assert copied[:10] == list(range(1, 11))  # FREE_SECONDS
-    assert 10 <= len(copied) <= 10 + (checkpoint.COPYING * 2000 * EPOCH) / COPY + 10
+    assert 10 <= len(copied) <= 10 + (checkpointing.COPYING * 2000 * EPOCH) / COPY + 10
     assert written == [2000]
     longest = max(after - before for before, after in itertools.pairwise(copied))
-    assert longest * EPOCH <= COPY / checkpoint.COPYING  # what a run that is asked to stop may lose
+    assert longest * EPOCH <= COPY / checkpointing.COPYING  # what a run that is asked to stop may lose
 
 
 @pytest.mark.parametrize("stopped_after", [None, 777])
 def test_state_is_copied_when_it_must_be_written_and_after_the_last_epoch(clock, tmp_path, monkeypatch, stopped_after):
-    monkeypatch.setattr(checkpoint, "FREE_SECONDS", -1.0)
-    monkeypatch.setattr(checkpoint, "COPYING", 0.0)
+    monkeypatch.setattr(checkpointing, "FREE_SECONDS", -1.0)
+    monkeypatch.setattr(checkpointing, "COPYING", 0.0)
     copied, written = copied_epochs(clock, tmp_path, 1000, every_seconds=0.5, stopped_after=stopped_after)
     assert copied == written
     assert copied[0] == pytest.approx(0.5 / EPOCH, abs=1)
@@ -272,8 +272,8 @@ def test_checkpoint_of_another_run_is_put_aside_and_the_run_begins_anew(
 def test_a_run_that_is_interrupted_between_two_copies_goes_on_to_the_same_record(
     configure, undisturbed, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(checkpoint, "FREE_SECONDS", 0.0)  # which allows the first copy
-    monkeypatch.setattr(checkpoint, "COPYING", 0.0)
+    monkeypatch.setattr(checkpointing, "FREE_SECONDS", 0.0)  # which allows the first copy
+    monkeypatch.setattr(checkpointing, "COPYING", 0.0)
     options = (*SMALL[:-1], "training.checkpoint_seconds=3600", "seed=1", f"outputs={tmp_path}", "progress=false")
     folder = interrupt(configure(*options))
     assert [epoch["epoch"] for epoch in read_history(folder)] == [1, 2]

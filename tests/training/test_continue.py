@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from fitbench.analysis.show import show
-from fitbench.composition import Composer
 from fitbench.config import config_id, from_values, plain, run_id
+from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.command import launch
 from fitbench.launch.longer import advice
 from fitbench.record.history import read_history
 from fitbench.record.parents import STATE, checksum
 from fitbench.record.reading import read_result
+from fitbench.training.resuming import resumable
 
-from ..launch.conftest import process_state_restored  # noqa: F401 - a fixture
 from ..launch.recorded import record
 
 MLP = (
@@ -39,12 +39,18 @@ def outputs(tmp_path_factory, launched):
 
 
 def folder(outputs: Path, epochs: int, seed: int = 0) -> Path:
-    config = Composer().configuration([*MLP, f"training.epochs={epochs}", f"seed={seed}"])
-    return outputs / "first" / run_id(config)
+    """The run of so many epochs that continues no other."""
+    configs = {path: read_result(path)["config"] for path in outputs.glob(f"first/*-s{seed}")}
+    [path] = [
+        path for path, config in configs.items() if (config["training"]["epochs"], config["parent"]) == (epochs, None)
+    ]
+    return path
 
 
-def configuration(outputs: Path, *overrides: str):
-    return Composer().configuration([f"outputs={outputs}", "progress=false", *overrides])
+@pytest.fixture
+def configuration(composer):
+    """Composes a configuration with runs below `outputs`."""
+    return lambda outputs, *overrides: composer.configuration([f"outputs={outputs}", "progress=false", *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def test_continued_run_is_bit_identical_to_a_straight_one(outputs, continued):
     assert read_result(continued)["parameters"] == read_result(straight)["parameters"]
 
 
-def test_parent_belongs_to_the_configuration_and_its_seeds_to_one_group(outputs, continued):
+def test_parent_belongs_to_the_configuration_and_its_seeds_to_one_group(configuration, outputs, continued):
     parents = [folder(outputs, 3, seed) for seed in (0, 1)]
     configs = [configuration(outputs, f"+continue={parent}", "training.epochs=5") for parent in parents]
     assert [run_id(config).rpartition("-s")[2] for config in configs] == ["0", "1"]
@@ -78,7 +84,7 @@ def test_parent_belongs_to_the_configuration_and_its_seeds_to_one_group(outputs,
     assert configuration(outputs, f"+continue={continued}", "training.epochs=6").parent.run_id == continued.name
 
 
-def test_values_that_cannot_change_the_result_are_those_of_the_command(outputs):
+def test_values_that_cannot_change_the_result_are_those_of_the_command(configuration, outputs):
     parent = folder(outputs, 3)
     config = configuration(
         outputs, f"continue={parent}", "training.epochs=5", "study=other", "metrics=[macro_f1]", "workers=2",
@@ -101,12 +107,12 @@ def test_values_that_cannot_change_the_result_are_those_of_the_command(outputs):
         (["training.epochs=5", "data.path=other.csv"], "data.path: there is no such key"),
     ],
 )
-def test_what_would_make_it_another_run_is_refused(outputs, overrides, message):
+def test_what_would_make_it_another_run_is_refused(configuration, outputs, overrides, message):
     with pytest.raises(RequestError, match=message):
         configuration(outputs, f"+continue={folder(outputs, 3)}", *overrides)
 
 
-def test_run_without_a_state_or_a_result_is_refused(outputs, tmp_path):
+def test_run_without_a_state_or_a_result_is_refused(configuration, outputs, tmp_path):
     with pytest.raises(RequestError, match=r"has no state.npz.*training.keep_state=true force=true"):
         configuration(outputs, f"+continue={folder(outputs, 5)}", "training.epochs=8")
     unfinished = tmp_path / "first" / folder(outputs, 3).name
@@ -118,7 +124,7 @@ def test_run_without_a_state_or_a_result_is_refused(outputs, tmp_path):
         configuration(outputs, "+continue=absent", "training.epochs=8")
 
 
-def test_sweep_continues_several_runs(outputs, continued, capsys, process_state_restored):  # noqa: F811
+def test_sweep_continues_several_runs(outputs, continued, capsys, process_state_restored):
     names = ",".join(folder(outputs, 3, seed).name for seed in (0, 1))
     assert launch(["-m", f"+continue={names}", "training.epochs=5", f"outputs={outputs}", "progress=false"]) == 0
     assert "1 skipped, finished before" in capsys.readouterr().err
@@ -131,7 +137,7 @@ def with_another_state(parent: Path, **changed: np.ndarray) -> None:
         np.savez(parent / STATE, **{**state, **changed})
 
 
-def test_result_of_another_state_of_the_parent_is_refused(outputs, continued, launched, tmp_path):
+def test_result_of_another_state_of_the_parent_is_refused(composer, outputs, continued, launched, tmp_path):
     for path in (folder(outputs, 3), continued):
         shutil.copytree(path, tmp_path / "first" / path.name)
     parent, copy = (tmp_path / "first" / path.name for path in (folder(outputs, 3), continued))
@@ -140,6 +146,7 @@ def test_result_of_another_state_of_the_parent_is_refused(outputs, continued, la
         text, weights = json.loads(str(state["state"])), state["variable-0"]
     with_another_state(parent, state=np.array(json.dumps({**text, "seconds": 1.0})))
     assert launched(*command)[2]  # how long training took does not matter
+    composer.composed.clear()  # as in another process
     with_another_state(parent, **{"variable-0": weights + 1})
     with pytest.raises(RequestError, match=r"recorded with another state of the run that it continues .*force=true"):
         launched(*command)
@@ -153,11 +160,72 @@ def test_result_of_another_state_of_the_parent_is_refused(outputs, continued, la
     assert launched(*command, "force=true")[1]["metrics"]["epochs"] == 5
 
 
+@pytest.fixture
+def scored(outputs, tmp_path):
+    """A copy of the run of 3 epochs that has recorded a metric of the user's."""
+    parent = tmp_path / "first" / folder(outputs, 3).name
+    shutil.copytree(folder(outputs, 3), parent)
+    result = json.loads((parent / "result.json").read_text())
+    result["config"]["metrics"]["score"] = {"_target_": "scores_to_continue.score", "direction": "max", "factor": 1.0}
+    result["metric_info"]["score"] = {
+        **result["metric_info"]["accuracy"], "definition": 'scores_to_continue.score {"factor": 1.0} sha256:00',
+    }  # fmt: skip
+    result["metrics"] |= {f"{part}_score": 0.5 for part in ("train", "val", "test")}
+    (parent / "result.json").write_text(json.dumps(result))
+    return parent
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names", "factor"),
+    [
+        ([], ["accuracy", "score"], 1.0),
+        (["metrics.score.factor=10.0"], ["accuracy", "score"], 10.0),
+        (["metrics.macro_f1=null"], ["accuracy", "score", "macro_f1"], 1.0),
+        (["metrics={macro_f1: null}"], ["accuracy", "score", "macro_f1"], 1.0),
+        (["metrics=[macro_f1]"], ["macro_f1"], None),
+        (
+            ["metrics.score={_target_: scores_to_continue.score, direction: max, factor: 2.0}", "metrics=[macro_f1]"],
+            ["macro_f1", "score"],
+            2.0,
+        ),
+    ],
+)
+def test_metrics_are_merged_into_those_of_the_parent(scored, overrides, names, factor):
+    config = configuration(scored.parents[1], f"+continue={scored}", "training.epochs=5", *overrides)
+    assert [name.replace("default", "accuracy") for name in config.metrics] == names
+    assert config.metrics.get("score", {}).get("factor") == factor
+
+
+def test_metric_with_another_definition_is_refused(outputs, scored, launched):
+    command = (scored.parents[1], f"+continue={scored}", "training.epochs=5", "metrics.score.factor=10.0")
+    message = r'the metric score was scores_to_continue.score {"factor": 1.0} and is .*10.0} now; give .* another name'
+    with pytest.raises(RequestError, match=f"{scored.name} is recorded with another definition: {message}"):
+        launched(*command)
+    shutil.copy(folder(outputs, 3) / "result.json", scored)  # only earlier epochs have the metric
+    with np.load(scored / STATE) as state:
+        text = json.loads(str(state["state"]))
+    assert set(text["definitions"]) == {"accuracy"}
+    text["definitions"]["score"] = 'scores_to_continue.score {"factor": 1.0} sha256:00'
+    with_another_state(scored, state=np.array(json.dumps(text)))
+    config = configuration(
+        *command[:3], "metrics.score={_target_: scores_to_continue.score, direction: max, factor: 10.0}"
+    )
+    with pytest.raises(RequestError, match=f"{scored.name} has epochs with another definition: {message}"):
+        resumable(config, scored.parent / "new", load(config.data))
+
+
 def test_run_that_stopped_early_waits_anew(launched, tmp_path):
     stopping = "{monitor: val_loss, patience: 2, min_delta: 10, restore_best_weights: true, start_from_epoch: 0, "
     stopping = f"training.early_stopping={stopping}baseline: null, in_folds: false}}"
-    parent, result, _ = launched(tmp_path, *MLP[:-2], stopping, "training.epochs=9", "training.keep_state=true")
+    schedule = ("optimizer/schedule=plateau", "optimizer.schedule.patience=8", "optimizer.schedule.min_delta=10")
+    parent, result, _ = launched(
+        tmp_path, *MLP[:-2], *schedule, stopping, "training.epochs=9", "training.keep_state=true"
+    )
     assert result["metrics"]["epochs"] == 3
+    config = configuration(tmp_path, f"+continue={parent}", "training.epochs=9")
+    state = resumable(config, tmp_path / "new", load(config.data))
+    assert state is not None
+    assert [callback["wait"] for callback in state.callbacks] == [0, 2]  # the schedule waits on
     path, result, _ = launched(tmp_path, f"+continue={parent}", "training.epochs=9")
     assert (result["metrics"]["epochs"], result["metrics"]["best_epoch"]) == (5, 1)
     assert record(path)["weights"] == record(parent)["weights"]  # of the first epoch
@@ -202,7 +270,7 @@ def test_finished_run_without_a_state_says_how_to_get_one(outputs, launched, cap
     assert "kept no state of its last epoch; force=true trains it again" in capsys.readouterr().err
 
 
-def test_longer_configuration_is_told_of_the_run_that_it_could_continue(outputs, tmp_path):
+def test_longer_configuration_is_told_of_the_run_that_it_could_continue(configuration, outputs, tmp_path):
     parent, straight = folder(outputs, 3), folder(outputs, 5)
     text = advice(configuration(outputs, *MLP, "training.epochs=8"))
     assert text == (
@@ -213,7 +281,7 @@ def test_longer_configuration_is_told_of_the_run_that_it_could_continue(outputs,
     shutil.copytree(straight, tmp_path / "first" / straight.name)
     text = advice(configuration(tmp_path, *MLP, "training.epochs=8"))
     assert text is not None
-    assert "is finished with 5 epochs; had it run with training.keep_state=true" in text
+    assert "is finished with 5 epochs; train it again with training.keep_state=true force=true" in text
 
 
 def test_show_prints_the_chain(outputs, continued, capsys):

@@ -246,6 +246,16 @@ def test_a_train_step_of_the_users_own_is_run_and_its_logs_are_kept():
     assert history["twice_the_loss"] == pytest.approx([2 * history["loss"][0]])
 
 
+def test_keras_asks_the_private_method_for_the_metrics_of_a_pass_and_one_of_the_users_own_is_left_alone():
+    class Own(keras.Model):
+        def _get_metrics_result_or_logs(self, logs):
+            return {**super()._get_metrics_result_or_logs(logs), "own": 1.0}
+
+    made = model()
+    history = history_of(compiled(Own(made.inputs, made.outputs)), epochs=1)
+    assert (history["own"], history["val_own"]) == ([1.0], [1.0])
+
+
 def test_fit_leaves_a_model_that_keras_can_fit_and_evaluate():
     made = model()
     history_of(made, epochs=1)

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fitbench.composition import Composer
 from fitbench.data import loading
 from fitbench.data.folds import fold_sha256
 from fitbench.data.loading import load
@@ -19,6 +18,7 @@ from fitbench.inference import agreement
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.export import export
 from fitbench.metrics import get
+from fitbench.record import dataset
 from fitbench.record.folder import folder_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_predictions, read_result, read_validation_predictions
@@ -27,7 +27,7 @@ from fitbench.training import networks, notes
 from fitbench.training.added import evaluate_lacking
 from fitbench.training.run import train
 
-FOLDS = ("training.validation=kfold", "training.folds=3", "data.test_fraction=0")
+FOLDS = ("training.validation=kfold", "training.folds=2", "data.test_fraction=0")
 QUICK = ("model=mlp", "model.hidden=[16]", "optimizer.learning_rate=0.01", "training.epochs=3", "progress=false")
 CLASSES = ("data.target=kind", "data.drop=[price]", "training.class_weight=balanced")
 
@@ -44,9 +44,8 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def recorded(table, tmp_path_factory):
+def recorded(composer, table, tmp_path_factory):
     """Trains one fold of a table; gives the run's folder and its configuration."""
-    composer = Composer()
 
     def run(*overrides, outputs=None):
         outputs = outputs or tmp_path_factory.mktemp("outputs")
@@ -60,14 +59,14 @@ def recorded(table, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folds(recorded, tmp_path_factory):
-    """The three folds, trained one after the other by one process, what it wrote, and how often it read the table."""
+    """Both folds, trained one after the other by one process, what it wrote, and how often it read the table."""
     outputs, written, reads = tmp_path_factory.mktemp("outputs"), io.StringIO(), []
     read = loading.read_table
     networks.forget()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(written):
         patch.setattr(notes, "_written", set())
         patch.setattr(loading, "read_table", lambda path: reads.append(path) or read(path))
-        runs = [recorded(*CLASSES, f"fold={fold}", outputs=outputs) for fold in range(3)]
+        runs = [recorded(*CLASSES, f"fold={fold}", outputs=outputs) for fold in range(2)]
     return runs, written.getvalue(), len(reads)
 
 
@@ -124,7 +123,7 @@ def test_folds_of_one_process_read_the_data_once_and_note_once_that_early_stoppi
 
 
 def test_a_fold_that_takes_over_the_network_of_another_is_trained_as_if_alone(folds, recorded):
-    [_, (folder, _), (other, _)], _, _ = folds
+    [(other, _), (folder, _)], _, _ = folds
     networks.forget()
     alone, _ = recorded(*CLASSES, "fold=1")
     histories = [[line | {"seconds": 0} for line in read_history(each)] for each in (folder, alone, other)]
@@ -148,7 +147,7 @@ def test_a_metric_that_a_fold_lacks_is_added_for_its_validation_part(folds):
 def test_a_fold_without_a_test_part_is_evaluated_and_exported_with_its_training_part(
     folds, tmp_path, capsys, monkeypatch
 ):
-    [_, (folder, config), _], _, _ = folds
+    [_, (folder, config)], _, _ = folds
     same = [f"data.path={config.data.path}"]
     with pytest.raises(RequestError, match=r"has no test part; expected one \(--part train takes the training part\)"):
         evaluate(str(folder), tmp_path, "csv", same, "test", "json", trust=False)
@@ -161,11 +160,78 @@ def test_a_fold_without_a_test_part_is_evaluated_and_exported_with_its_training_
 
 def test_values_of_a_fold_are_in_the_units_of_their_targets_beside_a_test_part(recorded, table):
     values = ("data.target=price", "data.drop=[kind]", "data.test_fraction=0.2", "training.standardize_targets=true")
-    folder, _ = recorded(*values, "fold=2", "training.fold_order=consecutive")
+    folder, _ = recorded(*values, "fold=1", "training.fold_order=consecutive")
     result = read_result(folder)
     read, prices = read_validation_predictions(folder, result), pd.read_csv(table)["price"].to_numpy()
     assert np.allclose(read.targets[:, 0], prices[read.rows - 1])
     assert np.abs(read.outputs - read.targets).mean() == pytest.approx(result["metrics"]["val_mae"], rel=1e-5)
     tested = read_predictions(folder, result)
-    assert read.rows.min() > 90 / 2  # the last third of what is not in the test part
+    assert read.rows.min() > 90 / 3  # the second half of what is not in the test part
     assert not set(read.rows) & set(tested.rows)
+
+
+# -- what must not leak -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def jumps(tmp_path_factory):
+    """A table whose last third has targets around 1000, the others around 0. Each of its rows stands in it twice."""
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(random.normal(size=(24, 2)), columns=list("ab"))
+    frame["y"] = frame["a"] + random.normal(size=24) + 1000 * (np.arange(24) >= 16)
+    path = tmp_path_factory.mktemp("jumps") / "jumps.csv"
+    frame.loc[frame.index.repeat(2)].to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def standardized(recorded, jumps):
+    """Trains a fold of this table on standardised targets; gives its folder and its configuration."""
+    values = (f"data.path={jumps}", "data.target=y", "task=regression", "training.standardize_targets=true")
+    return lambda *overrides, **kwargs: recorded(*values, "training.fold_order=consecutive", *overrides, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def jump(standardized):
+    """Folds 1 and 2 of it, one after the other, and fold 2 alone."""
+    networks.forget()
+    swept = [standardized(f"fold={fold}") for fold in (1, 2)]
+    networks.forget()
+    return [*swept, standardized("fold=2")]
+
+
+def test_targets_are_standardised_by_the_rows_that_are_trained_on(jump, jumps):
+    y = pd.read_csv(jumps)["y"].to_numpy()
+    for (folder, _), kept in zip(jump, (np.delete(y, np.s_[16:32]), y[:32], y[:32]), strict=False):
+        [target] = dataset.read(folder).targets
+        assert (target.mean, target.deviation) == pytest.approx((kept.mean(), kept.std()), rel=1e-5)
+        units = keras.saving.load_model(folder / "model.keras").get_layer("units")
+        assert [*units.offset, *units.scale] == pytest.approx([target.mean, target.deviation])
+
+
+def test_a_sweep_of_folds_has_the_metrics_of_each_fold_alone(jump):
+    """Both folds have 32 rows, so the second one could take over the network of the first."""
+    swept, alone = (read_result(folder)["metrics"] for folder, _ in jump[1:])
+    assert swept == alone
+
+
+def test_a_metric_that_is_added_to_a_fold_is_in_the_units_of_its_targets(jump):
+    folder, config = jump[2]
+    result = evaluate_lacking(config.model_copy(update={"metrics": {"mae": None, "rmse": None}}), folder)
+    read = read_validation_predictions(folder, result)
+    expected = np.sqrt(np.mean((read.outputs - read.targets) ** 2))
+    assert result["metrics"]["val_rmse"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_copies_in_another_fold_are_noted(recorded, jumps, capsys, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    values = (f"data.path={jumps}", "data.target=y", "task=regression", "training.epochs=1")
+    for fold in (0, 1):
+        monkeypatch.setattr(notes, "_written", set())
+        capsys.readouterr()
+        recorded(*values, f"fold={fold}")
+        assert "has rows with exactly the inputs of rows that the model trains on; train.log" in capsys.readouterr().err
+        assert "of 16 rows of the fold are copies" in caplog.text
+    monkeypatch.setattr(notes, "_written", set())
+    recorded(*values, "fold=0", "training.fold_order=consecutive")  # copies stand side by side
+    assert "exactly the inputs" not in capsys.readouterr().err

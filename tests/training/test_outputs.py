@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from fitbench.composition import Composer
 from fitbench.errors import RequestError
 from fitbench.tasks import task_of
 from fitbench.training import outputs
@@ -15,8 +14,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 1), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def training():
-    composer = Composer()
+def training(composer):
     return {
         loss: composer.configuration([f"training.loss={loss}"]).training
         for loss in ("auto", "cross_entropy", "binary_cross_entropy", "mean_squared_error")

@@ -1,7 +1,7 @@
 """Metrics besides the accuracy: what a run records, early stopping on them, adding them to finished runs."""
 
 import json
-import math
+import shutil
 import zipfile
 
 import keras
@@ -10,7 +10,6 @@ import pytest
 import sklearn.metrics
 
 from fitbench import metrics
-from fitbench.composition import Composer
 from fitbench.data.loading import load
 from fitbench.data.split import split
 from fitbench.errors import FitbenchError, RequestError
@@ -19,8 +18,7 @@ from fitbench.launch.command import launch
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training.callbacks import EarlyStopping
-from fitbench.training.measures import Monitor
+from fitbench.training.added import evaluate_lacking
 from fitbench.training.run import train
 
 # dropout, a schedule, distortions, and early stopping that restores weights
@@ -52,11 +50,6 @@ def by_scikit_learn(labels, probabilities):
         "kappa": sklearn.metrics.cohen_kappa_score(labels, predicted, weights="quadratic"),
         "top_2": sklearn.metrics.top_k_accuracy_score(labels, probabilities, k=2),
     }
-
-
-@pytest.fixture(scope="module")
-def composer():
-    return Composer()
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +218,8 @@ def test_early_stopping_follows_the_direction_of_its_metric_and_restores_the_bes
     assert list(read_result(folder)["metric_info"]) == ["accuracy", name, "loss"]
 
 
-def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement(recorded, tmp_path):
-    data = load(Composer().configuration(["data=digits"]).data)
+def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement(composer, recorded, tmp_path):
+    data = load(composer.configuration(["data=digits"]).data)
     order = np.argsort(data.y_train == 3, kind="stable")[::-1]  # no example of class 3 is held back
     arrays = {"x_train": data.x_train[order], "y_train": data.y_train[order]}
     np.savez(tmp_path / "sorted.npz", **arrays, x_test=data.x_test, y_test=data.y_test)
@@ -239,29 +232,6 @@ def test_value_that_is_undefined_in_every_epoch_is_null_and_never_an_improvement
     assert (result["best_epoch"], result["val_macro_f1"]) == (1, None)
     assert 0 < result["train_macro_f1"] <= 1
     assert 0 < result["test_macro_f1"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "stopped_after", "best"),
-    [
-        ("macro_f1", [math.nan, 0.5, math.nan, 0.6, 0.6, math.nan], 6, 3),
-        ("macro_f1", [0.5, math.nan, 0.4], 3, 0),
-        ("log_loss", [2.0, 1.0, 1.5, 1.0], 4, 1),
-        ("macro_f1", [0.5, 0.5 + 1e-12, 0.5 + 2e-12, 0.5 + 3e-12, 0.1, 0.1], 6, 3),  # equal as float32
-    ],
-)
-def test_early_stopping_counts_defined_improvements_only(composer, name, values, stopped_after, best):
-    settings = composer.configuration(["training.early_stopping.patience=2"]).training.early_stopping
-    stopping = EarlyStopping(Monitor(f"val_{name}", metrics.get(name)), settings)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.stop_training = False
-    stopping.set_model(model)
-    stopping.on_train_begin()
-    for epoch, value in enumerate(values):
-        assert not model.stop_training
-        stopping.on_epoch_end(epoch, {f"val_{name}": value})
-    assert model.stop_training
-    assert (len(values), stopping.best_epoch) == (stopped_after, best)
 
 
 # -- finished and interrupted runs ------------------------------------------------------------------------------------
@@ -295,6 +265,21 @@ def test_run_that_lacks_nothing_is_not_evaluated_again(evaluated_run):
     assert (folder_of(config) / "result.json").stat().st_mtime_ns == stamp
 
 
+def test_finished_run_with_another_definition_of_a_metric_is_refused(evaluated_run):
+    _, result, config = evaluated_run
+    changed = {**config.metrics, "kappa": {**config.metrics["kappa"], "weights": "linear"}}
+    message = (
+        r'is recorded with another definition: the metric kappa was users_metrics.kappa {"weights": "quadratic"} and '
+        r'is users_metrics.kappa {"weights": "linear"} now; give .* another name, or train .* force=true'
+    )
+    with pytest.raises(RequestError, match=message):
+        job.run(config.model_copy(update={"metrics": changed}))
+    with pytest.raises(RequestError, match="is recorded with another definition"):  # as when it was recorded just now
+        evaluate_lacking(config.model_copy(update={"metrics": changed | {"micro": None}}), folder_of(config))
+    labelled = {**config.metrics, "kappa": {**config.metrics["kappa"], "label": "agreement"}}
+    assert job.run(config.model_copy(update={"metrics": labelled})) == (result, True)
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -313,8 +298,8 @@ def test_run_of_prepared_examples_is_evaluated_as_it_was_trained(recorded, tmp_p
     assert read_result(late)["metrics"] == pytest.approx(read_result(early)["metrics"], abs=1e-6)
 
 
-def test_run_is_not_evaluated_with_other_data(recorded, tmp_path):
-    data = load(Composer().configuration(["data=digits"]).data)
+def test_run_is_not_evaluated_with_other_data(composer, recorded, tmp_path):
+    data = load(composer.configuration(["data=digits"]).data)
     arrays = {name: getattr(data, name)[:300] for name in ("x_train", "y_train", "x_test", "y_test")}
     np.savez(tmp_path / "made.npz", **arrays)
     options = ("data=npz", f"data.path={tmp_path}/made.npz", "model=softmax", "training.epochs=1")
@@ -366,15 +351,25 @@ class Stops(keras.callbacks.Callback):
 """
 
 
-def test_run_that_is_resumed_with_further_metrics_has_their_values_of_its_weights(recorded, tmp_path, monkeypatch):
+def test_run_that_is_resumed_with_further_metrics_has_their_values_of_its_weights(
+    recorded, users_module, tmp_path, monkeypatch
+):
     (tmp_path / "stops.py").write_text(STOPS)
     monkeypatch.syspath_prepend(tmp_path)
     options = ("data=digits", "model=mlp", "training.epochs=5", "training.early_stopping=null",
                "+training.callbacks.stops={_target_: stops.Stops}")  # fmt: skip
     monkeypatch.setenv("STOP", "1")
+    kappa = "metrics.kappa={_target_: users_metrics.kappa, direction: max, weights: %s}"
     with pytest.raises(RuntimeError, match="stopped"):
+        recorded(*options, kappa % "linear", outputs=tmp_path)
+    with pytest.raises(RuntimeError, match="stopped"):  # its history keeps the values of the metric
         recorded(*options, outputs=tmp_path)
     monkeypatch.delenv("STOP")
+    with pytest.raises(RequestError, match=r'interrupted with another definition: the metric kappa .*"linear"} and is'):
+        recorded(*options, kappa % "quadratic", outputs=tmp_path)
+    shutil.copytree(tmp_path / "default", tmp_path / "forced" / "default")
+    anew, _ = recorded(*options, kappa % "quadratic", "force=true", outputs=tmp_path / "forced")
+    assert ["val_kappa" in epoch for epoch in read_history(anew)] == [True] * 5
     folder, _ = recorded(*options, "metrics=[accuracy,macro_f1]", outputs=tmp_path)
     whole, _ = recorded(*options, "metrics=[accuracy,macro_f1]")
     assert ["val_macro_f1" in epoch for epoch in read_history(folder)] == [False] * 3 + [True] * 2

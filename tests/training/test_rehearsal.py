@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from fitbench.composition import Composer
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.training import measures, rehearsal
@@ -112,8 +111,7 @@ def own():
 
 
 @pytest.fixture(scope="module")
-def parts_of():
-    composer = Composer()
+def parts_of(composer):
     data = load(composer.configuration(["data=digits"]).data)
 
     def of(*overrides, names=data.names):

@@ -318,7 +318,7 @@ def test_run_does_not_go_on_with_the_same_numbers_under_other_names(configure, t
         epochs.resumable(tmp_path, renamed)
     columns[3]["name"] = "noise"
     dataset.write(tmp_path, content | {"targets": targets, "columns": columns})
-    with pytest.raises(RequestError, match="column 4 of the input has another name or other categories"):
+    with pytest.raises(RequestError, match="column 4 of the input was noise, and is "):
         epochs.resumable(tmp_path, table)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from fitbench.analysis.show import show
-from fitbench.composition import Composer
 from fitbench.config import config_id, from_values, plain
 from fitbench.errors import RequestError
 from fitbench.record.parents import MODEL, checksum
@@ -93,7 +92,7 @@ def test_layer_of_another_shape_is_left_out_and_named(outputs, base, launched, c
     _, result, _ = launched(outputs, *FCN, f"data.path={outputs}/three.npz", f"training.start={base}")
     assert result["start"]["left_out"] == ["logits"]
     assert len(result["start"]["layers"]) == 4
-    assert f"weights of {base.name}: 4 layers; begun with new ones: logits" in capsys.readouterr().err
+    assert f"weights of {base.name}: 4 layers; layers with new weights: logits" in capsys.readouterr().err
     assert "its shapes are 4x2 and 2, here they are 4x3 and 3" in caplog.text
 
 
@@ -132,9 +131,77 @@ def test_statistics_of_the_new_data_stay(launched, tmp_path, capsys):
         assert np.allclose(ours["standardised"][0], arrays["x_train"].mean(axis=0))
 
 
-def test_start_is_the_model_and_not_its_place(outputs, base, tmp_path):
+TOWERS = """
+import keras
+
+def net(input_shape, outputs, sides=("left", "right"), **settings):
+    given = keras.Input(input_shape)
+    flat = keras.layers.Flatten()(given)
+    towers = [
+        keras.Sequential([keras.Input(flat.shape[1:]), keras.layers.Dense(3, name="features")], name=name)(flat)
+        for name in sides
+    ]
+    return keras.Model(given, keras.layers.Dense(outputs, name="head")(keras.layers.Average()(towers)))
+"""
+
+
+def test_layers_of_the_same_name_are_told_apart_by_the_models_they_lie_in(
+    outputs, launched, tmp_path, monkeypatch, caplog
+):
+    """The saved model of the first run lies in one that standardises, that of the second one does not."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "net_of_towers.py").write_text(TOWERS)
+    importlib.invalidate_caches()
+    data = ("data=npz", "data.inputs=series", f"data.path={outputs}/two.npz", "training.epochs=1")
+    data = (*data, "model=mlp", "model._target_=net_of_towers.net")
+    first, _, _ = launched(outputs, *data, "data.standardize=channel", "study=towers")
+    command = (outputs, *data, f"training.start={first}", "study=towers")
+    second, result, _ = launched(*command, "training.freeze=[left/features,head]")
+    assert result["start"]["layers"] == ["left/features", "right/features", "head"]
+    theirs, ours = (keras.saving.load_model(folder / MODEL, compile=False) for folder in (first, second))
+    theirs = theirs.layers[-1]
+    assert not same(theirs.get_layer("left").get_weights(), theirs.get_layer("right").get_weights())
+    kept = [
+        name
+        for name in ("left", "right", "head")
+        if same(ours.get_layer(name).get_weights(), theirs.get_layer(name).get_weights())
+    ]
+    assert kept == ["left", "head"]
+    assert launched(*command, "training.freeze=[features]")[1]["parameters"] == 3 * 2 + 2
+    caplog.set_level(logging.INFO)
+    _, result, _ = launched(*command, "+model.sides=[left,middle]")
+    assert "middle/features begins with new weights" in caplog.text
+    assert "no layer has this path, and several have this name" in caplog.text
+    assert result["start"] == {
+        "run_id": first.name, "layers": ["left/features", "head"], "left_out": ["middle/features"],
+    }  # fmt: skip
+    sys.modules.pop("net_of_towers")
+
+
+def test_other_columns_targets_and_scale_are_noted(launched, tmp_path, capsys):
+    chance = np.random.default_rng(0)
+    for name, columns in (("first", "age,height,price"), ("second", "height,age,rent")):
+        np.savetxt(tmp_path / f"{name}.csv", chance.normal(size=(60, 3)), delimiter=",", header=columns, comments="")
+    overrides = ("data=csv", "model=mlp", "training.epochs=1", "data.test_fraction=0.2")
+    first, _, _ = launched(
+        tmp_path, *overrides, f"data.path={tmp_path}/first.csv", "data.target=price", "model.hidden=[4]",
+        "training.standardize_targets=true",
+    )  # fmt: skip
+    capsys.readouterr()
+    _, result, _ = launched(
+        tmp_path, *overrides, f"data.path={tmp_path}/second.csv", "data.target=rent", "model.hidden=[4,4]",
+        f"training.start={first}",
+    )  # fmt: skip
+    assert result["start"]["left_out"] == ["dense_1"]
+    err = capsys.readouterr().err
+    assert f"{first.name} was trained with other columns (column 1 of the input was age, and is height now)" in err
+    assert f"{first.name} has the outputs price, this run has rent; the last layer" in err
+    assert f"{first.name} has training.standardize_targets=true, this run has false; the last layer begins" in err
+
+
+def test_start_is_the_model_and_not_its_place(composer, outputs, base, tmp_path):
     def config(text: str):
-        return Composer().configuration(
+        return composer.configuration(
             [*FCN, f"data.path={outputs}/two.npz", f"outputs={outputs}", f"training.start={text}"]
         )
 
@@ -198,6 +265,6 @@ def test_wrong_request_is_refused(outputs, base, launched, tmp_path, overrides, 
         launched(outputs, *FCN, f"data.path={outputs}/two.npz", *given)
 
 
-def test_model_that_a_solver_computes_begins_with_no_weights():
+def test_model_that_a_solver_computes_begins_with_no_weights(composer):
     with pytest.raises(RequestError, match=r"training.freeze must be \[\] for a model that is computed by its solver"):
-        Composer().configuration(["data=digits", "model=nearest_mean", "training.freeze=[logits]"])
+        composer.configuration(["data=digits", "model=nearest_mean", "training.freeze=[logits]"])

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import sklearn.metrics
 
-from fitbench.composition import Composer
 from fitbench.data.loading import load
 from fitbench.data.split import training_rows
 from fitbench.errors import RequestError
@@ -53,9 +52,9 @@ def table(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def recorded(table, tmp_path_factory):
+def recorded(composer, table, tmp_path_factory):
     """Trains what the overrides ask for; gives the run's folder, result, configuration and data."""
-    outputs, composer = tmp_path_factory.mktemp("outputs"), Composer()
+    outputs = tmp_path_factory.mktemp("outputs")
 
     def run(*overrides):
         config = composer.configuration(

@@ -113,7 +113,7 @@ def _print(a: Side, b: Side, same: Sameness) -> None:
 
 
 def _came_to(side: Side) -> str:
-    fold = f", {text}" if (text := fold_text(side.run.config)) else ""
+    fold = fold_text(side.run.config)
     if side.run.result:
         return f"finished {clean(side.run.result['finished_at'])}{fold}"
     epochs = f"{len(side.run.history)} of {clean(side.config.get('training.epochs'))} epochs"

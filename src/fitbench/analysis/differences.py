@@ -11,14 +11,14 @@ from fitbench import metrics
 from fitbench.analysis.series import series
 from fitbench.analysis.side import TIMING, Flat, Side
 from fitbench.columns import Column, column
-from fitbench.config import NOT_IDENTITY
+from fitbench.config import NOT_IDENTITY, OF_ONE_RUN
 from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.text import clean, number
 
 RATIOS = (*TIMING, "parameters")  # whose ratio says more than their difference
 PARTS = ("test", "val", "train")  # in the order of the results
 HASHES = ("git.commit", "dataset.sha256")
-OF_ONE_RUN = ("seed", "fold", "parent.run_id", "parent.sha256")  # not hashed, and yet another run
+OF_ANOTHER_RUN = (*OF_ONE_RUN, "parent.run_id", "parent.sha256")  # not hashed, and yet another run
 DIGITS = 4  # of numbers that no quantity describes
 HEX = 12  # digits of a hash that are shown
 
@@ -33,7 +33,7 @@ def differing(a: Flat, b: Flat) -> list[str]:
 
 def is_identity(key: str) -> bool:
     """Whether a key of the configuration is a part of a run's identity, or the seed, the fold or the run's parent."""
-    return key in OF_ONE_RUN or key not in NOT_IDENTITY
+    return key in OF_ANOTHER_RUN or key not in NOT_IDENTITY
 
 
 def setting_columns(keys: Sequence[str], a: Flat, b: Flat) -> list[Column]:

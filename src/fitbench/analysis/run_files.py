@@ -59,8 +59,8 @@ class RunFiles:
 
     @property
     def has_test_part(self) -> bool:
-        """Whether the run has finished, and has a test part. Runs with folds need none."""
-        return self.result is not None and self.result["data"]["test"] > 0
+        """Whether the run has finished, and has a test part."""
+        return self.result is not None and reading.has_test_part(self.result)
 
     @property
     def drawings(self) -> tuple[str, ...]:

@@ -109,8 +109,8 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
         result = run.result
         attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
         trial = f", trial {clean(result['trial'])} of a search" if result.get("trial") is not None else ""
-        fold = f", {text}" if (text := fold_text(run.config)) else ""
-        out.print(f"finished {clean(result['finished_at'])}{attempts}{trial}{fold}\n", soft_wrap=True)
+        finished = f"finished {clean(result['finished_at'])}{attempts}{trial}{fold_text(run.config)}"
+        out.print(f"{finished}\n", soft_wrap=True)
         print_result(out, result)
     else:
         _print_unfinished(out, run)
@@ -143,9 +143,8 @@ def _print_unfinished(out: Console, run: RunFiles) -> None:
     if run.pruned:
         _print_pruned(out, run, run.pruned, epochs)
     else:
-        out.print(run.state.value, style="bold red" if run.state is State.failed else "bold yellow")
-    if fold := fold_text(run.config):
-        out.print(f"  {fold}", soft_wrap=True)
+        style = "bold red" if run.state is State.failed else "bold yellow"
+        out.print(f"{run.state.value}{fold_text(run.config)}", style=style)
     if run.state is State.failed:
         out.print(f"  {clean(error_line(run.folder))}", soft_wrap=True)
         out.print(f"  the traceback is in {clean(run.folder / 'error.txt')}", soft_wrap=True)
@@ -168,7 +167,7 @@ def _print_pruned(out: Console, run: RunFiles, pruned: Mapping[str, Any], epochs
     """Which trial ended the run, when, and its metrics."""
     values = pruned["metrics"]
     done = f"pruned by trial {pruned['trial']} after epoch {values['epochs']}"
-    out.print(f"{done} of {epochs}, and so never tested", style="bold magenta", soft_wrap=True)
+    out.print(f"{done} of {epochs}{fold_text(run.config)}, and so never tested", style="bold magenta", soft_wrap=True)
     print_columns(out, metric_columns(values, run.metrics, {}))
     for name, fact in epoch_fact(values, run.config["training"], run.metric_info).items():
         out.print(f"  {name} {fact}", soft_wrap=True)

@@ -68,11 +68,11 @@ def print_result(out: Console, result: Mapping[str, Any]) -> None:
 
 
 def fold_text(config: Mapping[str, Any]) -> str:
-    """Which fold a run with this configuration is of, as 'fold 2 of 5 (0 to 4)'; '' without folds."""
+    """Which fold a run with this configuration is of, as ', fold 2 of 5 (0 to 4)'; '' without folds."""
     fold, folds = config.get("fold"), config["training"].get("folds")
     if not (reading.is_number(fold) and reading.is_number(folds)):
         return ""
-    return f"fold {fold} of {folds} (0 to {folds - 1})"
+    return f", fold {fold} of {folds} (0 to {folds - 1})"
 
 
 def epoch_fact(

@@ -79,7 +79,7 @@ def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
             f"the runs were tested on different examples, {clean(tested[0])} and {clean(tested[1])}; a paired test "
             "needs the same test part"
         )
-    if not results[0]["data"]["test"]:
+    if not reading.has_test_part(results[0]):
         raise RequestError(f"{a} and {b} have no test part, on which two runs are compared; compare groups with --by")
     task = task_of(tasks[0])
     metric, remark = metric_of(task, results, wanted)

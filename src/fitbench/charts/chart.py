@@ -56,7 +56,11 @@ def mean_over(samples: Sequence[Sample]) -> str:
 
 
 def intervals_of(samples: Iterable[Sample]) -> str:
-    """What a caption calls the intervals of these means."""
+    """What a caption calls the intervals of means, which are corrected where a mean is over folds.
+
+    Args:
+        samples: what each mean is over.
+    """
     samples = list(samples)
     text = "95% intervals of the mean"
     if any(sample.has_folds for sample in samples):

@@ -26,7 +26,7 @@ from fitbench.composition.errors import explained_errors
 from fitbench.composition.files import conf_folder
 from fitbench.composition.loader import KeepingLoader, expand_home
 from fitbench.composition.overrides import refuse_several
-from fitbench.composition.start import checked
+from fitbench.composition.start import configuration_of
 from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id
 from fitbench.errors import RequestError
 
@@ -40,7 +40,7 @@ VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP
 
 def _run_id(root: Any) -> str:
     """Resolve `${run_id:}`. This checks the whole configuration before a folder is created."""
-    return run_id(checked(root))
+    return run_id(configuration_of(root))
 
 
 def stop_clock() -> None:
@@ -86,7 +86,7 @@ class Composer:
         Raises:
             RequestError: it cannot be composed, or is wrong.
         """
-        return checked(self.composed_with(overrides))
+        return configuration_of(self.composed_with(overrides))
 
     def data(self, choice: str, overrides: Sequence[str]) -> Data:
         """Return the data set of `fitbench train data=CHOICE OVERRIDES`, whatever the model takes.
@@ -103,12 +103,15 @@ class Composer:
             RequestError: it cannot be composed.
         """
         continues = any(map(names_parent, overrides))  # then the values are those of another run, and are set there
-        values = [override for override in overrides if VALUE.match(override) and not continues]
-        choices = tuple(override for override in overrides if override not in values)
+        values: list[str] = []
+        choices: list[str] = []
+        for text in overrides:
+            (values if VALUE.match(text) and not continues else choices).append(text)
+        chosen = tuple(choices)
         with explained_errors():
-            if choices not in self.composed:
-                self.composed[choices] = self._compose(choices)
-            config = copy.deepcopy(self.composed[choices])
+            if chosen not in self.composed:
+                self.composed[chosen] = self._compose(choices)
+            config = copy.deepcopy(self.composed[chosen])
             for value in values:
                 override = self.parse(value)
                 refuse_several(override, "here a key has one value")

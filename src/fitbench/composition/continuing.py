@@ -10,8 +10,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fitbench import selection
 from fitbench.composition.overrides import refuse_several
-from fitbench.config import NOT_IDENTITY, TOP_LEVEL, from_values, plain
+from fitbench.config import OF_COMMAND, TOP_LEVEL, WITHOUT_EFFECT, from_values, plain
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.record.files import exists
@@ -21,11 +22,7 @@ from fitbench.record.reading import read_result
 KEY = "continue"
 _NAMED = re.compile(rf"\+{{0,2}}{KEY}=")
 SEVERAL = "add -m to train each of them"
-# Keys of a command and not of a run: a continued run does not take them over.
-OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress")
-CHANGEABLE = {"training.epochs"} | {
-    key for key in NOT_IDENTITY if not key.startswith(("seed", "fold", "training.start.", "parent."))
-}
+CHANGEABLE = {"training.epochs", *OF_COMMAND, *WITHOUT_EFFECT}
 
 
 def names_parent(override: str) -> bool:
@@ -39,9 +36,12 @@ def changeable(key: str) -> bool:
 
 
 def is_top_level(override: Override) -> bool:
-    """Whether the override sets a value at the top level that a continued run can have of its own."""
-    section = override.key_or_group.partition(".")[0]
-    return section in CHANGEABLE and section in TOP_LEVEL and not override.is_sweep_override()
+    """Whether the override sets a value at the top level that a continued run can have of its own.
+
+    `metrics` is a section, and is merged into that of the run that is continued.
+    """
+    key = override.key_or_group
+    return key in CHANGEABLE and key in TOP_LEVEL and key != selection.KEY and not override.is_sweep_override()
 
 
 def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
@@ -68,15 +68,23 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
     given = [override for override in overrides if override is not named]
     for override in given:
         _check(override, folder)
-    kept = {*OF_COMMAND, *(override.key_or_group.partition(".")[0] for override in given if is_top_level(override))}
+    # What is of a command is not taken over from the run.
+    kept = {*OF_COMMAND, *(override.key_or_group for override in given if is_top_level(override))}
     with open_dict(composed):
         for key, value in values.items():
             if key not in kept:
                 composed[key] = value
-        for override in given:
-            if not is_top_level(override):
+        for override in sorted(given, key=_is_list, reverse=True):  # what sets single metrics adds to a list of them
+            if _is_list(override):
+                composed[selection.KEY] = selection.as_section(override.value())
+            elif not is_top_level(override):
                 OmegaConf.update(composed, override.key_or_group, override.value(), merge=True)
         composed.parent = _parent(folder, result, composed.training.epochs)
+
+
+def _is_list(override: Override) -> bool:
+    """Whether the override is a list of metrics, which replaces those of the run that is continued."""
+    return override.key_or_group == selection.KEY and isinstance(override.value(), list)
 
 
 def _check(override: Override, folder: Path) -> None:

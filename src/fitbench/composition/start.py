@@ -14,7 +14,7 @@ from fitbench.record.reading import read_result
 KEY = "training.start"
 
 
-def checked(composed: DictConfig) -> Config:
+def configuration_of(composed: DictConfig) -> Config:
     """The checked configuration of what Hydra composed.
 
     Raises:

@@ -27,8 +27,12 @@ from fitbench.config.data_sections import (
     UcrSeries,
 )
 from fitbench.config.errors import validated
+from fitbench.config.folds import each_fold, fold_overrides
 from fitbench.config.identity import (
     NOT_IDENTITY,
+    OF_COMMAND,
+    OF_ONE_RUN,
+    WITHOUT_EFFECT,
     config_id,
     plain,
     run_id,
@@ -48,6 +52,7 @@ from fitbench.config.schema import (
     Elastic,
     LeCun,
     NoDistortion,
+    Watched,
     recorded_metrics,
 )
 from fitbench.config.section import Section

@@ -25,13 +25,13 @@ from fitbench import metrics
 from fitbench.config.annotations import (
     NAME,
     NUMBER,
-    WHOLE_NUMBER,
     Allowed,
     Count,
     Dotted,
     ImageSize,
     Name,
     PathText,
+    Seed,
     expanded,
 )
 from fitbench.config.section import Section
@@ -253,7 +253,6 @@ class ImageFolder(FileData):
 
 # -- tables -----------------------------------------------------------------------------------------------------------
 
-SplitSeed = Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
 TEST_FRACTION: Any = Field(
     description="the fraction of the examples, for classes of each class, that becomes the test part; 0: there is "
     "none, for folds; not used where the test part has a file of its own"
@@ -271,7 +270,7 @@ class FileWithTestPart(FileData):
         description="a file with the examples of the test part; null: it is drawn from the examples of `path`. For "
         "series in a file with TRAIN in its name, null is the file beside it with TEST in place of TRAIN"
     )
-    split_seed: SplitSeed = SPLIT_SEED
+    split_seed: Seed = SPLIT_SEED
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -340,7 +339,7 @@ class DividedTable(PackagedTable):
     """A known table whose test part is drawn from its rows."""
 
     test_fraction: TestFraction = TEST_FRACTION
-    split_seed: SplitSeed = SPLIT_SEED
+    split_seed: Seed = SPLIT_SEED
 
 
 class SklearnTable(DividedTable):

@@ -7,38 +7,45 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from fitbench import metrics
 from fitbench.config.run_names import RunName
 
 if TYPE_CHECKING:
     from fitbench.config.schema import Config
 
-# These keys cannot change the result, so they are no part of a run's identity. A data set's path is not either: its
-# name is, and its checksum is compared before a recorded result is reused from another path.
-NOT_IDENTITY = (
-    "seed",
-    "fold",
+# Which run of a configuration it is.
+OF_ONE_RUN = ("seed", "fold")
+
+# Of a command, and not of the run that it launches.
+OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress")
+
+# Which states of earlier runs a run has begun with or continues. What is hashed of them is `training.start.sha256`, and
+# the config_id of the parent, whose seed and fold the run has.
+OF_EARLIER_RUNS = (
+    "training.start.run_id",
+    "training.start.folder",
+    "parent.folder",
+    "parent.run_id",
+    "parent.sha256",
+)
+
+# What cannot change the result. A data set's path is among them: its name is not, and its checksum is compared before a
+# recorded result is reused from another path. A metric of the user's that is watched after each epoch does change the
+# result; `_watched_metrics` hashes it.
+WITHOUT_EFFECT = (
     "study",
     "device",
     "threads",
-    "force",
-    "code",
-    "retry_failed",
-    "fail_fast",
-    "workers",
-    "outputs",
-    "progress",
     "metrics",
     "data.path",
     "data.test_path",
     "training.checkpoint_seconds",
     "training.steps_per_execution",
     "training.keep_state",
-    "training.start.run_id",
-    "training.start.folder",
-    "parent.folder",
-    "parent.run_id",  # its config_id counts, and the seed and the fold are those of the parent
-    "parent.sha256",
 )
+
+# The keys that are no part of a run's identity.
+NOT_IDENTITY = (*OF_ONE_RUN, *OF_COMMAND, *OF_EARLIER_RUNS, *WITHOUT_EFFECT)
 
 # Keys that are newer than some recorded runs. A run without the key had this value. The value is not hashed, so that a
 # new key renames no run. Null and empty values are hashed only as arguments of a function that returns the data.
@@ -112,6 +119,8 @@ def config_id(config: Config) -> str:
     """
     hashed = _hashed(plain(config), "")
     hashed["data"] |= _verbatim(getattr(config.data, "settings", {}))  # arguments of a function of the user's
+    if watched := _watched_metrics(config):
+        hashed["watched_metrics"] = watched
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -120,6 +129,17 @@ def run_id(config: Config) -> str:
     """`<data>-<model>-<optimizer>-<config_id>-s<seed>`, and `-f<fold>` where there are folds."""
     names = (config.data.name, config.model["name"], config.optimizer["name"])
     return str(RunName(f"{'-'.join(names)}-{config_id(config)}", config.seed, config.fold))
+
+
+def _watched_metrics(config: Config) -> dict[str, Any]:
+    """Target, direction and arguments of each metric of the user's that early stopping or the schedule watches."""
+    names = {metrics.split(watched.name)[1] for watched in config.monitors}
+    shown = {*metrics.DESCRIPTION} - {"direction"}
+    return {
+        name: {key: _verbatim(value) for key, value in entry.items() if key not in shown}
+        for name, entry in config.metrics.items()
+        if name in names and entry is not None
+    }
 
 
 def _verbatim(value: Any) -> Any:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -24,7 +25,6 @@ from pydantic import (
 from fitbench import selection, user_metrics
 from fitbench.config.annotations import (
     NUMBER,
-    WHOLE_NUMBER,
     Allowed,
     Cores,
     CountFrom0,
@@ -33,6 +33,7 @@ from fitbench.config.annotations import (
     Name,
     NonNegative,
     PathText,
+    Seed,
     expanded,
 )
 from fitbench.config.data_sections import KEYS_OF_KINDS, AnyData
@@ -125,6 +126,32 @@ class Backend(StrEnum):
     jax = "jax"
 
 
+# Keys of `training` that a solver does not use, the value that they must have, and what a message says of another.
+UNUSED_BY_SOLVERS: tuple[tuple[str, Any, str], ...] = (
+    ("epochs", 0, "is {value}; it must be 0 {solved}"),
+    ("start", None, "must be null {solved}, which trains no epochs"),
+    ("freeze", [], "must be [] {solved}, which trains no epochs"),
+    ("keep_state", False, "must be false {solved}, which trains no epochs"),
+    ("class_weight", None, "must be null {solved}, which takes no weights"),
+    ("validation_split", 0, "is {value}; it must be 0 {solved}, which uses every training example"),
+)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A value that is watched after each epoch.
+
+    Attributes:
+        key: of the configuration, which names the value.
+        name: of the value in history.jsonl, as in 'val_loss'.
+        off: the override with which nothing is watched.
+    """
+
+    key: str
+    name: str
+    off: str
+
+
 class Config(Section):
     """Everything that makes a run what it is. Sections with a free choice of `_target_` are dictionaries."""
 
@@ -141,7 +168,7 @@ class Config(Section):
         description="what is recorded for each part of the data, besides the loss; the first is the primary metric; "
         "default stands for the default metrics of the task"
     )
-    seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
+    seed: Seed = Field(
         description="decides the initial weights, the order of batches, dropout, distortion and a drawn validation part"
     )
     fold: CountFrom0 | None = Field(
@@ -191,33 +218,27 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_epochs(self) -> Config:
-        training = self.training
         if self.model.get("solver") is not None:
-            solved = "for a model that is computed by its solver"
-            if training.epochs != 0:
-                raise ValueError(f"training.epochs is {training.epochs}; it must be 0 {solved}")
-            if training.validation is Validation.kfold:
-                raise ValueError(
-                    f"training.validation is kfold; it must be last {solved}, which uses every training example"
-                )
-            for key, unused in (("start", None), ("freeze", []), ("keep_state", False)):
-                if getattr(training, key) != unused:
-                    raise ValueError(f"training.{key} must be {json.dumps(unused)} {solved}, which trains no epochs")
-            if "monitor" in self.optimizer["schedule"]:
-                raise ValueError(
-                    f"optimizer/schedule=plateau watches epochs, but model={self.model['name']} has none: it is "
-                    "computed by its solver; set optimizer/schedule=constant"
-                )
-            if training.class_weight is not None:
-                raise ValueError(f"training.class_weight must be null {solved}, which takes no weights")
-            if training.validation_split != 0:
-                raise ValueError(
-                    f"training.validation_split is {training.validation_split}; it must be 0 {solved}, "
-                    "which uses every training example"
-                )
-        elif training.epochs == 0:
+            self._check_for_solver()
+        elif self.training.epochs == 0:
             raise ValueError("training.epochs is 0; it must be at least 1")
         return self
+
+    def _check_for_solver(self) -> None:
+        """Refuse what a model that is computed by its solver does not use."""
+        training, solved = self.training, "for a model that is computed by its solver"
+        if training.has_folds:
+            raise ValueError(
+                f"training.validation is kfold; it must be last {solved}, which uses every training example"
+            )
+        for key, unused, message in UNUSED_BY_SOLVERS:
+            if (value := getattr(training, key)) != unused:
+                raise ValueError(f"training.{key} {message.format(value=value, solved=solved)}")
+        if (watched := self.schedule_monitor) is not None:
+            raise ValueError(
+                f"optimizer/schedule=plateau watches epochs, but model={self.model['name']} has none: it is "
+                f"computed by its solver; set {watched.off}"
+            )
 
     @property
     def known_task(self) -> Task | None:
@@ -263,28 +284,37 @@ class Config(Section):
                 f"training.validation is stratified, which needs classes, but the task is {task.name}; set "
                 "training.validation=random"
             )
-        for key, name in self.monitors.items():
-            self._check_monitor(key, name, task)
+        for watched in self.monitors:
+            self._check_monitor(watched, task)
 
     @property
-    def monitors(self) -> dict[str, str]:
-        """What is watched after each epoch, by the key that names it: by early stopping and by the schedule."""
-        stopping, schedule = self.training.early_stopping, self.optimizer["schedule"]
-        monitors = {} if stopping is None else {"training.early_stopping.monitor": stopping.monitor}
-        if "monitor" in schedule:
-            monitors["optimizer.schedule.monitor"] = schedule["monitor"]
-        return monitors
+    def stopping_monitor(self) -> Watched | None:
+        """What early stopping watches, if there is any."""
+        stopping = self.training.early_stopping
+        if stopping is None:
+            return None
+        return Watched("training.early_stopping.monitor", stopping.monitor, off="training.early_stopping=null")
 
-    def _check_monitor(self, key: str, name: str, task: Task) -> None:
+    @property
+    def schedule_monitor(self) -> Watched | None:
+        """What the schedule of the learning rate watches, if it watches anything."""
+        name = self.optimizer["schedule"].get("monitor")
+        return None if name is None else Watched("optimizer.schedule.monitor", name, off="optimizer/schedule=constant")
+
+    @property
+    def monitors(self) -> list[Watched]:
+        """All that is watched after each epoch."""
+        return [watched for watched in (self.stopping_monitor, self.schedule_monitor) if watched is not None]
+
+    def _check_monitor(self, watched: Watched, task: Task) -> None:
         try:
-            part, _ = selection.monitored(name, self.metrics, task)
+            part, _ = selection.monitored(watched.name, self.metrics, task)
         except RequestError as error:
-            raise RequestError(f"{key}: {error}") from None
+            raise RequestError(f"{watched.key}: {error}") from None
         if part == "val" and self.training.validation_split == 0 and self.model.get("solver") is None:
-            off = "optimizer/schedule=constant" if key.startswith("optimizer") else "training.early_stopping=null"
             raise RequestError(
-                f"{key} is {name}, but training.validation_split is 0; hold some examples back, monitor the loss, or "
-                f"set {off}"
+                f"{watched.key} is {watched.name}, but training.validation_split is 0; hold some examples back, "
+                f"monitor the loss, or set {watched.off}"
             )
 
     @model_validator(mode="after")
@@ -303,7 +333,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _check_test_part(self) -> Config:
         is_drawn = getattr(self.data, "test_path", None) is None
-        if is_drawn and getattr(self.data, "test_fraction", None) == 0 and self.training.folds is None:
+        if is_drawn and getattr(self.data, "test_fraction", None) == 0 and not self.training.has_folds:
             raise ValueError(
                 "data.test_fraction is 0, which leaves no test part, and training.validation is "
                 f"{self.training.validation.value}; set a fraction such as 0.2, or hold back folds: "
@@ -349,7 +379,7 @@ def recorded_metrics(
     of: Callable[[str, Mapping[str, Any] | None], Metric] = user_metrics.from_config,
 ) -> dict[str, Metric]:
     """The metrics that a run of this configuration records besides the loss; see `selection.recorded`."""
-    return selection.recorded(config.metrics, config.monitors.values(), task, of)
+    return selection.recorded(config.metrics, [watched.name for watched in config.monitors], task, of)
 
 
 SECTIONS = ("data", "model", "optimizer", "training", "distortion")

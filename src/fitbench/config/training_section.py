@@ -6,21 +6,21 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Len, Lt
+from annotated_types import Ge, Gt, Len, Lt
 from pydantic import AfterValidator, Field, PrivateAttr, Strict, model_validator
 
 from fitbench.config.annotations import (
     DOTTED,
-    LARGEST,
     NUMBER,
-    WHOLE_NUMBER,
     Allowed,
     Count,
     CountFrom0,
+    Folds,
     Fraction,
     Interval,
     NonNegative,
     Real,
+    Seed,
 )
 from fitbench.config.parents import StartText
 from fitbench.config.section import Section
@@ -45,7 +45,8 @@ class EarlyStopping(Section):
         description="patience runs on until the monitored value is better than this; null: any improvement will do"
     )
     in_folds: Annotated[bool, Strict()] = Field(
-        description="true: stop early also with training.validation=kfold, where the fold that decides is also measured"
+        description="true: stop early also with training.validation=kfold, although the fold that decides is the one "
+        "that is measured"
     )
 
 
@@ -122,12 +123,8 @@ class Training(Section):
         "drawn by the seed; random: drawn by the seed; kfold: the fold that `fold` names, and validation_split is "
         "1 / folds"
     )
-    folds: Annotated[int, Ge(2), Le(LARGEST), WHOLE_NUMBER, Allowed("a whole number from 2")] | None = Field(
-        description="for kfold: into how many folds the training examples are divided"
-    )
-    fold_seed: Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")] = Field(
-        description="for kfold: decides the folds; the seed does not"
-    )
+    folds: Folds | None = Field(description="for kfold: into how many folds the training examples are divided")
+    fold_seed: Seed = Field(description="for kfold: decides the folds; the seed does not")
     fold_order: FoldOrder = Field(
         description="for kfold: drawn: by fold_seed, each fold with the same fraction of each class, and with whole "
         "groups of data.group; consecutive: parts of the examples in their order in the file"
@@ -189,9 +186,14 @@ class Training(Section):
         """Whether folds have turned off the early stopping that was composed. A recorded configuration has none."""
         return self._is_without_stopping
 
+    @property
+    def has_folds(self) -> bool:
+        """Whether each run holds back one fold of the training examples."""
+        return self.validation is Validation.kfold
+
     @model_validator(mode="after")
     def _check_folds(self) -> Training:
-        if self.validation is Validation.kfold:
+        if self.has_folds:
             if self.folds is None:
                 raise ValueError("training.validation=kfold needs training.folds, the number of folds, such as 5")
             self.validation_split = 1 / self.folds
@@ -222,9 +224,9 @@ class Training(Section):
             raise ValueError("training.label_smoothing goes with training.loss=cross_entropy; set it to 0")
         if self.targets is not None and self.loss != Loss.mean_squared_error:
             raise ValueError("training.targets goes with training.loss=mean_squared_error; set it to null")
-        if self.threshold == AUTO and (self.validation_split == 0 or self.validation is Validation.kfold):
+        if self.threshold == AUTO and (self.validation_split == 0 or self.has_folds):
             why = "training.validation_split is 0; hold some examples back, or"
-            if self.validation is Validation.kfold:
+            if self.has_folds:
                 why = "with training.validation=kfold this is the fold that is measured;"
             raise ValueError(f"training.threshold=auto is chosen on the validation part, but {why} give a number")
         return self

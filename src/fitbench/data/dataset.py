@@ -101,6 +101,11 @@ class Dataset:
         )
 
     @property
+    def has_test_part(self) -> bool:
+        """Whether there are test examples. Folds can do without them."""
+        return len(self.y_test) > 0
+
+    @property
     def has_changed(self) -> bool:
         """Whether the files have changed since they were read."""
         return self.fingerprint is not None and fingerprint(*self.files) != self.fingerprint

@@ -20,14 +20,14 @@ def without_fold(data: Dataset, settings: Training, fold: int) -> tuple[np.ndarr
         RequestError: the examples cannot be divided in this way, or a fold holds all examples of a class.
     """
     assert settings.folds is not None
-    consecutive = settings.fold_order is FoldOrder.consecutive
-    _check_can_be_divided(data, settings.folds, consecutive)
+    folds, order = settings.folds, settings.fold_order
+    _check_can_be_divided(data, folds, order)
     labels = data.y_train if task_of(data.task).has_classes else None
-    numbers = fold_numbers(len(data.y_train), settings.folds, settings.fold_seed, consecutive, labels, data.groups)
-    if consecutive and data.is_shuffled and data.rows_train is not None:
+    numbers = fold_numbers(len(data.y_train), folds, settings.fold_seed, order, labels, data.groups)
+    if order is FoldOrder.consecutive and data.is_shuffled and data.rows_train is not None:
         numbers[np.argsort(data.rows_train)] = numbers.copy()
     if labels is not None:
-        _check_classes(data, labels, numbers, settings.folds, consecutive)
+        _check_classes(data, labels, numbers, folds, order)
     return np.flatnonzero(numbers != fold), np.flatnonzero(numbers == fold)
 
 
@@ -42,7 +42,7 @@ def fold_sha256(data: Dataset, rows: np.ndarray) -> str:
     return sha256_of(numbers[order], data.y_train[rows][order])
 
 
-def _check_can_be_divided(data: Dataset, folds: int, consecutive: bool) -> None:
+def _check_can_be_divided(data: Dataset, folds: int, order: FoldOrder) -> None:
     examples = len(data.y_train)
     if data.validation:
         raise RequestError(
@@ -60,14 +60,14 @@ def _check_can_be_divided(data: Dataset, folds: int, consecutive: bool) -> None:
             f"training.folds is {folds}, but the training examples of {data.source} are of {counted(groups, 'group')} "
             f"of data.group, which stay together; expected at most {groups} folds, and at least two groups"
         )
-    if consecutive and data.is_shuffled and data.rows_train is None:
+    if order is FoldOrder.consecutive and data.is_shuffled and data.rows_train is None:
         raise RequestError(
             f"training.fold_order is consecutive, but the examples of {data.source} are in files of their own, which "
             "have no order; set training.fold_order=drawn"
         )
 
 
-def _check_classes(data: Dataset, labels: np.ndarray, numbers: np.ndarray, folds: int, consecutive: bool) -> None:
+def _check_classes(data: Dataset, labels: np.ndarray, numbers: np.ndarray, folds: int, order: FoldOrder) -> None:
     """Refuse folds of which one holds all examples of a class: the others could not be trained on it."""
     occurring = np.unique(np.column_stack([labels, numbers]), axis=0)
     classes, counts = np.unique(occurring[:, 0], return_counts=True)  # the number of folds that have each class
@@ -75,7 +75,7 @@ def _check_classes(data: Dataset, labels: np.ndarray, numbers: np.ndarray, folds
         return
     label = classes[counts.argmin()]
     members = labels == label
-    if consecutive:
+    if order is FoldOrder.consecutive:
         advice = "set training.fold_order=drawn"
     elif data.groups is not None:
         advice = "set another training.fold_seed, or check that the class is in several groups of data.group"
@@ -96,7 +96,7 @@ def fold_numbers(
     examples: int,
     folds: int,
     seed: int,
-    consecutive: bool,
+    order: FoldOrder,
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -110,20 +110,21 @@ def fold_numbers(
         examples: N, at least `folds`.
         folds: their number.
         seed: draws the folds.
-        consecutive: divide the examples in their order into parts whose sizes differ by one at most, the larger first.
+        order: `consecutive` divides the examples in their order into parts whose sizes differ by one at most, the
+            larger first.
         labels: the class of each example, int [N]; None where there are no classes.
         groups: the group of each example, int [N]; None: there are none.
     """
     random = np.random.RandomState(seed)  # unlike default_rng, its stream is the same in every NumPy version
-    if consecutive:
+    if order is FoldOrder.consecutive:
         return np.sort(np.arange(examples) % folds)
     if groups is not None:
         return _of_groups(groups, folds, random)
-    order = random.permutation(examples)
+    rows = random.permutation(examples)
     if labels is not None:
-        order = order[np.argsort(labels[order], kind="stable")]
+        rows = rows[np.argsort(labels[rows], kind="stable")]
     numbers = np.empty(examples, np.int64)
-    numbers[order] = np.arange(examples) % folds
+    numbers[rows] = np.arange(examples) % folds
     return numbers
 
 

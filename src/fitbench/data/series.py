@@ -80,7 +80,7 @@ def _taken(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """The rows of the file that are taken for a part, in this order, and the line about a drawn test part.
 
-    The training series are shuffled. A part that is not there is taken whole.
+    The training series are shuffled. A test part in a file of its own is taken whole, so it has no entry.
     """
     fraction = getattr(data, "test_fraction", 0)
     if "test" in labels or not fraction:

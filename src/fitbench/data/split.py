@@ -126,28 +126,18 @@ def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None
             f"{data.source}: has no test part (x_test, y_test), which only folds can do without; expected one, or "
             "training.validation=kfold training.folds=5"
         )
+    kept, held_back = divided(data, settings, seed, fold)
     if fold is None and data.validation:
         log.info(
             "the data set has a validation part of %d examples; training.validation_split=%s is not used",
             data.validation,
             settings.validation_split,
         )
-        rows = np.arange(len(data.y_train))
-        return rows[: -data.validation], rows[-data.validation :]
-    has_classes = task_of(data.task).has_classes
-    if fold is not None:
-        kept, held_back = without_fold(data, settings, fold)
-        if has_classes:
-            _warn_of_absent(data.y_train, held_back, data.names)
-    elif has_classes:
-        kept, held_back = split(
-            data.y_train, settings.validation_split, settings.validation, seed, data.groups, data.names
-        )
-    else:
-        labels = np.zeros(len(data.y_train), np.int32)
-        kept, held_back = split(labels, settings.validation_split, settings.validation, seed, data.groups)
+        return kept, held_back
     drawn = _drawn_instead(settings)
-    if drawn and not has_classes:
+    if task_of(data.task).has_classes:
+        _warn_of_absent(data.y_train, held_back, data.names)
+    elif drawn:
         _warn_of_order(data.y_train[kept], data.y_train[held_back], drawn)
     if data.w_train is not None:
         other = "another seed" if fold is None else "another training.fold_seed"
@@ -155,6 +145,23 @@ def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None
         setting = f"{chosen} and training.validation={settings.validation.value}"
         _check_weights(data.w_train, kept, held_back, setting, drawn or other)
     return kept, held_back
+
+
+def divided(data: Dataset, settings: Training, seed: int, fold: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of `training_rows`, without its warnings and its checks of weights and of the test part.
+
+    Raises:
+        RequestError: as `split` or `folds.without_fold`.
+    """
+    if fold is not None:
+        return without_fold(data, settings, fold)
+    if data.validation:
+        rows = np.arange(len(data.y_train))
+        return rows[: -data.validation], rows[-data.validation :]
+    labels, names = (
+        (data.y_train, data.names) if task_of(data.task).has_classes else (np.zeros(len(data.y_train)), None)
+    )
+    return split(labels, settings.validation_split, settings.validation, seed, data.groups, names)
 
 
 def _check_weights(weights: np.ndarray, kept: np.ndarray, held_back: np.ndarray, setting: str, advice: str) -> None:

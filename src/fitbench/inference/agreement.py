@@ -61,9 +61,8 @@ def check(reader: Reader, data: Dataset, folder: Path, forbidden: Sequence[str])
         FitbenchError: the exported model cannot be run or does not agree with the original, or the outputs of the
             original are not finite.
     """
-    has_test_part = len(data.y_test) > 0
-    examples, targets = (data.x_test, data.y_test) if has_test_part else (data.x_train, data.y_train)
-    part = "test" if has_test_part else "training"
+    examples, targets = (data.x_test, data.y_test) if data.has_test_part else (data.x_train, data.y_train)
+    part = "test" if data.has_test_part else "training"
     description = f"all {len(targets):,} {part} {plural(reader.inputs.noun)} of {clean(data.name)}"
     original = reader.outputs(examples)
     if not_finite := int((~np.isfinite(original)).any(axis=1).sum()):

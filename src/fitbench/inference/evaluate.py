@@ -25,8 +25,8 @@ from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
-from fitbench.record.groups import find_group
 from fitbench.record.result import utc_now
+from fitbench.record.run_group import find_group
 from fitbench.tasks import task_of
 from fitbench.text import check_format, clean, console, counted, number, plural
 from fitbench.untrusted import check_within
@@ -34,6 +34,8 @@ from fitbench.untrusted import check_within
 if TYPE_CHECKING:
     from fitbench.tasks import Task
     from fitbench.training.objective import Objective
+
+OF_FOLDS = "--out-of-fold evaluates the recorded predictions of all folds together"
 
 
 def evaluate(
@@ -58,8 +60,11 @@ def evaluate(
     check_format(format, ("table", "json"))
     if part not in PARTS:
         raise RequestError(f"--part is {part!r}; it must be {' or '.join(PARTS)}")
-    folder = _find(run, outputs, data)
-    assert data is not None
+    if data is None:
+        raise RequestError(
+            f"--data is missing; give a data set as in fitbench train, such as --data csv data.path=FILE; {OF_FOLDS}"
+        )
+    folder = _find(run, outputs)
     result = finished(folder)
     config, task = configuration(result, folder), task_of(result["task"])
     wanted = Wanted(config, task, reading.output_names(result), recorded_inputs(folder), result)
@@ -80,35 +85,34 @@ def evaluate(
     _report(format, reader, metrics, record, path, other.targets, raw)
 
 
-def _find(run: str, outputs: Path, data: str | None) -> Path:
+def _find(run: str, outputs: Path) -> Path:
     """The folder of the run that is meant.
 
     Raises:
-        RequestError: no run or several runs match, or there are no data. The message says what evaluates folds.
+        RequestError: no run or several runs match. The message says what evaluates folds.
     """
-    folds = "--out-of-fold evaluates the recorded predictions of all folds together"
-    if data is None:
-        group = find_group(run, outputs)
-        if group.has_folds:
-            raise RequestError(
-                f"{group.path} has {counted(len(group.runs), 'run')} of folds; add --out-of-fold: {folds}"
-            )
-        raise RequestError("--data is missing; give a data set as in fitbench train, such as --data csv data.path=FILE")
     try:
         return reading.find_run(run, outputs, finished=True)
     except RequestError as error:
-        try:
-            group = find_group(run, outputs)
-        except RequestError:
-            raise error from None
-        advice = f"\n--data needs one of these runs; {folds}" if group.has_folds else ""
+        advice = f"\n--data needs one of these runs; {OF_FOLDS}" if _are_folds(run, outputs) else ""
         raise RequestError(f"{error}{advice}") from None
+
+
+def _are_folds(run: str, outputs: Path) -> bool:
+    """Whether the text is of a group of runs with folds."""
+    try:
+        return find_group(run, outputs).has_folds
+    except RequestError:
+        return False
 
 
 def load_metrics(config: Config, task: Task, trust: bool) -> dict[str, Metric]:
     """Load the metrics of a run and the default metrics of its task, by name, without the loss.
 
     Without `trust`, those that are the user's own functions are left out, and stderr names them.
+
+    Raises:
+        RequestError: a metric of the user cannot be imported.
     """
     own = [name for name, entry in config.metrics.items() if entry is not None]
     if own and not trust:
@@ -257,14 +261,24 @@ def _part(data: Mapping[str, Any], noun: str) -> str:
     return f"the {counted(data['count'], data['part'] + ' ' + noun)}"
 
 
+def _trained_on(result: Mapping[str, Any], noun: str) -> str:
+    """What is to be known of the run's own training and validation examples, which are evaluated together."""
+    fold, trained, held_back = result["fold"], result["data"]["train"], result["data"]["validation"]
+    if not held_back:
+        return f"the model was trained on these {plural(noun)}; the metrics do not apply to new {plural(noun)}"
+    part = "the validation part" if fold is None else f"fold {fold}, which the run held back"
+    return (
+        f"the model was trained on {trained:,} of these {plural(noun)}, so the metrics do not apply to new ones; the "
+        f"other {held_back:,} are {part}: its metrics are the val_ metrics of the run"
+    )
+
+
 def _remarks(result: Mapping[str, Any], data: Mapping[str, Any], noun: str) -> list[str]:
     """What a person should know about the data of an evaluation, a line each."""
     remarks = []
     if data["sha256"] == result["data"]["sha256"]:
         remarks.append(
-            f"these are the run's own test {plural(noun)}"
-            if data["part"] == "test"
-            else f"the model was trained on these {plural(noun)}; the metrics do not apply to new {plural(noun)}"
+            f"these are the run's own test {plural(noun)}" if data["part"] == "test" else _trained_on(result, noun)
         )
     if data["skipped"]:
         remarks.append(f"left out: {counted(data['skipped'], f'unreadable {noun}')}")

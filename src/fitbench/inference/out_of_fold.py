@@ -19,17 +19,18 @@ from fitbench.config.errors import located
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import configuration
 from fitbench.record.folder import State, state_of
-from fitbench.record.groups import Group, Key
 from fitbench.record.reading import (
     NAMED,
     TRAIN_AGAIN,
     Predictions,
+    has_test_part,
     output_names,
     read_config,
     read_predictions,
     read_result,
     read_validation_predictions,
 )
+from fitbench.record.run_group import Key, RunGroup
 from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import counted
 
@@ -56,7 +57,7 @@ class OutOfFold:
         test: the mean of the outputs of all S * K models on the test part, float32 [examples, outputs].
     """
 
-    group: Group
+    group: RunGroup
     config: Config
     task: Task
     names: list[str]
@@ -82,7 +83,7 @@ def averaged(outputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack(outputs).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
-def read_out_of_fold(group: Group) -> OutOfFold:
+def read_out_of_fold(group: RunGroup) -> OutOfFold:
     """Read the predictions of a group.
 
     Raises:
@@ -124,7 +125,7 @@ def read_out_of_fold(group: Group) -> OutOfFold:
 # -- the results of the runs ------------------------------------------------------------------------------------------
 
 
-def _number_of_folds(group: Group, config: Config) -> int:
+def _number_of_folds(group: RunGroup, config: Config) -> int:
     if not group.has_folds:
         raise RequestError(
             f"{group.path}: its runs have no folds, so that they have no out-of-fold predictions; train them with "
@@ -138,7 +139,7 @@ def _number_of_folds(group: Group, config: Config) -> int:
     return folds
 
 
-def _configuration(group: Group) -> Config:
+def _configuration(group: RunGroup) -> Config:
     """The checked configuration of the first run that has finished, or else of the first."""
     [folder, *_] = sorted(group.runs.values(), key=lambda folder: state_of(folder) is not State.finished)
     if state_of(folder) is State.finished:
@@ -147,7 +148,7 @@ def _configuration(group: Group) -> Config:
         return from_values(read_config(folder))
 
 
-def _results(group: Group, config: Config, folds: int) -> dict[Key, dict[str, Any]]:
+def _results(group: RunGroup, config: Config, folds: int) -> dict[Key, dict[str, Any]]:
     """The results of all folds of all seeds, which must be of one configuration and of the same data."""
     wanted: list[Key] = [(seed, fold) for seed in group.seeds for fold in range(folds)]
     states = {key: state_of(group.runs[key]).value if key in group.runs else "missing" for key in wanted}
@@ -175,7 +176,7 @@ def _results(group: Group, config: Config, folds: int) -> dict[Key, dict[str, An
     return results
 
 
-def _not_finished(group: Group, config: Config, missing: Mapping[Key, str], wanted: int) -> str:
+def _not_finished(group: RunGroup, config: Config, missing: Mapping[Key, str], wanted: int) -> str:
     """The message about folds that have not finished."""
     names = ", ".join(f"s{seed}-f{fold} ({state})" for (seed, fold), state in list(missing.items())[:NAMED])
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
@@ -206,7 +207,7 @@ def _overrides(config: Config, keys: Sequence[Key]) -> list[str]:
 # -- the predictions --------------------------------------------------------------------------------------------------
 
 
-def _pooled(group: Group, seed: int, parts: Sequence[Predictions], total: int) -> Predictions:
+def _pooled(group: RunGroup, seed: int, parts: Sequence[Predictions], total: int) -> Predictions:
     """The predictions of all folds of a seed, in the order of the training arrays.
 
     Raises:
@@ -230,7 +231,7 @@ def _pooled(group: Group, seed: int, parts: Sequence[Predictions], total: int) -
     )
 
 
-def _check_same(group: Group, pooled: Mapping[int, Predictions]) -> None:
+def _check_same(group: RunGroup, pooled: Mapping[int, Predictions]) -> None:
     """Refuse seeds whose examples differ."""
     seed, examples = next(iter(pooled.items()))
     for other, of_other in pooled.items():
@@ -239,12 +240,14 @@ def _check_same(group: Group, pooled: Mapping[int, Predictions]) -> None:
             raise FitbenchError(f"{group.path}: seed {other} has other targets than seed {seed}{TRAIN_AGAIN}")
 
 
-def _test_part(group: Group, results: Mapping[Key, Mapping[str, Any]]) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _test_part(
+    group: RunGroup, results: Mapping[Key, Mapping[str, Any]]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """The targets of the test part, and the mean of all models on it; None where there is no test part."""
     targets: np.ndarray | None = None
     outputs = []
     for key, result in results.items():
-        if not result["data"]["test"]:
+        if not has_test_part(result):
             return None, None
         of_run = read_predictions(group.runs[key], result)
         targets = of_run.targets if targets is None else targets

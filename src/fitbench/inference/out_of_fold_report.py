@@ -6,10 +6,8 @@ import statistics
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,11 +15,10 @@ from fitbench.columns import FORMATS, Column, Note, Table, as_csv, column, print
 from fitbench.errors import RequestError
 from fitbench.inference.evaluate import load_metrics
 from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
-from fitbench.inference.outputs import PROBABILITY, check_new, writing
+from fitbench.inference.outputs import check_new, writing
 from fitbench.metrics import Metric
 from fitbench.record.files import write_whole
-from fitbench.record.groups import find_group
-from fitbench.tasks import decisions
+from fitbench.record.run_group import find_group
 from fitbench.text import check_format, clean, counted, number
 
 SUFFIX = "-out-of-fold.csv"  # of the file in the folder of the study
@@ -62,7 +59,7 @@ def evaluate_out_of_fold(
     """Print the metrics of the out-of-fold predictions of groups of runs, and write the predictions.
 
     Args:
-        groups: see `groups.find_group`.
+        groups: see `run_group.find_group`.
         outputs: the folder that is searched for them.
         format: one of `columns.FORMATS`.
         output: the CSV file of the predictions of one group. None: for each group `GROUP-out-of-fold.csv` in the folder
@@ -196,47 +193,14 @@ def predictions_csv(each: OutOfFold) -> str:
     """The out-of-fold predictions as CSV: a line for each seed and training example, in full precision.
 
     The columns are seed, fold, row (of the file) or example (of the training arrays, from 0), and those of
-    `_prediction_columns`.
+    `Task.compared`.
     """
     parts = []
     for seed, outputs in each.by_seed.items():
         count = len(each.targets)
         parts.append(
             {"seed": [seed] * count, "fold": each.fold.tolist(), each.place_name: each.places.tolist()}
-            | _prediction_columns(each, outputs)
+            | each.task.compared(each.names, each.targets, outputs, each.threshold)
         )
     values = {name: [cell for part in parts for cell in part[name]] for name in parts[0]}
     return as_csv([Column("", [], values=values)])
-
-
-def _prediction_columns(each: OutOfFold, outputs: np.ndarray) -> dict[str, list[Any]]:
-    """What is true and what is predicted of each example.
-
-    Of classes and labels: `true`, `predicted` (several labels with ; between them), and the probability of each. Of a
-    regression: the true and the predicted value of each target.
-    """
-    names = each.names
-    if each.task.has_values:
-        return {
-            f"{name}_{what}": _texts(values[:, i])
-            for i, name in enumerate(names)
-            for what, values in (("true", each.targets), ("predicted", outputs))
-        }
-    shares = {f"{name}{PROBABILITY}": _texts(outputs[:, i]) for i, name in enumerate(names)}
-    if each.task.has_classes:
-        return {"true": _named(names, each.targets), "predicted": _named(names, outputs.argmax(axis=1)), **shares}
-    decided = decisions(outputs, each.threshold)
-    return {"true": _joined(names, each.targets), "predicted": _joined(names, decided), **shares}
-
-
-def _named(names: Sequence[str], labels: np.ndarray) -> list[str]:
-    return [names[label] for label in labels.tolist()]
-
-
-def _joined(names: Sequence[str], applies: np.ndarray) -> list[str]:
-    return ["; ".join(compress(names, row)) for row in applies.tolist()]
-
-
-def _texts(values: np.ndarray) -> list[str]:
-    """Numbers with the fewest digits that give the same float32 again."""
-    return [str(value) for value in values.astype(np.float32)]

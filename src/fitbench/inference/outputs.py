@@ -17,6 +17,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.layout import ERROR, Layout, Row
 from fitbench.record.files import replacing
 from fitbench.streams import check_stdout
+from fitbench.tasks import PROBABILITY
 from fitbench.text import check_format, clean, console, counted, number, shortened
 
 FORMATS = ("table", "csv", "json")
@@ -24,7 +25,6 @@ SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 MAX_ROWS = 100  # of the table
 MAX_ERRORS = 20  # below the table
 CLASS_WIDTH = 16  # characters
-PROBABILITY = "_probability"  # the end of the names of columns
 DECIMALS = 4  # of a probability or value in the table
 
 Write = Callable[[Sequence[Row]], None]

@@ -16,7 +16,7 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from fitbench.composition import checked, conf_folder, explained_errors, hydra_with_metrics
+from fitbench.composition import conf_folder, configuration_of, explained_errors, hydra_with_metrics
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
@@ -132,7 +132,7 @@ class Task:
         """Train the job unless it is recorded."""
         if OmegaConf.is_interpolation(composed, "study"):  # the time, which Hydra has resolved for the run's folder
             composed.study = Path(HydraConfig.get().runtime.output_dir).parent.name
-        config = checked(composed)
+        config = configuration_of(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             with terminable():  # a launcher may call the task in another process
                 run(config.model_copy(update={"progress": False}))  # the sweep has its own progress

@@ -17,7 +17,7 @@ from fitbench.record.code import check_recorded
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.parents import lacks_state, other_state
-from fitbench.record.reading import lacking, output_names, read_result
+from fitbench.record.reading import check_metrics, lacking, output_names, read_result
 
 FingerprintOf = Callable[..., str | None]  # of paths, as `fingerprint`
 LIMITS = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of processes, open files and memory
@@ -63,7 +63,7 @@ def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dic
 
     Raises:
         FitbenchError: result.json is damaged.
-        RequestError: the run was recorded with other data or other code of the user's.
+        RequestError: the run was recorded with other data, or with other code or metrics of the user's.
     """
     folder = folder_of(config)
     if config.force or state_of(folder) is not State.finished:
@@ -71,6 +71,7 @@ def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dic
     _remove_leftovers(folder)
     result = read_result(folder)
     check_recorded(config, result, folder)
+    check_metrics(config, result, remedy=", or train the run again with force=true")
     if difference := other_state(config, result["config"]):
         raise RequestError(
             f"{folder.name} is recorded with another state of the run that it continues ({difference}), which was "

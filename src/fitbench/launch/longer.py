@@ -7,8 +7,9 @@ from pathlib import Path
 
 from fitbench.config import Config, config_id, run_id
 from fitbench.errors import FitbenchError
-from fitbench.record.files import exists, listed
+from fitbench.record.files import exists
 from fitbench.record.folder import folder_of
+from fitbench.record.interrupted import has_checkpoint
 from fitbench.record.parents import STATE
 from fitbench.record.reading import read_result
 
@@ -20,7 +21,7 @@ def advice(config: Config) -> str | None:
     has stopped early is not counted.
     """
     folder = folder_of(config)
-    if not folder.parent.is_dir() or exists(folder / "result.json") or listed(folder, "checkpoint", "*.npz"):
+    if not folder.parent.is_dir() or exists(folder / "result.json") or has_checkpoint(folder):
         return None
     before, _, after = folder.name.rpartition(config_id(config))
     shorter: dict[tuple[bool, int], Path] = {}  # by whether a run kept its state, and how many epochs it has
@@ -36,7 +37,7 @@ def advice(config: Config) -> str | None:
     text = f"{run.name} is finished with {epochs} epochs"
     if has_state:
         return f"{text}: fitbench train +continue={run} training.epochs={config.training.epochs} goes on from it"
-    return f"{text}; had it run with training.keep_state=true, +continue={run} would go on from it"
+    return f"{text}; train it again with training.keep_state=true force=true to go on from it with +continue={run}"
 
 
 def _with_epochs(config: Config, epochs: int) -> Config:

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from fitbench.config import Config, plain
 from fitbench.config.code import code_of_run
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.files import listed, read_bytes, remove, write_whole
+from fitbench.record.files import listed, read_bytes, write_whole
+from fitbench.record.interrupted import begin_anew, has_checkpoint
 
 NOTE = "code.json"
 CODE = TypeAdapter(dict[str, str])
@@ -63,16 +64,15 @@ def check_interrupted(config: Config, folder: Path) -> dict[str, str]:
         FitbenchError: the note of the code is damaged.
     """
     code = code_of_run(plain(config))
-    if config.code == "any" or not listed(folder, "checkpoint", NOTE) or not listed(folder, "checkpoint", "*.npz"):
+    if config.code == "any" or not listed(folder, "checkpoint", NOTE) or not has_checkpoint(folder):
         return code
-    changed = _changes(_read(folder), code)
-    if changed and not config.force:
-        raise RequestError(
+    if changed := _changes(_read(folder), code):
+        begin_anew(
+            config,
+            folder,
             f"{folder.name} was interrupted with other code: {changed}; force=true begins it anew, code=any continues "
-            "it with the code as it is now"
+            "it with the code as it is now",
         )
-    if changed:
-        remove(folder / "checkpoint")
     return code
 
 

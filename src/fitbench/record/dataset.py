@@ -48,8 +48,8 @@ class Target(Record):
     """A target of a regression."""
 
     name: str = Field(description="the name of the target")
-    mean: float = Field(description="the mean of the training part")
-    deviation: float = Field(description="the standard deviation of the training part (divided by N)")
+    mean: float = Field(description="the mean of the training part; with folds, without the one that is held back")
+    deviation: float = Field(description="the standard deviation of the same examples (divided by N)")
 
 
 class DatasetRecord(Record):
@@ -83,9 +83,16 @@ class DatasetRecord(Record):
         """What differs from other names of outputs and other columns, whose arrays are the same; None for nothing."""
         if self.names != list(names):
             return f"its outputs were {', '.join(self.names[:5])}, and are {', '.join(names[:5])} now"
+        return self.other_column(columns)
+
+    def other_column(self, columns: Sequence[Column]) -> str | None:
+        """The first column of the input that differs from other ones; None if none does."""
         for place, (theirs, ours) in enumerate(zip_longest(self.columns, columns), 1):
-            if not theirs or not ours or (theirs.name, theirs.vocabulary) != (ours.name, ours.vocabulary):
-                return f"column {place} of the input has another name or other categories"
+            if theirs is None or ours is None or theirs.name != ours.name:
+                before, now = ("absent" if column is None else column.name for column in (theirs, ours))
+                return f"column {place} of the input was {before}, and is {now} now"
+            if theirs.vocabulary != ours.vocabulary:
+                return f"column {place} of the input, {ours.name}, has other categories"
         return None
 
 

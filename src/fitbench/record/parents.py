@@ -13,9 +13,10 @@ from fitbench.config import Config
 from fitbench.config.parents import Parent
 from fitbench.errors import RequestError
 from fitbench.record.code import check_continued
-from fitbench.record.files import exists, listed, outputs_of, remove
+from fitbench.record.files import exists, outputs_of
 from fitbench.record.folder import State, state_of
-from fitbench.record.reading import find_run, read_config, read_result
+from fitbench.record.interrupted import begin_anew, has_checkpoint
+from fitbench.record.reading import check_metrics, find_run, read_config, read_result
 from fitbench.record.safety import weights_sha256
 from fitbench.text import clean
 from fitbench.untrusted import guarded, naming, open_file, open_member
@@ -79,14 +80,16 @@ _OF_FILE: dict[str, Callable[[Path], str]] = {STATE: _of_state, MODEL: weights_s
 
 
 def check_parent(config: Config) -> None:
-    """Refuse a run whose parent has changed, or was trained with other code; before that code is imported.
+    """Refuse a run whose parent has changed, or has other code or other metrics; before that code is imported.
 
     Raises:
         RequestError: with what has changed.
         FitbenchError: a file of the parent is damaged.
     """
     if config.parent is not None:
-        check_continued(config, read_result(folder_of_parent(config.parent)))
+        result = read_result(folder_of_parent(config.parent))
+        check_continued(config, result)
+        check_metrics(config, result, remedy="")
 
 
 def check_checkpoints(config: Config, folder: Path) -> None:
@@ -98,16 +101,11 @@ def check_checkpoints(config: Config, folder: Path) -> None:
         RequestError: with both checksums.
         FitbenchError: config.yaml is damaged.
     """
-    if config.parent is None or not listed(folder, "checkpoint", "*.npz"):
+    if config.parent is None or not has_checkpoint(folder):
         return
-    difference = other_state(config, read_config(folder))
-    if difference and not config.force:
-        raise RequestError(
-            f"{folder.name} was interrupted when it continued another state of its parent ({difference}); force=true "
-            "begins it anew"
-        )
-    if difference:
-        remove(folder / "checkpoint")
+    if difference := other_state(config, read_config(folder)):
+        refusal = f"{folder.name} was interrupted when it continued another state of its parent ({difference})"
+        begin_anew(config, folder, f"{refusal}; force=true begins it anew")
 
 
 def folder_of_parent(parent: Parent) -> Path:

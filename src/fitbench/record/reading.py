@@ -22,6 +22,7 @@ from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_o
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
 from fitbench.untrusted import LARGEST_BYTES, check_texts, naming, parse_yaml, read_arrays
+from fitbench.user_metrics import redefined
 
 NAMED = 10  # candidates that a message names at most
 LARGEST_CONFIG = 2**20  # bytes of config.yaml
@@ -113,6 +114,20 @@ def read_pruned(folder: Path) -> dict[str, Any]:
 def lacking(config: Config, result: Mapping[str, Any]) -> list[str]:
     """The metrics that a run of this configuration records and a finished run of it does not have."""
     return [name for name in recorded_metrics(config, task_of(result["task"])) if name not in result["metric_info"]]
+
+
+def check_metrics(config: Config, result: Mapping[str, Any], remedy: str) -> None:
+    """Refuse a configuration that gives the name of a recorded metric of the user's to another target or arguments.
+
+    Raises:
+        RequestError: with both definitions, and the remedy.
+    """
+    definitions = {name: info["definition"] for name, info in result["metric_info"].items()}
+    if difference := redefined(config.metrics, definitions):
+        raise RequestError(
+            f"{result['run_id']} is recorded with another definition: {difference}; give the metric as it is now "
+            f"another name{remedy}"
+        )
 
 
 def output_names(result: Mapping[str, Any]) -> list[str]:
@@ -222,6 +237,11 @@ class Predictions:
         return {key: int(example), **row}
 
 
+def has_test_part(result: Mapping[str, Any]) -> bool:
+    """Whether a finished run has been tested. Runs with folds need no test part."""
+    return bool(result["data"]["test"])
+
+
 def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
     """What predictions.npz holds of the test part, checked against the result by the run's task.
 
@@ -229,7 +249,7 @@ def read_predictions(folder: Path, result: Mapping[str, Any]) -> Predictions:
         FitbenchError: the run has no test part; or the file is absent or damaged, or is not of this result; the message
             names it.
     """
-    if not result["data"]["test"]:
+    if not has_test_part(result):
         raise FitbenchError(f"{folder}: the run has no test part (data.test is 0 in result.json)")
     return _predictions(folder, result, result["data"]["test"], "", "rows")
 
@@ -263,26 +283,28 @@ def _predictions(
         examples: the name of the positions in the training arrays; None: there are none.
     """
     path, task = folder / "predictions.npz", task_of(result["task"])
-    names = [prefix + task.targets_name, prefix + task.outputs_name, "data_sha256", *([examples] if examples else [])]
+    names = [prefix + task.targets_name, prefix + task.outputs_name, "data_sha256"]
+    needed = names if examples is None else [*names, examples]
     width = len(output_names(result))
     largest = max(LARGEST_BYTES, 2 * BYTES_OF_NUMBER * count * (width + 2))
     try:
         with naming(path, TRAIN_AGAIN):
-            found = read_arrays(path, names, outputs_of(folder), largest, optional=(rows,))
+            found = read_arrays(path, needed, outputs_of(folder), largest, optional=(rows,))
     except FileNotFoundError:
         raise FitbenchError(f"{path}: there is no such file{TRAIN_AGAIN}") from None
-    targets, outputs, sha256, *positions = (found[name] for name in names)
+    targets, outputs, sha256 = (found[name] for name in names)
+    positions = None if examples is None else found[examples]
     try:
         task.check(targets, outputs, count, width)
         _check_rows(found.get(rows), count, rows)
-        for of_examples in positions:
-            _check_positions(of_examples, count, result["data"]["train"] + count)
+        if positions is not None:
+            _check_positions(positions, count, result["data"]["train"] + count)
     except ValueError as error:
         part = "its validation part: " if prefix else ""
         raise FitbenchError(f"{path}: {part}{error}") from None
     if str(sha256) != result["data"]["sha256"]:
         raise FitbenchError(f"{path}: made with other data (SHA-256 {sha256!s:.8}) than result.json says")
-    return Predictions(targets, outputs, str(sha256), found.get(rows), *positions)
+    return Predictions(targets, outputs, str(sha256), found.get(rows), positions)
 
 
 def _check_rows(rows: np.ndarray | None, count: int, name: str) -> None:

@@ -215,8 +215,10 @@ class TakenWeights(Record):
     """The weights that the model began with, of an earlier run that `training.start` names."""
 
     run_id: str = Field(description="of the earlier run")
-    layers: list[str] = Field(description="the names of the layers that began with its weights")
-    left_out: list[str] = Field(description="the names of the layers that began with new weights")
+    layers: list[str] = Field(
+        description="the layers that began with its weights, as left/features in a model that has the model left"
+    )
+    left_out: list[str] = Field(description="the layers that began with new weights")
 
 
 class _FinishedRun(_Measured):

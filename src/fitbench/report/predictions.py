@@ -58,7 +58,7 @@ def predictions(folders: Sequence[str], states: Sequence[str], left_out: LeftOut
 def _of_run(folder: str, points: int, classes: dict[tuple[str, ...], int], left_out: LeftOut) -> Part | str:
     try:
         result = reading.read_result(Path(folder))
-        if not result["data"]["test"]:
+        if not reading.has_test_part(result):
             return "There is no test part."
         read = reading.read_predictions(Path(folder), result)
     except FitbenchError as error:

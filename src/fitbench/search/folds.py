@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from omegaconf import DictConfig
 
-from fitbench.config import Config
+from fitbench.config import Config, each_fold, fold_overrides
 from fitbench.errors import RequestError
 from fitbench.search.settings import Settings
 
@@ -17,7 +17,7 @@ def overrides(settings: Settings) -> list[str]:
     """The overrides that make a trial's configuration that of its first fold; none where there are no folds."""
     if settings.folds is None:
         return []
-    return ["training.validation=kfold", f"training.folds={settings.folds}", "fold=0"]
+    return [*fold_overrides(settings.folds), "fold=0"]
 
 
 def check(settings: Settings, given: Iterable[str], composed: DictConfig) -> None:
@@ -56,5 +56,5 @@ def runs_of(config: Config, settings: Settings) -> list[Config]:
         settings: `seeds` and `folds` of them.
     """
     seeds = [(config.seed + i) % 2**32 for i in range(settings.seeds)]
-    folds = [config.fold] if settings.folds is None else list(range(settings.folds))
+    folds = [config.fold] if settings.folds is None else each_fold(settings.folds)
     return [config.model_copy(update={"seed": seed, "fold": fold}) for seed in seeds for fold in folds]

@@ -6,26 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from fitbench.config import NOT_IDENTITY, Config, plain, with_former_names
+from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, plain, with_former_names
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.config.nested import leaves
 from fitbench.search.objectives import Objective
 from fitbench.search.space import Space
 
-# Keys that are newer than some searches, which had the neutral value.
-LATER = (
-    *("task", "model.embedding", "training.class_weight", "training.standardize_targets", "training.threshold"),
-    *(
-        "fold",
-        "parent",
-        "training.folds",
-        "training.fold_seed",
-        "training.fold_order",
-        "training.start",
-        "training.freeze",
-    ),
-    *(f"training.early_stopping.{key}" for key in ("start_from_epoch", "baseline", "in_folds")),
-)
+# Keys that are newer than some searches, and the value that these had.
+OLD = ("data.preprocess", "training.targets")  # newer than some runs, but not than any search
+LATER = {"model.embedding": None, "parent": None} | {key: NEUTRAL[key] for key in NEUTRAL if key not in OLD}
 NAMED = 6  # differences that a message names at most
 
 
@@ -65,12 +54,12 @@ def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
-    excluded = [*keys, *(key for key in NOT_IDENTITY if key not in ("seed", "fold"))]
+    excluded = [*keys, *(key for key in NOT_IDENTITY if key not in OF_ONE_RUN)]
     values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
         key: HASHED_AS[key].get(value, value) if key in HASHED_AS and isinstance(value, str) else value
         for key, value in leaves(values, lists=False)
         if not any(key == other or key.startswith(f"{other}.") for other in excluded)
-        and not (key in LATER and value == NEUTRAL.get(key))
+        and not (key in LATER and value == LATER[key])
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import open_dict
 
-from fitbench.composition import Composer, checked, quoted
+from fitbench.composition import Composer, configuration_of, names_parent, quoted
 from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
@@ -55,7 +55,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         composed = composer.composed_with([*fixed, *of_search])
     with open_dict(composed):
         del composed["search"]
-    common = checked(composed)
+    common = configuration_of(composed)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
     wanted = objectives(settings, common, _task(common))
@@ -98,7 +98,7 @@ def _sorted(words: Sequence[str], composer: Composer) -> tuple[list[str], list[s
     """The overrides with one value, those with several, and those of the search's settings.
 
     Raises:
-        RequestError: one is not in Hydra's syntax, or is for Hydra itself.
+        RequestError: one is not in Hydra's syntax, is for Hydra itself, or names a run to continue.
     """
     fixed, varied, of_search = [], [], []
     for word in map(_with_quoted_url, words):
@@ -110,6 +110,10 @@ def _sorted(words: Sequence[str], composer: Composer) -> tuple[list[str], list[s
             of_search.append(word)
         elif key.startswith(("hydra.", "hydra/")):
             raise RequestError(f"{word}: a search is not launched by Hydra; workers=N starts processes")
+        elif names_parent(word):
+            raise RequestError(
+                f"{word}: a search cannot continue a run; training.start=RUN begins each trial with its weights"
+            )
         elif override.is_sweep_override():
             varied.append(word)
         else:

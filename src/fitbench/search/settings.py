@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fitbench.config import Section, validated
-from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, CountFrom0, Positive
+from fitbench.config.annotations import WHOLE_NUMBER, Allowed, Count, CountFrom0, Folds, Positive
 from fitbench.config.errors import Explained
 from fitbench.config.reading import resolved
 
@@ -82,7 +82,7 @@ class Settings(Section):
     seeds: Count = Field(
         description="runs of a trial; the objective is their mean. If the first is pruned, there are no others"
     )
-    folds: Annotated[int, Ge(2), WHOLE_NUMBER, Allowed("a whole number from 2")] | None = Field(
+    folds: Folds | None = Field(
         description="runs of each seed of a trial, each of which holds back another fold of the training examples; the "
         "objective is their mean, and the first alone can be pruned; null: one run, as training.validation says"
     )

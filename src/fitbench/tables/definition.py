@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fitbench import metrics
+from fitbench.config import fold_overrides
 from fitbench.config.errors import nearest
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
@@ -75,8 +76,8 @@ class Row:
 class Table:
     """A published table.
 
-    `metric` is stated in `unit`, and each row says of which part it is. `tolerance` is the difference that does not
-    matter, in the metric's own values.
+    `metric` is stated in `unit`, on `part` unless a row says that it is on another one. `tolerance` is the difference
+    that does not matter, in the metric's own values.
     """
 
     folder: Path
@@ -84,6 +85,7 @@ class Table:
     about: str
     study: str
     metric: Metric
+    part: str
     unit: Unit
     tolerance: float
     overrides: tuple[str, ...]
@@ -115,8 +117,7 @@ class Table:
         """
         experiment = [override for override in row.overrides if override.startswith("+experiment=")]
         own = [override for override in row.overrides if override not in experiment]
-        folds = [] if row.folds is None else ["training.validation=kfold", f"training.folds={row.folds}"]
-        return [*experiment, *self.overrides, *own, *folds]
+        return [*experiment, *self.overrides, *own, *fold_overrides(row.folds)]
 
 
 # -- which table, which part of it ------------------------------------------------------------------------------------
@@ -131,6 +132,8 @@ def find(name: str) -> Path:
     for folder in (Path(name), Path(name).parent if Path(name).name == FILE else FOLDER / name):
         if (folder / FILE).is_file():
             return folder
+    if "=" in name:
+        raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
     names = sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
     near = nearest(Path(name).name, names, f"{FOLDER}/")
     raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))

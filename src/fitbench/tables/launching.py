@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fitbench import selection
 from fitbench.composition import quoted
-from fitbench.config import NOT_IDENTITY, Config
+from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, each_fold
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
@@ -36,9 +36,9 @@ def train(table: Table, configurations: Mapping[str, Config], overrides: Sequenc
         sys.stderr.write("fitbench: every run of this table is finished\n")
         return 0
     jobs = [
-        {"overrides": [*_overrides(table, row, configurations[row.label]), *fold], "seeds": row.seeds}
+        {"overrides": [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)], "seeds": row.seeds}
         for row in rows
-        for fold in ([[]] if row.folds is None else [[f"fold={fold}"] for fold in range(row.folds)])
+        for fold in each_fold(row.folds)
     ]
     from fitbench.launch.command import launch
 
@@ -68,7 +68,7 @@ def _check(override: str) -> None:
         raise RequestError(f"{override}: not here; use --seeds or --outputs, or study or folds in table.yaml")
 
 
-ELSEWHERE = ("seed", "fold", "study", "outputs")
+ELSEWHERE = (*OF_ONE_RUN, "study", "outputs")
 CHANGEABLE = set(NOT_IDENTITY) - set(ELSEWHERE)
 
 
@@ -78,6 +78,10 @@ def _overrides(table: Table, row: Row, config: Config) -> list[str]:
     selected = config.metrics if task is None else selection.resolved(config.metrics, task)
     recorded = name in selected or name == "loss"
     return [*table.overrides_of(row), *([] if recorded else [f"metrics.{name}=null"])]
+
+
+def _of_fold(fold: int | None) -> list[str]:
+    return [] if fold is None else [f"fold={fold}"]
 
 
 def _finished(config: Config, row: Row, name: str) -> bool:

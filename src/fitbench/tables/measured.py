@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from fitbench import columns, quantities
 from fitbench.columns import Column
-from fitbench.config import Config, config_id
+from fitbench.config import Config, config_id, each_fold
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import EXAMPLES, Metric
 from fitbench.record import reading
@@ -97,8 +97,7 @@ def has_value(folder: Path, name: str) -> bool:
 
 def runs(config: Config, row: Row) -> list[tuple[int, int | None, Path]]:
     """The seed and the fold of each run of a row with this configuration, and where it is recorded."""
-    folds: Sequence[int | None] = [None] if row.folds is None else range(row.folds)
-    return [(seed, fold, run_folder(config, seed, fold)) for seed in row.seeds for fold in folds]
+    return [(seed, fold, run_folder(config, seed, fold)) for seed in row.seeds for fold in each_fold(row.folds)]
 
 
 def run_folder(config: Config, seed: int, fold: int | None) -> Path:

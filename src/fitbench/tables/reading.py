@@ -54,6 +54,7 @@ def _table(folder: Path, file: TableFile) -> Table:
         about=file.about.strip(),
         study=file.study or folder.resolve().name,
         metric=metric,
+        part=part,
         unit=unit,
         tolerance=_tolerance(file, metric, unit),
         overrides=tuple(file.overrides),

@@ -121,11 +121,11 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         }, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
-        add("source", lambda one: clean(one.row.source), {
-            "source": lambda one: one.row.source,
+        add("source", lambda one: clean(one.row.source), {"source": lambda one: one.row.source}, visible=False),
+        add("metric", lambda one: clean(table.recorded_name(one.row)), {
             "metric": lambda one: table.recorded_name(one.row),
-            "folds": lambda one: one.row.folds,
         }, visible=False),
+        add("folds", lambda one: number(one.row.folds, 0), {"folds": lambda one: one.row.folds}, visible=False),
     ]  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
     ]
     content = {
         "title": table.title,
-        "metric": ", ".join(dict.fromkeys(table.recorded_name(one.row) for one in results)),
+        "metric": metrics.join(table.part, table.metric.name),
         "unit": table.unit.name,
         "tolerance": _rounded(table.unit.scale * table.tolerance),
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),

@@ -18,7 +18,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
 from fitbench.record.files import outputs_of
-from fitbench.record.reading import lacking, read_predictions, read_result
+from fitbench.record.reading import check_metrics, has_test_part, lacking, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.tasks import task_of, threshold_of
 from fitbench.text import first_line
@@ -44,19 +44,20 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
     Raises:
         Claimed: another process works on the run.
         RequestError: the data are not those of the run, a metric is of another task, or one of the user's cannot be
-            imported.
+            imported or has the name of another that is recorded.
         FitbenchError: a file of the run is damaged.
     """
     with claim(folder, wait=True):
         result = read_result(folder)
-        names = lacking(config, result)  # another process may have recorded some a moment ago
+        check_metrics(config, result, remedy="")  # another process may have recorded some a moment ago
+        names = lacking(config, result)
         if not names:
             return result
         config.check_for(task_of(result["task"]))
         code = code_of({"metrics": {name: config.metrics.get(name) for name in names}})
         backend.choose(config.backend)
         measured = measures.of(config, task_of(result["task"]))
-        predictions = read_predictions(folder, result) if result["data"]["test"] else None
+        predictions = read_predictions(folder, result) if has_test_part(result) else None
         data, threshold = _same_data(config, result, names), threshold_of(result)
         values = result["metrics"] | _values(config, folder, data, measured, result, threshold)
         if predictions is not None:
@@ -64,6 +65,8 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
             test = measured.task.score(added, predictions.targets, predictions.outputs, threshold)
             values |= {join("test", name): value for name, value in test.items()}
         infos = {name: metric.info() for name, metric in measured.metrics.items()}
+        for name in infos.keys() & result["metric_info"].keys():
+            infos[name]["definition"] = result["metric_info"][name]["definition"]  # its values are recorded
         info = {name: about for name, about in (result["metric_info"] | infos).items() if name != "loss"}
         result |= {
             "primary": measured.primary.name,

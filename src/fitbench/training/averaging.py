@@ -11,7 +11,8 @@ class AveragedWeights(keras.callbacks.Callback):
 
     So the averages are validated, recorded, kept as the best and saved, and training goes on from the weights
     themselves. The optimizer computes the averages: after its first step they are the weights, after each further step
-    ema_momentum * average + (1 - ema_momentum) * weight. Weights that are not trained, such as the statistics of batch
+    ema_momentum * average + (1 - ema_momentum) * weight (`use_ema` of `keras.optimizers.Optimizer`; after Polyak
+    and Juditsky 1992, who weigh all steps alike). Weights that are not trained, such as the statistics of batch
     normalisation, have no averages: they stay those of training.
 
     It must stand before the callbacks that are to see the averages. What callbacks do to the trained weights at the end

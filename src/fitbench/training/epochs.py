@@ -13,7 +13,8 @@ from fitbench.record.history import write_history
 from fitbench.training import target_scale
 from fitbench.training.averaging import AveragedWeights
 from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Recorder, fingerprint
-from fitbench.training.checkpoint import Checkpoint, Checkpoints
+from fitbench.training.checkpoint import Checkpoint
+from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.fit import fit
 from fitbench.training.networks import Network
 from fitbench.training.notes import note
@@ -67,11 +68,14 @@ def train(
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
     fingerprints = None if network.is_ours else Fingerprints()
-    states = [*_callbacks(parts, fingerprints), *user_callbacks(settings.callbacks, folder, len(history))]
+    states = _callbacks(parts, fingerprints) + user_callbacks(settings.callbacks, folder, len(history))
     if resumed:
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
-    checkpoints = Checkpoints(folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256)
+    definitions = {name: metric.definition for name, metric in measures.metrics.items()}
+    checkpoints = Checkpoints(
+        folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256, definitions
+    )
     pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
     over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
     if pruning is not None:
@@ -79,8 +83,11 @@ def train(
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
         recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
+        callbacks = [*states, recorder, checkpoints]
+        if pruning is not None:
+            callbacks.append(pruning)
         try:
-            _fit(parts, network, first, [*states, recorder, checkpoints, *([pruning] if pruning else [])], display)
+            _fit(parts, network, first, callbacks, display)
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
     assert network.loops is not None

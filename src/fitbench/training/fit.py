@@ -56,7 +56,7 @@ def fit(
     first = [_Order(train, seed), *([] if validation is None else [_Validation(loops, validation, score)])]
     model.train_function = train
     try:
-        with bookkeeping.quick(model):
+        with bookkeeping.metrics_from_logs(model):
             model.fit(
                 _Ticks(math.ceil(steps / steps_at_once), training),
                 shuffle=False,
@@ -154,7 +154,7 @@ class _Validation(keras.callbacks.Callback):
 class _Ticks(DataAdapter):
     """What Keras iterates over in place of the batches: one element for each call of the train or test function.
 
-    Nothing takes the elements, which are the first example, but Keras on JAX, which builds the model from one. An
+    Each element is the first example. Keras on JAX builds the model from it; nothing else reads the elements. An
     iterator over arrays or over a data set of TensorFlow's would cost as much as training a small network for an epoch.
     """
 

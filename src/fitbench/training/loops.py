@@ -155,7 +155,7 @@ def _tensorflow_loop_of(step: Callable, examples: Examples, batch_size: int, xla
         )
         return logs, tf.nest.map_structure(lambda array: array.stack(), arrays)
 
-    return loop.get_concrete_function()  # its call takes a third of the time: nothing is looked up
+    return loop.get_concrete_function()  # a call takes a third of the time, because nothing is looked up
 
 
 def _jax_loop(step: Callable, single_steps: bool) -> Callable:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fitbench import metrics, selection, user_metrics
-from fitbench.config import AUTO, Config, EarlyStopping, recorded_metrics
+from fitbench.config import AUTO, Config, EarlyStopping, Watched, recorded_metrics
 from fitbench.metrics import Metric
 from fitbench.tasks import Task, best_threshold
 from fitbench.training import backend
@@ -137,20 +137,26 @@ def of(config: Config, task: Task) -> Measures:
     """
     if any(entry is not None for entry in config.metrics.values()):
         backend.start(config)  # the module may import Keras
-    stopping, schedule = config.training.early_stopping, config.optimizer["schedule"]
     loaded = recorded_metrics(config, task, user_metrics.load)
     return Measures(
         loaded,
         task,
         config.training.threshold,
-        stopping,
-        _monitor(stopping.monitor, config, task) if stopping else None,
-        _monitor(schedule["monitor"], config, task) if schedule["kind"] == "plateau" else None,
+        config.training.early_stopping,
+        _monitor(config.stopping_monitor, config, task),
+        _monitor(config.schedule_monitor, config, task),
     )
 
 
-def _monitor(name: str, config: Config, task: Task) -> Monitor:
-    part, metric = selection.monitored(name, config.metrics, task)
+def _monitor(watched: Watched | None, config: Config, task: Task) -> Monitor | None:
+    """The key and the metric of what is watched after each epoch; None if nothing is.
+
+    Raises:
+        RequestError: the epochs of a run of this task do not measure it.
+    """
+    if watched is None:
+        return None
+    part, metric = selection.monitored(watched.name, config.metrics, task)
     return Monitor(metrics.history_key(part, metric.name), metric)
 
 

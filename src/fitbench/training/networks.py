@@ -56,7 +56,7 @@ def network(parts: Parts) -> Network:
     config, data, examples = parts.config, parts.prepared, len(parts.kept)
     model = build(config, data, parts.objective, examples)
     settings = config.training
-    started = start(model, config, data.names)
+    started = start(model, config, data)
     freeze(model, settings.freeze)
     if not settings.epochs:
         return Network(model, None, None)
@@ -126,9 +126,10 @@ def _key(parts: Parts) -> tuple[str, ...] | None:
 
     The checksum of the data covers neither what the columns of a table mean nor how many classes have names. The number
     of training examples, which depends on the seed where groups are kept together, is a constant of the
-    network: schedules count in steps, and some models weigh their penalties by it.
+    network: schedules count in steps, and some models weigh their penalties by it. So is the deviation of standardised
+    targets, which depends on the fold: the compiled metric multiplies by it.
     """
-    config, examples = parts.config, len(parts.kept)
+    config, examples, scale = parts.config, len(parts.kept), parts.objective.scale
     loss = config.training.loss
     loss_is_ours = not isinstance(loss, Mapping) or str(loss["_target_"]).startswith("keras.")
     ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
@@ -138,7 +139,8 @@ def _key(parts: Parts) -> tuple[str, ...] | None:
         config = config.model_copy(update={"optimizer": {**config.optimizer, "learning_rate": None}})
     data = parts.data
     takes, gives = data.inputs.model_dump_json(), f"{data.task} {len(data.names)}"
-    return config_id(config), data.sha256, takes, gives, config.device, str(examples)
+    unit = "" if scale is None else str(scale.deviation.tolist())
+    return config_id(config), data.sha256, takes, gives, config.device, str(examples), unit
 
 
 def _variables(trained: keras.Model) -> list[keras.Variable]:

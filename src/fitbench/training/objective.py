@@ -26,7 +26,7 @@ LABELS = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}  # of the losses of a re
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation of the targets of the training part, float64 [targets] both."""
+    """Mean and standard deviation of targets, float64 [targets] both."""
 
     mean: np.ndarray
     deviation: np.ndarray
@@ -58,8 +58,8 @@ class Objective:
     has_sigmoids: bool
 
     @staticmethod
-    def of(config: Config, data: Dataset) -> Objective:
-        """The objective of a configuration for a data set.
+    def of(config: Config, data: Dataset, scale: Scale | None = None) -> Objective:
+        """The objective of a configuration for a data set, whose targets have this scale.
 
         Raises:
             RequestError: `training.class_weight` does not name the classes.
@@ -67,8 +67,9 @@ class Objective:
         settings = config.training
         if isinstance(settings.class_weight, Mapping):
             _check_names(settings.class_weight, data.names)
-        scale = Scale.of(data.y_train) if settings.standardize_targets else None
-        return Objective.of_parts(config, task_of(data.task), data.names, scale)
+        return Objective.of_parts(
+            config, task_of(data.task), data.names, scale if settings.standardize_targets else None
+        )
 
     @staticmethod
     def of_parts(config: Config, task: Task, names: tuple[str, ...], scale: Scale | None) -> Objective:

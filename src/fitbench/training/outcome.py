@@ -24,7 +24,6 @@ from fitbench.training.evaluate import predict
 from fitbench.training.fit import evaluate
 from fitbench.training.measures import arranged
 from fitbench.training.networks import Network
-from fitbench.training.objective import Scale
 from fitbench.training.parts import Parts, RawOutputs, Values
 from fitbench.training.trial import Trial
 
@@ -76,16 +75,18 @@ def values(
     values = values_of_training(parts, network, trained)
     values |= parts.missing_values(raw_outputs(parts, network), values, threshold)
     outputs = np.empty((0, len(data.names)), np.float32)
-    if len(data.y_test):
+    if data.has_test_part:
         outputs = predict(model, data.x_test)
         values |= parts.values("test", measures.missing("test", {}), data.y_test, outputs, data.w_test, threshold)
     arrays: dict[str, Any] = {
         measures.task.targets_name: data.y_test,
         measures.task.outputs_name: measures.task.recorded(outputs),
         "data_sha256": np.array(data.sha256),
-        **({} if data.rows_test is None else {"rows": data.rows_test}),
-        **({} if parts.config.fold is None else _held_back(parts, raw_outputs(parts, network))),
     }
+    if data.rows_test is not None:
+        arrays["rows"] = data.rows_test
+    if parts.config.training.has_folds:
+        arrays |= _held_back(parts, raw_outputs(parts, network))
     with replacing(folder / "predictions.npz") as file:
         np.savez(file, **arrays)
     return values
@@ -94,12 +95,14 @@ def values(
 def _held_back(parts: Parts, raw_of: RawOutputs) -> dict[str, np.ndarray]:
     """The arrays of predictions.npz of the fold that is held back, from raw outputs on it."""
     data, task, rows = parts.data, parts.measures.task, parts.held_back
-    return {
+    arrays = {
         f"validation_{task.targets_name}": data.y_train[rows],
         f"validation_{task.outputs_name}": task.recorded(raw_of(take(parts.prepared.x_train, rows))),
         "validation_rows": rows,
-        **({} if data.rows_train is None else {"validation_file_rows": data.rows_train[rows]}),
     }
+    if data.rows_train is not None:
+        arrays["validation_file_rows"] = data.rows_train[rows]
+    return arrays
 
 
 def result(
@@ -169,8 +172,7 @@ def write_dataset(parts: Parts, folder: Path) -> None:
     """Write dataset.json: what the reader found in the data."""
     data, task = parts.data, parts.measures.task
     names: list[Any] = list(data.names)
-    if task.has_values:
-        scale = Scale.of(data.y_train)
+    if scale := parts.scale:
         names = [
             {"name": name, "mean": float(mean), "deviation": float(deviation)}
             for name, mean, deviation in zip(data.names, scale.mean, scale.deviation, strict=True)

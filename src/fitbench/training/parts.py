@@ -14,7 +14,7 @@ from fitbench.data.split import training_rows
 from fitbench.metrics import join
 from fitbench.training.examples import Examples
 from fitbench.training.measures import Measures
-from fitbench.training.objective import Objective
+from fitbench.training.objective import Objective, Scale
 from fitbench.training.preparation import prepare_training_examples
 
 Values = dict[str, float | None]  # by their names in the result, such as 'val_macro_f1'
@@ -33,6 +33,8 @@ class Parts:
         kept: rows of the training examples to train on.
         held_back: rows of the training examples to validate on, perhaps none.
         measures: what is measured.
+        scale: of the targets of a regression: with folds, of those that are trained on; otherwise of all training
+            examples. None for other tasks.
         objective: what training makes small.
     """
 
@@ -43,6 +45,7 @@ class Parts:
     kept: np.ndarray
     held_back: np.ndarray
     measures: Measures
+    scale: Scale | None
     objective: Objective
 
     @staticmethod
@@ -50,7 +53,10 @@ class Parts:
         """The parts that the configuration makes of a data set, whose training inputs are prepared now."""
         kept, held_back = training_rows(data, config.training, config.seed, config.fold)
         prepared, preparation = prepare_training_examples(data, config.data)
-        return Parts(config, data, prepared, preparation, kept, held_back, measures, Objective.of(config, data))
+        targets = data.y_train if config.fold is None else data.y_train[kept]
+        scale = Scale.of(targets) if measures.task.has_values else None
+        objective = Objective.of(config, data, scale)
+        return Parts(config, data, prepared, preparation, kept, held_back, measures, scale, objective)
 
     def examples(self) -> tuple[Examples, Examples | None]:
         """The examples to train on, and those to validate on.

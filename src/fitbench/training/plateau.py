@@ -13,8 +13,8 @@ class Plateau(keras.callbacks.Callback):
     """Multiplies the learning rate after epochs without an improvement, as `keras.callbacks.ReduceLROnPlateau`.
 
     The metric decides what is better; an undefined value (NaN) never is. The learning rate is a variable of the
-    optimizer, and `best` and `wait` are attributes, so a checkpoint holds all three. The epochs up to and including the
-    one whose end changes the rate are trained with the rate before.
+    optimizer, and `best` and `wait` are attributes, so a checkpoint holds all three. The rate changes at the end of an
+    epoch, so the next epoch is the first that is trained with the new rate.
 
     Args:
         monitor: what must improve.

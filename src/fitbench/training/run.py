@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from fitbench.config import Config, plain
+from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim
@@ -25,10 +26,12 @@ from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
 from fitbench.tasks import task_of
 from fitbench.training import attempts, backend, measures
+from fitbench.training.measures import Measures
 from fitbench.training.randomness import seed
 from fitbench.training.trial import Trial
 
 log = logging.getLogger(__name__)
+RECORDED = ("history.jsonl", "dataset.json", "predictions.npz", "model.keras", STATE)  # files that an attempt writes
 
 
 def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str, Any] | None:
@@ -81,17 +84,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 def clear(folder: Path) -> None:
     """Remove what earlier attempts recorded, but for the log."""
     check_fence(folder / "result.json")
-    files = (
-        "result.json",
-        "error.txt",
-        "pruned.json",
-        "history.jsonl",
-        "dataset.json",
-        "predictions.npz",
-        "model.keras",
-        STATE,
-    )
-    for name in ("checkpoint", "evaluations", *files):
+    for name in ("checkpoint", "evaluations", "result.json", "error.txt", "pruned.json", *RECORDED):
         remove(folder / name)
 
 
@@ -101,7 +94,7 @@ def _check_names(folder: Path) -> None:
     Raises:
         FitbenchError: the message names it.
     """
-    for name in ("config.yaml", "dataset.json", "history.jsonl", "predictions.npz", "model.keras", STATE):
+    for name in ("config.yaml", *RECORDED):
         path = folder / name
         if path.is_dir() and not path.is_symlink():  # a link is replaced
             raise FitbenchError(f"{path}: is a folder, where the run writes a file; move it away")
@@ -116,19 +109,15 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
     check_parent(config)
     code = check_interrupted(config, folder)  # before modules of the user's are imported
     backend.choose(config.backend)  # before the data: what must be downloaded is downloaded by Keras
-    measured = None if config.known_task is None else measures.of(config, config.known_task)
-    data = load(config.data, config.task)
-    if measured is None or measured.task.name != data.task:  # the targets have decided the task
-        config.check_for(task_of(data.task))
-        measured = measures.of(config, task_of(data.task))
-    config.check_for_kind(data.kind)
+    data, measured = _read(config)
     backend.start(config)
 
-    from fitbench.training import checkpoint, epochs, networks, outcome, rehearsal, resuming
+    from fitbench.training import checkpoint, epochs, leaks, networks, outcome, rehearsal, resuming
     from fitbench.training.parts import Parts
 
     with backend.on(config.device) as device:
         parts = Parts.of(config, data, measured)
+        leaks.check(parts)
         resumed = resuming.resumable(config, folder, data)  # before dataset.json is that of these data
         outcome.write_dataset(parts, folder)
         seed(config, shared=networks.is_kept(parts))
@@ -158,6 +147,22 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
         result["start"] = asdict(network.started)
     _record(folder, result, trained.history)
     return result
+
+
+def _read(config: Config) -> tuple[Dataset, Measures]:
+    """The data, and what the run measures.
+
+    Raises:
+        RequestError: a part of the configuration does not go with the data.
+        DataError: the data cannot be read.
+    """
+    measured = None if config.known_task is None else measures.of(config, config.known_task)
+    data = load(config.data, config.task)
+    if measured is None or measured.task.name != data.task:  # the targets have decided the task
+        config.check_for(task_of(data.task))
+        measured = measures.of(config, task_of(data.task))
+    config.check_for_kind(data.kind)
+    return data, measured
 
 
 def _record(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -> None:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import logging
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from fitbench.config import Config
+from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
-from fitbench.record import safety
+from fitbench.record import dataset, safety
 from fitbench.record.parents import MODEL, check_same
 from fitbench.record.reading import output_names, read_result
 from fitbench.text import clean, counted
+from fitbench.training.layer_paths import built, layers, partner, with_weights
+from fitbench.training.notes import note
 from fitbench.training.saved_model import load_model
 
 log = logging.getLogger(__name__)
 KEY = "training.start"
 LISTED = 20  # names of layers that a message lists at most
-_noticed: set[str] = set()  # the notes that this process has written to stderr
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Started:
 
     Attributes:
         run_id: of that run.
-        layers: the names of the layers that have its weights.
-        left_out: the names of the layers that keep their new weights.
+        layers: the paths of the layers that have its weights; see `layer_paths`.
+        left_out: the paths of the layers that keep their new weights.
     """
 
     run_id: str
@@ -41,16 +43,17 @@ class Started:
     left_out: list[str]
 
 
-def start(model: keras.Model, config: Config, names: Sequence[str]) -> Started | None:
-    """Give the layers of a new model the weights that layers of the same name and shapes have in an earlier run.
+def start(model: keras.Model, config: Config, data: Dataset) -> Started | None:
+    """Give the layers of a new model the weights that layers of the same path and shapes have in an earlier run.
 
     Layers that are adapted to the data (with a method `adapt`) keep what they have of the new data. The statistics of
-    batch normalisation are taken. What is left out is logged, and noted on stderr.
+    batch normalisation are taken. What is left out is logged, and noted on stderr, and so is what the layers that are
+    taken were trained for, where it differs.
 
     Args:
         model: as it is built.
         config: of the run. A run that continues another one takes everything from there.
-        names: of the outputs: the classes, targets or labels of the data.
+        data: of the run.
 
     Returns:
         what was taken; None if the run begins with new weights.
@@ -63,45 +66,67 @@ def start(model: keras.Model, config: Config, names: Sequence[str]) -> Started |
     if earlier is None or config.parent is not None:
         return None
     folder = check_same(KEY, earlier.folder, MODEL, earlier.sha256)
-    saved = {layer.name: layer for layer in _with_weights(_saved_model(folder))}
+    result = read_result(folder)
+    ours, theirs = with_weights(model), with_weights(built(_saved_model(folder), result["config"]))
     taken, left_out = [], {}
-    for layer in _with_weights(model):
-        shapes = _shapes(layer)
-        if layer.name not in saved:
-            left_out[layer.name] = "it has no such layer"
-        elif shapes != (theirs := _shapes(saved[layer.name])):
-            left_out[layer.name] = f"its shapes are {_text(theirs)}, here they are {_text(shapes)}"
+    for path, layer in ours:
+        other = partner(path, ours, theirs)
+        if isinstance(other, str):
+            left_out[path] = other
+        elif _shapes(layer) != _shapes(other):
+            left_out[path] = f"its shapes are {_text(_shapes(other))}, here they are {_text(_shapes(layer))}"
         else:
-            layer.set_weights(saved[layer.name].get_weights())
-            taken.append(layer.name)
+            layer.set_weights(other.get_weights())
+            taken.append(path)
     if not taken:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
+        reasons = "; ".join(f"{path}: {reason}" for path, reason in list(left_out.items())[:3])
         raise RequestError(f"{KEY}: no layer of this model fits one of {earlier.run_id}: {clean(reasons)}")
     _note(earlier.run_id, taken, left_out)
-    others = output_names(read_result(folder))
-    if others != list(names) and len(others) == len(names) and not left_out:
-        _write(
-            f"{earlier.run_id} has the outputs {_listed(others)}, this run has {_listed(names)}; the last layer begins "
-            "with the weights of the former"
-        )
+    _note_columns(folder, earlier.run_id, data)
+    if ours[-1][0] in taken:
+        _note_outputs(result, config, data)
     return Started(earlier.run_id, taken, list(left_out))
 
 
+def _note_columns(folder: Path, run_id: str, data: Dataset) -> None:
+    """Note the first column that the earlier run did not have at this place."""
+    recorded = dataset.read(folder)
+    if recorded is not None and (difference := recorded.other_column(data.columns)):
+        note(f"{run_id} was trained with other columns ({clean(difference)}); its weights are for those")
+
+
+def _note_outputs(result: Mapping[str, Any], config: Config, data: Dataset) -> None:
+    """Note how the outputs differ from those of the earlier run, whose last layer is taken."""
+    run_id, others = result["run_id"], output_names(result)
+    if others != list(data.names):
+        note(
+            f"{run_id} has the outputs {_listed(others)}, this run has {_listed(data.names)}; the last layer begins "
+            "with the weights of the former"
+        )
+    standardized = bool(result["config"]["training"].get("standardize_targets"))
+    if standardized != config.training.standardize_targets:
+        note(
+            f"{run_id} has training.standardize_targets={str(standardized).lower()}, this run has "
+            f"{str(not standardized).lower()}; the last layer begins with weights for targets of the former scale"
+        )
+
+
 def freeze(model: keras.Model, patterns: Sequence[str]) -> None:
-    """Let the layers whose names fit one of these patterns keep their weights. `*` stands for any characters.
+    """Let all layers whose names or paths fit one of these patterns keep their weights. `*` stands for any characters.
 
     Raises:
         RequestError: a pattern fits no layer, or no weight is left to train.
     """
-    layers = {layer.name: layer for layer in _all_layers(model)}
+    named = layers(model) if patterns else []
     for pattern in patterns:
-        fitting = fnmatch.filter(layers, pattern)
+        fitting = [layer for path, layer in named if fnmatch.filter([layer.name, path], pattern)]
         if not fitting:
-            near = difflib.get_close_matches(pattern, layers, n=1)
+            paths = [path for path, _ in named]
+            near = difflib.get_close_matches(pattern, paths, n=1)
             hint = f"did you mean {near[0]}? The" if near else "the"
-            raise RequestError(f"training.freeze: no layer fits {pattern!r}; {hint} model has {_listed(list(layers))}")
-        for name in fitting:
-            layers[name].trainable = False
+            raise RequestError(f"training.freeze: no layer fits {pattern!r}; {hint} model has {_listed(paths)}")
+        for layer in fitting:
+            layer.trainable = False
     if patterns and not model.trainable_weights:
         raise RequestError(f"training.freeze: {_listed(patterns)} leaves no weight to train; leave out some layers")
 
@@ -115,21 +140,6 @@ def _saved_model(folder: Path) -> keras.Model:
             "consist of layers of Keras and fitbench"
         )
     return load_model(path, safety.check(path, trust=False).numbers)
-
-
-def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """The layers of a model, also of the models in it, at any depth; these models themselves before their layers."""
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _all_layers(layer)
-
-
-def _with_weights(model: keras.Model) -> Iterator[keras.Layer]:
-    """The layers, at any depth, that have weights and are not adapted to the data."""
-    for layer in _all_layers(model):
-        if not isinstance(layer, keras.Model) and layer.weights and not hasattr(layer, "adapt"):
-            yield layer
 
 
 def _shapes(layer: keras.Layer) -> list[tuple[int, ...]]:
@@ -151,14 +161,7 @@ def _note(run_id: str, taken: Sequence[str], left_out: dict[str, str]) -> None:
     for name, reason in left_out.items():
         log.info("the layer %s begins with new weights; of %s, %s", name, run_id, reason)
     if left_out:
-        _write(
-            f"weights of {run_id}: {counted(len(taken), 'layer')}; begun with new ones: "
+        note(
+            f"weights of {run_id}: {counted(len(taken), 'layer')}; layers with new weights: "
             f"{_listed([*left_out])}; train.log has the reasons"
         )
-
-
-def _write(text: str) -> None:
-    log.info(text)
-    if text not in _noticed:
-        _noticed.add(text)
-        sys.stderr.write(f"fitbench: {text}\n")

@@ -15,7 +15,7 @@ Key = tuple[int, int | None]  # seed and fold; without folds None
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """The runs of a configuration.
 
     Attributes:
@@ -44,7 +44,7 @@ class Group:
         return sorted({seed for seed, _ in self.runs})
 
 
-def find_group(text: str, outputs: Path) -> Group:
+def find_group(text: str, outputs: Path) -> RunGroup:
     """The group that is meant: its path, its name, one of its runs, or an unambiguous part of `<study>/<run_id>`.
 
     Of several groups that fit, the only one with folds is meant.
@@ -89,10 +89,10 @@ def _runs_in(study: Path) -> list[Path]:
         return []
 
 
-def _groups(folders: Iterable[Path]) -> list[Group]:
+def _groups(folders: Iterable[Path]) -> list[RunGroup]:
     """The groups that these run folders form, by study and name."""
     runs: dict[tuple[Path, str], dict[Key, Path]] = {}
     for folder in folders:
         if name := parse_run_id(folder.name):
             runs.setdefault((folder.parent, name.group), {})[name.seed, name.fold] = folder
-    return [Group(study, name, runs[study, name]) for study, name in sorted(runs)]
+    return [RunGroup(study, name, runs[study, name]) for study, name in sorted(runs)]
