@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
 from fitbench.search.summary import ON_ALL, print_summary, train_commands
 from fitbench.search.trial import work
+from fitbench.stderr import write_note
 
 
 def search(arguments: list[str]) -> int:
@@ -34,7 +34,7 @@ def search(arguments: list[str]) -> int:
         stop_clock()
         request = read_request(arguments)
         study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
-        sys.stderr.write(f"fitbench: study {request.config.study} in {study.folder}\n")
+        write_note(f"study {request.config.study} in {study.folder}")
         try:
             with terminable(), SearchProgress(study, request.config.progress):
                 if request.config.workers == 1:
@@ -89,7 +89,7 @@ def _share(study: Study, arguments: list[str], workers: int) -> None:
     epochs: dict[int, int] = {}  # of trials whose worker was lost
     for _, outcome in share(partial(_work, study.began), tasks, workers):
         if isinstance(outcome, Lost):
-            sys.stderr.write(f"fitbench: a worker {outcome.reason}\n")
+            write_note(f"a worker {outcome.reason}")
             trial = study.trial_of(outcome.pid)
             if trial is not None:
                 before = epochs.get(trial.number)
