@@ -16,7 +16,6 @@ from fitbench.text import counted
 
 UNCOUNTED = "the numbers of training and validation examples of its folds are not known"
 
-
 Member = tuple[Partition | None, int]  # a fold; or without folds the position of a run
 
 
