@@ -14,6 +14,7 @@ ORDER = (
     "fitbench.errors",
     "fitbench.version",
     "fitbench.streams",
+    "fitbench.stderr",
     "fitbench.text",
     "fitbench.untrusted",
     "fitbench.columns",

@@ -40,9 +40,9 @@ def open_standard_streams() -> None:
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - for as long as the process lives
     if sys.stdout is sys.__stdout__:
-        sys.stdout = _writable(1, sys.stdout, ERRORS)
+        sys.stdout = writable(1, sys.stdout, ERRORS)
     if sys.stderr is sys.__stderr__:
-        sys.stderr = _writable(2, sys.stderr, "backslashreplace")
+        sys.stderr = writable(2, sys.stderr, "backslashreplace")
 
 
 def _open_if_closed(number: int) -> None:
@@ -53,8 +53,11 @@ def _open_if_closed(number: int) -> None:
         os.set_inheritable(opened, True)
 
 
-def _writable(number: int, stream: Any, errors: str) -> io.TextIOWrapper:
-    """A text stream on the file of this number, buffered as `stream` is, which is None if it was closed."""
+def writable(number: int, stream: Any, errors: str) -> io.TextIOWrapper:
+    """A text stream on the file of this number, buffered as `stream` is, which is None if it was closed.
+
+    Writing to it raises nothing.
+    """
     return io.TextIOWrapper(
         io.BufferedWriter(_Output(number, "w", closefd=False)),
         encoding=stream.encoding if stream else "utf-8",

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.model_selection import StratifiedGroupKFold
 
 from fitbench.config import FoldOrder, Validation
 from fitbench.data.dataset import Dataset
@@ -75,6 +76,55 @@ def test_groups_stay_together_in_drawn_folds_of_about_the_same_size(folds):
     sizes = np.bincount(numbers, minlength=folds)
     assert sizes.max() - sizes.min() <= 3
     assert numbers.tolist() != fold_numbers(len(groups), folds, 1, FoldOrder.drawn, groups=groups).tolist()
+
+
+def test_folds_of_groups_without_classes_are_those_that_runs_were_trained_on():
+    groups = np.repeat(np.arange(8), [5, 1, 3, 2, 2, 1, 4, 1])
+    assert fold_numbers(19, 3, 0, FoldOrder.drawn, groups=groups).tolist() == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        2,
+        2,
+        2,
+        2,
+        2,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        2,
+    ]
+
+
+@pytest.mark.parametrize("patients", [60, 90])
+@pytest.mark.parametrize("mixed", [True, False])
+def test_folds_of_groups_have_the_same_fraction_of_each_class_as_those_of_scikit_learn(patients, mixed):
+    random = np.random.default_rng(patients)
+    sizes = random.integers(1, 6, patients)
+    groups = np.repeat(np.arange(patients), sizes)
+    labels = random.choice(3, len(groups) if mixed else patients, p=[0.6, 0.25, 0.15])
+    labels = labels if mixed else np.repeat(labels, sizes)
+    numbers = fold_numbers(len(groups), 5, 0, FoldOrder.drawn, labels, groups)
+    assert all(len(set(numbers[groups == group])) == 1 for group in range(patients))
+    theirs = np.empty(len(groups), np.int64)
+    for fold, (_, rows) in enumerate(StratifiedGroupKFold(5).split(groups, labels, groups)):
+        theirs[rows] = fold
+
+    def widest(of: np.ndarray) -> int:
+        """The largest difference between two folds in their examples of a class."""
+        return max(np.ptp(np.bincount(of[labels == label], minlength=5)) for label in range(3))
+
+    unaware = fold_numbers(len(groups), 5, 0, FoldOrder.drawn, groups=groups)
+    assert widest(numbers) <= widest(theirs) + 1 < widest(unaware)
+    assert np.ptp(np.bincount(numbers)) <= np.ptp(np.bincount(theirs)) + 1
+    assert numbers.tolist() != fold_numbers(len(groups), 5, 1, FoldOrder.drawn, labels, groups).tolist()
 
 
 def test_consecutive_folds_are_parts_in_order_the_larger_ones_first():

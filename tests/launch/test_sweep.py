@@ -396,6 +396,12 @@ def test_run_does_not_change_the_folder(mode, tmp_path):
     assert not list(tmp_path.glob("*/*"))
 
 
+def test_run_whose_layers_are_refused_leaves_no_folder(tmp_path):
+    with pytest.raises(FitbenchError, match="no layer fits 'dens'"):
+        launch([*QUICK, "model=softmax", "training.freeze=[dens]", f"outputs={tmp_path}"])
+    assert not list(tmp_path.glob("*/*"))
+
+
 EXITING = """
 import sys
 

@@ -103,8 +103,10 @@ def fold_numbers(
     """The fold of each example, int64 [N], from 0 to folds - 1. The same arguments give the same folds.
 
     Drawn folds have the same fraction of each class, as far as that is possible, and sizes that differ by one at most.
-    Groups stay together, in folds of about the same size: each goes to the fold with the fewest examples so far, large
-    groups first. Groups whose sizes lie between the same two powers of 2 come in drawn order.
+    Groups stay together, in folds of about the same size and the same fraction of each class. Each group goes to the
+    fold that it makes most even, see `_of_groups`: those first whose numbers of each class differ most, and without
+    classes large ones. Equal groups come in drawn order; without classes, those whose sizes lie between the same two
+    powers of 2.
 
     Args:
         examples: N, at least `folds`.
@@ -119,7 +121,7 @@ def fold_numbers(
     if order is FoldOrder.consecutive:
         return np.sort(np.arange(examples) % folds)
     if groups is not None:
-        return _of_groups(groups, folds, random)
+        return _of_groups(groups, labels, folds, random)
     rows = random.permutation(examples)
     if labels is not None:
         rows = rows[np.argsort(labels[rows], kind="stable")]
@@ -128,12 +130,26 @@ def fold_numbers(
     return numbers
 
 
-def _of_groups(groups: np.ndarray, folds: int, random: np.random.RandomState) -> np.ndarray:
+def _of_groups(groups: np.ndarray, labels: np.ndarray | None, folds: int, random: np.random.RandomState) -> np.ndarray:
+    """The fold of each example, int64 [N]; each group goes to the fold that leaves the folds most even.
+
+    The folds are most even where the sum of the variances, over the folds, of the fraction of all examples and of the
+    fraction of each class that they hold is least. This is the method of scikit-learn's `StratifiedGroupKFold`, which
+    takes standard deviations of the classes alone.
+    """
     codes = np.unique(groups, return_inverse=True)[1]
-    counts = np.bincount(codes)
-    drawn = random.permutation(len(counts))
-    sizes, fold_of = np.zeros(folds, np.int64), np.empty(len(counts), np.int64)
-    for group in drawn[np.argsort(-np.frexp(counts[drawn])[1], kind="stable")]:
-        fold_of[group] = sizes.argmin()
-        sizes[fold_of[group]] += counts[group]
+    sizes = np.bincount(codes)
+    drawn = random.permutation(len(sizes))
+    if labels is None:
+        counts, first = sizes[:, np.newaxis], np.frexp(sizes)[1]
+    else:
+        classes = np.unique(labels, return_inverse=True)[1]
+        of_classes = np.zeros((len(sizes), classes.max() + 1), np.int64)
+        np.add.at(of_classes, (codes, classes), 1)
+        counts, first = np.column_stack([sizes, of_classes]), of_classes.std(axis=1)
+    total, held, fold_of = counts.sum(axis=0), np.zeros((folds, counts.shape[1])), np.empty(len(sizes), np.int64)
+    for group in drawn[np.argsort(-first[drawn], kind="stable")]:
+        # n more in a fold with h add (2hn + n^2) / total^2 to the sum of squares, and n^2 is the same for all folds.
+        fold_of[group] = (held @ (counts[group] / total**2)).argmin()
+        held[fold_of[group]] += counts[group]
     return fold_of[codes]

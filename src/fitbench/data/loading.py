@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import stat
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +40,7 @@ from fitbench.data.table_file import read_table
 from fitbench.data.ucr import find_ucr
 from fitbench.errors import DataError, FitbenchError, NotTrustedError, RequestError
 from fitbench.kinds import IMAGES
+from fitbench.stderr import write_note
 from fitbench.text import clean, counted
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     for notice in _notices(dataset):
         log.info(notice)
         if is_new:
-            sys.stderr.write(f"fitbench: {notice}\n")
+            write_note(notice)
     return dataset
 
 

@@ -24,6 +24,7 @@ from fitbench.launch.longer import advice
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.record.folder import folder_of
+from fitbench.stderr import write_note
 
 ReportRun = Callable[[Path, dict[str, Any], bool], None]
 ReportSweep = Callable[[SweepSummary], None]
@@ -141,7 +142,7 @@ class Task:
             if HydraConfig.get().job.chdir:
                 raise RequestError(NO_CHDIR)
             if text := advice(config):
-                sys.stderr.write(f"fitbench: {text}\n")
+                write_note(text)
             result, reused = run(config)
         except FitbenchError as error:
             self.failure = error
@@ -155,7 +156,7 @@ class Task:
 
 def _remove_refused(folder: Path) -> None:
     """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
-    refusal = {"config.yaml", "error.txt", "train.log"}
+    refusal = {"config.yaml", "dataset.json", "error.txt", "train.log"}  # layers may be refused after the data are read
     if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
         shutil.rmtree(folder)
 

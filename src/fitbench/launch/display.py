@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from fitbench.errors import FitbenchError
+from fitbench.stderr import show_live, write_line
 
 POLL_SECONDS = 0.5  # at least, between two looks
 POLL_SHARE = 0.05  # of the time is spent on looking, at most
@@ -56,7 +57,7 @@ class Display(ABC):
             seconds = time.perf_counter() - began
         self._update()
         if self.live:
-            _write("\r\x1b[K")
+            show_live("")
 
     def _update(self) -> None:
         try:
@@ -68,14 +69,9 @@ class Display(ABC):
         lines = self.ended()
         if self.visible:
             for line in lines:
-                self.write_line(line)
+                write_line(line)
         if self.live:
-            _write(f"\r\x1b[K{self.line(shutil.get_terminal_size((80, 24)).columns)}")
-
-    def write_line(self, text: str) -> None:
-        """Write a line, even if the progress is not shown."""
-        erase = "\r\x1b[K" if self.live else ""
-        _write(f"{erase}{text}\n")
+            show_live(self.line(shutil.get_terminal_size((80, 24)).columns))
 
     def line(self, width: int) -> str:
         """Return the live line: its parts, of which the last ones are left out if they do not fit."""
@@ -83,8 +79,3 @@ class Display(ABC):
         while len(parts) > 1 and len("  ".join(parts)) >= width:
             del parts[-1]
         return "  ".join(parts)[: width - 1]
-
-
-def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()

@@ -1,7 +1,6 @@
 """One job: returns the recorded result of its configuration, or trains the run."""
 
 import errno
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.parents import lacks_state, other_state
 from fitbench.record.reading import check_metrics, lacking, output_names, read_result
+from fitbench.stderr import write_note
 
 FingerprintOf = Callable[..., str | None]  # of paths, as `fingerprint`
 LIMITS = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of processes, open files and memory
@@ -31,9 +31,9 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     result = recorded(config)
     if result is not None:
         if lacks_state(config, folder_of(config)):
-            sys.stderr.write(
-                f"fitbench: {result['run_id']} is finished, but kept no state of its last epoch; force=true trains it "
-                "again and keeps it\n"
+            write_note(
+                f"{result['run_id']} is finished, but kept no state of its last epoch; force=true trains it "
+                "again and keeps it"
             )
         return completed(config, result), True
     from fitbench.training.run import train

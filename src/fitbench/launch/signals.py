@@ -2,12 +2,13 @@
 
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from fitbench.stderr import write_note
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # of clouds, a closed terminal, and Slurm
 ENDING_SECONDS = 20  # further signals are ignored for this time after the first one
@@ -19,7 +20,7 @@ class Terminated(SystemExit):
 
 def status_of(stop: KeyboardInterrupt | Terminated) -> int:
     """Write that the command was interrupted, and return its exit status."""
-    sys.stderr.write("fitbench: interrupted; run the same command again to resume\n")
+    write_note("interrupted; run the same command again to resume")
     return 130 if isinstance(stop, KeyboardInterrupt) else int(str(stop.code))
 
 

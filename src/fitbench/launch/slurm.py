@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 
 from fitbench.errors import FitbenchError
+from fitbench.stderr import write_note
 
 LOST_SECONDS = 15.0  # a result may appear this long after its job has left the queue, on a slow file system
 
@@ -76,7 +76,7 @@ def waiting_for_every_job() -> Iterator[None]:
             return [_failure(job)]
         except (KeyboardInterrupt, SystemExit):
             array = job.job_id.partition("_")[0]
-            sys.stderr.write(f"fitbench: the jobs continue without this process; cancel them with scancel {array}\n")
+            write_note(f"the jobs continue without this process; cancel them with scancel {array}")
             raise
 
     Job.results = results_or_failure

@@ -6,7 +6,6 @@ ended. A sweep is resumed by launching it again: the jobs are the same, and fini
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from fitbench.launch.sweep_job import Failure, Job, first_line
 from fitbench.record.folder import State, state_of
 from fitbench.record.parents import lacks_state
 from fitbench.record.reading import lacking
+from fitbench.stderr import write_line, write_note
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
 Train = Callable[[Sequence[Job], Callable[[str], None]], Iterator[tuple[Job, Failure | None]]]
@@ -53,7 +53,7 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
     try:
         with progress:
             while remaining and not (errors and settings.fail_fast):
-                elsewhere = _launch(remaining, train, errors, progress, settings.fail_fast)
+                elsewhere = _launch(remaining, train, errors, settings.fail_fast)
                 remaining = _abandoned(elsewhere)
     finally:
         summary = summarize([job.folder for job in jobs], skipped, errors)
@@ -89,21 +89,19 @@ def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
         except FitbenchError as error:  # the record is damaged, or belongs to other data
             errors[job.folder] = first_line(error)
     if to_evaluate:
-        sys.stderr.write(f"fitbench: finished runs that lack a metric and are evaluated, not trained: {to_evaluate}\n")
+        write_note(f"finished runs that lack a metric and are evaluated, not trained: {to_evaluate}")
     if without_state:
-        sys.stderr.write(
-            f"fitbench: finished runs that kept no state of their last epoch: {without_state}; force=true trains them "
-            "again and keeps it\n"
+        write_note(
+            f"finished runs that kept no state of their last epoch: {without_state}; force=true trains them "
+            "again and keeps it"
         )
     return remaining, skipped, errors
 
 
-def _launch(
-    jobs: Sequence[Job], train: Train, errors: dict[Path, str], progress: SweepProgress, fail_fast: bool
-) -> list[Job]:
+def _launch(jobs: Sequence[Job], train: Train, errors: dict[Path, str], fail_fast: bool) -> list[Job]:
     """Launch jobs, add the errors of failed ones to `errors`, and return the jobs whose runs other processes have."""
     elsewhere = []
-    with closing(train(jobs, progress.write_line)) as ended:  # type: ignore[type-var]
+    with closing(train(jobs, write_line)) as ended:  # type: ignore[type-var]
         for job, failure in ended:
             if failure is not None and failure.claimed:
                 elsewhere.append(job)

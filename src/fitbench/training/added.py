@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from fitbench.record.claims import claim
 from fitbench.record.files import outputs_of
 from fitbench.record.reading import check_metrics, has_test_part, lacking, read_predictions, read_result
 from fitbench.record.result import write_result
+from fitbench.stderr import write_note
 from fitbench.tasks import task_of, threshold_of
 from fitbench.text import first_line
 from fitbench.training import backend, measures
@@ -78,7 +78,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
     text = f"{folder.name}: evaluated its saved model for {', '.join(names)}; its history has no such values"
     log.info(text)
     if config.progress:
-        sys.stderr.write(f"fitbench: {text}\n")
+        write_note(text)
     return result
 
 

@@ -15,6 +15,7 @@ from typing import IO
 from fitbench.config import Backend, Config, run_id
 from fitbench.errors import RequestError
 from fitbench.record.processes import cores
+from fitbench.stderr import redirected
 from fitbench.training import gpus
 from fitbench.training.progress import notice
 
@@ -135,10 +136,7 @@ def quiet() -> Iterator[None]:
 
     It is lost where no temporary file can be written.
     """
-    sys.stderr.flush()
-    with _temporary_file() as held:
-        stderr = os.dup(2)
-        os.dup2(held.fileno(), 2)
+    with _temporary_file() as held, redirected(held.fileno()) as stderr:
         try:
             yield
         except Exception:
@@ -146,9 +144,6 @@ def quiet() -> Iterator[None]:
             with contextlib.suppress(OSError):  # the error itself must be heard
                 os.write(stderr, held.read())
             raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def _temporary_file() -> IO[bytes]:

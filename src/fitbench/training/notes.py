@@ -1,7 +1,8 @@
 """Notes about a run, for its log and for whoever launched it."""
 
 import logging
-import sys
+
+from fitbench.stderr import write_note
 
 log = logging.getLogger(__name__)
 _written: set[str] = set()  # those that this process has written to stderr: the runs of a sweep have the same ones
@@ -12,4 +13,4 @@ def note(text: str) -> None:
     log.info(text)
     if text not in _written:
         _written.add(text)
-        sys.stderr.write(f"fitbench: {text}\n")
+        write_note(text)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from fitbench import metrics
 from fitbench.metrics import Metric
+from fitbench.stderr import show_live
 from fitbench.text import count, describe, duration
 
 SHORTEST_BAR = 12  # characters, with the spaces around it
@@ -128,11 +129,9 @@ def notice(shown: bool, text: str) -> Iterator[None]:
     """Say what is waited for, in a terminal, for as long as it takes."""
     shown = shown and sys.stderr.isatty()
     if shown:
-        sys.stderr.write(f"{text} ...")
-        sys.stderr.flush()
+        show_live(f"{text} ...")
     try:
         yield
     finally:
         if shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            show_live("")

@@ -1,0 +1,93 @@
+"""Lines on stderr. In a terminal they stand above a live line, and all arrive while other output is held back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from fitbench.streams import writable
+
+ERASE = "\r\x1b[K"  # the line that a terminal is in; perhaps one that another process has drawn
+
+
+@dataclass
+class _State:
+    """What the threads of this process share.
+
+    Attributes:
+        live: the live line; empty if there is none.
+        real: writes to the real stderr while file descriptor 2 is redirected and `sys.stderr` writes there.
+        lock: held while something is written or redirected. A signal handler may write meanwhile.
+    """
+
+    live: str = ""
+    real: TextIO | None = None
+    lock: threading.RLock = field(default_factory=threading.RLock)  # type: ignore[valid-type]
+
+
+_state = _State()
+
+
+def write_note(text: str) -> None:
+    """Write a line of fitbench's."""
+    write_line(f"fitbench: {text}")
+
+
+def write_line(text: str) -> None:
+    """Write a line, in a terminal above the live line."""
+    with _state.lock:
+        erase = ERASE if (_state.real or sys.stderr).isatty() else ""
+        _write(f"{erase}{text}\n{_state.live}")
+
+
+def show_live(text: str) -> None:
+    """Draw the live line of a terminal in place of the one before. An empty text removes it."""
+    with _state.lock:
+        _state.live = text
+        _write(f"{ERASE}{text}")
+
+
+def _write(text: str) -> None:
+    stream = _state.real or sys.stderr
+    stream.write(text)
+    stream.flush()
+
+
+@contextlib.contextmanager
+def redirected(file: int) -> Iterator[int]:
+    """Redirect file descriptor 2 to another file in this block, but for the lines of this module.
+
+    Args:
+        file: its descriptor.
+
+    Yields:
+        a descriptor of the real stderr.
+    """
+    before = _state.real
+    with _state.lock:
+        sys.stderr.flush()
+        descriptor = os.dup(2)
+        if before is None and _is_standard(sys.stderr):
+            _state.real = writable(descriptor, sys.stderr, "backslashreplace")
+        os.dup2(file, 2)
+    try:
+        yield descriptor
+    finally:
+        with _state.lock:
+            sys.stderr.flush()
+            os.dup2(descriptor, 2)
+            _state.real = before
+            os.close(descriptor)
+
+
+def _is_standard(stream: TextIO) -> bool:
+    """Whether a stream writes to file descriptor 2."""
+    try:
+        return stream.fileno() == 2
+    except (OSError, AttributeError):  # a stream without a descriptor, such as one of a notebook
+        return False
