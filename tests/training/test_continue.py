@@ -103,6 +103,7 @@ def test_values_that_cannot_change_the_result_are_those_of_the_command(configura
         (["training.epochs=5", "model=softmax"], "model=softmax: a continued run keeps its configuration"),
         (["training.epochs=5", "seed=1"], "seed=1: a continued run keeps its configuration"),
         (["training.epochs=5", "optimizer.learning_rate=1"], "optimizer.learning_rate=1: a continued run keeps"),
+        (["training.epoch=5"], "training.epoch: there is no such key. Did you mean training.epochs?"),
         (["training.epochs=5,6"], "training.epochs=5,6: .*add -m"),
         (["training.epochs=5", "data.path=other.csv"], "data.path: there is no such key"),
     ],
@@ -122,6 +123,8 @@ def test_run_without_a_state_or_a_result_is_refused(configuration, outputs, tmp_
         configuration(tmp_path, f"+continue={unfinished.name}", "training.epochs=8")
     with pytest.raises(RequestError, match="continue: 'absent' fits none of the"):
         configuration(outputs, "+continue=absent", "training.epochs=8")
+    with pytest.raises(RequestError, match=r"continue: 'wine\*' fits none .*; \* stands for nothing here"):
+        configuration(outputs, "+continue=wine*", "training.epochs=8")
 
 
 def test_sweep_continues_several_runs(outputs, continued, capsys, process_state_restored):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fitbench import selection
 from fitbench.composition.overrides import refuse_several
 from fitbench.config import OF_COMMAND, TOP_LEVEL, WITHOUT_EFFECT, from_values, plain
-from fitbench.config.errors import located
+from fitbench.config.errors import located, nearest, no_such_key
 from fitbench.errors import RequestError
 from fitbench.record.files import exists
 from fitbench.record.parents import STATE, checksum, find_finished
@@ -67,7 +67,7 @@ def replace(composed: DictConfig, overrides: Sequence[Override]) -> None:
         values = plain(from_values(result["config"]))
     given = [override for override in overrides if override is not named]
     for override in given:
-        _check(override, folder)
+        _check(override, folder, values)
     # What is of a command is not taken over from the run.
     kept = {*OF_COMMAND, *(override.key_or_group for override in given if is_top_level(override))}
     with open_dict(composed):
@@ -87,10 +87,14 @@ def _is_list(override: Override) -> bool:
     return override.key_or_group == selection.KEY and isinstance(override.value(), list)
 
 
-def _check(override: Override, folder: Path) -> None:
-    """Refuse what would make the run another one."""
+def _check(override: Override, folder: Path, values: dict[str, Any]) -> None:
+    """Refuse what would make the run, whose configuration has these values, another one."""
     refuse_several(override, SEVERAL)
     key = override.key_or_group
+    section, _, name = key.rpartition(".")
+    siblings = OmegaConf.select(OmegaConf.create(values), section) if section else values
+    if not changeable(key) and isinstance(siblings, Mapping) and name not in siblings and nearest(name, list(siblings)):
+        raise RequestError(no_such_key(key, section, list(siblings)))
     if override.is_delete() or not changeable(key):
         raise RequestError(
             f"{override.input_line}: a continued run keeps its configuration; beside training.epochs only what cannot "

@@ -13,8 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from fitbench.composition.overrides import for_own_data
-from fitbench.config.errors import nearest, no_such_key
-from fitbench.config.nested import leaves
+from fitbench.config.errors import deeper, nearest, no_such_key
 from fitbench.config.optimizer_section import Optimizer
 from fitbench.errors import RequestError
 from fitbench.text import clean, first_line
@@ -142,8 +141,7 @@ def _deeper(key: str, root: DictConfig) -> list[str]:
         return []
     values = OmegaConf.to_container(root, resolve=False)
     assert isinstance(values, dict)
-    own = {name: value for name, value in values.items() if name not in HIDDEN}
-    return [full for full, _ in leaves(own, lists=False) if full.rpartition(".")[2] == key]
+    return deeper(key, {str(name): value for name, value in values.items() if name not in HIDDEN})
 
 
 def _about_text(text: str) -> str | None:

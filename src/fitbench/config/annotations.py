@@ -128,3 +128,8 @@ def expanded(path: str) -> str:
 
 Side = Annotated[int, Ge(1), Le(4096), WHOLE_NUMBER]
 ImageSize = Annotated[list[Side], Len(2, 2), Allowed("[height, width], each from 1 to 4096 pixels")]
+
+
+def as_list(value: Any) -> Any:
+    """One name, which may be a number, as a list; any other value as it is."""
+    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value

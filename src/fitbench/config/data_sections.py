@@ -32,6 +32,7 @@ from fitbench.config.annotations import (
     Name,
     PathText,
     Seed,
+    as_list,
     expanded,
 )
 from fitbench.config.section import Section
@@ -282,13 +283,9 @@ ColumnName = Annotated[str, StringConstraints(min_length=1), Allowed("the name o
 ListOfNames = Annotated[list[ColumnName], Len(1), Allowed("a list of names of columns")]
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
-
-
 ColumnNames = Annotated[
     ListOfNames,
-    BeforeValidator(_as_list, json_schema_input_type=ColumnName | ListOfNames),
+    BeforeValidator(as_list, json_schema_input_type=ColumnName | ListOfNames),
     Allowed("the name of a column, or a list of names of columns"),
 ]
 

@@ -17,6 +17,7 @@ from fitbench.errors import RequestError
 from fitbench.text import clean
 
 Schema = TypeVar("Schema", bound=BaseModel)
+NOT_GIVEN = ("parent",)  # keys of the top level that fitbench sets
 
 
 class Explained(ValueError):
@@ -86,7 +87,9 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
             parts = [part]
             break
     if detail["type"] == "extra_forbidden":
-        return no_such_key(key, section, keys, top)
+        near = deeper(key, values) if schema is Config and not section else []
+        text = f"{key}: there is no such key. Did you mean {' or '.join(near)}?" if near else ""
+        return text or no_such_key(key, section, [name for name in keys if name not in NOT_GIVEN], top)
     if detail["type"] == "missing":
         return f"{key} is missing; it must be {describe(annotation)}"
     if detail["type"] == "string_unicode":  # a key, as pydantic takes any other text
@@ -140,6 +143,20 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
     """
     near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
     return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys) or 'no keys'}")
+
+
+def deeper(key: str, values: Any) -> list[str]:
+    """How the keys below the top level whose last name is `key` are given; `values` are those of the top level."""
+    found = [full for full in _keys_below(values) if full.endswith(f".{key}")]
+    return ["optimizer/schedule" if full == "optimizer.schedule" else full for full in found]
+
+
+def _keys_below(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The full keys of all values and sections."""
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _keys_below(value, f"{prefix}{name}.")
 
 
 def unknown_key(key: str) -> str | None:

@@ -102,6 +102,15 @@ class Optimizer(Section):
     schedule: Schedule
 
     @model_validator(mode="after")
+    def _check_clipping(self) -> Self:
+        ways = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(
+                f"optimizer.{ways[0]} and optimizer.{ways[1]}: gradients are clipped in one way; leave one of them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_schedule(self) -> Self:
         least = getattr(self.schedule, "min_learning_rate", 0.0)
         if least > self.learning_rate:

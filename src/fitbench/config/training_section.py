@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Len, Lt
-from pydantic import AfterValidator, Field, PrivateAttr, Strict, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Strict, model_validator
 
 from fitbench.config.annotations import (
     DOTTED,
@@ -21,6 +21,7 @@ from fitbench.config.annotations import (
     NonNegative,
     Real,
     Seed,
+    as_list,
 )
 from fitbench.config.parents import StartText
 from fitbench.config.section import Section
@@ -158,9 +159,11 @@ class Training(Section):
     start: StartText | None = Field(
         description="a finished run whose weights the model begins with, layer by layer where name and shapes agree"
     )
-    freeze: list[str] = Field(
-        description="names of layers whose weights are not trained; * stands for any characters, as in conv*"
-    )
+    freeze: Annotated[
+        list[str],
+        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
+        Allowed("the name of a layer, or a list of names of layers"),
+    ] = Field(description="names of layers whose weights are not trained; * stands for any characters, as in conv*")
     keep_state: Annotated[bool, Strict()] = Field(
         description="true: the finished run keeps the state of its last epoch, so that +continue=RUN can go on from it"
     )

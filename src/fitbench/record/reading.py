@@ -63,6 +63,8 @@ def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
         raise RequestError(absent(text, "give a run folder or a run_id"))
     nearest = _nearest(wanted, [folder.name for folder in runs.values()])
     hint = f"\nDid you mean {nearest}?" if nearest else ""
+    if "*" in text:
+        hint = "; * stands for nothing here: give a part of the run_id that fits one run"
     links = "".join(f"\nleft out {folder}: {why}" for folder, why in left_out[:NAMED])
     raise RequestError(f"{text!r} fits none of the {len(runs)} runs in {outputs}{hint}{links}")
 

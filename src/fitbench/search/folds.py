@@ -33,8 +33,8 @@ def check(settings: Settings, given: Iterable[str], composed: DictConfig) -> Non
     """
     if settings.folds is None and composed.training.validation == "kfold" and composed.fold is None:
         raise RequestError(
-            "training.validation=kfold: search.folds=5 trains each trial on all folds, and fold=0 on one of them; in "
-            "the first case leave out training.validation and training.folds"
+            f"training.validation=kfold: search.folds={composed.training.folds} trains each trial on all folds, and "
+            "fold=0 on one of them; in the first case leave out training.validation and training.folds"
         )
     in_space = [
         *settings.space,

@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 
 from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION, check_takes, is_ours
+from fitbench.config.errors import nearest
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
@@ -159,7 +160,9 @@ def compiled(
     except InstantiationException as error:
         if not is_wrong_request(error, config.optimizer["_target_"]):
             raise
-        raise RequestError(f"optimizer: {config.optimizer['_target_']}: {reason(error)}") from error
+        raise RequestError(
+            f"optimizer: {config.optimizer['_target_']}: {reason(error)}{_hint(config.optimizer)}"
+        ) from error
     trained.compile(
         optimizer=optimizer,
         loss=objective.loss,
@@ -167,6 +170,13 @@ def compiled(
         jit_compile=settings.jit_compile,
     )
     return trained
+
+
+def _hint(settings: Mapping[str, Any]) -> str:
+    """Which parameter of the optimizer was perhaps meant by a setting that it does not have; empty if there is none."""
+    known = list(inspect.signature(get_class(settings["_target_"])).parameters)
+    unknown = [name for name in settings if name not in (*known, "_target_", "name", "schedule")]
+    return next(filter(None, (nearest(name, known, "optimizer.") for name in unknown)), "")
 
 
 def _trains_itself(model: keras.Model) -> bool:
