@@ -18,7 +18,7 @@ from fitbench.analysis.filters import select
 from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.groups import default_keys, group
 from fitbench.analysis.mean_curves import mean_curve
-from fitbench.analysis.statistics import mean_interval
+from fitbench.analysis.statistics import corrected, mean_interval, of_seeds
 from fitbench.errors import RequestError
 
 FOLDS = 5
@@ -128,14 +128,33 @@ def test_values_are_averaged_over_the_seeds_of_each_fold(record):
     assert (only.repeated, only.mixed) == ((), {})
 
 
-def test_the_interval_has_the_corrected_resampled_variance(record):
-    [only] = group(load_runs(record("mlp", MLP)), ["model"], "val_accuracy")
+def test_the_interval_of_one_seed_has_the_corrected_resampled_variance_and_says_that_it_is_of_this_seed(record):
+    outputs, values = record("mlp", [of_fold[:1] for of_fold in MLP]), [of_fold[0] for of_fold in MLP]
+    [only] = group(load_runs(outputs), ["model"], "val_accuracy")
     low, high = only.summary.interval
-    mean, t = np.mean(MLP), stats.t.ppf(0.975, FOLDS - 1)
-    error = math.sqrt(1 / FOLDS + 20 / 80) * np.std(means(MLP), ddof=1)
+    mean, t = np.mean(values), stats.t.ppf(0.975, FOLDS - 1)
+    error = math.sqrt(1 / FOLDS + 20 / 80) * np.std(values, ddof=1)
     size = mean * (1 - mean) / error**2
     ends = [abs(end - mean) - t * math.sqrt(end * (1 - end) / size) for end in (low, high)]
     assert ends == pytest.approx([0, 0], abs=1e-12)
+    out = run("compare", outputs, "--by", "model").stdout
+    assert "The interval holds for the seeds of these runs alone, as there is only one: mlp." in out
+    assert "with k - 1 degrees of freedom" in out
+
+
+def test_the_interval_covers_how_the_seeds_vary(record):
+    outputs = record("mlp", MLP)
+    [only] = group(load_runs(outputs), ["model"], "val_accuracy")
+    expected = mean_interval(means(MLP), 0.0, 1.0, 1 / 100, 20 / 80, of_seeds(np.mean(MLP, axis=0).tolist()))
+    assert only.summary.interval == pytest.approx(expected)
+    out = run("compare", outputs, "--by", "model").stdout
+    assert "plus s_seed^2 / S of the means of the S seeds" in out
+    assert "of these runs alone" not in out
+
+
+def test_where_no_fold_has_all_seeds_the_interval_says_that_it_leaves_them_out(record):
+    out = run("compare", record("mlp", [[0.9, None], [None, 0.8], [0.7, None]]), "--by", "model").stdout
+    assert "The interval holds for the seeds of these runs alone, as no fold has all of them: mlp." in out
 
 
 def test_folds_that_agree_have_an_interval_of_one_example_of_all_folds_together(record):
@@ -193,6 +212,31 @@ def test_groups_are_paired_by_fold_with_the_corrected_test(two_models):
     assert found.probability == pytest.approx(np.mean(wins))
 
 
+# Other values of the model: its seeds differ by 0.1 in every fold.
+FAR = [[value - 0.05, value + 0.05] for value, _ in LINEAR]
+
+
+def test_the_same_seeds_vary_by_their_differences_and_other_seeds_by_their_own_means(record):
+    record("mlp", MLP)
+    outputs = record("softmax", FAR)
+    frame = load_runs(outputs)
+    groups = group(frame, ["model"], "val_accuracy")
+    found = against(groups, 0, _val_accuracy(frame))[1].difference
+    a, b = (np.mean(values, axis=0) for values in (FAR, MLP))
+    same = corrected(means(FAR), means(MLP), 20 / 80, 0, 1, of_seeds((a - b).tolist()))
+    assert (found.p, *found.interval) == pytest.approx((same.p, *same.interval))
+    for path in outputs.glob("*/*-softmax-*/result.json"):
+        result = json.loads(path.read_text())
+        result["seed"] += 7
+        path.write_text(json.dumps(result))
+    frame = load_runs(outputs)
+    groups = group(frame, ["model"], "val_accuracy")
+    found = against(groups, 0, _val_accuracy(frame))[1].difference
+    other = corrected(means(FAR), means(MLP), 20 / 80, 0, 1, [*of_seeds(a.tolist()), *of_seeds(b.tolist())])
+    assert (found.p, *found.interval) == pytest.approx((other.p, *other.interval))
+    assert other.p > same.p
+
+
 def test_the_pairs_are_the_folds_that_both_groups_have(record):
     record("mlp", [[None, None], *MLP[1:]])
     frame = load_runs(record("softmax", [*LINEAR[:4], [None, None]]))
@@ -232,6 +276,57 @@ def test_folds_without_numbers_of_examples_have_no_interval_and_no_test(two_mode
     found = against(groups, 0, _val_accuracy(frame))[1].difference
     assert (found.test, found.p) == ("not tested", None)
     assert "numbers of training and validation examples" in found.note
+
+
+@pytest.fixture
+def held_back(record):
+    """Records two models on data of other checksums, with checksums of what their folds held back; gives the frame."""
+
+    def write(ours, theirs):
+        outputs = record("mlp", MLP)
+        record("softmax", LINEAR, data=_data("cd" * 32))
+        for model, checksums in (("mlp", ours), ("softmax", theirs)):
+            for path in outputs.glob(f"*/*-{model}-*/result.json"):
+                result = json.loads(path.read_text())
+                result["data"]["fold_sha256"] = checksums[result["fold"]]
+                path.write_text(json.dumps(result))
+        return load_runs(outputs)
+
+    return write
+
+
+def test_folds_that_held_back_the_same_rows_are_paired_whatever_their_columns(held_back, tmp_path):
+    outputs = tmp_path / "outputs"
+    frame = held_back("abcde", "abcde")
+    found = against(group(frame, ["model"], "val_accuracy"), 0, _val_accuracy(frame))[1]
+    assert (found.difference.test, found.difference.n) == ("corrected t", (FOLDS,))
+    assert found.probability is not None
+    [together] = group(frame, ["study"], "val_accuracy")
+    assert (together.summary.n, together.sample.text, together.summary.no_interval) == (5, "5 folds x 4 runs", None)
+    assert "dataset.sha256" in together.mixed
+    assert default_keys(frame) == ["model.name"]
+    assert "different data" not in run("compare", outputs, "--by", "model,dataset.sha256").stdout
+    assert "not all tested on the same data" not in run("compare", outputs, "--by", "model").stdout
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "why"),
+    [
+        ("abcde", "abXdY", r"other examples or targets in fold 2, 4$"),
+        ("abcde", "vwxyz", r"other examples or targets in fold 0, 1, 2, 3, 4 \(they differ in dataset\.sha256\)"),
+        ("abcde", [None] * 5, r"differ in dataset\.sha256, and not all have recorded their examples"),
+    ],
+    ids=["some", "all", "unknown"],
+)
+def test_folds_that_held_back_other_examples_are_not_tested_and_the_reason_is_true(held_back, ours, theirs, why):
+    frame = held_back(ours, theirs)
+    found = against(group(frame, ["model"], "val_accuracy"), 0, _val_accuracy(frame))[1].difference
+    assert (found.test, found.p) == ("not tested", None)
+    assert re.search(why, found.note)
+    [together] = group(frame, ["study"], "val_accuracy")
+    assert together.summary.interval is None
+    expected = "in the same fold" if ours[0] == theirs[0] else "several partitions"
+    assert expected in together.summary.no_interval
 
 
 def _data(sha256):
@@ -346,7 +441,9 @@ def test_a_mean_curve_weighs_folds_the_same_whatever_their_seeds(record):
     curve = mean_curve(runs, only.sample, (0.0, 1.0), 0.0)
     mean = (0.8 + 0.5 + 0.4) / 3
     assert curve.mean == pytest.approx([mean, 1 - mean])
-    assert (curve.low[0], curve.high[0]) == pytest.approx(mean_interval([0.8, 0.5, 0.4], 0.0, 1.0, overlap=20 / 80))
+    of_both = of_seeds([0.9, 0.7])  # in the only fold that has both seeds
+    expected = mean_interval([0.8, 0.5, 0.4], 0.0, 1.0, overlap=20 / 80, more=of_both)
+    assert (curve.low[0], curve.high[0]) == pytest.approx(expected)
 
 
 def test_the_page_aggregates_as_compare_does(two_models):

@@ -15,6 +15,7 @@ from fitbench.analysis.statistics import (
     holm,
     mcnemar,
     mean_interval,
+    of_seeds,
     paired,
     probability_better,
     summarise,
@@ -268,6 +269,58 @@ def test_the_interval_of_a_mean_over_folds_has_the_corrected_variance():
     )
     low, high = mean_interval(FOLDS_A, 0.0, math.inf, overlap=1 / 4)
     assert math.log(high / 0.9) == pytest.approx(math.log(0.9 / low)) == pytest.approx(half / 0.9)
+
+
+def test_the_variance_of_the_seeds_is_added_by_hand():
+    # Folds: (1/5 + 1/4) 0.00028 = 0.000126, with 4 degrees of freedom. Means of the differences of 3 seeds: 0.014,
+    # 0.024 and 0.034, with the variance 0.0001, so 0.0001 / 3 with 2 degrees of freedom.
+    variance = 0.000126 + 0.0001 / 3
+    freedom = variance**2 / (0.000126**2 / 4 + (0.0001 / 3) ** 2 / 2)
+    assert 4 < freedom < 6  # no more than that of the folds
+    found = corrected(FOLDS_A, FOLDS_B, 1 / 4, more=of_seeds([0.014, 0.024, 0.034]))
+    assert found.p == pytest.approx(2 * stats.t.sf(0.024 / math.sqrt(variance), 4))
+    # 3 seeds that vary more: 0.0009 / 3 beside 0.000126.
+    variance = 0.000126 + 0.0009 / 3
+    freedom = variance**2 / (0.000126**2 / 4 + (0.0009 / 3) ** 2 / 2)
+    assert 3 < freedom < 4
+    found = corrected(FOLDS_A, FOLDS_B, 1 / 4, more=of_seeds([-0.006, 0.024, 0.054]))
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert found.interval == pytest.approx((0.024 - half, 0.024 + half))
+    variance = 0.45 * 0.00025 + 0.0009 / 3
+    freedom = variance**2 / ((0.45 * 0.00025) ** 2 / 4 + (0.0009 / 3) ** 2 / 2)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    found = mean_interval(FOLDS_A, overlap=1 / 4, more=of_seeds([0.87, 0.9, 0.93]))
+    assert found == pytest.approx((0.9 - half, 0.9 + half))
+
+
+def test_seeds_that_do_not_vary_leave_the_corrected_resampled_t_test():
+    assert of_seeds([0.9]) == []
+    for seeds in ([0.024] * 3, [0.024, 0.024 * (1 + 1e-15)]):
+        found = corrected(FOLDS_A, FOLDS_B, 1 / 4, more=of_seeds(seeds))
+        assert found == corrected(FOLDS_A, FOLDS_B, 1 / 4)
+        assert found.p == pytest.approx(2 * stats.t.sf(2.138089935, 4))
+        assert mean_interval(FOLDS_A, overlap=1 / 4, more=of_seeds(seeds)) == mean_interval(FOLDS_A, overlap=1 / 4)
+
+
+@pytest.mark.parametrize("small", [1e-9, 1e-3, 1e-2])
+def test_seeds_never_make_an_interval_narrower(small):
+    low, high = mean_interval(FOLDS_A, overlap=1 / 4)
+    with_seeds = mean_interval(FOLDS_A, overlap=1 / 4, more=of_seeds([0.9 - small, 0.9, 0.9 + small]))
+    assert with_seeds[0] <= low and with_seeds[1] >= high
+
+
+def test_sets_of_seeds_of_one_configuration_rarely_differ_where_seeds_vary_more_than_folds():
+    # value = fold + seed + rest for 2 sets of 3 seeds on the same 5 folds, with no true difference.
+    random = np.random.default_rng(0)
+    folds, seeds = random.normal(0, 0.5, (1000, 1, 5, 1)), random.normal(0, 1, (1000, 2, 1, 3))
+    values = folds + seeds + random.normal(0, 0.5, (1000, 2, 5, 3))
+    by_fold, by_seed = values.mean(axis=3).tolist(), values.mean(axis=2).tolist()
+    rejected = {"with": 0, "without": 0}
+    for (a, b), (x, y) in zip(by_fold, by_seed, strict=True):
+        rejected["with"] += corrected(a, b, 1 / 4, more=[*of_seeds(x), *of_seeds(y)]).p < 0.05
+        rejected["without"] += corrected(a, b, 1 / 4).p < 0.05
+    assert rejected["with"] < 70
+    assert rejected["without"] > 300
 
 
 def test_the_corrected_test_rejects_as_often_as_it_says_where_the_plain_one_rejects_too_often():

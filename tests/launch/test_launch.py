@@ -217,7 +217,7 @@ def test_recorded_run_is_returned_when_its_data_are_gone(recorded):
         ("training.epoch=5", "training.epoch: there is no such key. Did you mean training.epochs?"),
         ("training.early_stopping.patiance=5", "Did you mean training.early_stopping.patience?"),
         ("sed=1", "sed: there is no such key. Did you mean seed?"),
-        ("optimizer.momentum=0.9", "no such key; optimizer has name, learning_rate, beta_1, beta_2, epsilon, schedule"),
+        ("optimizer.momentum=0.9", "has no default with this optimizer; add it with a plus sign: +optimizer.momentum"),
         ("modle=mlp", "modle: there is no such key. Did you mean model?"),
         ("model=lenet", "Did you mean lenet5?"),
         ("model=nothing_like_it", "model=nothing_like_it: there is no such choice; model has conv_pool, convnet, "),

@@ -27,7 +27,7 @@ from fitbench.record.reading import read_result
 from fitbench.search import study as studies
 from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
-from fitbench.search.summary import train_commands
+from fitbench.search.summary import ON_ALL
 from fitbench.search.trial import Recipe
 
 from . import formula
@@ -348,12 +348,24 @@ def test_search_over_folds_says_how_its_best_is_trained_over_them_and_on_all_exa
     assert (config.training.validation_split, config.training.folds, config.fold) == (0, None, None)
 
 
-def test_data_without_a_test_part_are_not_said_to_be_trained_on_without_folds(tmp_path):
+def test_best_of_data_without_a_test_part_is_trained_over_folds_alone(search, capsys):
+    words = (*SPACE, "search.trials=1", "search.folds=3")
+    path = search(*words).run(0) / "result.json"
+    result = json.loads(path.read_text())
+    result["data"]["test"] = 0
+    path.write_text(json.dumps(result))
+    capsys.readouterr()
+    search(*words)
+    out = capsys.readouterr().out
+    assert "Train the best over 3 folds and 5 seeds:" in out
+    assert "on all training examples" not in out
+
+
+def test_data_whose_test_fraction_is_0_do_not_compose_without_folds(tmp_path):
     words = ["data=csv", "data.path=x.csv", "data.target=y", "model=mlp", "data.test_fraction=0"]
     recipe = Recipe(composer(), words, "mine", None, [])
-    commands = train_commands(words, "mine", 3, recipe.composes)
-    assert list(commands) == ["Train the best over 3 folds and 5 seeds"]
-    assert len(train_commands(words[:-1], "mine", 3, recipe.composes)) == 2
+    assert not recipe.composes([*words, *ON_ALL])
+    assert recipe.composes([*words[:-1], *ON_ALL])
 
 
 @pytest.mark.parametrize(

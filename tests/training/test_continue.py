@@ -193,13 +193,13 @@ def scored(outputs, tmp_path):
         ),
     ],
 )
-def test_metrics_are_merged_into_those_of_the_parent(scored, overrides, names, factor):
+def test_metrics_are_merged_into_those_of_the_parent(configuration, scored, overrides, names, factor):
     config = configuration(scored.parents[1], f"+continue={scored}", "training.epochs=5", *overrides)
     assert [name.replace("default", "accuracy") for name in config.metrics] == names
     assert config.metrics.get("score", {}).get("factor") == factor
 
 
-def test_metric_with_another_definition_is_refused(outputs, scored, launched):
+def test_metric_with_another_definition_is_refused(configuration, outputs, scored, launched):
     command = (scored.parents[1], f"+continue={scored}", "training.epochs=5", "metrics.score.factor=10.0")
     message = r'the metric score was scores_to_continue.score {"factor": 1.0} and is .*10.0} now; give .* another name'
     with pytest.raises(RequestError, match=f"{scored.name} is recorded with another definition: {message}"):
@@ -217,7 +217,7 @@ def test_metric_with_another_definition_is_refused(outputs, scored, launched):
         resumable(config, scored.parent / "new", load(config.data))
 
 
-def test_run_that_stopped_early_waits_anew(launched, tmp_path):
+def test_run_that_stopped_early_waits_anew(configuration, launched, tmp_path):
     stopping = "{monitor: val_loss, patience: 2, min_delta: 10, restore_best_weights: true, start_from_epoch: 0, "
     stopping = f"training.early_stopping={stopping}baseline: null, in_folds: false}}"
     schedule = ("optimizer/schedule=plateau", "optimizer.schedule.patience=8", "optimizer.schedule.min_delta=10")

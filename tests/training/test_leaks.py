@@ -20,11 +20,12 @@ RANDOM = ("training.validation=random", "training.validation_split=0.25")
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    """A folder with two tables and the runs `whole`, `folds` (fold 0) and `others`, which begins with `whole`."""
+    """A folder with tables, two of other rows and one that has each row twice."""
     outputs, random = tmp_path_factory.mktemp("outputs"), np.random.default_rng(0)
     for name in ("table", "other"):
         frame = pd.DataFrame(random.normal(size=(60, 3)), columns=list("abc"))
         frame.assign(kind=np.arange(60) % 2).to_csv(outputs / f"{name}.csv", index=False)
+    frame.loc[frame.index.repeat(2)].assign(kind=np.arange(120) % 2).to_csv(outputs / "twice.csv", index=False)
     return outputs
 
 
@@ -39,6 +40,7 @@ def words(outputs):
 
 @pytest.fixture(scope="module")
 def runs(outputs, words, launched):
+    """A run without folds, a run of fold 0, and a run of other data that begins with the first one."""
     whole = launched(outputs, *words("study=whole", *RANDOM))[0]
     fold = launched(outputs, *words("study=folds", *FOLDS, "fold=0"))[0]
     other = launched(outputs, *words("study=others", "training.start=whole/", table="other"))[0]
@@ -114,3 +116,18 @@ def test_a_continued_run_is_compared_with_the_run_that_the_first_one_began_with(
     continued = parts.config.model_copy(update={"parent": parent})
     assert [(run_id, result["run_id"]) for run_id, result in leaks._earlier(continued)] == [(runs[0].name,) * 2]
     assert not folder_of(continued).exists()
+
+
+def test_copies_of_training_rows_in_a_fold_are_noted(outputs, checked, caplog):
+    caplog.set_level("INFO")
+    twice = (f"data.path={outputs}/twice.csv", "data.test_fraction=0", *FOLDS, "fold=0")
+    text = (
+        "the fold that is held back has rows with exactly the inputs of rows that the model trains on; train.log counts"
+    )
+    err, parts = checked(*twice)
+    inputs = parts.data.x_train
+    copies = sum((inputs[parts.kept] == inputs[row]).all(axis=1).any() for row in parts.held_back)
+    assert text in err
+    assert 0 < copies < 40
+    assert f"{copies} of 40 rows of the fold are copies" in caplog.text
+    assert checked(*twice, "training.fold_order=consecutive")[0] == ""  # where both stand in one fold

@@ -24,7 +24,7 @@ from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.training import backend, checkpoint, environment, epochs, networks
+from fitbench.training import backend, checkpoint, environment, networks, resuming
 from fitbench.training.callbacks import Diverged
 from fitbench.training.run import train
 
@@ -295,7 +295,8 @@ def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
 
 
 def test_run_does_not_go_on_with_the_same_numbers_under_other_names(configure, tmp_path):
-    table = load(configure("data=boston_housing", "model=linear").data)
+    config = configure("data=boston_housing", "model=linear")
+    table = load(config.data)
     state = checkpoint.Checkpoint(
         run_id=tmp_path.name, versions={}, epoch=1, stopped=False, seconds=1.0, fit_seconds=1.0,
         data_sha256=table.sha256, history=[{"epoch": 1}],
@@ -312,14 +313,14 @@ def test_run_does_not_go_on_with_the_same_numbers_under_other_names(configure, t
     }
     targets = [{"name": table.names[0], "mean": 0.0, "deviation": 1.0}]
     dataset.write(tmp_path, content | {"targets": targets, "columns": columns})
-    assert epochs.resumable(tmp_path, table) is not None
+    assert resuming.resumable(config, tmp_path, table) is not None
     renamed = dataclasses.replace(table, names=("rent",))
     with pytest.raises(RequestError, match=r"its outputs were MEDV, and are rent now\); data.name=other"):
-        epochs.resumable(tmp_path, renamed)
+        resuming.resumable(config, tmp_path, renamed)
     columns[3]["name"] = "noise"
     dataset.write(tmp_path, content | {"targets": targets, "columns": columns})
     with pytest.raises(RequestError, match="column 4 of the input was noise, and is "):
-        epochs.resumable(tmp_path, table)
+        resuming.resumable(config, tmp_path, table)
 
 
 # -- ways to train

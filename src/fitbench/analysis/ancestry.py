@@ -61,7 +61,8 @@ def ancestors(config: Mapping[str, Any], places: Sequence[Path]) -> list[Ancesto
         runs = runs or {Path(folder).name: folder for folder in run_folders([str(place) for place in places], [])}
         folder = runs.get(run_id)
         state, result = _read(folder)
-        found.append(Ancestor(relation, run_id, folder, state, result and result["metrics"]["epochs"]))
+        epochs = None if result is None else result["metrics"]["epochs"]
+        found.append(Ancestor(relation, run_id, folder, state, epochs))
         current = None if result is None else result["config"]
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ from fitbench.analysis import request, statistics
 from fitbench.analysis.frame import in_known_groups, of_known_task
 from fitbench.analysis.groups import Group, group, key_text
 from fitbench.analysis.names import find_column, short_name
-from fitbench.analysis.sample import PARTITION, UNCOUNTED, Sample
-from fitbench.analysis.statistics import UNTESTED, Difference
+from fitbench.analysis.sample import Sample
+from fitbench.analysis.statistics import UNTESTED, Component, Difference
 from fitbench.errors import RequestError
+from fitbench.metrics import is_held_back
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -72,28 +73,53 @@ def _difference(entry: Group, base: Group, metric: Quantity) -> Difference:
 
 
 def _difference_by_fold(entry: Group, base: Group, metric: Quantity) -> Difference:
-    """The corrected resampled t-test over the folds that both have, the seeds of each averaged."""
+    """The corrected resampled t-test over the folds that both have, the seeds of each averaged, with their variance."""
     if why := _untested(entry.sample, base.sample):
         estimate = statistics.mean_of(entry.means) - statistics.mean_of(base.means)
         return Difference(estimate, None, None, UNTESTED, (entry.summary.n, base.summary.n), why)
-    a, b = (side.sample.by_member(side.values) for side in (entry, base))
-    common = sorted(a.keys() & b.keys())
-    ours, theirs = ([statistics.mean_of(of[fold]) for fold in common] for of in (a, b))
-    overlap = max(side.sample.overlap or 0.0 for side in (entry, base))
-    return statistics.corrected(ours, theirs, overlap, metric.low, metric.high)
+    common = set(entry.folds) & set(base.folds)
+    (a, ours), (b, theirs) = (_on_folds(side, common) for side in (entry, base))
+    seeds = _of_seeds(a.by_seed(ours), b.by_seed(theirs), max(map(abs, (*ours, *theirs))))
+    overlap = max(a.overlap or 0.0, b.overlap or 0.0)
+    return statistics.corrected(a.means(ours), b.means(theirs), overlap, metric.low, metric.high, seeds)
+
+
+def _on_folds(side: Group, folds: Container[int | None]) -> tuple[Sample, list[float]]:
+    """The sample and the values of those runs of a group that are of these folds."""
+    places = [place for place, fold in enumerate(side.folds) if fold in folds]
+    return side.sample.only(places), [side.values[place] for place in places]
+
+
+def _of_seeds(a: Mapping[int, float], b: Mapping[int, float], scale: float) -> list[Component]:
+    """The components of seeds in a difference of groups, from the mean of each seed; `scale` is the largest value.
+
+    Where both have the same seeds, each seed's difference counts, because the two runs of a seed share random numbers.
+    Other seeds are independent, and each group has its own component.
+    """
+    if a.keys() == b.keys():
+        return statistics.of_seeds([a[seed] - b[seed] for seed in a], scale)
+    return [part for means in (a, b) for part in statistics.of_seeds(list(means.values()), scale)]
 
 
 def _untested(a: Sample, b: Sample) -> str | None:
     """Why two samples, of which one has folds or both have, cannot be tested against each other."""
     if a.has_folds != b.has_folds:
         return "only one of the two has folds"
-    if a.is_mixed or b.is_mixed:
-        return "one of the two mixes different folds"
-    if a.partition != b.partition:
-        return f"the two have different folds, which follow from {', '.join(PARTITION.values())}"
-    if a.untestable or b.untestable:
-        return UNCOUNTED
-    return None if set(a.folds) & set(b.folds) else "the two have no fold in common"
+    if why := a.untestable or b.untestable:
+        return f"one of the two cannot be tested: {why}"
+    assert a.partition is not None and b.partition is not None
+    if a.partition.folds != b.partition.folds:
+        return f"the two have different folds: {a.partition.folds} and {b.partition.folds} of them"
+    common = sorted(a.checksums.keys() & b.checksums.keys())
+    if not common:
+        return "the two have no fold in common"
+    differ = ", ".join(a.partition.differences(b.partition))
+    if other := [str(fold) for fold in common if len(a.checksums[fold] | b.checksums[fold]) > 1]:
+        because = f" (they differ in {differ})" * bool(differ)
+        return f"the two have different folds: other examples or targets in fold {', '.join(other)}{because}"
+    if differ:
+        return f"the two may have different folds: they differ in {differ}, and not all have recorded their examples"
+    return None
 
 
 def _probability(entry: Group, base: Group, metric: Quantity) -> float | None:
@@ -210,7 +236,9 @@ def compared(
     reference = find(groups, baseline) if baseline is not None else 0 if groups[0].values else None
     if reference is not None and not groups[reference].values:
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
-    several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+    partitions = {entry.sample.partition for entry in groups if entry.values}
+    same_folds = is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
+    several = not same_folds and frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
     by_data = any(key.startswith("data") for key in keys)
     return Compared(
         metric=metric,

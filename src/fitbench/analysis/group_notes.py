@@ -13,10 +13,13 @@ from fitbench.analysis.groups import Group, text
 from fitbench.text import clean, counted
 
 NAMED = 10  # folders or groups that a line names at most
-CORRECTED = (
-    "Corrected resampled variance: the training parts of k folds overlap, so the variance of a mean over them is taken "
-    "as (1/k + n_validation / n_train) s^2, with k - 1 degrees of freedom (Nadeau and Bengio 2003, Machine Learning "
-    "52, 239-281)."
+OVERLAP = (
+    "Its squared error is (1/k + n_validation / n_train) s^2 of the k folds, because their training parts overlap "
+    "(Nadeau and Bengio 2003, Machine Learning 52, 239-281)"
+)
+SEEDS = (
+    ", plus s_seed^2 / S of the means of the S seeds, because all folds of a seed share its effect; degrees of freedom "
+    "after Satterthwaite (1946)."
 )
 VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed groups names at most
 
@@ -91,6 +94,12 @@ def _notes_on_tests(compared: Compared) -> list[str]:
             f"Every {noun} has the same value, so the interval has no width: {labels}."
             for noun, labels in _by_reason(constant)
         ),
+        *(
+            f"The interval holds for the seeds of these runs alone, {reason}: {labels}."
+            for reason, labels in _by_reason(
+                (group.sample.without_seeds, group) for group in groups if group.summary.interval
+            )
+        ),
         *(f"No p-value, {reason}: {labels}." for reason, labels in _by_reason(tested)),
     ]
 
@@ -146,7 +155,9 @@ def interval_notes(compared: Compared) -> list[str]:
         lines.append(f"95% interval of the mean over seeds: {statistics.interval_method(metric)}.")
     if compared.with_folds:
         method = statistics.interval_method(metric, "folds")
-        lines.append(f"95% interval of the mean over folds, the seeds of each averaged: {method}. {CORRECTED}")
+        several = any(group.sample.counts_seeds for group in compared.with_folds)
+        error = OVERLAP + (SEEDS if several else ", with k - 1 degrees of freedom.")
+        lines.append(f"95% interval of the mean over folds, the seeds of each averaged: {method}. {error}")
     return lines
 
 
@@ -155,6 +166,8 @@ def _p_notes(compared: Compared) -> list[str]:
     tested = [comparison for comparison in compared.comparisons if comparison and comparison.p_holm is not None]
     tests = {comparison.difference.test for comparison in tested}
     over_folds = "corrected resampled t-test, paired by fold, the seeds of each averaged"
+    if any(group.sample.counts_seeds for group in compared.with_folds):
+        over_folds += " and their variance added"
     over_seeds = "t-test paired over the common seeds where there are 5 or more, else Welch's"
     texts = [over_seeds] * bool(tests - {statistics.CORRECTED}) + [over_folds] * (statistics.CORRECTED in tests)
     return [f"p: {'; '.join(texts)}; p Holm: corrected for {counted(len(tested), 'comparison')}."] * bool(tested)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
+from fitbench.analysis.partition import partitions
 from fitbench.analysis.rows import STARTED, WEIGHTS
-from fitbench.analysis.sample import Sample, partitions
+from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
 from fitbench.metrics import EXAMPLES
 from fitbench.quantities import Quantity, check_definition
@@ -183,7 +184,9 @@ class _Recorded:
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         self.folds = [None if fold is None else int(fold) for fold in plain_values(frame["fold"])]
-        self.partitions = partitions(frame, self.folds)
+        fold_sha256 = "dataset.fold_sha256"
+        self.held_back = plain_values(frame[fold_sha256]) if fold_sha256 in frame else [None] * len(frame)
+        self.partitions = partitions(frame, self.folds, self.held_back)
         self.examples = list(zip(numbers("dataset.train"), numbers("dataset.validation"), strict=True))
         data = plain_values(frame["dataset.sha256"])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, self.folds, data, strict=True))
@@ -238,6 +241,7 @@ class _Recorded:
             seeds=tuple(int(self.seeds[row]) for row in rows),
             folds=tuple(self.folds[row] for row in rows),
             partitions=tuple(self.partitions[row] for row in rows),
+            held_back=tuple(self.held_back[row] for row in rows),
             overlap=validation / train if train > 0 and validation > 0 else None,
         )
 

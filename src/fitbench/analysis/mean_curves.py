@@ -47,7 +47,7 @@ def mean_curve(
         shared = np.intersect1d(shared, epochs, assume_unique=True)
     shared = shared[thinned(len(shared), most)]
     table = np.array([values[np.searchsorted(epochs, shared)] for epochs, values in runs])
-    summaries = [sample.summarise(sample.means(values), *limits, resolution) for values in table.T.tolist()]
+    summaries = [sample.summarise(values, *limits, resolution) for values in table.T.tolist()]
     rows = [(summary.mean, *(summary.interval or (math.nan, math.nan))) for summary in summaries]
     mean, low, high = np.array(rows, float).reshape(-1, 3).T
     tails = []

@@ -6,51 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 from fitbench.analysis import statistics
-from fitbench.analysis.frame import plain_values
+from fitbench.analysis.partition import Partition
 from fitbench.analysis.statistics import Summary
 from fitbench.metrics import is_held_back
 from fitbench.quantities import Quantity
-from fitbench.record.reading import is_number
 from fitbench.text import counted
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-MIXED = "its runs are of several partitions into folds, or some have folds and some have none"
 UNCOUNTED = "the numbers of training and validation examples of its folds are not known"
-
-
-class Partition(NamedTuple):
-    """What decides which examples are in which fold. Folds of two runs are the same if these agree."""
-
-    folds: int
-    seed: int | None
-    order: str | None
-    group: str | None
-    sha256: str | None
-
-
-PARTITION = {
-    "folds": "training.folds",
-    "seed": "training.fold_seed",
-    "order": "training.fold_order",
-    "group": "data.group",
-    "sha256": "dataset.sha256",
-}  # the column of a frame with each part of a partition
-
-
-def partitions(frame: pd.DataFrame, folds: Sequence[int | None]) -> list[Partition | None]:
-    """The partition that the fold of each run of a frame belongs to, None for a run without folds."""
-    columns = {
-        key: plain_values(frame[name]) if name in frame else [None] * len(frame) for key, name in PARTITION.items()
-    }
-    columns["folds"] = [int(count) if is_number(count) else 0 for count in columns["folds"]]
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return [None if fold is None else Partition(**row) for fold, row in zip(folds, rows, strict=True)]
-
 
 Member = tuple[Partition | None, int]  # a fold; or without folds the position of a run
 
@@ -67,6 +31,8 @@ class Sample:
         seeds: of each run.
         folds: of each run, from 0; None for a run without folds.
         partitions: of each run; None for a run without folds.
+        held_back: the checksum of the examples that each run has held back; None without folds, and where it is not
+            recorded.
         overlap: of folds, the number of validation examples over that of training examples, see
             `statistics.mean_interval`; None without folds, and where the numbers are not known.
     """
@@ -74,6 +40,7 @@ class Sample:
     seeds: tuple[int, ...]
     folds: tuple[int | None, ...]
     partitions: tuple[Partition | None, ...]
+    held_back: tuple[str | None, ...]
     overlap: float | None = None
 
     @property
@@ -82,21 +49,34 @@ class Sample:
         return any(fold is not None for fold in self.folds)
 
     @cached_property
-    def is_mixed(self) -> bool:
-        """Whether the runs are of several partitions, or only some have folds; their mean has no valid interval."""
-        return len(set(self.partitions)) > 1
+    def mixed(self) -> str | None:
+        """Why the runs do not have the same folds, so that their mean has no valid interval; None where they have."""
+        if self.has_folds and None in self.partitions:
+            return "only some of its runs have folds"
+        if len(set(self.partitions)) > 1:
+            return "its runs are of several partitions into folds"
+        if any(len(checksums) > 1 for checksums in self.checksums.values()):
+            return "its runs have held back different examples or targets in the same fold"
+        return None
 
     @cached_property
     def untestable(self) -> str | None:
         """Why there is no valid interval of the mean, nor a test of it; None where there is one."""
-        if self.is_mixed:
-            return MIXED
-        return UNCOUNTED if self.has_folds and not self.overlap else None
+        return self.mixed or (UNCOUNTED if self.has_folds and not self.overlap else None)
+
+    @cached_property
+    def checksums(self) -> dict[int, set[str]]:
+        """Those of what the runs of each fold have held back, as far as they have recorded them: one, or none."""
+        checksums: dict[int, set[str]] = {}
+        for fold, checksum in zip(self.folds, self.held_back, strict=True):
+            if fold is not None:
+                checksums.setdefault(fold, set()).update([] if checksum is None else [checksum])
+        return checksums
 
     @property
     def partition(self) -> Partition | None:
         """The partition of all runs; None without one, and where there are several."""
-        return None if self.is_mixed or not self.partitions else self.partitions[0]
+        return None if self.mixed or not self.partitions else self.partitions[0]
 
     @cached_property
     def members(self) -> dict[Member, list[int]]:
@@ -112,6 +92,7 @@ class Sample:
             tuple(self.seeds[place] for place in places),
             tuple(self.folds[place] for place in places),
             tuple(self.partitions[place] for place in places),
+            tuple(self.held_back[place] for place in places),
             self.overlap,
         )
 
@@ -123,6 +104,36 @@ class Sample:
         """The values that the mean is over, from those of the runs: themselves, or the mean of each fold."""
         return tuple(map(statistics.mean_of, self.by_member(values).values()))
 
+    @cached_property
+    def _of_seeds(self) -> dict[int, list[list[int]]]:
+        """The positions of the runs of each seed, by fold, in the folds that all seeds have; {} without folds."""
+        seeds = sorted(set(self.seeds)) if self.has_folds else []
+        folds = [{seed: [place for place in places if self.seeds[place] == seed] for seed in seeds}
+                 for places in self.members.values()]  # fmt: skip
+        complete = [fold for fold in folds if all(fold.values())]
+        return {seed: [fold[seed] for fold in complete] for seed in seeds if complete}
+
+    def by_seed(self, values: Sequence[float]) -> dict[int, float]:
+        """The mean of each seed over the folds that all seeds have; {} without such folds, or without any."""
+        return {
+            seed: statistics.mean_of([statistics.mean_of([values[place] for place in places]) for places in folds])
+            for seed, folds in self._of_seeds.items()
+        }
+
+    @property
+    def counts_seeds(self) -> bool:
+        """Whether the interval of a mean over folds covers how its seeds vary."""
+        return len(self._of_seeds) > 1
+
+    @property
+    def without_seeds(self) -> str | None:
+        """Why the interval of a mean over folds holds for its seeds alone; None where it covers others, or no folds."""
+        if not self.has_folds or self.counts_seeds:
+            return None
+        if len(set(self.seeds)) == 1:
+            return "as there is only one"
+        return "as no fold has all of them"
+
     def resolution(self, steps: Sequence[float], part: str | None) -> float:
         """The smallest step of the mean, from that of the metric in each run.
 
@@ -132,15 +143,16 @@ class Sample:
         return max(steps, default=0.0) / max(parts, 1)
 
     def summarise(
-        self, means: Sequence[float], low: float = -math.inf, high: float = math.inf, resolution: float = 0.0
+        self, values: Sequence[float], low: float = -math.inf, high: float = math.inf, resolution: float = 0.0
     ) -> Summary:
-        """What the values that `means` gives come to; the arguments are those of `statistics.summarise`."""
-        summary = statistics.summarise(means, low, high, resolution, self.overlap or 0.0)
+        """What the means of the values of the runs come to; the arguments are those of `statistics.summarise`."""
+        of_seeds = statistics.of_seeds(list(self.by_seed(values).values()))
+        summary = statistics.summarise(self.means(values), low, high, resolution, self.overlap or 0.0, of_seeds)
         return replace(summary, interval=None, no_interval=self.untestable) if self.untestable else summary
 
     def summary(self, values: Sequence[float], metric: Quantity, steps: Sequence[float]) -> Summary:
         """What the values of the runs come to; `steps` is the smallest step of the metric in each run."""
-        return self.summarise(self.means(values), metric.low, metric.high, self.resolution(steps, metric.part))
+        return self.summarise(values, metric.low, metric.high, self.resolution(steps, metric.part))
 
     @property
     def noun(self) -> str:

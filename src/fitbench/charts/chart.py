@@ -56,9 +56,18 @@ def mean_over(samples: Sequence[Sample]) -> str:
 
 
 def intervals_of(samples: Iterable[Sample]) -> str:
-    """What a caption calls the intervals of these means."""
-    corrected = ", corrected for the overlap of the folds' training parts"
-    return "95% intervals of the mean" + corrected * any(sample.has_folds for sample in samples)
+    """What a caption calls the intervals of means, which are corrected where a mean is over folds.
+
+    Args:
+        samples: what each mean is over.
+    """
+    samples = list(samples)
+    text = "95% intervals of the mean"
+    if any(sample.has_folds for sample in samples):
+        text += ", corrected for the overlap of the folds' training parts"
+    if any(sample.counts_seeds for sample in samples):
+        text += " and with the variance of the seeds"
+    return text
 
 
 def wanting(samples: Sequence[Sample]) -> str:

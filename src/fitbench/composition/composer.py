@@ -105,8 +105,8 @@ class Composer:
         continues = any(map(names_parent, overrides))  # then the values are those of another run, and are set there
         values: list[str] = []
         choices: list[str] = []
-        for override in overrides:
-            (values if VALUE.match(override) and not continues else choices).append(override)
+        for text in overrides:
+            (values if VALUE.match(text) and not continues else choices).append(text)
         chosen = tuple(choices)
         with explained_errors():
             if chosen not in self.composed:

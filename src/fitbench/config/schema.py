@@ -127,7 +127,7 @@ class Backend(StrEnum):
 
 
 # Keys of `training` that a solver does not use, the value that they must have, and what a message says of another.
-UNUSED_BY_SOLVERS = (
+UNUSED_BY_SOLVERS: tuple[tuple[str, Any, str], ...] = (
     ("epochs", 0, "is {value}; it must be 0 {solved}"),
     ("start", None, "must be null {solved}, which trains no epochs"),
     ("freeze", [], "must be [] {solved}, which trains no epochs"),

@@ -112,7 +112,7 @@ def load_metrics(config: Config, task: Task, trust: bool) -> dict[str, Metric]:
     Without `trust`, those that are the user's own functions are left out, and stderr names them.
 
     Raises:
-        FitbenchError: a metric cannot be imported.
+        RequestError: a metric of the user cannot be imported.
     """
     own = [name for name, entry in config.metrics.items() if entry is not None]
     if own and not trust:

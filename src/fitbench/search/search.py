@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from typing import Any
 
 from fitbench.charts.search import write_plots
 from fitbench.composition import stop_clock
@@ -11,12 +12,14 @@ from fitbench.errors import FitbenchError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.workers import Lost, share
+from fitbench.record.folder import State, state_of
+from fitbench.record.reading import has_test_part, read_result
 from fitbench.search import folds
 from fitbench.search.progress import SearchProgress
 from fitbench.search.record import write_record
 from fitbench.search.request import Request, read_request
 from fitbench.search.study import Study, open_study
-from fitbench.search.summary import print_summary, train_commands
+from fitbench.search.summary import ON_ALL, print_summary, train_commands
 from fitbench.search.trial import work
 from fitbench.stderr import write_note
 
@@ -57,8 +60,17 @@ def _conclude(study: Study, request: Request) -> None:
         of_folds = folds.overrides(request.settings)
         own = [word for word in request.recipe.overrides if word not in of_folds]
         words = [*(f"--config-dir={folder}" for folder in request.config_dirs), *own, *chosen]
-        commands = train_commands(words, request.config.study, request.settings.folds, request.recipe.composes)
+        number = request.settings.folds
+        on_all = number is not None and _is_tested(study, record) and request.recipe.composes([*words, *ON_ALL])
+        commands = train_commands(words, request.config.study, number, on_all)
     print_summary(record, commands, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
+
+
+def _is_tested(study: Study, record: dict[str, Any]) -> bool:
+    """Whether the first run of the best trial is there and has a test part, which only folds can do without."""
+    [run_id, *_] = record["trials"][record["best"][0]]["run_ids"]
+    folder = study.folder / run_id
+    return state_of(folder) is State.finished and has_test_part(read_result(folder))
 
 
 # -- processes --------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fitbench.analysis.search_record import objective_text, parted, short_names
@@ -13,6 +13,7 @@ from fitbench.config import fold_overrides
 from fitbench.text import clean, console, duration
 
 SHOWN = 10  # trials in the table
+ON_ALL = ("training.validation_split=0", "training.early_stopping=null")  # no example is held back
 
 
 def choices(trial: dict[str, Any], space: dict[str, Any]) -> str:
@@ -86,12 +87,16 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
 
 
 def train_commands(
-    overrides: Sequence[str], study: str, folds: int | None, composes: Callable[[list[str]], bool], seeds: int = 5
+    overrides: Sequence[str], study: str, folds: int | None, on_all: bool, seeds: int = 5
 ) -> dict[str, str]:
     """The commands that train a trial's configuration over several seeds, ready to paste, by what they do.
 
-    After a search over folds there are two: one for the same folds, and, where it `composes`, one without a validation
-    part. Data without a test part have folds alone.
+    Args:
+        overrides: of the configuration, without those of folds.
+        study: the name of the study.
+        folds: of the search; None without folds.
+        on_all: after a search over folds, add the command with the overrides `ON_ALL`.
+        seeds: how many.
     """
 
     def command(*words: str) -> str:
@@ -101,7 +106,6 @@ def train_commands(
         return {f"Train the best over {seeds} seeds": command()}
     of_folds = (*fold_overrides(folds), f"fold=range({folds})")
     commands = {f"Train the best over {folds} folds and {seeds} seeds": command(*of_folds)}
-    on_all = ["training.validation_split=0", "training.early_stopping=null"]
-    if composes([*overrides, *on_all]):
-        commands["Train the best on all training examples"] = command(*on_all)
+    if on_all:
+        commands["Train the best on all training examples"] = command(*ON_ALL)
     return commands

@@ -59,12 +59,7 @@ def train(
         began: the `time.perf_counter()` at which this attempt began.
         trial: of a search, which may end the run early.
     """
-    target_scale.notice(parts)
-    if parts.config.training.is_without_stopping:
-        note(
-            "early stopping is off, because it would choose the epoch by the fold that is measured; "
-            "training.early_stopping.in_folds=true turns it on"
-        )
+    _notice(parts)
     settings, measures = parts.config.training, parts.measures
     history = resumed.history if resumed else []
     fingerprints = None if network.is_ours else Fingerprints()
@@ -95,6 +90,16 @@ def train(
         str(measures.kept_epoch(history)["epoch"])
     ) == fingerprint(network.loops.model)
     return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned, measured)
+
+
+def _notice(parts: Parts) -> None:
+    """Note what may surprise in the training of these data."""
+    target_scale.notice(parts)
+    if parts.config.training.is_without_stopping:
+        note(
+            "early stopping is off, because it would choose the epoch by the fold that is measured; "
+            "training.early_stopping.in_folds=true turns it on"
+        )
 
 
 def _callbacks(parts: Parts, fingerprints: Fingerprints | None) -> list[keras.callbacks.Callback]:
