@@ -3,9 +3,9 @@
     python tests/gpu/check.py [--backends tensorflow jax] [--quick]
 
 For each backend, a line names the device, and each check is ok, FAILED (why), or skipped (why). The last line counts
-them. The exit status is 0 if none failed. Without a GPU, the checks that need one are skipped, and the others run on the
-CPU. The checks of a backend that is not installed are skipped. The data are the 5,000 digits of `data=mnist_5k`, which
-need no download. `--quick` trains shorter runs of a smaller network, and leaves out mixed precision.
+them. The exit status is 0 if none failed. Without a GPU, the checks that need one are skipped, and the others run on
+the CPU. The checks of a backend that is not installed are skipped. The data are the 5,000 digits of `data=mnist_5k`,
+which need no download. `--quick` trains shorter runs of a smaller network, and leaves out mixed precision.
 
 Each command and each probe is a process of its own, because a process has one backend and takes its GPU once. On a GPU,
 runs that must be equal are trained with the settings of `DETERMINISTIC`.
@@ -318,7 +318,9 @@ def resume_is_exact(machine: Machine) -> str:
     if not folders or read_result(folders[0])["attempts"] != 2:
         raise Failed("the run ended before it could be killed")
     check_equal(machine.alone[:1], folders)
-    return f"{machine.where} the same weights and history, to the last bit, after a kill at epoch {epochs} and a new launch"
+    return (
+        f"{machine.where} killed at epoch {epochs} and launched again, with equal weights and history, to the last bit"
+    )
 
 
 def wait_for_epochs(study: Path, number: int, process: subprocess.Popen[bytes]) -> int:

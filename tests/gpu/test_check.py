@@ -34,6 +34,22 @@ def test_verdict_of_a_check(machine):
     assert check.verdict(fail, check.Machine("absent", machine.folder, True)) == ("skipped", "not installed")
 
 
+def test_report_names_the_device_indents_further_lines_and_counts_the_verdicts(machine, monkeypatch, capsys):
+    machine.seen = {"gpus": [], "device": "cpu: of this machine"}
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(check.importlib.util, "find_spec", lambda name: name)
+    remark = "two runs at a time give equal results, to the last bit"
+    monkeypatch.setattr(check, "CHECKS", {"two": lambda machine: f"{machine.where} {remark}", "one": fail, "no": skip})
+    assert check.check_backend(machine) == {"ok": 1, "FAILED": 1, "skipped": 1}
+    assert capsys.readouterr().out.splitlines() == [
+        "device  jax         cpu: of this machine",
+        "ok      jax         two (on the CPU: two runs at a time give",
+        "                    equal results, to the last bit)",
+        "FAILED  jax         one (another result)",
+        "skipped jax         no (no GPU)",
+    ]
+
+
 @pytest.fixture
 def twins(make_run, tmp_path):
     return make_run(history=make_run.curves(4)), make_run(history=make_run.curves(4), outputs=tmp_path / "two")
@@ -95,7 +111,7 @@ def test_command_that_fails_is_a_failure_with_the_last_line_of_its_errors():
 def test_probe_prints_what_the_backend_sees(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["check.py", "--probe", "devices", "--backends", "tensorflow"])
     assert check.main() == 0
-    assert set(json.loads(capsys.readouterr().out)) == {"gpus", "used", "total"}
+    assert set(json.loads(capsys.readouterr().out)) == {"gpus", "device", "used", "total"}
 
 
 def test_check_that_needs_more_gpus_than_there_are_is_skipped(machine):
