@@ -27,7 +27,7 @@ class _State:
 
     live: str = ""
     real: TextIO | None = None
-    lock: threading.RLock = field(default_factory=threading.RLock)  # type: ignore[valid-type]
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 _state = _State()
