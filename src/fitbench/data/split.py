@@ -134,6 +134,8 @@ def training_rows(data: Dataset, settings: Training, seed: int, fold: int | None
             settings.validation_split,
         )
         return kept, held_back
+    if not len(held_back):
+        return kept, held_back
     drawn = _drawn_instead(settings)
     if task_of(data.task).has_classes:
         _warn_of_absent(data.y_train, held_back, data.names)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 
 from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION, check_takes, is_ours
@@ -174,7 +174,11 @@ def compiled(
 
 def _hint(settings: Mapping[str, Any]) -> str:
     """Which parameter of the optimizer was perhaps meant by a setting that it does not have; empty if there is none."""
-    known = list(inspect.signature(get_class(settings["_target_"])).parameters)
+    try:
+        signature = load_signature(settings["_target_"], "optimizer._target_")
+    except RequestError:  # there is no such optimizer, and the error that this belongs to says so
+        return ""
+    known = list(signature.parameters)
     unknown = [name for name in settings if name not in (*known, "_target_", "name", "schedule")]
     return next(filter(None, (nearest(name, known, "optimizer.") for name in unknown)), "")
 
