@@ -34,20 +34,23 @@ def test_sweep_whose_workers_and_parent_are_killed_has_the_results_of_an_undistu
     outputs = tmp_path / "outputs"
     study = outputs / "default"
 
-    def at_work(process: subprocess.Popen[str]) -> dict[int, Path]:
-        """Wait until each of the two workers has recorded epochs of its run; gives the runs by process id."""
+    def at_work(process: subprocess.Popen[str], fewest: int = 1) -> dict[int, Path]:
+        """Wait until so many workers have recorded epochs of their runs; gives the runs by process id.
+
+        While a worker starts, the other one may finish all other runs.
+        """
         workers: dict[int, Path] = {}
 
-        def both() -> bool:
+        def enough() -> bool:
             workers.clear()
             workers.update({pid: run for pid, run in holders(study).items() if not is_gone(pid)})
-            return len(workers) == 2 and all(map(read_history, workers.values()))
+            return len(workers) >= fewest and all(map(read_history, workers.values()))
 
-        wait_for(both, process)
+        wait_for(enough, process)
         return workers
 
     process = start(outputs, "workers=2")
-    workers = at_work(process)
+    workers = at_work(process, fewest=2)
     assert process.pid not in workers
     pid = min(workers, key=lambda pid: len(read_history(workers[pid])))
     os.kill(pid, signal.SIGKILL)  # a worker
