@@ -33,6 +33,10 @@ Where = Annotated[
     str | None,
     typer.Option(help="only runs that fit, in Python's grammar: \"model == 'mlp' and test_accuracy > 0.97\""),
 ]
+Study = Annotated[
+    str | None, typer.Option(metavar="NAME", help="only runs of this study; default the newest of several")
+]
+All = Annotated[bool, flag("--all", help="runs of all studies")]
 By = Annotated[
     str | None,
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
@@ -86,6 +90,8 @@ def search(context: typer.Context) -> None:
 def runs(
     paths: Paths = None,
     where: Where = None,
+    study: Study = None,
+    all: All = False,
     sort: Annotated[
         str | None, typer.Option(help="columns to sort by, separated by commas; -COLUMN for descending order")
     ] = None,
@@ -99,8 +105,10 @@ def runs(
 ) -> None:
     """List runs, one per line: state, the configuration keys that vary, results."""
     from fitbench.analysis.listing import list_runs
+    from fitbench.analysis.request import Which
 
-    list_runs(paths or [], where=where, sort=sort, columns=columns, state=state, limit=limit, format=format)
+    which = Which(paths or [], where, study, all)
+    list_runs(which, sort=sort, columns=columns, state=state, limit=limit, format=format)
 
 
 @app.command()
@@ -139,6 +147,8 @@ def compare(
         str | None, typer.Option(help="the group to compare with, as mlp,adam or model=mlp; default the best")
     ] = None,
     where: Where = None,
+    study: Study = None,
+    all: All = False,
     outputs: Outputs = Path("outputs"),
     limit: Annotated[
         int | None, typer.Option(min=1, help="the largest number of rows; default 50, for disagreements 20")
@@ -147,8 +157,9 @@ def compare(
 ) -> None:
     """Compare groups of runs over their seeds and folds, with tests of differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
+    from fitbench.analysis.request import Which
 
-    compare_runs(paths or [], by, metric, baseline, where, outputs, limit, format)
+    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format)
 
 
 @app.command()
@@ -189,14 +200,17 @@ def plot(
         str | None, typer.Option(help="the cost axis of a scatter chart, as timing.fit_seconds; default parameters")
     ] = None,
     where: Where = None,
+    study: Study = None,
+    all: All = False,
     width: Annotated[
         str | None, typer.Option(help="column or full width of a paper; default column, for parallel full")
     ] = None,
 ) -> None:
     """Draw a chart for a paper: learning curves, means with intervals, metric against cost, parallel coordinates."""
+    from fitbench.analysis.request import Which
     from fitbench.charts.plotting import plot as plot_runs
 
-    plot_runs(paths or [], kind, output, by, metric, x, where, width)
+    plot_runs(Which(paths or [], where, study, all), kind, output, by, metric, x, width)
 
 
 @app.command()
@@ -212,11 +226,14 @@ def report(
         ),
     ] = None,
     where: Where = None,
+    study: Study = None,
+    all: All = False,
 ) -> None:
     """Write one self-contained HTML page about the runs: tables, charts, predictions."""
+    from fitbench.analysis.request import Which
     from fitbench.report.report import report as write_report
 
-    write_report(paths or [], output, by, metric, where)
+    write_report(Which(paths or [], where, study, all), output, by, metric)
 
 
 @app.command(context_settings={"allow_extra_args": True})

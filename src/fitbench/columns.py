@@ -97,6 +97,17 @@ def selected(columns: Sequence[Column], rows: Sequence[int]) -> list[Column]:
     ]
 
 
+def stacked(tables: Sequence[Sequence[Column]]) -> list[Column]:
+    """One table for CSV from several, one below the other: every name that one of them has; None where one lacks it."""
+    by_name: dict[str, list[Any]] = {name: [] for columns in tables for each in columns for name in each.values}
+    for columns in tables:
+        values = {name: values for each in columns for name, values in each.values.items()}
+        rows = max(map(len, values.values()), default=0)
+        for name, stack in by_name.items():
+            stack.extend(values.get(name) or [None] * rows)
+    return [Column(name, [], values={name: values}) for name, values in by_name.items()]
+
+
 def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> None:
     """Print on stdout in one of `FORMATS`: the tables for people, or the values of these columns as CSV or JSON.
 

@@ -23,7 +23,7 @@ from fitbench.analysis.diff import diff
 from fitbench.analysis.frame import histories, load_runs
 from fitbench.analysis.groups import default_keys, group
 from fitbench.analysis.listing import list_runs
-from fitbench.analysis.request import measured
+from fitbench.analysis.request import Which, measured
 from fitbench.analysis.run_files import read_run
 from fitbench.analysis.show import show
 from fitbench.charts.plotting import KINDS, plot
@@ -122,11 +122,14 @@ def check(runs: Any, folder: Path) -> None:
         assert all(why and len(why) < 1500 for _, why in frame.attrs["left_out"])
         histories(frame)
         for format in ("table", "json", "csv"):
-            list_runs([runs.outputs], format=format)
+            list_runs(Which([runs.outputs], every=True), format=format)
+        everything = Which([runs.outputs], every=True)
         for call in (
             lambda: page(collect(frame, default_keys(frame), measured(frame, None), [runs.outputs])),
-            lambda: compare([str(runs.outputs)], None, "test_accuracy", None, None, runs.outputs, None, "json"),
-            lambda: compare([str(runs.good), str(folder)], None, None, None, None, runs.outputs, None, "json"),
+            lambda: compare(everything, None, "test_accuracy", None, runs.outputs, None, "json"),
+            lambda: compare(
+                Which([str(runs.good), str(folder)], every=True), None, None, None, runs.outputs, None, "json"
+            ),
             lambda: diff(str(runs.good), str(folder), runs.outputs, "json"),
             lambda: diff(str(folder), str(runs.good), runs.outputs, "table"),
             lambda: show(str(folder), runs.outputs, "json"),
@@ -275,4 +278,4 @@ def test_charts_of_results_with_other_values(runs, kind, changes):
     path = folder / "result.json"
     path.write_text(json.dumps(edit(json.loads(path.read_text()), changes)))
     with quiet(), contextlib.suppress(FitbenchError):
-        plot([runs.outputs], kind, runs.outputs.parent / "x.png")
+        plot(Which([runs.outputs], every=True), kind, runs.outputs.parent / "x.png")

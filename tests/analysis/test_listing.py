@@ -13,6 +13,7 @@ import pytest
 from fitbench import cli
 from fitbench.analysis.frame import load_history, load_runs
 from fitbench.analysis.listing import list_runs
+from fitbench.analysis.request import Which
 from fitbench.errors import RequestError
 
 
@@ -44,7 +45,7 @@ def listed(capsys):
     """Call `list_runs`; gives stdout."""
 
     def call(*paths: Path, **options) -> str:
-        list_runs(paths, **options)
+        list_runs(Which(paths, every=True), **options)
         return capsys.readouterr().out
 
     return call
@@ -81,7 +82,7 @@ def in_terminal(monkeypatch):
         reader.start()
         with monkeypatch.context() as patched, open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123
             patched.setattr(sys, "stdout", terminal)
-            list_runs(paths, **options)
+            list_runs(Which(paths, every=True), **options)
         reader.join()
         text = b"".join(read).decode().replace("\r\n", "\n")
         assert "\x1b[31m" not in text
@@ -171,7 +172,7 @@ def test_the_age_of_a_run_without_a_result_is_since_its_files_last_changed(make_
 def test_runs_that_cannot_be_read_are_named_counted_and_left_out(grid, capsys):
     bad = sorted(grid.glob("*/*"))[0]
     (bad / "result.json").write_text("{")
-    list_runs([grid])
+    list_runs(Which([grid], every=True))
     printed = capsys.readouterr()
     assert printed.err.startswith(f"fitbench: left out {bad}: result.json: not JSON")
     assert printed.err.count("\n") == 1
@@ -181,7 +182,7 @@ def test_runs_that_cannot_be_read_are_named_counted_and_left_out(grid, capsys):
 
 def test_where_nothing_can_be_read_that_is_what_is_said(make_run, outputs, capsys):
     (make_run() / "result.json").write_text("")
-    list_runs([outputs], sort="-test_accuracy")
+    list_runs(Which([outputs], every=True), sort="-test_accuracy")
     printed = capsys.readouterr()
     assert printed.out == "0 runs; 1 left out\n"
     assert printed.err.count("left out") == 1
@@ -267,7 +268,7 @@ def test_where_keeps_the_runs_that_fit(grid, listed):
 
 @pytest.mark.parametrize("format", ["table", "csv", "json", "markdown"])
 def test_where_nothing_fits_that_is_what_is_said(grid, capsys, format):
-    list_runs([grid], where="seed > 5", format=format)
+    list_runs(Which([grid], "seed > 5", every=True), format=format)
     printed = capsys.readouterr()
     said = printed.out if format == "table" else printed.err
     assert said == "0 of 8 runs\n"
@@ -322,7 +323,7 @@ def test_pruned_runs_are_listed_with_their_metrics_and_trials(make_run, outputs,
 )
 def test_a_wrong_request_is_refused_before_anything_is_printed(grid, capsys, options, message):
     with pytest.raises(RequestError) as caught:
-        list_runs([grid], **options)
+        list_runs(Which([grid], every=True), **options)
     assert message in str(caught.value)
     assert capsys.readouterr().out == ""
 
@@ -342,7 +343,7 @@ def test_columns_are_those_asked_for_in_their_order(grid, listed):
 def test_csv_has_whole_names_full_precision_and_nothing_else_on_stdout(grid, capsys):
     folder = sorted(grid.glob("*/*lenet5*"))[0]
     change(folder, test_loss=0.12345678901234567, val_loss=None)
-    list_runs([grid], format="csv")
+    list_runs(Which([grid], every=True), format="csv")
     printed = capsys.readouterr()
     row = records(printed.out)[0]
     assert list(row) == list(load_runs(grid).columns)
@@ -359,7 +360,7 @@ def test_csv_has_whole_names_full_precision_and_nothing_else_on_stdout(grid, cap
 def test_json_is_a_list_with_null_for_what_is_missing(make_run, outputs, capsys):
     make_run("seed=0")
     make_run("seed=1", finished=False)
-    list_runs([outputs], format="json")
+    list_runs(Which([outputs], every=True), format="json")
     finished, interrupted = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert finished["metrics.epochs"] == 5
     assert isinstance(finished["metrics.epochs"], int)
@@ -371,7 +372,7 @@ def test_json_is_a_list_with_null_for_what_is_missing(make_run, outputs, capsys)
 
 
 def test_markdown_is_a_table_with_aligned_numbers(grid, capsys):
-    list_runs([grid], format="markdown", columns="run_id,hidden,test_accuracy", limit=2)
+    list_runs(Which([grid], every=True), format="markdown", columns="run_id,hidden,test_accuracy", limit=2)
     printed = capsys.readouterr()
     above, blank, head, rule, first, second = printed.out.splitlines()
     assert above.startswith("**The same in all 8 runs: study grid, ")
@@ -396,12 +397,12 @@ def hostile(make_run, outputs) -> Path:
 
 
 def test_hostile_text_stays_text(hostile, capsys):
-    list_runs([hostile], format="csv")
+    list_runs(Which([hostile], every=True), format="csv")
     assert HOSTILE in [row["model.name"] for row in records(capsys.readouterr().out)]  # a file holds what is there
-    list_runs([hostile], format="json")
+    list_runs(Which([hostile], every=True), format="json")
     assert HOSTILE in [row["model.name"] for row in json.loads(capsys.readouterr().out)]
     for format in ("table", "markdown"):
-        list_runs([hostile], format=format)
+        list_runs(Which([hostile], every=True), format=format)
         text = "".join(capsys.readouterr())
         assert "\x1b" not in text
         assert "\u202e" not in text

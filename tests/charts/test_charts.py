@@ -17,6 +17,7 @@ from fitbench.analysis import statistics
 from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.groups import group
 from fitbench.analysis.mean_curves import MeanCurve
+from fitbench.analysis.request import Which
 from fitbench.charts import labels, looks, paper
 from fitbench.charts.bars import Row, chart_of_bars, draw_rows
 from fitbench.charts.columns import scale
@@ -379,7 +380,7 @@ def test_runs_that_were_evaluated_later_are_named_in_the_caption(record, tmp_pat
     for seed in range(4):
         measured(record(seed=seed), 0.5, [0.1, 0.2] if seed == 0 else None)
     record(seed=9)  # of schema 1: it has no such metric at all
-    plot([tmp_path], "curves", tmp_path / "chart.png", metric="val_kappa")
+    plot(Which([tmp_path], every=True), "curves", tmp_path / "chart.png", metric="val_kappa")
     line, caption = capsys.readouterr().out.splitlines()
     assert "1 run in 1 group" in line
     assert "4 left out (1 without val_kappa, 3 without epochs)" in line
@@ -415,7 +416,7 @@ def test_the_direction_of_a_metric_decides_what_is_best(direction, best, record,
 @pytest.mark.parametrize(("kind", "axis"), [("bars", "Test Cohen's kappa"), ("curves", "Validation Cohen's kappa")])
 def test_the_primary_metric_is_the_default(kind, axis, record, tmp_path, capsys):
     measured(record(), 0.5, [0.1, 0.2], primary="kappa")
-    plot([tmp_path], kind, tmp_path / "chart.png")
+    plot(Which([tmp_path], every=True), kind, tmp_path / "chart.png")
     assert capsys.readouterr().out.splitlines()[1].startswith(axis)
 
 
@@ -424,7 +425,7 @@ def test_different_definitions_under_one_name_are_refused(kind, record, tmp_path
     measured(record(), 0.5, [0.1, 0.2])
     measured(record(seed=1), 0.5, [0.1, 0.2], info=KAPPA | {"definition": "other"})
     with pytest.raises(RequestError, match="_kappa has different definitions in these runs"):
-        plot([tmp_path], kind, tmp_path / "chart.png", metric="val_kappa")
+        plot(Which([tmp_path], every=True), kind, tmp_path / "chart.png", metric="val_kappa")
     assert not (tmp_path / "chart.png").exists()
 
 
@@ -624,15 +625,16 @@ def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_
 def test_metric_that_the_runs_do_not_record_is_refused(change, message, record, tmp_path):
     record()
     with pytest.raises(RequestError) as caught:
-        plot(**{"paths": [tmp_path], "kind": "bars", "output": tmp_path / "chart.png"} | change)
+        plot(**{"which": Which([tmp_path], every=True), "kind": "bars", "output": tmp_path / "chart.png"} | change)
     assert message in str(caught.value)
     assert not (tmp_path / "chart.png").exists()
 
 
 def test_a_refusal_loads_nothing_heavy(tmp_path):
     script = (
-        "import sys\nfrom pathlib import Path\nfrom fitbench.charts.plotting import plot\n"
-        "try:\n    plot([], 'bars', Path('a.gif'))\nexcept Exception as error:\n    print(error)\n"
+        "import sys\nfrom pathlib import Path\nfrom fitbench.analysis.request import Which\n"
+        "from fitbench.charts.plotting import plot\n"
+        "try:\n    plot(Which([], every=True), 'bars', Path('a.gif'))\nexcept Exception as error:\n    print(error)\n"
         "print({'pandas', 'matplotlib', 'scipy', 'keras'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -649,7 +651,7 @@ def test_nothing_to_draw_is_refused_and_an_old_chart_kept(record, tmp_path):
         ({"by": "model.nam"}, "model.name"),
     ):
         with pytest.raises(RequestError, match=message):
-            plot([tmp_path / "runs"], "bars", out, **change)
+            plot(Which([tmp_path / "runs"], every=True), "bars", out, **change)
     assert out.read_bytes() == b"old"
 
 
@@ -661,13 +663,13 @@ def test_a_disk_that_refuses_is_an_error_in_a_line(record, tmp_path, monkeypatch
 
     monkeypatch.setattr(paper, "write_whole", refuse)
     with pytest.raises(FitbenchError, match=r"chart.png: cannot be written \(No space left on device\)"):
-        plot([tmp_path / "runs"], "bars", tmp_path / "chart.png")
+        plot(Which([tmp_path / "runs"], every=True), "bars", tmp_path / "chart.png")
 
 
 def test_groups_that_mix_configurations_are_pointed_out(record, tmp_path, capsys):
     record(optimizer="adam")
     record(optimizer="sgd")
-    plot([tmp_path / "runs"], "bars", tmp_path / "chart.png", by="model")
+    plot(Which([tmp_path / "runs"], every=True), "bars", tmp_path / "chart.png", by="model")
     said = capsys.readouterr().err
     assert "runs of one group by model.name differ in optimizer.name, optimizer.learning_rate; add" in said
 
@@ -675,7 +677,7 @@ def test_groups_that_mix_configurations_are_pointed_out(record, tmp_path, capsys
 def test_a_filter_chooses_and_what_cannot_be_drawn_is_counted(record, tmp_path, capsys):
     for seed, seconds in enumerate([1.0, 1e200, None, 3.0, 4.0]):
         record(seed=seed, fit_seconds=seconds)
-    plot([tmp_path], "scatter", tmp_path / "chart.png", x="fit_seconds", where="seed < 4")
+    plot(Which([tmp_path], "seed < 4", every=True), "scatter", tmp_path / "chart.png", x="fit_seconds")
     said = capsys.readouterr().out.splitlines()[0]
     left_out = "2 left out (1 too large to draw, 1 without fit_seconds)"
     assert said == f"{tmp_path / 'chart.png'}: 2 runs in 1 group by model.name, optimizer.name; {left_out}"

@@ -13,6 +13,7 @@ import pytest
 from fitbench.analysis import statistics
 from fitbench.analysis.compare import compare
 from fitbench.analysis.frame import load_runs
+from fitbench.analysis.request import Which
 from fitbench.errors import RequestError
 from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import collect
@@ -99,9 +100,9 @@ def test_hostile_texts_stay_inside_the_data(make_run, tmp_path):
         result["data"]["classes"] = [HOSTILE, "dog", "owl"]
 
     plain = make_run("seed=1")
-    report([tmp_path / "outputs"], tmp_path / "plain.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "plain.html")
     edit(make_run(), change)
-    report([tmp_path / "outputs"], tmp_path / "hostile.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "hostile.html")
     found = Parsed((tmp_path / "hostile.html").read_text())
     assert found.tags == Parsed((tmp_path / "plain.html").read_text()).tags
     assert not set(found.json) & set("<>&\u2028\u2029")
@@ -113,7 +114,7 @@ def test_hostile_texts_stay_inside_the_data(make_run, tmp_path):
 
 
 def test_the_policy_allows_this_script_and_style_and_nothing_else(sweep, tmp_path):
-    report([tmp_path / "outputs"], tmp_path / "report.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
     found = Parsed((tmp_path / "report.html").read_text())
     rules = dict(rule.strip().split(" ", 1) for rule in found.policy.split(";"))
     assert rules.pop("default-src") == "'none'"
@@ -205,7 +206,7 @@ def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
     outputs[:, 2] = np.nan
     rows = np.arange(5_000) + 1_001
     as_task(make_run(), "regression", targets, outputs, tuple(f"t{i}" for i in range(7)), rows=rows)
-    report([tmp_path / "outputs"], tmp_path / "report.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
     (found,) = Parsed((tmp_path / "report.html").read_text()).data["predictions"]
     assert list(found) == ["predicted", "residuals"]
     examples, panels = np.array(found["predicted"]["places"]) - 1_001, found["predicted"]["panels"]
@@ -226,7 +227,7 @@ def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
 
 def test_several_labels_have_their_table(make_run, tmp_path):
     as_task(make_run(), "multilabel", *several_labels(40, 3), (HOSTILE, "b", "c"), 0.25)
-    report([tmp_path / "outputs"], tmp_path / "report.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
     parsed = Parsed((tmp_path / "report.html").read_text())
     (found,) = parsed.data["predictions"]
     (table,) = found["labels"]["tables"]
@@ -252,7 +253,7 @@ def test_the_comparison_has_the_columns_of_the_command(sweep, tmp_path, capsys):
     assert found["names"] == ["mlp", "softmax"]
     assert found["of"] == [0, 0, 0, 1, 1, 1]
     (metric,) = [metric for metric in found["metrics"] if metric["name"] == ACCURACY.column]
-    compare([str(tmp_path / "outputs")], "model.name", None, None, None, tmp_path, None, "csv")
+    compare(Which([str(tmp_path / "outputs")], every=True), "model.name", None, None, tmp_path, None, "csv")
     printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     shown = values(metric)
     for name in ("model.name", "rank", "n", "mean", "sd", "low", "high", "best", "difference", "p_holm"):
@@ -376,13 +377,13 @@ def test_different_definitions_are_listed_and_not_compared(measured, tmp_path):
         "kappa has different definitions in these runs. Its values are listed and not compared."
     ]
     with pytest.raises(RequestError, match="test_kappa has different definitions"):
-        report([tmp_path / "outputs"], tmp_path / "report.html", metric="test_kappa")
+        report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html", metric="test_kappa")
 
 
 def test_the_primary_metric_ranks(measured, tmp_path):
     for folder in measured:
         record_metrics(folder, {"kappa": KAPPA | {"direction": "min"}}, primary="kappa")
-    report([tmp_path / "outputs"], tmp_path / "report.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
     content = Parsed((tmp_path / "report.html").read_text()).data
     assert content["metric"] == "metrics.test_kappa"
     assert content["series"][0]["name"] == "val_kappa"
@@ -412,7 +413,7 @@ def test_damaged_folders_are_named_left_out_and_counted(make_run, tmp_path, caps
     (truncated / "result.json").write_text('{"schema": 1, "run')
     (damaged / "predictions.npz").write_bytes(b"PK\x03\x04 cut short")
     (without / "predictions.npz").unlink()
-    report([tmp_path / "outputs"], tmp_path / "report.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
     captured = capsys.readouterr()
     assert captured.out == f"{tmp_path / 'report.html'}\n"
     assert str(truncated) in captured.err
@@ -428,7 +429,7 @@ def test_damaged_folders_are_named_left_out_and_counted(make_run, tmp_path, caps
 def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_fold, tmp_path):
     folders = [make_fold(fold=fold) for fold in range(4)]
     page = tmp_path / "report.html"
-    report(list(map(str, folders)), page)
+    report(Which(list(map(str, folders)), every=True), page)
     content = Parsed(page.read_text(encoding="utf-8")).data
     assert content["predictions"] == ["There is no test part."] * 4
     assert not content["left_out"]
@@ -455,7 +456,7 @@ def test_a_wrong_request_says_so_and_leaves_the_file_alone(
     (tmp_path / "empty").mkdir()
     (tmp_path / "report.html").write_text("before")
     with pytest.raises(RequestError, match=re.escape(message)):
-        report(paths, out, **options)
+        report(Which(paths, every=True), out, **options)
     assert (tmp_path / "report.html").read_text() == "before"
 
 
@@ -463,14 +464,14 @@ def test_only_damaged_runs_make_no_page(make_run, tmp_path, capsys):
     folder = make_run()
     (folder / "result.json").write_text("")
     with pytest.raises(RequestError, match="none of the runs can be read"):
-        report([tmp_path / "outputs"], tmp_path / "report.html")
+        report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
     assert str(folder) in capsys.readouterr().err
 
 
 def test_where_chooses_the_runs(sweep, make_run, tmp_path):
     damaged = make_run("seed=7")
     (damaged / "result.json").write_text("")
-    report([tmp_path / "outputs"], tmp_path / "report.html", where="model.name == 'mlp' and seed > 0")
+    report(Which([tmp_path / "outputs"], "model.name == 'mlp' and seed > 0", every=True), tmp_path / "report.html")
     content = Parsed((tmp_path / "report.html").read_text()).data
     assert column(content, "run_id")["values"] == [folder.name for folder in sweep[1:3]]
     assert [folder for folder, _ in content["left_out"]] == [str(damaged)]

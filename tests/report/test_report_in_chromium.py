@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from fitbench import metrics
 from fitbench.analysis import palette
 from fitbench.analysis.axes import axis_of, tick_texts
+from fitbench.analysis.request import Which
 from fitbench.charts import paper
 from fitbench.charts.plotting import plot
 from fitbench.record.history import write_history
@@ -98,7 +99,7 @@ def page(tmp_path_factory) -> Path:
     truncated = outputs / "sweep" / "<img src=x onerror=alert(4)>"
     truncated.mkdir()
     (truncated / "result.json").write_text("{")
-    report([outputs], folder / "report.html", metric="test_accuracy")
+    report(Which([outputs], every=True), folder / "report.html", metric="test_accuracy")
     return folder / "report.html"
 
 
@@ -347,7 +348,7 @@ def test_the_detail_shows_predicted_values_and_scores_of_labels(browser, make_ru
     targets, outputs = close_values(40, 2)
     outputs[5] = np.nan
     as_task(make_run("study=a"), "regression", targets, outputs, ("price", HOSTILE))
-    report([tmp_path / "outputs"], tmp_path / "houses.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "houses.html")
     page = Page(browser, tmp_path / "houses.html")
     page.one("#runs tbody button").click()
     page.wait_for_charts()
@@ -360,7 +361,7 @@ def test_the_detail_shows_predicted_values_and_scores_of_labels(browser, make_ru
     assert {"Predicted and true values", "Per target", largest} <= set(page.js(heads))
     assert page.problems() == []
     as_task(make_run("study=b"), "multilabel", *several_labels(40, 3), ("red", HOSTILE, "blue"), 0.25)
-    report([tmp_path / "outputs/b"], tmp_path / "tags.html")
+    report(Which([tmp_path / "outputs/b"], every=True), tmp_path / "tags.html")
     page = Page(browser, tmp_path / "tags.html")
     page.one("#runs tbody button").click()
     rows = "return [...document.querySelectorAll('.mistakes tbody tr')].map((row) => row.cells[0].textContent)"
@@ -381,7 +382,7 @@ def test_a_comparison_of_two_groups_needs_no_scroll_bar(browser, make_run, tmp_p
         for seed in range(5):
             values = close_values(40, seed=seed, scale=1e4)
             as_task(make_run(f"model={model}", f"seed={seed}"), "regression", *values, ("price",))
-    report([tmp_path / "outputs"], tmp_path / "houses.html")
+    report(Which([tmp_path / "outputs"], every=True), tmp_path / "houses.html")
     page = Page(browser, tmp_path / "houses.html")
     page.open(1200)
     wide = "const table = document.querySelector('#comparison .scroll'); return table.scrollWidth - table.clientWidth"
@@ -416,7 +417,7 @@ def kappa_page(tmp_path_factory) -> Path:
         record_metrics(run, infos, values, {"val_kappa": [0.5, 0.3, 0.1, -0.1, -0.2, 0.1 * i - 0.25]})
     for seed in (2, 3):
         write(folder / "outputs", "mlp", 0.1, seed, 0.9)
-    report([folder / "outputs"], folder / "report.html", metric="test_kappa")
+    report(Which([folder / "outputs"], every=True), folder / "report.html", metric="test_kappa")
     return folder / "report.html"
 
 
@@ -523,7 +524,7 @@ def searches_page(tmp_path_factory) -> Path:
         outputs.mkdir(exist_ok=True)
         (folder / "sweep").rename(outputs / study)
         (outputs / study / "search.json").write_text(json.dumps(search_of(study, names, objectives)))
-    report([outputs], folder / "report.html")
+    report(Which([outputs], every=True), folder / "report.html")
     return folder / "report.html"
 
 
@@ -678,8 +679,8 @@ def test_the_page_and_charts_for_a_paper_draw_the_same_runs_alike(browser, page,
     monkeypatch.setattr(paper, "write", lambda figure, path: figures.append(figure))
     outputs, out = page.parent / "outputs", page.parent / "chart.png"
     for kind, metric in (("curves", "val_loss"), ("curves", "val_accuracy"), ("scatter", "test_accuracy")):
-        plot([outputs], kind, out, by="model.name", metric=metric)
-    report([outputs], page.parent / "models.html", by="model.name", metric="val_accuracy")
+        plot(Which([outputs], every=True), kind, out, by="model.name", metric=metric)
+    report(Which([outputs], every=True), page.parent / "models.html", by="model.name", metric="val_accuracy")
     models = Page(browser, page.parent / "models.html")
     loss, accuracy, cost = (figure.axes[0] for figure in figures)
     for label, axes, log in (("validation loss", loss, True), ("validation accuracy", accuracy, False)):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fitbench.analysis.frame import load_runs
+from fitbench.analysis.request import Which
 from fitbench.analysis.search_record import FILE, read_search
 from fitbench.errors import FitbenchError
 from fitbench.quantities import of_schema_1, quantities
@@ -196,7 +197,7 @@ def test_a_damaged_file_is_refused_and_named(study, content, reason):
 
 def test_a_damaged_search_is_left_out_of_the_report_and_the_rest_is_there(study, tmp_path, capsys):
     write(study, changed("trials", 0, "values", to="0.8"))
-    report([study], tmp_path / "report.html")
+    report(Which([study], every=True), tmp_path / "report.html")
     captured = capsys.readouterr()
     reason = "search.json: trials[0].values is '0.8'; it must be a list, each item a number, or null"
     assert captured.err == f"fitbench: left out {study}: {reason}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from fitbench.analysis.comparison import Compared, Comparison, compare_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, interval_notes, notes
 from fitbench.analysis.groups import Group
-from fitbench.columns import FORMATS, Column, Note, Table, print_as, records, selected
+from fitbench.analysis.request import Which
+from fitbench.columns import FORMATS, Note, Table, print_as, records, selected, stacked
 from fitbench.errors import RequestError
 from fitbench.record import reading
 from fitbench.record.folder import is_run
@@ -22,25 +24,24 @@ GROUPS = 50  # groups that tables show unless --limit says otherwise
 
 
 def compare(
-    paths: Sequence[str],
+    which: Which,
     by: str | None,
     metric: str | None,
     baseline: str | None,
-    where: str | None,
     outputs: Path,
     limit: int | None,
     format: str,
 ) -> None:
-    """Print the groups of the runs below the paths; or, of two single runs, where they disagree.
+    """Print the groups of runs, a table for each data set and task; or, of two single runs, where they disagree.
 
     Args:
-        paths: outputs folders, studies, run folders or names of runs in `outputs`; none means `outputs`.
+        which: the runs; a path may also be the name of a run in `outputs`. No path means `outputs`. CSV and JSON are
+            not narrowed to the newest study.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
         metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
             None stands for the primary metric of the runs, see `request.measured`. Of two single runs, see
             `two_runs.compare_runs`.
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
-        where: a filter of runs, as `fitbench runs` has it.
         outputs: where the names of runs are looked for.
         limit: rows that a table shows at most.
         format: one of `columns.FORMATS`; csv and json hold every row.
@@ -51,29 +52,32 @@ def compare(
         FitbenchError: a file of two single runs is damaged.
     """
     check_format(format, FORMATS)
-    folders = [Path(path) if Path(path).exists() else reading.find_run(path, outputs) for path in paths]
+    folders = [Path(path) if Path(path).exists() else reading.find_run(str(path), outputs) for path in which.paths]
     if len(folders) != 2 or not all(map(is_run, folders)):
-        _print(compare_groups(folders or [outputs], by, metric, baseline, where), limit or GROUPS, format)
+        every = which.every or (which.study is None and format in ("csv", "json"))
+        wanted = replace(which, paths=folders or [outputs], every=every)
+        _print(compare_groups(wanted, by, metric, baseline), limit or GROUPS, format)
         return
     from fitbench.analysis import two_runs
 
-    options = {"--by": by, "--baseline": baseline, "--where": where}
+    options = {"--by": by, "--baseline": baseline, "--where": which.where, "--study": which.study}
     given = [name for name, value in options.items() if value is not None]
     if given:
-        raise RequestError(f"{', '.join(given)} is for groups of runs; {paths[0]} and {paths[1]} are single runs")
+        raise RequestError(f"{', '.join(given)} is for groups of runs; {folders[0]} and {folders[1]} are single runs")
     two_runs.compare_runs(folders[0], folders[1], metric, limit, format)
 
 
-def _print(compared: Compared, limit: int, format: str) -> None:
-    ranks, against = ranking(compared), differences(compared)
+def _print(comparisons: Sequence[Compared], limit: int, format: str) -> None:
     if format == "json":
-        print(json.dumps(_as_json(compared, ranks, against), indent=2, allow_nan=False, default=str))
-    else:
-        print_as(format, _tables(compared, ranks, against, limit), [*ranks, *against])
+        print(json.dumps(_as_json(comparisons), indent=2, allow_nan=False, default=str))
+        return
+    columns = [[*ranking(compared), *differences(compared)] for compared in comparisons]
+    print_as(format, [table for each in comparisons for table in _tables(each, limit)], stacked(columns))
 
 
-def _tables(compared: Compared, ranks: Sequence[Column], against: Sequence[Column], limit: int) -> list[Table]:
+def _tables(compared: Compared, limit: int) -> list[Table]:
     """The ranking, and the differences where there are any, with `limit` groups at most; the notes below the last."""
+    ranks, against = ranking(compared), differences(compared)
     rows = range(min(limit, len(compared.groups)))
     more = len(compared.groups) - len(rows)
     cut = [Note(f"and {more} more groups; --limit shows them")] * bool(more)
@@ -90,23 +94,31 @@ def _title(compared: Compared) -> str:
     direction = "higher" if compared.metric.higher_is_better else "lower"
     unit = f" in {compared.metric.unit}" if compared.metric.unit else ""
     count, runs = len(compared.groups), compared.runs
-    of_task = f" of {compared.task}" if compared.task else ""
     grids = {group.sample.text for group in compared.with_folds}
     each = " each" * (len(compared.with_folds) > 1)
     of_folds = f" ({grids.pop()}{each})" if len(grids) == 1 and not compared.without_folds else ""
+    of = f"{compared.of}: " if compared.of else ""
     return (
-        f"{compared.metric.name}{unit}, {direction} is better: {count} group{'s'[: count != 1]} of "
-        f"{counted(runs, 'run')}{of_task}{of_folds} by {', '.join(compared.heads) or 'nothing'}"
+        f"{of}{compared.metric.name}{unit}, {direction} is better: {count} group{'s'[: count != 1]} of "
+        f"{counted(runs, 'run')}{of_folds} by {', '.join(compared.heads) or 'nothing'}"
         + (f"; {len(compared.left_out)} left out" if compared.left_out else "")
     )
 
 
-def _as_json(compared: Compared, ranks: Sequence[Column], against: Sequence[Column]) -> dict[str, Any]:
+def _as_json(comparisons: Sequence[Compared]) -> dict[str, Any]:
+    left_out = [{"folder": folder, "reason": reason} for folder, reason in comparisons[0].left_out]
+    return {"comparisons": list(map(_comparison_as_json, comparisons)), "left_out": left_out}
+
+
+def _comparison_as_json(compared: Compared) -> dict[str, Any]:
     reference = compared.groups[compared.reference] if compared.reference is not None else None
     chosen_by = "best mean" if compared.chosen else "--baseline"
-    about_groups = records([column for column in ranks if not column.key])
-    rows = zip(compared.groups, compared.comparisons, about_groups, records(against), strict=True)
+    about_groups = records([column for column in ranking(compared) if not column.key])
+    against = records(differences(compared))
+    rows = zip(compared.groups, compared.comparisons, about_groups, against, strict=True)
     return {
+        "task": compared.task,
+        "data": compared.data,
         "metric": compared.metric.column,
         "higher_is_better": compared.metric.higher_is_better,
         "by": compared.keys,
@@ -115,7 +127,6 @@ def _as_json(compared: Compared, ranks: Sequence[Column], against: Sequence[Colu
         "reference": None if reference is None else {"keys": reference.keys, "chosen_by": chosen_by},
         "groups": [_group_as_json(*row) for row in rows],
         "notes": notes(compared),
-        "left_out": [{"folder": folder, "reason": reason} for folder, reason in compared.left_out],
     }
 
 

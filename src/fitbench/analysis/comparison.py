@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fitbench.analysis import request, statistics
+from fitbench.analysis.comparable import Comparable, comparable
 from fitbench.analysis.frame import in_known_groups, of_known_task
 from fitbench.analysis.groups import Group, group, key_text
 from fitbench.analysis.names import find_column, short_name
@@ -182,7 +182,8 @@ class Compared:
         other_data: whether the runs were tested on different data, which no key tells apart.
         several_data: whether keys tell apart runs on different data.
         left_out: folders that could not be read, with the reason.
-        task: that of the runs, if runs of other tasks are left out; else ''.
+        task, data: of the runs; '' where they are not known.
+        of: how people tell this comparison from others that are shown beside it, as 'mnist'; '' without others.
         without_task: how many runs are left out because their task is not known yet, by state.
     """
 
@@ -198,6 +199,8 @@ class Compared:
     several_data: bool
     left_out: list[tuple[str, str]]
     task: str
+    data: str
+    of: str
     without_task: dict[str, int]
 
     @property
@@ -211,18 +214,27 @@ class Compared:
         return [group for group in self.groups if group.values and not group.sample.has_folds]
 
 
-def compare_groups(
-    folders: Sequence[Path], by: str | None, metric: str | None, baseline: str | None, where: str | None
-) -> Compared:
-    """The groups of the runs below the folders, compared with the baseline; the arguments are those of `compare`.
+def compare_groups(which: request.Which, by: str | None, metric: str | None, baseline: str | None) -> list[Compared]:
+    """The groups of runs, a comparison for each set of runs that may be compared; the arguments are those of `compare`.
+
+    With --metric, sets in which no run records it are left out.
 
     Raises:
         RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
     """
-    frame = request.of_one_task(request.selected_runs(folders, where), metric)
-    quantity, keys = request.measured(frame, metric), request.keys(of_known_task(frame), by)
-    frame = in_known_groups(frame, keys)
-    return compared(frame, group(frame, keys, quantity), quantity, keys, baseline)
+    sets = comparable(request.selected_runs(which), metric)
+    return [_compare(each, by, metric, baseline) for each in sets]
+
+
+def _compare(each: Comparable, by: str | None, metric: str | None, baseline: str | None) -> Compared:
+    quantity, keys = request.measured(each.frame, metric), request.keys(of_known_task(each.frame), by)
+    frame = in_known_groups(each.frame, keys)
+    return replace(
+        compared(frame, group(frame, keys, quantity), quantity, keys, baseline),
+        task=each.task,
+        data=each.data,
+        of=each.label,
+    )
 
 
 def compared(
@@ -252,6 +264,8 @@ def compared(
         other_data=several and not by_data,
         several_data=several and by_data,
         left_out=frame.attrs["left_out"],
-        task=frame.attrs.get("task", ""),
+        task="",
+        data="",
+        of="",
         without_task=frame.attrs.get("without_task", {}),
     )

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
 from fitbench.analysis.names import short_name
+from fitbench.analysis.request import Which
 from fitbench.analysis.run_columns import (
     CELLS,
     cell,
     clipped,
     columns_of,
     is_missing,
-    narrowed,
     needed_columns,
+    shortened_cells,
     usual_columns,
 )
+from fitbench.analysis.studies import last_change, narrowed
 from fitbench.columns import FORMATS, Note, Table, print_as
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
@@ -38,20 +38,18 @@ MOST_COLUMNS = 100  # of a table whose columns are not asked for
 
 
 def list_runs(
-    paths: Sequence[str | Path],
+    which: Which,
     *,
-    where: str | None = None,
     sort: str | None = None,
     columns: str | None = None,
     state: str | None = None,
     limit: int | None = None,
     format: str = "table",
 ) -> None:
-    """Print the runs below the paths (outputs/ if there are none), one per line.
+    """Print runs, one per line.
 
     Args:
-        paths: as `load_runs` takes them.
-        where: a filter; see `fitbench.analysis.filters`.
+        which: the runs; CSV and JSON are not narrowed to the newest study.
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
         columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
@@ -63,12 +61,13 @@ def list_runs(
     """
     check_format(format, FORMATS)
     states = _states(state)
-    frame = load_runs(*paths)
+    frame = load_runs(*which.paths)
     say_left_out(frame.attrs["left_out"])
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    chosen = _sorted(_selected(frame, where, states), _sort_keys(frame, sort))
+    of_all = which.of_all_studies or format in ("csv", "json")
+    chosen = _sorted(narrowed(_selected(frame, which.where, states), which.study, of_all), _sort_keys(frame, sort))
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
     if format in ("csv", "json"):
@@ -79,7 +78,7 @@ def list_runs(
         needed = () if wanted else needed_columns(chosen)
         cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
         in_table = [*_not_shown(len(names[most:])), *_errors(runs), Note(count, "")] if format == "table" else []
-        cells = narrowed(clipped(cells) if format == "table" else cells, runs)
+        cells = shortened_cells(clipped(cells) if format == "table" else cells, runs)
         print_as(format, [Table(_common(frame, chosen, names), cells, in_table)], [])
     if format != "table":
         sys.stderr.write(f"{count}\n")
@@ -118,17 +117,8 @@ def _ages(frame: pd.DataFrame) -> np.ndarray:
     ages = now - (ended - np.datetime64(0, "us")) / np.timedelta64(1, "s")
     folders = frame["folder"].tolist()
     for row in np.flatnonzero(np.isnan(ages)).tolist():
-        ages[row] = now - _last_change(folders[row])
+        ages[row] = now - (last_change(folders[row]) or float("nan"))
     return ages
-
-
-def _last_change(folder: str) -> float:
-    """When a file of the run was last written, as seconds since 1970; NaN if the folder has gone."""
-    try:
-        with os.scandir(folder) as entries:
-            return max((entry.stat().st_mtime for entry in entries if entry.is_file()), default=float("nan"))
-    except OSError:  # it has gone, or a file of it has
-        return float("nan")
 
 
 def _sort_keys(frame: pd.DataFrame, sort: str | None) -> dict[str, bool]:

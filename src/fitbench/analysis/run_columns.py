@@ -137,7 +137,7 @@ def _clip(text: str) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
 
 
-def narrowed(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
+def shortened_cells(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
     """The columns with run_ids and texts as short as it takes to have them all in a terminal."""
     out = console()
     if not out.is_terminal:

@@ -31,26 +31,24 @@ if TYPE_CHECKING:
 
 
 def plot(
-    paths: Sequence[str | Path],
+    which: request.Which,
     kind: str,
     output: Path,
     by: str | None = None,
     metric: str | None = None,
     x: str | None = None,
-    where: str | None = None,
     width: str | None = None,
 ) -> None:
-    """Draw the runs below the paths into a file and print what it shows. Only finished runs that have the metric count.
+    """Draw runs into a file and print what it shows. Only finished runs that have the metric count.
 
     Args:
-        paths: as `frame.load_runs` takes them; none: outputs/.
+        which: the runs.
         kind: one of `KINDS`.
         output: .png, .svg or .pdf, in a folder that exists.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`, and all columns
             that vary for parallel coordinates (`parallel.varying_keys`).
         metric: None: the primary metric of the runs, see `request.measured`; for curves on the validation part.
         x: of a scatter, the metric that is the cost; None: parameters.
-        where: a filter, see `filters`.
         width: 'column' (3.4 inches) or 'full' (7); None: full for parallel coordinates.
 
     Raises:
@@ -58,7 +56,7 @@ def plot(
         FitbenchError: the file cannot be written.
     """
     _check(kind, output, x, width)
-    frame = request.of_one_task(request.selected_runs(paths, where), metric)
+    frame = request.of_one_task(request.selected_runs(which), metric)
     asked = KINDS[kind]
     measured, cost = asked.measured(frame, metric), quantities.find(x or "parameters", quantities_of(frame))
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)

@@ -13,7 +13,7 @@ import hashlib
 import html
 import json
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,21 +31,14 @@ SCRIPTS = (  # in this order
 )  # fmt: skip
 
 
-def report(
-    paths: Sequence[str | Path],
-    out: str | Path,
-    by: str | None = None,
-    metric: str | None = None,
-    where: str | None = None,
-) -> None:
-    """Write the runs below the paths (none: below outputs/) as one HTML page, and print where it is.
+def report(which: request.Which, out: str | Path, by: str | None = None, metric: str | None = None) -> None:
+    """Write runs as one HTML page, and print where it is.
 
     Args:
-        paths: outputs folders, studies, run folders, or anything above.
+        which: the runs.
         out: the file, replaced as a whole.
         by: columns with commas between them, whose values make a group; None: `groups.default_keys`.
         metric: what groups are ranked by, such as 'test_macro_f1'; None: as in `request.measured`.
-        where: a filter, see `filters`: only these runs are on the page.
 
     Raises:
         RequestError: there are no runs, no such column or metric, or the file cannot be where it should.
@@ -56,8 +49,8 @@ def report(
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    frame = request.of_one_task(request.selected_runs(paths, where), metric)
-    content = collect(frame, request.keys(of_known_task(frame), by), request.measured(frame, metric), paths)
+    frame = request.of_one_task(request.selected_runs(which), metric)
+    content = collect(frame, request.keys(of_known_task(frame), by), request.measured(frame, metric), which.paths)
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:
         write_whole(out, page(content))
