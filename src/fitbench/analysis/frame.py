@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from fitbench import metrics
 from fitbench.analysis.names import find_column
 from fitbench.analysis.rows import (
+    CHECKSUMS,
     CONFIGURED_TASK,
     DATASET,
     FIXED,
-    FOLD_SHA256,
     IDENTITY,
     INFO,
     LAST,
@@ -310,7 +310,7 @@ def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str
         *(quantity.column for quantity in _metrics_in_order(available)),
         *FIXED,
         *DATASET,
-        FOLD_SHA256,
+        *CHECKSUMS,
         NAMES,
         *ORIGIN,
         *versions,
@@ -347,6 +347,6 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
 
 
 _DTYPES = {  # of columns without any value
-    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", FOLD_SHA256, NAMES, "device", "git.commit", "error"), "str"),
+    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", *CHECKSUMS, NAMES, "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }

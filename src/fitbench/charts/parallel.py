@@ -10,9 +10,10 @@ import numpy as np
 
 from fitbench.analysis.axes import axis_of, number, tick_texts
 from fitbench.analysis.frame import varying
-from fitbench.analysis.groups import Group, default_keys
+from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import EDGE, RAMP
 from fitbench.analysis.series import axis_label
+from fitbench.analysis.telling import default_keys
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart
 from fitbench.charts.columns import Scale, scale

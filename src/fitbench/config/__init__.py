@@ -4,6 +4,7 @@
 
 from fitbench.config.annotations import expanded
 from fitbench.config.data_sections import (
+    OF_DRAWING,
     ArrayData,
     ArrayFiles,
     AutoMpg,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import axes, palette
 from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
-from fitbench.analysis.groups import default_keys, group, text
+from fitbench.analysis.groups import group
 from fitbench.analysis.series import with_capital
+from fitbench.analysis.telling import default_keys, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of
@@ -35,7 +36,7 @@ def collect(
     """Everything on the page, for `report.page`. Lists that are about runs are in the order of the frame.
 
     `frame` is what `load_runs` gives; history.jsonl and predictions.npz are read here. What cannot be read of them
-    joins the frame's `left_out`. `by` names the columns that make a group (none: `groups.default_keys`), `metric` is
+    joins the frame's `left_out`. `by` names the columns that make a group (none: `telling.default_keys`), `metric` is
     what groups are ranked by.
 
     Raises:

@@ -37,7 +37,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
     Args:
         which: the runs.
         out: the file, replaced as a whole.
-        by: columns with commas between them, whose values make a group; None: `groups.default_keys`.
+        by: columns with commas between them, whose values make a group; None: `telling.default_keys`.
         metric: what groups are ranked by, such as 'test_macro_f1'; None: as in `request.measured`.
 
     Raises:
