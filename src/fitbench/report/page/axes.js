@@ -1,6 +1,6 @@
 // The rules of every axis, the same as in analysis/axes.py: when it is logarithmic, its range, its ticks.
 
-const RULES = data.axes;
+const RULES = page.axes;
 const ROOM = { across: 44, up: 32 }; // pixels for each tick
 
 // From values to pixels, with the ticks of the axis as pairs of a value and its text. `of` is the column, series or

@@ -84,7 +84,7 @@ function runCurves(root, frame, options) {
 function groupCurves(root, frame, options) {
   const groups = new Set(visible.map((run) => data.groups.of[run]));
   const shown = (data.groups.curves[options.series.name] ?? []).filter((curve) => groups.has(curve.group));
-  if (!shown.length) return nothing(root, frame.right, frame.bottom, "No group to draw");
+  if (!shown.length) return runCurves(root, frame, options); // only the best groups have a curve
   const values = shown.flatMap(({ mean, low, high, tails }) => [mean, low, high, ...tails.map(([, v]) => v)].flat());
   const epochs = shown.flatMap((curve) => [...ends(curve.epochs), ...curve.tails.flatMap(([e]) => ends(e))]);
   const x = epochScale(epochs, frame);
@@ -137,11 +137,11 @@ function stretches(values) {
 
 // The values of a run by epoch, undefined where its history has none.
 function seriesOf(run, name) {
-  return data.histories[run]?.series[name];
+  return recorded("histories", run)?.series[name];
 }
 
 function epochsOf(run) {
-  const { epochs } = data.histories[run];
+  const { epochs } = recorded("histories", run);
   return typeof epochs === "number" ? Array.from({ length: epochs }, (_, i) => i + 1) : epochs;
 }
 
