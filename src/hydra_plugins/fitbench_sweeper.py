@@ -52,6 +52,9 @@ class FitbenchSweeper(BasicSweeper):
         jobs = self._compose_jobs(arguments)
         self.config.study = jobs[0].config.study
         train = self._training(jobs[0].config, len(jobs))
+        if not self.task.launches:
+            self.task.plan = self._plan(jobs)
+            return None
         return run_sweep(jobs, train, report=self._keep)
 
     def _training(self, settings: Any, jobs: int) -> Any:
@@ -83,6 +86,14 @@ class FitbenchSweeper(BasicSweeper):
             )
         threads = threads_per_job(self.config.hydra.launcher)
         return partial(train_elsewhere, self.launcher, threads, self.max_batch_size or jobs)
+
+    def _plan(self, jobs: list[Any]) -> Any:
+        """Return what a launch of the jobs would do."""
+        from fitbench.launch.plan import Plan, plan
+
+        assert self.config is not None
+        name = self.config.hydra.runtime.choices["hydra/launcher"]
+        return Plan(plan(jobs), jobs[0].config.workers, None if name == "basic" else name)
 
     def _keep(self, summary: Any) -> None:
         self.task.summary = summary
