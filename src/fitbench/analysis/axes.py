@@ -33,6 +33,7 @@ CONSTANTS: dict[str, Any] = {
     "largest": LARGEST,
     "steps": STEPS,
     "log_steps": LOG_STEPS,
+    "spare": SPARE,
     "countable": COUNTABLE,
     "digits": DIGITS,
     "units": UNITS,
@@ -103,7 +104,7 @@ def enclosed(axis: Axis, values: Iterable[float], limits: Ends, most: int) -> tu
 
     It does not grow beyond `limits`, nor by more than `SPARE` of its range.
     """
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if math.isfinite(value) and (value > SMALLEST or not axis.log)]
     ticks = axis.ticks(most)
     if not finite or len(ticks) < 2:
         return axis, ticks
