@@ -75,7 +75,9 @@ class Estimate:
         time = rough_duration(max(self.seconds / workers, self.longest))
         at_once = f" with workers={workers}" if workers > 1 else ""
         if launcher is not None:
-            at_once = f" of training, one run after another; hydra/launcher={clean(launcher)} decides how many at a time"
+            at_once = (
+                f" of training, one run after another; hydra/launcher={clean(launcher)} decides how many at a time"
+            )
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
         rest = "; of the others nothing comparable is recorded" if self.unknown else ""
         return f"{'at most' if self.at_most else 'about'} {time}{known}{at_once}, from {origin}{rest}"
