@@ -32,6 +32,7 @@ ORDER = (
     "fitbench.analysis",
     "fitbench.charts",
     "fitbench.report",
+    "fitbench.exclusion",
     "fitbench.models",
     "fitbench.training",
     "fitbench.launch",
