@@ -174,6 +174,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def age(seconds: float) -> str:
+    """How long something is ago: 12 s, 5 min, 3 h or 2 d."""
+    for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f} {text}"
+    return f"{max(seconds, 0):.0f} s"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

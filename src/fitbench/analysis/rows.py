@@ -12,7 +12,6 @@ import marshal
 import math
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from fitbench.record import dataset, reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
-from fitbench.record.result import utc_now
+from fitbench.record.result import moment
 from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
 from fitbench.text import encodable
@@ -123,7 +122,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
         row[sys.intern(encodable(f"versions.{name}"))] = version
-    row["finished_at"] = _moment(result["finished_at"])
+    row["finished_at"] = moment(result["finished_at"])
     return row
 
 
@@ -254,15 +253,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     return value if value is None or isinstance(value, (str, int)) else str(value)
-
-
-# -- single values, checked -------------------------------------------------------------------------------------------
-
-
-def _moment(text: str) -> datetime:
-    """The time in UTC, without a zone: NumPy knows none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None

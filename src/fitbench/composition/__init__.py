@@ -8,4 +8,4 @@ from fitbench.composition.errors import explain, explained_errors
 from fitbench.composition.files import conf_folder, read_yaml
 from fitbench.composition.loader import hydra_with_metrics
 from fitbench.composition.overrides import quoted, read_overrides
-from fitbench.composition.start import configuration_of
+from fitbench.composition.start import by_folder, configuration_of
