@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.analysis.filters import select
 from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
 from fitbench.analysis.names import short_name
 from fitbench.analysis.request import Which
@@ -24,10 +25,11 @@ from fitbench.analysis.run_columns import (
     shortened_cells,
     usual_columns,
 )
-from fitbench.analysis.studies import last_change, narrowed
+from fitbench.analysis.studies import narrowed, of_named_studies
 from fitbench.columns import FORMATS, Note, Table, print_as
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
+from fitbench.record.newest import last_change
 from fitbench.text import check_format, shortened
 
 if TYPE_CHECKING:
@@ -61,13 +63,14 @@ def list_runs(
     """
     check_format(format, FORMATS)
     states = _states(state)
+    which = which.printed_as(format)
+    which.check()
     frame = load_runs(*which.paths)
     say_left_out(frame.attrs["left_out"])
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    of_all = which.of_all_studies or format in ("csv", "json")
-    chosen = _sorted(narrowed(_selected(frame, which.where, states), which.study, of_all), _sort_keys(frame, sort))
+    chosen = _sorted(narrowed(_selected(frame, which, states), which), _sort_keys(frame, sort))
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
     if format in ("csv", "json"):
@@ -100,11 +103,10 @@ def _states(text: str | None) -> list[str]:
     return states
 
 
-def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str]) -> pd.DataFrame:
-    if where is not None:
-        from fitbench.analysis.filters import select
-
-        frame = select(frame, where)
+def _selected(frame: pd.DataFrame, which: Which, states: Sequence[str]) -> pd.DataFrame:
+    frame = of_named_studies(frame, which)
+    if which.where is not None:
+        frame = select(frame, which.where)
     if states:
         frame = frame[frame["state"].isin(states)]
     return frame
