@@ -97,7 +97,7 @@ def narrowed(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
     studies = frame["study"].nunique()
     if which.study is not None or studies < 2 or which.of_all_studies(frame):
         return frame
-    newest = newest_study(frame)
+    newest = newest_first(frame)[0]
     chosen = frame[frame["study"] == newest]
     more = counted(len(frame) - len(chosen), "run")
     others = "1 other study" if studies == 2 else f"{studies - 1} other studies"
@@ -105,9 +105,9 @@ def narrowed(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
     return chosen
 
 
-def newest_study(frame: pd.DataFrame) -> str:
-    """The study whose run changed last: finished last, or is being trained; see `record.newest`."""
+def newest_first(frame: pd.DataFrame) -> list[str]:
+    """The studies of a frame, first that whose run changed last: finished last, or is being trained."""
     latest: dict[str, float] = {}
     for study, folder, ended in zip(*(plain_values(frame[name]) for name in RUN_AND_END), strict=True):
         latest[study] = max(latest.get(study, 0.0), ended.timestamp() if ended else last_change(folder))
-    return max(latest, key=lambda name: (latest[name], name))
+    return sorted(latest, key=lambda name: (latest[name], name), reverse=True)
