@@ -155,7 +155,7 @@ def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
         return []
     from rich.text import Text
 
-    columns, dropped = _fitting(columns, out.width)
+    columns, dropped = _shortened(columns, out.width)
     grid = table(out, *("" for _ in columns))
     for heading, column in zip(grid.columns, columns, strict=True):
         heading.header = column.head
@@ -200,18 +200,22 @@ def _with_broken_heads(columns: Sequence[Column]) -> list[Column]:
     return [replace(column, head=broken(column.head, column.cells)) for column in columns]
 
 
-def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
-    """The columns that a terminal of this width has room for, and the heads of the others, the least needed first."""
-    kept = _with_broken_heads(columns)
-    room = width - 1 - sum(_space(column) for column in kept if column.spare is None)
+def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that there is room for, as they are, and the others, the least needed first."""
+    room = width - 1 - sum(_space(column) for column in columns if column.spare is None)
     dropped: list[Column] = []
-    for column in sorted((column for column in kept if column.spare is not None), key=lambda each: each.spare or 0):
+    for column in sorted((column for column in columns if column.spare is not None), key=lambda each: each.spare or 0):
         if _space(column) <= room:
             room -= _space(column)
         else:
             dropped.insert(0, column)
-    kept = [column for column in kept if column not in dropped]
+    return [column for column in columns if column not in dropped], dropped
 
+
+def _shortened(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
+    """The columns for a terminal of this width, and the heads of those that it has no room for."""
+    kept, dropped = fitting(_with_broken_heads(columns), width)
+    room = width - 1 - sum(map(_space, kept))
     while room < 0 and (keys := [column for column in kept if column.key and _space(column) > FEWEST + APART]):
         longest = max(keys, key=_space)
         to = max(FEWEST, _space(longest) - APART + room)

@@ -49,8 +49,8 @@ CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run
 Row = dict[str, Any]
 
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
-)  # `fitbench runs` adds the age
+    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age", "epoch", "left")
+)  # `fitbench runs` adds the last three
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
 LONGEST_LIST = 2_000  # characters of a list's JSON text
@@ -227,6 +227,13 @@ def task_and_primary(config: Mapping[str, Any], folder: Path) -> tuple[str, str 
     names = [str(name) for name in selected] if isinstance(selected, (dict, list)) else []
     named = [each for name in names for each in (default if name == DEFAULT else (name,))]
     return task, next(iter([*named, *default]), None)
+
+
+def columns_of_configuration(config: Mapping[str, Any]) -> Row:
+    """The values of a nested configuration, or of a part of one, by their columns."""
+    row: Row = {}
+    _flatten(config, "", row, "")
+    return row
 
 
 def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:

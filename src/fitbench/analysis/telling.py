@@ -56,7 +56,7 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
             configurations = finer
     if not chosen:
         return [name for name in ("model.name", "optimizer.name") if name in frame]
-    return [_readable(frame, name) for name in varies if name in chosen]
+    return [readable(frame, name) for name in varies if name in chosen]
 
 
 def searched(frame: pd.DataFrame) -> list[str]:
@@ -80,7 +80,7 @@ def searched(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _readable(frame: pd.DataFrame, name: str) -> str:
+def readable(frame: pd.DataFrame, name: str) -> str:
     """The column with the run_ids in the place of that with the checksums of weights, if it tells the same apart."""
     if name != WEIGHTS or STARTED not in frame:
         return name
