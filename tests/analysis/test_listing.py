@@ -45,7 +45,7 @@ def listed(capsys):
     """Call `list_runs`; gives stdout."""
 
     def call(*paths: Path, **options) -> str:
-        list_runs(Which(paths, every=True), **options)
+        list_runs(Which(paths, options.pop("where", None), every=True), **options)
         return capsys.readouterr().out
 
     return call
@@ -323,7 +323,7 @@ def test_pruned_runs_are_listed_with_their_metrics_and_trials(make_run, outputs,
 )
 def test_a_wrong_request_is_refused_before_anything_is_printed(grid, capsys, options, message):
     with pytest.raises(RequestError) as caught:
-        list_runs(Which([grid], every=True), **options)
+        list_runs(Which([grid], options.pop("where", None), every=True), **options)
     assert message in str(caught.value)
     assert capsys.readouterr().out == ""
 

@@ -93,7 +93,7 @@ def _table(
     frame: pd.DataFrame, chosen: pd.DataFrame, runs: pd.DataFrame, wanted: Sequence[str], count: str, in_full: bool
 ) -> Table:
     """The table of some of the chosen runs of a frame, with notes and the `count` below it unless it is `in_full`."""
-    names = wanted or usual_columns(chosen)
+    names = wanted or [name for name in usual_columns(chosen) if runs[name].notna().any()]
     most = len(names) if wanted or in_full else MOST_COLUMNS
     cells = [] if runs.empty else columns_of(
         frame, runs, names[:most], for_people=True, needed=() if wanted else needed_columns(chosen)

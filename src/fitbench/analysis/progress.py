@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -28,23 +29,22 @@ def add_progress(frame: pd.DataFrame) -> None:
     The epoch is as '7 of 20', and the time as '25 min', or 'at most 25 min' where early stopping may end the run; both
     are None where they are not known. Their primary metric on the validation part becomes that of the last epoch.
     """
-    running = np.flatnonzero(frame["state"] == State.running.value).tolist()
     texts: dict[str, list[str | None]] = {name: [None] * len(frame) for name in (EPOCH, LEFT)}
-    for row in running:
-        run = frame.iloc[row]
+    totals = frame[EPOCHS].tolist() if EPOCHS in frame else [None] * len(frame)
+    may_stop = frame[STOPPING].notna().tolist() if STOPPING in frame else [False] * len(frame)
+    for row in np.flatnonzero(frame["state"] == State.running.value).tolist():
         try:
-            history = read_history(Path(run["folder"]))
+            history = read_history(Path(frame["folder"].iloc[row]))
         except FitbenchError:  # `fitbench show` of that run says what is wrong
             continue
-        epochs = run.get(EPOCHS)
-        total = int(epochs) if isinstance(epochs, (int, float)) and epochs == epochs else None  # noqa: PLR0124 - NaN
+        total = int(totals[row]) if isinstance(totals[row], (int, float)) and isfinite(totals[row]) else None
         texts[EPOCH][row] = _epoch(history, total)
-        texts[LEFT][row] = _left(history, total, may_stop=isinstance(run.get(STOPPING), str))
-        if history and isinstance(run["primary"], str):
-            column = f"metrics.{metrics.join('val', run['primary'])}"
-            value = history[-1].get(metrics.history_key("val", run["primary"]))
+        texts[LEFT][row] = _left(history, total, may_stop[row])
+        primary = frame["primary"].iloc[row]
+        if history and isinstance(primary, str):
+            value = history[-1].get(metrics.history_key("val", primary))
             if value is not None:
-                frame.loc[frame.index[row], column] = value
+                frame.loc[frame.index[row], f"metrics.{metrics.join('val', primary)}"] = value
     for name, values in texts.items():
         frame[name] = values
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fitbench.config import parse_run_id
 from fitbench.errors import FitbenchError
-from fitbench.record.best import validation_value
+from fitbench.record.best import Value, validation_value
 from fitbench.record.folder import State, state_of
 from fitbench.record.matching import shortest
 from fitbench.record.newest import changed, last_change, newest_first
@@ -16,6 +16,9 @@ from fitbench.record.reading import read_result
 from fitbench.text import age, clean
 
 NAMED = 10  # candidates that a message names at most
+
+
+HEADS = ("name", "study", "run", "state", "age")
 
 
 def listed(fitting: Collection[str], runs: Mapping[str, str]) -> str:
@@ -26,24 +29,45 @@ def listed(fitting: Collection[str], runs: Mapping[str, str]) -> str:
         runs: the folders of all runs by these names.
     """
     names = {runs[name]: name for name in fitting}
-    rows = [_row(names[folder], folder, runs) for folder in newest_first(names)[:NAMED]]
+    shown = newest_first(names)[:NAMED]
+    values = [_value(folder) for folder in shown]
+    metrics = sorted({value.name for value in values if value is not None})
+    rows = [
+        (*_about(names[folder], folder, runs), _text(value, with_name=len(metrics) > 1))
+        for folder, value in zip(shown, values, strict=True)
+    ]
+    rows.insert(0, (*HEADS, metrics[0] if len(metrics) == 1 else ""))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     more = [f"and {len(names) - NAMED:,} more"] * (len(names) > NAMED)
     return "".join(f"\n  {line}" for line in [*lines, *more])
 
 
-def _row(name: str, folder: str, runs: Mapping[str, str]) -> tuple[str, ...]:
+def _about(name: str, folder: str, runs: Mapping[str, str]) -> tuple[str, ...]:
     study, _, run_id = name.rpartition("/")
     parsed = parse_run_id(run_id)
     kind = parsed.group.removesuffix(f"-{parsed.config_id}") if parsed else run_id
-    state, value = state_of(Path(folder)), ""
     try:
         since = changed(folder)
-        if state is State.finished:
-            result = read_result(Path(folder))
-            metric = validation_value(result, result["primary"])
-            value = f"{metric.name} {metric.text}"
     except FitbenchError:  # `fitbench show` of that run says what is wrong
-        since, value = last_change(folder), "cannot be read"
-    return tuple(map(clean, (shortest(name, runs), study, kind, state.value, age(time.time() - since), value)))
+        since = last_change(folder)
+    return tuple(
+        map(clean, (shortest(name, runs), study, kind, state_of(Path(folder)).value, age(time.time() - since)))
+    )
+
+
+def _value(folder: str) -> Value | None:
+    """The primary metric of a run on the validation part; None if it is not finished, or cannot be read."""
+    if state_of(Path(folder)) is not State.finished:
+        return None
+    try:
+        result = read_result(Path(folder))
+    except FitbenchError:  # `fitbench show` of that run says what is wrong
+        return None
+    return validation_value(result, result["primary"])
+
+
+def _text(value: Value | None, with_name: bool) -> str:
+    if value is None:
+        return "-"
+    return f"{value.name} {value.text}" if with_name else value.text
