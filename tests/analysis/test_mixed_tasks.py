@@ -48,7 +48,7 @@ LEFT_OUT = (
 
 
 def test_runs_lists_all_of_them_with_the_primary_metric_of_each(fitbench):
-    out, _ = fitbench("runs")
+    out, _ = fitbench("runs", "--all")
     assert "6 runs: 6 finished" in out
     for name in ("test_accuracy", "test_mae", "test_micro_f1"):
         assert name in out

@@ -105,7 +105,7 @@ def _table(
     dropped: list[str] = []
     if not wanted:
         cells, dropped = bounded(cells)
-    return Table(title, cells, [*_not_shown(dropped, len(names[most:])), *_errors(runs), Note(count, "")])
+    return Table(title, cells, [*_not_shown([*reversed(dropped), *names[most:]]), *_errors(runs), Note(count, "")])
 
 
 # -- which runs, in which order ---------------------------------------------------------------------------------------
@@ -204,13 +204,10 @@ def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
     return text + (f": {by_state}" if by_state else "") + (f"; {left_out:,} left out" if left_out else "")
 
 
-def _not_shown(dropped: Sequence[str], others: int) -> list[Note]:
-    """What a table lacks: the columns that there was no room for, and others that are not looked at."""
-    if not dropped and not others:
-        return []
-    names = first_of(list(reversed(dropped)), MOST_NAMED)
-    text = f"{names}{' and ' * bool(names and others)}{f'{others:,} other columns' if others else ''}"
-    return [Note(f"Not shown: {text}; --columns NAMES or --format csv shows them", "")]
+def _not_shown(columns: Sequence[str]) -> list[Note]:
+    """What a table lacks."""
+    text = f"Not shown: {first_of(columns, MOST_NAMED)}; --columns NAMES or --format csv shows them"
+    return [Note(text, "")] * bool(columns)
 
 
 def _errors(runs: pd.DataFrame) -> list[Note]:
