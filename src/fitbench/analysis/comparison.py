@@ -29,7 +29,7 @@ NAMED = 10  # groups that a message names at most
 class Comparison:
     """A group against the reference: the difference of the means (group minus reference), its p-value corrected
     for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference; of
-    the same fold, where they have folds. Without a test it is None.
+    the same fold, where they have folds. Without a test, and where one of the two has a single run, it is None.
     """
 
     difference: Difference
@@ -56,7 +56,8 @@ def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[C
         if difference is None:
             comparisons.append(None)
             continue
-        chance = None if difference.test == UNTESTED else _probability(entry, base, metric)
+        alone = min(len(entry.values), len(base.values)) == 1
+        chance = None if alone or difference.test == UNTESTED else _probability(entry, base, metric)
         comparisons.append(Comparison(difference, p_holm, chance))
     return comparisons
 
@@ -231,6 +232,13 @@ def compare_groups(which: request.Which, by: str | None, metric: str | None, bas
     return [_compare(each, by, metric, baseline) for each in sets]
 
 
+def _is_of_other_data(frame: pd.DataFrame, metric: Quantity) -> bool:
+    """Whether the runs have measured the metric on different examples: other test parts, or other training data."""
+    if metric.part == "test":
+        return len(comparable(frame, metric.name)) > 1
+    return frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+
+
 def _compare(each: Comparable, by: str | None, metric: str | None, baseline: str | None) -> Compared:
     quantity, keys = request.measured(each.frame, metric), request.keys(of_known_task(each.frame), by)
     frame = in_known_groups(each.frame, keys)
@@ -255,7 +263,7 @@ def compared(
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
     partitions = {entry.sample.partition for entry in groups if entry.values}
     same_folds = is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
-    several = not same_folds and frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+    several = metric.metric is not None and not same_folds and _is_of_other_data(frame, metric)
     by_data = any(key.startswith("data") for key in keys)
     return Compared(
         metric=metric,
