@@ -26,6 +26,7 @@ from fitbench.analysis.rows import (
     STARTED,
     TASK,
     Row,
+    configuration_row,
     is_configuration,
     read_row,
 )
@@ -89,6 +90,16 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     frame.attrs["left_out"] = sorted(left_out)
     frame.attrs[INFO] = recorded
     return frame
+
+
+def configurations(jobs: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """Runs that need not exist yet, one row each, with the columns of `load_runs` that their configurations decide.
+
+    Args:
+        jobs: the folder of each run, and its whole configuration.
+    """
+    rows = [configuration_row(folder, config) for folder, config in jobs]
+    return _frame(rows, list(dict.fromkeys(name for row in rows for name in row)), {"fold"})
 
 
 def load_history(*paths: str | Path) -> pd.DataFrame:

@@ -109,11 +109,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         "fold": result["fold"],
         "state": "finished",
     }
-    for name, value in result["config"].items():
-        if name not in NOT_IDENTITY:
-            row.update(_flat(name, marshal.dumps(value, 2)))
-    row[CONFIGURED_TASK] = result["config"].get("task", AUTO)
-    row.update(_started(result["config"]))
+    row.update(_configured(result["config"]))
     row.update(_metric_values(result, tuple(metrics.PARTS)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
@@ -137,6 +133,29 @@ _PLACES = (  # of what is in every result: the column, and where it stands in re
     *((column, "data", column.removeprefix("dataset.")) for column in DATASET),
     *((column, "", column) for column in (*TASK, "device", "threads", "attempts")),
 )
+
+
+def configuration_row(folder: str, config: Mapping[str, Any]) -> Row:
+    """The columns that a run in this folder has of its configuration, before anything is recorded."""
+    name = parse_run_id(Path(folder).name)
+    row: Row = {
+        "folder": folder,
+        "study": config["study"],
+        "run_id": Path(folder).name,
+        "config_id": name and name.config_id,
+        "seed": config["seed"],
+        "fold": config["fold"],
+    }
+    return _checked(row | _configured(config))
+
+
+def _configured(config: Mapping[str, Any]) -> Row:
+    """What makes the run's identity of a whole configuration."""
+    row: Row = {}
+    for name, value in config.items():
+        if name not in NOT_IDENTITY:
+            row.update(_flat(name, marshal.dumps(value, 2)))
+    return {**row, CONFIGURED_TASK: config.get("task", AUTO), **_started(config)}
 
 
 @lru_cache(maxsize=10_000)
