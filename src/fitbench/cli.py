@@ -463,6 +463,7 @@ def main() -> None:
         SystemExit: always, with the exit status.
     """
     from fitbench.errors import FitbenchError
+    from fitbench.stderr import write_note
     from fitbench.streams import open_standard_streams
     from fitbench.text import clean
 
@@ -471,8 +472,7 @@ def main() -> None:
     try:
         _run_command()
     except FitbenchError as error:
-        lines = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
-        sys.stderr.write("fitbench: " + "\n".join(lines) + "\n")
+        write_note("\n".join(map(clean, str(error).split("\n"))))  # it may hold names from a stranger's folder
         sys.exit(error.exit_status)
 
 

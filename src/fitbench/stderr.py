@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,8 +36,9 @@ _state = _State()
 
 
 def write_note(text: str) -> None:
-    """Write a line of fitbench's."""
-    write_line(f"fitbench: {text}")
+    """Write a line of fitbench's; in a terminal that is narrower it goes on in the next one, between two words."""
+    is_terminal = (_state.real or sys.stderr).isatty()
+    write_line(wrapped(f"fitbench: {text}", shutil.get_terminal_size().columns) if is_terminal else f"fitbench: {text}")
 
 
 def write_line(text: str) -> None:
@@ -43,6 +46,23 @@ def write_line(text: str) -> None:
     with _state.lock:
         erase = ERASE if (_state.real or sys.stderr).isatty() else ""
         _write(f"{erase}{text}\n{_state.live}")
+
+
+def wrapped(text: str, width: int) -> str:
+    """The lines of a text, those that are too long on several lines, broken between words."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * (len(line) - len(line.lstrip())),
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        if len(line) > width
+        else line
+        for line in text.split("\n")
+    )
 
 
 def show_live(text: str) -> None:

@@ -185,8 +185,7 @@ class Compared:
         reference: the position of the reference, None where no group has a value.
         chosen: whether the reference is the best, because the user named no baseline.
         runs: the number of runs.
-        other_data: whether the runs were tested on different data, which no key tells apart.
-        several_data: whether keys tell apart runs on different data.
+        other_data: whether the metric was measured on different training or validation examples.
         left_out: folders that could not be read, with the reason.
         task, data: of the runs; '' where they are not known.
         of: how people tell this comparison from others that are shown beside it, as 'mnist'; '' without others.
@@ -202,7 +201,6 @@ class Compared:
     chosen: bool
     runs: int
     other_data: bool
-    several_data: bool
     left_out: list[tuple[str, str]]
     task: str
     data: str
@@ -232,13 +230,6 @@ def compare_groups(which: request.Which, by: str | None, metric: str | None, bas
     return [_compare(each, by, metric, baseline) for each in sets]
 
 
-def _is_of_other_data(frame: pd.DataFrame, metric: Quantity) -> bool:
-    """Whether the runs have measured the metric on different examples: other test parts, or other training data."""
-    if metric.part == "test":
-        return len(comparable(frame, metric.name)) > 1
-    return frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
-
-
 def _compare(each: Comparable, by: str | None, metric: str | None, baseline: str | None) -> Compared:
     quantity, keys = request.measured(each.frame, metric), request.keys(of_known_task(each.frame), by)
     frame = in_known_groups(each.frame, keys)
@@ -263,8 +254,8 @@ def compared(
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
     partitions = {entry.sample.partition for entry in groups if entry.values}
     same_folds = is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
-    several = metric.metric is not None and not same_folds and _is_of_other_data(frame, metric)
-    by_data = any(key.startswith("data") for key in keys)
+    several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+    of_training = metric.metric is not None and metric.part != "test"
     return Compared(
         metric=metric,
         keys=keys,
@@ -274,8 +265,7 @@ def compared(
         reference=reference,
         chosen=baseline is None,
         runs=len(frame),
-        other_data=several and not by_data,
-        several_data=several and by_data,
+        other_data=of_training and several and not same_folds,
         left_out=frame.attrs["left_out"],
         task="",
         data="",

@@ -33,7 +33,7 @@ def warnings(compared: Compared) -> list[str]:
         f"{counted(repeated, 'run')} recorded more than once: the latest counts" if repeated else "",
         "means over different folds or runs" if len(grids) > 1 or (grids and compared.without_folds) else "",
         "folds or seeds are missing" if any(group.sample.missing for group in groups) else "",
-        f"{compared.metric.name} is of different examples, as the training data differ" if compared.other_data else "",
+        f"{compared.metric.name} was not measured on the same examples in all runs" if compared.other_data else "",
         f"no interval of {_groups(len(list(filter(None, without))))}" if any(without) else "",
         f"no test of {_groups(len(untested))}" if untested else "",
     ]

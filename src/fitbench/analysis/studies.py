@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench.analysis.frame import plain_values
 from fitbench.errors import RequestError
+from fitbench.stderr import write_note
 from fitbench.text import clean, counted
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def narrowed(frame: pd.DataFrame, study: str | None, every: bool) -> pd.DataFram
     more, others = counted(len(frame) - len(chosen), "run"), "1 other study"
     if len(studies) > 2:
         others = f"{len(studies) - 1} other studies"
-    sys.stderr.write(
-        f"fitbench: study {clean(newest)}, the newest; --study NAME shows another, --all adds {more} of {others}\n"
-    )
+    write_note(f"study {clean(newest)}, the newest; --study NAME shows another, --all adds {more} of {others}")
     return chosen
 
 
