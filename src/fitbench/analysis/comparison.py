@@ -142,8 +142,7 @@ def find(groups: Sequence[Group], wanted: str) -> int:
     Raises:
         RequestError: no group or several fit, or a name is that of no key; the message names what there is.
     """
-    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
-    fits = [i for i, entry in enumerate(groups) if _fits(entry, parts)]
+    fits = _fitting(groups, wanted)
     if len(fits) == 1:
         return fits[0]
     labels = [groups[i].label for i in fits] if fits else [entry.label for entry in groups]
@@ -153,6 +152,11 @@ def find(groups: Sequence[Group], wanted: str) -> int:
         f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
         f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(labels[:NAMED]) + more
     )
+
+
+def _fitting(groups: Sequence[Group], wanted: str) -> list[int]:
+    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
+    return [i for i, entry in enumerate(groups) if _fits(entry, parts)]
 
 
 def _fits(entry: Group, parts: Sequence[str]) -> bool:
@@ -221,24 +225,32 @@ class Compared:
 def compare_groups(which: request.Which, by: str | None, metric: str | None, baseline: str | None) -> list[Compared]:
     """The groups of runs, a comparison for each set of runs that may be compared; the arguments are those of `compare`.
 
-    With --metric, sets in which no run records it are left out.
+    With --metric, sets in which no run records it are left out. A set without the baseline, which another has, is
+    compared with its best group.
 
     Raises:
         RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
     """
-    sets = comparable(request.selected_runs(which), metric)
-    return [_compare(each, by, metric, baseline) for each in sets]
+    sets = [(each, *_grouped(each, by, metric)) for each in comparable(request.selected_runs(which), metric)]
+    having = [baseline is not None and bool(_fitting(groups, baseline)) for _, _, groups, *_ in sets]
+    return [
+        replace(
+            compared(frame, groups, quantity, keys, baseline if has or not any(having) else None),
+            task=each.task,
+            data=each.data,
+            of=each.label,
+        )
+        for (each, frame, groups, quantity, keys), has in zip(sets, having, strict=True)
+    ]
 
 
-def _compare(each: Comparable, by: str | None, metric: str | None, baseline: str | None) -> Compared:
+def _grouped(
+    each: Comparable, by: str | None, metric: str | None
+) -> tuple[pd.DataFrame, list[Group], Quantity, list[str]]:
+    """The runs of a set that belong to a group, the groups, what they are ranked by, and their keys."""
     quantity, keys = request.measured(each.frame, metric), request.keys(of_known_task(each.frame), by)
     frame = in_known_groups(each.frame, keys)
-    return replace(
-        compared(frame, group(frame, keys, quantity), quantity, keys, baseline),
-        task=each.task,
-        data=each.data,
-        of=each.label,
-    )
+    return frame, group(frame, keys, quantity), quantity, keys
 
 
 def compared(
