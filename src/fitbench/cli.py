@@ -158,15 +158,17 @@ def compare(
     all: All = False,
     outputs: Outputs = Path("outputs"),
     limit: Annotated[
-        int | None, typer.Option(min=1, help="the largest number of rows; default 50, for disagreements 20")
+        int | None,
+        typer.Option(min=1, help="the largest number of rows; default the screen, in a file 50, for disagreements 20"),
     ] = None,
+    explain: Annotated[bool, flag("--explain", help="say how the numbers are computed, and name every group")] = False,
     format: TableFormat = "table",
 ) -> None:
     """Compare groups of runs over their seeds and folds, with tests of differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
     from fitbench.analysis.request import Which
 
-    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format)
+    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format, explain)
 
 
 @app.command()
