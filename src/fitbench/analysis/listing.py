@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
+from fitbench.analysis.frame import column, configuration, load_runs, say_unread
 from fitbench.analysis.names import short_name
 from fitbench.analysis.request import Which
 from fitbench.analysis.run_columns import (
@@ -62,7 +62,7 @@ def list_runs(
     check_format(format, FORMATS)
     states = _states(state)
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))

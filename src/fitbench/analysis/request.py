@@ -19,7 +19,7 @@ from fitbench.analysis.frame import (
     primary_of,
     quantities_of,
     recorders,
-    say_left_out,
+    say_unread,
 )
 from fitbench.analysis.groups import default_keys
 from fitbench.analysis.studies import narrowed
@@ -69,7 +69,7 @@ def selected_runs(which: Which) -> pd.DataFrame:
     if which.where is not None:
         parse(which.where)
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     if frame.empty:
         raise RequestError("none of the runs can be read")
     kept = select(frame, which.where) if which.where is not None else frame

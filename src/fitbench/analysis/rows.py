@@ -1,7 +1,7 @@
 """A run folder as a row: what its files say, by the columns of `frame.load_runs`. Nothing in them is instantiated.
 
-Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json. A run may be
-written, or vanish, while it is read.
+Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json; of each the
+notes. A run may be written, or vanish, while it is read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fitbench.record import dataset, reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
+from fitbench.record.notes import read_notes
 from fitbench.record.result import utc_now
 from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
@@ -38,7 +39,9 @@ DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.tes
 FOLD_SHA256 = "dataset.fold_sha256"  # of the examples that a fold held back
 NAMES = "dataset.names"  # of the outputs: the checksum of the data does not cover them
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
-LAST = ("finished_at", "error")
+NOTED = ("tags", "note")  # what people noted
+LAST = ("finished_at", "error", *NOTED)
+UNREAD_NOTES = "unread_notes"  # of a row, which is no column: why notes.json cannot be read
 STARTED = "training.start"  # the run_id of the run whose weights a run begins with
 WEIGHTS = "training.start.sha256"  # of these weights: the part of the section that makes the identity
 INFO = "metric_info"  # of a row, which is no column
@@ -46,7 +49,7 @@ INFO = "metric_info"  # of a row, which is no column
 Row = dict[str, Any]
 
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, FOLD_SHA256, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
+    (*IDENTITY, *TASK, *FIXED, *DATASET, FOLD_SHA256, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, "age")
 )  # `fitbench runs` adds the age
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
@@ -64,7 +67,8 @@ def is_configuration(name: str) -> bool:
 def read_row(folder: str) -> Row | None:
     """What the files of one run say, None where the folder has gone.
 
-    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object.
+    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object. If notes.json is
+    damaged, the reason is under `UNREAD_NOTES`.
 
     Raises:
         FitbenchError: a file is damaged or foreign; the message names it.
@@ -92,7 +96,17 @@ def read_row(folder: str) -> Row | None:
 def _checked(row: Row) -> Row:
     if len(row) > MOST:
         raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
-    return row
+    return row | _noted(row["folder"])
+
+
+def _noted(folder: str) -> Row:
+    """The tags, as JSON text, and the note. A run whose notes.json is damaged is a row all the same."""
+    try:
+        noted = read_notes(folder)
+    except FitbenchError as error:
+        return {**dict.fromkeys(NOTED), UNREAD_NOTES: str(error)}
+    tags = json.dumps(noted.tags, ensure_ascii=False) if noted.tags else None
+    return dict(zip(NOTED, (tags, noted.note or None), strict=True))
 
 
 def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:

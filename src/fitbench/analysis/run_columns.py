@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ def usual_columns(chosen: pd.DataFrame) -> list[str]:
     varies = varying(chosen)
     keys = default_keys(chosen) if varies else []
     study = ["study"] if chosen["study"].nunique() > 1 else []
-    names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *_results(chosen), "age", *varies]
+    results = [*_results(chosen), *_with_values(chosen, ["tags"]), "age", *_with_values(chosen, ["note"])]
+    names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *results, *varies]
     return list(dict.fromkeys(names))
 
 
@@ -70,7 +72,11 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if is_missing(value):
         return "-"
     if name == "age":
-        return _age(value)
+        return age_text(value)
+    if name == "tags":
+        return tags_text(value)
+    if name == "note":
+        return clean(" ".join(value.split()))
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     if not isinstance(value, (int, float, np.number)):
@@ -83,7 +89,12 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     return f"{value:.6g}"
 
 
-def _age(seconds: float) -> str:
+def tags_text(value: str) -> str:
+    """The tags of a run, which a frame has as JSON, as in 'bad, paper'."""
+    return ", ".join(map(clean, json.loads(value)))
+
+
+def age_text(seconds: float) -> str:
     """As 12 s, 5 min, 3 h or 2 d."""
     for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= unit:

@@ -21,6 +21,7 @@ from fitbench.launch.sweep_job import Failure, Job, first_line
 from fitbench.record.folder import State, state_of
 from fitbench.record.parents import lacks_state
 from fitbench.record.reading import lacking
+from fitbench.record.trash import trained_anew
 from fitbench.stderr import write_line, write_note
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
@@ -95,6 +96,8 @@ def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
             f"finished runs that kept no state of their last epoch: {without_state}; force=true trains them "
             "again and keeps it"
         )
+    if text := trained_anew(job.folder for job in remaining):
+        write_note(text)
     return remaining, skipped, errors
 
 
