@@ -262,7 +262,7 @@ def restore_command(run: Trashed, name: str) -> str:
 
 
 def trained_anew(folders: Iterable[Path]) -> str | None:
-    """A line about runs that are to be trained now and are in the trash; None if none of them is.
+    """A line about runs that are to be trained and are in the trash; None if none of them is.
 
     Args:
         folders: where the runs are to be recorded: <outputs>/<study>/<run_id>.
@@ -277,12 +277,12 @@ def trained_anew(folders: Iterable[Path]) -> str | None:
         if run is not None and not is_run(folder):
             found.append(run)
     if len(found) > 1:
-        return f"runs that are in the trash and are now trained anew: {len(found)}; fitbench trash --list shows them"
+        return f"runs that are in the trash and are trained anew: {len(found)}; fitbench trash --list shows them"
     if not found:
         return None
     [run] = found
     command = restore_command(run, run.name)
-    return f"{run.home.name} is in the trash and is now trained anew; {command} puts the old run back before that"
+    return f"{run.home.name} is in the trash and is trained anew; {command} puts the old run back before that"
 
 
 def in_trash_of(study: Path) -> str | None:
