@@ -80,7 +80,7 @@ def read_row(folder: str) -> Row | None:
     path = Path(folder)
     if exists(f"{folder}/result.json"):
         try:
-            return _checked(_finished_row(folder, reading.read_result(path)))
+            return _with_notes(_checked(_finished_row(folder, reading.read_result(path))))
         except FitbenchError:
             if exists(f"{folder}/result.json"):  # else force=true has just removed it
                 raise
@@ -88,7 +88,7 @@ def read_row(folder: str) -> Row | None:
     if state is State.finished:
         return read_row(folder)
     try:
-        return _checked(_unfinished_row(path, state))
+        return _with_notes(_checked(_unfinished_row(path, state)))
     except FitbenchError:
         if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
             return read_row(folder)
@@ -100,17 +100,20 @@ def read_row(folder: str) -> Row | None:
 def _checked(row: Row) -> Row:
     if len(row) > MOST:
         raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
-    return row | _noted(row["folder"])
+    return row
 
 
-def _noted(folder: str) -> Row:
-    """The tags, as JSON text, and the note. A run whose notes.json is damaged is a row all the same."""
+def _with_notes(row: Row) -> Row:
+    """The row with the tags, as JSON text, and the note. A run whose notes.json is damaged is a row all the same."""
+    row.update(dict.fromkeys(NOTED))
     try:
-        noted = read_notes(folder)
+        noted = read_notes(row["folder"])
     except FitbenchError as error:
-        return {**dict.fromkeys(NOTED), UNREAD_NOTES: str(error)}
-    tags = json.dumps(noted.tags, ensure_ascii=False) if noted.tags else None
-    return dict(zip(NOTED, (tags, noted.note or None), strict=True))
+        row[UNREAD_NOTES] = str(error)
+    else:
+        row["tags"] = json.dumps(noted.tags, ensure_ascii=False) if noted.tags else None
+        row["note"] = noted.note or None
+    return row
 
 
 def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:

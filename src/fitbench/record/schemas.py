@@ -392,16 +392,20 @@ def _tag(text: str) -> str:
     return text
 
 
-Tag = Annotated[str, AfterValidator(_tag), Allowed(f"a tag of up to {LONGEST_TAG} letters, digits and _ - . : / + @")]
+Tag = Annotated[str, AfterValidator(_tag)]
+Tags = Annotated[
+    list[Tag],
+    Len(0, MOST_TAGS),
+    FailFast(),
+    Allowed(f"a list of up to {MOST_TAGS} tags, each of up to {LONGEST_TAG} letters, digits and _ - . : / + @"),
+]
 
 
 class NotesFile(Record):
     """notes.json: the tags and the note that people gave a run. Nothing that is computed depends on them."""
 
     schema_: Literal[1] = Field(alias="schema", description="the version of this schema")
-    tags: Annotated[list[Tag], Len(0, MOST_TAGS), FailFast(), Allowed(f"a list of up to {MOST_TAGS} tags")] = Field(
-        [], description="the tags, in alphabetical order"
-    )
+    tags: Tags = Field([], description="the tags, in alphabetical order")
     note: str | None = Field(None, description="the note; it may have several lines")
 
 
