@@ -64,7 +64,7 @@ def test_runs_get_tags_and_a_note_which_are_shown_and_found(call, runs):
 
 
 def test_a_filter_chooses_runs_and_an_empty_text_removes_the_note(call, runs):
-    status, out, err = call("note", "--where", "seed == 0", "all of seed 0")
+    status, _, err = call("note", "--where", "seed == 0", "all of seed 0")
     assert (status, [read_notes(run).note for run in runs]) == (0, ["all of seed 0", "", "all of seed 0"])
     call("note", runs[0].parent, "--add", "x")  # a study stands for all runs in it
     assert [read_notes(run).tags for run in runs] == [("x",), ("x",), ()]

@@ -57,8 +57,8 @@ def usual_columns(chosen: pd.DataFrame) -> list[str]:
     varies = varying(chosen)
     keys = default_keys(chosen) if varies else []
     study = ["study"] if chosen["study"].nunique() > 1 else []
-    results = [*_results(chosen), *_with_values(chosen, ["tags"]), "age", *_with_values(chosen, ["note"])]
-    names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *results, *varies]
+    tells = [*study, "run_id", *_with_values(chosen, ["fold"]), *keys, *_with_values(chosen, ["tags"])]
+    names = ["state", *tells, *_results(chosen), "age", *_with_values(chosen, ["note"]), *varies]
     return list(dict.fromkeys(names))
 
 
