@@ -40,6 +40,11 @@ Study = Annotated[
     typer.Option(metavar="NAME", help="only runs of this study, or of several: NAME,NAME; default the newest"),
 ]
 All = Annotated[bool, flag("--all", help="runs of all studies")]
+ChosenRuns = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="RUN", help="run folders, run_ids or unambiguous parts; a folder stands for all runs in it"),
+]
+ChosenStudy = Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this study")]
 By = Annotated[
     str | None,
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
@@ -134,6 +139,64 @@ def show(
     from fitbench.charts.pictures import draw_run
 
     show_run(run, outputs, format, draw=partial(draw_run, trust=trust) if plots else None, metric=metric)
+
+
+@app.command()
+def note(
+    runs: ChosenRuns = None,
+    text: Annotated[str | None, typer.Option("--text", "-m", help="the note; '' removes it")] = None,
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to add")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to remove")] = None,
+    where: Where = None,
+    study: ChosenStudy = None,
+    outputs: Outputs = Path("outputs"),
+    format: TableOrJson = "table",
+) -> None:
+    """Give runs tags and a note, or show them: fitbench note RUN 'diverges at epoch 12' --add bad.
+
+    The last argument is the note if it has a space and is no path, as no run_id has one. A note of one word needs
+    --text. Without a text and tags, the notes are shown; without a run, those of all runs. Notes never change a result
+    or an identity. Training a run again keeps them. They are columns: fitbench runs --where "'bad' in tags".
+    """
+    from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.note import note as note_runs
+
+    note_runs(Choice(runs or [], where, study, outputs), text, add or [], remove or [], format)
+
+
+@app.command()
+def trash(
+    runs: ChosenRuns = None,
+    list: Annotated[bool, flag("--list", help="show what is in the trash, and the space that it takes")] = False,
+    restore: Annotated[bool, flag("--restore", help="put runs back to where they were")] = False,
+    empty: Annotated[bool, flag("--empty", help="delete what is in the trash for good")] = False,
+    yes: Annotated[bool, flag("--yes", "-y", help="with --empty: do not ask")] = False,
+    where: Where = None,
+    study: ChosenStudy = None,
+    outputs: Outputs = Path("outputs"),
+    format: TableOrJson = "table",
+) -> None:
+    """Put runs away, so that no command shows them: fitbench trash outputs/old_study. They can be restored.
+
+    They are moved to outputs/.trash, with the time, their study and their name. With --list, --restore and --empty,
+    RUN and --where are about the runs in the trash. There RUN may also be a study, or a time as --list shows it. A run
+    that is being trained is refused.
+    """
+    from fitbench.analysis import trash as commands
+    from fitbench.analysis.chosen_runs import Choice
+    from fitbench.errors import RequestError
+
+    choice = Choice(runs or [], where, study, outputs)
+    if list + restore + empty > 1:
+        raise RequestError("--list, --restore and --empty exclude each other")
+    if list:
+        commands.show(choice, format)
+    elif restore:
+        commands.restore(choice)
+    elif empty:
+        commands.empty(choice, yes)
+    else:
+        commands.put_away(choice)
 
 
 @app.command()

@@ -27,6 +27,7 @@ from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
 from fitbench.record.folder import folder_of
+from fitbench.record.trash import trained_anew
 from fitbench.stderr import write_note
 
 ReportRun = Callable[[Path, dict[str, Any], bool], None]
@@ -193,7 +194,7 @@ class Task:
         try:
             if HydraConfig.get().job.chdir:
                 raise RequestError(NO_CHDIR)
-            if text := advice(config):
+            for text in filter(None, (advice(config), trained_anew([folder_of(config)]))):
                 write_note(text)
             result, reused = run(config)
         except FitbenchError as error:
