@@ -257,12 +257,19 @@ def table(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
+    config_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
+    ] = None,
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
+    ] = False,
     format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args)
+    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run)
     raise typer.Exit(status)
 
 
