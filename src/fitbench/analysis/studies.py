@@ -47,11 +47,16 @@ def narrowed(frame: pd.DataFrame, study: str | None, every: bool) -> pd.DataFram
 
 
 def newest_study(frame: pd.DataFrame) -> str:
-    """The study whose run changed last: finished last, or has the file that was written last."""
+    """The first of `newest_first`."""
+    return newest_first(frame)[0]
+
+
+def newest_first(frame: pd.DataFrame) -> list[str]:
+    """The studies of a frame, that whose run changed last first: it finished, or a file of it was written."""
     latest: dict[str, float] = {}
     for study, folder, ended in zip(*(plain_values(frame[name]) for name in RUN_AND_END), strict=True):
         latest[study] = max(latest.get(study, 0.0), ended.timestamp() if ended else last_change(folder))
-    return max(latest, key=lambda name: (latest[name], name))
+    return sorted(latest, key=lambda name: (latest[name], name), reverse=True)
 
 
 def last_change(folder: str | Path) -> float:

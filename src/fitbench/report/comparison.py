@@ -1,8 +1,9 @@
-"""The comparison of groups on the page: the columns of `fitbench compare`, for each metric."""
+"""The comparison of groups on the page: columns of `fitbench compare`, for each metric."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.comparison import Compared, compared
@@ -16,6 +17,7 @@ from fitbench.metrics import PARTS
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import digits, fitting
+from fitbench.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,20 +48,57 @@ def comparisons(
 
 
 def _comparison(of: Compared, places: Sequence[int], run_at: Mapping[str, int]) -> dict[str, Any]:
-    about_groups = ranking(of)
-    about_differences = [column for column in differences(of) if column.values]
+    about_groups, about_differences = ranking(of), differences(of)
     return {
         "name": of.metric.column,
         "label": axis_label(of.metric),
         **about(of.metric),
-        "columns": [_column(column, "") for column in about_groups if column.visible]
-        + [_column(column, f"against {of.groups[0].label}") for column in about_differences],
+        "columns": [_column(column, "") for column in _of_groups(of, about_groups)]
+        + [_column(column, f"against {of.groups[0].label}") for column in _of_tests(of, about_differences)],
         "groups": places,
         "runs": [[run_at[folder] for folder in each.folders] for each in of.groups],
         "answer": _answer(of, [*about_groups, *about_differences]),
-        "method": " ".join([*footnotes(of, f"{PARTS['val']} {metric_label(of.metric)} (menu Metric)"), FILTERED]),
-        "remarks": notes(of),
+        "method": _method(of),
+        "details": [*notes(of), *footnotes(of, f"{PARTS['val']} {metric_label(of.metric)} (menu Metric)"), FILTERED],
     }
+
+
+def _of_groups(of: Compared, columns: Sequence[Column]) -> list[Column]:
+    """The columns about groups: without keys in which they agree, and without what a drawing of the runs shows."""
+    drawn = {"best", "worst"} | ({"n"} if _are_single(of) else set())
+    keys = [column for column in columns if column.key]
+    telling = [column for column in keys if len(set(column.cells)) > 1] or keys
+    kept = [column for column in columns if column.visible and not drawn & set(column.values)]
+    kept = [column for column in kept if not column.key or column in telling]
+    if not _are_single(of):
+        return kept
+    heads = {"mean": of.metric.name, "low": "drawn"}
+    return [replace(column, head=heads.get(next(iter(column.values), ""), column.head)) for column in kept]
+
+
+def _of_tests(of: Compared, columns: Sequence[Column]) -> list[Column]:
+    """The columns about differences, none where nothing is tested."""
+    is_tested = any(comparison and comparison.p_holm is not None for comparison in of.comparisons)
+    return [column for column in columns if is_tested and column.values and "p" not in column.values]
+
+
+def _are_single(of: Compared) -> bool:
+    """Whether no group has two values."""
+    return all(group.summary.n < 2 for group in of.groups)
+
+
+def _method(of: Compared) -> str:
+    """How the numbers were computed, in a line."""
+    if _are_single(of):
+        line = "One run for each group, so there are no intervals and no tests"
+    else:
+        sizes = {group.sample.text for group in of.groups if group.values}
+        line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
+        line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
+    uncounted = sum(sum(group.uncounted.values()) for group in of.groups) + sum(of.without_task.values())
+    mixed = sum(bool(group.mixed) for group in of.groups)
+    not_counted = f" Not counted: {counted(uncounted, 'run')}." * bool(uncounted)
+    return f"{line}.{not_counted}" + f" Mixed configurations: {counted(mixed, 'group')}." * bool(mixed)
 
 
 def _column(column: Column, title: str) -> dict[str, Any]:

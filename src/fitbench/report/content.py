@@ -1,17 +1,18 @@
-"""What a report shows, as JSON holds it: a frame of runs, their curves, their mistakes and the comparison of groups."""
+"""What a report shows of runs that may be compared, as JSON holds it: runs, curves, predictions and groups.
+
+`collect` gives all of it for one frame, and depends on no other runs.
+"""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis import axes, palette
 from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
-from fitbench.analysis.groups import default_keys, group, text
-from fitbench.analysis.series import with_capital
+from fitbench.analysis.groups import group
+from fitbench.analysis.telling import default_keys, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of
@@ -21,88 +22,89 @@ from fitbench.report.predictions import predictions
 from fitbench.report.run_columns import environment, parallel_axes, run_columns
 from fitbench.report.values import plain
 from fitbench.text import encodable
-from fitbench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMED = 3  # studies that are named; with more, they are counted
+DRAWN = 40  # groups that have a mean curve at most, the best ones
 
 
 def collect(
     frame: pd.DataFrame, by: Sequence[str], metric: Quantity, paths: Sequence[str | Path] = ()
 ) -> dict[str, Any]:
-    """Everything on the page, for `report.page`. Lists that are about runs are in the order of the frame.
+    """Everything that the page shows of these runs. Lists that are about runs are in the order of the frame.
 
-    `frame` is what `load_runs` gives; history.jsonl and predictions.npz are read here. What cannot be read of them
-    joins the frame's `left_out`. `by` names the columns that make a group (none: `groups.default_keys`), `metric` is
+    `frame` is what `load_runs` gives, or a part of it; history.jsonl and predictions.npz are read here. `left_out` is
+    what cannot be read of them. `by` names the columns that make a group (none: `telling.default_keys`), `metric` is
     what groups are ranked by.
 
     Raises:
         RequestError: `by` names no column.
     """
-    left_out: LeftOut = [(str(folder), str(reason)) for folder, reason in frame.attrs.get("left_out", [])]
-    columns = {str(name): plain(frame[name]) for name in frame.columns}
-    folders = [str(folder) for folder in columns["folder"]]
-    primary = sorted(set(columns["primary"]) - {None}, key=lambda name: (name != metric.metric, name))
-    recorded = in_order(quantities_of(frame), primary)
-    vary, defaults = varying(frame), default_keys(frame)
-    telling = [name for name in vary if name in defaults or len(set(columns[name]) - {None}) > 1]
+    left_out: LeftOut = []
     curves = read_curves(frame, left_out)
-    described = series(curves, recorded)
-    constant = [name for name in configuration(frame) if name not in vary and folders]
+    together = overview(frame, by, metric, curves)
+    single = _of_single_runs(frame, curves, [each["name"] for each in together["series"]], paths, left_out)
     return {
-        **_about_runs(columns, paths),
-        "axes": axes.CONSTANTS,
-        "marks": {"markers": palette.MARKERS, "dashes": palette.DASHES, "ramp": len(palette.RAMP)},
-        "columns": run_columns(columns, vary, [*telling, metric.column], recorded, primary),
-        "constant": [(name, text(columns[name][0])) for name in constant],
-        "environment": environment(columns),
-        "metric": metric.column,
-        "metrics": metrics(recorded),
-        "parallel": parallel_axes(columns, telling, metric),
-        **_curves(curves, columns["metrics.best_epoch"], described),
-        "notices": _notices(frame, len(described), recorded),
-        "groups": _groups(frame, by or defaults, metric, recorded, curves),
-        **predictions(folders, columns["state"], left_out),
-        "searches": searches.collect(folders, paths or ("outputs",), left_out, recorded),
+        **together,
+        **single,
         "left_out": [(encodable(folder), encodable(reason)) for folder, reason in left_out],
     }
 
 
-def _about_runs(columns: dict[str, list[Any]], paths: Sequence[str | Path]) -> dict[str, Any]:
-    studies = sorted(set(columns["study"]))
-    return {
-        "title": ", ".join(studies) if 0 < len(studies) <= NAMED else f"{len(studies)} studies",
-        "written": round(time.time()),
-        "version": __version__,
-        "paths": [encodable(str(path)) for path in paths or ("outputs",)],
-        "count": len(columns["folder"]),
-        "states": Counter(columns["state"]).most_common(),
-        "folders": [encodable(folder) for folder in columns["folder"]],
-        "errors": columns["error"],
-    }
-
-
-def _curves(
-    curves: Sequence[Curve | None], best: Sequence[int | None], described: Sequence[dict[str, Any]]
+def overview(
+    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, curves: Sequence[Curve | None]
 ) -> dict[str, Any]:
-    """The curves of the runs, and the columns that they have."""
-    names = [each["name"] for each in described[:SERIES]]
+    """What the page shows of the runs together: the columns of their table, and their groups."""
+    columns = _columns(frame)
+    primary = sorted(set(columns["primary"]) - {None}, key=lambda name: (name != metric.metric, name))
+    recorded = in_order(quantities_of(frame), primary)
+    vary, telling = varying(frame), [name for name in default_keys(frame) if len(set(columns[name])) > 1]
+    described = series(curves, recorded)
+    constant = [name for name in configuration(frame) if name not in vary and columns[name][0] is not None]
     return {
+        "count": len(frame),
+        "states": Counter(columns["state"]).most_common(),
+        "columns": run_columns(columns, vary, [*telling, metric.column], recorded, primary),
+        "constant": [(name, text(columns[name][0])) for name in constant],
+        "metric": metric.column,
+        "metrics": metrics(recorded),
+        "parallel": parallel_axes(columns, telling, metric),
         "series": described[:SERIES],
-        "histories": [curve and compact(curve, epoch, names) for curve, epoch in zip(curves, best, strict=True)],
+        "notices": _notices(len(described), recorded),
+        "groups": _groups(frame, by or default_keys(frame), metric, recorded, curves),
     }
 
 
-def _notices(frame: pd.DataFrame, columns: int, recorded: Recorded) -> list[str]:
-    """What a reader has to know of the page, a sentence each; `columns` are those of the histories."""
-    others = frame.attrs.get("other_tasks", "")
-    return [
-        *[f"{with_capital(others)}."] * bool(others),
-        *mixed(recorded),
-        *[f"{SERIES} of the {columns:,} columns of the histories are on the page."] * (columns > SERIES),
-    ]
+def _of_single_runs(
+    frame: pd.DataFrame,
+    curves: Sequence[Curve | None],
+    names: Sequence[str],
+    paths: Sequence[str | Path],
+    left_out: LeftOut,
+) -> dict[str, Any]:
+    """What the page shows of each run by itself, and the searches that the runs are of; `names` are those of series."""
+    columns = _columns(frame)
+    folders = [str(folder) for folder in columns["folder"]]
+    best = columns["metrics.best_epoch"]
+    return {
+        "folders": [encodable(folder) for folder in folders],
+        "errors": columns["error"],
+        "environment": environment(columns),
+        "histories": [curve and compact(curve, epoch, names) for curve, epoch in zip(curves, best, strict=True)],
+        **predictions(folders, columns["state"], left_out),
+        "searches": searches.collect(folders, paths or ("outputs",), left_out, quantities_of(frame)),
+    }
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): plain(frame[name]) for name in frame.columns}
+
+
+def _notices(columns: int, recorded: Recorded) -> list[str]:
+    """What a reader has to know of the runs, a sentence each; `columns` are those of the histories."""
+    cut = f"{SERIES} of the {columns:,} columns of the histories are on the page."
+    return [*mixed(recorded), *[cut] * (columns > SERIES)]
 
 
 def _groups(
@@ -122,5 +124,5 @@ def _groups(
         "names": [each.label for each in ranked],
         "of": [place[key] for key in values],
         "metrics": comparisons(frame, ranked, metric, recorded),
-        "curves": group_curves(frame, ranked, curves, recorded),
+        "curves": group_curves(frame, ranked[:DRAWN], curves, recorded),
     }

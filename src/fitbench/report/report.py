@@ -14,15 +14,16 @@ import html
 import json
 import string
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from fitbench.analysis import palette, request
-from fitbench.analysis.frame import of_known_task, say_left_out
+from fitbench.analysis.frame import say_left_out
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import write_whole
-from fitbench.report.content import collect
+from fitbench.report.studies import collect_studies
 from fitbench.text import clean
 
 SCRIPTS = (  # in this order
@@ -35,10 +36,11 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
     """Write runs as one HTML page, and print where it is.
 
     Args:
-        which: the runs.
+        which: the runs. Unless --study narrows them, those of every study are on the page, which shows one study at a
+            time. With --all or several paths it can also show them together.
         out: the file, replaced as a whole.
-        by: columns with commas between them, whose values make a group; None: `groups.default_keys`.
-        metric: what groups are ranked by, such as 'test_macro_f1'; None: as in `request.measured`.
+        by: columns with commas between them, whose values make a group; None: `telling.default_keys` of each study.
+        metric: what groups are ranked by, such as 'test_macro_f1'; see `studies.collect_studies`.
 
     Raises:
         RequestError: there are no runs, no such column or metric, or the file cannot be where it should.
@@ -49,8 +51,8 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    frame = request.of_one_task(request.selected_runs(which), metric)
-    content = collect(frame, request.keys(of_known_task(frame), by), request.measured(frame, metric), which.paths)
+    frame = request.selected_runs(which if which.study is not None else replace(which, every=True))
+    content = collect_studies(frame, by, metric, which.paths, which.of_all_studies)
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:
         write_whole(out, page(content))
@@ -60,7 +62,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
 
 
 def page(content: Mapping[str, Any]) -> str:
-    """The HTML of what `collect` gives: one file with its styles, scripts and data, which may load nothing else."""
+    """The HTML of what `collect_studies` gives: one file with its styles, scripts and data, which may load nothing else."""
     folder = resources.files("fitbench.report") / "page"
     script = '"use strict";\n' + "".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     style = _colours() + "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fitbench.analysis.groups import text
 from fitbench.analysis.names import short_name
+from fitbench.analysis.telling import text
 from fitbench.quantities import Quantity
 from fitbench.record.reading import is_number
 from fitbench.report.measures import Recorded, about
 
 AXES = 10  # of the parallel coordinates at most
-ALWAYS = ("run_id", "state", "metrics.best_epoch", "timing.seconds", "finished_at")  # columns of the table at first
-IF_VARYING = ("study", "seed", "fold", "trial", "parameters")  # these too, if the runs differ in them
+ALWAYS = ("run_id", "tags", "metrics.best_epoch", "timing.seconds", "finished_at")  # columns of the table at first
+IF_VARYING = ("state", "study", "seed", "fold", "trial", "parameters")  # these too, if the runs differ in them
 ENVIRONMENT = ("study", "config_id", "device", "attempts", "git.commit", "git.dirty")
 OWN = {"timing.seconds": "time", "timing.fit_seconds": "time of epochs", "finished_at": "age"}  # labels
 
@@ -30,10 +30,10 @@ def run_columns(
     """
     parts = {
         "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity", "fold": "identity",
-        "trial": "identity",
+        "trial": "identity", "tags": "identity",
         **dict.fromkeys(vary, "config"),
         **{name: "cost" if quantity.metric is None else "metric" for name, quantity in recorded.items()},
-        "finished_at": "time",
+        "finished_at": "time", "note": "identity",
     }  # fmt: skip
     labels = {name: OWN.get(name) or short_name(columns, name) for name in parts}
     visible = {*ALWAYS, *chosen, *(name for name in IF_VARYING if len(set(columns[name])) > 1)}

@@ -3,7 +3,7 @@
 const PLOT = 190; // pixels of a drawing
 const OF_THE_METRIC = ["mean", "low", "best", "worst", "difference"]; // columns that begin with the best value
 
-function comparison() {
+function comparison(study) {
   const section = document.getElementById("comparison");
   section.hidden = !data.groups.metrics.length;
   if (section.hidden) return;
@@ -20,7 +20,8 @@ function comparison() {
     pages.table.tFoot.replaceChildren(el("tr", {}, below));
     section.querySelector(".answer").textContent = metric.answer;
     section.querySelector(".said").textContent = metric.method;
-    section.querySelector(".remarks").replaceChildren(...metric.remarks.map((text) => el("p", {}, text)));
+    const remarks = section.querySelector(".remarks");
+    remarks.replaceChildren(remarks.firstElementChild, ...metric.details.map((text) => el("p", {}, text)));
   }
 
   marks.push(() => {
@@ -36,6 +37,7 @@ function comparison() {
       }
     }
   });
+  otherSets(study, section.querySelector(".others"));
   const offered = metrics.map((each) => [each.name, each.label]);
   section.querySelector(".controls").append(
     choice("Metric", offered, metric.name, (name) => {
@@ -45,6 +47,16 @@ function comparison() {
     }),
   );
   recolours.push(render);
+}
+
+// What the comparisons of the study's other data sets came to, with a link to each.
+function otherSets(study, list) {
+  const others = study.sets.filter((set) => set !== data && set.groups.metrics.length);
+  list.hidden = !others.length;
+  for (const set of others) {
+    const { answer } = set.groups.metrics.find(({ name }) => name === set.metric) ?? set.groups.metrics[0];
+    list.append(el("li", {}, el("a", { href: address(study, set) }, set.label), ` ${answer}`));
+  }
 }
 
 // A column as a table takes it. It sorts by its first values; the interval of the mean, and the first key, are drawn.

@@ -1,9 +1,35 @@
-// The runs, and how their values are written and ordered.
+// The runs of the page and those that are shown, and how their values are written and ordered.
 
-const data = JSON.parse(document.getElementById("data").textContent);
-const columns = new Map(data.columns.map((column) => [column.name, column]));
-const everyRun = Array.from({ length: data.count }, (_, run) => run);
+const page = JSON.parse(document.getElementById("data").textContent);
+const held = page.studies.flatMap(({ sets }) => sets); // every run is in one of them
+let data = null; // the set of runs that is shown: one of a study, or of all studies together
+let columns = new Map();
+let everyRun = [];
 const ABSENT = "–";
+
+// Shows a set of runs. One of all studies has its values in the sets of the studies.
+function use(set) {
+  data = set;
+  columns = new Map(set.columns.map((column) => [column.name, column]));
+  everyRun = Array.from({ length: set.count }, (_, run) => run);
+  for (const column of set.columns) column.values ??= everyRun.map((run) => heldValue(column.name, run));
+}
+
+function heldValue(name, run) {
+  const [of, place] = heldAt(run);
+  return of.columns.find((column) => column.name === name)?.values[place] ?? null;
+}
+
+// The set of a study that holds a run which is shown, and its place there.
+function heldAt(run) {
+  return data.from ? [held[data.from[run][0]], data.from[run][1]] : [data, run];
+}
+
+// What is recorded of a run by itself: one of "folders", "errors", "histories" and "predictions".
+function recorded(name, run) {
+  const [of, place] = heldAt(run);
+  return of[name][place];
+}
 
 function valueOf(name, run) {
   return columns.get(name).values[run];

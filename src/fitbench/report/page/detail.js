@@ -89,11 +89,11 @@ function outcome(run) {
     ["finished", finished, finished === null ? "" : moment(finished)],
     ["trial of a search", trial, String(trial)],
   ];
-  const error = data.errors[run];
+  const error = recorded("errors", run);
   return el(
     "section",
     { class: "first" },
-    el("p", { class: "where" }, badge(get("state")), el("code", {}, data.folders[run])),
+    el("p", { class: "where" }, badge(get("state")), el("code", {}, recorded("folders", run))),
     error ? el("p", { class: "error" }, error) : null,
     rows.length ? listing("outcome", ["", ...PARTS.map(([, name]) => name)], [""], rows) : null,
     facts(entries.filter(([, value]) => value !== null).map(([name, , text]) => [name, text])),
@@ -103,7 +103,7 @@ function outcome(run) {
 // -- curves -----------------------------------------------------------------------------------------------------------
 
 function detailCurves(run) {
-  const history = data.histories[run];
+  const history = recorded("histories", run);
   if (!history) return part("Learning curves", el("p", { class: "empty" }, "No epoch is recorded."));
   const epochs = epochsOf(run);
   const best = columns.has("metrics.best_epoch") ? valueOf("metrics.best_epoch", run) : null;
@@ -166,8 +166,9 @@ function configuration(run) {
 }
 
 function environment(run) {
-  const entries = data.environment
-    .map(([name, values]) => [name, Array.isArray(values) ? values[run] : values])
+  const [of, place] = heldAt(run);
+  const entries = of.environment
+    .map(([name, values]) => [name, Array.isArray(values) ? values[place] : values])
     .filter(([, value]) => value !== null);
   return entries.length ? part("Environment", facts(entries.map(([name, value]) => [name, String(value)]))) : null;
 }

@@ -13,10 +13,10 @@ const PATHS = {
   p: "M0,-5.2L5,-1.6L3.1,4.2H-3.1L-5,-1.6Z",
 };
 const LINE = 2; // pixels of a line's width, in which dashes are measured
-const LOOKS = data.marks.markers.map((marker, place) => ({
+const LOOKS = page.marks.markers.map((marker, place) => ({
   colour: `var(--c${place})`,
   shape: PATHS[marker],
-  dash: data.marks.dashes[place % data.marks.dashes.length].map((length) => LINE * length).join(" "),
+  dash: page.marks.dashes[place % page.marks.dashes.length].map((length) => LINE * length).join(" "),
 }));
 const OTHERS = { colour: "var(--others)", shape: PATHS.o, dash: "" }; // what comes after them
 
@@ -66,8 +66,8 @@ function scaled(of, values) {
 }
 
 function ramp(share) {
-  const at = share * (data.marks.ramp - 1);
-  const i = Math.min(Math.floor(at), data.marks.ramp - 2);
+  const at = share * (page.marks.ramp - 1);
+  const i = Math.min(Math.floor(at), page.marks.ramp - 2);
   return `color-mix(in oklab, var(--ramp${i + 1}) ${(100 * (at - i)).toFixed(1)}%, var(--ramp${i}))`;
 }
 

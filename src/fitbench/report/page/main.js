@@ -1,22 +1,51 @@
-// Puts the page together.
+// Puts the page together: which study is shown, and its sections. The fragment of the address says which.
 
-function header() {
+const ALL = "all studies";
+
+// The study that is shown and its set, by the fragment, as in #study=grid&data=digits; else the newest and its first.
+function chosen() {
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const every = page.every && { name: ALL, sets: page.every };
+  const named = page.studies.find(({ name }) => name === wanted.get("study"));
+  const study = wanted.has("all") && every ? every : (named ?? page.studies[0]);
+  return [study, study.sets.find(({ label }) => label === wanted.get("data")) ?? study.sets[0]];
+}
+
+function address(study, set) {
+  const of = study.sets === page.every ? { all: "" } : { study: study.name };
+  return `#${new URLSearchParams({ ...of, ...(set ? { data: set.label } : {}) })}`;
+}
+
+function selectors(study, set) {
+  const place = document.getElementById("which");
+  const studies = [...(page.every ? [{ name: ALL, sets: page.every }] : []), ...page.studies];
+  const go = (to, of) => {
+    location.hash = address(to, of);
+  };
+  const placeOf = (found) => String(studies.findIndex(({ sets }) => sets === found.sets));
+  const names = studies.map((of, i) => [String(i), `${of.name} (${plural(runsOf(of), "run")})`]);
+  const sets = study.sets.map(({ label, count }, i) => [String(i), `${label} (${plural(count, "run")})`]);
+  const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  place.replaceChildren(
+    studies.length > 1 ? choice("Study", names, placeOf(study), (i) => go(studies[i])) : "",
+    sets.length > 1 ? choice("Data", sets, String(study.sets.indexOf(set)), (i) => go(study, study.sets[i])) : "",
+  );
+  if (focused) place.querySelector(`[aria-label="${focused}"]`)?.focus();
+}
+
+function runsOf(study) {
+  return study.sets.reduce((sum, { count }) => sum + count, 0);
+}
+
+function header(study) {
   const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
-  const runs = `${plural(data.count, "run")}${states ? `: ${states}` : ""}`;
-  const written = `written ${moment(data.written)} by fitbench ${data.version}`;
-  document.getElementById("summary").textContent = `${runs} · ${written}`;
-  document.getElementById("foot").textContent = `Runs below ${data.paths.join(", ")}`;
-  if (data.left_out.length) {
-    const list = el(
-      "ul",
-      {},
-      data.left_out.map(([folder, reason]) => el("li", {}, el("code", {}, folder), ` ${reason}`)),
-    );
-    const many = plural(data.left_out.length, "file or folder is", "files or folders are");
-    const summary = `${many} left out: not readable`;
-    document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, summary), list));
-  }
-  for (const text of data.notices) document.getElementById("notices").append(el("p", { class: "notice" }, text));
+  const written = `written ${moment(page.written)} by fitbench ${page.version}`;
+  const of = [data.label, `${plural(data.count, "run")}: ${states}`, written].filter(Boolean);
+  document.getElementById("summary").textContent = of.join(" · ");
+  document.querySelector("h1").textContent = study.name;
+  document.title = `${study.name} · fitbench report`;
+  const notices = document.querySelector("main .notices");
+  for (const text of data.notices) notices.append(el("p", { class: "notice" }, text));
   const constant = document.getElementById("constant");
   if (data.constant.length) {
     constant.hidden = false;
@@ -24,6 +53,19 @@ function header() {
       `${plural(data.constant.length, "setting is", "settings are")} the same in all runs`;
     constant.querySelector("dl").replaceWith(facts(data.constant.map(([name, value]) => [name, String(value)])));
   }
+}
+
+function leftOut() {
+  document.getElementById("foot").textContent = `Runs below ${page.paths.join(", ")}`;
+  if (!page.left_out.length) return;
+  const list = el(
+    "ul",
+    {},
+    page.left_out.map(([folder, reason]) => el("li", {}, el("code", {}, folder), ` ${reason}`)),
+  );
+  const many = plural(page.left_out.length, "file or folder is", "files or folders are");
+  const summary = `${many} left out: not readable`;
+  document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, summary), list));
 }
 
 function themeSwitch() {
@@ -54,14 +96,27 @@ document.addEventListener("click", (event) => {
     if (!menu.contains(event.target)) menu.open = false;
 });
 
-header();
+function show() {
+  const [study, set] = chosen();
+  if (state.selected !== null && state.selected !== undefined) select(null);
+  reset();
+  use(set);
+  document.querySelector("main").replaceChildren(document.getElementById("study").content.cloneNode(true));
+  selectors(study, set);
+  header(study);
+  filterBar();
+  legend();
+  comparison(study);
+  searches();
+  curvesChart();
+  scatterChart();
+  parallelChart();
+  runs = runsTable();
+  recolour();
+}
+
+addEventListener("hashchange", show);
+addEventListener("beforeprint", () => prints.forEach((act) => act()));
+leftOut();
 themeSwitch();
-filterBar();
-legend();
-searches();
-comparison();
-curvesChart();
-scatterChart();
-parallelChart();
-runs = runsTable();
-recolour();
+show();

@@ -6,16 +6,16 @@ const NUMBERED = 14; // classes; with more, a confusion matrix shows no numbers
 const DRAWN = { confusion, mistakes, predicted, residuals: listed, labels: listed };
 
 function predictions(run) {
-  const found = data.predictions[run];
+  const found = recorded("predictions", run);
   if (!found) return null;
   if (typeof found === "string") return part("Predictions", el("p", { class: "empty" }, found));
-  return Object.entries(found).flatMap(([name, content]) => DRAWN[name](content, found));
+  const [{ classes }] = heldAt(run);
+  return Object.entries(found).flatMap(([name, content]) => DRAWN[name](content, classes[found.confusion?.classes]));
 }
 
 // -- classes ----------------------------------------------------------------------------------------------------------
 
-function confusion(found) {
-  const names = data.classes[found.classes];
+function confusion(found, names) {
   if (found.pairs) return part("Most confused", pairTable(found.pairs, names));
   const numbered = names.length <= NUMBERED;
   const hint = `True classes in rows, predicted ones in columns.${numbered ? "" : " Point at a cell to read it."}`;
@@ -55,8 +55,7 @@ function pairTable(pairs, names) {
   return listing("mistakes", ["true", "predicted", "times"], ["text", "text", ""], rows);
 }
 
-function mistakes(found, drawn) {
-  const names = data.classes[drawn.confusion.classes];
+function mistakes(found, names) {
   const title = `Mistakes: ${found.count.toLocaleString("en-US")} of ${plural(found.examples, "example")}`;
   if (!found.worst.length) return part(title);
   const certain = (probability) => (probability === null ? ABSENT : probability.toFixed(3));

@@ -1,18 +1,26 @@
 // Which runs pass the filter, which one is selected, and in which colours runs and groups are drawn.
 
-const state = {
+const FRESH = {
   words: "",
-  choices: new Map(), // column name -> the value, as JSON, that runs must have
-  ranges: new Map(), // column name -> test of a run, set by dragging along an axis
   group: null,
   colour: "group",
   selected: null,
   hovered: null,
 };
-let visible = everyRun;
+// Besides them there are `choices`, from the name of a column to the value, as JSON, that runs must have, and `ranges`,
+// from the name of a column to a test of a run, set by dragging along an axis.
+const state = {};
+let visible = [];
 const recolours = []; // called when the colours change
 const redraws = []; // called when other runs pass the filter, and when the colours change
 const marks = []; // called when another run is selected or pointed at
+const prints = []; // called before the page is printed
+
+// Begins anew, with the runs of another set.
+function reset() {
+  Object.assign(state, FRESH, { choices: new Map(), ranges: new Map() });
+  for (const list of [recolours, redraws, marks, prints, searchTexts]) list.length = 0;
+}
 
 function redraw() {
   visible = everyRun.filter(passes());

@@ -48,7 +48,7 @@ function sortedTable(place, name, row, order) {
   place.addEventListener("scroll", () => {
     if (rows.size < sorted.length && place.scrollTop + 2 * place.clientHeight > place.scrollHeight) more();
   });
-  addEventListener("beforeprint", () => more(Infinity));
+  prints.push(() => more(Infinity));
   return {
     table,
     body,

@@ -1,0 +1,125 @@
+"""The studies on the page: the sets of runs that may be compared, for each study and for all studies together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fitbench.analysis import axes, palette, request
+from fitbench.analysis.comparable import Comparable, comparable
+from fitbench.analysis.frame import of_known_task, recorders
+from fitbench.analysis.studies import newest_first
+from fitbench.metrics import join
+from fitbench.quantities import Quantity
+from fitbench.report.content import collect, overview
+from fitbench.report.curves import read_curves
+from fitbench.text import encodable
+from fitbench.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMED = 3  # studies that the title of the page names; more are counted
+
+Content = dict[str, Any]
+
+
+def collect_studies(
+    frame: pd.DataFrame, by: str | None, metric: str | None, paths: Sequence[str | Path] = (), together: bool = False
+) -> Content:
+    """Everything on the page, for `report.page`.
+
+    `studies`, the newest first, hold what `collect` gives for each of their sets. `every` has the sets of all studies
+    together if this is wanted and there are several studies.
+
+    Args:
+        frame: what `load_runs` gives, or a part of it.
+        by: the columns that make a group, with commas between them; None: `groups.default_keys` of each set.
+        metric: what groups are ranked by, as people name it. None, and a set in which no run records it, stand for the
+            primary metric of the set.
+        paths: those that were given; none: outputs/.
+        together: whether all studies can also be looked at together.
+
+    Raises:
+        RequestError: there is no such column or metric, or runs of a set have different definitions of it.
+    """
+    names = newest_first(frame)
+    wanted = request.measured(frame, metric) if metric is not None else None
+    studies = [(name, _sets(frame[frame["study"] == name])) for name in names]
+    contents = [(name, [_content(each, by, wanted, paths) for each in sets]) for name, sets in studies]
+    found = [reason for _, sets in contents for each in sets for reason in each.pop("left_out")]
+    unreadable = [(encodable(str(folder)), encodable(str(reason))) for folder, reason in frame.attrs["left_out"]]
+    return {
+        "title": ", ".join(names) if len(names) <= NAMED else f"{len(names)} studies",
+        "written": round(time.time()),
+        "version": __version__,
+        "paths": [encodable(str(path)) for path in paths or ("outputs",)],
+        "axes": axes.CONSTANTS,
+        "marks": {"markers": palette.MARKERS, "dashes": palette.DASHES, "ramp": len(palette.RAMP)},
+        "studies": [{"name": name, "sets": sets} for name, sets in contents],
+        "every": _every(frame, studies, contents, by, wanted) if together and len(names) > 1 else None,
+        "left_out": [*unreadable, *found],
+    }
+
+
+def _sets(frame: pd.DataFrame) -> list[Comparable]:
+    """The sets of runs that may be compared with each other; a run of unknown task is in the first set of its data."""
+    known = of_known_task(frame)
+    sets, rest = comparable(known, None), frame.drop(known.index)
+    whole = []
+    for each in sets:
+        joining = rest[rest["data.name"] == each.data]
+        rest = rest.drop(joining.index)
+        whole.append(replace(each, frame=frame.loc[sorted([*each.frame.index, *joining.index])]))
+    return [*whole, *(comparable(rest, None) if len(rest) else [])]
+
+
+def _asked(each: Comparable, by: str | None, wanted: Quantity | None) -> tuple[list[str], Quantity]:
+    """The keys and the quantity that a set is compared by."""
+    known = of_known_task(each.frame)
+    if wanted is not None and (wanted.metric is None or len(recorders(known, wanted.metric))):
+        return request.keys(known, by), request.measured(known, wanted.column)
+    finished = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
+    newest = join(request.default_part(known), finished.iloc[-1]) if finished.nunique() > 1 else None
+    return request.keys(known, by), request.measured(known, newest)
+
+
+def _content(each: Comparable, by: str | None, wanted: Quantity | None, paths: Sequence[str | Path]) -> Content:
+    return {"label": each.label, **collect(each.frame, *_asked(each, by, wanted), paths)}
+
+
+# -- all studies together ---------------------------------------------------------------------------------------------
+
+
+def _every(
+    frame: pd.DataFrame,
+    studies: Sequence[tuple[str, Sequence[Comparable]]],
+    contents: Sequence[tuple[str, Sequence[Content]]],
+    by: str | None,
+    wanted: Quantity | None,
+) -> list[Content]:
+    """The sets of all studies. They hold nothing twice that the sets of the studies hold.
+
+    `from` says of each run which set of the studies has it, all sets being numbered in their order, and at which place.
+    """
+    held = [content for _, sets in contents for content in sets]
+    places: dict[str, tuple[int, int]] = {}
+    for number, each in enumerate(each for _, sets in studies for each in sets):
+        places |= {folder: (number, place) for place, folder in enumerate(each.frame["folder"].tolist())}
+    every = []
+    for each in _sets(frame):
+        found = [places[folder] for folder in each.frame["folder"].tolist()]
+        content = overview(each.frame, *_asked(each, by, wanted), read_curves(each.frame, []))
+        content["columns"] = [_without_held(column, found, held) for column in content["columns"]]
+        every.append({"label": each.label, **content, "from": found, "searches": []})
+    return every
+
+
+def _without_held(column: Content, places: Sequence[tuple[int, int]], held: Sequence[Content]) -> Content:
+    """A column without its values if the sets of the studies have the same values; a set without it has none of them."""
+    values = [next((each["values"] for each in of["columns"] if each["name"] == column["name"]), None) for of in held]
+    found = [None if (of := values[number]) is None else of[place] for number, place in places]
+    return {**column, "values": None} if found == column["values"] else column
