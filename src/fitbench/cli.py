@@ -51,7 +51,10 @@ TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, ma
 
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works."""
+    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works.
+
+    --dry-run prints the jobs, what is recorded of each, and the estimated time. It trains and writes nothing.
+    """
     from fitbench.launch.command import DRY_RUN, dry_run, launch
 
     if DRY_RUN in context.args:
@@ -83,7 +86,8 @@ def search(context: typer.Context) -> None:
     choice(a,b,..) or a,b define the search space. Other overrides apply to all trials. search.trials, search.timeout,
     search.sampler, search.pruner, search.objective, search.seeds and the other keys of conf/search/default.yaml
     configure the search. workers=N starts N processes. search=NAME reads another file of that folder. Run the same
-    command again to resume.
+    command again to resume. --config-dir DIR adds a folder with configurations of your own. --dry-run prints the space,
+    the trials that are recorded and to come, and the estimated time. It writes nothing.
     """
     from fitbench.search.command import search as run_search
 
