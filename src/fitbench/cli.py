@@ -42,6 +42,10 @@ By = Annotated[
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
+ConfigDirs = Annotated[
+    list[Path] | None,
+    typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
+]
 Trust = Annotated[
     bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
 ]
@@ -261,10 +265,7 @@ def table(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
-    config_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
-    ] = None,
+    config_dir: ConfigDirs = None,
     dry_run: Annotated[
         bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
     ] = False,
@@ -413,6 +414,7 @@ def evaluate(
         ),
     ] = None,
     force: Annotated[bool, flag("--force", help="replace the file of -o")] = False,
+    config_dir: ConfigDirs = None,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
     format: Annotated[
@@ -445,7 +447,7 @@ def evaluate(
         raise RequestError("-o and --force are for --out-of-fold; an evaluation is recorded in the folder of the run")
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
-    evaluate_run(run, outputs, data, context.args, part, format, trust)
+    evaluate_run(run, outputs, data, context.args, part, format, trust, config_dir or ())
 
 
 def _print_version(requested: bool) -> None:
