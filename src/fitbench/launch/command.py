@@ -60,6 +60,8 @@ def dry_run(arguments: list[str], report_plan: ReportPlan) -> int:
             _call_hydra(task, [*arguments, f"hydra.run.dir={folder}"])  # which Hydra creates for a single run
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
+    if task.failure is not None:
+        raise task.failure
     if task.plan is None:  # a flag of Hydra's such as --cfg, which prints something else
         return 0
     report_plan(task.plan)
@@ -144,6 +146,7 @@ class DryRun:
 
     Attributes:
         plan: what a launch would do; None before it is known.
+        failure: why a single run would be refused, kept as by `Task`.
     """
 
     __name__ = "train"
@@ -151,11 +154,13 @@ class DryRun:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
+        self.failure: RequestError | None = None
 
     def __call__(self, composed: DictConfig) -> None:
         """Plan a single run, which is tried again whatever happened before."""
         if HydraConfig.get().job.chdir:
-            raise RequestError(NO_CHDIR)
+            self.failure = RequestError(NO_CHDIR)
+            return
         config = configuration_of(composed)
         if text := advice(config):
             write_note(text)
