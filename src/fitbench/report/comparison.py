@@ -72,7 +72,7 @@ def _of_groups(of: Compared, columns: Sequence[Column]) -> list[Column]:
     kept = [column for column in kept if not column.key or column in telling]
     if not _are_single(of):
         return kept
-    heads = {"mean": of.metric.name, "low": "drawn"}
+    heads = {"mean": of.metric.name, "low": "plot"}
     return [replace(column, head=heads.get(next(iter(column.values), ""), column.head)) for column in kept]
 
 

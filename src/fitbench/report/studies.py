@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from fitbench.analysis import axes, palette, request
 from fitbench.analysis.comparable import Comparable, comparable
 from fitbench.analysis.frame import of_known_task, recorders
 from fitbench.analysis.studies import newest_first
-from fitbench.metrics import join
+from fitbench.metrics import join, split
 from fitbench.quantities import Quantity
 from fitbench.report.content import collect, overview
 from fitbench.report.curves import read_curves
@@ -27,6 +27,15 @@ NAMED = 3  # studies that the title of the page names; more are counted
 Content = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asks for: the columns that make a group, the metric, and whether some run records it."""
+
+    by: str | None
+    metric: str | None
+    recorded: bool
+
+
 def collect_studies(
     frame: pd.DataFrame, by: str | None, metric: str | None, paths: Sequence[str | Path] = (), together: bool = False
 ) -> Content:
@@ -38,8 +47,8 @@ def collect_studies(
     Args:
         frame: what `load_runs` gives, or a part of it.
         by: the columns that make a group, with commas between them; None: `groups.default_keys` of each set.
-        metric: what groups are ranked by, as people name it. None, and a set in which no run records it, stand for the
-            primary metric of the set.
+        metric: what groups are ranked by, as people name it. None stands for the primary metric of each set,
+            that of the newest run where there are several; so does a metric in a set in which no run records it.
         paths: those that were given; none: outputs/.
         together: whether all studies can also be looked at together.
 
@@ -47,9 +56,9 @@ def collect_studies(
         RequestError: there is no such column or metric, or runs of a set have different definitions of it.
     """
     names = newest_first(frame)
-    wanted = request.measured(frame, metric) if metric is not None else None
+    wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
     studies = [(name, _sets(frame[frame["study"] == name])) for name in names]
-    contents = [(name, [_content(each, by, wanted, paths) for each in sets]) for name, sets in studies]
+    contents = [(name, [_content(each, wanted, paths) for each in sets]) for name, sets in studies]
     found = [reason for _, sets in contents for each in sets for reason in each.pop("left_out")]
     unreadable = [(encodable(str(folder)), encodable(str(reason))) for folder, reason in frame.attrs["left_out"]]
     return {
@@ -60,7 +69,7 @@ def collect_studies(
         "axes": axes.CONSTANTS,
         "marks": {"markers": palette.MARKERS, "dashes": palette.DASHES, "ramp": len(palette.RAMP)},
         "studies": [{"name": name, "sets": sets} for name, sets in contents],
-        "every": _every(frame, studies, contents, by, wanted) if together and len(names) > 1 else None,
+        "every": _every(frame, studies, contents, wanted) if together and len(names) > 1 else None,
         "left_out": [*unreadable, *found],
     }
 
@@ -77,18 +86,24 @@ def _sets(frame: pd.DataFrame) -> list[Comparable]:
     return [*whole, *(comparable(rest, None) if len(rest) else [])]
 
 
-def _asked(each: Comparable, by: str | None, wanted: Quantity | None) -> tuple[list[str], Quantity]:
+def _records(frame: pd.DataFrame, metric: str) -> bool:
+    return len(recorders(frame, split(metric.removeprefix("metrics."))[1])) > 0
+
+
+def _asked(each: Comparable, wanted: Wanted) -> tuple[list[str], Quantity]:
     """The keys and the quantity that a set is compared by."""
-    known = of_known_task(each.frame)
-    if wanted is not None and (wanted.metric is None or len(recorders(known, wanted.metric))):
-        return request.keys(known, by), request.measured(known, wanted.column)
-    finished = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
-    newest = join(request.default_part(known), finished.iloc[-1]) if finished.nunique() > 1 else None
-    return request.keys(known, by), request.measured(known, newest)
+    known, metric = of_known_task(each.frame), wanted.metric
+    if metric is not None and wanted.recorded and not _records(known, metric):
+        metric = None
+    if metric is None:
+        ended = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
+        if ended.nunique() > 1:
+            metric = join(request.default_part(known), ended.iloc[-1])
+    return request.keys(known, wanted.by), request.measured(known, metric)
 
 
-def _content(each: Comparable, by: str | None, wanted: Quantity | None, paths: Sequence[str | Path]) -> Content:
-    return {"label": each.label, **collect(each.frame, *_asked(each, by, wanted), paths)}
+def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path]) -> Content:
+    return {"label": each.label, **collect(each.frame, *_asked(each, wanted), paths)}
 
 
 # -- all studies together ---------------------------------------------------------------------------------------------
@@ -98,8 +113,7 @@ def _every(
     frame: pd.DataFrame,
     studies: Sequence[tuple[str, Sequence[Comparable]]],
     contents: Sequence[tuple[str, Sequence[Content]]],
-    by: str | None,
-    wanted: Quantity | None,
+    wanted: Wanted,
 ) -> list[Content]:
     """The sets of all studies. They hold nothing twice that the sets of the studies hold.
 
@@ -112,14 +126,14 @@ def _every(
     every = []
     for each in _sets(frame):
         found = [places[folder] for folder in each.frame["folder"].tolist()]
-        content = overview(each.frame, *_asked(each, by, wanted), read_curves(each.frame, []))
+        content = overview(each.frame, *_asked(each, wanted), read_curves(each.frame, []))
         content["columns"] = [_without_held(column, found, held) for column in content["columns"]]
         every.append({"label": each.label, **content, "from": found, "searches": []})
     return every
 
 
 def _without_held(column: Content, places: Sequence[tuple[int, int]], held: Sequence[Content]) -> Content:
-    """A column without its values if the sets of the studies have the same values; a set without it has none of them."""
+    """A column without its values if the sets of the studies have them; a set without the column has no value."""
     values = [next((each["values"] for each in of["columns"] if each["name"] == column["name"]), None) for of in held]
     found = [None if (of := values[number]) is None else of[place] for number, place in places]
     return {**column, "values": None} if found == column["values"] else column
