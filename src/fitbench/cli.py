@@ -52,8 +52,12 @@ TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, ma
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works."""
-    from fitbench.launch.command import launch
+    from fitbench.launch.command import DRY_RUN, dry_run, launch
 
+    if DRY_RUN in context.args:
+        from fitbench.launch.plan_table import print_plan
+
+        raise typer.Exit(dry_run([word for word in context.args if word != DRY_RUN], print_plan))
     raise typer.Exit(launch(context.args, report_run=_print_run, report_sweep=_print_sweep))
 
 

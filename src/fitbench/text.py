@@ -174,6 +174,17 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def rough_duration(seconds: float) -> str:
+    """Seconds as an estimate has them, with a unit of which there are at least two: 90 s, 25 min, 3.5 h, 4 days."""
+    for size, unit, digits in ((DAY, "days", 0), (HOUR, "h", 1), (MINUTE, "min", 0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.{digits}f} {unit}".replace(".0 ", " ")
+    return f"{max(round(seconds), 1)} s"
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from fitbench.errors import RequestError
-
-MOST_JOBS = 100_000
 
 
 class FitbenchSweeper(BasicSweeper):
@@ -55,6 +52,9 @@ class FitbenchSweeper(BasicSweeper):
         jobs = self._compose_jobs(arguments)
         self.config.study = jobs[0].config.study
         train = self._training(jobs[0].config, len(jobs))
+        if not self.task.launches:
+            self.task.plan = self._plan(jobs)
+            return None
         return run_sweep(jobs, train, report=self._keep)
 
     def _training(self, settings: Any, jobs: int) -> Any:
@@ -87,6 +87,14 @@ class FitbenchSweeper(BasicSweeper):
         threads = threads_per_job(self.config.hydra.launcher)
         return partial(train_elsewhere, self.launcher, threads, self.max_batch_size or jobs)
 
+    def _plan(self, jobs: list[Any]) -> Any:
+        """Return what a launch of the jobs would do."""
+        from fitbench.launch.plan import Plan, plan
+
+        assert self.config is not None
+        name = self.config.hydra.runtime.choices["hydra/launcher"]
+        return Plan(plan(jobs), jobs[0].config.workers, None if name == "basic" else name)
+
     def _keep(self, summary: Any) -> None:
         self.task.summary = summary
 
@@ -97,40 +105,32 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: a configuration is wrong, or there are no jobs.
         """
         from fitbench.composition import Composer, read_overrides
+        from fitbench.config import sweep_from_hydra, sweep_section
+        from fitbench.launch.combinations import combinations, one_section
         from fitbench.launch.sweep_job import Job
 
         assert self.config is not None and self.hydra_context is not None
         loader = self.hydra_context.config_loader
-        overrides = read_overrides([*self._parse_config(), *arguments], loader)
-        _check_number(overrides)
-        [combinations] = self.split_arguments(overrides, None)
+        read = partial(read_overrides, loader=loader)
+        of_sweep, arguments = one_section(arguments, read)
+        sweep = sweep_from_hydra(self.config)
+        combined = combinations(self._parse_config(), arguments, sweep, read).overrides()
         entries = [{"overrides": [], "seeds": []}] if self.jobs is None else json.loads(Path(self.jobs).read_bytes())
-        hydra = self.config.hydra
-        composer = Composer(path=loader.get_search_path(), name=hydra.job.config_name, of_hydra=hydra.overrides.hydra)
+        composer = Composer(
+            path=loader.get_search_path(),
+            name=self.config.hydra.job.config_name,
+            of_hydra=self.config.hydra.overrides.hydra,
+            of_sweep=of_sweep,
+            combined=sweep_section.given(self.config),
+        )
         jobs = []
         for entry in entries:
-            for combination in combinations:
-                job_overrides = [*entry["overrides"], *combination]
+            for overrides in combined:
+                job_overrides = [*entry["overrides"], *overrides]
                 job = Job.of(job_overrides, composer.configuration(job_overrides))
                 jobs += [job.with_seed(seed) for seed in entry["seeds"]] or [job]
+        if sweep.exclude:
+            from fitbench.launch.exclusion import without_excluded  # needs pandas
+
+            jobs = without_excluded(jobs, sweep.exclude)
         return jobs
-
-
-def _check_number(overrides: list[Override]) -> None:
-    """Refuse a sweep that has no jobs, or more than anybody waits for.
-
-    Raises:
-        RequestError: the message names the key, or the number of jobs.
-    """
-    jobs = 1
-    for override in overrides:
-        if override.is_interval_sweep():
-            raise RequestError(
-                f"{override.input_line}: an interval is for fitbench search; a sweep has range(START,STOP,STEP) or A,B"
-            )
-        values = sum(1 for _ in override.sweep_string_iterator()) if override.is_sweep_override() else 1
-        if values == 0:
-            raise RequestError(f"{override.input_line}: no values, so this sweep has no jobs")
-        jobs *= values
-    if jobs > MOST_JOBS:
-        raise RequestError(f"this sweep has {jobs:,} jobs; it may have {MOST_JOBS:,}")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from fitbench.analysis.axes import Axis, axis_of, is_logarithmic, number, tick_texts, window
+from fitbench.analysis.axes import UNLIMITED, Axis, axis_of, enclosed, is_logarithmic, number, tick_texts, window
 
 ACCURACY = (0.0, 1.0)
 
@@ -99,3 +99,22 @@ def test_a_number_is_short(value, text):
 )
 def test_few_values_far_off_do_not_stretch_the_axis_of_a_search(values, maximize, others, shown):
     assert window(values, maximize, others) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "ticks"),
+    [
+        ([0.6, 0.952], (0, 1), [0.6, 0.7, 0.8, 0.9, 1.0]),  # the best value lies below the top tick
+        ([0.2, 1.49], (0, 1e9), [0.0, 0.5, 1.0, 1.5]),
+        ([0.91, 0.99, 1.01], (0, 1.01), [0.9, 0.92, 0.94, 0.96, 0.98, 1.0]),  # no tick beyond what the metric can be
+        ([0.12, 3.0], UNLIMITED, [0.1, 0.2, 0.5, 1.0, 2.0, 5.0]),  # logarithmic
+        ([0.3, 900.0], UNLIMITED, [0.1, 1.0, 10.0, 100.0, 1000.0]),
+        ([0.4, 1.6], UNLIMITED, [0.5, 1.0, 1.5]),  # the next ticks are too far away
+        ([0.5, 0.5], UNLIMITED, [0.48, 0.49, 0.5, 0.51, 0.52]),
+    ],
+)
+def test_an_axis_grows_to_the_ticks_around_its_values(values, limits, ticks):
+    axis, found = enclosed(axis_of(values, limits), values, limits, 5)
+    assert found == pytest.approx(ticks)
+    assert axis.low <= min(*values, *found)
+    assert axis.high >= max(*values, *found)

@@ -16,9 +16,10 @@ from fitbench import cli, load_history, load_runs
 from fitbench.analysis.comparison import against
 from fitbench.analysis.filters import select
 from fitbench.analysis.frame import quantities_of
-from fitbench.analysis.groups import default_keys, group
+from fitbench.analysis.groups import group
 from fitbench.analysis.mean_curves import mean_curve
 from fitbench.analysis.statistics import corrected, mean_interval, of_seeds
+from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
 
 FOLDS = 5
@@ -373,7 +374,7 @@ def test_an_incomplete_grid_is_said_and_how_it_counts(record):
 
 
 def test_json_and_csv_have_the_folds(two_models):
-    best = json.loads(run("compare", two_models, "--format", "json").stdout)["groups"][0]
+    best = json.loads(run("compare", two_models, "--format", "json").stdout)["comparisons"][0]["groups"][0]
     assert (best["n"], best["mean_over"], best["missing"]) == (5, "5 folds x 2 seeds", [])
     assert list(zip(best["folds"], best["seeds"], strict=True))[:3] == [(0, 0), (1, 0), (2, 0)]
     assert best["means"] == pytest.approx(means(MLP))
@@ -387,7 +388,7 @@ def test_runs_show_the_fold_where_there_are_folds(record, make_run, tmp_path):
     make_run("study=plain")
     assert " fold " not in run("runs", tmp_path / "outputs").stdout
     outputs = record("mlp", MLP)
-    head = next(line for line in run("runs", outputs).stdout.splitlines() if line.startswith("state"))
+    head = next(line for line in run("runs", outputs, "--all").stdout.splitlines() if line.startswith("state"))
     assert " fold " in head
 
 

@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from fitbench.analysis.compare import compare
 from fitbench.analysis.diff import diff
 from fitbench.analysis.frame import histories, load_runs
-from fitbench.analysis.groups import default_keys, group
+from fitbench.analysis.groups import group
 from fitbench.analysis.listing import list_runs
 from fitbench.analysis.request import Which, measured
 from fitbench.analysis.run_files import read_run
 from fitbench.analysis.show import show
+from fitbench.analysis.telling import default_keys
 from fitbench.charts.plotting import KINDS, plot
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import claimed, holder

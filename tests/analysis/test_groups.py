@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fitbench.analysis import comparison, groups
+from fitbench.analysis import comparison, groups, telling
 from fitbench.analysis.frame import load_runs
 from fitbench.errors import RequestError
 from fitbench.quantities import of_schema_1, quantities
@@ -227,16 +227,16 @@ def test_means_and_deviations_are_those_of_pandas(rows):
 
 
 def test_the_default_keys_are_the_fewest_that_tell_configurations_apart():
-    assert groups.default_keys(frame(GRID)) == ["model.name", "optimizer.name"]
-    assert groups.default_keys(frame([*GRID, run(**{"training.batch_size": 32})])) == [*BY, "training.batch_size"]
-    assert groups.default_keys(frame(seeds("mlp", "adam", [0.9, 0.8]))) == BY
+    assert telling.default_keys(frame(GRID)) == ["model.name", "optimizer.name"]
+    assert telling.default_keys(frame([*GRID, run(**{"training.batch_size": 32})])) == [*BY, "training.batch_size"]
+    assert telling.default_keys(frame(seeds("mlp", "adam", [0.9, 0.8]))) == BY
     rates = [run(**{"optimizer.learning_rate": rate}) for rate in (0.1, 0.2)]
-    assert groups.default_keys(frame(rates)) == ["optimizer.learning_rate"]
+    assert telling.default_keys(frame(rates)) == ["optimizer.learning_rate"]
 
 
 def test_the_default_keys_leave_nothing_mixed():
     rows = [run(model, "adam", 0, **{"training.batch_size": size}) for model in ("mlp", "softmax") for size in (1, 2)]
-    found = groups.group(frame(rows), groups.default_keys(frame(rows)), "test_accuracy")
+    found = groups.group(frame(rows), telling.default_keys(frame(rows)), "test_accuracy")
     assert len(found) == 4
     assert all(one.mixed == {} for one in found)
 
@@ -352,7 +352,7 @@ def started(make_run, tmp_path, starts):
 
 def test_groups_that_begin_with_other_weights_are_named_by_the_run_of_these(make_run, tmp_path):
     runs = started(make_run, tmp_path, [("base-s0", "ab" * 32), ("base-s0", "ab" * 32), ("base-s1", "cd" * 32)])
-    keys = groups.default_keys(runs)
+    keys = telling.default_keys(runs)
     assert keys == ["training.start"]
     found = groups.group(runs, keys, "test_accuracy")
     assert sorted((each.label, each.summary.n, each.mixed) for each in found) == [
@@ -364,5 +364,5 @@ def test_groups_that_begin_with_other_weights_are_named_by_the_run_of_these(make
 @pytest.mark.parametrize("names", [("base-s0", "base-s0", "base-s0"), ("base-s0", "base-s1", "base-s2")])
 def test_weights_that_no_run_id_tells_apart_are_named_by_8_digits(make_run, tmp_path, names):
     runs = started(make_run, tmp_path, list(zip(names, ("ab" * 32, "ab" * 32, "cd" * 32), strict=True)))
-    found = groups.group(runs, groups.default_keys(runs), "test_accuracy")
+    found = groups.group(runs, telling.default_keys(runs), "test_accuracy")
     assert sorted((each.label, each.summary.n) for each in found) == [("ab" * 4, 2), ("cd" * 4, 1)]

@@ -21,7 +21,7 @@ from fitbench.analysis.request import Which
 from fitbench.charts import labels, looks, paper
 from fitbench.charts.bars import Row, chart_of_bars, draw_rows
 from fitbench.charts.columns import scale
-from fitbench.charts.curves import Curve, chart_of_curves, draw_curves
+from fitbench.charts.curves import Curve, chart_of_curves, draw_curves, in_order
 from fitbench.charts.labels import in_two_lines
 from fitbench.charts.parallel import chart_of_parallel, draw_parallel, varying_keys
 from fitbench.charts.placing import Point
@@ -183,6 +183,34 @@ def test_two_seeds_have_no_band(record, tmp_path):
     assert not chart.figure.axes[0].collections
     assert "no band" in chart.caption
     assert "thin lines" not in chart.caption
+
+
+def test_more_than_five_groups_have_a_bar_at_the_last_epoch_in_place_of_bands():
+    epochs = np.arange(1, 4)
+    curves = [
+        Curve(str(i), (i,), MeanCurve(epochs, epochs + i, epochs + i - 0.2, epochs + i + 0.2, ())) for i in range(6)
+    ]
+    for count, bands, bars in ((5, 5, 0), (6, 0, 6)):
+        axes = draw_curves(curves[:count], "accuracy").axes[0]
+        assert len(axes.collections) == bands
+        found = [line for line in axes.lines if line.get_gid() == "interval"]
+        assert len(found) == bars
+        assert all(list(line.get_xdata()) == [3, 3] for line in found)
+
+
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        ([(0.1,), (0.001,), (0.01,)], [(0.001,), (0.01,), (0.1,)]),
+        ([("[300]",), ("[20]",), ("[100, 50]",)], [("[20]",), ("[100, 50]",), ("[300]",)]),
+        ([("sgd", 0.1), ("adam", 0.01), ("sgd", 0.01)], [("adam", 0.01), ("sgd", 0.01), ("sgd", 0.1)]),
+        ([("mlp",), ("lenet5",), ("cnn",)], [("mlp",), ("lenet5",), ("cnn",)]),  # texts keep the order of their ranks
+    ],
+)
+def test_a_legend_of_numbers_is_in_their_order(values, order):
+    empty = np.empty(0)
+    curves = [Curve("", value, MeanCurve(empty, empty, empty, empty, ())) for value in values]
+    assert [curve.values for curve in in_order(curves)] == order
 
 
 def test_runs_without_the_metric_in_their_history_are_left_out_and_counted(record, tmp_path):

@@ -206,3 +206,25 @@ def test_labels_have_a_row_with_their_scores(monkeypatch, tmp_path):
     monkeypatch.undo()
     draw_label_scores(scored, tmp_path / "x.png", "a run")
     assert size(tmp_path / "x.png")[0] == 1050
+
+
+def test_lines_of_a_run_are_named_at_their_ends_and_the_best_value_is_written(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr("fitbench.charts.paper.write", lambda figure, path, dpi: figures.append(figure))
+    history = [{"epoch": epoch, "loss": 1 / epoch, "val_loss": 1 / epoch + 0.01} for epoch in range(1, 4)]
+    draw_run_curves(history, [Panel("loss", "loss")], tmp_path / "curves.png", "a run", 2)
+    [axes] = figures[0].axes
+    assert axes.get_legend() is None
+    names = {text.get_text(): text for text in axes.texts if text.get_gid() == "name"}
+    assert sorted(names) == ["train", "validation"]
+    assert names["validation"].xy[1] - names["train"].xy[1] > 0.05  # apart, although the lines end close together
+    assert axes.get_title(loc="right") == "best epoch 2: validation 0.51"
+
+
+def test_the_recall_of_each_class_stands_at_the_right_of_its_row(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr("fitbench.charts.paper.write", lambda figure, path, dpi: figures.append(figure))
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    draw_confusion(labels, predicted, ["a", "b", "c"], tmp_path / "confusion.png", "a run")
+    recall = [text.get_text() for text in figures[0].axes[0].texts if text.get_gid() == "recall"]
+    assert recall == ["66.7 %", "100.0 %", "-"]

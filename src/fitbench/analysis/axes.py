@@ -23,6 +23,7 @@ DIGITS = 4  # significant ones of a tick that stands for itself
 UNITS = ((1e12, "", 1.0), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e4, "k", 1e3))  # from which number on, suffix, divisor
 DECIMALS = 5  # of ticks that have the same ones, at most
 REACH = 3  # times the distance from the best value to the median: see `window`
+SPARE = 0.25  # of the range, by which an axis grows at most to end at a tick
 UNLIMITED = (-math.inf, math.inf)
 
 CONSTANTS: dict[str, Any] = {
@@ -32,6 +33,7 @@ CONSTANTS: dict[str, Any] = {
     "largest": LARGEST,
     "steps": STEPS,
     "log_steps": LOG_STEPS,
+    "spare": SPARE,
     "countable": COUNTABLE,
     "digits": DIGITS,
     "units": UNITS,
@@ -97,6 +99,35 @@ def axis_of(values: Iterable[float], limits: Ends = UNLIMITED, margin: float = M
     return Axis(*ends, log)
 
 
+def enclosed(axis: Axis, values: Iterable[float], limits: Ends, most: int) -> tuple[Axis, list[float]]:
+    """The axis, grown at either end to the next tick where its last one lies within the values; and its ticks.
+
+    It does not grow beyond `limits`, nor by more than `SPARE` of its range.
+    """
+    finite = [value for value in values if math.isfinite(value) and (value > SMALLEST or not axis.log)]
+    ticks = axis.ticks(most)
+    if not finite or len(ticks) < 2:
+        return axis, ticks
+    below, above = _beyond(ticks, axis.log)
+    low, high = axis.low, axis.high
+    if min(finite) < ticks[0] and below >= limits[0] and axis.place(below) >= -SPARE:
+        low, ticks = below, [below, *ticks]
+    if max(finite) > ticks[-1] and above <= limits[1] and axis.place(above) <= 1 + SPARE:
+        high, ticks = above, [*ticks, above]
+    return Axis(low, high, axis.log), ticks
+
+
+def _beyond(ticks: Sequence[float], log: bool) -> Ends:
+    """The tick before the first and the one after the last."""
+    if not log:
+        return _rounded(ticks[0] - (ticks[1] - ticks[0])), _rounded(ticks[-1] + (ticks[1] - ticks[0]))
+    leading = {_rounded(tick / 10.0 ** math.floor(math.log10(tick) + 1e-9)) for tick in ticks}
+    factors = next((factors for factors in reversed(LOG_STEPS) if leading <= set(factors)), LOG_STEPS[0])
+    powers = range(math.floor(math.log10(ticks[0])) - 1, math.floor(math.log10(ticks[-1])) + 3)
+    every = [_rounded(factor * 10.0**power) for power in powers for factor in factors]
+    return max(tick for tick in every if tick < ticks[0]), min(tick for tick in every if tick > ticks[-1])
+
+
 def _linear_ticks(low: float, high: float, most: int, whole: bool) -> list[float]:
     power = 10.0 ** math.floor(math.log10((high - low) / most))
     for factor in STEPS:
@@ -149,14 +180,16 @@ def number(value: float, largest: float | None = None) -> str:
 def window(values: Sequence[float], maximize: bool, others: Sequence[float] = (), whole: bool = False) -> Ends:
     """The range that an axis shows of the values of finished trials, and of `others`: both ends are among the values.
 
-    A few trials far below the rest would leave no room to tell the good ones apart. So the axis ends at `REACH` times
-    the distance from the best value to the median, if that is less than half of the whole range. With `whole` it shows
-    the whole range, as of a size or a time.
+    Trials far below the good ones would leave no room to tell these apart. So the axis ends at `REACH` times the
+    distance from the best value to the median, or at twice as many times that to the best quarter if that is nearer,
+    where this is less than half of the whole range. With `whole` it shows the whole range, as of a size or a time.
     """
     best = max(values) if maximize else min(values)
     everything = [*values, *others]
     worst = min(everything) if maximize else max(everything)
-    end = best + REACH * (median(values) - best)
+    ordered = sorted(values, reverse=maximize)
+    steps = (REACH * (median(ordered) - best), 2 * REACH * (ordered[(len(ordered) - 1) // 4] - best))
+    end = best + (min((step for step in steps if step), key=abs, default=0.0))
     if whole:
         return min(everything), max(everything)
     if end != best and abs(worst - best) > 2 * abs(end - best):

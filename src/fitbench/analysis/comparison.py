@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fitbench.analysis import request, statistics
 from fitbench.analysis.comparable import Comparable, comparable
 from fitbench.analysis.frame import in_known_groups, of_known_task
-from fitbench.analysis.groups import Group, group, key_text
+from fitbench.analysis.groups import Group, group
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import UNTESTED, Component, Difference
+from fitbench.analysis.telling import key_text
 from fitbench.errors import RequestError
 from fitbench.metrics import is_held_back
 from fitbench.quantities import Quantity
@@ -154,11 +155,15 @@ def find(groups: Sequence[Group], wanted: str) -> int:
 
 
 def _fits(entry: Group, parts: Sequence[str]) -> bool:
-    values = {key: _bare(key_text(value)) for key, value in entry.keys.items()}
+    values = {
+        key: (_bare(key_text(value)), _bare(short))
+        for (key, value), short in zip(entry.keys.items(), entry.texts, strict=True)
+    }
     if not all("=" in part for part in parts):
-        return list(values.values()) == [_bare(part) for part in parts]
-    pairs = [part.split("=", 1) for part in parts]
-    return all(values[find_column(list(values), key.strip())] == _bare(wanted) for key, wanted in pairs)
+        pairs = list(zip(values.values(), parts, strict=False))
+        return len(parts) == len(values) and all(_bare(part) in texts for texts, part in pairs)
+    by_name = [part.split("=", 1) for part in parts]
+    return all(_bare(wanted) in values[find_column(list(values), key.strip())] for key, wanted in by_name)
 
 
 def _bare(value: str) -> str:

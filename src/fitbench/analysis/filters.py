@@ -26,6 +26,7 @@ import numpy as np
 
 from fitbench.analysis.frame import plain_values
 from fitbench.analysis.names import find_column
+from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.text import clean
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 LONGEST = 10_000  # characters of a filter
+DEEP = "it has too many conditions within each other"
 AROUND = 36  # characters that an error shows before, at and behind the place
 
 ORDERS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -58,29 +60,39 @@ KINDS = {bool: "truth value", int: "number", float: "number", str: "text", list:
 ORDERED = {"number", "date"}
 
 
-def select(frame: DataFrame, text: str) -> DataFrame:
+def select(frame: DataFrame, text: str, source: str = "--where") -> DataFrame:
     """The rows of a frame of runs that a filter keeps, in their order.
+
+    Args:
+        frame: of runs.
+        text: the filter.
+        source: what a message calls it.
 
     Raises:
         RequestError: the filter does not parse, names no column, or compares what cannot be compared. The message
             shows the place.
     """
-    tree = parse(text)
-    try:
-        return frame[_Rows(frame, _one_line(text)).fitting(tree)]
-    except RecursionError:
-        raise RequestError("--where has too many conditions within each other") from None
+    tree = parse(text, source)
+    with located(source):
+        try:
+            return frame[_Rows(frame, _one_line(text)).fitting(tree)]
+        except RecursionError:
+            raise RequestError(DEEP) from None
 
 
-def parse(text: str) -> ast.expr:
-    """The tree of a filter.
+def parse(text: str, source: str = "--where") -> ast.expr:
+    """The tree of a filter, which a message calls `source`.
 
     Raises:
         RequestError: it does not parse, or holds more of Python than a filter has. The message shows the place.
     """
-    line = _one_line(text)
+    with located(source):
+        return _parsed(_one_line(text))
+
+
+def _parsed(line: str) -> ast.expr:
     if not 0 < len(line) <= LONGEST:
-        raise RequestError(f"--where has {len(line):,} characters; write 1 to {LONGEST:,}, such as seed < 5")
+        raise RequestError(f"it has {len(line):,} characters; write 1 to {LONGEST:,}, such as seed < 5")
     try:
         tree = ast.parse(line, mode="eval").body
     except SyntaxError as error:
@@ -93,9 +105,9 @@ def parse(text: str) -> ast.expr:
             what = f"write {SIGNS[sign]}, not {sign}"
         raise _wrong(line, start, start + 1, what) from None
     except (MemoryError, RecursionError):
-        raise RequestError("--where has too many conditions within each other") from None
+        raise RequestError(DEEP) from None
     except ValueError as error:  # characters that no encoding has
-        raise RequestError(f"--where cannot be read: {error!s:.200}") from None
+        raise RequestError(f"it cannot be read: {error!s:.200}") from None
     for node in ast.walk(tree):
         for part in (node, *ast.iter_child_nodes(node)):
             if not isinstance(part, ALLOWED):
@@ -247,4 +259,4 @@ def _wrong(text: str, start: int, end: int, what: str) -> RequestError:
     place, after = clean(text[start : min(end, start + AROUND)]), text[min(end, start + AROUND) :]
     behind = clean(after[:AROUND]) + "..." * (len(after) > AROUND)
     carets = " " * cell_len(before) + "^" * max(1, cell_len(place))
-    return RequestError(f"--where: {what}\n  {before}{place}{behind}\n  {carets}")
+    return RequestError(f"{what}\n  {before}{place}{behind}\n  {carets}")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from fitbench import metrics
 from fitbench.analysis.names import find_column
 from fitbench.analysis.rows import (
+    CHECKSUMS,
     CONFIGURED_TASK,
     DATASET,
     FIXED,
-    FOLD_SHA256,
     IDENTITY,
     INFO,
     LAST,
@@ -26,6 +26,7 @@ from fitbench.analysis.rows import (
     STARTED,
     TASK,
     Row,
+    configuration_row,
     is_configuration,
     read_row,
 )
@@ -89,6 +90,16 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     frame.attrs["left_out"] = sorted(left_out)
     frame.attrs[INFO] = recorded
     return frame
+
+
+def configurations(jobs: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
+    """Runs that need not exist yet, one row each, with the columns of `load_runs` that their configurations decide.
+
+    Args:
+        jobs: the folder of each run, and its whole configuration.
+    """
+    rows = [configuration_row(folder, config) for folder, config in jobs]
+    return _frame(rows, list(dict.fromkeys(name for row in rows for name in row)), {"fold"})
 
 
 def load_history(*paths: str | Path) -> pd.DataFrame:
@@ -310,7 +321,7 @@ def _columns(rows: Sequence[Row], available: Mapping[str, Quantity]) -> list[str
         *(quantity.column for quantity in _metrics_in_order(available)),
         *FIXED,
         *DATASET,
-        FOLD_SHA256,
+        *CHECKSUMS,
         NAMES,
         *ORIGIN,
         *versions,
@@ -347,6 +358,6 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
 
 
 _DTYPES = {  # of columns without any value
-    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", FOLD_SHA256, NAMES, "device", "git.commit", "error"), "str"),
+    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", *CHECKSUMS, NAMES, "device", "git.commit", "error"), "str"),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }

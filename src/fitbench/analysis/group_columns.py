@@ -9,7 +9,7 @@ from typing import Any
 
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison
-from fitbench.analysis.groups import Group, key_text
+from fitbench.analysis.groups import Group
 from fitbench.columns import Column, column
 from fitbench.quantities import Quantity
 from fitbench.text import clean, number, span
@@ -117,11 +117,10 @@ def differences(compared: Compared) -> list[Column]:
 
 def _keys(compared: Compared) -> list[Column]:
     columns = []
-    for head, key in zip(compared.heads, compared.keys, strict=True):
+    for place, (head, key) in enumerate(zip(compared.heads, compared.keys, strict=True)):
+        texts = [clean(group.texts[place]) for group in compared.groups]
         values = [group.keys[key] for group in compared.groups]
-        columns.append(
-            Column(head, [clean(key_text(value)) for value in values], False, key=True, values={key: values})
-        )
+        columns.append(Column(head, texts, right=False, key=True, values={key: values}))
     return columns
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared
-from fitbench.analysis.groups import Group, text
+from fitbench.analysis.groups import Group
+from fitbench.analysis.telling import text
 from fitbench.text import clean, counted
 
 NAMED = 10  # folders or groups that a line names at most

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +13,9 @@ from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
 from fitbench.analysis.frame import plain_values, quantities_of, varying
 from fitbench.analysis.partition import partitions
-from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
+from fitbench.analysis.telling import short_texts, text
 from fitbench.metrics import EXAMPLES
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
@@ -31,14 +30,12 @@ MADE_WITH = (
 )
 
 
-_SHA256 = re.compile("[0-9a-f]{64}")
-
-
 @dataclass(frozen=True)
 class Group:
     """The runs that agree in the values of the keys.
 
-    `keys` maps each key's column to its value (None: it has none); `label` is these values as text, as in 'mlp, adam'.
+    `keys` maps each key's column to its value (None: it has none); `texts` are these values as short as tells the
+    groups apart, see `telling.short_texts`; `label` is the texts together, as in 'mlp, adam'.
     `rank` is 1 for the best mean, the same for equal ones, and None without any value.
 
     `values`, `folders` and the seeds and folds of `sample` belong to the finished runs that have the metric, in order
@@ -53,6 +50,7 @@ class Group:
     """
 
     keys: dict[str, Any]
+    texts: tuple[str, ...]
     label: str
     rank: int | None
     summary: Summary
@@ -84,42 +82,6 @@ class Group:
         return self.sample.folds
 
 
-# -- which columns ----------------------------------------------------------------------------------------------------
-
-
-def default_keys(frame: pd.DataFrame) -> list[str]:
-    """The fewest columns that tell the configurations apart, in the frame's order, names and kinds first chosen.
-
-    Of columns that vary together, such as model.name and model.hidden, one is enough; training.validation_split, which
-    follows from the number of folds, comes last where there are any. Where nothing varies, they are model.name and
-    optimizer.name.
-    """
-    varies = varying(frame)
-    implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
-
-    def order(name: str) -> tuple[bool, bool, int]:
-        return not name.endswith((".name", ".kind")), name in implied, name.count(".")
-
-    chosen: list[str] = []
-    configurations = 1
-    for name in sorted(varies, key=order):
-        finer = len(frame[[*chosen, name]].drop_duplicates())
-        if finer > configurations:
-            chosen.append(name)
-            configurations = finer
-    if not chosen:
-        return [name for name in ("model.name", "optimizer.name") if name in frame]
-    return [_readable(frame, name) for name in varies if name in chosen]
-
-
-def _readable(frame: pd.DataFrame, name: str) -> str:
-    """The column with the run_ids in the place of that with the checksums of weights, if it tells the same apart."""
-    if name != WEIGHTS or STARTED not in frame:
-        return name
-    pairs = frame[[WEIGHTS, STARTED]].drop_duplicates()
-    return STARTED if all(pairs[each].is_unique for each in pairs) else name
-
-
 # -- groups -----------------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +104,11 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> lis
     for row, values in enumerate(zip(*columns, strict=True) if keys else [()] * len(frame)):
         rows.setdefault(values, []).append(row)
     recorded = _Recorded(frame, keys, metric)
-    groups = [recorded.group(dict(zip(keys, values, strict=True)), members) for values, members in rows.items()]
+    texts = zip(*map(short_texts, zip(*rows, strict=True)), strict=True) if keys else [()] * len(rows)
+    groups = [
+        recorded.group(dict(zip(keys, values, strict=True)), short, members)
+        for (values, members), short in zip(rows.items(), texts, strict=True)
+    ]
     return _ranked(groups, metric)
 
 
@@ -196,8 +162,8 @@ class _Recorded:
         ]
         self.beyond = {name: plain_values(frame[name]) for name in beyond}
 
-    def group(self, keys: dict[str, Any], rows: Iterable[int]) -> Group:
-        """The group of these rows, without its rank."""
+    def group(self, keys: dict[str, Any], texts: tuple[str, ...], rows: Iterable[int]) -> Group:
+        """The group of these rows with these values of the keys, without its rank."""
         counted: dict[Any, int] = {}
         uncounted: Counter[str] = Counter()
         repeated = []
@@ -218,7 +184,8 @@ class _Recorded:
         common = parameters.pop() if len(parameters) == 1 else math.nan
         return Group(
             keys=keys,
-            label=", ".join(map(key_text, keys.values())) or "all runs",
+            texts=texts,
+            label=", ".join(texts) or "all runs",
             rank=None,
             summary=sample.summary(values, self.metric, [self.resolutions[self.folders[row]] for row in kept]),
             values=values,
@@ -264,19 +231,3 @@ class _Recorded:
 def _order(value: Any) -> tuple[bool, float, str]:
     """Numbers first, in their order, then texts; a missing value comes last."""
     return value is None, value if isinstance(value, (int, float)) else math.inf, text(value)
-
-
-def text(value: Any) -> str:
-    """A value of the configuration as people write it: null, true, 64, 0.001, relu."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return str(value)
-
-
-def key_text(value: Any) -> str:
-    """The value of a key as text; of a SHA-256 the first 8 digits."""
-    return value[:8] if isinstance(value, str) and _SHA256.fullmatch(value) else text(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from fitbench.analysis.frame import plain_values
@@ -53,24 +53,30 @@ def partitions(
         None if fold is None else Partition(int(count) if is_number(count) else 0, *others)
         for fold, (count, *others) in zip(folds, zip(*columns.values(), strict=True), strict=True)
     ]
-    return _united(configured, folds, held_back)
+    signs: list[list[Hashable]] = [
+        [partition] if sha256 is None or partition is None else [partition, (partition.folds, fold, sha256)]
+        for partition, fold, sha256 in zip(configured, folds, held_back, strict=True)
+    ]
+    return [None if partition is None else configured[first]
+            for partition, first in zip(configured, connected(signs), strict=True)]  # fmt: skip
 
 
-def _united(
-    configured: Sequence[Partition | None], folds: Sequence[int | None], held_back: Sequence[str | None]
-) -> list[Partition | None]:
-    """The partitions of runs, those that share a fold replaced by the first of them."""
-    owner: dict[tuple[int, int | None, str], Partition] = {}
-    earlier: dict[Partition, Partition] = {}
+def connected(signs: Sequence[Sequence[Hashable]]) -> list[int]:
+    """The position of the first run that each run belongs to: runs that share a sign belong together.
 
-    def first(partition: Partition) -> Partition:
-        while partition in earlier:
-            partition = earlier[partition]
-        return partition
+    If a run shares a sign with a second run, and this one another with a third, all three belong together. A run
+    without signs is alone.
+    """
+    owner: dict[Hashable, int] = {}
+    earlier = list(range(len(signs)))
 
-    for partition, fold, sha256 in zip(configured, folds, held_back, strict=True):
-        if partition is not None and sha256 is not None:
-            same = first(owner.setdefault((partition.folds, fold, sha256), partition))
-            if same != first(partition):
-                earlier[first(partition)] = same
-    return [None if partition is None else first(partition) for partition in configured]
+    def first(run: int) -> int:
+        while earlier[run] != run:
+            earlier[run] = run = earlier[earlier[run]]
+        return run
+
+    for run, of_run in enumerate(signs):
+        for sign in of_run:
+            a, b = sorted((first(run), first(owner.setdefault(sign, run))))
+            earlier[b] = a
+    return list(map(first, range(len(signs))))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
+from fitbench.analysis.comparable import comparable
 from fitbench.analysis.filters import parse, select
 from fitbench.analysis.frame import (
     column,
@@ -21,8 +22,8 @@ from fitbench.analysis.frame import (
     recorders,
     say_left_out,
 )
-from fitbench.analysis.groups import default_keys
 from fitbench.analysis.studies import narrowed
+from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, find
 from fitbench.text import clean, counted
@@ -102,6 +103,18 @@ def of_one_task(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     return chosen
 
 
+def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
+    """The runs of the newest of the sets that may be compared, see `comparable`; what is left out is said on stderr."""
+    newest, *others = comparable(frame, metric)
+    if others:
+        count = len(frame) - len(newest.frame)
+        sys.stderr.write(
+            f"fitbench: runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other "
+            f"tasks {'is' if count == 1 else 'are'} left out; --where \"data == '..'\" selects others\n"
+        )
+    return newest.frame
+
+
 def measured(frame: pd.DataFrame, metric: str | None) -> Quantity:
     """The quantity that `--metric` names; None stands for the primary metric of the runs.
 
@@ -122,7 +135,7 @@ def default_part(frame: pd.DataFrame) -> str:
 
 
 def keys(frame: pd.DataFrame, by: str | None) -> list[str]:
-    """The columns that `--by` names, with commas between them; None stands for `groups.default_keys`.
+    """The columns that `--by` names, with commas between them; None stands for `telling.default_keys`.
 
     Raises:
         RequestError: a name fits no column, or several.

@@ -36,6 +36,8 @@ CONFIGURED_TASK = "config.task"  # the key `task`, beside the task that was deci
 FIXED = tuple(quantities([]))  # the numbers of every run that are no metrics
 DATASET = ("dataset.sha256", "dataset.train", "dataset.validation", "dataset.test")
 FOLD_SHA256 = "dataset.fold_sha256"  # of the examples that a fold held back
+TEST_SHA256 = "dataset.test_sha256"  # of the targets of the test part, and the numbers of its rows
+TEST_INPUTS_SHA256 = "dataset.test_inputs_sha256"  # of its inputs
 NAMES = "dataset.names"  # of the outputs: the checksum of the data does not cover them
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
 LAST = ("finished_at", "error")
@@ -43,10 +45,12 @@ STARTED = "training.start"  # the run_id of the run whose weights a run begins w
 WEIGHTS = "training.start.sha256"  # of these weights: the part of the section that makes the identity
 INFO = "metric_info"  # of a row, which is no column
 
+CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run has recorded
+
 Row = dict[str, Any]
 
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, FOLD_SHA256, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
+    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
 )  # `fitbench runs` adds the age
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
@@ -105,15 +109,12 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
         "fold": result["fold"],
         "state": "finished",
     }
-    for name, value in result["config"].items():
-        if name not in NOT_IDENTITY:
-            row.update(_flat(name, marshal.dumps(value, 2)))
-    row[CONFIGURED_TASK] = result["config"].get("task", AUTO)
-    row.update(_started(result["config"]))
+    row.update(_configured(result["config"]))
     row.update(_metric_values(result, tuple(metrics.PARTS)))
     for column, section, name in _PLACES:
         row[column] = (result[section] if section else result)[name]
-    row[FOLD_SHA256] = result["data"].get("fold_sha256")
+    for name in CHECKSUMS:
+        row[name] = result["data"].get(name.removeprefix("dataset."))
     of_outputs = [names for task in TASKS.values() if (names := result["data"].get(task.names_key))]  # of any task
     row[NAMES] = _list_text(of_outputs[0]) if of_outputs else None
     row["trial"] = result.get("trial")
@@ -132,6 +133,29 @@ _PLACES = (  # of what is in every result: the column, and where it stands in re
     *((column, "data", column.removeprefix("dataset.")) for column in DATASET),
     *((column, "", column) for column in (*TASK, "device", "threads", "attempts")),
 )
+
+
+def configuration_row(folder: str, config: Mapping[str, Any]) -> Row:
+    """The columns that a run in this folder has of its configuration, before anything is recorded."""
+    name = parse_run_id(Path(folder).name)
+    row: Row = {
+        "folder": folder,
+        "study": config["study"],
+        "run_id": Path(folder).name,
+        "config_id": name and name.config_id,
+        "seed": config["seed"],
+        "fold": config["fold"],
+    }
+    return _checked(row | _configured(config))
+
+
+def _configured(config: Mapping[str, Any]) -> Row:
+    """What makes the run's identity of a whole configuration."""
+    row: Row = {}
+    for name, value in config.items():
+        if name not in NOT_IDENTITY:
+            row.update(_flat(name, marshal.dumps(value, 2)))
+    return {**row, CONFIGURED_TASK: config.get("task", AUTO), **_started(config)}
 
 
 @lru_cache(maxsize=10_000)

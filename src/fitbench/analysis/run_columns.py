@@ -10,9 +10,9 @@ import numpy as np
 
 from fitbench import metrics
 from fitbench.analysis.frame import quantities_of, varying
-from fitbench.analysis.groups import default_keys
 from fitbench.analysis.names import short_name
 from fitbench.analysis.series import quantity_text
+from fitbench.analysis.telling import default_keys
 from fitbench.columns import Column, width
 from fitbench.config import parse_run_id
 from fitbench.quantities import Quantity

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fitbench.analysis import statistics
-from fitbench.analysis.groups import Group, key_text
+from fitbench.analysis.groups import Group
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
+from fitbench.analysis.telling import key_text
 from fitbench.text import either
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fitbench.analysis.axes import LARGEST, axis_of, number, tick_texts
-from fitbench.analysis.groups import text
+from fitbench.analysis.telling import text
 from fitbench.record.reading import is_number
 
 DISTINCT = 12  # numbers of a column that get a tick of their own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[
     """Write the confusion matrix as a PNG: counts, and the errors coloured by their share of the true class.
 
     `labels` and `predicted` are int [N], positions in `classes`. The diagonal is grey, so that the errors are seen.
-    With more than 30 classes the cells hold no numbers.
+    The recall of each class stands at the right. With more than 30 classes there are no numbers.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -47,7 +47,8 @@ def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[
         _name_classes(axes, classes)
         if len(classes) <= NUMBERED:
             _number_cells(axes, matrix, colours(errors / most))
-        _draw_bar(axes, image, min(1.0, 3.0 / side))
+            _write_recall(axes, matrix)
+        _draw_bar(axes, image, min(1.0, 3.0 / side), 0.02 if len(classes) > NUMBERED else 0.09 * 4.2 / side)
         paper.head(figure, title)
     paper.write(figure, path, paper.SCREEN_DPI)
 
@@ -78,11 +79,23 @@ def _number_cells(axes: Axes, matrix: np.ndarray, colours: np.ndarray) -> None:
         lines(between, -0.5, len(matrix) - 0.5, color=GRID, linewidth=0.5)
 
 
-def _draw_bar(axes: Axes, image: AxesImage, shrink: float) -> None:
+def _write_recall(axes: Axes, matrix: np.ndarray) -> None:
+    """Write the recall of each true class at the right of its row; a class without examples has none."""
+    place: dict[str, Any] = {
+        "textcoords": "offset points", "annotation_clip": False, "fontsize": 7.5, "color": GREY, "ha": "left",
+    }  # fmt: skip
+    right = len(matrix) - 0.5
+    axes.annotate("recall", (right, -0.5), (4, 2), va="bottom", **place)
+    for row, (found, count) in enumerate(zip(matrix.diagonal(), matrix.sum(axis=1), strict=True)):
+        text = f"{100 * found / count:.1f} %" if count else "-"
+        axes.annotate(text, (right, row), (4, 0), va="center", gid="recall", **place)
+
+
+def _draw_bar(axes: Axes, image: AxesImage, shrink: float, pad: float) -> None:
     """The bar that says which colour stands for which share."""
     assert axes.figure is not None
     bar = axes.figure.colorbar(
-        image, ax=axes, shrink=shrink, aspect=25, pad=0.02, format=lambda value, _: f"{100 * value:.3g} %",
+        image, ax=axes, shrink=shrink, aspect=25, pad=pad, format=lambda value, _: f"{100 * value:.3g} %",
         ticks=axis_of([0.0, image.get_clim()[1] or 1.0], margin=0.0).ticks(5),
     )  # fmt: skip
     bar.set_label("errors, share of the true class", color=GREY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,12 +23,15 @@ from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
 from fitbench.metrics import history_key
 from fitbench.quantities import Quantity
+from fitbench.record.reading import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MOST_BANDS = 5  # curves with bands; the bands of more would hide each other
 
 
 def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quantity, width: str) -> Chart:
@@ -88,9 +93,10 @@ def _about(curves: Sequence[Curve], samples: Sequence[Sample]) -> str:
     """What the caption says of bands, and of runs that stopped early."""
     text = ""
     if any(np.isfinite(curve.of.low).any() for curve in curves):
-        text += f" Bands are {intervals_of(samples)}."
+        what = "Bands" if len(curves) <= MOST_BANDS else "Bars at the last epoch"
+        text += f" {what} are {intervals_of(samples)}."
     if (wanted := wanting(samples)) and any(len(sample.members) > 1 for sample in samples):
-        text += f" Groups of fewer than {wanted} have no band."
+        text += f" Groups of fewer than {wanted} have no {'band' if len(curves) <= MOST_BANDS else 'bar'}."
     if any(curve.of.tails for curve in curves):
         text += (
             " Some runs stopped early: a mean ends at the last epoch that all runs of its group reached, "
@@ -117,8 +123,19 @@ class Curve:
 
     @property
     def heights(self) -> np.ndarray:
-        """Every value that is drawn, float; NaN among them."""
-        return np.concatenate([self.of.mean, self.of.low, self.of.high, *(values for _, values in self.of.tails)])
+        """Every value that a line goes through, float; NaN among them."""
+        return np.concatenate([self.of.mean, *(values for _, values in self.of.tails)])
+
+    @property
+    def ends(self) -> np.ndarray:
+        """The ends of its interval at every epoch, float; NaN among them."""
+        return np.concatenate([self.of.low, self.of.high])
+
+    @property
+    def last_ends(self) -> tuple[int, float, float] | None:
+        """The last epoch that has an interval, and its ends."""
+        there = np.flatnonzero(np.isfinite(self.of.low))
+        return (int(self.of.epochs[there[-1]]), self.of.low[there[-1]], self.of.high[there[-1]]) if len(there) else None
 
 
 def draw_curves(
@@ -129,6 +146,8 @@ def draw_curves(
     There are at most `MOST` curves. `metric` names the axis, which stays within `limits`; `title` stands above the
     legend.
     """
+    curves = in_order(curves)
+    bands = len(curves) <= MOST_BANDS
     grid = grid_of([curve.values for curve in curves])
     if grid:
         curves = sorted(curves, key=lambda curve: tuple(map(list.index, grid, curve.values)))
@@ -141,19 +160,44 @@ def draw_curves(
         handles = []
         for i, (curve, look) in enumerate(zip(curves, looks([curve.values for curve in curves]), strict=True)):
             start = i * every // len(curves) % max(len(curve.of.epochs), 1)
-            handles.append(_draw(axes, curve, look, (start, every)))
+            handles.append(_draw(axes, curve, look, (start, every), bands))
         paper.over_epochs(axes, first, last)
-        paper.fit(axes.yaxis, np.concatenate([curve.heights for curve in curves]).tolist(), limits)
+        heights = [value for curve in curves for value in curve.heights.tolist()]
+        for curve in curves:
+            heights += curve.ends.tolist() if bands else (curve.last_ends or ())[1:]
+        paper.fit(axes.yaxis, heights, limits, enclose=True)
         axes.set_ylabel(in_two_lines(metric, figure.get_figheight() - 0.6))
         columns = len(grid[1]) if grid and len(curves) == len(grid[0]) * len(grid[1]) else 0
         paper.legend_above(figure, handles, [curve.label for curve in curves], title, columns)
     return figure
 
 
-def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int]) -> Artist:
-    """Draw one curve with markers at every n-th epoch from the first one on; gives its line."""
-    if np.isfinite(curve.of.low).any():
+def in_order(curves: Sequence[Curve]) -> list[Curve]:
+    """The curves in the order of those keys whose values are numbers, or lists of them; else as they are."""
+    columns = list(zip(*(curve.values for curve in curves), strict=True))
+    numbers = [column for column in columns if len(set(column)) > 1 and all(map(_is_numeric, column))]
+    keys = [tuple(map(_numbers, values)) for values in zip(*numbers, strict=True)]
+    return [curves[i] for i in sorted(range(len(curves)), key=lambda i: keys[i])] if numbers else list(curves)
+
+
+def _is_numeric(value: Any) -> bool:
+    return is_number(value) or (isinstance(value, str) and re.fullmatch(r"\[[-+.,\de ]+\]", value) is not None)
+
+
+def _numbers(value: Any) -> list[float]:
+    return json.loads(value) if isinstance(value, str) else [value]
+
+
+def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int], band: bool) -> Artist:
+    """Draw one curve with markers at every n-th epoch from the first one on; gives its line.
+
+    Its interval is a band, or a bar at its last epoch.
+    """
+    if band and np.isfinite(curve.of.low).any():
         axes.fill_between(curve.of.epochs, curve.of.low, curve.of.high, color=look.color, alpha=0.18, linewidth=0)
+    elif not band and curve.last_ends:
+        last, *ends = curve.last_ends
+        axes.plot([last, last], ends, color=look.color, linewidth=0.9, clip_on=False, gid="interval")
     for epochs, values in curve.of.tails:
         axes.plot(epochs, values, color=look.color, linewidth=0.6, gid="tail")
     (line,) = axes.plot(

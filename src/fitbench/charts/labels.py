@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -36,6 +37,16 @@ def in_two_lines(text: str, inches: float, size: float = SIZE) -> str:
         return text
     at = min(spaces, key=lambda i: abs(i - len(text) / 2))
     return f"{text[:at]}\n{text[at + 1 :]}"
+
+
+def broken(name: str, inches: float, size: float = SIZE) -> list[str]:
+    """The name of a key in lines, broken behind _ where it does not fit into so many inches."""
+    lines = [""]
+    for part in re.findall(r"[^_]+_*|_+", name):
+        if lines[-1] and length(lines[-1] + part, size) > inches:
+            lines.append("")
+        lines[-1] += part
+    return lines
 
 
 def length(text: str, size: float) -> float:

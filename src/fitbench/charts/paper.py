@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis.axes import MARGIN, UNLIMITED, Axis, Ends, axis_of, tick_texts
+from fitbench.analysis.axes import MARGIN, UNLIMITED, Axis, Ends, axis_of, enclosed, tick_texts
 from fitbench.analysis.palette import EDGE, GREY, GRID
 from fitbench.charts.labels import FONT, SIZE, labels, shortened
 from fitbench.record.files import write_whole
@@ -153,17 +153,23 @@ def fit(
     log: bool | None = None,
     whole: bool = False,
     most: int | None = None,
+    enclose: bool = False,
 ) -> Axis:
     """Give an axis of Matplotlib the scale, the range and the ticks that `axes.axis_of` states for these values.
 
     `whole`: the ticks are integers. `most`: about how many there are; None: as many as the figure has room for.
+    `enclose`: the values lie between two ticks, see `axes.enclosed`.
     """
     from matplotlib.ticker import NullLocator
 
+    values = list(values)
     shown, which = axis_of(values, limits, margin, log), axis.axis_name  # type: ignore[attr-defined]
-    axis.axes.set(**{f"{which}scale": "log" if shown.log else "linear", f"{which}lim": (shown.low, shown.high)})
     inches = axis.axes.figure.get_size_inches()["xy".index(which)]  # type: ignore[union-attr]
-    ticks = shown.ticks(most or max(2, int(inches / ROOM[which])), whole)
+    most = most or max(2, int(inches / ROOM[which]))
+    ticks = shown.ticks(most, whole)
+    if enclose:
+        shown, ticks = enclosed(shown, values, limits, most)
+    axis.axes.set(**{f"{which}scale": "log" if shown.log else "linear", f"{which}lim": (shown.low, shown.high)})
     axis.set_ticks(ticks, labels=tick_texts(ticks, shown.log))
     axis.set_minor_locator(NullLocator())
     axis.grid(True)

@@ -10,13 +10,14 @@ import numpy as np
 
 from fitbench.analysis.axes import axis_of, number, tick_texts
 from fitbench.analysis.frame import varying
-from fitbench.analysis.groups import Group, default_keys
+from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import EDGE, RAMP
 from fitbench.analysis.series import axis_label
+from fitbench.analysis.telling import default_keys
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart
 from fitbench.charts.columns import Scale, scale
-from fitbench.charts.labels import labels, shortened
+from fitbench.charts.labels import broken, labels, shortened
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 AXES = 9  # columns that are shown at most
 VALUES = 30  # texts that one of their axes can hold
 TICKS = 6  # about, on the axis of the metric
+LEFT = 1.5  # inches of a text beside the first axis at most
 STRIP = 0.015  # of the width, that the colours of the metric take
 
 
@@ -97,7 +99,7 @@ def draw_parallel(columns: Sequence[Scale], values: np.ndarray, metric: Quantity
         )  # fmt: skip
         axes.add_collection(lines)
         for x, column in enumerate(scales):
-            _draw_axis(axes, x, len(columns), column, 0.85 * inches / len(scales))
+            _draw_axis(axes, x, len(columns), column, 0.9 * (inches - LEFT) / len(columns))
         if varies:
             strip = (len(columns), len(columns) * (1 + STRIP), 0, 1)
             gradient = np.linspace(0, 1, 256)[:, None]
@@ -135,12 +137,13 @@ def _draw_axis(axes: Axes, x: int, end: int, column: Scale, room: float) -> None
     for low, high in column.slots or [(place - 0.008, place + 0.008) for place, _ in column.ticks if x < end]:
         axes.plot([x, x], [low, high], color=EDGE, linewidth=2.2, solid_capstyle="butt", zorder=2, gid="slot")
     white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    texts = labels([text for _, text in column.ticks], 0.75 * room, 7.5)
+    texts = labels([text for _, text in column.ticks], LEFT if x == 0 else 0.9 * room, 7.5)
     for (place, _), text in zip(column.ticks, texts, strict=True):
         axes.annotate(
             text, (x, place), (-4 if x == 0 else 8 if x == end else 3, 0), textcoords="offset points", va="center",
             ha="right" if x == 0 else "left", fontsize=7.5, bbox=white, zorder=3, gid="tick",
         )  # fmt: skip
     section, _, name = ("", "", column.name) if x == end else column.name.removesuffix(".name").rpartition(".")
-    head = "\n".join(shortened(part, room) for part in (section, name))
+    lines = [section, *broken(name, room)]
+    head = "\n".join(shortened(line, room) for line in lines)
     axes.annotate(head, (x, 1), (0, 8), textcoords="offset points", ha="center", va="bottom", fontsize=8, gid="head")

@@ -14,8 +14,9 @@ from fitbench import metrics, quantities
 from fitbench.analysis import request
 from fitbench.analysis.axes import LARGEST
 from fitbench.analysis.frame import in_known_groups, of_known_task, primary_of, quantities_of
-from fitbench.analysis.groups import Group, default_keys, group
+from fitbench.analysis.groups import Group, group
 from fitbench.analysis.series import series
+from fitbench.analysis.telling import default_keys
 from fitbench.charts import paper
 from fitbench.charts.bars import chart_of_bars
 from fitbench.charts.chart import Chart
@@ -45,7 +46,7 @@ def plot(
         which: the runs.
         kind: one of `KINDS`.
         output: .png, .svg or .pdf, in a folder that exists.
-        by: columns with commas between them, whose values make a group; None: `groups.default_keys`, and all columns
+        by: columns with commas between them, whose values make a group; None: `telling.default_keys`, and all columns
             that vary for parallel coordinates (`parallel.varying_keys`).
         metric: None: the primary metric of the runs, see `request.measured`; for curves on the validation part.
         x: of a scatter, the metric that is the cost; None: parameters.
@@ -56,7 +57,7 @@ def plot(
         FitbenchError: the file cannot be written.
     """
     _check(kind, output, x, width)
-    frame = request.of_one_task(request.selected_runs(which), metric)
+    frame = request.newest_set(request.selected_runs(which), metric)
     asked = KINDS[kind]
     measured, cost = asked.measured(frame, metric), quantities.find(x or "parameters", quantities_of(frame))
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)

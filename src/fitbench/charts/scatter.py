@@ -104,7 +104,7 @@ def draw_scatter(
         figure = paper.empty(paper.WIDTHS[width], 2.5 if width == "column" else 3.6)
         axes = figure.add_subplot()
         handles = draw_points(axes, points, on, across, up)
-        axes.plot(*zip(*stairs, strict=True), color=ACCENT, linewidth=1, gid="stairs")
+        axes.plot(*zip(*stairs, strict=True), color=ACCENT, linewidth=0.6, alpha=0.6, zorder=1, gid="stairs")
         axes.set_ylabel(in_two_lines(axis_label(up), figure.get_figheight() - 0.6))
         if len(handles) > 1 or title:
             paper.legend_above(figure, handles, ["Pareto front", "dominated"][: len(handles)], title)
@@ -123,7 +123,7 @@ def draw_points(
     handles: list[Artist] = []
     for point, best in zip(points, on, strict=True):
         for xs, ys in point.intervals:
-            axes.plot(xs, ys, color=ACCENT if best else GREY, linewidth=0.9, gid="interval")
+            axes.plot(xs, ys, color=ACCENT if best else GREY, linewidth=0.8, gid="interval")
     for kind, colour, filling, these in (
         ("front", ACCENT, ACCENT, [point for point, best in zip(points, on, strict=True) if best]),
         ("dominated", GREY, "white", [point for point, best in zip(points, on, strict=True) if not best]),

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.axes import LARGEST, SMALLEST
-from fitbench.analysis.groups import text
+from fitbench.analysis.telling import text
 from fitbench.charts import paper
 from fitbench.charts.labels import labels, length, shortened
 from fitbench.charts.trials import WIDTH, Trial, Trials, draw_marks, draw_trials, objective_axis

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from fitbench.composition.files import conf_folder
 from fitbench.composition.loader import KeepingLoader, expand_home
 from fitbench.composition.overrides import refuse_several
 from fitbench.composition.start import configuration_of
-from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id
+from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id, sweep_section
 from fitbench.errors import RequestError
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
@@ -35,7 +35,7 @@ warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against
 OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
 # An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
-VALUE = re.compile(rf"(?!hydra\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
+VALUE = re.compile(rf"(?!hydra\.|sweep\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 def _run_id(root: Any) -> str:
@@ -57,6 +57,8 @@ class Composer:
         path: ConfigSearchPath | None = None,
         name: str = "config",
         of_hydra: Sequence[str] = (),
+        of_sweep: Sequence[str] = (),
+        combined: Mapping[str, Any] | None = None,
     ) -> None:
         """Create a composer.
 
@@ -65,6 +67,8 @@ class Composer:
             path: the search path of a running Hydra, instead of conf/.
             name: the file with the defaults list.
             of_hydra: overrides of Hydra's own keys, of which `hydra.searchpath` counts here.
+            of_sweep: overrides of the section `sweep`.
+            combined: what that section states of the sweep whose jobs are composed; None where there is no sweep.
 
         Raises:
             RequestError: one of `config_dirs` does not exist.
@@ -77,6 +81,8 @@ class Composer:
             folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
         self.loader = KeepingLoader(folders, of_hydra)
         self.name = name
+        self.of_sweep = list(of_sweep)
+        self.combined = combined
         self.composed: dict[tuple[str, ...], DictConfig] = {}
         self.parsed: dict[str, Override] = {}
 
@@ -130,7 +136,21 @@ class Composer:
         return self.parsed[override]
 
     def _compose(self, choices: Sequence[str]) -> DictConfig:
-        composed = self.loader.load_configuration(self.name, list(choices), RunMode.RUN, from_shell=False)
+        overrides = [*choices, *self.of_sweep]
+        composed = self.loader.load_configuration(self.name, overrides, RunMode.RUN, from_shell=False)
+        if self.combined is None:
+            sweep_section.refuse(composed)
+        elif (stated := sweep_section.given(composed)) != self.combined:
+            raise RequestError(_other_combinations(choices, stated))
         with open_dict(composed):
             del composed["hydra"]
+            composed.pop(sweep_section.KEY, None)
         return composed
+
+
+def _other_combinations(choices: Sequence[str], stated: Mapping[str, Any]) -> str:
+    named = ", ".join(f"{sweep_section.KEY}.{key}" for key in stated)
+    return (
+        f"{' '.join(choices)}: a file that is chosen here states combinations of its own ({named}); a sweep has one "
+        "section sweep, so choose this file for the whole sweep"
+    )

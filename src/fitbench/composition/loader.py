@@ -26,7 +26,7 @@ from fitbench import selection
 from fitbench.composition import continuing
 from fitbench.composition.files import Repository
 from fitbench.composition.overrides import read_overrides, refuse_several
-from fitbench.config import SECTIONS, expanded
+from fitbench.config import SECTIONS, expanded, sweep_section
 from fitbench.errors import RequestError
 
 
@@ -72,11 +72,12 @@ class Loader(ConfigLoaderImpl):
         given: list[Override] = []
         if any(map(continuing.names_parent, overrides)):
             parsed = self.read(overrides)
-            given = [override for override in parsed if not override.is_hydra_override()]
+            own = [override for override in parsed if not override.is_hydra_override()]
+            given = [override for override in own if not sweep_section.is_of_sweep(override.key_or_group)]
             overrides = [
                 text
                 for text, override in zip(overrides, parsed, strict=True)
-                if override.is_hydra_override() or continuing.is_top_level(override)
+                if override not in given or continuing.is_top_level(override)
             ]
         try:
             composed = super().load_configuration(config_name, overrides, run_mode, *arguments, **settings)
@@ -92,10 +93,18 @@ class Loader(ConfigLoaderImpl):
                 composed[selection.KEY] = selection.joined({str(name): entry for name, entry in section.items()})
         expand_home(composed)
         if given:
-            composed.hydra.overrides.task = [override.input_line for override in given]
+            composed.hydra.overrides.task = [override.input_line for override in own]
             if run_mode is RunMode.RUN:
                 continuing.replace(composed, given)
         _check_sections(composed)
+        return composed
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The configuration of one job of a sweep, without the combinations that our sweeper has made the jobs of."""
+        composed = super().load_sweep_config(master_config, sweep_overrides)
+        if master_config.hydra.sweeper._target_.endswith(".FitbenchSweeper"):
+            with open_dict(composed):
+                composed.pop(sweep_section.KEY, None)
         return composed
 
     def list_groups(self, parent_name: str) -> list[str]:
@@ -153,7 +162,7 @@ def _check_sections(composed: DictConfig) -> None:
     """Refuse what a file of an experiment sets in the wrong way."""
     if "experiment" in composed:
         raise RequestError("experiment: a file of this group must begin with the line '# @package _global_'")
-    for group in SECTIONS:
+    for group in (*SECTIONS, sweep_section.KEY):
         value = _text(composed, group)
         if value is not None:
             raise RequestError(
@@ -178,6 +187,8 @@ def expand_home(composed: DictConfig) -> None:
 def _of_metrics(override: Override) -> Override:
     """An override of `metrics` as one of the section that it is while a configuration is composed."""
     section, _, name = override.key_or_group.partition(".")
+    if (section, name) == (sweep_section.KEY, "grid") and isinstance(override.value(), dict):
+        return replace(override, type=OverrideType.FORCE_ADD)
     if section != selection.KEY or override.is_sweep_override() or override.is_delete():
         return override
     value = override.value()

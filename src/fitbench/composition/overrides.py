@@ -56,7 +56,7 @@ def _read(text: str, loader: ConfigLoader | None) -> Override:
     if not KEY.fullmatch(key) or len(key) > LONGEST_KEY or not (equals or key.startswith("~")):
         raise RequestError(_about_key(text))
     try:
-        override: Override = _parser().parse_rule(_with_home(text), "override")
+        override: Override = _parser().parse_rule(_with_quoted_filter(_with_home(text)), "override")
         _check_values(override.value())
     except RecursionError as error:
         raise RequestError(f"{_short(text)}: nested too deeply") from error
@@ -86,6 +86,18 @@ def _with_home(text: str) -> str:
     if not any(part == "~" or part.startswith("~/") for part in parts):
         return text
     return f"{key}=" + ",".join(quoted(expanded(part)) if part.startswith("~") else part for part in parts)
+
+
+def _with_quoted_filter(text: str) -> str:
+    """sweep.exclude=FILTER as Hydra reads it: in quotation marks, unless it is one or several filters in them."""
+    key, _, value = text.partition("=")
+    if key.lstrip("+") != "sweep.exclude":
+        return text
+    try:
+        _parser().parse_rule(text, "override")
+    except HydraException:
+        return f"{key}={quoted(value)}"
+    return text
 
 
 def _check_values(value: Any) -> None:
@@ -182,6 +194,11 @@ def _about_value(key: str, value: str, error: HydraException) -> str:
     text = _short(f"{key}={value}")
     if unknown := unknown_key(key.lstrip("+~")):
         return unknown
+    if key.lstrip("+") == "sweep.cases":
+        return (
+            f"{text}: Hydra cannot read this; a case is {{model:mlp,optimizer:adam}}, or with each KEY=VALUE in "
+            'quotation marks, ["model=mlp","optimizer=adam"]'
+        )
     function = re.match(r"\w+ while evaluating '(\w+)", str(error))
     if function and function[1] in USAGE:
         return f"{text}: expected {USAGE[function[1]]}"

@@ -4,6 +4,7 @@
 
 from fitbench.config.annotations import expanded
 from fitbench.config.data_sections import (
+    OF_DRAWING,
     ArrayData,
     ArrayFiles,
     AutoMpg,
@@ -40,7 +41,7 @@ from fitbench.config.identity import (
     with_former_names,
 )
 from fitbench.config.parents import Parent, Start
-from fitbench.config.reading import data_from_hydra, from_hydra, from_values
+from fitbench.config.reading import data_from_hydra, from_hydra, from_values, sweep_from_hydra
 from fitbench.config.run_names import RunName, parse_run_id
 from fitbench.config.schema import (
     SECTIONS,
@@ -56,4 +57,5 @@ from fitbench.config.schema import (
     recorded_metrics,
 )
 from fitbench.config.section import Section
+from fitbench.config.sweep_section import Sweep
 from fitbench.config.training_section import AUTO, EarlyStopping, FoldOrder, Loss, Training, Validation

@@ -258,6 +258,7 @@ TEST_FRACTION: Any = Field(
     description="the fraction of the examples, for classes of each class, that becomes the test part; 0: there is "
     "none, for folds; not used where the test part has a file of its own"
 )
+OF_DRAWING = ("data.test_fraction", "data.split_seed")  # keys that say how a test part is drawn
 SPLIT_SEED: Any = Field(
     description="decides which examples become a drawn test part, and the order of training series; it is not the "
     "run's seed"

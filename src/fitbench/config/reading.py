@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from fitbench.config import builders
+from fitbench.config import builders, sweep_section
 from fitbench.config.data_sections import Data, DataSection, Source
 from fitbench.config.errors import validated
 from fitbench.config.identity import NEUTRAL, with_current_names
 from fitbench.config.interpolations import check_constant, check_extent
 from fitbench.config.nested import leaves
 from fitbench.config.schema import Config
+from fitbench.config.sweep_section import Sweep
 from fitbench.errors import RequestError
 from fitbench.text import first_line
 
@@ -41,9 +42,21 @@ def data_from_hydra(composed: DictConfig) -> Data:
     return _finite(section.model_copy(update={"data": builders.checked_data(section.data)})).data
 
 
+def sweep_from_hydra(composed: DictConfig) -> Sweep:
+    """The checked section `sweep` of what Hydra composed.
+
+    Raises:
+        RequestError: as `from_hydra`.
+    """
+    stated = sweep_section.given(composed)
+    values = resolved(composed[sweep_section.KEY]) if stated else {}
+    return validated(Sweep, {key: values[key] for key in stated}, key=sweep_section.KEY)
+
+
 def _values(composed: DictConfig) -> dict[Any, Any]:
-    """What Hydra composed as plain nested values, without Hydra's own section."""
-    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    """What Hydra composed as plain nested values, without what is no part of a run: Hydra's own section and `sweep`."""
+    sweep_section.refuse(composed)
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key not in ("hydra", sweep_section.KEY)])
     check_constant(own)
     check_extent(own)
     return _brought_up_to_date(resolved(own))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ class Dataset:
         rows_test: of a table, the row of the file that each test example is, counted likewise. None: the examples are
             no rows.
         notes: what the reader did with the data, for people, a line each.
+        test_inputs_sha256: the `sha256_of` x_test; None without a test part.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Dataset:
     rows_train: np.ndarray | None = field(default=None, repr=False)
     rows_test: np.ndarray | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    test_inputs_sha256: str | None = None
 
     @property
     def inputs(self) -> Inputs:
@@ -104,6 +107,15 @@ class Dataset:
     def has_test_part(self) -> bool:
         """Whether there are test examples. Folds can do without them."""
         return len(self.y_test) > 0
+
+    @cached_property
+    def test_sha256(self) -> str | None:
+        """The `sha256_of` the targets of the test part; before them its rows, after them its weights, if it has any.
+
+        Other columns of a table and other sizes of images do not change it. None without a test part.
+        """
+        arrays = [array for array in (self.rows_test, self.y_test, self.w_test) if array is not None]
+        return sha256_of(*arrays) if self.has_test_part else None
 
     @property
     def has_changed(self) -> bool:
@@ -159,8 +171,11 @@ def assembled(
     if "val" in inputs:
         x_train, y_train = joined(x_train, inputs["val"]), np.concatenate([y_train, targets["val"]])
         w_train = np.concatenate([weights["train"], weights["val"]]) if weights else None
+    lines = [_line(array) for array in arrays]
+    of_test = [line for array, line in zip(arrays, lines, strict=True) if array is x_test][:1]
     return Dataset(
-        *(name, x_train, y_train, x_test, y_test, names, sha256_of(*arrays), source, skipped),
+        *(name, x_train, y_train, x_test, y_test, names, _sha256_of_lines(lines), source, skipped),
+        test_inputs_sha256=_sha256_of_lines(of_test) if of_test else None,
         validation=len(y_train) - len(targets["train"]),
         w_train=w_train,
         w_test=w_test,
@@ -179,11 +194,15 @@ def sha256_of(*arrays: Images) -> str:
     bytes are in C order, little-endian. The checksum does not depend on the file format. Computing it takes the memory
     of one chunk. `ImageFiles` bring their inner SHA-256, which was computed when all of them were decoded.
     """
-    whole = hashlib.sha256()
-    for array in arrays:
-        line = f"{array.dtype.name} {'x'.join(map(str, array.shape))} {_content_sha256(array)}\n"
-        whole.update(line.encode())
-    return whole.hexdigest()
+    return _sha256_of_lines(map(_line, arrays))
+
+
+def _sha256_of_lines(lines: Iterable[str]) -> str:
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _line(array: Images) -> str:
+    return f"{array.dtype.name} {'x'.join(map(str, array.shape))} {_content_sha256(array)}\n"
 
 
 def _content_sha256(array: Images) -> str:

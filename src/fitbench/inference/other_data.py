@@ -12,6 +12,7 @@ import numpy as np
 from fitbench.composition import Composer
 from fitbench.composition.overrides import read_overrides
 from fitbench.config import (
+    OF_DRAWING,
     ArrayData,
     Data,
     FileData,
@@ -42,7 +43,6 @@ REFUSED = {  # keys, and why they are
     **{key: f"data.{key} of the run applies" for key in ("lengths", "vocabulary")},
 }
 NOT_PARTS = ("name", "path", "inputs", *REFUSED)  # keys that do not decide the parts
-OF_DRAWING = ("data.test_fraction", "data.split_seed")  # keys that say how a test part is drawn
 
 
 class Wanted(EvaluatedRun):

@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +22,18 @@ from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
 from fitbench.launch.longer import advice
+from fitbench.launch.plan import REFUSED, Plan, plan
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
+from fitbench.launch.sweep_job import Job
 from fitbench.record.folder import folder_of
 from fitbench.stderr import write_note
 
 ReportRun = Callable[[Path, dict[str, Any], bool], None]
 ReportSweep = Callable[[SweepSummary], None]
+ReportPlan = Callable[[Plan], None]
+
+DRY_RUN = "--dry-run"
 
 NO_CHDIR = "hydra.job.chdir=true: a run does not change the folder; write ${run_dir:} in the paths of callbacks"
 
@@ -35,6 +41,28 @@ NO_CHDIR = "hydra.job.chdir=true: a run does not change the folder; write ${run_
 def write_to_stderr(summary: SweepSummary) -> None:
     """Write the summary of a sweep to stderr, as the last lines of its progress."""
     print(summary, file=sys.stderr)
+
+
+def dry_run(arguments: list[str], report_plan: ReportPlan) -> int:
+    """Run `fitbench train ARGUMENTS --dry-run`, which writes nothing, and return the exit status.
+
+    Args:
+        arguments: overrides, and flags of Hydra.
+        report_plan: called with what a launch would do. It may look at more files.
+
+    Raises:
+        FitbenchError: the request was wrong.
+    """
+    task = DryRun()
+    try:
+        with terminable(), _explained_errors(), tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
+            _call_hydra(task, [*arguments, f"hydra.run.dir={folder}"])  # which Hydra creates for a single run
+    except (KeyboardInterrupt, Terminated) as stop:
+        return status_of(stop)
+    if task.plan is None:  # a flag of Hydra's such as --cfg, which prints something else
+        return 0
+    report_plan(task.plan)
+    return int(any(each.state == REFUSED for each in task.plan.planned))
 
 
 def launch(
@@ -69,7 +97,7 @@ def launch(
     return 0
 
 
-def _call_hydra(task: "Task", arguments: list[str]) -> None:
+def _call_hydra(task: "Task | DryRun", arguments: list[str]) -> None:
     sys.argv = ["fitbench train", *_overrides_first(arguments)]
     with hydra_with_metrics():
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
@@ -110,6 +138,29 @@ def _explained_errors() -> Iterator[None]:
         del os.environ["HYDRA_FULL_ERROR"]
 
 
+class DryRun:
+    """The task function of a dry run. Hydra calls it for a single run; the sweeper gives it the plan of a sweep.
+
+    Attributes:
+        plan: what a launch would do; None before it is known.
+    """
+
+    __name__ = "train"
+    launches = False
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+
+    def __call__(self, composed: DictConfig) -> None:
+        """Plan a single run, which is tried again whatever happened before."""
+        if HydraConfig.get().job.chdir:
+            raise RequestError(NO_CHDIR)
+        config = configuration_of(composed)
+        if text := advice(config):
+            write_note(text)
+        self.plan = Plan(plan([Job.of([], config.model_copy(update={"retry_failed": True}))]))
+
+
 class Task:
     """The task function that Hydra calls with the configuration of each job.
 
@@ -123,6 +174,7 @@ class Task:
     """
 
     __name__ = "train"
+    launches = True
 
     def __init__(self) -> None:
         self.failure: FitbenchError | None = None

@@ -56,8 +56,16 @@ def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:
     return evaluate_lacking(config, folder_of(config))
 
 
-def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dict[str, Any] | None:
-    """Return the recorded result of a configuration, or None if the run has to be trained.
+def recorded(config: Config) -> dict[str, Any] | None:
+    """As `recorded_result`. What a process that was killed has left of the finished run is removed."""
+    result = recorded_result(config)
+    if result is not None:
+        remove_leftovers(folder_of(config))
+    return result
+
+
+def recorded_result(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dict[str, Any] | None:
+    """Return the recorded result of a configuration, or None if the run has to be trained. Nothing is written.
 
     `fingerprint_of` looks at the files of a data set; the runs of a sweep share what it found.
 
@@ -68,7 +76,6 @@ def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dic
     folder = folder_of(config)
     if config.force or state_of(folder) is not State.finished:
         return None
-    _remove_leftovers(folder)
     result = read_result(folder)
     check_recorded(config, result, folder)
     check_metrics(config, result, remedy=", or train the run again with force=true")
@@ -81,7 +88,7 @@ def recorded(config: Config, fingerprint_of: FingerprintOf = fingerprint) -> dic
     return result
 
 
-def _remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove the files of a process that was killed after it had written the result."""
     if exists(folder / "claim.json") or any(folder.glob(UNFINISHED)):
         with suppress(FitbenchError, OSError), claim(folder):

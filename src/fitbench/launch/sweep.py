@@ -9,18 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
-from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import FitbenchError
-from fitbench.launch.job import recorded
+from fitbench.launch.job import remove_leftovers
+from fitbench.launch.plan import FINISHED, plan, remarks
 from fitbench.launch.progress import SweepProgress
 from fitbench.launch.summary import SweepSummary, summarize
-from fitbench.launch.sweep_job import Failure, Job, first_line
+from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.folder import State, state_of
-from fitbench.record.parents import lacks_state
-from fitbench.record.reading import lacking
 from fitbench.stderr import write_line, write_note
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
@@ -45,8 +42,15 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         SweepFailed: runs have failed, or are not finished.
         FitbenchError: the launcher failed without progress.
     """
-    jobs = list({job.folder: job for job in jobs}.values())  # two combinations may be the same run
-    remaining, skipped, errors = _sort(jobs)
+    planned = plan(jobs)
+    for remark in remarks(planned):
+        write_note(remark)
+    jobs = [each.job for each in planned]
+    remaining = [each.job.found() for each in planned if each.launched]
+    skipped = {each.job.folder for each in planned if each.state == FINISHED}
+    errors = {each.job.folder: each.error for each in planned if each.error is not None}
+    for folder in skipped:
+        remove_leftovers(folder)
     settings = jobs[0].config
     primary = next(iter(settings.metrics))
     progress = SweepProgress([job.folder for job in remaining], len(jobs), skipped, settings.progress, primary)
@@ -68,34 +72,6 @@ def _count(summary: SweepSummary) -> str:
     if not failed:
         return f"{unfinished} of {summary.total} runs are not finished"
     return f"{failed} of {summary.total} runs failed" + (f", {unfinished} are not finished" if unfinished else "")
-
-
-def _sort(jobs: Sequence[Job]) -> tuple[list[Job], set[Path], dict[Path, str]]:
-    """Return the jobs to launch, the folders of finished runs, and the errors of runs whose record is wrong."""
-    remaining: list[Job] = []
-    skipped: set[Path] = set()
-    errors: dict[Path, str] = {}
-    to_evaluate = without_state = 0
-    fingerprint_of = cache(fingerprint)  # of files that may be many, looked at once for all jobs
-    for job in jobs:
-        try:
-            result = recorded(job.config, fingerprint_of)
-            if result is not None and not lacking(job.config, result):
-                skipped.add(job.folder)
-                without_state += lacks_state(job.config, job.folder)
-            elif result is not None or job.config.retry_failed or state_of(job.folder) is not State.failed:
-                remaining.append(job.found())
-                to_evaluate += result is not None
-        except FitbenchError as error:  # the record is damaged, or belongs to other data
-            errors[job.folder] = first_line(error)
-    if to_evaluate:
-        write_note(f"finished runs that lack a metric and are evaluated, not trained: {to_evaluate}")
-    if without_state:
-        write_note(
-            f"finished runs that kept no state of their last epoch: {without_state}; force=true trains them "
-            "again and keeps it"
-        )
-    return remaining, skipped, errors
 
 
 def _launch(jobs: Sequence[Job], train: Train, errors: dict[Path, str], fail_fast: bool) -> list[Job]:

@@ -18,6 +18,16 @@ def has_checkpoint(folder: Path) -> bool:
     return bool(listed(folder, "checkpoint", "*.npz"))
 
 
+def epoch_of_checkpoint(folder: Path) -> int:
+    """The epoch behind which a run goes on, as the names of its checkpoints say; 0 if it begins anew.
+
+    Raises:
+        FitbenchError: checkpoint/ is a link that leaves the outputs folder.
+    """
+    epochs = [path.name.partition("-")[0] for path in listed(folder, "checkpoint", "[0-9]*-*.npz")]
+    return max((int(epoch) for epoch in epochs if epoch.isdecimal()), default=0)
+
+
 def begin_anew(config: Config, folder: Path, refusal: str) -> None:
     """Remove checkpoints that the run cannot go on from, as `force=true` allows.
 

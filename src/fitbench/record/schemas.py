@@ -193,6 +193,14 @@ class TrainedData(Record):
         None,
         description="SHA-256 of the numbers and the targets of the rows that the fold held back; null without folds",
     )
+    test_sha256: str | None = Field(
+        None,
+        description="SHA-256 of the targets of the test part, before them the numbers of its rows where these are "
+        "known, and after them its weights where it has some; null without a test part, and before version 0.3",
+    )
+    test_inputs_sha256: str | None = Field(
+        None, description="SHA-256 of the inputs of the test part; null where test_sha256 is"
+    )
     train: Whole = Field(description="the number of training examples")
     validation: Whole = Field(description="the number of examples that were held back for validation")
     test: Whole = Field(description="the number of test examples")

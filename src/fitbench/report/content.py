@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
-from fitbench.analysis.groups import default_keys, group, text
+from fitbench.analysis.groups import group
+from fitbench.analysis.telling import default_keys, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of
@@ -34,7 +35,7 @@ def collect(
     """Everything that the page shows of these runs. Lists that are about runs are in the order of the frame.
 
     `frame` is what `load_runs` gives, or a part of it; history.jsonl and predictions.npz are read here. `left_out` is
-    what cannot be read of them. `by` names the columns that make a group (none: `groups.default_keys`), `metric` is
+    what cannot be read of them. `by` names the columns that make a group (none: `telling.default_keys`), `metric` is
     what groups are ranked by.
 
     Raises:

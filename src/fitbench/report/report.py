@@ -39,7 +39,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
         which: the runs. Unless --study narrows them, those of every study are on the page, which shows one study at a
             time. With --all or several paths it can also show them together.
         out: the file, replaced as a whole.
-        by: columns with commas between them, whose values make a group; None: `groups.default_keys` of each study.
+        by: columns with commas between them, whose values make a group; None: `telling.default_keys` of each study.
         metric: what groups are ranked by, such as 'test_macro_f1'; see `studies.collect_studies`.
 
     Raises:

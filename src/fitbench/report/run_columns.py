@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fitbench.analysis.groups import text
 from fitbench.analysis.names import short_name
+from fitbench.analysis.telling import text
 from fitbench.quantities import Quantity
 from fitbench.record.reading import is_number
 from fitbench.report.measures import Recorded, about

@@ -10,9 +10,9 @@ from typing import Any
 
 from fitbench.analysis.axes import window
 from fitbench.analysis.frame import without_folder
-from fitbench.analysis.groups import text
 from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names
 from fitbench.analysis.series import axis_label
+from fitbench.analysis.telling import text
 from fitbench.errors import FitbenchError
 from fitbench.quantities import Quantity
 from fitbench.report.curves import LeftOut

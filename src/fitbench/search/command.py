@@ -4,7 +4,7 @@ from fitbench.errors import RequestError
 
 
 def search(arguments: list[str]) -> int:
-    """Run the search; gives the exit status.
+    """Run the search, or with --dry-run print what it would do; gives the exit status.
 
     Raises:
         RequestError: Optuna is not installed.
@@ -13,6 +13,13 @@ def search(arguments: list[str]) -> int:
         import optuna  # noqa: F401
     except ModuleNotFoundError as error:
         raise RequestError("fitbench search needs pip install 'fitbench[search]'") from error
+    from fitbench.launch.command import DRY_RUN
+
+    if DRY_RUN in arguments:
+        from fitbench.search.planning import print_plan
+
+        print_plan([word for word in arguments if word != DRY_RUN])
+        return 0
     from fitbench.search.search import search as run_search
 
     return run_search(arguments)

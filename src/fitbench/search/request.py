@@ -88,7 +88,9 @@ def _config_dirs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         elif word.startswith("--config-dir="):
             folders.append(word.partition("=")[2])
         elif word.startswith("-"):
-            raise RequestError(f"{word}: fitbench search has no such option; it takes overrides, and --config-dir DIR")
+            raise RequestError(
+                f"{word}: fitbench search has no such option; it takes overrides, --config-dir DIR and --dry-run"
+            )
         else:
             words.append(word)
     return folders, words

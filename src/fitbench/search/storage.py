@@ -21,7 +21,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import in_one_piece
 from fitbench.text import first_line
-from fitbench.untrusted import append_only, naming
+from fitbench.untrusted import append_only, naming, open_file
 
 JOURNAL = "search.journal"
 DEAD_LOCK_SECONDS = 10  # after which the journal's lock is taken from a process that was killed with it
@@ -57,6 +57,18 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     except ImportError as error:
         cause = error.__cause__ or error
         raise RequestError(f"search.storage={_without_password(url)} needs a driver: {cause}") from error
+
+
+def read_journal(folder: Path) -> BaseStorage:
+    """The journal in the study's folder, which exists, to be read.
+
+    Raises:
+        StorageLost: it cannot be read.
+        FitbenchError: it is no regular file.
+    """
+    with naming(folder / JOURNAL), open_file(folder / JOURNAL):
+        pass
+    return _ReplayedJournal(folder / JOURNAL)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim, claimed, holder
-from fitbench.record.files import read_bytes, write_whole
+from fitbench.record.files import exists, read_bytes, write_whole
 from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
 from fitbench.search.objectives import Objective
@@ -33,7 +33,7 @@ from fitbench.search.pruning import create_pruner
 from fitbench.search.samplers import create_sampler
 from fitbench.search.settings import Sampler, Settings
 from fitbench.search.space import Params, Space
-from fitbench.search.storage import open_storage, reaching
+from fitbench.search.storage import JOURNAL, open_storage, reaching, read_journal
 
 CLAIMS = ".search"
 IDENTITY, DEFINITIONS = "search", "definitions"  # attributes of the study
@@ -110,9 +110,7 @@ class Study:
 
     def wanted(self) -> int:
         """How many trials the search has in the end."""
-        if self.settings.sampler is not Sampler.grid:
-            return self.settings.trials
-        return min(self.settings.trials, math.prod(len(values) for values in self.space.grid().values()))
+        return trials_wanted(self.settings, self.space)
 
     def over(self, trials: Sequence[FrozenTrial]) -> bool:
         """Whether this launch begins no more trials.
@@ -241,6 +239,37 @@ class Study:
         return self.definitions()[name]
 
 
+def trials_wanted(settings: Settings, space: Space) -> int:
+    """How many trials a search has in the end.
+
+    Raises:
+        RequestError: the sampler goes through all values of the space, which has an interval.
+    """
+    if settings.sampler is not Sampler.grid:
+        return settings.trials
+    return min(settings.trials, math.prod(len(values) for values in space.grid().values()))
+
+
+def stored_study(settings: Settings, space: Space, config: Config, wanted: list[Objective]) -> Study | None:
+    """The study of this search as its journal has it, to look at and not to work on; None if there is no such study.
+
+    Nothing is written. The arguments are those of `open_study`. There must be no database.
+
+    Raises:
+        RequestError: the journal holds a search of another space or objective; the message has the difference.
+        StorageLost: it cannot be read.
+    """
+    folder = Path(config.outputs) / config.study
+    if not exists(folder / JOURNAL):
+        return None
+    try:
+        study = optuna.load_study(study_name=config.study, storage=read_journal(folder))
+    except KeyError:  # the process that began it was killed before it wrote a whole line
+        return None
+    _check_identity(study, identity(settings.seeds, space, config, wanted))
+    return Study(study, folder, settings, space, wanted, where="")
+
+
 def open_study(settings: Settings, space: Space, config: Config, wanted: list[Objective]) -> Study:
     """The study of this search, created if it does not exist.
 
@@ -278,15 +307,19 @@ def _open(settings: Settings, space: Space, config: Config, wanted: list[Objecti
             directions = [StudyDirection[objective.direction.upper()] for objective in wanted]
             study = optuna.create_study(**about, directions=directions)
         now = identity(settings.seeds, space, config, wanted)
-        if changed := differences(study.user_attrs.get(IDENTITY, now), now):
-            raise RequestError(
-                f"study {config.study} is another search already: {'; '.join(changed)}. "
-                "Nothing was changed; study=NAME makes a search of its own"
-            )
+        _check_identity(study, now)
         if IDENTITY not in study.user_attrs:
             study.set_user_attr(IDENTITY, now)
         where = _where(folder / CLAIMS)
     return Study(study, folder, settings, space, wanted, where)
+
+
+def _check_identity(study: optuna.Study, now: dict[str, Any]) -> None:
+    if changed := differences(study.user_attrs.get(IDENTITY, now), now):
+        raise RequestError(
+            f"study {study.study_name} is another search already: {'; '.join(changed)}. "
+            "Nothing was changed; study=NAME makes a search of its own"
+        )
 
 
 def _where(claims: Path) -> str:

@@ -130,6 +130,8 @@ def result(
             "sha256": data.sha256,
             "fingerprint": data.fingerprint,
             **({} if config.fold is None else {"fold_sha256": fold_sha256(data, parts.held_back)}),
+            "test_sha256": data.test_sha256,
+            "test_inputs_sha256": data.test_inputs_sha256,
             "train": len(parts.kept),
             "validation": len(parts.held_back),
             "test": len(data.y_test),

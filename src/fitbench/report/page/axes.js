@@ -4,9 +4,13 @@ const RULES = page.axes;
 const ROOM = { across: 44, up: 32 }; // pixels for each tick
 
 // From values to pixels, with the ticks of the axis as pairs of a value and its text. `of` is the column, series or
-// objective that the values are of. A logarithmic axis leaves out what is not positive.
-function scale(values, from, to, { of = {}, log = null, margin = RULES.margin, whole = false } = {}) {
-  const axis = axisOf(values, limitsOf(of), margin, log);
+// objective that the values are of. A logarithmic axis leaves out what is not positive. With `enclose` the values lie
+// between two ticks, where the axis need not grow much for it.
+function scale(values, from, to, { of = {}, log = null, margin = RULES.margin, whole = false, enclose = false } = {}) {
+  let axis = axisOf(values, limitsOf(of), margin, log);
+  const most = Math.max(2, Math.floor(Math.abs(to - from) / (from > to ? ROOM.up : ROOM.across)));
+  let ticks = ticksOf(axis, most, whole);
+  if (enclose) [axis, ticks] = enclosed(axis, values, limitsOf(of), ticks);
   const forward = axis.log ? Math.log10 : (value) => value;
   const [a, b] = [forward(axis.low), forward(axis.high)];
   const place = (value) => from + ((forward(value) - a) / (b - a)) * (to - from);
@@ -14,8 +18,6 @@ function scale(values, from, to, { of = {}, log = null, margin = RULES.margin, w
     const position = a + ((pixel - from) / (to - from)) * (b - a);
     return axis.log ? 10 ** position : position;
   };
-  const most = Math.max(2, Math.floor(Math.abs(to - from) / (from > to ? ROOM.up : ROOM.across)));
-  const ticks = ticksOf(axis, most, whole);
   const texts = of.kind === "seconds" ? secondsTexts(ticks, axis.log) : tickTexts(ticks, axis.log);
   return Object.assign(place, axis, { ticks: ticks.map((value, i) => [value, texts[i]]) });
 }
@@ -75,6 +77,33 @@ function logTicks(low, high, most) {
     if (ticks.length <= most) return ticks;
   }
   return ticks.filter((_, i) => i % Math.ceil(ticks.length / most) === 0);
+}
+
+// The axis, grown to the ticks around its values; and its ticks.
+function enclosed({ low, high, log }, values, limits, ticks) {
+  const finite = values.filter((value) => Number.isFinite(value) && (!log || value > RULES.smallest));
+  if (!finite.length || ticks.length < 2) return [{ low, high, log }, ticks];
+  const forward = log ? Math.log10 : (value) => value;
+  const place = (value) => (forward(value) - forward(low)) / (forward(high) - forward(low));
+  const [least, largest] = extent(finite);
+  const [below, above] = beyond(ticks, log);
+  const grown = { low, high, log };
+  const all = [...ticks];
+  if (least < ticks[0] && below >= limits[0] && place(below) >= -RULES.spare) all.unshift((grown.low = below));
+  if (largest > ticks.at(-1) && above <= limits[1] && place(above) <= 1 + RULES.spare) all.push((grown.high = above));
+  return [grown, all];
+}
+
+// The tick before the first and the one after the last.
+function beyond(ticks, log) {
+  if (!log) return [rounded(ticks[0] - (ticks[1] - ticks[0])), rounded(ticks.at(-1) + (ticks[1] - ticks[0]))];
+  const leading = ticks.map((tick) => rounded(tick / 10 ** Math.floor(Math.log10(tick) + 1e-9)));
+  const fits = (factors) => leading.every((digit) => factors.includes(digit));
+  const factors = RULES.log_steps.toReversed().find(fits) ?? RULES.log_steps[0];
+  const [first, last] = [Math.floor(Math.log10(ticks[0])) - 1, Math.floor(Math.log10(ticks.at(-1))) + 2];
+  const powers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  const every = powers.flatMap((power) => factors.map((factor) => rounded(factor * 10 ** power)));
+  return [every.findLast((tick) => tick < ticks[0]), every.find((tick) => tick > ticks.at(-1))];
 }
 
 function rounded(value) {

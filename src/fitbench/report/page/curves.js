@@ -47,7 +47,7 @@ function curvesChart() {
 
 // The vertical axis. The reader may choose whether it is logarithmic; the choice starts as the axis would be.
 function verticalScale(values, frame, options) {
-  const y = scale(values, frame.bottom, frame.top, { of: options.series, log: options.log });
+  const y = scale(values, frame.bottom, frame.top, { of: options.series, log: options.log, enclose: true });
   options.shown(y.log);
   return y;
 }
@@ -81,18 +81,23 @@ function runCurves(root, frame, options) {
   };
 }
 
+const MOST_BANDS = 5; // curves with bands; the bands of more would hide each other
+
 function groupCurves(root, frame, options) {
   const groups = new Set(visible.map((run) => data.groups.of[run]));
   const shown = (data.groups.curves[options.series.name] ?? []).filter((curve) => groups.has(curve.group));
   if (!shown.length) return runCurves(root, frame, options); // only the best groups have a curve
-  const values = shown.flatMap(({ mean, low, high, tails }) => [mean, low, high, ...tails.map(([, v]) => v)].flat());
+  const banded = shown.length <= MOST_BANDS;
+  const values = shown
+    .flatMap(({ mean, low, high, tails }) => [mean, ...(banded ? [low, high] : []), ...tails.map(([, v]) => v)])
+    .flat();
   const epochs = shown.flatMap((curve) => [...ends(curve.epochs), ...curve.tails.flatMap(([e]) => ends(e))]);
   const x = epochScale(epochs, frame);
   const y = verticalScale(values, frame, options);
-  axes(root, x, y, frame, ["epoch", `${options.series.label}, mean and 95% interval`]);
+  axes(root, x, y, frame, ["epoch", `${options.series.label}, mean${banded ? " and 95% interval" : ""}`]);
   const [bands, layer] = [svg("g", { class: "bands" }), svg("g", { class: "means" })];
   root.append(bands, layer);
-  const lines = shown.toReversed().map((curve) => ({ curve, points: groupCurve(bands, layer, curve, x, y) }));
+  const lines = shown.toReversed().map((curve) => ({ curve, points: groupCurve(banded && bands, layer, curve, x, y) }));
   return {
     shapes: new Map(),
     nearest: (px, py) => {
@@ -107,11 +112,12 @@ function groupCurves(root, frame, options) {
   };
 }
 
-// Draws the mean of a group with its band and the runs that continued; gives the points of the mean.
+// Draws the mean of a group, its band where there is a layer for bands, and the runs that continued; gives the points of
+// the mean.
 function groupCurve(bands, layer, curve, x, y) {
   const { colour, dash } = groupLook(curve.group);
   const place = (values) => pointsOf(curve.epochs, values, x, y);
-  for (const [from, to] of stretches(curve.low)) {
+  for (const [from, to] of bands ? stretches(curve.low) : []) {
     const [low, high] = [place(curve.low).slice(from, to), place(curve.high).slice(from, to).reverse()];
     const outline = [...low, ...high].filter(([, py]) => Number.isFinite(py));
     const points = outline.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(" ");

@@ -1,0 +1,208 @@
+"""The combinations of a sweep: every value of each key with those of all others, keys that go together, and cases."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, product
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+
+from fitbench.composition import quoted
+from fitbench.composition.overrides import refuse_several
+from fitbench.config.sweep_section import Sweep, is_of_sweep
+from fitbench.errors import RequestError
+
+MOST_JOBS = 100_000
+WORD = re.compile(r"(?!(null|true|false|inf|nan)$)[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
+
+Read = Callable[[Sequence[str]], list[Override]]  # reads overrides; a RequestError says what is wrong with one
+Choices = list[tuple[str, ...]]  # overrides that are given together, of which each combination has one
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """Lists of overrides: each case with each combination of the choices. The last choice varies fastest."""
+
+    cases: list[list[str]]
+    choices: list[Choices]
+
+    def __len__(self) -> int:
+        return len(self.cases) * math.prod(map(len, self.choices))
+
+    def overrides(self) -> list[list[str]]:
+        """The overrides of each combination."""
+        return [[*case, *chain.from_iterable(chosen)] for case in self.cases for chosen in product(*self.choices)]
+
+
+def one_section(arguments: Sequence[str], read: Read) -> tuple[list[str], list[str]]:
+    """The overrides of the section `sweep` among those of a command, and the others.
+
+    Raises:
+        RequestError: a key of the section has several values.
+    """
+    of_sweep = [text for text in arguments if is_of_sweep(text.partition("=")[0])]
+    for override in read(of_sweep):
+        refuse_several(override, f"the combinations of a sweep do not vary; give {override.key_or_group} one value")
+    return of_sweep, [text for text in arguments if text not in of_sweep]
+
+
+def combinations(file: Sequence[str], command: Sequence[str], sweep: Sweep, read: Read) -> Combinations:
+    """The combinations of a sweep.
+
+    Args:
+        file: overrides of `hydra.sweeper.params`, with one or several values each.
+        command: those of the command without `sweep.*`. They take the place of those in `file` and of `sweep.grid` that
+            have the same key.
+        sweep: the section `sweep`.
+        read: reads overrides.
+
+    Raises:
+        RequestError: a key has no values or an interval, keys cannot go together, a case is wrong, or there are too
+            many combinations.
+    """
+    of_command = read(command)
+    keys = {_key(override) for override in of_command}
+    of_files = read([*file, *(f"{key}={_value(value, _as_it_is)}" for key, value in sweep.grid.items())])
+    overrides = [*(override for override in of_files if _key(override) not in keys), *of_command]
+    for override in overrides:
+        _check(override)
+    cases = _cases(sweep.cases, read, {_key(override): override for override in overrides})
+    combined = Combinations(cases, _choices(overrides, sweep.zip))
+    if len(combined) > MOST_JOBS:
+        raise RequestError(f"this sweep has {len(combined):,} jobs; it may have {MOST_JOBS:,}")
+    return combined
+
+
+def _key(override: Override) -> str:
+    """The key of an override without the signs before it, and with its package."""
+    return override.get_key_element().lstrip("+~")
+
+
+def _check(override: Override) -> None:
+    """Refuse an override that has no values which a sweep can try.
+
+    Raises:
+        RequestError: the message names it.
+    """
+    line = override.input_line
+    if override.is_interval_sweep():
+        raise RequestError(f"{line}: an interval is for fitbench search; a sweep has range(START,STOP,STEP) or A,B")
+    if not _values(override):
+        raise RequestError(f"{line}: no values, so this sweep has no jobs")
+
+
+def _values(override: Override) -> list[str]:
+    """Each value of an override as an override."""
+    if not override.is_sweep_override():
+        return [str(override.input_line)]
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+# -- keys that go together --------------------------------------------------------------------------------------------
+
+
+def _choices(overrides: Sequence[Override], together: Sequence[Sequence[str]]) -> list[Choices]:
+    """The choices of these overrides, where keys that go together are one choice, in the place of its first key."""
+    swept = {_key(override): override for override in overrides if override.is_sweep_override()}
+    groups = [[key.lstrip("+") for key in keys] for keys in together]
+    group_of: dict[str, list[str]] = {}
+    for keys in groups:
+        for key in keys:
+            _check_zipped(key, swept, group_of)
+            group_of[key] = keys
+    choices: list[Choices] = []
+    done: set[str] = set()
+    for override in overrides:
+        keys = group_of.get(_key(override), [])
+        if not keys:
+            choices.append([(value,) for value in _values(override)])
+        elif keys[0] not in done:
+            choices.append(_zipped([swept[key] for key in keys]))
+            done.add(keys[0])
+    return choices
+
+
+def _check_zipped(key: str, swept: Mapping[str, Override], group_of: Mapping[str, Any]) -> None:
+    if key not in swept:
+        others = f"; this sweep has several values of {', '.join(swept)}" if swept else ""
+        raise RequestError(f"sweep.zip: {key} has no list of values; give several, as {key}=A,B{others}")
+    if key in group_of:
+        raise RequestError(f"sweep.zip: {key} stands there twice; the values of a key go with those of one other list")
+
+
+def _zipped(overrides: Sequence[Override]) -> Choices:
+    """The first values of all, then the second of all.
+
+    Raises:
+        RequestError: they have different numbers of values.
+    """
+    values = [_values(override) for override in overrides]
+    if len(set(map(len, values))) > 1:
+        counts = ", ".join(
+            f"{_key(override)} has {len(each)}" for override, each in zip(overrides, values, strict=True)
+        )
+        raise RequestError(f"sweep.zip: {counts} values; keys that go together have equally many")
+    return list(zip(*values, strict=True))
+
+
+# -- cases ------------------------------------------------------------------------------------------------------------
+
+
+def _cases(
+    cases: Iterable[Mapping[str, Any] | Sequence[str]], read: Read, others: Mapping[str, Override]
+) -> list[list[str]]:
+    """The overrides of each case; one without overrides where there are none.
+
+    Args:
+        cases: as `sweep.cases` has them.
+        read: reads overrides.
+        others: the overrides of the sweep by their keys, which no case may have.
+    """
+    return [_case(f"sweep.cases[{i}]", case, read, others) for i, case in enumerate(cases)] or [[]]
+
+
+def _case(name: str, case: Mapping[str, Any] | Sequence[str], read: Read, others: Mapping[str, Override]) -> list[str]:
+    pairs = isinstance(case, Mapping)
+    texts = [f"{key}={_value(value)}" for key, value in case.items()] if pairs else list(case)
+    keys: set[str] = set()
+    try:
+        for override in read(texts):
+            key = _key(override)
+            refuse_several(override, "in a case a key has one value; another value is another case")
+            if override.is_hydra_override() or is_of_sweep(key):
+                raise RequestError(f"{override.input_line}: this is of the whole sweep, not of a case")
+            if key in keys:
+                raise RequestError(f"{key} is given twice")
+            if key in others:
+                raise RequestError(f"{key} is also given as {others[key].input_line}; leave out one of the two")
+            keys.add(key)
+    except RequestError as error:
+        raise RequestError(f"{name}: {error}") from error
+    return texts
+
+
+# -- values of YAML in Hydra's grammar --------------------------------------------------------------------------------
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _word(text: str) -> str:
+    """A text in Hydra's grammar: quoted unless it is a word that stands for itself."""
+    return text if WORD.fullmatch(text) else quoted(text)
+
+
+def _value(value: Any, of_text: Callable[[str], str] = _word) -> str:
+    """A value in Hydra's grammar."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_value, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {None: "null", True: "true", False: "false"}[value]
+    return of_text(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,129 @@
+"""What launching jobs would do: what is recorded of each, and whether it is launched. Nothing is written.
+
+A sweep launches what `plan` says, and `--dry-run` prints it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fitbench.data.fingerprint import fingerprint
+from fitbench.errors import FitbenchError
+from fitbench.launch.job import FingerprintOf, recorded_result
+from fitbench.launch.sweep_job import Job, first_line
+from fitbench.record.files import exists
+from fitbench.record.folder import State, state_of
+from fitbench.record.history import read_history
+from fitbench.record.interrupted import epoch_of_checkpoint
+from fitbench.record.parents import lacks_state
+from fitbench.record.reading import lacking
+
+FINISHED, TO_EVALUATE, TO_REPEAT, REFUSED = "finished", "to evaluate", "to train again", "refused"
+# What a job can be, in the order in which people read it.
+STATES = (
+    FINISHED, TO_EVALUATE, TO_REPEAT, "interrupted", "failed", REFUSED, "running elsewhere", "pruned", "new",
+)  # fmt: skip
+_NAMES = {State.finished: TO_REPEAT, State.running: "running elsewhere"}  # the others have their own names
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job, and what a launch does with it.
+
+    Attributes:
+        job: the job.
+        state: one of `STATES`.
+        launched: whether a launch begins it. A run that is running elsewhere is taken over if its process dies.
+        epochs: those of a finished run; None of any other.
+        lacks_state: whether a finished run has not kept the state that its configuration asks for.
+        error: why what is recorded cannot be used; such a job has failed without being launched.
+    """
+
+    job: Job
+    state: str
+    launched: bool = False
+    epochs: int | None = None
+    lacks_state: bool = False
+    error: str | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether a launch trains the run in this process or its workers."""
+        return self.launched and self.state not in (TO_EVALUATE, "running elsewhere")
+
+    def epochs_done(self) -> int:
+        """The epochs that the run has, or behind which it goes on: those of its checkpoint, or of its parent."""
+        if self.epochs is not None:
+            return self.epochs
+        config, folder = self.job.config, self.job.folder
+        is_cleared = config.force and self.state in (TO_REPEAT, "failed")
+        done = 0 if is_cleared else epoch_of_checkpoint(folder)
+        return done if done or config.parent is None else len(read_history(Path(config.parent.folder)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a launch, and how many are trained at a time.
+
+    Attributes:
+        planned: the jobs, at least one.
+        workers: processes of this machine that share them.
+        launcher: the name of a launcher of other machines; None for this machine.
+    """
+
+    planned: list[Planned]
+    workers: int = 1
+    launcher: str | None = None
+
+
+def plan(jobs: Sequence[Job]) -> list[Planned]:
+    """What a launch does with these jobs. Of several that are the same run, there is the last."""
+    fingerprint_of = cache(fingerprint)  # of files that may be many, looked at once for all jobs
+    return [_planned(job, fingerprint_of) for job in {job.folder: job for job in jobs}.values()]
+
+
+def _planned(job: Job, fingerprint_of: FingerprintOf) -> Planned:
+    try:
+        result = recorded_result(job.config, fingerprint_of)
+        return _of_unfinished(job) if result is None else _of_finished(job, result)
+    except FitbenchError as error:  # the record is damaged, or belongs to other data
+        return Planned(job, REFUSED, error=first_line(error))
+
+
+def _of_finished(job: Job, result: dict[str, Any]) -> Planned:
+    epochs = result["metrics"]["epochs"]
+    if lacking(job.config, result):
+        return Planned(job, TO_EVALUATE, launched=True, epochs=epochs)
+    return Planned(job, FINISHED, epochs=epochs, lacks_state=lacks_state(job.config, job.folder))
+
+
+def _of_unfinished(job: Job) -> Planned:
+    """Of a run that is not finished, or is to be trained again."""
+    state = state_of(job.folder)
+    launched = job.config.retry_failed or state is not State.failed
+    if state is State.interrupted and not exists(job.folder):
+        return Planned(job, "new", launched)
+    return Planned(job, _NAMES.get(state, state.value), launched)
+
+
+def count(planned: Sequence[Planned]) -> dict[str, int]:
+    """The number of jobs in each of `STATES`."""
+    counts = Counter(each.state for each in planned)
+    return {state: counts[state] for state in STATES}
+
+
+def remarks(planned: Sequence[Planned]) -> list[str]:
+    """What a launch says of finished runs that it does not take as they are."""
+    to_evaluate = count(planned)[TO_EVALUATE]
+    without_state = sum(each.lacks_state for each in planned)
+    evaluated = f"finished runs that lack a metric and are evaluated, not trained: {to_evaluate}"
+    kept = (
+        f"finished runs that kept no state of their last epoch: {without_state}; force=true trains them again and "
+        "keeps it"
+    )
+    return [*([evaluated] if to_evaluate else []), *([kept] if without_state else [])]

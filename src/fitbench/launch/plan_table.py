@@ -1,0 +1,92 @@
+"""What `fitbench train --dry-run` prints: a table of the jobs, how many there are in each state, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fitbench.columns import Column, Note, Table, column, print_tables, selected, width
+from fitbench.config import parse_run_id
+from fitbench.launch.estimate import Records
+from fitbench.launch.plan import Plan, Planned, count, remarks
+from fitbench.text import clean, console, counted
+
+MOST = 200  # jobs in the table
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the jobs of `fitbench train`, their states, and the estimated time."""
+    out = console()
+    planned = plan.planned
+    first = planned[0].job
+    columns = [*_varying(planned), *_states(planned)]
+    whole = _runs(planned)
+    fits = not out.is_terminal or width([*columns, whole]) <= out.width
+    columns.append(whole if fits else _short_runs(planned))
+    notes = [Note(f"and {len(planned) - MOST:,} more jobs")] if len(planned) > MOST else []
+    notes += [Note(f"refused: {each.job.folder}: {each.error}", style="") for each in planned if each.error is not None]
+    estimate = Records(Path(first.config.outputs)).estimate(planned)
+    notes += [Note(text, style="") for text in (*counts(planned), estimate.text(plan.workers, plan.launcher))]
+    print_tables(out, [Table(str(first.folder.parent), selected(columns, range(min(len(planned), MOST))), notes)])
+
+
+def counts(planned: Sequence[Planned]) -> list[str]:
+    """How many jobs there are, and in which states: '60 jobs: 12 finished, 2 failed, 46 new'. Then what is special."""
+    numbers = ", ".join(f"{number:,} {state}" for state, number in count(planned).items() if number)
+    skipped = sum(each.state == "failed" and not each.launched for each in planned)
+    special = [*([f"failed runs that retry_failed=false skips: {skipped}"] if skipped else []), *remarks(planned)]
+    return [f"{counted(len(planned), 'job')}: {numbers}", *special]
+
+
+def _varying(planned: Sequence[Planned]) -> list[Column]:
+    """A column for each key of the overrides that has not the same value in all jobs."""
+    values = [dict(_parted(override) for override in each.job.overrides) for each in planned]
+    keys = dict.fromkeys(key for of_job in values for key in of_job)
+    columns = []
+    for key in keys:
+        cells = [clean(of_job.get(key, "-")) for of_job in values]
+        if len(set(cells)) > 1:
+            columns.append(Column(clean(key), cells, right=all(map(_is_number, cells)), key=True))
+    return columns
+
+
+def _parted(override: str) -> tuple[str, str]:
+    key, _, value = override.partition("=")
+    return key.lstrip("+"), value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _states(planned: Sequence[Planned]) -> list[Column]:
+    return [
+        column("state", planned, lambda each: each.state, right=False),
+        column("epochs", planned, _epochs),
+    ]
+
+
+def _epochs(planned: Planned) -> str:
+    """The epochs of a finished run, those of a new one, or '3 of 20'."""
+    done, whole = planned.epochs_done(), planned.job.config.training.epochs
+    if planned.epochs is not None:
+        return str(done)
+    return f"{done} of {whole}" if done else str(whole)
+
+
+def _runs(planned: Sequence[Planned]) -> Column:
+    return column("run", planned, lambda each: clean(each.job.folder.name), right=False, key=True)
+
+
+def _short_runs(planned: Sequence[Planned]) -> Column:
+    """The ends of the run_ids, which name the runs too: '1a2b3c4d-s0'."""
+    return column("run", planned, lambda each: _end(each.job.folder.name), right=False, key=True)
+
+
+def _end(run_id: str) -> str:
+    name = parse_run_id(run_id)
+    return run_id if name is None or name.config_id is None else run_id[run_id.rindex(name.config_id) :]
