@@ -359,7 +359,7 @@ def studies(make_run):
         for model in ("mlp", "softmax"):
             finished(make_run("study=second", f"model={model}", f"seed={seed}"), 9)
     as_task(
-        finished(make_run("study=first", "data.name=houses", "data=digits"), 3),
+        finished(make_run("study=first", "data=digits", "data.name=houses"), 3),
         "regression",
         *close_values(40),
         ("price",),
@@ -388,7 +388,7 @@ def test_runs_of_different_tasks_or_data_are_in_different_sets(studies, make_run
     unknown = make_run("study=first", "seed=7", finished=False)
     _, page = paged(tmp_path)
     (houses, digits) = page["studies"][0]["sets"]  # the unfinished run was written just now
-    assert (houses["label"], houses["metric"]) == ("houses (regression)", "metrics.test_mae")
+    assert (houses["label"], houses["metric"]) == ("houses", "metrics.test_mae")
     assert digits["metric"] == "metrics.test_accuracy"
     assert [houses["count"], digits["count"]] == [1, 3]
     assert str(unknown) in digits["folders"]
@@ -398,7 +398,7 @@ def test_all_studies_together_hold_nothing_twice(studies, tmp_path):
     _, page = paged(tmp_path, together=True)
     held = [each for study in page["studies"] for each in study["sets"]]
     by_label = {each["label"]: each for each in page["every"]}
-    mnist = by_label["mnist_5k (classification)"]
+    mnist = by_label["mnist_5k"]
     assert mnist["count"] == 6
     assert not {"histories", "predictions", "folders"} & set(mnist)
     names = [held[number]["folders"][place] for number, place in mnist["from"]]

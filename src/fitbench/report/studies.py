@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ def collect_studies(
 
     Args:
         frame: what `load_runs` gives, or a part of it.
-        by: the columns that make a group, with commas between them; None: `groups.default_keys` of each set.
+        by: the columns that make a group, with commas between them; None: `telling.default_keys` of each set.
         metric: what groups are ranked by, as people name it. None stands for the primary metric of each set,
             that of the newest run where there are several; so does a metric in a set in which no run records it.
         paths: those that were given; none: outputs/.
@@ -57,7 +57,7 @@ def collect_studies(
     """
     names = newest_first(frame)
     wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
-    studies = [(name, _sets(frame[frame["study"] == name])) for name in names]
+    studies = [(name, comparable(frame[frame["study"] == name], None)) for name in names]
     contents = [(name, [_content(each, wanted, paths) for each in sets]) for name, sets in studies]
     found = [reason for _, sets in contents for each in sets for reason in each.pop("left_out")]
     unreadable = [(encodable(str(folder)), encodable(str(reason))) for folder, reason in frame.attrs["left_out"]]
@@ -72,18 +72,6 @@ def collect_studies(
         "every": _every(frame, studies, contents, wanted) if together and len(names) > 1 else None,
         "left_out": [*unreadable, *found],
     }
-
-
-def _sets(frame: pd.DataFrame) -> list[Comparable]:
-    """The sets of runs that may be compared with each other; a run of unknown task is in the first set of its data."""
-    known = of_known_task(frame)
-    sets, rest = comparable(known, None), frame.drop(known.index)
-    whole = []
-    for each in sets:
-        joining = rest[rest["data.name"] == each.data]
-        rest = rest.drop(joining.index)
-        whole.append(replace(each, frame=frame.loc[sorted([*each.frame.index, *joining.index])]))
-    return [*whole, *(comparable(rest, None) if len(rest) else [])]
 
 
 def _records(frame: pd.DataFrame, metric: str) -> bool:
@@ -124,7 +112,7 @@ def _every(
     for number, each in enumerate(each for _, sets in studies for each in sets):
         places |= {folder: (number, place) for place, folder in enumerate(each.frame["folder"].tolist())}
     every = []
-    for each in _sets(frame):
+    for each in comparable(frame, None):
         found = [places[folder] for folder in each.frame["folder"].tolist()]
         content = overview(each.frame, *_asked(each, wanted), read_curves(each.frame, []))
         content["columns"] = [_without_held(column, found, held) for column in content["columns"]]
