@@ -277,8 +277,9 @@ def test_the_comparison_has_the_columns_of_the_command(sweep, tmp_path, capsys):
     assert [[content["folders"][run] for run in runs] for runs in metric["runs"]] == [
         [str(folder) for folder in sweep[:3]], [str(folder) for folder in sweep[3:]]
     ]  # fmt: skip
-    assert metric["answer"].startswith("Highest test accuracy: mlp, 0.91")
-    assert " over 3 runs. Next: softmax, -0.1" in metric["answer"]
+    assert metric["answer"].startswith(
+        "Highest test accuracy: 0.9100 ± 0.0100 over 3 runs with mlp. Next: softmax (-0.1"
+    )
 
 
 def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
@@ -324,12 +325,15 @@ def test_runs_in_every_state_are_there(make_run, tmp_path):
 
 def test_groups_of_one_run_have_no_intervals_and_no_tests(make_run, tmp_path):
     for rate in (0.1, 0.01, 0.001):
-        make_run(f"optimizer.learning_rate={rate}")
+        folder = make_run(f"optimizer.learning_rate={rate}")
+        edit(folder, lambda result, a=0.8 + rate: result["metrics"].update(test_accuracy=a))
     make_run("optimizer.learning_rate=0.5", finished=False)
     _, content = collected(tmp_path)
     (metric,) = [metric for metric in content["groups"]["metrics"] if metric["name"] == ACCURACY.column]
     heads = [column["head"] for column in metric["columns"]]
     assert heads == ["#", "learning_rate", "test_accuracy", "plot", "parameters", "fit s"]
+    best, second = "learning_rate 0.1", "learning_rate 0.01"
+    assert metric["answer"] == f"Highest test accuracy: 0.9000 in one run with {best}. Next: {second} (-0.0900)."
     expected = "One run for each group, so there are no intervals and no tests. Not counted: 1 run."
     assert metric["method"] == expected
 
