@@ -428,6 +428,17 @@ def test_of_different_primary_metrics_that_of_the_newest_run_counts(studies, mak
     assert page["studies"][0]["sets"][0]["metric"] == "metrics.test_kappa"
 
 
+def test_a_study_whose_primary_metric_has_two_definitions_is_left_out_and_said_to_be(studies, make_run, tmp_path):
+    for seed, definition in ((7, "one"), (8, "two")):
+        folder = finished(make_run("study=second", f"seed={seed}"), 10)
+        record_metrics(folder, {"kappa": KAPPA | {"definition": definition}}, {"test_kappa": 0.5}, primary="kappa")
+    _, page = paged(tmp_path, together=True)
+    assert [study["name"] for study in page["studies"]] == ["first"]
+    ((study, reason),) = page["left_out"]
+    assert study == "second"
+    assert reason.startswith("test_kappa has different definitions")
+
+
 def test_one_study_is_on_the_page_where_it_is_asked_for(studies, tmp_path):
     out = tmp_path / "report.html"
     for which, names in ((Which(study="first"), ["first"]), (Which(), ["second", "first"])):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,11 @@ from fitbench.analysis import axes, palette, request
 from fitbench.analysis.comparable import Comparable, comparable
 from fitbench.analysis.frame import of_known_task, recorders
 from fitbench.analysis.studies import newest_first
+from fitbench.errors import RequestError
 from fitbench.metrics import join, split
 from fitbench.quantities import Quantity
 from fitbench.report.content import collect, overview
-from fitbench.report.curves import read_curves
+from fitbench.report.curves import LeftOut, read_curves
 from fitbench.text import encodable
 from fitbench.version import __version__
 
@@ -53,14 +54,22 @@ def collect_studies(
         together: whether all studies can also be looked at together.
 
     Raises:
-        RequestError: there is no such column or metric, or runs of a set have different definitions of it.
+        RequestError: there is no such column or metric, or runs of a set have different definitions of it. Without
+            `by` and `metric` such a set joins `left_out`, unless no set remains.
     """
-    names = newest_first(frame)
     wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
-    studies = [(name, comparable(frame[frame["study"] == name], None)) for name in names]
-    contents = [(name, [_content(each, wanted, paths) for each in sets]) for name, sets in studies]
-    found = [reason for _, sets in contents for each in sets for reason in each.pop("left_out")]
-    unreadable = [(encodable(str(folder)), encodable(str(reason))) for folder, reason in frame.attrs["left_out"]]
+    left_out: LeftOut = []
+    studies = []
+    for name in newest_first(frame):
+        sets = comparable(frame[frame["study"] == name], None)
+        found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths), left_out))
+        left_out += [reason for _, content in found for reason in content.pop("left_out")]
+        studies += [(name, found)] * bool(found)
+    if not studies:
+        raise RequestError(left_out[-1][1])
+    names = [name for name, _ in studies]
+    held = [each for _, found in studies for each in found]
+    every = _every(frame, held, wanted, left_out) if together and len(names) > 1 else None
     return {
         "title": ", ".join(names) if len(names) <= NAMED else f"{len(names)} studies",
         "written": round(time.time()),
@@ -68,10 +77,27 @@ def collect_studies(
         "paths": [encodable(str(path)) for path in paths or ("outputs",)],
         "axes": axes.CONSTANTS,
         "marks": {"markers": palette.MARKERS, "dashes": palette.DASHES, "ramp": len(palette.RAMP)},
-        "studies": [{"name": name, "sets": sets} for name, sets in contents],
-        "every": _every(frame, studies, contents, wanted) if together and len(names) > 1 else None,
-        "left_out": [*unreadable, *found],
+        "studies": [{"name": name, "sets": [content for _, content in found]} for name, found in studies],
+        "every": every,
+        "left_out": [(encodable(str(of)), encodable(str(why))) for of, why in (*frame.attrs["left_out"], *left_out)],
     }
+
+
+def _contents(
+    study: str,
+    sets: Sequence[Comparable],
+    wanted: Wanted,
+    content: Callable[[Comparable], Content],
+    left_out: LeftOut,
+) -> Iterator[tuple[Comparable, Content]]:
+    """The sets with their contents. One whose runs have different definitions of their metric joins `left_out`."""
+    for each in sets:
+        try:
+            yield each, content(each)
+        except RequestError as error:
+            if wanted.by is not None or wanted.metric is not None:
+                raise
+            left_out.append((f"{study} {each.label}".strip(), str(error)))
 
 
 def _records(frame: pd.DataFrame, metric: str) -> bool:
@@ -98,26 +124,24 @@ def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path]) -> C
 
 
 def _every(
-    frame: pd.DataFrame,
-    studies: Sequence[tuple[str, Sequence[Comparable]]],
-    contents: Sequence[tuple[str, Sequence[Content]]],
-    wanted: Wanted,
+    frame: pd.DataFrame, held: Sequence[tuple[Comparable, Content]], wanted: Wanted, left_out: LeftOut
 ) -> list[Content]:
-    """The sets of all studies. They hold nothing twice that the sets of the studies hold.
+    """The sets of all studies. They hold nothing twice that `held`, the sets of the studies, hold.
 
-    `from` says of each run which set of the studies has it, all sets being numbered in their order, and at which place.
+    `from` says of each run which of these it is in, and at which place.
     """
-    held = [content for _, sets in contents for content in sets]
     places: dict[str, tuple[int, int]] = {}
-    for number, each in enumerate(each for _, sets in studies for each in sets):
+    for number, (each, _) in enumerate(held):
         places |= {folder: (number, place) for place, folder in enumerate(each.frame["folder"].tolist())}
-    every = []
-    for each in comparable(frame, None):
+
+    def content(each: Comparable) -> Content:
         found = [places[folder] for folder in each.frame["folder"].tolist()]
-        content = overview(each.frame, *_asked(each, wanted), read_curves(each.frame, []))
-        content["columns"] = [_without_held(column, found, held) for column in content["columns"]]
-        every.append({"label": each.label, **content, "from": found, "searches": []})
-    return every
+        together = overview(each.frame, *_asked(each, wanted), read_curves(each.frame, []))
+        columns = [_without_held(column, found, [of for _, of in held]) for column in together["columns"]]
+        return {"label": each.label, **together, "columns": columns, "from": found, "searches": []}
+
+    sets = comparable(frame[frame["folder"].isin(list(places))], None)
+    return [found for _, found in _contents("all studies", sets, wanted, content, left_out)]
 
 
 def _without_held(column: Content, places: Sequence[tuple[int, int]], held: Sequence[Content]) -> Content:
