@@ -342,9 +342,9 @@ def test_a_column_of_tags_is_shown_where_a_run_has_one(sweep, tmp_path):
     frame = load_runs(tmp_path / "outputs")
     frame["tags"] = None
     assert "tags" not in [column["name"] for column in collect(frame, [], ACCURACY)["columns"]]
-    frame["tags"] = ["paper", *[None] * 5]
+    frame["tags"] = ['["good", "paper"]', *[None] * 5]
     tags = column(collect(frame, [], ACCURACY), "tags")
-    assert (tags["values"], tags["shown"]) == (["paper", *[None] * 5], True)
+    assert (tags["values"], tags["shown"]) == (["good, paper", *[None] * 5], True)
 
 
 # -- several studies --------------------------------------------------------------------------------------------------
