@@ -416,9 +416,11 @@ def studies_page(tmp_path_factory) -> Path:
             for seed in range(3):
                 run = write(folder, model, 0.1, seed, 0.9 - 0.01 * seed - 0.1 * (model == "softmax"))
                 result = json.loads((run / "result.json").read_text())
-                result["study"], result["data"]["name"] = study, data
+                result["study"], result["data"]["name"], result["data"]["sha256"] = study, data, data[:2]
                 result["config"]["data"]["name"], result["finished_at"] = data, "2026-01-05T00:00:00Z"
                 (run / "result.json").write_text(json.dumps(result))
+                with np.load(run / "predictions.npz") as arrays:
+                    np.savez(run / "predictions.npz", **{**arrays, "data_sha256": np.array(data[:2])})
                 (outputs / study).mkdir(parents=True, exist_ok=True)
                 run.rename(outputs / study / f"{data[:3]}-{run.name}")
     report(Which([outputs], every=True), folder / "report.html")
