@@ -69,7 +69,8 @@ def _of_groups(of: Compared, columns: Sequence[Column]) -> list[Column]:
     drawn = {"best", "worst"} | ({"n"} if _are_single(of) else set())
     keys = [column for column in columns if column.key]
     telling = [column for column in keys if len(set(column.cells)) > 1] or keys
-    kept = [column for column in columns if column.visible and not drawn & set(column.values)]
+    shown = [column for column in columns if column.visible or "low" in column.values]
+    kept = [column for column in shown if not drawn & set(column.values)]
     kept = [column for column in kept if not column.key or column in telling]
     if not _are_single(of):
         return kept
