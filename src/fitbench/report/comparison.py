@@ -121,6 +121,7 @@ def _answer(of: Compared, columns: Sequence[Column], names: Sequence[str]) -> st
         return first
     p = cells["p_holm"][1]
     tested = "" if p == "-" else f", p {p}" if p.startswith("<") else f", p = {p}"
+    tested = tested.replace("p ", "p\N{NO-BREAK SPACE}").replace("= ", "=\N{NO-BREAK SPACE}")
     return f"{first} Next: {names[1]} ({cells['difference'][1]}{tested})."
 
 
