@@ -6,7 +6,6 @@ What cannot be read is left out, with its reason, and never stops the rest.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.record import reading
 from fitbench.record.folder import absent, run_folders
+from fitbench.stderr import write_note
 from fitbench.tasks import Classification
 from fitbench.text import clean, encodable
 
@@ -285,9 +285,9 @@ def without_folder(error: FitbenchError, folder: str) -> str:
 def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:
     """Name on stderr what could not be read, and why."""
     for folder, why in left_out[:NAMED]:
-        sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(why)}\n")
+        write_note(f"left out {clean(folder)}: {clean(why)}")
     if len(left_out) > NAMED:
-        sys.stderr.write(f"fitbench: left out {len(left_out) - NAMED:,} more\n")
+        write_note(f"left out {len(left_out) - NAMED:,} more")
 
 
 def _checked(paths: Sequence[str | Path]) -> list[str]:
