@@ -309,7 +309,7 @@ def report(
     study: Study = None,
     all: All = False,
 ) -> None:
-    """Write one self-contained HTML page about the runs: tables, charts, predictions."""
+    """Write one self-contained HTML page that shows one study at a time: tables, charts, predictions."""
     from fitbench.analysis.request import Which
     from fitbench.report.report import report as write_report
 
