@@ -17,8 +17,9 @@ from fitbench.analysis.groups import Group
 from fitbench.analysis.in_short import footnote, not_counted, warnings
 from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
-from fitbench.columns import FORMATS, Note, Table, print_as, records, selected, stacked
+from fitbench.columns import Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
+from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import is_run
 from fitbench.record.naming import find_run
 from fitbench.text import check_format, console, counted, first_of
@@ -48,7 +49,7 @@ def compare(
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
         outputs: where the names of runs are looked for.
         limit: rows that a table shows at most; None: as many as the terminal has room for, in a file 50.
-        format: one of `columns.FORMATS`; csv and json hold every row.
+        format: one of `formats.FORMATS`; csv and json hold every row.
         explain: whether all is said about the groups and the numbers, or only warnings and one line.
 
     Raises:
