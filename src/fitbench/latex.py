@@ -10,8 +10,8 @@ from fitbench.columns import Column, Mark, Table, visible
 from fitbench.text import clean
 
 PACKAGES = "% \\usepackage{booktabs,graphicx,siunitx}, and textcomp where LaTeX is older than 2020\n"
-# What S columns need; siunitx 2 and 3 know these options. A deviation is text behind its number, because the versions
-# set uncertainties in columns differently, and some of them only half in bold.
+# What S columns need. A deviation is text behind its number: as an uncertainty in such a column, siunitx 3.2 sets it
+# with a gap, and half of it in bold.
 SETUP = "detect-weight, retain-explicit-plus, group-digits=none, group-separator={,}, table-align-text-after=false"
 TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
