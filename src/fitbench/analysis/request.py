@@ -12,7 +12,7 @@ from fitbench.analysis.frame import (
     load_runs,
     primary_of,
     quantities_of,
-    say_left_out,
+    say_unread,
 )
 from fitbench.analysis.studies import Which, narrowed, of_named_studies
 from fitbench.analysis.telling import default_keys
@@ -33,7 +33,7 @@ def selected_runs(which: Which) -> pd.DataFrame:
     """
     which.check()
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     if frame.empty:
         raise RequestError("none of the runs can be read")
     frame = of_named_studies(frame, which)
