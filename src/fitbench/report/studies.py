@@ -59,7 +59,8 @@ def collect_studies(
     """
     wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
     left_out: LeftOut = []
-    studies, curves = [], {}
+    curves: dict[str, Curve | None] = {}
+    studies = []
     for name in newest_first(frame):
         sets = comparable(frame[frame["study"] == name], None)
         found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths, curves), left_out))
