@@ -25,7 +25,9 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 flag = partial(typer.Option, metavar="")  # an option without a value
 
 # Arguments and options of several commands.
-Run = Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="a run folder, a run_id, an unambiguous part of one, @latest or @best")
+]
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
 ]
@@ -34,7 +36,8 @@ Where = Annotated[
     typer.Option(help="only runs that fit, in Python's grammar: \"model == 'mlp' and test_accuracy > 0.97\""),
 ]
 Study = Annotated[
-    str | None, typer.Option(metavar="NAME", help="only runs of this study; default the newest of several")
+    str | None,
+    typer.Option(metavar="NAME", help="only runs of this study, or of several: NAME,NAME; default the newest"),
 ]
 All = Annotated[bool, flag("--all", help="runs of all studies")]
 ChosenRuns = Annotated[
@@ -218,15 +221,17 @@ def compare(
     all: All = False,
     outputs: Outputs = Path("outputs"),
     limit: Annotated[
-        int | None, typer.Option(min=1, help="the largest number of rows; default 50, for disagreements 20")
+        int | None,
+        typer.Option(min=1, help="the largest number of rows; default the screen, in a file 50, for disagreements 20"),
     ] = None,
+    explain: Annotated[bool, flag("--explain", help="say how the numbers are computed, and name every group")] = False,
     format: TableFormat = "table",
 ) -> None:
     """Compare groups of runs over their seeds and folds, with tests of differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
     from fitbench.analysis.request import Which
 
-    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format)
+    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format, explain)
 
 
 @app.command()
@@ -397,7 +402,8 @@ def predict(
 @app.command()
 def serve(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN..", help="run folders, run_ids, or unambiguous parts of them")
+        list[str],
+        typer.Argument(metavar="RUN..", help="run folders, run_ids, unambiguous parts of them, @latest or @best"),
     ],
     host: Annotated[
         str, typer.Option(help="the name or address to listen at; the default is not reachable from other computers")
@@ -524,6 +530,7 @@ def main() -> None:
         SystemExit: always, with the exit status.
     """
     from fitbench.errors import FitbenchError
+    from fitbench.stderr import wrapped
     from fitbench.streams import open_standard_streams
     from fitbench.text import clean
 
@@ -532,8 +539,8 @@ def main() -> None:
     try:
         _run_command()
     except FitbenchError as error:
-        lines = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
-        sys.stderr.write("fitbench: " + "\n".join(lines) + "\n")
+        first, *others = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
+        sys.stderr.write("\n".join(map(wrapped, [f"fitbench: {first}", *others])) + "\n")
         sys.exit(error.exit_status)
 
 

@@ -456,7 +456,7 @@ def test_a_wrong_request_says_so_and_leaves_the_file_alone(
     (tmp_path / "empty").mkdir()
     (tmp_path / "report.html").write_text("before")
     with pytest.raises(RequestError, match=re.escape(message)):
-        report(Which(paths, every=True), out, **options)
+        report(Which(paths, options.pop("where", None), every=True), out, **options)
     assert (tmp_path / "report.html").read_text() == "before"
 
 

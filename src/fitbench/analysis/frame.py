@@ -6,7 +6,6 @@ What cannot be read is left out, with its reason, and never stops the rest.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.record import reading
 from fitbench.record.folder import absent, run_folders
+from fitbench.stderr import write_note
 from fitbench.tasks import Classification
 from fitbench.text import clean, encodable
 
@@ -301,9 +301,9 @@ def say_unread(frame: pd.DataFrame) -> None:
 
 def _say(what: str, folders: Sequence[tuple[str, str]]) -> None:
     for folder, why in folders[:NAMED]:
-        sys.stderr.write(f"fitbench: {what} {clean(folder)}: {clean(why)}\n")
+        write_note(f"{what} {clean(folder)}: {clean(why)}")
     if len(folders) > NAMED:
-        sys.stderr.write(f"fitbench: {what} {len(folders) - NAMED:,} more\n")
+        write_note(f"{what} {len(folders) - NAMED:,} more")
 
 
 def _checked(paths: Sequence[str | Path]) -> list[str]:

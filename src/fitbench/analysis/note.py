@@ -14,8 +14,8 @@ from fitbench.analysis.frame import say_left_out, without_folder
 from fitbench.columns import Note, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import exists
+from fitbench.record.naming import find_run
 from fitbench.record.notes import Notes, change_notes, check_tags, read_notes
-from fitbench.record.reading import find_run
 from fitbench.text import check_format, clean, console, counted
 
 LISTED = 10  # changed runs that are listed

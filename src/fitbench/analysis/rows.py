@@ -12,7 +12,6 @@ import marshal
 import math
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
 from fitbench.record.notes import read_notes
-from fitbench.record.result import utc_now
+from fitbench.record.result import moment
 from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
 from fitbench.text import encodable
@@ -52,9 +51,10 @@ CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run
 
 Row = dict[str, Any]
 
+_ADDED = ("age", "epoch", "left")  # by `fitbench runs`
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, "age")
-)  # `fitbench runs` adds the age
+    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, *_ADDED)
+)
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
 LONGEST_LIST = 2_000  # characters of a list's JSON text
@@ -141,7 +141,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
         row[sys.intern(encodable(f"versions.{name}"))] = version
-    row["finished_at"] = _moment(result["finished_at"])
+    row["finished_at"] = moment(result["finished_at"])
     return row
 
 
@@ -247,6 +247,13 @@ def task_and_primary(config: Mapping[str, Any], folder: Path) -> tuple[str, str 
     return task, next(iter([*named, *default]), None)
 
 
+def columns_of_configuration(config: Mapping[str, Any]) -> Row:
+    """The values of a nested configuration, or of a part of one, by their columns."""
+    row: Row = {}
+    _flatten(config, "", row, "")
+    return row
+
+
 def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:
     """Put what makes the run's identity into the row. A key that is another column's name gets `config.` before it."""
     for key, value in section.items():
@@ -295,15 +302,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     return value if value is None or isinstance(value, (str, int)) else str(value)
-
-
-# -- single values, checked -------------------------------------------------------------------------------------------
-
-
-def _moment(text: str) -> datetime:
-    """The time in UTC, without a zone: NumPy knows none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None

@@ -16,9 +16,9 @@ from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.analysis.summary import epoch_fact, fold_text, metric_columns, print_result
 from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State
+from fitbench.record.naming import find_run
 from fitbench.record.notes import read_notes
 from fitbench.text import check_format, clean, console, describe, number, span
 
@@ -49,7 +49,7 @@ def show(
         FitbenchError: a file of the run is damaged.
     """
     check_format(format, ("table", "json"))
-    content = read_run(reading.find_run(run, outputs))
+    content = read_run(find_run(run, outputs))
     earlier = ancestors(content.config, [content.folder.absolute().parent.parent, outputs])
     if metric is not None:
         metric = _in_history(metric, content.history)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from fitbench.analysis.ancestry import descendants
 from fitbench.analysis.chosen_runs import Choice, below, chosen_runs
-from fitbench.analysis.run_columns import age_text
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import trash
 from fitbench.record.files import exists
-from fitbench.record.reading import NAMED
+from fitbench.record.naming import NAMED
 from fitbench.record.trash import Trashed, trashed
-from fitbench.text import check_format, clean, console, counted, first_of
+from fitbench.text import age, check_format, clean, console, counted, first_of
 
 LISTED = 10  # runs that are listed when they are moved or deleted
 SEARCH = "search.json"
@@ -189,7 +188,7 @@ def _print(what: str, runs: Sequence[Trashed], last: str, sizes: bool = True) ->
 
 def _columns(runs: Sequence[Trashed], sizes: Sequence[int]) -> list[Column]:
     now = datetime.now(UTC)
-    ages = ["-" if run.when is None else age_text((now - run.when).total_seconds()) for run in runs]
+    ages = ["-" if run.when is None else age((now - run.when).total_seconds()) for run in runs]
     return [
         _run_column(runs),
         column("time", runs, lambda run: clean(run.time), right=False, spare=2),

@@ -25,6 +25,7 @@ from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
+from fitbench.record.naming import find_run
 from fitbench.record.result import utc_now
 from fitbench.record.run_group import find_group
 from fitbench.tasks import task_of
@@ -92,7 +93,7 @@ def _find(run: str, outputs: Path) -> Path:
         RequestError: no run or several runs match. The message says what evaluates folds.
     """
     try:
-        return reading.find_run(run, outputs, finished=True)
+        return find_run(run, outputs, finished=True)
     except RequestError as error:
         advice = f"\n--data needs one of these runs; {OF_FOLDS}" if _are_folds(run, outputs) else ""
         raise RequestError(f"{error}{advice}") from None

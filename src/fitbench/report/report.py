@@ -52,7 +52,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
     frame = request.selected_runs(which if which.study is not None else replace(which, every=True))
-    content = collect_studies(frame, by, metric, which.paths, which.of_all_studies)
+    content = collect_studies(frame, by, metric, which.paths, which.of_all_studies(frame))
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:
         write_whole(out, page(content))

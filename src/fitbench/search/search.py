@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fitbench.charts.search import write_plots
-from fitbench.composition import stop_clock
+from fitbench.composition import by_folder, stop_clock
 from fitbench.errors import FitbenchError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
@@ -43,7 +43,8 @@ def search(arguments: list[str]) -> int:
                 if request.config.workers == 1:
                     work(study, request.recipe)
                 else:
-                    _share(study, [*arguments, f"study={study.folder.name}"], request.config.workers)
+                    pins = [*by_folder(request.config), f"study={study.folder.name}"]
+                    _share(study, [*arguments, *pins], request.config.workers)
         finally:
             _conclude(study, request)
     except (KeyboardInterrupt, Terminated) as stop:
