@@ -74,7 +74,7 @@ def test_a_filter_chooses_here_and_in_the_trash(call, runs, tmp_path):
     assert call("trash", "--restore", "--where", "'bad' in tags and study == 'old'")[0] == 0
     assert here(tmp_path) == ["new1", "old0", "old1", "old2"]
     status, _, err = call("trash", "--restore", "--where", "seed == 1")
-    assert (status, err) == (2, "fitbench: --where 'seed == 1' keeps none of the 1 runs\n")
+    assert (status, err) == (2, "fitbench: --where 'seed == 1' keeps none of the 1 run\n")
 
 
 def test_names_in_the_trash(call, runs, tmp_path):

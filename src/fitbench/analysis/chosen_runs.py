@@ -13,6 +13,7 @@ from fitbench.analysis.studies import Which, of_named_studies
 from fitbench.errors import RequestError
 from fitbench.record.folder import LeftOut, is_run, run_folders
 from fitbench.record.naming import find_run
+from fitbench.text import counted
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Choice:
     Attributes:
         names: run folders, run_ids or parts of them, and folders, which stand for all runs below them.
         where: a filter of these runs; without names, of all runs in `outputs`.
-        study: the name of a study that they must be of.
+        study: the study of which the runs must be, or several with commas between them.
         outputs: where the names of runs are looked for.
     """
 
@@ -63,10 +64,10 @@ def below(folders: Sequence[Path], choice: Choice) -> list[Path]:
         return sorted({os.path.realpath(folder): Path(folder) for folder in found}.values())
     frame = load_runs(*folders)
     say_unread(frame)
-    frame = of_named_studies(frame, Which(study=choice.study))
-    fits = select(frame, choice.where) if choice.where is not None else frame
+    of_study = of_named_studies(frame, Which(study=choice.study))
+    fits = select(of_study, choice.where) if choice.where is not None else of_study
     if fits.empty:
-        raise RequestError(f"--where {choice.where!r} keeps none of the {len(frame)} runs")
+        raise RequestError(f"--where {choice.where!r} keeps none of the {counted(len(of_study), 'run')}")
     return sorted(map(Path, fits["folder"]))
 
 
