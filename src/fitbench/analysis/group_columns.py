@@ -39,7 +39,7 @@ def p_text(p: float | None) -> str:
 def ranking(compared: Compared) -> list[Column]:
     """The columns about the groups themselves."""
     metric, groups = compared.metric, compared.groups
-    digits = decimals(metric, groups)
+    digits, several = decimals(metric, groups), any(group.summary.n > 1 for group in groups)
 
     def of(
         head: str, cell: Callable[[Group], str], spare: int | None = None, visible: bool = True, **values: Value
@@ -61,13 +61,15 @@ def ranking(compared: Compared) -> list[Column]:
     return [
         of("#", _rank, rank="rank"),
         *_keys(compared),
+        of("task", str, visible=False, task=lambda _: compared.task),
+        of("data", str, visible=False, data=lambda _: compared.of or compared.data),
         of("metric", lambda _: metric.name, visible=False, metric=lambda _: metric.column),
         of("n", lambda group: str(group.summary.n), n="summary.n"),
         of("mean over", lambda group: group.sample.text, visible=False, mean_over="sample.text"),
-        of("mean ± sd", mean, mean="summary.mean", sd="summary.sd"),
-        of("95% interval", interval, spare=0, low=_end("summary", 0), high=_end("summary", 1)),
-        of("best", lambda group: number(group.best, digits), spare=3, best="best"),
-        of("worst", lambda group: number(group.worst, digits), spare=4, worst="worst"),
+        of("mean ± sd" if several else "value", mean, mean="summary.mean", sd="summary.sd"),
+        of("95% interval", interval, 0, several, low=_end("summary", 0), high=_end("summary", 1)),
+        of("best", lambda group: number(group.best, digits), 3, several, best="best"),
+        of("worst", lambda group: number(group.worst, digits), 4, several, worst="worst"),
         of(
             "parameters",
             lambda group: number(group.parameters, 0),

@@ -13,7 +13,7 @@ import numpy as np
 
 from fitbench.analysis.defaults import default_values
 from fitbench.analysis.filters import select
-from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
+from fitbench.analysis.frame import column, configuration, load_runs, say_unread
 from fitbench.analysis.names import short_name
 from fitbench.analysis.progress import add_progress
 from fitbench.analysis.run_columns import (
@@ -71,7 +71,7 @@ def list_runs(
     which = which.printed_as(format)
     which.check()
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     every = list(frame.columns)
     frame["age"] = _ages(frame)
     if format not in OF_SCRIPTS:

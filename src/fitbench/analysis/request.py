@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
@@ -11,17 +10,15 @@ from fitbench.analysis.filters import select
 from fitbench.analysis.frame import (
     column,
     load_runs,
-    newest_task,
-    of_task,
     primary_of,
     quantities_of,
-    recorders,
-    say_left_out,
+    say_unread,
 )
 from fitbench.analysis.studies import Which, narrowed, of_named_studies
 from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, find
+from fitbench.stderr import write_note
 from fitbench.text import clean, counted
 
 if TYPE_CHECKING:
@@ -36,7 +33,7 @@ def selected_runs(which: Which) -> pd.DataFrame:
     """
     which.check()
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     if frame.empty:
         raise RequestError("none of the runs can be read")
     frame = of_named_studies(frame, which)
@@ -46,38 +43,14 @@ def selected_runs(which: Which) -> pd.DataFrame:
     return narrowed(kept, which)
 
 
-def of_one_task(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
-    """The runs that are compared, which are of one task: of those that record the metric, that of the newest.
-
-    What is left out, and why, is said on stderr and stands in `attrs["other_tasks"]`. Runs of any tasks are compared in
-    what is no metric, as their time is.
-    """
-    name = None if metric is None else metrics.split(metric.removeprefix("metrics."))[1]
-    recording = frame if name is None else recorders(frame, name)
-    task = newest_task(recording)
-    if recording.empty or not task:
-        return frame
-    chosen = of_task(frame, task)
-    others = [name for name in dict.fromkeys(frame["task"].dropna()) if name not in (task, "")]
-    if others:
-        count, newest = len(frame) - len(chosen), "the newest run" + (f" with {name}" if name else "")
-        said = (
-            f"{newest} is of {clean(task)}; {counted(count, 'run')} of {clean(' and '.join(others))} "
-            f'{"is" if count == 1 else "are"} left out; --where "task == {clean(repr(others[0]))}" selects others'
-        )
-        chosen.attrs |= {"task": task, "other_tasks": said}
-        sys.stderr.write(f"fitbench: {said}\n")
-    return chosen
-
-
 def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     """The runs of the newest of the sets that may be compared, see `comparable`; what is left out is said on stderr."""
     newest, *others = comparable(frame, metric)
     if others:
         count = len(frame) - len(newest.frame)
-        sys.stderr.write(
-            f"fitbench: runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other "
-            f"tasks {'is' if count == 1 else 'are'} left out; --where \"data == '..'\" selects others\n"
+        write_note(
+            f"runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other tasks "
+            f"{'is' if count == 1 else 'are'} left out; --where \"data == '..'\" selects others"
         )
     return newest.frame
 

@@ -1,7 +1,7 @@
 """A run folder as a row: what its files say, by the columns of `frame.load_runs`. Nothing in them is instantiated.
 
-Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json. A run may be
-written, or vanish, while it is read.
+Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json; of each the
+notes. A run may be written, or vanish, while it is read.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from fitbench.record import dataset, reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
+from fitbench.record.notes import read_notes
 from fitbench.record.result import moment
 from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
@@ -39,7 +40,9 @@ TEST_SHA256 = "dataset.test_sha256"  # of the targets of the test part, and the 
 TEST_INPUTS_SHA256 = "dataset.test_inputs_sha256"  # of its inputs
 NAMES = "dataset.names"  # of the outputs: the checksum of the data does not cover them
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
-LAST = ("finished_at", "error")
+NOTED = ("tags", "note")  # what people noted
+LAST = ("finished_at", "error", *NOTED)
+UNREAD_NOTES = "unread_notes"  # of a row, which is no column: why notes.json cannot be read
 STARTED = "training.start"  # the run_id of the run whose weights a run begins with
 WEIGHTS = "training.start.sha256"  # of these weights: the part of the section that makes the identity
 INFO = "metric_info"  # of a row, which is no column
@@ -48,9 +51,10 @@ CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run
 
 Row = dict[str, Any]
 
+_OF_LISTING = ("age", "epoch", "left")  # that `fitbench runs` adds
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age", "epoch", "left")
-)  # `fitbench runs` adds the last three
+    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, *_OF_LISTING)
+)
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
 LONGEST_LIST = 2_000  # characters of a list's JSON text
@@ -67,7 +71,8 @@ def is_configuration(name: str) -> bool:
 def read_row(folder: str) -> Row | None:
     """What the files of one run say, None where the folder has gone.
 
-    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object.
+    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object. If notes.json is
+    damaged, the reason is under `UNREAD_NOTES`.
 
     Raises:
         FitbenchError: a file is damaged or foreign; the message names it.
@@ -75,7 +80,7 @@ def read_row(folder: str) -> Row | None:
     path = Path(folder)
     if exists(f"{folder}/result.json"):
         try:
-            return _checked(_finished_row(folder, reading.read_result(path)))
+            return _with_notes(_checked(_finished_row(folder, reading.read_result(path))))
         except FitbenchError:
             if exists(f"{folder}/result.json"):  # else force=true has just removed it
                 raise
@@ -83,7 +88,7 @@ def read_row(folder: str) -> Row | None:
     if state is State.finished:
         return read_row(folder)
     try:
-        return _checked(_unfinished_row(path, state))
+        return _with_notes(_checked(_unfinished_row(path, state)))
     except FitbenchError:
         if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
             return read_row(folder)
@@ -95,6 +100,19 @@ def read_row(folder: str) -> Row | None:
 def _checked(row: Row) -> Row:
     if len(row) > MOST:
         raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
+    return row
+
+
+def _with_notes(row: Row) -> Row:
+    """The row with the tags, as JSON text, and the note. A run whose notes.json is damaged is a row all the same."""
+    row.update(dict.fromkeys(NOTED))
+    try:
+        noted = read_notes(row["folder"])
+    except FitbenchError as error:
+        row[UNREAD_NOTES] = str(error)
+    else:
+        row["tags"] = json.dumps(noted.tags, ensure_ascii=False) if noted.tags else None
+        row["note"] = noted.note or None
     return row
 
 

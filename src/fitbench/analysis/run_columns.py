@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -65,10 +66,10 @@ def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     results = primary_columns(runs)
     of_metrics = {metrics.split(name.removeprefix("metrics."))[1]: name for name in reversed(results)}
     needed = [*study, "run_id", *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
-    progress = _with_values(runs, ["fold", EPOCH, LEFT])
+    progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
     results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
     varies = [readable(runs, name) for name in telling(runs)]
-    names = ["state", *study, "run_id", *progress, *keys, *results, "age", *varies]
+    names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
     return list(dict.fromkeys(names)), needed
 
 
@@ -83,6 +84,10 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
         return "-"
     if name == "age":
         return age(value)
+    if name == "tags":
+        return tags_text(value)
+    if name == "note":
+        return clean(" ".join(value.split()))
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     if not isinstance(value, (int, float, np.number)):
@@ -93,6 +98,11 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
     return f"{value:.6g}"
+
+
+def tags_text(value: str) -> str:
+    """The tags of a run, which a frame has as JSON, as in 'bad, paper'."""
+    return ", ".join(map(clean, json.loads(value)))
 
 
 def _plain(value: Any, quantity: Quantity | None) -> Any:

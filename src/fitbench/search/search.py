@@ -14,6 +14,7 @@ from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.workers import Lost, share
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import has_test_part, read_result
+from fitbench.record.trash import in_trash_of
 from fitbench.search import folds
 from fitbench.search.progress import SearchProgress
 from fitbench.search.record import write_record
@@ -35,6 +36,8 @@ def search(arguments: list[str]) -> int:
         request = read_request(arguments)
         study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
         write_note(f"study {request.config.study} in {study.folder}")
+        if text := in_trash_of(study.folder):
+            write_note(text)
         try:
             with terminable(), SearchProgress(study, request.config.progress):
                 if request.config.workers == 1:
