@@ -92,10 +92,8 @@ def _table(
     frame: pd.DataFrame, chosen: pd.DataFrame, runs: pd.DataFrame, wanted: Sequence[str], count: str, in_full: bool
 ) -> Table:
     """The table of some of the chosen runs of a frame, with notes and the `count` below it unless it is `in_full`."""
-    names, needed = list(wanted), []
-    if not wanted:
-        names, needed = usual_columns(chosen)
-        names = [name for name in names if runs[name].notna().any()]
+    usual, needed = ([], []) if wanted else usual_columns(chosen)
+    names = [*wanted, *(name for name in usual if runs[name].notna().any())]
     most = len(names) if wanted or in_full else MOST_COLUMNS
     cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
     title = _common(frame, chosen, names)
@@ -181,7 +179,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
     if len(chosen) < 2:
         return ""
     first = chosen.iloc[0]
-    default = default_values(first)
+    default = default_values(first.to_dict())
     names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame) if name not in keys_of_files())]
     same = [
         f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
