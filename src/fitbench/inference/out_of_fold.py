@@ -19,7 +19,6 @@ from fitbench.config.errors import located
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import configuration
 from fitbench.record.folder import State, state_of
-from fitbench.record.naming import NAMED
 from fitbench.record.reading import (
     TRAIN_AGAIN,
     Predictions,
