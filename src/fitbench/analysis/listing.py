@@ -179,7 +179,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
     if len(chosen) < 2:
         return ""
     first = chosen.iloc[0]
-    default = default_values(first.to_dict())
+    default = default_values({str(name): value for name, value in first.items()})
     names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame) if name not in keys_of_files())]
     same = [
         f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
