@@ -1,21 +1,19 @@
-import fcntl
-import pty
-import struct
-import termios
-
-from fitbench import stderr
-
 """Lines on stderr arrive while other output is held back, and stand above the live line of a terminal."""
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 
 import pytest
 
+from fitbench import stderr
 from fitbench.launch.display import Display
 from fitbench.stderr import show_live, write_line, write_note
 from fitbench.training import backend
