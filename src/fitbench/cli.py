@@ -217,8 +217,15 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="any recorded number, as val_macro_f1; of two runs a metric of their task, as macro_f1; default the "
-            "primary metric on the test part, with folds on the validation part"
+            help="any recorded number, as val_macro_f1; several with commas, of which the first ranks; of two runs a "
+            "metric of their task, as macro_f1; default the primary metric on the test part, with folds on the "
+            "validation part"
+        ),
+    ] = None,
+    pivot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="put one key into the columns, as data.name: models down, data sets across, with ranks"
         ),
     ] = None,
     baseline: Annotated[
@@ -239,7 +246,7 @@ def compare(
     from fitbench.analysis.compare import compare as compare_runs
     from fitbench.analysis.request import Which
 
-    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format, explain)
+    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, pivot, outputs, limit, format, explain)
 
 
 @app.command()

@@ -183,7 +183,7 @@ def test_filter_that_fits_nothing_is_named(jobs, capsys):
 
 
 def test_pandas_is_not_imported_without_a_filter(jobs, monkeypatch):
-    for name in [name for name in sys.modules if name == "pandas" or name.startswith("fitbench.launch.exclusion")]:
+    for name in [name for name in sys.modules if name == "pandas" or name.startswith("fitbench.exclusion")]:
         monkeypatch.delitem(sys.modules, name)
     assert len(jobs("-m", "seed=0,1", "model=mlp,softmax", "sweep.zip=[seed,model]")) == 2
     assert "pandas" not in sys.modules

@@ -82,9 +82,9 @@ def test_options_may_stand_between_overrides_and_others_are_refused(working_fold
         (["model=own", "--config-dir", "mine", "seed=4", "--cfg", "job", "--package", "model.name"], "own"),
         (["-c", "job", "seed=4", "-cd=mine", "model=own", "-p", "seed"], "4"),
         (["model=mlp", "--config-name", "other", "--cfg=job", "-p", "seed", "--config-dir=mine"], "3"),
-        (["seed=4", "--resolve", "study=x", "--cfg", "hydra", "-p", "hydra.sweep", "outputs=o"], "dir: o/x"),
+        (["seed=4", "--resolve", "study=x${seed}", "--cfg", "job", "-p", "study"], "x4"),
         (["seed=4", "--info", "model=mlp"], "Installed Hydra Plugins"),
-        (["-i", "searchpath", "model=mlp"], "Config search paths"),
+        (["-i", "searchpath", "model=mlp"], "Config search path"),
         (["--cfg", "job", "-p", "sweep", "sweep.zip=[[a,b]]"], "- - a"),
     ],
 )

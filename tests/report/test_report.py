@@ -292,7 +292,7 @@ def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
     details = " ".join(metric["details"])
     assert "model.name: mlp, softmax" in details
     assert "1 interrupted" in details
-    assert metric["method"].endswith("Not counted: 1 run. Mixed configurations: 1 group.")
+    assert ". Not counted: 1 interrupted. 1 group mixes runs that differ in model, " in metric["method"]
 
 
 def test_a_mean_curve_ends_where_its_first_run_ends(make_run, tmp_path):
@@ -334,7 +334,7 @@ def test_groups_of_one_run_have_no_intervals_and_no_tests(make_run, tmp_path):
     assert heads == ["#", "learning_rate", "test_accuracy", "plot", "parameters", "fit s"]
     best, second = "learning_rate 0.1", "learning_rate 0.01"
     assert metric["answer"] == f"Highest test accuracy: 0.9000 in one run with {best}. Next: {second} (-0.0900)."
-    expected = "One run for each group, so there are no intervals and no tests. Not counted: 1 run."
+    expected = "One run for each group, so there are no intervals and no tests. Not counted: 1 interrupted."
     assert metric["method"] == expected
 
 

@@ -11,13 +11,13 @@ from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
-from fitbench.analysis.series import axis_label, metric_label
+from fitbench.analysis.in_short import EXPLAIN, warnings
+from fitbench.analysis.series import axis_label, metric_label, with_capital
 from fitbench.columns import Column
 from fitbench.metrics import PARTS
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import digits, fitting
-from fitbench.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,17 +90,14 @@ def _are_single(of: Compared) -> bool:
 
 
 def _method(of: Compared) -> str:
-    """How the numbers were computed, in a line."""
+    """How the numbers were computed, and what is not as it seems, in a line."""
     if _are_single(of):
         line = "One run for each group, so there are no intervals and no tests"
     else:
         sizes = {group.sample.text for group in of.groups if group.values}
         line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
         line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
-    uncounted = sum(sum(group.uncounted.values()) for group in of.groups) + sum(of.without_task.values())
-    mixed = sum(bool(group.mixed) for group in of.groups)
-    not_counted = f" Not counted: {counted(uncounted, 'run')}." * bool(uncounted)
-    return f"{line}.{not_counted}" + f" Mixed configurations: {counted(mixed, 'group')}." * bool(mixed)
+    return ". ".join(with_capital(each.removesuffix(f": {EXPLAIN}")) for each in (line, *warnings(of))) + "."
 
 
 def _column(column: Column, title: str) -> dict[str, Any]:

@@ -31,21 +31,27 @@ DRAWN = 40  # groups that have a mean curve at most, the best ones
 
 
 def collect(
-    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, paths: Sequence[str | Path] = ()
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    metric: Quantity,
+    paths: Sequence[str | Path] = (),
+    curves: dict[str, Curve | None] | None = None,
 ) -> dict[str, Any]:
     """Everything that the page shows of these runs. Lists that are about runs are in the order of the frame.
 
     `frame` is what `load_runs` gives, or a part of it; history.jsonl and predictions.npz are read here. `left_out` is
     what cannot be read of them. `by` names the columns that make a group (none: `telling.default_keys`), `metric` is
-    what groups are ranked by.
+    what groups are ranked by. The curves that are read join `curves`, by folder.
 
     Raises:
         RequestError: `by` names no column.
     """
     left_out: LeftOut = []
-    curves = read_curves(frame, left_out)
-    together = overview(frame, by, metric, curves)
-    single = _of_single_runs(frame, curves, [each["name"] for each in together["series"]], paths, left_out)
+    read = read_curves(frame, left_out)
+    if curves is not None:
+        curves |= zip(frame["folder"].tolist(), read, strict=True)
+    together = overview(frame, by, metric, read)
+    single = _of_single_runs(frame, read, [each["name"] for each in together["series"]], paths, left_out)
     return {
         **together,
         **single,

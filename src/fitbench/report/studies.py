@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from fitbench.errors import RequestError
 from fitbench.metrics import join, split
 from fitbench.quantities import Quantity
 from fitbench.report.content import collect, overview
-from fitbench.report.curves import LeftOut, read_curves
+from fitbench.report.curves import Curve, LeftOut
 from fitbench.text import encodable
 from fitbench.version import __version__
 
@@ -59,17 +59,18 @@ def collect_studies(
     """
     wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
     left_out: LeftOut = []
+    curves: dict[str, Curve | None] = {}
     studies = []
     for name in newest_first(frame):
         sets = comparable(frame[frame["study"] == name], None)
-        found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths), left_out))
+        found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths, curves), left_out))
         left_out += [reason for _, content in found for reason in content.pop("left_out")]
         studies += [(name, found)] * bool(found)
     if not studies:
         raise RequestError(left_out[-1][1])
     names = [name for name, _ in studies]
     held = [each for _, found in studies for each in found]
-    every = _every(frame, held, wanted, left_out) if together and len(names) > 1 else None
+    every = _every(frame, held, wanted, curves, left_out) if together and len(names) > 1 else None
     return {
         "title": ", ".join(names) if len(names) <= NAMED else f"{len(names)} studies",
         "written": round(time.time()),
@@ -116,15 +117,19 @@ def _asked(each: Comparable, wanted: Wanted) -> tuple[list[str], Quantity]:
     return request.keys(known, wanted.by), request.measured(known, metric)
 
 
-def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path]) -> Content:
-    return {"label": each.label, **collect(each.frame, *_asked(each, wanted), paths)}
+def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path], curves: dict[str, Curve | None]) -> Content:
+    return {"label": each.label, **collect(each.frame, *_asked(each, wanted), paths, curves)}
 
 
 # -- all studies together ---------------------------------------------------------------------------------------------
 
 
 def _every(
-    frame: pd.DataFrame, held: Sequence[tuple[Comparable, Content]], wanted: Wanted, left_out: LeftOut
+    frame: pd.DataFrame,
+    held: Sequence[tuple[Comparable, Content]],
+    wanted: Wanted,
+    curves: Mapping[str, Curve | None],
+    left_out: LeftOut,
 ) -> list[Content]:
     """The sets of all studies. They hold nothing twice that `held`, the sets of the studies, hold.
 
@@ -135,8 +140,9 @@ def _every(
         places |= {folder: (number, place) for place, folder in enumerate(each.frame["folder"].tolist())}
 
     def content(each: Comparable) -> Content:
-        found = [places[folder] for folder in each.frame["folder"].tolist()]
-        together = overview(each.frame, *_asked(each, wanted), read_curves(each.frame, []))
+        folders = each.frame["folder"].tolist()
+        found = [places[folder] for folder in folders]
+        together = overview(each.frame, *_asked(each, wanted), [curves[folder] for folder in folders])
         columns = [_without_held(column, found, [of for _, of in held]) for column in together["columns"]]
         return {"label": each.label, **together, "columns": columns, "from": found, "searches": []}
 

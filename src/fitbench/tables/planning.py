@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitbench.columns import Column, column, print_as
+from fitbench.columns import Column, column
 from fitbench.columns import Table as Printed
 from fitbench.config import Config
+from fitbench.formats import print_as
 from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import STATES, Planned, count
 from fitbench.launch.plan_table import plan_notes
