@@ -23,7 +23,6 @@ from fitbench.analysis.run_columns import (
     clipped,
     columns_of,
     is_missing,
-    needed_columns,
     shortened_cells,
     usual_columns,
 )
@@ -94,11 +93,10 @@ def _table(
     frame: pd.DataFrame, chosen: pd.DataFrame, runs: pd.DataFrame, wanted: Sequence[str], count: str, in_full: bool
 ) -> Table:
     """The table of some of the chosen runs of a frame, with notes and the `count` below it unless it is `in_full`."""
-    names = wanted or [name for name in usual_columns(chosen) if runs[name].notna().any()]
+    usual, needed = ([], []) if wanted else usual_columns(chosen)
+    names = [*wanted, *(name for name in usual if runs[name].notna().any())]
     most = len(names) if wanted or in_full else MOST_COLUMNS
-    cells = [] if runs.empty else columns_of(
-        frame, runs, names[:most], for_people=True, needed=() if wanted else needed_columns(chosen)
-    )  # fmt: skip
+    cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
     title = _common(frame, chosen, names)
     if in_full:
         return Table(title, cells)
@@ -182,7 +180,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
     if len(chosen) < 2:
         return ""
     first = chosen.iloc[0]
-    default = default_values(first)
+    default = default_values({str(name): value for name, value in first.items()})
     names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame) if name not in keys_of_files())]
     same = [
         f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"

@@ -30,7 +30,7 @@ def add_progress(frame: pd.DataFrame) -> None:
     are None where they are not known. Their primary metric on the validation part becomes that of the last epoch.
     """
     texts: dict[str, list[str | None]] = {name: [None] * len(frame) for name in (EPOCH, LEFT)}
-    totals = frame[EPOCHS].tolist() if EPOCHS in frame else [None] * len(frame)
+    totals: list[Any] = frame[EPOCHS].tolist() if EPOCHS in frame else [None] * len(frame)
     may_stop = frame[STOPPING].notna().tolist() if STOPPING in frame else [False] * len(frame)
     for row in np.flatnonzero(frame["state"] == State.running.value).tolist():
         try:

@@ -42,12 +42,6 @@ def primary_columns(runs: pd.DataFrame) -> list[str]:
     return _with_values(runs, [f"metrics.{name}" for name in names])
 
 
-def needed_columns(runs: pd.DataFrame) -> list[str]:
-    """The columns that a terminal which is too narrow drops after all others, the most needed first."""
-    primary = {metrics.split(name.removeprefix("metrics."))[1]: name for name in reversed(primary_columns(runs))}
-    return [*_study(runs), "run_id", *_with_values(runs, ["fold", EPOCH]), *primary.values(), "age", *_keys(runs)]
-
-
 def _with_values(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in runs and runs[name].notna().any()]
 
@@ -63,17 +57,20 @@ def _keys(runs: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys([*first, *keys]))
 
 
-def usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
+def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """What a person sees without --columns, and the most needed of these columns, which a terminal drops last.
 
-    A terminal that is too narrow drops the last ones, and `needed_columns` after all others.
+    They are what tells the runs apart, the results that matter most, and what else varies.
     """
-    progress = _with_values(chosen, ["fold", EPOCH, LEFT])
-    results = _with_values(chosen, [*primary_columns(chosen), "metrics.test_loss", "timing.seconds"])
-    varies = [readable(chosen, name) for name in telling(chosen)]
-    keys, noted = [*_keys(chosen), *_with_values(chosen, ["tags"])], _with_values(chosen, ["note"])
-    names = ["state", *_study(chosen), "run_id", *progress, *keys, *results, "age", *noted, *varies]
-    return list(dict.fromkeys(names))
+    study, keys = _study(runs), _keys(runs)
+    results = primary_columns(runs)
+    of_metrics = {metrics.split(name.removeprefix("metrics."))[1]: name for name in reversed(results)}
+    needed = [*study, "run_id", *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
+    progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
+    results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
+    varies = [readable(runs, name) for name in telling(runs)]
+    names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
+    return list(dict.fromkeys(names)), needed
 
 
 def is_missing(value: Any) -> bool:
@@ -88,7 +85,7 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if name == "age":
         return age(value)
     if name == "tags":
-        return ", ".join(map(clean, json.loads(value)))
+        return tags_text(value)
     if name == "note":
         return clean(" ".join(value.split()))
     if isinstance(value, (bool, np.bool_)):
@@ -101,6 +98,11 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
     return f"{value:.6g}"
+
+
+def tags_text(value: str) -> str:
+    """The tags of a run, which a frame has as JSON, as in 'bad, paper'."""
+    return ", ".join(map(clean, json.loads(value)))
 
 
 def _plain(value: Any, quantity: Quantity | None) -> Any:
@@ -144,8 +146,9 @@ def _cells(name: str, values: Sequence[Any], quantity: Quantity | None) -> list[
     """The values of a column as people read them; those of the configuration as short as they are told apart."""
     if not is_configuration(name):
         return [cell(name, value, quantity) for value in values]
-    texts = iter(short_texts([value for value in values if not is_missing(value)]))
-    return ["-" if is_missing(value) else clean(next(texts)) for value in values]
+    different = {(type(value), value): None for value in values if not is_missing(value)}  # True is 1 otherwise
+    texts = dict(zip(different, map(clean, short_texts([value for _, value in different])), strict=True))
+    return [texts.get((type(value), value), "-") for value in values]
 
 
 def clipped(columns: Sequence[Column]) -> list[Column]:
