@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fitbench.text import clean, console, shortened, table
+from fitbench.text import clean, console, first_of, shortened, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,7 @@ Item = TypeVar("Item")
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")  # of commands that print tables
 FEWEST = 4  # characters to which the name of a row is shortened at least
+DROPPED = 12  # columns that a terminal is too narrow for and that are named
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
 
@@ -141,7 +142,7 @@ def print_tables(out: Console, tables: Sequence[Table]) -> None:
         for note in each.notes:
             out.print(clean(note.text), style=note.style)
     if dropped:
-        out.print(f"Too narrow here for: {', '.join(dict.fromkeys(dropped))}.", style="dim")
+        out.print(f"Too narrow here for: {first_of(dict.fromkeys(dropped), DROPPED)}.", style="dim")
 
 
 def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
@@ -155,7 +156,7 @@ def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
         return []
     from rich.text import Text
 
-    columns, dropped = _fitting(columns, out.width)
+    columns, dropped = _shortened(columns, out.width)
     grid = table(out, *("" for _ in columns))
     for heading, column in zip(grid.columns, columns, strict=True):
         heading.header = column.head
@@ -200,18 +201,22 @@ def _with_broken_heads(columns: Sequence[Column]) -> list[Column]:
     return [replace(column, head=broken(column.head, column.cells)) for column in columns]
 
 
-def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
-    """The columns that a terminal of this width has room for, and the heads of the others, the least needed first."""
-    kept = _with_broken_heads(columns)
-    room = width - 1 - sum(_space(column) for column in kept if column.spare is None)
+def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that there is room for, as they are, and the others, the least needed first."""
+    room = width - 1 - sum(_space(column) for column in columns if column.spare is None)
     dropped: list[Column] = []
-    for column in sorted((column for column in kept if column.spare is not None), key=lambda each: each.spare or 0):
+    for column in sorted((column for column in columns if column.spare is not None), key=lambda each: each.spare or 0):
         if _space(column) <= room:
             room -= _space(column)
         else:
             dropped.insert(0, column)
-    kept = [column for column in kept if column not in dropped]
+    return [column for column in columns if column not in dropped], dropped
 
+
+def _shortened(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
+    """The columns for a terminal of this width, and the heads of those that it has no room for, the first one first."""
+    kept, dropped = fitting(_with_broken_heads(columns), width)
+    room = width - 1 - sum(map(_space, kept))
     while room < 0 and (keys := [column for column in kept if column.key and _space(column) > FEWEST + APART]):
         longest = max(keys, key=_space)
         to = max(FEWEST, _space(longest) - APART + room)
@@ -219,7 +224,7 @@ def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[
         shorter = replace(longest, head=head, cells=[shortened(cell, to) for cell in longest.cells])
         room += _space(longest) - _space(shorter)
         kept[kept.index(longest)] = shorter
-    return kept, [column.head.replace("\n", "") for column in dropped]
+    return kept, [column.head.replace("\n", "") for column in reversed(dropped)]
 
 
 def widest(head: str, cells: Sequence[str]) -> int:

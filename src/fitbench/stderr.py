@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import textwrap
 import threading
@@ -14,6 +13,7 @@ from typing import TextIO
 
 from fitbench.streams import writable
 
+FEWEST = 20  # columns of a terminal that text is broken for
 ERASE = "\r\x1b[K"  # the line that a terminal is in; perhaps one that another process has drawn
 
 
@@ -36,9 +36,21 @@ _state = _State()
 
 
 def write_note(text: str) -> None:
-    """Write a line of fitbench's; in a terminal that is narrower it goes on in the next one, between two words."""
-    is_terminal = (_state.real or sys.stderr).isatty()
-    write_line(wrapped(f"fitbench: {text}", shutil.get_terminal_size().columns) if is_terminal else f"fitbench: {text}")
+    """Write a line of fitbench's, in a terminal with its words whole."""
+    write_line(wrapped(f"fitbench: {text}"))
+
+
+def wrapped(line: str) -> str:
+    """A line that is written to stderr, broken between words where it is a terminal and too narrow."""
+    stream = _state.real or sys.stderr
+    if not stream.isatty():
+        return line
+    columns = os.get_terminal_size(stream.fileno()).columns
+    own = line[: len(line) - len(line.lstrip())]
+    parts = textwrap.wrap(
+        line.lstrip(), max(columns - len(own), FEWEST), break_long_words=False, break_on_hyphens=False
+    )
+    return f"\n{own}".join([f"{own}{part}" for part in parts[:1]] + parts[1:])
 
 
 def write_line(text: str) -> None:
@@ -46,23 +58,6 @@ def write_line(text: str) -> None:
     with _state.lock:
         erase = ERASE if (_state.real or sys.stderr).isatty() else ""
         _write(f"{erase}{text}\n{_state.live}")
-
-
-def wrapped(text: str, width: int) -> str:
-    """The lines of a text, those that are too long on several lines, broken between words."""
-    return "\n".join(
-        textwrap.fill(
-            line,
-            width,
-            subsequent_indent=" " * (len(line) - len(line.lstrip())),
-            replace_whitespace=False,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        if len(line) > width
-        else line
-        for line in text.split("\n")
-    )
 
 
 def show_live(text: str) -> None:

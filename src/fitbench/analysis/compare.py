@@ -19,8 +19,8 @@ from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
 from fitbench.columns import FORMATS, Note, Table, print_as, records, selected, stacked
 from fitbench.errors import RequestError
-from fitbench.record import reading
 from fitbench.record.folder import is_run
+from fitbench.record.naming import find_run
 from fitbench.text import check_format, console, counted, first_of
 
 GROUPS = 50  # groups that a table in a file shows unless --limit says otherwise
@@ -57,7 +57,7 @@ def compare(
         FitbenchError: a file of two single runs is damaged.
     """
     check_format(format, FORMATS)
-    folders = [Path(path) if Path(path).exists() else reading.find_run(str(path), outputs) for path in which.paths]
+    folders = [Path(path) if Path(path).exists() else find_run(str(path), outputs) for path in which.paths]
     if len(folders) != 2 or not all(map(is_run, folders)):
         every = which.every or (which.study is None and format in ("csv", "json"))
         wanted = replace(which, paths=folders or [outputs], every=every)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis.comparable import comparable
-from fitbench.analysis.filters import parse, select
+from fitbench.analysis.filters import select
 from fitbench.analysis.frame import (
     column,
     load_runs,
     primary_of,
     quantities_of,
-    say_left_out,
+    say_unread,
 )
-from fitbench.analysis.studies import narrowed
+from fitbench.analysis.studies import Which, narrowed, of_named_studies
 from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, find
@@ -29,51 +25,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Which:
-    """Which runs a command is about.
-
-    Attributes:
-        paths: as `load_runs` takes them; none: outputs/.
-        where: a filter, see `filters`.
-        study: the name of a study of which the runs must be.
-        every: whether runs of all studies count. If not, and no study is named, the command is about the newest, unless
-            there are several paths or the filter has a condition on `study`.
-    """
-
-    paths: Sequence[str | Path] = ()
-    where: str | None = None
-    study: str | None = None
-    every: bool = False
-
-    @property
-    def of_all_studies(self) -> bool:
-        """Whether the request does not narrow the runs to one study."""
-        return self.every or len(self.paths) > 1 or (self.where is not None and "study" in _names(self.where))
-
-
-def _names(where: str) -> set[str]:
-    return {node.id for node in ast.walk(parse(where)) if isinstance(node, ast.Name)}
-
-
 def selected_runs(which: Which) -> pd.DataFrame:
     """The runs that a command is about, one or more. What cannot be read is named on stderr.
 
     Raises:
-        RequestError: as `load_runs`, `filters.select` and `studies.narrowed`, or no run remains.
+        RequestError: as `load_runs`, `filters.select` and `of_named_studies`, or no run remains.
     """
-    if which.study is not None and which.every:
-        raise RequestError("--study and --all exclude each other; leave one out")
-    if which.where is not None:
-        parse(which.where)
+    which.check()
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     if frame.empty:
         raise RequestError("none of the runs can be read")
+    frame = of_named_studies(frame, which)
     kept = select(frame, which.where) if which.where is not None else frame
     if kept.empty:
         raise RequestError(f"--where {which.where!r} keeps none of the {len(frame)} runs")
-    return narrowed(kept, which.study, which.of_all_studies)
+    return narrowed(kept, which)
 
 
 def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:

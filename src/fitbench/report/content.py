@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
 from fitbench.analysis.groups import group
+from fitbench.analysis.names import short_name
 from fitbench.analysis.telling import default_keys, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
-from fitbench.report.comparison import comparisons, keys_of
+from fitbench.report.comparison import comparisons, keys_of, names_of
 from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves, read_curves, series
 from fitbench.report.measures import Recorded, in_order, metrics, mixed
 from fitbench.report.predictions import predictions
@@ -117,12 +118,13 @@ def _groups(
     ranked = group(frame, by, metric)
     keys = list(ranked[0].keys) if ranked else []
     place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
+    names = names_of(ranked, [short_name(frame, key) for key in keys])
     values = zip(*(plain_values(frame[key]) for key in keys), strict=True) if keys else [()] * len(frame)
     return {
         "by": keys,
         "keys": keys_of(ranked),
-        "names": [each.label for each in ranked],
+        "names": names,
         "of": [place[key] for key in values],
-        "metrics": comparisons(frame, ranked, metric, recorded),
+        "metrics": comparisons(frame, ranked, names, metric, recorded),
         "curves": group_curves(frame, ranked[:DRAWN], curves, recorded),
     }
