@@ -454,8 +454,8 @@ def test_the_page_aggregates_as_compare_does(two_models):
     content = collect(frame, [], request.measured(frame, None))
     assert content["metric"] == "metrics.val_accuracy"
     first = content["groups"]["metrics"][0]
-    assert "over 5 folds x 2 seeds." in first["answer"]
-    assert "paired by fold" in first["method"]
+    assert "over 5 folds x 2 seeds with mlp." in first["answer"]
+    assert first["method"].startswith("Means over 5 folds x 2 seeds each")
     assert {"name": "fold", "shown": True}.items() <= next(
         column for column in content["columns"] if column["name"] == "fold"
     ).items()

@@ -112,21 +112,21 @@ def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: boo
     found = [each for each in comparisons if each.reference is not None or not each.of]
     shown, rows = len(found), limit or GROUPS
     if limit is None and (out := console()).is_terminal:
-        shown, rows = room(out, [Size(*_size(each, explain)) for each in found])
+        shown, rows = room(out, [_size(each, explain, out.width) for each in found])
     tables = [table for each in found[:shown] for table in _tables(each, rows, explain, bold)]
-    below = [Note(f"and {first_of(each.of for each in found[shown:])}; --limit {GROUPS} shows all")] * (
-        shown < len(found)
-    )
+    others = f"and {counted(len(found) - shown, 'more data set')}: {first_of(each.of for each in found[shown:])}"
+    below = [Note(f"{others}; --limit {GROUPS} shows all")] * (shown < len(found))
     below += _without_values([each for each in comparisons if each not in found])
     below += [Note(footnote(found))] * (not explain)
     return [*tables[:-1], replace(tables[-1], notes=[*tables[-1].notes, *below])] if tables else [Table("", [], below)]
 
 
-def _size(compared: Compared, explain: bool) -> tuple[list[int], int]:
-    """The rows of each of its tables, and the number of notes."""
+def _size(compared: Compared, explain: bool, width: int) -> Size:
+    """The room that a comparison takes in a terminal of this width."""
     rows = [len(compared.groups), *[len(_tested(compared))] * bool(_tested(compared))]
     further = 2 * bool(compared.further)  # lines: the head over the metrics, and what bold means
-    return rows, further + len(notes(compared) + footnotes(compared) if explain else warnings(compared))
+    lines = notes(compared) + footnotes(compared) if explain else warnings(compared)
+    return Size(rows, further + len(_title(compared)) // width + sum(1 + len(line) // width for line in lines))
 
 
 def _without_values(comparisons: Sequence[Compared]) -> list[Note]:
@@ -196,6 +196,7 @@ def _comparison_as_json(compared: Compared) -> dict[str, Any]:
     return {
         "task": compared.task,
         "data": compared.data,
+        "label": compared.of or None,
         "metric": compared.metric.column,
         "further_metrics": [further.metric.column for further in compared.further],
         "higher_is_better": compared.metric.higher_is_better,

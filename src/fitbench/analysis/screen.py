@@ -9,18 +9,18 @@ from rich.console import Console
 
 LOWEST = 24  # lines of the smallest terminal that tables are made for
 FEWEST = 3  # rows of a table, if it has so many
-AROUND, BELOW = 6, 3  # lines around the rows of a table, and below all tables
+AROUND, BELOW = 7, 4  # lines around the rows of a table, and below all tables
 
 
 class Size(NamedTuple):
-    """What of a comparison takes room: the rows of each of its tables, and the notes below them."""
+    """What of a comparison takes room: the rows of each of its tables, and other lines than those around any table."""
 
     tables: Sequence[int]
-    notes: int
+    others: int
 
     def lines(self, rows: int) -> int:
         """Lines in a terminal if a table has so many rows at most."""
-        return self.notes + sum(AROUND + min(each, rows) + (each > rows) for each in self.tables)
+        return self.others + sum(AROUND + min(each, rows) + (each > rows) for each in self.tables)
 
 
 def room(out: Console, sizes: Sequence[Size]) -> tuple[int, int]:

@@ -197,7 +197,7 @@ class TrainedData(Record):
     test_sha256: str | None = Field(
         None,
         description="SHA-256 of the targets of the test part, before them the numbers of its rows where these are "
-        "known, and after them its weights where it has some; null without a test part, and before version 0.3",
+        "known, and after them its weights where it has some; null without a test part, and where it was not recorded",
     )
     test_inputs_sha256: str | None = Field(
         None, description="SHA-256 of the inputs of the test part; null where test_sha256 is"
