@@ -1,9 +1,11 @@
 """What several tests share: composed configurations, and the data that CI has."""
 
+import fcntl
 import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,25 @@ def configure(*overrides: str) -> Config:
 @pytest.fixture(scope="session", name="configure")
 def _configure():
     return configure
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Return a function that gives the folder of a name. Of all processes of the suite, the first one fills it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder_once(name: str, fill: Callable[[Path], None]) -> Path:
+        folder = base / name
+        with (base / f"{name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (base / f"{name}.filled").exists():
+                folder.mkdir()
+                fill(folder)
+                (base / f"{name}.filled").touch()
+        return folder
+
+    return folder_once
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+@cache
 def real_digits() -> tuple[np.ndarray, np.ndarray]:
     images, labels = load_digits(return_X_y=True)
     model = LogisticRegression(max_iter=300, C=0.001).fit(images[:600], labels[:600])

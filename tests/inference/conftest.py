@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fitbench.config import Backend
+from fitbench.config import Backend, Config
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.record.folder import folder_of
 from fitbench.training import backend
@@ -17,24 +17,30 @@ from .flats import flats, write
 
 
 @pytest.fixture(scope="session")
-def trained(configure, tmp_path_factory) -> Path:
+def trained(configure, once) -> Path:
     """Return the folder of a finished run, LeNet-5 on mnist_5k. Copy it before changing it."""
     backend.load(Backend.tensorflow)
-    outputs = tmp_path_factory.mktemp("trained") / "outputs"
-    config = configure(f"outputs={outputs}", "model=lenet5", "training.epochs=3", "progress=false")
-    folder = folder_of(config)
-    train(config, folder)
-    return folder
+
+    def run_below(outputs: Path) -> Config:
+        return configure(f"outputs={outputs}", "model=lenet5", "training.epochs=3", "progress=false")
+
+    return folder_of(run_below(once("trained", lambda outputs: train_all(run_below(outputs)))))
+
+
+def train_all(*configs: Config) -> None:
+    """Train each run in its folder."""
+    for config in configs:
+        train(config, folder_of(config))
 
 
 @pytest.fixture(scope="session")
-def flats_csv(tmp_path_factory) -> Path:
+def flats_csv(once) -> Path:
     """Return a CSV file of flats. Copy it before changing it."""
-    return write(tmp_path_factory.mktemp("flats") / "flats.csv", flats())
+    return once("flats", lambda folder: write(folder / "flats.csv", flats())) / "flats.csv"
 
 
 @pytest.fixture(scope="session")
-def table_runs(configure, flats_csv, tmp_path_factory) -> dict[str, Path]:
+def table_runs(configure, flats_csv, once) -> dict[str, Path]:
     """Return the folders of finished runs of tables, one of each task, by its name. Copy one before changing it."""
     backend.load(Backend.tensorflow)
     of_flats = ["data=csv", f"data.path={flats_csv}", "data.missing=mean"]
@@ -43,20 +49,13 @@ def table_runs(configure, flats_csv, tmp_path_factory) -> dict[str, Path]:
         MULTILABEL: [*of_flats, "data.target=[large,central]", "data.drop=[kind]", "training.threshold=0.4"],
         REGRESSION: ["data=boston_housing", "training.standardize_targets=true"],
     }
-    folders = {}
-    for task, overrides in choices.items():
-        outputs = tmp_path_factory.mktemp(task) / "outputs"
-        config = configure(
-            f"outputs={outputs}",
-            "model=mlp",
-            "training.epochs=4",
-            "training.batch_size=16",
-            "progress=false",
-            *overrides,
-        )
-        folders[task] = folder_of(config)
-        train(config, folders[task])
-    return folders
+    common = ["model=mlp", "training.epochs=4", "training.batch_size=16", "progress=false"]
+
+    def runs_below(folder: Path) -> dict[str, Config]:
+        return {task: configure(f"outputs={folder / task}", *common, *own) for task, own in choices.items()}
+
+    folder = once("tables", lambda folder: train_all(*runs_below(folder).values()))
+    return {task: folder_of(config) for task, config in runs_below(folder).items()}
 
 
 class Server:
