@@ -50,6 +50,10 @@ By = Annotated[
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
+ConfigDirs = Annotated[
+    list[Path] | None,
+    typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
+]
 Trust = Annotated[
     bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
 ]
@@ -59,7 +63,10 @@ TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, ma
 
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works."""
+    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works.
+
+    --dry-run prints the jobs, what is recorded of each, and the estimated time. It trains and writes nothing.
+    """
     from fitbench.launch.command import DRY_RUN, dry_run, launch
 
     if DRY_RUN in context.args:
@@ -91,7 +98,8 @@ def search(context: typer.Context) -> None:
     choice(a,b,..) or a,b define the search space. Other overrides apply to all trials. search.trials, search.timeout,
     search.sampler, search.pruner, search.objective, search.seeds and the other keys of conf/search/default.yaml
     configure the search. workers=N starts N processes. search=NAME reads another file of that folder. Run the same
-    command again to resume.
+    command again to resume. --config-dir DIR adds a folder with configurations of your own. --dry-run prints the space,
+    the trials that are recorded and to come, and the estimated time. It writes nothing.
     """
     from fitbench.search.command import search as run_search
 
@@ -209,8 +217,15 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="any recorded number, as val_macro_f1; of two runs a metric of their task, as macro_f1; default the "
-            "primary metric on the test part, with folds on the validation part"
+            help="any recorded number, as val_macro_f1; several with commas, of which the first ranks; of two runs a "
+            "metric of their task, as macro_f1; default the primary metric on the test part, with folds on the "
+            "validation part"
+        ),
+    ] = None,
+    pivot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="put one key into the columns, as data.name: models down, data sets across, with ranks"
         ),
     ] = None,
     baseline: Annotated[
@@ -231,7 +246,7 @@ def compare(
     from fitbench.analysis.compare import compare as compare_runs
     from fitbench.analysis.request import Which
 
-    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format, explain)
+    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, pivot, outputs, limit, format, explain)
 
 
 @app.command()
@@ -301,7 +316,7 @@ def report(
     study: Study = None,
     all: All = False,
 ) -> None:
-    """Write one self-contained HTML page about the runs: tables, charts, predictions."""
+    """Write one self-contained HTML page that shows one study at a time: tables, charts, predictions."""
     from fitbench.analysis.request import Which
     from fitbench.report.report import report as write_report
 
@@ -325,12 +340,16 @@ def table(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
+    config_dir: ConfigDirs = None,
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
+    ] = False,
     format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args)
+    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run)
     raise typer.Exit(status)
 
 
@@ -471,6 +490,7 @@ def evaluate(
         ),
     ] = None,
     force: Annotated[bool, flag("--force", help="replace the file of -o")] = False,
+    config_dir: ConfigDirs = None,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
     format: Annotated[
@@ -503,7 +523,7 @@ def evaluate(
         raise RequestError("-o and --force are for --out-of-fold; an evaluation is recorded in the folder of the run")
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
-    evaluate_run(run, outputs, data, context.args, part, format, trust)
+    evaluate_run(run, outputs, data, context.args, part, format, trust, config_dir or ())
 
 
 def _print_version(requested: bool) -> None:

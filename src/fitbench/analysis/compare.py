@@ -17,8 +17,9 @@ from fitbench.analysis.groups import Group
 from fitbench.analysis.in_short import footnote, not_counted, warnings
 from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
-from fitbench.columns import FORMATS, Note, Table, print_as, records, selected, stacked
+from fitbench.columns import Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
+from fitbench.formats import FORMATS, mark_words, print_as
 from fitbench.record.folder import is_run
 from fitbench.record.naming import find_run
 from fitbench.text import check_format, console, counted, first_of
@@ -31,6 +32,7 @@ def compare(
     by: str | None,
     metric: str | None,
     baseline: str | None,
+    pivot: str | None,
     outputs: Path,
     limit: int | None,
     format: str,
@@ -43,12 +45,13 @@ def compare(
             not narrowed to the newest study.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
         metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
-            None stands for the primary metric of the runs, see `request.measured`. Of two single runs, see
-            `two_runs.compare_runs`.
+            None stands for the primary metric of the runs, see `request.measured`. Of several with commas between
+            them the first ranks. Of two single runs, see `two_runs.compare_runs`.
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
+        pivot: the column whose values become columns of a matrix, see `pivot.pivots`.
         outputs: where the names of runs are looked for.
         limit: rows that a table shows at most; None: as many as the terminal has room for, in a file 50.
-        format: one of `columns.FORMATS`; csv and json hold every row.
+        format: one of `formats.FORMATS`; csv and json hold every row.
         explain: whether all is said about the groups and the numbers, or only warnings and one line.
 
     Raises:
@@ -61,15 +64,39 @@ def compare(
     if len(folders) != 2 or not all(map(is_run, folders)):
         every = which.every or (which.study is None and format in ("csv", "json"))
         wanted = replace(which, paths=folders or [outputs], every=every)
-        _print(compare_groups(wanted, by, metric, baseline), limit, format, explain)
+        names = _several(metric)
+        if pivot is not None:
+            _print_matrices(wanted, pivot, by, names, baseline, limit, format)
+        else:
+            found = compare_groups(wanted, by, names[0] if names else None, baseline, names[1:])
+            _print(found, limit, format, explain)
         return
     from fitbench.analysis import two_runs
 
-    options = {"--by": by, "--baseline": baseline, "--where": which.where, "--study": which.study}
+    options = {"--by": by, "--pivot": pivot, "--baseline": baseline, "--where": which.where, "--study": which.study}
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise RequestError(f"{', '.join(given)} is for groups of runs; {folders[0]} and {folders[1]} are single runs")
     two_runs.compare_runs(folders[0], folders[1], metric, limit, format)
+
+
+def _several(metric: str | None) -> list[str]:
+    """The metrics that --metric names, each once."""
+    names = [] if metric is None else [name.strip() for name in metric.split(",")]
+    if not all(names):
+        raise RequestError(f"--metric {metric!r}: a name is missing beside a comma")
+    return list(dict.fromkeys(names))
+
+
+def _print_matrices(
+    which: Which, pivot: str, by: str | None, metrics: list[str], baseline: str | None, limit: int | None, format: str
+) -> None:
+    from fitbench.analysis.pivot import pivots
+    from fitbench.analysis.pivot_table import print_pivots
+
+    if baseline is not None:
+        raise RequestError("--baseline is for a ranking; with --pivot each column is compared with its best")
+    print_pivots(pivots(which, pivot, by, metrics), limit or GROUPS, format)
 
 
 def _print(comparisons: Sequence[Compared], limit: int | None, format: str, explain: bool) -> None:
@@ -77,16 +104,16 @@ def _print(comparisons: Sequence[Compared], limit: int | None, format: str, expl
         print(json.dumps(_as_json(comparisons), indent=2, allow_nan=False, default=str))
         return
     columns = [[*ranking(compared), *differences(compared)] for compared in comparisons]
-    print_as(format, _all_tables(comparisons, limit, explain), stacked(columns))
+    print_as(format, _all_tables(comparisons, limit, explain, mark_words(format)[0]), stacked(columns))
 
 
-def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool) -> list[Table]:
+def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, bold: str) -> list[Table]:
     """The tables of the comparisons that have a value, as many as there is room for; below them what is not shown."""
     found = [each for each in comparisons if each.reference is not None or not each.of]
     shown, rows = len(found), limit or GROUPS
     if limit is None and (out := console()).is_terminal:
         shown, rows = room(out, [Size(*_size(each, explain)) for each in found])
-    tables = [table for each in found[:shown] for table in _tables(each, rows, explain)]
+    tables = [table for each in found[:shown] for table in _tables(each, rows, explain, bold)]
     below = [Note(f"and {first_of(each.of for each in found[shown:])}; --limit {GROUPS} shows all")] * (
         shown < len(found)
     )
@@ -98,7 +125,8 @@ def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: boo
 def _size(compared: Compared, explain: bool) -> tuple[list[int], int]:
     """The rows of each of its tables, and the number of notes."""
     rows = [len(compared.groups), *[len(_tested(compared))] * bool(_tested(compared))]
-    return rows, len(notes(compared) + footnotes(compared) if explain else warnings(compared))
+    further = 2 * bool(compared.further)  # lines: the head over the metrics, and what bold means
+    return rows, further + len(notes(compared) + footnotes(compared) if explain else warnings(compared))
 
 
 def _without_values(comparisons: Sequence[Compared]) -> list[Note]:
@@ -123,10 +151,11 @@ def _is_tested(comparison: Comparison) -> bool:
     return (comparison.difference.p, comparison.difference.interval) != (None, None)
 
 
-def _tables(compared: Compared, limit: int, explain: bool) -> list[Table]:
+def _tables(compared: Compared, limit: int, explain: bool, bold: str) -> list[Table]:
     """The ranking, and the differences where any are tested, `limit` groups at most; the notes below the last."""
     more = len(compared.groups) - limit
     cut = [Note(f"and {counted(more, 'more group')}; --limit shows them")] * (more > 0)
+    cut += [Note(f"{bold}: the best of its column.")] * bool(compared.further)
     warned = notes(compared) if explain else warnings(compared)
     below = [*(Note(note, "yellow") for note in warned), *map(Note, footnotes(compared) if explain else [])]
     ranks = selected(ranking(compared), range(min(limit, len(compared.groups))))
@@ -168,6 +197,7 @@ def _comparison_as_json(compared: Compared) -> dict[str, Any]:
         "task": compared.task,
         "data": compared.data,
         "metric": compared.metric.column,
+        "further_metrics": [further.metric.column for further in compared.further],
         "higher_is_better": compared.metric.higher_is_better,
         "by": compared.keys,
         "confidence": statistics.CONFIDENCE,

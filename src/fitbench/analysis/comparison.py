@@ -7,16 +7,16 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fitbench import metrics
 from fitbench.analysis import request, statistics
 from fitbench.analysis.comparable import Comparable, comparable
-from fitbench.analysis.frame import in_known_groups, of_known_task
+from fitbench.analysis.frame import in_known_groups, of_known_task, recorders
 from fitbench.analysis.groups import Group, group
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import UNTESTED, Component, Difference
 from fitbench.analysis.telling import key_text
 from fitbench.errors import RequestError
-from fitbench.metrics import is_held_back
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -177,6 +177,14 @@ def _bare(value: str) -> str:
 
 
 @dataclass(frozen=True)
+class Further:
+    """The groups of a comparison by a metric that does not rank them, in the order of the comparison."""
+
+    metric: Quantity
+    groups: list[Group]
+
+
+@dataclass(frozen=True)
 class Compared:
     """Groups, best first, and what each came to against `groups[reference]`.
 
@@ -194,6 +202,7 @@ class Compared:
         task, data: of the runs; '' where they are not known.
         of: how people tell this comparison from others that are shown beside it, as 'mnist'; '' without others.
         without_task: how many runs are left out because their task is not known yet, by state.
+        further: the same groups by further metrics.
     """
 
     metric: Quantity
@@ -210,6 +219,7 @@ class Compared:
     data: str
     of: str
     without_task: dict[str, int]
+    further: tuple[Further, ...] = ()
 
     @property
     def with_folds(self) -> list[Group]:
@@ -222,20 +232,24 @@ class Compared:
         return [group for group in self.groups if group.values and not group.sample.has_folds]
 
 
-def compare_groups(which: request.Which, by: str | None, metric: str | None, baseline: str | None) -> list[Compared]:
+def compare_groups(
+    which: request.Which, by: str | None, metric: str | None, baseline: str | None, further: Sequence[str] = ()
+) -> list[Compared]:
     """The groups of runs, a comparison for each set of runs that may be compared; the arguments are those of `compare`.
 
     With --metric, sets in which no run records it are left out. A set without the baseline, which another has, is
-    compared with its best group.
+    compared with its best group. `further` are metrics that do not rank the groups.
 
     Raises:
-        RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
+        RequestError: an option is wrong, no run remains, or the runs have different definitions of a metric.
     """
-    sets = [(each, *_grouped(each, by, metric)) for each in comparable(request.selected_runs(which), metric)]
+    found = comparable(request.selected_runs(which), metric)
+    sets = [(each, *_grouped(each, by, metric)) for each in found]
     having = [baseline is not None and bool(_fitting(groups, baseline)) for _, _, groups, *_ in sets]
     return [
         replace(
             compared(frame, groups, quantity, keys, baseline if has or not any(having) else None),
+            further=_further(frame, groups, keys, _recorded(each, found, further)),
             task=each.task,
             data=each.data,
             of=each.label,
@@ -253,6 +267,26 @@ def _grouped(
     return frame, group(frame, keys, quantity), quantity, keys
 
 
+def _further(
+    frame: pd.DataFrame, groups: Sequence[Group], keys: Sequence[str], names: Sequence[str]
+) -> tuple[Further, ...]:
+    """The groups by further metrics, in the same order."""
+    made = []
+    for metric in (request.measured(frame, name) for name in names):
+        by_keys = {tuple(each.keys.values()): each for each in group(frame, keys, metric)}
+        made.append(Further(metric, [by_keys[tuple(each.keys.values())] for each in groups]))
+    return tuple(made)
+
+
+def _recorded(each: Comparable, sets: Sequence[Comparable], names: Sequence[str]) -> list[str]:
+    """The metrics that the runs of a set record; also those that no set records, of which a message then speaks."""
+
+    def has(one: Comparable, name: str) -> bool:
+        return not recorders(one.frame, metrics.split(name.removeprefix("metrics."))[1]).empty
+
+    return [name for name in names if has(each, name) or not any(has(one, name) for one in sets)]
+
+
 def compared(
     frame: pd.DataFrame, groups: list[Group], metric: Quantity, keys: list[str], baseline: str | None = None
 ) -> Compared:
@@ -265,7 +299,7 @@ def compared(
     if reference is not None and not groups[reference].values:
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
     partitions = {entry.sample.partition for entry in groups if entry.values}
-    same_folds = is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
+    same_folds = metrics.is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
     several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
     of_training = metric.metric is not None and metric.part != "test"
     return Compared(

@@ -105,7 +105,8 @@ def configurations(jobs: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFram
         jobs: the folder of each run, and its whole configuration.
     """
     rows = [configuration_row(folder, config) for folder, config in jobs]
-    return _frame(rows, list(dict.fromkeys(name for row in rows for name in row)), {"fold"})
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _frame(rows, [name for name in names if not name.endswith("._target_") or _tells(name, rows)], {"fold"})
 
 
 def load_history(*paths: str | Path) -> pd.DataFrame:

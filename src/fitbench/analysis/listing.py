@@ -29,9 +29,10 @@ from fitbench.analysis.run_columns import (
 )
 from fitbench.analysis.studies import OF_SCRIPTS, Which, narrowed, of_named_studies
 from fitbench.analysis.telling import readable
-from fitbench.columns import FORMATS, Note, Table, print_as
+from fitbench.columns import Note, Table
 from fitbench.config.files import keys_of_files
 from fitbench.errors import RequestError
+from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import State
 from fitbench.record.newest import last_change
 from fitbench.text import check_format, first_of, shortened
@@ -62,7 +63,7 @@ def list_runs(
         columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
         limit: how many runs to print at most.
-        format: one of `columns.FORMATS`.
+        format: one of `formats.FORMATS`.
 
     Raises:
         RequestError: there are no runs, or a state, column, filter or the format does not exist.

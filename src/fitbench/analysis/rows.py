@@ -51,9 +51,9 @@ CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run
 
 Row = dict[str, Any]
 
-_ADDED = ("age", "epoch", "left")  # by `fitbench runs`
+_OF_LISTING = ("age", "epoch", "left")  # that `fitbench runs` adds
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, *_ADDED)
+    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, *_OF_LISTING)
 )
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column

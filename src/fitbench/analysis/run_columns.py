@@ -71,8 +71,8 @@ def usual_columns(chosen: pd.DataFrame) -> list[str]:
     progress = _with_values(chosen, ["fold", EPOCH, LEFT])
     results = _with_values(chosen, [*primary_columns(chosen), "metrics.test_loss", "timing.seconds"])
     varies = [readable(chosen, name) for name in telling(chosen)]
-    keys, noted = [*_keys(chosen), *_with_values(chosen, ["tags"])], _with_values(chosen, ["note"])
-    names = ["state", *_study(chosen), "run_id", *progress, *keys, *results, "age", *noted, *varies]
+    tells = [*_study(chosen), "run_id", *progress, *_keys(chosen), *_with_values(chosen, ["tags"])]
+    names = ["state", *tells, *results, "age", *_with_values(chosen, ["note"]), *varies]
     return list(dict.fromkeys(names))
 
 
@@ -88,7 +88,7 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if name == "age":
         return age(value)
     if name == "tags":
-        return ", ".join(map(clean, json.loads(value)))
+        return tags_text(value)
     if name == "note":
         return clean(" ".join(value.split()))
     if isinstance(value, (bool, np.bool_)):
@@ -101,6 +101,11 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return f"{int(value):,}" if name.startswith("dataset.") else str(int(value))
     return f"{value:.6g}"
+
+
+def tags_text(value: str) -> str:
+    """The tags of a run, which a frame has as JSON, as in 'bad, paper'."""
+    return ", ".join(map(clean, json.loads(value)))
 
 
 def _plain(value: Any, quantity: Quantity | None) -> Any:

@@ -60,6 +60,8 @@ def dry_run(arguments: list[str], report_plan: ReportPlan) -> int:
             _call_hydra(task, [*arguments, f"hydra.run.dir={folder}"])  # which Hydra creates for a single run
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
+    if task.failure is not None:
+        raise task.failure
     if task.plan is None:  # a flag of Hydra's such as --cfg, which prints something else
         return 0
     report_plan(task.plan)
@@ -112,6 +114,11 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     """
     parser = get_args_parser()
     parser.exit_on_error = False
+    following = [*arguments[1:], ""]  # the parser would take an override behind --info for its value
+    arguments = [
+        "--info=all" if word in ("--info", "-i") and "=" in after else word
+        for word, after in zip(arguments, following, strict=True)
+    ]
     try:
         parsed, others = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
@@ -144,6 +151,7 @@ class DryRun:
 
     Attributes:
         plan: what a launch would do; None before it is known.
+        failure: why a single run would be refused, kept as by `Task`.
     """
 
     __name__ = "train"
@@ -151,11 +159,13 @@ class DryRun:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
+        self.failure: RequestError | None = None
 
     def __call__(self, composed: DictConfig) -> None:
         """Plan a single run, which is tried again whatever happened before."""
         if HydraConfig.get().job.chdir:
-            raise RequestError(NO_CHDIR)
+            self.failure = RequestError(NO_CHDIR)
+            return
         config = configuration_of(composed)
         if text := advice(config):
             write_note(text)

@@ -62,7 +62,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
 
 
 def page(content: Mapping[str, Any]) -> str:
-    """The HTML of what `collect_studies` gives: one file with its styles, scripts and data, which may load nothing else."""
+    """The HTML of what `collect_studies` gives: one file, which may load nothing else."""
     folder = resources.files("fitbench.report") / "page"
     script = '"use strict";\n' + "".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     style = _colours() + "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))
