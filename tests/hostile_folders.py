@@ -198,6 +198,14 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 ODD = "<b>=1+1\x1b[31m\n\u202e"
 WEIRD = dict.fromkeys(("<script>alert(1)</script>", "=1+1", "a\nb", "\x1b[31m", "\ud800", "x y", "val_", ""), 0.5)
 
+NOTES = {
+    "empty": "", "zeros": bytes(5000), "a list": "[1]", "900 lists": "[" * 900, "schema 2": '{"schema": 2}',
+    "tags of text": '{"schema": 1, "tags": "x"}', "odd tags": json.dumps({"schema": 1, "tags": [ODD, "\ud800", 1]}),
+    "many tags": json.dumps({"schema": 1, "tags": [f"t{i}" for i in range(10**5)]}),
+    "odd note": json.dumps({"schema": 1, "note": ODD + "\ud800"}), "half": b'{"schema": 1, "note": "\xff"}',
+    "long note": json.dumps({"schema": 1, "note": "x" * 10**7}), "5000 digits": '{"schema": 1%s}' % ("0" * 5000),
+}  # fmt: skip
+
 HOSTILE: dict[str, Hostile] = {
     **{f"result.json: {kind}": Hostile(instead("result.json", put), "finished", f"result.json: {reason}")
        for kind, (put, reason) in INSTEAD.items()},
@@ -219,6 +227,8 @@ HOSTILE: dict[str, Hostile] = {
                                  shown="evaluations: a link to /, which is outside of .*outputs"),
     "claim.json: a link to nothing": Hostile(instead("claim.json", lambda path: path.symlink_to("nothing")),
                                              "unfinished", "claim.json: a link to a file that does not exist"),
+    **{f"notes.json: {kind}": Hostile(instead("notes.json", put)) for kind, (put, _) in INSTEAD.items()},
+    **{f"notes: {kind}": Hostile(replaced("notes.json", text)) for kind, text in NOTES.items()},
     # result.json
     "result: empty": Hostile(replaced("result.json", b""), reason="result.json: not JSON"),
     "result: zeros": Hostile(replaced("result.json", bytes(5000)), reason="result.json: not JSON"),

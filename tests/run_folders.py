@@ -78,7 +78,8 @@ def record_metrics(
     known = result.get("metric_info", of_schema_1())
     absent = {f"{part}_{name}": None for part in ("train", "val", "test") for name in infos}
     result |= {
-        "schema": 2, "fold": None, "task": "classification", "primary": primary or result.get("primary", "accuracy"),
+        "schema": 2, "fold": result.get("fold"), "task": "classification",
+        "primary": primary or result.get("primary", "accuracy"),
         "metric_info": known | infos, "metrics": absent | result["metrics"] | (values or {}),
         "threads": None, "environment": {}, "code": {},
     }  # fmt: skip

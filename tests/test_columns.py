@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -8,21 +9,20 @@ from rich.console import Console
 
 from fitbench.columns import (
     Column,
+    Mark,
     Note,
     Table,
     as_csv,
-    as_markdown,
     broken,
     column,
-    escaped,
-    latex,
-    markdown,
     print_columns,
     print_tables,
     records,
     selected,
-    tex,
+    wrapped,
 )
+from fitbench.latex import latex, tex
+from fitbench.markdown import as_markdown, escaped, markdown
 
 
 def test_columns_are_dropped_where_the_terminal_is_narrow():
@@ -42,7 +42,7 @@ def test_columns_are_dropped_where_the_terminal_is_narrow():
 
     assert printed(80) == ([], ["name", "mean", "worst", "time", "best"])
     assert printed(30) == (["worst"], ["name", "mean", "time", "best"])
-    assert printed(16) == (["worst", "best", "time"], ["name", "mean"])
+    assert printed(16) == (["time", "best", "worst"], ["name", "mean"])
 
 
 def test_names_are_shortened_where_nothing_can_be_dropped_and_numbers_never():
@@ -122,7 +122,7 @@ def test_selected_rows_keep_cells_values_and_styles_together():
 def test_a_terminal_names_the_columns_that_it_has_no_room_for():
     narrow = [Column("name", ["abc"]), Column("wide", ["x" * 40], spare=0), Column("less", ["y" * 40], spare=1)]
     assert printed(narrow, 60)[-1] == "Too narrow here for: less."
-    assert printed(narrow, 45)[-1] == "Too narrow here for: less, wide."
+    assert printed(narrow, 45)[-1] == "Too narrow here for: wide, less."
     assert printed(narrow, 120)[-1] == "A note."
 
 
@@ -197,13 +197,87 @@ def test_tex_spells_what_latex_would_read():
     ],
 )
 def test_latex_sets_the_sign_of_a_number_as_one(cell, code):
-    assert f"  {code} \\\\\n" in latex([Table("", [Column("n", [cell])])])
+    assert f"  {code} \\\\\n" in latex([Table("", [Column("n", [cell, "a text"])])])
 
 
 def test_latex_has_a_table_for_each_and_names_the_packages_once():
     text = latex([Table("50%", COLUMNS, [Note("One."), Note("Two.")]), Table("", COLUMNS)])
-    assert text.count(r"\usepackage{booktabs}") == 1
+    assert text.count(r"\usepackage{booktabs,graphicx,siunitx}") == 1
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\bottomrule") == 2
     assert r"\caption{50\%}" in text
     assert text.count(r"\caption") == 1
     assert r"\footnotesize One. Two." in text
+
+
+def test_latex_aligns_columns_of_numbers_at_the_point():
+    cells = ["0.9058 ± 0.0029", "12.5", "-", ""]
+    text = latex([Table("", [Column("a_b", cells), Column("n", ["12,345", "7", "+1", "-2.5"])])])
+    assert r"S[table-format=2.4, table-space-text-post={\,$\pm$\,0.0029}]" in text
+    assert "S[table-format=+5.1, group-digits=integer, group-minimum-digits=4]" in text
+    assert r"  {a\_b} & {n} \\" in text
+    assert [line.strip() for line in text.split("\\midrule\n")[1].splitlines()[:4]] == [
+        r"0.9058 {\,$\pm$\,0.0029} & 12345 \\",
+        r"12.5 & 7 \\",
+        r"{--} & +1 \\",
+        r" & -2.5 \\".strip(),
+    ]
+
+
+@pytest.mark.parametrize(
+    "cells", [["1", "a"], ["<0.001"], ["1e-05"], ["0.5 to 0.6"], ["1,23"], ["-", ""], ["0.5 ± 1e-05"]]
+)
+def test_latex_leaves_columns_of_other_texts_as_they_are(cells):
+    assert r"\begin{tabular}{@{}r@{}}" in latex([Table("", [Column("n", cells)])])
+    assert r"\begin{tabular}{@{}l@{}}" in latex([Table("", [Column("n", ["1", "2"], right=False)])])
+
+
+# -- marks, and texts over several columns ----------------------------------------------------------------------------
+
+MARKS = [Mark.BOLD, Mark.UNDERLINE, Mark.NONE]
+MATRIX = [
+    Column("model", ["a", "b", "c"], right=False, key=True),
+    Column("x", ["0.9 ± 0.1", "0.8", "-"], marks=MARKS, over="test accuracy"),
+    Column("y", ["few", "n < 3", "-"], marks=MARKS, over="test accuracy"),
+    Column("x", ["0.125", "0.250", "0.5"], over="loss"),
+]
+
+
+def test_marked_cells_stand_out_in_every_format():
+    assert [re.split(" {3,}", line)[1].strip() for line in printed(MATRIX)[3:6]] == ["0.9 ± 0.1 *", "0.8 ~", "-"]
+    assert "| a | **0.9 ± 0.1** | **few** |" in markdown([Table("", MATRIX)])
+    assert "| b | <u>0.8</u> | <u>n &lt; 3</u> |" in markdown([Table("", MATRIX)])
+    text = latex([Table("", MATRIX)])
+    assert r"  a & \bfseries 0.9 {\,$\pm$\,0.1} & \textbf{few} & 0.125 \\" in text
+    assert r"  b & 0.8 {\llap{\underline{\phantom{\num{0.8}}}}} & \underline{n \textless{} 3} & 0.250 \\" in text
+    out = Console(file=io.StringIO(), width=80, force_terminal=True)
+    print_columns(out, MATRIX)
+    assert "\x1b[1m0.9 ± 0.1\x1b[0m" in out.file.getvalue()
+    assert re.search("\x1b\\[4m *0.8\x1b\\[0m", out.file.getvalue())
+    assert selected(MATRIX, [2, 0])[1].marks == [Mark.NONE, Mark.BOLD]
+
+
+def test_texts_over_several_columns_are_above_their_heads():
+    head, below = printed(MATRIX)[1:3]
+    assert re.split(" {2,}", head.strip()) == ["test accuracy", "test accuracy", "loss"]
+    assert below.split() == ["model", "x", "y", "x"]
+    assert "| model | test accuracy<br>x | test accuracy<br>y | loss<br>x |" in markdown([Table("", MATRIX)])
+    text = latex([Table("", MATRIX)])
+    assert r"   & \multicolumn{2}{c}{test accuracy} & \multicolumn{1}{c}{loss} \\" in text
+    assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in text
+
+
+@pytest.mark.parametrize(
+    ("room", "heads"),
+    [
+        (80, [["model", "x", "y", "x"]]),
+        (36, [["model", "x", "y"], ["model", "x"]]),  # the second text starts a table of its own
+        (22, [["model", "x"], ["model", "y"], ["model", "x"]]),
+        (10, [["model", "x"], ["model", "y"], ["model", "x"]]),
+    ],
+)
+def test_columns_go_on_below_with_the_keys_where_the_terminal_is_narrow(room, heads):
+    assert [[column.head for column in part] for part in wrapped(MATRIX, room)] == heads
+    out = Console(file=io.StringIO(), width=max(room, 22), force_terminal=True, color_system=None)
+    print_tables(out, [Table("", MATRIX, wrapped=True)])
+    assert out.file.getvalue().count("model") == len(heads)
+    assert "Too narrow" not in out.file.getvalue()

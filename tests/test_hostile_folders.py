@@ -95,11 +95,11 @@ def test_each_hostile_folder_is_left_out_with_its_reason_and_all_others_are_rows
 
 
 COMMANDS = {
-    "runs": ["runs", "{outputs}"],
+    "runs": ["runs", "{outputs}", "--all"],
     "runs csv": ["runs", "{outputs}", "--format", "csv"],
     "runs json": ["runs", "{outputs}", "--format", "json"],
-    "compare": ["compare", "{outputs}", "--by", "study"],
-    "compare latex": ["compare", "{outputs}", "--by", "study,model.name", "--format", "latex"],
+    "compare": ["compare", "{outputs}", "--all", "--by", "study"],
+    "compare latex": ["compare", "{outputs}", "--all", "--by", "study,model.name", "--format", "latex"],
     "compare json": ["compare", "{outputs}", "--format", "json"],
     "compare losses": ["compare", "{outputs}", "--by", "task", "--metric", "test_loss"],
     "bars": ["plot", "{outputs}", "--kind", "bars", "--by", "study", "-o", "{tmp}/x.png"],

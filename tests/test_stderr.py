@@ -1,14 +1,19 @@
 """Lines on stderr arrive while other output is held back, and stand above the live line of a terminal."""
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 
 import pytest
 
+from fitbench import stderr
 from fitbench.launch.display import Display
 from fitbench.stderr import show_live, write_line, write_note
 from fitbench.training import backend
@@ -113,3 +118,22 @@ def test_a_note_of_another_process_erases_the_live_line_of_this_one():
         subprocess.run([sys.executable, "-c", code], check=True, stderr=sys.stderr)
         show_live("")
         assert "3/30 runs\r\x1b[Kfitbench: a note\r\n" in written()
+
+
+def test_a_note_in_a_terminal_is_broken_between_words_and_paths_stay_whole(monkeypatch):
+    text = "study grid-of-many-models, the newest; --all adds 71 runs of outputs/a/very/long/path-of-a-folder"
+    ours, theirs = pty.openpty()
+    os.set_inheritable(theirs, False)
+    with os.fdopen(theirs, "w") as terminal, monkeypatch.context() as patched:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+        patched.setattr(sys, "stderr", terminal)
+        lines = stderr.wrapped(f"  {text}").splitlines()
+    os.close(ours)
+    assert max(map(len, lines)) <= 40
+    assert all(line.startswith("  ") for line in lines)
+    assert "".join(line.strip() + " " for line in lines).split() == text.split()
+
+
+def test_a_note_in_a_file_is_one_line(capsys):
+    stderr.write_note("word " * 60)
+    assert capsys.readouterr().err.count("\n") == 1

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from docs.generate import conf
 from docs.generate.markdown import anchor, code, explained, prose, table
 from docs.generate.schema import Key, keys_of
-from fitbench.config import data_sections, optimizer_section, schema, training_section
+from fitbench.config import data_sections, optimizer_section, schema, sweep_section, training_section
 from fitbench.config.builders import SECTION, settings_schema
 from fitbench.config.describe import describe
 from fitbench.search.settings import Settings
@@ -18,6 +18,7 @@ HEADINGS = ("key", "default", "meaning, and what is allowed")
 SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of the keys, file of the defaults
     "Config": (schema.Config, "", "config"),
     "Training": (training_section.Training, "training.", "training/default"),
+    "Sweep": (sweep_section.Sweep, "sweep.", "sweep/default"),
     "Settings": (Settings, "search.", "search/default"),
 }
 UNIONS: dict[str, Any] = {

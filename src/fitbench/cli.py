@@ -25,7 +25,9 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 flag = partial(typer.Option, metavar="")  # an option without a value
 
 # Arguments and options of several commands.
-Run = Annotated[str, typer.Argument(metavar="RUN", help="a run folder, a run_id, or an unambiguous part of one")]
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help="a run folder, a run_id, an unambiguous part of one, @latest or @best")
+]
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
 ]
@@ -34,14 +36,24 @@ Where = Annotated[
     typer.Option(help="only runs that fit, in Python's grammar: \"model == 'mlp' and test_accuracy > 0.97\""),
 ]
 Study = Annotated[
-    str | None, typer.Option(metavar="NAME", help="only runs of this study; default the newest of several")
+    str | None,
+    typer.Option(metavar="NAME", help="only runs of this study, or of several: NAME,NAME; default the newest"),
 ]
 All = Annotated[bool, flag("--all", help="runs of all studies")]
+ChosenRuns = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="RUN", help="run folders, run_ids or unambiguous parts; a folder stands for all runs in it"),
+]
+ChosenStudy = Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this study")]
 By = Annotated[
     str | None,
     typer.Option(help="columns that define the groups, as model.name,optimizer.name; default the columns that vary"),
 ]
 Outputs = Annotated[Path, typer.Option(help="the folder that is searched for runs")]
+ConfigDirs = Annotated[
+    list[Path] | None,
+    typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
+]
 Trust = Annotated[
     bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
 ]
@@ -51,7 +63,10 @@ TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, ma
 
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works."""
+    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works.
+
+    --dry-run prints the jobs, what is recorded of each, and the estimated time. It trains and writes nothing.
+    """
     from fitbench.launch.command import DRY_RUN, dry_run, launch
 
     if DRY_RUN in context.args:
@@ -83,7 +98,8 @@ def search(context: typer.Context) -> None:
     choice(a,b,..) or a,b define the search space. Other overrides apply to all trials. search.trials, search.timeout,
     search.sampler, search.pruner, search.objective, search.seeds and the other keys of conf/search/default.yaml
     configure the search. workers=N starts N processes. search=NAME reads another file of that folder. Run the same
-    command again to resume.
+    command again to resume. --config-dir DIR adds a folder with configurations of your own. --dry-run prints the space,
+    the trials that are recorded and to come, and the estimated time. It writes nothing.
     """
     from fitbench.search.command import search as run_search
 
@@ -134,6 +150,64 @@ def show(
 
 
 @app.command()
+def note(
+    runs: ChosenRuns = None,
+    text: Annotated[str | None, typer.Option("--text", "-m", help="the note; '' removes it")] = None,
+    add: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to add")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to remove")] = None,
+    where: Where = None,
+    study: ChosenStudy = None,
+    outputs: Outputs = Path("outputs"),
+    format: TableOrJson = "table",
+) -> None:
+    """Give runs tags and a note, or show them: fitbench note RUN 'diverges at epoch 12' --add bad.
+
+    The last argument is the note if it has a space and is no path, as no run_id has one. A note of one word needs
+    --text. Without a text and tags, the notes are shown; without a run, those of all runs. Notes never change a result
+    or an identity. Training a run again keeps them. They are columns: fitbench runs --where "'bad' in tags".
+    """
+    from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.note import note as note_runs
+
+    note_runs(Choice(runs or [], where, study, outputs), text, add or [], remove or [], format)
+
+
+@app.command()
+def trash(
+    runs: ChosenRuns = None,
+    list: Annotated[bool, flag("--list", help="show what is in the trash, and the space that it takes")] = False,
+    restore: Annotated[bool, flag("--restore", help="put runs back to where they were")] = False,
+    empty: Annotated[bool, flag("--empty", help="delete what is in the trash for good")] = False,
+    yes: Annotated[bool, flag("--yes", "-y", help="with --empty: do not ask")] = False,
+    where: Where = None,
+    study: ChosenStudy = None,
+    outputs: Outputs = Path("outputs"),
+    format: TableOrJson = "table",
+) -> None:
+    """Put runs away, so that no command shows them: fitbench trash outputs/old_study. They can be restored.
+
+    They are moved to outputs/.trash, with the time, their study and their name. With --list, --restore and --empty,
+    RUN and --where are about the runs in the trash. There RUN may also be a study, or a time as --list shows it. A run
+    that is being trained is refused.
+    """
+    from fitbench.analysis import trash as commands
+    from fitbench.analysis.chosen_runs import Choice
+    from fitbench.errors import RequestError
+
+    choice = Choice(runs or [], where, study, outputs)
+    if list + restore + empty > 1:
+        raise RequestError("--list, --restore and --empty exclude each other")
+    if list:
+        commands.show(choice, format)
+    elif restore:
+        commands.restore(choice)
+    elif empty:
+        commands.empty(choice, yes)
+    else:
+        commands.put_away(choice)
+
+
+@app.command()
 def compare(
     paths: Annotated[
         list[str] | None,
@@ -143,8 +217,15 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="any recorded number, as val_macro_f1; of two runs a metric of their task, as macro_f1; default the "
-            "primary metric on the test part, with folds on the validation part"
+            help="any recorded number, as val_macro_f1; several with commas, of which the first ranks; of two runs a "
+            "metric of their task, as macro_f1; default the primary metric on the test part, with folds on the "
+            "validation part"
+        ),
+    ] = None,
+    pivot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="put one key into the columns, as data.name: models down, data sets across, with ranks"
         ),
     ] = None,
     baseline: Annotated[
@@ -155,15 +236,17 @@ def compare(
     all: All = False,
     outputs: Outputs = Path("outputs"),
     limit: Annotated[
-        int | None, typer.Option(min=1, help="the largest number of rows; default 50, for disagreements 20")
+        int | None,
+        typer.Option(min=1, help="the largest number of rows; default the screen, in a file 50, for disagreements 20"),
     ] = None,
+    explain: Annotated[bool, flag("--explain", help="say how the numbers are computed, and name every group")] = False,
     format: TableFormat = "table",
 ) -> None:
     """Compare groups of runs over their seeds and folds, with tests of differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
     from fitbench.analysis.request import Which
 
-    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, outputs, limit, format)
+    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, pivot, outputs, limit, format, explain)
 
 
 @app.command()
@@ -233,7 +316,7 @@ def report(
     study: Study = None,
     all: All = False,
 ) -> None:
-    """Write one self-contained HTML page about the runs: tables, charts, predictions."""
+    """Write one self-contained HTML page that shows one study at a time: tables, charts, predictions."""
     from fitbench.analysis.request import Which
     from fitbench.report.report import report as write_report
 
@@ -257,12 +340,16 @@ def table(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
+    config_dir: ConfigDirs = None,
+    dry_run: Annotated[
+        bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
+    ] = False,
     format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args)
+    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run)
     raise typer.Exit(status)
 
 
@@ -334,7 +421,8 @@ def predict(
 @app.command()
 def serve(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN..", help="run folders, run_ids, or unambiguous parts of them")
+        list[str],
+        typer.Argument(metavar="RUN..", help="run folders, run_ids, unambiguous parts of them, @latest or @best"),
     ],
     host: Annotated[
         str, typer.Option(help="the name or address to listen at; the default is not reachable from other computers")
@@ -402,6 +490,7 @@ def evaluate(
         ),
     ] = None,
     force: Annotated[bool, flag("--force", help="replace the file of -o")] = False,
+    config_dir: ConfigDirs = None,
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
     format: Annotated[
@@ -434,7 +523,7 @@ def evaluate(
         raise RequestError("-o and --force are for --out-of-fold; an evaluation is recorded in the folder of the run")
     from fitbench.inference.evaluate import evaluate as evaluate_run
 
-    evaluate_run(run, outputs, data, context.args, part, format, trust)
+    evaluate_run(run, outputs, data, context.args, part, format, trust, config_dir or ())
 
 
 def _print_version(requested: bool) -> None:
@@ -461,6 +550,7 @@ def main() -> None:
         SystemExit: always, with the exit status.
     """
     from fitbench.errors import FitbenchError
+    from fitbench.stderr import wrapped
     from fitbench.streams import open_standard_streams
     from fitbench.text import clean
 
@@ -469,8 +559,8 @@ def main() -> None:
     try:
         _run_command()
     except FitbenchError as error:
-        lines = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
-        sys.stderr.write("fitbench: " + "\n".join(lines) + "\n")
+        first, *others = map(clean, str(error).split("\n"))  # it may hold names from a stranger's folder
+        sys.stderr.write("\n".join(map(wrapped, [f"fitbench: {first}", *others])) + "\n")
         sys.exit(error.exit_status)
 
 

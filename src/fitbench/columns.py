@@ -1,4 +1,4 @@
-"""Tables as columns, and what prints them: for a terminal, Markdown, LaTeX, CSV and JSON.
+"""Tables as columns, and how they look in a terminal and as CSV and JSON; `formats` prints them in any format.
 
 A command builds each column once, with the cells that people read and the values that CSV and JSON hold.
 """
@@ -11,19 +11,33 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fitbench.text import clean, console, shortened, table
+from fitbench.text import clean, first_of, shortened, table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Item = TypeVar("Item")
 
-FORMATS = ("table", "csv", "json", "markdown", "latex")  # of commands that print tables
 FEWEST = 4  # characters to which the name of a row is shortened at least
+DROPPED = 12  # columns that a terminal is too narrow for and that are named
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
+
+
+class Mark(StrEnum):
+    """What stands out in a cell, in every format that people read. The values are Rich's styles."""
+
+    NONE = ""
+    BOLD = "bold"
+    UNDERLINE = "underline"
+
+
+PLAIN = {Mark.NONE: "  ", Mark.BOLD: " *", Mark.UNDERLINE: " ~"}  # behind a cell in a file or a pipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +56,8 @@ class Column:
         visible: whether people see the column; if not, it is in CSV and JSON alone.
         styles: Rich's style of each cell; none where all are plain.
         folded: whether a cell that a terminal has no room for goes on in the next line.
+        marks: the mark of each cell; none where no cell has any.
+        over: what people read above the heads of this column and its neighbours with the same text; '' without any.
     """
 
     head: str
@@ -53,6 +69,8 @@ class Column:
     visible: bool = True
     styles: Sequence[str] = ()
     folded: bool = False
+    marks: Sequence[Mark] = ()
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +83,16 @@ class Note:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length under a title, and notes below them. The texts of title and notes need not be clean."""
+    """Columns of equal length under a title, and notes below them. The texts of title and notes need not be clean.
+
+    Where a terminal has no room for all columns, those of a `wrapped` table go on below, with the keys repeated. Others
+    are left out.
+    """
 
     title: str
     columns: Sequence[Column]
     notes: Sequence[Note] = ()
+    wrapped: bool = False
 
 
 def column(
@@ -92,6 +115,7 @@ def selected(columns: Sequence[Column], rows: Sequence[int]) -> list[Column]:
             cells=[column.cells[row] for row in rows],
             values={name: [values[row] for row in rows] for name, values in column.values.items()},
             styles=[column.styles[row] for row in rows] if column.styles else (),
+            marks=[column.marks[row] for row in rows] if column.marks else (),
         )
         for column in columns
     ]
@@ -108,23 +132,8 @@ def stacked(tables: Sequence[Sequence[Column]]) -> list[Column]:
     return [Column(name, [], values={name: values}) for name, values in by_name.items()]
 
 
-def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> None:
-    """Print on stdout in one of `FORMATS`: the tables for people, or the values of these columns as CSV or JSON.
-
-    A stranger's text is clean in a terminal. A file or a pipe gets CSV and JSON as they are.
-    """
-    out = console()
-    if format == "table":
-        print_tables(out, tables)
-    elif format == "csv":
-        print(as_csv(values, clean if out.is_terminal else str), end="")
-    elif format == "json":
-        print(json.dumps(records(values), indent=2, allow_nan=False))
-    else:
-        print({"markdown": markdown, "latex": latex}[format](tables))
-
-
-def _visible(columns: Sequence[Column]) -> list[Column]:
+def visible(columns: Sequence[Column]) -> list[Column]:
+    """Those that people see."""
     return [column for column in columns if column.visible]
 
 
@@ -137,11 +146,13 @@ def print_tables(out: Console, tables: Sequence[Table]) -> None:
     for i, each in enumerate(tables):
         if each.title:
             out.print("\n" * (i > 0) + clean(each.title), style="bold")
-        dropped += print_columns(out, each.columns) if each.columns else []
+        parts = wrapped(each.columns, out.width) if each.wrapped and out.is_terminal else [each.columns]
+        for part in parts:
+            dropped += print_columns(out, part) if part else []
         for note in each.notes:
             out.print(clean(note.text), style=note.style)
     if dropped:
-        out.print(f"Too narrow here for: {', '.join(dict.fromkeys(dropped))}.", style="dim")
+        out.print(f"Too narrow here for: {first_of(dict.fromkeys(dropped), DROPPED)}.", style="dim")
 
 
 def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
@@ -149,23 +160,21 @@ def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
 
     Columns of keys are shortened if dropping others does not help. Where the output is no terminal, all are whole.
     """
-    columns = _visible(columns)
+    columns = visible(columns)
     if not out.is_terminal:
         print(_aligned(columns), file=out.file)
         return []
     from rich.text import Text
 
-    columns, dropped = _fitting(columns, out.width)
+    columns, dropped = _shortened(columns, out.width)
     grid = table(out, *("" for _ in columns))
     for heading, column in zip(grid.columns, columns, strict=True):
         heading.header = column.head
         heading.justify = "right" if column.right else "left"
         if column.folded:
             heading.no_wrap, heading.overflow = False, "fold"
-    styled = [
-        list(map(Text, column.cells, column.styles)) if column.styles else list(map(Text, column.cells))
-        for column in columns
-    ]
+    plain = [""] * max((len(column.cells) for column in columns), default=0)
+    styled = [list(map(Text, column.cells, column.styles or column.marks or plain)) for column in columns]
     for row in zip(*styled, strict=True):
         grid.add_row(*row)
     out.print(grid)
@@ -177,8 +186,10 @@ def _aligned(columns: Sequence[Column]) -> str:
     from rich.cells import cell_len
 
     padded = []
-    for column in columns:
-        texts = [column.head, *column.cells]
+    for column in _headed(columns, [column.over for column in columns], [column.head for column in columns]):
+        marks = [PLAIN[mark] for mark in column.marks] or [""] * len(column.cells)
+        heads = [head + PLAIN[Mark.NONE] * bool(column.marks) for head in column.head.split("\n")]
+        texts = [*heads, *(cell + mark for cell, mark in zip(column.cells, marks, strict=True))]
         lengths = list(map(cell_len, texts))
         longest = max(lengths)
         spaces = [" " * (longest - length) for length in lengths]
@@ -197,21 +208,59 @@ def _space(column: Column) -> int:
 
 
 def _with_broken_heads(columns: Sequence[Column]) -> list[Column]:
-    return [replace(column, head=broken(column.head, column.cells)) for column in columns]
+    """The columns with heads of several lines where they are wider than the cells, and what stands over them on top."""
+    heads = [broken(column.head, column.cells) for column in columns]
+    overs = [
+        "\n".join(wrap(column.over, max(1, widest(head, column.cells)), break_long_words=False))
+        for column, head in zip(columns, heads, strict=True)
+    ]
+    return _headed(columns, overs, heads)
 
 
-def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
-    """The columns that a terminal of this width has room for, and the heads of the others, the least needed first."""
-    kept = _with_broken_heads(columns)
-    room = width - 1 - sum(_space(column) for column in kept if column.spare is None)
+def _headed(columns: Sequence[Column], overs: Sequence[str], heads: Sequence[str]) -> list[Column]:
+    """The columns with heads that begin with what stands over them. All end in the same line where one does."""
+    lines = ["\n".join(filter(None, pair)) for pair in zip(overs, heads, strict=True)]
+    most = max(line.count("\n") for line in lines) if any(overs) else 0
+    above = ["\n" * (most - line.count("\n")) * any(overs) for line in lines]
+    return [replace(column, head=space + line) for column, space, line in zip(columns, above, lines, strict=True)]
+
+
+def wrapped(columns: Sequence[Column], room: int) -> list[list[Column]]:
+    """Tables for a terminal of this width that hold all columns together, each with all keys.
+
+    A table ends where the text over the columns changes, if the next columns with one text need a table of their own.
+    """
+    columns = visible(columns)
+    keys = [column for column in columns if column.key]
+    parts: list[list[Column]] = [[]]
+    for _, members in groupby((column for column in columns if not column.key), key=lambda column: column.over):
+        block = list(members)
+        if parts[-1] and width([*keys, *parts[-1], *block]) > room:
+            parts.append([])
+        for column in block:
+            if parts[-1] and width([*keys, *parts[-1], column]) > room:
+                parts.append([])
+            parts[-1].append(column)
+    return [[*keys, *part] for part in parts]
+
+
+def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that there is room for, as they are, and the others, the least needed first."""
+    room = width - 1 - sum(_space(column) for column in columns if column.spare is None)
     dropped: list[Column] = []
-    for column in sorted((column for column in kept if column.spare is not None), key=lambda each: each.spare or 0):
+    for column in sorted((column for column in columns if column.spare is not None), key=lambda each: each.spare or 0):
         if _space(column) <= room:
             room -= _space(column)
         else:
             dropped.insert(0, column)
-    kept = [column for column in kept if column not in dropped]
+    return [column for column in columns if column not in dropped], dropped
 
+
+def _shortened(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
+    """The columns for a terminal of this width, and the heads of those that it has no room for, the first one first."""
+    headed = _with_broken_heads(columns)
+    kept, dropped = fitting(headed, width)
+    room = width - 1 - sum(map(_space, kept))
     while room < 0 and (keys := [column for column in kept if column.key and _space(column) > FEWEST + APART]):
         longest = max(keys, key=_space)
         to = max(FEWEST, _space(longest) - APART + room)
@@ -219,7 +268,7 @@ def _fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[
         shorter = replace(longest, head=head, cells=[shortened(cell, to) for cell in longest.cells])
         room += _space(longest) - _space(shorter)
         kept[kept.index(longest)] = shorter
-    return kept, [column.head.replace("\n", "") for column in dropped]
+    return kept, [columns[headed.index(column)].head for column in reversed(dropped)]
 
 
 def widest(head: str, cells: Sequence[str]) -> int:
@@ -242,104 +291,6 @@ def broken(head: str, cells: Sequence[str]) -> str:
         else:
             lines.append(part)
     return "\n".join(lines)
-
-
-# -- Markdown ---------------------------------------------------------------------------------------------------------
-
-
-def markdown(tables: Sequence[Table]) -> str:
-    """Tables in GitHub's Markdown, with their titles and notes."""
-    parts = []
-    for each in tables:
-        parts += [f"**{escaped(each.title)}**"] * bool(each.title)
-        parts += [as_markdown(each.columns), *(escaped(note.text) for note in each.notes)]
-    return "\n\n".join(parts)
-
-
-def as_markdown(columns: Sequence[Column]) -> str:
-    """A table in GitHub's Markdown, with every column that people see."""
-    columns = _visible(columns)
-
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(map(escaped, cells))} |"
-
-    rule = f"|{'|'.join('---:' if column.right else '---' for column in columns)}|"
-    rows = zip(*(column.cells for column in columns), strict=True)
-    return "\n".join([line([column.head for column in columns]), rule, *map(line, rows)])
-
-
-# a _ between letters means nothing; a ( behind ] would make a link, a [ that begins a line the target of one
-_MARKUP = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|^[\[>]")
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, even a stranger's."""
-    return _MARKUP.sub(r"\\\g<0>", clean(text).replace("&", "&amp;").replace("<", "&lt;"))
-
-
-# -- LaTeX ------------------------------------------------------------------------------------------------------------
-
-LATEX_PACKAGES = "% \\usepackage{booktabs}, and textcomp where LaTeX is older than 2020\n"
-TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "…": r"\dots{}",
-    "[": "{[}", "]": "{]}", "°": r"\textdegree{}", "µ": r"\textmu{}",
-    "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-    "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
-}  # fmt: skip
-LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH CARON}")
-
-
-def latex(tables: Sequence[Table]) -> str:
-    """Tables as LaTeX with booktabs, to \\input into a document."""
-    texts = [latex_table(each.columns, each.title, [note.text for note in each.notes]) for each in tables]
-    return LATEX_PACKAGES + "\n".join(texts)
-
-
-def latex_table(columns: Sequence[Column], caption: str, notes: Sequence[str]) -> str:
-    """One table environment, with every column that people see."""
-    columns = _visible(columns)
-    alignment = "".join("r" if column.right else "l" for column in columns)
-
-    def row(cells: Sequence[str]) -> str:
-        return f"  {' & '.join(map(_tex_cell, cells))} \\\\\n"
-
-    body = "".join(row(cells) for cells in zip(*(column.cells for column in columns), strict=True))
-    return (
-        "\\begin{table}\n  \\centering\n"
-        + (f"  \\caption{{{tex(caption)}}}\n" if caption else "")
-        + f"  \\begin{{tabular}}{{@{{}}{alignment}@{{}}}}\n  \\toprule\n"
-        + f"{row([column.head for column in columns])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}\n"
-        + (f"\n  \\medskip\\footnotesize {tex(' '.join(notes))}\n" if notes else "")
-        + "\\end{table}\n"
-    )
-
-
-def tex(text: str) -> str:
-    """Text that LaTeX sets as it is. Letters beyond Latin, which its usual fonts lack, become '?'."""
-    return re.sub("--+|.", lambda match: _tex(match[0]), clean(text))
-
-
-def _tex(text: str) -> str:
-    """A character, or hyphens that would become a dash."""
-    if text in TEX:
-        return TEX[text]
-    if text.startswith("--"):
-        return "{-}" * len(text)
-    return text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?"
-
-
-_SIGNED = re.compile(r"((?<!\S)[+-]\d[\d.,]*\d|(?<!\S)[+-]\d)(?!\S)")
-
-
-def _tex_cell(text: str) -> str:
-    """A cell. A sign before a number is set as one, and not as a hyphen."""
-    if text == "-":
-        return "--"
-    parts = _SIGNED.split(text)  # a number with its sign stands at every odd place
-    return "".join(f"${part.replace(',', '{,}')}$" if i % 2 else tex(part) for i, part in enumerate(parts))
 
 
 # -- CSV and JSON -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TextIO
 
 from fitbench.streams import writable
 
+FEWEST = 20  # columns of a terminal that text is broken for
 ERASE = "\r\x1b[K"  # the line that a terminal is in; perhaps one that another process has drawn
 
 
@@ -34,8 +36,21 @@ _state = _State()
 
 
 def write_note(text: str) -> None:
-    """Write a line of fitbench's."""
-    write_line(f"fitbench: {text}")
+    """Write a line of fitbench's, in a terminal with its words whole."""
+    write_line(wrapped(f"fitbench: {text}"))
+
+
+def wrapped(line: str) -> str:
+    """A line that is written to stderr, broken between words where it is a terminal and too narrow."""
+    stream = _state.real or sys.stderr
+    if not stream.isatty():
+        return line
+    columns = os.get_terminal_size(stream.fileno()).columns
+    own = line[: len(line) - len(line.lstrip())]
+    parts = textwrap.wrap(
+        line.lstrip(), max(columns - len(own), FEWEST), break_long_words=False, break_on_hyphens=False
+    )
+    return f"\n{own}".join([f"{own}{part}" for part in parts[:1]] + parts[1:])
 
 
 def write_line(text: str) -> None:

@@ -174,6 +174,14 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def age(seconds: float) -> str:
+    """How long something is ago: 12 s, 5 min, 3 h or 2 d."""
+    for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.0f} {text}"
+    return f"{max(seconds, 0):.0f} s"
+
+
 def rough_duration(seconds: float) -> str:
     """Seconds as an estimate has them, with a unit of which there are at least two: 90 s, 25 min, 3.5 h, 4 days."""
     for size, unit, digits in ((DAY, "days", 0), (HOUR, "h", 1), (MINUTE, "min", 0)):

@@ -130,7 +130,8 @@ class FitbenchSweeper(BasicSweeper):
                 job = Job.of(job_overrides, composer.configuration(job_overrides))
                 jobs += [job.with_seed(seed) for seed in entry["seeds"]] or [job]
         if sweep.exclude:
-            from fitbench.launch.exclusion import without_excluded  # needs pandas
+            from fitbench.exclusion import kept  # needs pandas
 
-            jobs = without_excluded(jobs, sweep.exclude)
+            folders = kept({job.folder: job.config for job in jobs}, sweep.exclude)
+            jobs = [job for job in jobs if job.folder in folders]
         return jobs

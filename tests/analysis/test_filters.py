@@ -223,8 +223,8 @@ def test_what_is_refused_and_where(text, place, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("  ", "--where has 0 characters"),
-        ("seed < 5 or " * 1000 + "fused", "--where has 12,005 characters"),
+        ("  ", "--where: it has 0 characters"),
+        ("seed < 5 or " * 1000 + "fused", "--where: it has 12,005 characters"),
         ("seed == '\x00'", "null"),
         ("seed == '\ud800'", "cannot be read"),
         ("seed == " + "9" * 5000, "limit"),

@@ -20,7 +20,7 @@ from fitbench.data.builtin import read_builtin
 from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, prepare_image
 from fitbench.inference.reader import open_run
-from fitbench.record.reading import find_run
+from fitbench.record.naming import find_run
 
 Random = np.random.Generator
 Way = Callable[[np.ndarray, Random], Image.Image]

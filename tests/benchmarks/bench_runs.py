@@ -1,6 +1,6 @@
 """The commands that read many runs, on 100, 1,000 and 10,000 run folders, each in a process of its own.
 
-    python tests/benchmarks/bench_runs.py [--sizes 100 1000 10000] [--rounds 3] [--commands runs compare report]
+    python tests/benchmarks/bench_runs.py [--sizes 100 1000 10000] [--rounds 3] [--commands runs note compare report]
                                           [--at FOLDER]
 
 The folders are what training leaves behind, without the weights: 5 models x 4 optimizers x 5 learning rates, and as
@@ -8,7 +8,8 @@ many seeds as it takes; 20 epochs of history, the predictions for 1,000 test ima
 Their accuracies and macro F1 are drawn, not trained. What is printed are medians over the rounds: seconds from the
 start of the process to its end, its CPU seconds, how these grow per 1,000 runs from the size before (the same number
 means: linear), its peak memory, and the size of what it wrote. The files are in the page cache, as they are after a
-sweep. `report` is made of 1,000 runs at most.
+sweep. `note` tags the runs that `runs` lists; before each round their notes are removed. `report` is made of 1,000 runs
+at most.
 """
 
 import argparse
@@ -43,13 +44,15 @@ METRICS = ("accuracy", "macro_f1", "loss")
 EPOCHS, TRAIN, VALIDATION, TEST, CLASSES = 20, 3_200, 800, 1_000, 10
 REPORT_AT_MOST = 1_000
 
+FILTER = "model.name == 'mlp' and metrics.test_accuracy > 0.9 and seed < 5"
 COMMANDS = {
-    "runs": ["--where", "model.name == 'mlp' and metrics.test_accuracy > 0.9 and seed < 5", "--limit", "20"],
+    "runs": ["--where", FILTER, "--limit", "20"],
+    "note": ["--where", FILTER, "--add", "paper"],
     "compare": ["--by", "model.name,optimizer.name"],
     "report": ["-o", "report.html"],
 }
 ALLOWED = {  # (command, runs): seconds; and megabytes of memory and of the page
-    ("runs", 10_000): 3, ("compare", 10_000): 5, ("report", 1_000): 20,
+    ("runs", 10_000): 3, ("note", 10_000): 3, ("compare", 10_000): 5, ("report", 1_000): 20,
 }  # fmt: skip
 ALLOWED_MEMORY, ALLOWED_PAGE = 600, 15
 
@@ -183,6 +186,8 @@ def measure(command: str, outputs: Path, folder: Path) -> Measured:
     """One command, from the start of its process to its end."""
     page = folder / "report.html"
     page.unlink(missing_ok=True)
+    for notes in outputs.glob("*/*/notes.json") if command == "note" else ():
+        notes.unlink()
     arguments = [sys.executable, "-m", "fitbench", command, str(outputs), *COMMANDS[command]]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         began = time.perf_counter()

@@ -635,9 +635,10 @@ def test_a_chart_is_written_and_said(kind, suffix, begins, record, tmp_path):
 def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
-    request = {"paths": ["no such folder"], "kind": "bars", "output": "chart.png"} | change
+    request = {"kind": "bars", "output": "chart.png"} | change
+    which = Which(["no such folder"], request.pop("where", None))
     with pytest.raises(RequestError) as caught:
-        plot(**request | {"output": tmp_path.joinpath(request["output"]).relative_to(tmp_path)})
+        plot(which, **request | {"output": tmp_path.joinpath(request["output"]).relative_to(tmp_path)})
     assert message in str(caught.value)
 
 
@@ -679,7 +680,7 @@ def test_nothing_to_draw_is_refused_and_an_old_chart_kept(record, tmp_path):
         ({"by": "model.nam"}, "model.name"),
     ):
         with pytest.raises(RequestError, match=message):
-            plot(Which([tmp_path / "runs"], every=True), "bars", out, **change)
+            plot(Which([tmp_path / "runs"], change.pop("where", None), every=True), "bars", out, **change)
     assert out.read_bytes() == b"old"
 
 

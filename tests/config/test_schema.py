@@ -47,7 +47,13 @@ def choices(group: str) -> list[str]:
 
 def test_no_group_of_conf_is_left_out_here():
     folders = {file.parent.relative_to(conf_folder()).as_posix() for file in conf_folder().rglob("*.yaml")}
-    assert {folder for folder in folders if not folder.startswith("hydra")} == {".", "experiment", "search", *GROUPS}
+    assert {folder for folder in folders if not folder.startswith("hydra")} == {
+        ".",
+        "experiment",
+        "search",
+        "sweep",
+        *GROUPS,
+    }
 
 
 OF_NO_IMAGES = {

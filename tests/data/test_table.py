@@ -66,6 +66,26 @@ def column_of(dataset: Dataset, name: str) -> Column:
     return column
 
 
+# -- checksums of the test part ---------------------------------------------------------------------------------------
+
+
+def test_checksums_say_whether_two_data_sets_have_the_same_test_part(tmp_path):
+    table, test = houses(), houses(10, seed=1)
+    whole, fewer = load(tmp_path, table, features=["area", "rooms"]), load(tmp_path, table, features=["area"])
+    assert (whole.test_sha256 == fewer.test_sha256, whole.test_inputs_sha256 == fewer.test_inputs_sha256) == (1, 0)
+    ordered = table.sort_values("sold", ignore_index=True)  # the targets of every draw are the same
+    first, second = (load(tmp_path, ordered, target="sold", features=["area"], split_seed=seed) for seed in (0, 1))
+    assert np.array_equal(np.sort(first.y_test), np.sort(second.y_test))
+    assert first.test_sha256 != second.test_sha256
+    large, small = (load(tmp_path, table[:rows], test=test, features=["area"]) for rows in (ROWS, 20))
+    assert large.sha256 != small.sha256
+    assert (large.test_sha256, large.test_inputs_sha256) == (small.test_sha256, small.test_inputs_sha256)
+    weighted = load(tmp_path, table, test=test, features=["area"], weight="share")
+    assert weighted.test_sha256 != large.test_sha256
+    without = load(tmp_path, table, test_fraction=0)
+    assert (without.test_sha256, without.test_inputs_sha256) == (None, None)
+
+
 # -- the data set -----------------------------------------------------------------------------------------------------
 
 

@@ -560,6 +560,15 @@ def photos(tmp_path) -> Path:
     return tmp_path / "photos"
 
 
+def test_data_set_may_be_a_file_of_the_users_own(wanted, tmp_path):
+    (tmp_path / "own" / "data").mkdir(parents=True)
+    (tmp_path / "own" / "data" / "mine.yaml").write_text("defaults: [sklearn]\nname: breast_cancer\nsplit_seed: 3\n")
+    table = wanted("data=sklearn", "data.name=breast_cancer", "data.split_seed=3")
+    assert table.read("mine", [], "test", [tmp_path / "own"]).about["matched"] == "name"
+    with pytest.raises(RequestError, match=r"data/mine\.yaml of your own is found in the folder of --config-dir"):
+        table.read("mine", [], "test")
+
+
 def test_other_parts_of_the_data_set_of_the_run_are_refused(wanted, photos):
     """Rows and images of the training part would be in the test part."""
     table = wanted("data=sklearn", "data.name=breast_cancer", "data.split_seed=3")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from fitbench import columns
+from fitbench import formats
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.evaluate import evaluate
@@ -201,7 +201,7 @@ def test_evaluating_a_group_as_one_run_says_what_to_do(outputs):
 
 def test_narrow_terminal_cuts_no_number(outputs, monkeypatch):
     out = Console(file=io.StringIO(), width=44, force_terminal=True, color_system=None)
-    monkeypatch.setattr(columns, "console", lambda: out)
+    monkeypatch.setattr(formats, "console", lambda: out)
     evaluate_out_of_fold(["flowers-mlp"], outputs, "table", None, False, trust=False)
     text = out.file.getvalue()
     assert "…" not in text

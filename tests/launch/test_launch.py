@@ -76,6 +76,26 @@ def test_options_may_stand_between_overrides_and_others_are_refused(working_fold
         launch(arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["model=own", "--config-dir", "mine", "seed=4", "--cfg", "job", "--package", "model.name"], "own"),
+        (["-c", "job", "seed=4", "-cd=mine", "model=own", "-p", "seed"], "4"),
+        (["model=mlp", "--config-name", "other", "--cfg=job", "-p", "seed", "--config-dir=mine"], "3"),
+        (["seed=4", "--resolve", "study=x${seed}", "--cfg", "job", "-p", "study"], "x4"),
+        (["seed=4", "--info", "model=mlp"], "Installed Hydra Plugins"),
+        (["-i", "searchpath", "model=mlp"], "Config search path"),
+        (["--cfg", "job", "-p", "sweep", "sweep.zip=[[a,b]]"], "- - a"),
+    ],
+)
+def test_flags_of_hydra_work_anywhere(working_folder, capsys, arguments, printed):
+    (working_folder / "mine" / "model").mkdir(parents=True)
+    (working_folder / "mine" / "model" / "own.yaml").write_text("defaults: [mlp, _self_]\nname: own\n")
+    (working_folder / "mine" / "other.yaml").write_text("defaults: [config, _self_]\nseed: 3\n")
+    assert launch(arguments) == 0
+    assert printed in capsys.readouterr().out
+
+
 def test_help_fits_a_terminal_of_80_columns(working_folder, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
@@ -86,6 +106,7 @@ def test_help_fits_a_terminal_of_80_columns(working_folder, capsys, monkeypatch)
     assert "lenet5_max,\n  linear, logistic_ovr, lstm, mlp" in text
     assert "'model.hidden=[300,100]'" in text
     assert "\nsearch:" not in text
+    assert "\nsweep: default" in text
 
 
 def test_conf_is_found():

@@ -108,6 +108,19 @@ def test_combination_is_trained_in_the_folder_of_the_same_single_run(grid, confi
     assert stamps(grid) == before
 
 
+def test_section_sweep_is_no_part_of_the_runs(grid, configure, capsys):
+    (grid.parent / "mine" / "sweep").mkdir(parents=True)
+    (grid.parent / "mine" / "sweep" / "own.yaml").write_text(
+        "grid: {seed: '0,1'}\ncases: [{model: softmax}, {model: mlp}]\nexclude: model == 'mlp' or seed == 1\n"
+    )
+    files = ("sweep=own", f"--config-dir={grid.parent / 'mine'}", *GRID[:2], "training.epochs=1")
+    assert launch([*files, f"outputs={grid.parent}", "study=combined"]) == 0
+    single = configure("data=digits", "model=softmax", "training.epochs=1", f"outputs={grid.parent}", "study=combined")
+    assert folders_of(grid.parent / "combined") == [folder_of(single)]
+    assert "sweep" not in read_result(folder_of(single))["config"]
+    assert "sweep" not in (folder_of(single) / "config.yaml").read_text()
+
+
 def test_finished_sweep_launched_again_trains_nothing(grid, capsys):
     before = stamps(grid)
     assert len(before) == 8

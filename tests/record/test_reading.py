@@ -1,5 +1,4 @@
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -7,98 +6,8 @@ import pytest
 
 from fitbench import metrics, quantities
 from fitbench.config import config_id, from_values
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 from fitbench.record import reading
-
-
-def bare_run(outputs: Path, study: str, run_id: str) -> Path:
-    folder = outputs / study / run_id
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text("seed: 0\n")
-    return folder
-
-
-@pytest.fixture
-def outputs(tmp_path):
-    for study, run_id in (
-        ("default", "mnist-mlp-adam-11111111-s0"),
-        ("default", "mnist-mlp-adam-11111111-s10"),
-        ("default", "mnist-lenet5-sgd-22222222-s0"),
-        ("paper", "mnist-lenet5-sgd-22222222-s0"),
-    ):
-        bare_run(tmp_path, study, run_id)
-    (tmp_path / "default" / "notes").mkdir()
-    (tmp_path / "default" / "multirun.yaml").write_text("")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("mnist-mlp-adam-11111111-s0", "default/mnist-mlp-adam-11111111-s0"),  # exact, though a part of another
-        ("11111111-s1", "default/mnist-mlp-adam-11111111-s10"),
-        ("paper/", "paper/mnist-lenet5-sgd-22222222-s0"),
-        ("paper/mnist-lenet5", "paper/mnist-lenet5-sgd-22222222-s0"),
-        ("default/mnist-lenet5-sgd-22222222-s0/", "default/mnist-lenet5-sgd-22222222-s0"),
-    ],
-)
-def test_a_run_is_found_by_its_id_or_a_part_of_it(outputs, text, expected):
-    assert reading.find_run(text, outputs) == outputs / expected
-
-
-def test_a_run_is_found_by_its_path_wherever_it_is(outputs, tmp_path_factory):
-    elsewhere = bare_run(tmp_path_factory.mktemp("elsewhere"), "study", "some-run")
-    assert reading.find_run(str(elsewhere), outputs) == elsewhere
-    assert reading.find_run(f"{outputs}/paper/mnist-len", outputs).parent.name == "paper"
-
-
-def test_an_ambiguous_part_names_the_candidates(outputs):
-    with pytest.raises(RequestError, match="fits 2 runs") as caught:
-        reading.find_run("mnist-lenet5-sgd-22222222-s0", outputs)
-    assert "default/mnist-lenet5-sgd-22222222-s0" in str(caught.value)
-    assert "paper/mnist-lenet5-sgd-22222222-s0" in str(caught.value)
-    assert "mlp" not in str(caught.value)
-
-
-def test_only_a_finished_run_among_several_is_meant_where_it_must_be_finished(outputs):
-    text, folder = "mnist-lenet5-sgd-22222222-s0", outputs / "default/mnist-lenet5-sgd-22222222-s0"
-    (outputs / "paper" / text / "error.txt").write_text("failed\n")
-    states = f"fits 2 runs:\n  default/{text} (interrupted)\n  paper/{text} (failed)"
-    for finished in (False, True):
-        with pytest.raises(RequestError, match=re.escape(states)):
-            reading.find_run(text, outputs, finished)
-    (folder / "result.json").write_text("{}")
-    assert reading.find_run(text, outputs, finished=True) == folder
-    assert reading.find_run("lenet5", outputs, finished=True) == folder
-    assert reading.find_run("paper/", outputs, finished=True).parent.name == "paper"
-    with pytest.raises(RequestError, match=re.escape(f"{text} (finished)")):
-        reading.find_run(text, outputs)
-    (outputs / "paper" / text / "result.json").write_text("{}")
-    with pytest.raises(RequestError, match=r"fits 2 runs"):
-        reading.find_run(text, outputs, finished=True)
-
-
-def test_at_most_ten_candidates_are_named(outputs):
-    for seed in range(30):
-        bare_run(outputs, "many", f"many-{seed}")
-    with pytest.raises(RequestError, match="fits 30 runs") as caught:
-        reading.find_run("many", outputs)
-    assert str(caught.value).count("many/") == 10
-    assert "and 20 more" in str(caught.value)
-
-
-def test_an_unknown_run_says_what_was_searched_and_what_is_near(outputs):
-    with pytest.raises(RequestError, match=f"none of the 4 runs in {outputs}") as caught:
-        reading.find_run("mnits-mlp", outputs)
-    assert "Did you mean mnist-mlp" in str(caught.value)
-    with pytest.raises(RequestError) as caught:
-        reading.find_run("zzzzzzzzzz", outputs)
-    assert "Did you mean" not in str(caught.value)
-
-
-def test_without_an_outputs_folder_that_is_what_is_said(tmp_path):
-    with pytest.raises(RequestError, match=r"no folder .*nowhere"):
-        reading.find_run("mlp", tmp_path / "nowhere")
 
 
 def test_a_complete_run_is_read(make_run):

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from fitbench.report.curves import POINTS, SERIES
 from fitbench.report.predictions import MATRIX, MISTAKES
 from fitbench.report.predictions import POINTS as ALL_OF_A_RUN
 from fitbench.report.report import report
+from fitbench.report.studies import collect_studies
 
 from ..run_folders import KAPPA, as_task, close_values, record_metrics, several_labels
 
@@ -64,8 +66,13 @@ class Parsed(HTMLParser):
         return next(text for tag, text in self.texts if tag == "script")
 
     @property
-    def data(self):
+    def page(self):
         return json.loads(self.json)
+
+    @property
+    def data(self):
+        """The first set of the first study."""
+        return self.page["studies"][0]["sets"][0]
 
 
 @pytest.fixture
@@ -94,7 +101,7 @@ def column(content, name):
 
 def test_hostile_texts_stay_inside_the_data(make_run, tmp_path):
     def change(result):
-        result["run_id"] = result["study"] = HOSTILE
+        result["run_id"] = HOSTILE
         result["config"]["model"]["activation"] = HOSTILE
         result["config"][HOSTILE] = HOSTILE
         result["data"]["classes"] = [HOSTILE, "dog", "owl"]
@@ -102,15 +109,19 @@ def test_hostile_texts_stay_inside_the_data(make_run, tmp_path):
     plain = make_run("seed=1")
     report(Which([tmp_path / "outputs"], every=True), tmp_path / "plain.html")
     edit(make_run(), change)
+    edit(make_run("seed=2"), lambda result: result.update(study=HOSTILE))
     report(Which([tmp_path / "outputs"], every=True), tmp_path / "hostile.html")
     found = Parsed((tmp_path / "hostile.html").read_text())
+    sets = {study["name"]: study["sets"][0] for study in found.page["studies"]}
+    shown = sets["default"]
+    assert set(sets) == {"default", HOSTILE}
     assert found.tags == Parsed((tmp_path / "plain.html").read_text()).tags
     assert not set(found.json) & set("<>&\u2028\u2029")
-    names = column(found.data, "run_id")["values"]
+    names = column(shown, "run_id")["values"]
     assert HOSTILE in names
     assert plain.name in names
-    assert column(found.data, "model.activation")["values"][names.index(HOSTILE)] == HOSTILE
-    assert HOSTILE in found.data["classes"][1] + found.data["classes"][0]
+    assert column(shown, "model.activation")["values"][names.index(HOSTILE)] == HOSTILE
+    assert HOSTILE in shown["classes"][1] + shown["classes"][0]
 
 
 def test_the_policy_allows_this_script_and_style_and_nothing_else(sweep, tmp_path):
@@ -256,7 +267,7 @@ def test_the_comparison_has_the_columns_of_the_command(sweep, tmp_path, capsys):
     compare(Which([str(tmp_path / "outputs")], every=True), "model.name", None, None, tmp_path, None, "csv")
     printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     shown = values(metric)
-    for name in ("model.name", "rank", "n", "mean", "sd", "low", "high", "best", "difference", "p_holm"):
+    for name in ("model.name", "rank", "n", "mean", "sd", "low", "high", "difference", "p_holm"):
         expected = [row[name] for row in printed]
         assert ["" if value is None else value for value in shown[name]] == [
             pytest.approx(float(text)) if text and isinstance(value, (int, float)) else text
@@ -266,8 +277,9 @@ def test_the_comparison_has_the_columns_of_the_command(sweep, tmp_path, capsys):
     assert [[content["folders"][run] for run in runs] for runs in metric["runs"]] == [
         [str(folder) for folder in sweep[:3]], [str(folder) for folder in sweep[3:]]
     ]  # fmt: skip
-    assert metric["answer"].startswith("Highest test accuracy: mlp, 0.91")
-    assert " over 3 runs. Next: softmax, -0.1" in metric["answer"]
+    assert metric["answer"].startswith(
+        "Highest test accuracy: 0.9100 ± 0.0100 over 3 runs with mlp. Next: softmax (-0.1"
+    )
 
 
 def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
@@ -277,9 +289,10 @@ def test_groups_by_other_columns_say_what_they_mix(sweep, make_run, tmp_path):
     assert content["groups"]["names"] == ["adam"]
     assert content["groups"]["of"] == [0] * 7
     assert metric["groups"] == [0]
-    remarks = " ".join(metric["remarks"])
-    assert "model.name: mlp, softmax" in remarks
-    assert "1 interrupted" in remarks
+    details = " ".join(metric["details"])
+    assert "model.name: mlp, softmax" in details
+    assert "1 interrupted" in details
+    assert ". Not counted: 1 interrupted. 1 group mixes runs that differ in model, " in metric["method"]
 
 
 def test_a_mean_curve_ends_where_its_first_run_ends(make_run, tmp_path):
@@ -308,6 +321,133 @@ def test_runs_in_every_state_are_there(make_run, tmp_path):
     assert content["errors"] == [None, None, "ValueError: <b>no</b>"]
     assert [bool(history) for history in content["histories"]] == [True, True, False]
     assert [bool(found) for found in content["predictions"]] == [True, False, False]
+
+
+def test_groups_of_one_run_have_no_intervals_and_no_tests(make_run, tmp_path):
+    for rate in (0.1, 0.01, 0.001):
+        folder = make_run(f"optimizer.learning_rate={rate}")
+        edit(folder, lambda result, a=0.8 + rate: result["metrics"].update(test_accuracy=a))
+    make_run("optimizer.learning_rate=0.5", finished=False)
+    _, content = collected(tmp_path)
+    (metric,) = [metric for metric in content["groups"]["metrics"] if metric["name"] == ACCURACY.column]
+    heads = [column["head"] for column in metric["columns"]]
+    assert heads == ["#", "learning_rate", "test_accuracy", "plot", "parameters", "fit s"]
+    best, second = "learning_rate 0.1", "learning_rate 0.01"
+    assert metric["answer"] == f"Highest test accuracy: 0.9000 in one run with {best}. Next: {second} (-0.0900)."
+    expected = "One run for each group, so there are no intervals and no tests. Not counted: 1 interrupted."
+    assert metric["method"] == expected
+
+
+def test_a_column_of_tags_is_shown_where_a_run_has_one(sweep, tmp_path):
+    frame = load_runs(tmp_path / "outputs")
+    frame["tags"] = None
+    assert "tags" not in [column["name"] for column in collect(frame, [], ACCURACY)["columns"]]
+    frame["tags"] = ['["good", "paper"]', *[None] * 5]
+    tags = column(collect(frame, [], ACCURACY), "tags")
+    assert (tags["values"], tags["shown"]) == (["good, paper", *[None] * 5], True)
+
+
+# -- several studies --------------------------------------------------------------------------------------------------
+
+
+def finished(folder: Path, day: int) -> Path:
+    edit(folder, lambda result: result.update(finished_at=f"2026-01-{day:02}T00:00:00Z"))
+    return folder
+
+
+@pytest.fixture
+def studies(make_run):
+    """A study of two tasks, of which the regression is newer, and a newer one with another model."""
+    for seed in range(2):
+        finished(make_run("study=first", f"seed={seed}"), 1)
+        for model in ("mlp", "softmax"):
+            finished(make_run("study=second", f"model={model}", f"seed={seed}"), 9)
+    as_task(
+        finished(make_run("study=first", "data=digits", "data.name=houses"), 3),
+        "regression",
+        *close_values(40),
+        ("price",),
+    )
+
+
+def paged(tmp_path, by=None, metric=None, together=False):
+    frame = load_runs(tmp_path / "outputs")
+    page = collect_studies(frame, by, metric, (), together)
+    return frame, json.loads(json.dumps(page, allow_nan=False))
+
+
+def test_each_study_has_what_its_runs_alone_give_and_the_newest_is_first(studies, tmp_path):
+    frame, page = paged(tmp_path)
+    assert [study["name"] for study in page["studies"]] == ["second", "first"]
+    assert page["every"] is None
+    (second,) = page["studies"][0]["sets"]
+    alone = json.loads(json.dumps(collect(frame[frame["study"] == "second"], [], ACCURACY)))
+    assert {key: second[key] for key in alone if key != "left_out"} == {
+        key: value for key, value in alone.items() if key != "left_out"
+    }
+    assert second["groups"]["by"] == ["model.name"]
+
+
+def test_runs_of_different_tasks_or_data_are_in_different_sets(studies, make_run, tmp_path):
+    unknown = make_run("study=first", "seed=7", finished=False)
+    _, page = paged(tmp_path)
+    (houses, digits) = page["studies"][0]["sets"]  # the unfinished run was written just now
+    assert (houses["label"], houses["metric"]) == ("houses", "metrics.test_mae")
+    assert digits["metric"] == "metrics.test_accuracy"
+    assert [houses["count"], digits["count"]] == [1, 3]
+    assert str(unknown) in digits["folders"]
+
+
+def test_all_studies_together_hold_nothing_twice(studies, tmp_path):
+    _, page = paged(tmp_path, together=True)
+    held = [each for study in page["studies"] for each in study["sets"]]
+    by_label = {each["label"]: each for each in page["every"]}
+    mnist = by_label["mnist_5k"]
+    assert mnist["count"] == 6
+    assert not {"histories", "predictions", "folders"} & set(mnist)
+    names = [held[number]["folders"][place] for number, place in mnist["from"]]
+    assert names == sorted(names)
+    accuracy, model = column(mnist, "metrics.test_accuracy"), column(mnist, "model.name")
+    assert accuracy["values"] is None
+    assert model["values"] == ["mlp", "mlp", "mlp", "mlp", "softmax", "softmax"]  # the first study has no such column
+
+
+def test_a_study_without_the_metric_is_ranked_by_its_primary_metric(studies, tmp_path):
+    _, page = paged(tmp_path, metric="test_loss")
+    assert {each["metric"] for study in page["studies"] for each in study["sets"]} == {"metrics.test_loss"}
+    _, page = paged(tmp_path, metric="fit_seconds")
+    assert {each["metric"] for study in page["studies"] for each in study["sets"]} == {"timing.fit_seconds"}
+    _, page = paged(tmp_path, metric="mae")
+    assert [each["metric"] for each in page["studies"][1]["sets"]] == ["metrics.test_mae", "metrics.test_accuracy"]
+
+
+def test_of_different_primary_metrics_that_of_the_newest_run_counts(studies, make_run, tmp_path):
+    newest = finished(make_run("study=second", "seed=8"), 10)
+    record_metrics(newest, {"kappa": KAPPA}, {"test_kappa": 0.5}, primary="kappa")
+    _, page = paged(tmp_path)
+    assert page["studies"][0]["sets"][0]["metric"] == "metrics.test_kappa"
+
+
+def test_a_study_whose_primary_metric_has_two_definitions_is_left_out_and_said_to_be(studies, make_run, tmp_path):
+    for seed, definition in ((7, "one"), (8, "two")):
+        folder = finished(make_run("study=second", f"seed={seed}"), 10)
+        record_metrics(folder, {"kappa": KAPPA | {"definition": definition}}, {"test_kappa": 0.5}, primary="kappa")
+    _, page = paged(tmp_path, together=True)
+    assert [study["name"] for study in page["studies"]] == ["first"]
+    ((study, reason),) = page["left_out"]
+    assert study == "second"
+    assert reason.startswith("test_kappa has different definitions")
+
+
+def test_one_study_is_on_the_page_where_it_is_asked_for(studies, tmp_path):
+    out = tmp_path / "report.html"
+    for which, names in ((Which(study="first"), ["first"]), (Which(), ["second", "first"])):
+        report(replace(which, paths=[tmp_path / "outputs"]), out)
+        page = Parsed(out.read_text()).page
+        assert [study["name"] for study in page["studies"]] == names
+        assert page["every"] is None
+    report(Which([tmp_path / "outputs/first", tmp_path / "outputs/second"]), out)
+    assert Parsed(out.read_text()).page["every"]
 
 
 # -- metrics that fitbench does not supply ----------------------------------------------------------------------------
@@ -347,7 +487,6 @@ def test_groups_are_compared_in_every_recorded_metric(measured, tmp_path):
     shown = values(kappa)
     assert shown["mean"][0] == pytest.approx(-0.2)
     assert shown["n"] == [3, 2]
-    assert (shown["best"][0], shown["worst"][0]) == pytest.approx((-0.3, -0.1))
     mlp, softmax = content["groups"]["curves"]["val_kappa"]
     assert mlp["mean"][-1] == pytest.approx(0.1)
     expected = statistics.mean_interval([0.0, 0.1, 0.2], -1.0, 1.0)
@@ -419,9 +558,10 @@ def test_damaged_folders_are_named_left_out_and_counted(make_run, tmp_path, caps
     assert str(truncated) in captured.err
     assert str(damaged) in captured.err
     assert str(without) not in captured.err
-    content = Parsed((tmp_path / "report.html").read_text()).data
+    parsed = Parsed((tmp_path / "report.html").read_text())
+    content = parsed.data
     assert content["count"] == 3
-    assert [folder for folder, _ in content["left_out"]] == [str(truncated), str(damaged)]
+    assert [folder for folder, _ in parsed.page["left_out"]] == [str(truncated), str(damaged)]
     assert [isinstance(found, str) for found in content["predictions"]] == [False, True, True]
     assert "predictions.npz" in content["predictions"][1]
 
@@ -430,9 +570,9 @@ def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_fol
     folders = [make_fold(fold=fold) for fold in range(4)]
     page = tmp_path / "report.html"
     report(Which(list(map(str, folders)), every=True), page)
-    content = Parsed(page.read_text(encoding="utf-8")).data
-    assert content["predictions"] == ["There is no test part."] * 4
-    assert not content["left_out"]
+    parsed = Parsed(page.read_text(encoding="utf-8"))
+    assert parsed.data["predictions"] == ["There is no test part."] * 4
+    assert not parsed.page["left_out"]
 
 
 @pytest.mark.parametrize(
@@ -456,7 +596,7 @@ def test_a_wrong_request_says_so_and_leaves_the_file_alone(
     (tmp_path / "empty").mkdir()
     (tmp_path / "report.html").write_text("before")
     with pytest.raises(RequestError, match=re.escape(message)):
-        report(Which(paths, every=True), out, **options)
+        report(Which(paths, options.pop("where", None), every=True), out, **options)
     assert (tmp_path / "report.html").read_text() == "before"
 
 
@@ -472,6 +612,6 @@ def test_where_chooses_the_runs(sweep, make_run, tmp_path):
     damaged = make_run("seed=7")
     (damaged / "result.json").write_text("")
     report(Which([tmp_path / "outputs"], "model.name == 'mlp' and seed > 0", every=True), tmp_path / "report.html")
-    content = Parsed((tmp_path / "report.html").read_text()).data
-    assert column(content, "run_id")["values"] == [folder.name for folder in sweep[1:3]]
-    assert [folder for folder, _ in content["left_out"]] == [str(damaged)]
+    parsed = Parsed((tmp_path / "report.html").read_text())
+    assert column(parsed.data, "run_id")["values"] == [folder.name for folder in sweep[1:3]]
+    assert [folder for folder, _ in parsed.page["left_out"]] == [str(damaged)]

@@ -317,7 +317,7 @@ def test_the_comparison_ranks_and_filters_to_a_group(seen):
     assert [cell.text for cell in rows[0].find_elements(By.CSS_SELECTOR, "td, th")][:5] == [
         "1", "mlp", "0.1", "2", "0.90050 ± 0.00071",
     ]  # fmt: skip
-    assert "interval" in seen.one("#comparison .remarks").text
+    assert "interval" in seen.one("#comparison .remarks").get_property("textContent")
     rows[0].find_element(By.TAG_NAME, "button").click()
     assert seen.one("#count").text == "3 of 18 runs"  # the failed one has the same configuration
     assert seen.one("#comparison tr.selected button").get_attribute("aria-pressed") == "true"
@@ -387,7 +387,7 @@ def test_a_comparison_of_two_groups_needs_no_scroll_bar(browser, make_run, tmp_p
     page.open(1200)
     wide = "const table = document.querySelector('#comparison .scroll'); return table.scrollWidth - table.clientWidth"
     assert page.js(wide) == 0
-    method = page.one("#comparison .said").text
+    method = page.one("#comparison .remarks").get_property("textContent")
     assert "To choose a configuration rank by validation MAE (menu Metric): the test set is for reporting." in method
     offered = "return [...document.querySelectorAll('#comparison select option')].map((option) => option.text)"
     assert "validation MAE" in page.js(offered)
@@ -401,6 +401,96 @@ def test_dark_and_light_follow_the_system_until_one_is_chosen(seen):
     assert (light, dark) == ("rgb(255, 255, 255)", "rgb(17, 20, 24)")
     seen.one("#theme").click()
     assert seen.js(background) == light
+
+
+# -- several studies --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def studies_page(tmp_path_factory) -> Path:
+    """Two studies of two models, the second of two data sets; the page can show them together."""
+    folder = tmp_path_factory.mktemp("studies")
+    outputs = folder / "outputs"
+    for study, data in (("first", "digits"), ("second", "digits"), ("second", "letters & co")):
+        for model in ("mlp", "softmax"):
+            for seed in range(3):
+                run = write(folder, model, 0.1, seed, 0.9 - 0.01 * seed - 0.1 * (model == "softmax"))
+                result = json.loads((run / "result.json").read_text())
+                result["study"], result["data"]["name"], result["data"]["sha256"] = study, data, data[:2]
+                result["config"]["data"]["name"], result["finished_at"] = data, "2026-01-05T00:00:00Z"
+                (run / "result.json").write_text(json.dumps(result))
+                with np.load(run / "predictions.npz") as arrays:
+                    np.savez(run / "predictions.npz", **{**arrays, "data_sha256": np.array(data[:2])})
+                (outputs / study).mkdir(parents=True, exist_ok=True)
+                run.rename(outputs / study / f"{data[:3]}-{run.name}")
+    report(Which([outputs], every=True), folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture
+def studied(browser, studies_page):
+    return Page(browser, studies_page)
+
+
+def test_one_study_is_shown_and_the_address_keeps_which(studied, studies_page):
+    assert studied.one("h1").text == "second"
+    assert studied.one("#count").text == "6 runs"
+    select = studied.one("#which select[aria-label='Study']")
+    select.send_keys("first")
+    studied.wait(lambda: studied.one("h1").text == "first")
+    assert studied.js("return document.activeElement.getAttribute('aria-label')") == "Study"
+    assert studied.js("return location.hash") == "#study=first"
+    assert len(studied.all("#curves .means path")) == 2
+    studied.driver.refresh()
+    assert studied.one("h1").text == "first"
+    studied.driver.back()
+    studied.wait(lambda: studied.one("h1").text == "second")
+    assert studied.problems() == []
+
+
+def test_data_sets_are_compared_one_at_a_time(studied):
+    shown = studied.js("return data.label")
+    (link,) = studied.all("#comparison .others a")
+    other = link.text
+    assert {shown, other} == {"digits", "letters & co"}
+    assert "over 3 runs with mlp" in studied.one("#comparison .others li").text
+    link.click()
+    studied.wait(lambda: studied.js("return data.label") == other)
+    assert (
+        studied.one("#which select[aria-label='Data']").get_property("selectedOptions")[0].text == f"{other} (6 runs)"
+    )
+    assert len(studied.all("#comparison tbody tr")) == 2
+    assert {name.split("-")[1] for name in studied.column("run_id")} == {"mlp", "softmax"}
+
+
+def test_all_studies_together_have_the_curves_and_details_of_their_runs(studied):
+    choose(studied, "Study", "all studies")
+    choose(studied, "Data", "digits")
+    assert studied.js("return location.hash") == "#all=&data=digits"
+    assert studied.one("#count").text == "12 runs"
+    assert set(studied.column("study")) == {"first", "second"}
+    assert studied.column("test_accuracy")[0] == "0.9000"
+    assert len(studied.all("#scatter .dots path")) == 12
+    studied.js("document.querySelector('#runs tbody button').click()")
+    assert len(studied.all("#detail figure svg")) == 2
+    assert "digits-mlp" in studied.one("#detail .where code").text
+    assert len(studied.all("#detail .confusion tbody td")) == 9
+    choose(studied, "Study", "first")
+    assert studied.detail is None
+    assert studied.problems() == []
+
+
+def test_the_p_values_are_seen_on_a_small_screen_and_a_phone_says_how(seen):
+    cut = """const place = document.querySelector("#comparison .scroll");
+        const p = [...place.querySelectorAll("th button")].find((button) => button.textContent.startsWith("p"));
+        return p.getBoundingClientRect().right - place.getBoundingClientRect().right"""
+    hint = "#comparison .sideways"
+    seen.open(1280)
+    assert seen.js(cut) <= 0
+    assert not seen.one(hint).is_displayed()
+    seen.open(390, 844)
+    assert seen.js(cut) > 0
+    assert seen.one(hint).text == "Scroll sideways for more columns →"
 
 
 # -- metrics that fitbench does not supply ----------------------------------------------------------------------------
@@ -441,7 +531,7 @@ def pick(page: Page, section: str, text: str) -> list[str]:
 
 
 def test_the_comparison_offers_every_recorded_metric_and_knows_its_direction(kappa):
-    assert kappa.one("#comparison .answer").text.startswith("Lowest test Cohen's kappa: mlp, -0.200 ± 0.071 over 2")
+    assert kappa.one("#comparison .answer").text.startswith("Lowest test Cohen's kappa: -0.200 ± 0.071 over 2")
     names = pick(kappa, "comparison", "test macro F1")
     assert {"test accuracy", "test macro F1", "test Cohen's kappa", "validation macro F1"} <= set(names)
     assert kappa.one("#comparison .answer").text.startswith("Highest test macro F1: ")
@@ -537,8 +627,9 @@ def searched(browser, searches_page):
 
 def choose(page: Page, label: str, text: str) -> None:
     page.js(
-        """const select = document.querySelector(`#search select[aria-label='${arguments[0]}']`);
-        select.value = [...select.options].find((option) => option.text === arguments[1]).value;
+        """const select = document.querySelector(`#which select[aria-label='${arguments[0]}'],
+            #search select[aria-label='${arguments[0]}']`);
+        select.value = [...select.options].find((option) => option.text.startsWith(arguments[1])).value;
         select.dispatchEvent(new Event("change"));""",
         label,
         text,

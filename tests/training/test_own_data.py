@@ -24,3 +24,6 @@ def test_validation_arrays_are_validated_on_and_never_trained_on(trained, config
     assert result["metrics"]["val_accuracy"] == pytest.approx(accuracy)
     assert (result["data"]["train"], result["data"]["validation"]) == (300, 120)
     assert result["data"]["fingerprint"] == fingerprint(path)
+    assert result["data"]["test_sha256"] == digits.test_sha256
+    assert result["data"]["test_inputs_sha256"] == digits.test_inputs_sha256
+    assert result["data"]["sha256"] != digits.sha256

@@ -24,6 +24,7 @@ from fitbench.record import dataset
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
+from fitbench.record.notes import Notes, change_notes, read_notes
 from fitbench.record.reading import read_result
 from fitbench.training import backend, checkpoint, environment, networks, resuming
 from fitbench.training.callbacks import Diverged
@@ -258,6 +259,7 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
 
     process = launch(*options, f"outputs={tmp_path}", "training.checkpoint_seconds=0")
     wait_for_epochs(folder, after_first + 3, process)
+    change_notes([folder], lambda noted: noted.changed("looks well", ["paper"]))  # while it runs
     process.kill()
     process.communicate()
     assert state_of(folder) is State.interrupted  # its claim is that of a dead process
@@ -269,6 +271,7 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
     assert result["attempts"] == 3
     assert read_result(folder)["metrics"]["epochs"] < 80
     assert not (folder / "checkpoint").exists()
+    assert read_notes(folder) == Notes(("paper",), "looks well")
 
 
 def test_finished_run_is_not_trained_again_unless_forced(trained, configure, tmp_path):
@@ -277,10 +280,12 @@ def test_finished_run_is_not_trained_again_unless_forced(trained, configure, tmp
     stamp = (folder / "model.keras").stat().st_mtime_ns
     assert run(configure(*options)) == (first, True)
     assert (folder / "model.keras").stat().st_mtime_ns == stamp
+    change_notes([folder], lambda noted: noted.changed("looks well", ["paper"]))
     again, reused = run(configure(*options, "force=true"))
     assert not reused
     assert again["metrics"] == first["metrics"]
     assert (folder / "model.keras").stat().st_mtime_ns > stamp
+    assert read_notes(folder) == Notes(("paper",), "looks well")
 
 
 def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):

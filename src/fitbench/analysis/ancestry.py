@@ -1,18 +1,21 @@
-"""The runs that a run comes from: the one it continues or begins with the weights of, and those before that one."""
+"""The runs that a run comes from: the one it continues or begins with the weights of; and those that come from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fitbench.errors import FitbenchError
+from fitbench.record.files import read_bytes
 from fitbench.record.folder import State, run_folders, state_of
-from fitbench.record.reading import read_result
+from fitbench.record.reading import LARGEST_CONFIG, read_config, read_result
 
 MOST = 100  # ancestors that are looked for
 CONTINUES, BEGINS = "continues", "weights_from"  # how a run comes from an earlier one
 TEXTS = {CONTINUES: "continues", BEGINS: "weights from"}
+_RUN_ID = re.compile(rb"\brun_id: (\S+)")
 MISSING, DAMAGED = "missing", "damaged"
 
 
@@ -64,6 +67,23 @@ def ancestors(config: Mapping[str, Any], places: Sequence[Path]) -> list[Ancesto
         epochs = None if result is None else result["metrics"]["epochs"]
         found.append(Ancestor(relation, run_id, folder, state, epochs))
         current = None if result is None else result["config"]
+    return found
+
+
+def descendants(run_ids: Collection[str], outputs: Path) -> list[tuple[str, str]]:
+    """The runs below a folder that come from one of these runs: their folders, and how, as in 'continues RUN'."""
+    wanted = {run_id.encode() for run_id in run_ids}
+    found = []
+    for folder in run_folders([str(outputs)], []):
+        try:
+            content = read_bytes(folder, "config.yaml", LARGEST_CONFIG)
+            if wanted.isdisjoint(_RUN_ID.findall(content)):  # most configurations name no run, and parsing takes longer
+                continue
+            relation, run_id = _before(read_config(Path(folder)))
+        except (FileNotFoundError, FitbenchError):  # other commands say what is wrong with it
+            continue
+        if run_id in run_ids:
+            found.append((folder, f"{TEXTS[relation]} {run_id}"))
     return found
 
 

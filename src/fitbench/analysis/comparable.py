@@ -55,7 +55,7 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
     """
     if frame.empty:
         raise RequestError("there are no runs to compare")
-    if metric is not None and _is_no_metric(frame, metric):
+    if metric is not None and is_no_metric(frame, metric):
         return [Comparable(frame, _only(frame["task"]), _only(frame["data.name"]), "")]
     sets = [frame.iloc[rows] for rows in _sets(frame)]
     if metric is not None:
@@ -66,7 +66,7 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
     return [Comparable(each, _only(each["task"]), _only(each["data.name"]), label) for each, label in names]
 
 
-def _is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
+def is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
     """Whether people mean a quantity that every run has, whatever its task and data."""
     return any(metric in (each.column, each.name) for each in quantities_of(frame).values() if each.metric is None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +14,17 @@ from fitbench.analysis.comparison import Compared, Comparison, compare_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, interval_notes, notes
 from fitbench.analysis.groups import Group
+from fitbench.analysis.in_short import footnote, not_counted, warnings
 from fitbench.analysis.request import Which
-from fitbench.columns import FORMATS, Note, Table, print_as, records, selected, stacked
+from fitbench.analysis.screen import Size, room
+from fitbench.columns import Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
-from fitbench.record import reading
+from fitbench.formats import FORMATS, mark_words, print_as
 from fitbench.record.folder import is_run
-from fitbench.text import check_format, counted
+from fitbench.record.naming import find_run
+from fitbench.text import check_format, console, counted, first_of
 
-GROUPS = 50  # groups that tables show unless --limit says otherwise
+GROUPS = 50  # groups that a table in a file shows unless --limit says otherwise
 
 
 def compare(
@@ -28,9 +32,11 @@ def compare(
     by: str | None,
     metric: str | None,
     baseline: str | None,
+    pivot: str | None,
     outputs: Path,
     limit: int | None,
     format: str,
+    explain: bool = False,
 ) -> None:
     """Print the groups of runs, a table for each data set and task; or, of two single runs, where they disagree.
 
@@ -39,12 +45,14 @@ def compare(
             not narrowed to the newest study.
         by: the columns that make a group, separated by commas; None stands for those that tell configurations apart.
         metric: which recorded number is compared, as 'val_macro_f1'; the name of a metric alone means the test part.
-            None stands for the primary metric of the runs, see `request.measured`. Of two single runs, see
-            `two_runs.compare_runs`.
+            None stands for the primary metric of the runs, see `request.measured`. Of several with commas between
+            them the first ranks. Of two single runs, see `two_runs.compare_runs`.
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
+        pivot: the column whose values become columns of a matrix, see `pivot.pivots`.
         outputs: where the names of runs are looked for.
-        limit: rows that a table shows at most.
-        format: one of `columns.FORMATS`; csv and json hold every row.
+        limit: rows that a table shows at most; None: as many as the terminal has room for, in a file 50.
+        format: one of `formats.FORMATS`; csv and json hold every row.
+        explain: whether all is said about the groups and the numbers, or only warnings and one line.
 
     Raises:
         RequestError: an option is wrong, nothing remains to compare, the runs have different definitions of the
@@ -52,42 +60,111 @@ def compare(
         FitbenchError: a file of two single runs is damaged.
     """
     check_format(format, FORMATS)
-    folders = [Path(path) if Path(path).exists() else reading.find_run(str(path), outputs) for path in which.paths]
+    folders = [Path(path) if Path(path).exists() else find_run(str(path), outputs) for path in which.paths]
     if len(folders) != 2 or not all(map(is_run, folders)):
         every = which.every or (which.study is None and format in ("csv", "json"))
         wanted = replace(which, paths=folders or [outputs], every=every)
-        _print(compare_groups(wanted, by, metric, baseline), limit or GROUPS, format)
+        names = _several(metric)
+        if pivot is not None:
+            _print_matrices(wanted, pivot, by, names, baseline, limit, format)
+        else:
+            found = compare_groups(wanted, by, names[0] if names else None, baseline, names[1:])
+            _print(found, limit, format, explain)
         return
     from fitbench.analysis import two_runs
 
-    options = {"--by": by, "--baseline": baseline, "--where": which.where, "--study": which.study}
+    options = {"--by": by, "--pivot": pivot, "--baseline": baseline, "--where": which.where, "--study": which.study}
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise RequestError(f"{', '.join(given)} is for groups of runs; {folders[0]} and {folders[1]} are single runs")
     two_runs.compare_runs(folders[0], folders[1], metric, limit, format)
 
 
-def _print(comparisons: Sequence[Compared], limit: int, format: str) -> None:
+def _several(metric: str | None) -> list[str]:
+    """The metrics that --metric names, each once."""
+    names = [] if metric is None else [name.strip() for name in metric.split(",")]
+    if not all(names):
+        raise RequestError(f"--metric {metric!r}: a name is missing beside a comma")
+    return list(dict.fromkeys(names))
+
+
+def _print_matrices(
+    which: Which, pivot: str, by: str | None, metrics: list[str], baseline: str | None, limit: int | None, format: str
+) -> None:
+    from fitbench.analysis.pivot import pivots
+    from fitbench.analysis.pivot_table import print_pivots
+
+    if baseline is not None:
+        raise RequestError("--baseline is for a ranking; with --pivot each column is compared with its best")
+    print_pivots(pivots(which, pivot, by, metrics), limit or GROUPS, format)
+
+
+def _print(comparisons: Sequence[Compared], limit: int | None, format: str, explain: bool) -> None:
     if format == "json":
         print(json.dumps(_as_json(comparisons), indent=2, allow_nan=False, default=str))
         return
     columns = [[*ranking(compared), *differences(compared)] for compared in comparisons]
-    print_as(format, [table for each in comparisons for table in _tables(each, limit)], stacked(columns))
+    print_as(format, _all_tables(comparisons, limit, explain, mark_words(format)[0]), stacked(columns))
 
 
-def _tables(compared: Compared, limit: int) -> list[Table]:
-    """The ranking, and the differences where there are any, with `limit` groups at most; the notes below the last."""
-    ranks, against = ranking(compared), differences(compared)
-    rows = range(min(limit, len(compared.groups)))
-    more = len(compared.groups) - len(rows)
-    cut = [Note(f"and {more} more groups; --limit shows them")] * bool(more)
-    below = [*(Note(note, "yellow") for note in notes(compared)), *map(Note, footnotes(compared))]
-    others = [row for row in rows if compared.comparisons[row]]
+def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, bold: str) -> list[Table]:
+    """The tables of the comparisons that have a value, as many as there is room for; below them what is not shown."""
+    found = [each for each in comparisons if each.reference is not None or not each.of]
+    shown, rows = len(found), limit or GROUPS
+    if limit is None and (out := console()).is_terminal:
+        shown, rows = room(out, [_size(each, explain, out.width) for each in found])
+    tables = [table for each in found[:shown] for table in _tables(each, rows, explain, bold)]
+    others = f"and {counted(len(found) - shown, 'more data set')}: {first_of(each.of for each in found[shown:])}"
+    below = [Note(f"{others}; --limit {GROUPS} shows all")] * (shown < len(found))
+    below += _without_values([each for each in comparisons if each not in found])
+    below += [Note(footnote(found))] * (not explain)
+    return [*tables[:-1], replace(tables[-1], notes=[*tables[-1].notes, *below])] if tables else [Table("", [], below)]
+
+
+def _size(compared: Compared, explain: bool, width: int) -> Size:
+    """The room that a comparison takes in a terminal of this width."""
+    rows = [len(compared.groups), *[len(_tested(compared))] * bool(_tested(compared))]
+    further = 2 * bool(compared.further)  # lines: the head over the metrics, and what bold means
+    lines = notes(compared) + footnotes(compared) if explain else warnings(compared)
+    return Size(rows, further + len(_title(compared)) // width + sum(1 + len(line) // width for line in lines))
+
+
+def _without_values(comparisons: Sequence[Compared]) -> list[Note]:
+    """The data sets on which no run has finished, in a line."""
+    counts: Counter[str] = Counter()
+    for each in comparisons:
+        for group in each.groups:
+            counts.update(group.uncounted)
+    names = first_of(each.of for each in comparisons)
+    return [Note(f"Nothing to compare on {names}; {not_counted(counts)}", "yellow")] * bool(comparisons)
+
+
+def _tested(compared: Compared) -> list[int]:
+    """The positions of the groups whose difference has a row; none where no difference has an interval or p-value."""
+    found = [(row, comparison) for row, comparison in enumerate(compared.comparisons) if comparison]
+    if not any(_is_tested(comparison) for _, comparison in found):
+        return []
+    return [row for row, comparison in found if _is_tested(comparison) or comparison.probability is not None]
+
+
+def _is_tested(comparison: Comparison) -> bool:
+    return (comparison.difference.p, comparison.difference.interval) != (None, None)
+
+
+def _tables(compared: Compared, limit: int, explain: bool, bold: str) -> list[Table]:
+    """The ranking, and the differences where any are tested, `limit` groups at most; the notes below the last."""
+    more = len(compared.groups) - limit
+    cut = [Note(f"and {counted(more, 'more group')}; --limit shows them")] * (more > 0)
+    cut += [Note(f"{bold}: the best of its column.")] * bool(compared.further)
+    warned = notes(compared) if explain else warnings(compared)
+    below = [*(Note(note, "yellow") for note in warned), *map(Note, footnotes(compared) if explain else [])]
+    ranks = selected(ranking(compared), range(min(limit, len(compared.groups))))
+    others = _tested(compared)[:limit]
     if compared.reference is None or not others:
-        return [Table(_title(compared), selected(ranks, rows), [*cut, *below])]
+        return [Table(_title(compared), ranks, [*cut, *below])]
     kind = "the best" if compared.chosen else "the baseline"
     title = f"Against {kind}, {compared.groups[compared.reference].label}"
-    return [Table(_title(compared), selected(ranks, rows), cut), Table(title, selected(against, others), below)]
+    return [Table(_title(compared), ranks, cut), Table(title, selected(differences(compared), others), below)]
 
 
 def _title(compared: Compared) -> str:
@@ -119,7 +196,9 @@ def _comparison_as_json(compared: Compared) -> dict[str, Any]:
     return {
         "task": compared.task,
         "data": compared.data,
+        "label": compared.of or None,
         "metric": compared.metric.column,
+        "further_metrics": [further.metric.column for further in compared.further],
         "higher_is_better": compared.metric.higher_is_better,
         "by": compared.keys,
         "confidence": statistics.CONFIDENCE,

@@ -7,16 +7,16 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fitbench import metrics
 from fitbench.analysis import request, statistics
 from fitbench.analysis.comparable import Comparable, comparable
-from fitbench.analysis.frame import in_known_groups, of_known_task
+from fitbench.analysis.frame import in_known_groups, of_known_task, recorders
 from fitbench.analysis.groups import Group, group
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import UNTESTED, Component, Difference
 from fitbench.analysis.telling import key_text
 from fitbench.errors import RequestError
-from fitbench.metrics import is_held_back
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ NAMED = 10  # groups that a message names at most
 class Comparison:
     """A group against the reference: the difference of the means (group minus reference), its p-value corrected
     for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference; of
-    the same fold, where they have folds. Without a test it is None.
+    the same fold, where they have folds. Without a test, and where one of the two has a single run, it is None.
     """
 
     difference: Difference
@@ -56,7 +56,8 @@ def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[C
         if difference is None:
             comparisons.append(None)
             continue
-        chance = None if difference.test == UNTESTED else _probability(entry, base, metric)
+        alone = min(len(entry.values), len(base.values)) == 1
+        chance = None if alone or difference.test == UNTESTED else _probability(entry, base, metric)
         comparisons.append(Comparison(difference, p_holm, chance))
     return comparisons
 
@@ -141,8 +142,7 @@ def find(groups: Sequence[Group], wanted: str) -> int:
     Raises:
         RequestError: no group or several fit, or a name is that of no key; the message names what there is.
     """
-    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
-    fits = [i for i, entry in enumerate(groups) if _fits(entry, parts)]
+    fits = _fitting(groups, wanted)
     if len(fits) == 1:
         return fits[0]
     labels = [groups[i].label for i in fits] if fits else [entry.label for entry in groups]
@@ -152,6 +152,11 @@ def find(groups: Sequence[Group], wanted: str) -> int:
         f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
         f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(labels[:NAMED]) + more
     )
+
+
+def _fitting(groups: Sequence[Group], wanted: str) -> list[int]:
+    parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
+    return [i for i, entry in enumerate(groups) if _fits(entry, parts)]
 
 
 def _fits(entry: Group, parts: Sequence[str]) -> bool:
@@ -172,6 +177,14 @@ def _bare(value: str) -> str:
 
 
 @dataclass(frozen=True)
+class Further:
+    """The groups of a comparison by a metric that does not rank them, in the order of the comparison."""
+
+    metric: Quantity
+    groups: list[Group]
+
+
+@dataclass(frozen=True)
 class Compared:
     """Groups, best first, and what each came to against `groups[reference]`.
 
@@ -184,12 +197,12 @@ class Compared:
         reference: the position of the reference, None where no group has a value.
         chosen: whether the reference is the best, because the user named no baseline.
         runs: the number of runs.
-        other_data: whether the runs were tested on different data, which no key tells apart.
-        several_data: whether keys tell apart runs on different data.
+        other_data: whether the metric was measured on different training or validation examples.
         left_out: folders that could not be read, with the reason.
         task, data: of the runs; '' where they are not known.
         of: how people tell this comparison from others that are shown beside it, as 'mnist'; '' without others.
         without_task: how many runs are left out because their task is not known yet, by state.
+        further: the same groups by further metrics.
     """
 
     metric: Quantity
@@ -201,12 +214,12 @@ class Compared:
     chosen: bool
     runs: int
     other_data: bool
-    several_data: bool
     left_out: list[tuple[str, str]]
     task: str
     data: str
     of: str
     without_task: dict[str, int]
+    further: tuple[Further, ...] = ()
 
     @property
     def with_folds(self) -> list[Group]:
@@ -219,27 +232,59 @@ class Compared:
         return [group for group in self.groups if group.values and not group.sample.has_folds]
 
 
-def compare_groups(which: request.Which, by: str | None, metric: str | None, baseline: str | None) -> list[Compared]:
+def compare_groups(
+    which: request.Which, by: str | None, metric: str | None, baseline: str | None, further: Sequence[str] = ()
+) -> list[Compared]:
     """The groups of runs, a comparison for each set of runs that may be compared; the arguments are those of `compare`.
 
-    With --metric, sets in which no run records it are left out.
+    With --metric, sets in which no run records it are left out. A set without the baseline, which another has, is
+    compared with its best group. `further` are metrics that do not rank the groups.
 
     Raises:
-        RequestError: an option is wrong, no run remains, or the runs have different definitions of the metric.
+        RequestError: an option is wrong, no run remains, or the runs have different definitions of a metric.
     """
-    sets = comparable(request.selected_runs(which), metric)
-    return [_compare(each, by, metric, baseline) for each in sets]
+    found = comparable(request.selected_runs(which), metric)
+    sets = [(each, *_grouped(each, by, metric)) for each in found]
+    having = [baseline is not None and bool(_fitting(groups, baseline)) for _, _, groups, *_ in sets]
+    return [
+        replace(
+            compared(frame, groups, quantity, keys, baseline if has or not any(having) else None),
+            further=_further(frame, groups, keys, _recorded(each, found, further)),
+            task=each.task,
+            data=each.data,
+            of=each.label,
+        )
+        for (each, frame, groups, quantity, keys), has in zip(sets, having, strict=True)
+    ]
 
 
-def _compare(each: Comparable, by: str | None, metric: str | None, baseline: str | None) -> Compared:
+def _grouped(
+    each: Comparable, by: str | None, metric: str | None
+) -> tuple[pd.DataFrame, list[Group], Quantity, list[str]]:
+    """The runs of a set that belong to a group, the groups, what they are ranked by, and their keys."""
     quantity, keys = request.measured(each.frame, metric), request.keys(of_known_task(each.frame), by)
     frame = in_known_groups(each.frame, keys)
-    return replace(
-        compared(frame, group(frame, keys, quantity), quantity, keys, baseline),
-        task=each.task,
-        data=each.data,
-        of=each.label,
-    )
+    return frame, group(frame, keys, quantity), quantity, keys
+
+
+def _further(
+    frame: pd.DataFrame, groups: Sequence[Group], keys: Sequence[str], names: Sequence[str]
+) -> tuple[Further, ...]:
+    """The groups by further metrics, in the same order."""
+    made = []
+    for metric in (request.measured(frame, name) for name in names):
+        by_keys = {tuple(each.keys.values()): each for each in group(frame, keys, metric)}
+        made.append(Further(metric, [by_keys[tuple(each.keys.values())] for each in groups]))
+    return tuple(made)
+
+
+def _recorded(each: Comparable, sets: Sequence[Comparable], names: Sequence[str]) -> list[str]:
+    """The metrics that the runs of a set record; also those that no set records, of which a message then speaks."""
+
+    def has(one: Comparable, name: str) -> bool:
+        return not recorders(one.frame, metrics.split(name.removeprefix("metrics."))[1]).empty
+
+    return [name for name in names if has(each, name) or not any(has(one, name) for one in sets)]
 
 
 def compared(
@@ -254,9 +299,9 @@ def compared(
     if reference is not None and not groups[reference].values:
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
     partitions = {entry.sample.partition for entry in groups if entry.values}
-    same_folds = is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
-    several = not same_folds and frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
-    by_data = any(key.startswith("data") for key in keys)
+    same_folds = metrics.is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
+    several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+    of_training = metric.metric is not None and metric.part != "test"
     return Compared(
         metric=metric,
         keys=keys,
@@ -266,8 +311,7 @@ def compared(
         reference=reference,
         chosen=baseline is None,
         runs=len(frame),
-        other_data=several and not by_data,
-        several_data=several and by_data,
+        other_data=of_training and several and not same_folds,
         left_out=frame.attrs["left_out"],
         task="",
         data="",

@@ -21,8 +21,8 @@ from fitbench.analysis.sameness import Sameness, sameness
 from fitbench.analysis.side import Flat, Side, read_side
 from fitbench.analysis.summary import fold_text
 from fitbench.columns import Note, Table, print_tables, records
-from fitbench.record import reading
 from fitbench.record.folder import State
+from fitbench.record.naming import find_run
 from fitbench.text import check_format, clean, console
 
 LONGEST = 200  # characters of a definition that are shown
@@ -42,7 +42,7 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
         FitbenchError: result.json or config.yaml of a run is damaged. Other files are named on stderr and left out.
     """
     check_format(format, ("table", "json"))
-    a, b = (read_side(reading.find_run(run, outputs)) for run in (run_a, run_b))
+    a, b = (read_side(find_run(run, outputs)) for run in (run_a, run_b))
     same = sameness(a.run, b.run)
     if format == "json":
         print(json.dumps(_content(a, b, same), indent=2, allow_nan=False))

@@ -6,7 +6,6 @@ What cannot be read is left out, with its reason, and never stops the rest.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,11 @@ from fitbench.analysis.rows import (
     INFO,
     LAST,
     NAMES,
+    NOTED,
     ORIGIN,
     STARTED,
     TASK,
+    UNREAD_NOTES,
     Row,
     configuration_row,
     is_configuration,
@@ -35,6 +36,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.record import reading
 from fitbench.record.folder import absent, run_folders
+from fitbench.stderr import write_note
 from fitbench.tasks import Classification
 from fitbench.text import clean, encodable
 
@@ -60,12 +62,14 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     metric that names the best run); metrics.<part>_<metric> for every metric that a run records, metrics.best_epoch,
     metrics.epochs, timing.* (seconds; examples per second), parameters, dataset.*, device, threads, code (the user's
     modules with the first digits of their SHA-256), attempts, trial (its number in the search that it is of), git.*,
-    versions.*; finished_at (UTC), error (the line that says what failed). Columns of numbers are int64 or float64, and
+    versions.*; finished_at (UTC), error (the line that says what failed); tags (JSON text) and note, which people gave
+    the run. Columns of numbers are int64 or float64, and
     float64 with NaN where a run lacks the value. Of runs that are not finished, only the pruned have metrics: those up
     to their last epoch.
 
-    `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row. `quantities_of` gives what
-    the metrics are.
+    `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row. `attrs["unread_notes"]` is a
+    list of (folder, reason): runs whose notes.json is damaged, which have a row. `quantities_of` gives what the metrics
+    are.
 
     Raises:
         RequestError: a path is no folder, or there is no run folder below any of them.
@@ -84,10 +88,12 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
             "(fitbench train makes one)"
         )
     rows = sorted((row for row in found if row is not None), key=lambda row: row["folder"])
+    unread = [(row["folder"], row.pop(UNREAD_NOTES)) for row in rows if UNREAD_NOTES in row]
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
     available = _available(recorded.values())
     frame = _frame(rows, _columns(rows, available), {*available, *DATASET[1:], "fold", "attempts", "trial"})
     frame.attrs["left_out"] = sorted(left_out)
+    frame.attrs[UNREAD_NOTES] = [(folder, without_folder(why, folder)) for folder, why in unread]
     frame.attrs[INFO] = recorded
     return frame
 
@@ -99,7 +105,8 @@ def configurations(jobs: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFram
         jobs: the folder of each run, and its whole configuration.
     """
     rows = [configuration_row(folder, config) for folder, config in jobs]
-    return _frame(rows, list(dict.fromkeys(name for row in rows for name in row)), {"fold"})
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _frame(rows, [name for name in names if not name.endswith("._target_") or _tells(name, rows)], {"fold"})
 
 
 def load_history(*paths: str | Path) -> pd.DataFrame:
@@ -277,17 +284,27 @@ def plain_values(column: pd.Series) -> list[Any]:
     return [None if missing else value for value, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
-def without_folder(error: FitbenchError, folder: str) -> str:
+def without_folder(error: FitbenchError | str, folder: str) -> str:
     """The message about a file of a folder, without the folder, which is named beside it."""
     return str(error).removeprefix(f"{Path(folder)}{os.sep}")
 
 
 def say_left_out(left_out: Sequence[tuple[str, str]]) -> None:
     """Name on stderr what could not be read, and why."""
-    for folder, why in left_out[:NAMED]:
-        sys.stderr.write(f"fitbench: left out {clean(folder)}: {clean(why)}\n")
-    if len(left_out) > NAMED:
-        sys.stderr.write(f"fitbench: left out {len(left_out) - NAMED:,} more\n")
+    _say("left out", left_out)
+
+
+def say_unread(frame: pd.DataFrame) -> None:
+    """Name on stderr what is left out of a frame from `load_runs`, and the runs whose notes are."""
+    say_left_out(frame.attrs["left_out"])
+    _say("left out the notes of", frame.attrs[UNREAD_NOTES])
+
+
+def _say(what: str, folders: Sequence[tuple[str, str]]) -> None:
+    for folder, why in folders[:NAMED]:
+        write_note(f"{what} {clean(folder)}: {clean(why)}")
+    if len(folders) > NAMED:
+        write_note(f"{what} {len(folders) - NAMED:,} more")
 
 
 def _checked(paths: Sequence[str | Path]) -> list[str]:
@@ -358,6 +375,8 @@ def _frame(rows: Sequence[Row], names: Sequence[str], numbers: Collection[str]) 
 
 
 _DTYPES = {  # of columns without any value
-    **dict.fromkeys((*IDENTITY, *TASK, "dataset.sha256", *CHECKSUMS, NAMES, "device", "git.commit", "error"), "str"),
+    **dict.fromkeys(
+        (*IDENTITY, *TASK, "dataset.sha256", *CHECKSUMS, NAMES, "device", "git.commit", "error", *NOTED), "str"
+    ),
     **dict.fromkeys(("seed", "epoch"), "int64"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison
 from fitbench.analysis.groups import Group
-from fitbench.columns import Column, column
+from fitbench.columns import Column, Mark, column
 from fitbench.quantities import Quantity
 from fitbench.text import clean, number, span
 
@@ -39,16 +39,13 @@ def p_text(p: float | None) -> str:
 def ranking(compared: Compared) -> list[Column]:
     """The columns about the groups themselves."""
     metric, groups = compared.metric, compared.groups
-    digits = decimals(metric, groups)
+    digits, several = decimals(metric, groups), _has_several(groups)
+    shown = {metric.name, *(each.metric.name for each in compared.further)}
 
     def of(
         head: str, cell: Callable[[Group], str], spare: int | None = None, visible: bool = True, **values: Value
     ) -> Column:
         return column(head, groups, cell, _getters(values), spare=spare, visible=visible)
-
-    def mean(group: Group) -> str:
-        spread = "" if group.summary.sd is None else f" ± {number(group.summary.sd, digits)}"
-        return number(group.summary.mean, digits) + spread
 
     def interval(group: Group) -> str:
         few = group.summary.interval is None and group.summary.n < statistics.FEWEST
@@ -61,25 +58,64 @@ def ranking(compared: Compared) -> list[Column]:
     return [
         of("#", _rank, rank="rank"),
         *_keys(compared),
+        of("task", str, visible=False, task=lambda _: compared.task),
+        of("data", str, visible=False, data=lambda _: compared.of or compared.data),
         of("metric", lambda _: metric.name, visible=False, metric=lambda _: metric.column),
         of("n", lambda group: str(group.summary.n), n="summary.n"),
         of("mean over", lambda group: group.sample.text, visible=False, mean_over="sample.text"),
-        of("mean ± sd", mean, mean="summary.mean", sd="summary.sd"),
-        of("95% interval", interval, spare=0, low=_end("summary", 0), high=_end("summary", 1)),
-        of("best", lambda group: number(group.best, digits), spare=3, best="best"),
-        of("worst", lambda group: number(group.worst, digits), spare=4, worst="worst"),
+        *_means(compared),
+        of("95% interval", interval, 0, several, low=_end("summary", 0), high=_end("summary", 1)),
+        of("best", lambda group: number(group.best, digits), 3, several, best="best"),
+        of("worst", lambda group: number(group.worst, digits), 4, several, worst="worst"),
         of(
             "parameters",
             lambda group: number(group.parameters, 0),
             2,
-            metric.name != "parameters",
+            "parameters" not in shown,
             parameters="parameters",
         ),
-        of("fit s", seconds, 1, metric.name != "fit_seconds", fit_seconds="seconds"),
+        of("fit s", seconds, 1, "fit_seconds" not in shown, fit_seconds="seconds"),
         of("uncounted", str, visible=False, uncounted=lambda group: sum(group.uncounted.values())),
         of("repeated", str, visible=False, repeated=lambda group: len(group.repeated)),
         of("mixed", str, visible=False, mixed=lambda group: " ".join(group.mixed)),
     ]
+
+
+def _has_several(groups: Sequence[Group]) -> bool:
+    """Whether the mean of a group is over several values."""
+    return any(group.summary.n > 1 for group in groups)
+
+
+def mean_sd(group: Group, digits: int) -> str:
+    """The mean and the standard deviation, as in '0.9058 ± 0.0029'; the mean alone of one value, '-' without any."""
+    spread = "" if group.summary.sd is None else f" ± {number(group.summary.sd, digits)}"
+    return number(group.summary.mean, digits) + spread
+
+
+def _means(compared: Compared) -> list[Column]:
+    """The column of the mean; where there are further metrics, one for each metric, with the best in bold."""
+
+    def of(metric: Quantity, groups: Sequence[Group], head: str, values: dict[str, Value], **options: Any) -> Column:
+        digits = decimals(metric, groups)
+        return column(head, groups, lambda each: mean_sd(each, digits), _getters(values), **options)
+
+    values: dict[str, Value] = {"mean": "summary.mean", "sd": "summary.sd"}
+    over = "mean ± sd" if _has_several(compared.groups) else "value"
+    if not compared.further:
+        return [of(compared.metric, compared.groups, over, values)]
+    name = compared.metric.name
+    made = [of(compared.metric, compared.groups, name, values, marks=_best(compared.groups), over=over)]
+    for metric, groups in ((each.metric, each.groups) for each in compared.further):
+        getters = values | {"n": "summary.n", "low": _end("summary", 0), "high": _end("summary", 1)}
+        named = {f"{metric.name}_{name}": getter for name, getter in getters.items()}
+        made.append(of(metric, groups, metric.name, named, marks=_best(groups), over=over, spare=0))
+    return made
+
+
+def _best(groups: Sequence[Group]) -> list[Mark]:
+    """Marks of the best groups, unless all groups with a value are equal."""
+    several = len({group.rank for group in groups} - {None}) > 1
+    return [Mark.BOLD if several and group.rank == 1 else Mark.NONE for group in groups]
 
 
 def differences(compared: Compared) -> list[Column]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -55,11 +54,9 @@ def _notes_on_runs(compared: Compared) -> list[str]:
         )
     lines += _notes_on_folds(compared)
     if compared.other_data:
-        lines.append("The runs were not all tested on the same data: dataset.sha256 varies.")
-    if compared.several_data and compared.metric.metric is not None and not math.isfinite(compared.metric.high):
         lines.append(
-            f"The groups were tested on different data, on which {compared.metric.name} may have another size or unit; "
-            "the filter \"data == '..'\" selects one."
+            f"{compared.metric.name} was not measured on the same examples in all runs, as their data differ: "
+            "dataset.sha256 varies."
         )
     return lines
 

@@ -224,10 +224,10 @@ class _Recorded:
         for name, column in self.beyond.items():
             values = {column[row] for row in rows} - ({None} if name in MADE_WITH else set())
             if len(values) > 1:
-                mixed[name] = tuple(sorted(values, key=_order))
+                mixed[name] = tuple(sorted(values, key=in_order))
         return mixed
 
 
-def _order(value: Any) -> tuple[bool, float, str]:
+def in_order(value: Any) -> tuple[bool, float, str]:
     """Numbers first, in their order, then texts; a missing value comes last."""
     return value is None, value if isinstance(value, (int, float)) else math.inf, text(value)

@@ -11,30 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.frame import column, configuration, load_runs, say_left_out
+from fitbench.analysis.defaults import default_values
+from fitbench.analysis.filters import select
+from fitbench.analysis.frame import column, configuration, load_runs, say_unread
 from fitbench.analysis.names import short_name
-from fitbench.analysis.request import Which
+from fitbench.analysis.progress import add_progress
 from fitbench.analysis.run_columns import (
     CELLS,
+    bounded,
     cell,
     clipped,
     columns_of,
     is_missing,
-    needed_columns,
     shortened_cells,
     usual_columns,
 )
-from fitbench.analysis.studies import last_change, narrowed
-from fitbench.columns import FORMATS, Note, Table, print_as
+from fitbench.analysis.studies import OF_SCRIPTS, Which, narrowed, of_named_studies
+from fitbench.analysis.telling import readable
+from fitbench.columns import Note, Table
+from fitbench.config.files import keys_of_files
 from fitbench.errors import RequestError
+from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import State
-from fitbench.text import check_format, shortened
+from fitbench.record.newest import last_change
+from fitbench.text import check_format, first_of, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ERRORS = 5  # different errors that are listed
 MOST_COLUMNS = 100  # of a table whose columns are not asked for
+MOST_NAMED = 20  # columns that a table lacks and names
+ALWAYS = ("study", "data.name", "model.name", "optimizer.name")  # said of all runs even where they are the default
 
 
 def list_runs(
@@ -54,34 +62,49 @@ def list_runs(
         columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
         limit: how many runs to print at most.
-        format: one of `columns.FORMATS`.
+        format: one of `formats.FORMATS`.
 
     Raises:
         RequestError: there are no runs, or a state, column, filter or the format does not exist.
     """
     check_format(format, FORMATS)
     states = _states(state)
+    which = which.printed_as(format)
+    which.check()
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     every = list(frame.columns)
     frame["age"] = _ages(frame)
+    if format not in OF_SCRIPTS:
+        add_progress(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    of_all = which.of_all_studies or format in ("csv", "json")
-    chosen = _sorted(narrowed(_selected(frame, which.where, states), which.study, of_all), _sort_keys(frame, sort))
+    chosen = _sorted(narrowed(_selected(frame, which, states), which), _sort_keys(frame, sort))
     runs = chosen.head(limit or len(chosen))
     count = _count(frame, chosen, limit)
-    if format in ("csv", "json"):
+    if format in OF_SCRIPTS:
         print_as(format, [], columns_of(frame, runs, wanted or every, for_people=False))
     else:
-        names = wanted or usual_columns(chosen)
-        most = MOST_COLUMNS if format == "table" and not wanted else len(names)
-        needed = () if wanted else needed_columns(chosen)
-        cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
-        in_table = [*_not_shown(len(names[most:])), *_errors(runs), Note(count, "")] if format == "table" else []
-        cells = shortened_cells(clipped(cells) if format == "table" else cells, runs)
-        print_as(format, [Table(_common(frame, chosen, names), cells, in_table)], [])
+        print_as(format, [_table(frame, chosen, runs, wanted, count, in_full=format != "table")], [])
     if format != "table":
         sys.stderr.write(f"{count}\n")
+
+
+def _table(
+    frame: pd.DataFrame, chosen: pd.DataFrame, runs: pd.DataFrame, wanted: Sequence[str], count: str, in_full: bool
+) -> Table:
+    """The table of some of the chosen runs of a frame, with notes and the `count` below it unless it is `in_full`."""
+    usual, needed = ([], []) if wanted else usual_columns(chosen)
+    names = [*wanted, *(name for name in usual if runs[name].notna().any())]
+    most = len(names) if wanted or in_full else MOST_COLUMNS
+    cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
+    title = _common(frame, chosen, names)
+    if in_full:
+        return Table(title, cells)
+    cells = shortened_cells(clipped(cells), runs)
+    dropped: list[str] = []
+    if not wanted:
+        cells, dropped = bounded(cells)
+    return Table(title, cells, [*_not_shown([*reversed(dropped), *names[most:]]), *_errors(runs), Note(count, "")])
 
 
 # -- which runs, in which order ---------------------------------------------------------------------------------------
@@ -100,11 +123,10 @@ def _states(text: str | None) -> list[str]:
     return states
 
 
-def _selected(frame: pd.DataFrame, where: str | None, states: Sequence[str]) -> pd.DataFrame:
-    if where is not None:
-        from fitbench.analysis.filters import select
-
-        frame = select(frame, where)
+def _selected(frame: pd.DataFrame, which: Which, states: Sequence[str]) -> pd.DataFrame:
+    frame = of_named_studies(frame, which)
+    if which.where is not None:
+        frame = select(frame, which.where)
     if states:
         frame = frame[frame["state"].isin(states)]
     return frame
@@ -154,15 +176,18 @@ def _order(value: Any) -> tuple[int, Any]:
 
 
 def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -> str:
-    """What all runs have in common and no column holds; '' where that is nothing or there are fewer than two runs."""
+    """What all runs have in common, is not the default and is in no column; '' for fewer than two runs, or nothing."""
     if len(chosen) < 2:
         return ""
     first = chosen.iloc[0]
+    default = default_values({str(name): value for name, value in first.items()})
+    names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame) if name not in keys_of_files())]
     same = [
         f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
-        for name in ("study", *configuration(frame))
-        if name not in printed and chosen[name].nunique(dropna=False) == 1 and not is_missing(first[name])
-    ]
+        for name in dict.fromkeys(names)
+        if name in frame and name not in printed and chosen[name].nunique(dropna=False) == 1
+        and not is_missing(first[name]) and (name in ALWAYS or first[name] != default.get(name))
+    ]  # fmt: skip
     return f"The same in all {len(chosen):,} runs: {', '.join(same)}" if same else ""
 
 
@@ -178,8 +203,10 @@ def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
     return text + (f": {by_state}" if by_state else "") + (f"; {left_out:,} left out" if left_out else "")
 
 
-def _not_shown(columns: int) -> list[Note]:
-    return [Note(f"{columns:,} more columns; --columns NAMES or --format csv shows them", "")] * (columns > 0)
+def _not_shown(columns: Sequence[str]) -> list[Note]:
+    """What a table lacks."""
+    text = f"Not shown: {first_of(columns, MOST_NAMED)}; --columns NAMES or --format csv shows them"
+    return [Note(text, "")] * bool(columns)
 
 
 def _errors(runs: pd.DataFrame) -> list[Note]:

@@ -2,105 +2,45 @@
 
 from __future__ import annotations
 
-import ast
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis.comparable import comparable
-from fitbench.analysis.filters import parse, select
+from fitbench.analysis.filters import select
 from fitbench.analysis.frame import (
     column,
     load_runs,
-    newest_task,
-    of_task,
     primary_of,
     quantities_of,
-    recorders,
-    say_left_out,
+    say_unread,
 )
-from fitbench.analysis.studies import narrowed
+from fitbench.analysis.studies import Which, narrowed, of_named_studies
 from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, find
+from fitbench.stderr import write_note
 from fitbench.text import clean, counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Which:
-    """Which runs a command is about.
-
-    Attributes:
-        paths: as `load_runs` takes them; none: outputs/.
-        where: a filter, see `filters`.
-        study: the name of a study of which the runs must be.
-        every: whether runs of all studies count. If not, and no study is named, the command is about the newest, unless
-            there are several paths or the filter has a condition on `study`.
-    """
-
-    paths: Sequence[str | Path] = ()
-    where: str | None = None
-    study: str | None = None
-    every: bool = False
-
-    @property
-    def of_all_studies(self) -> bool:
-        """Whether the request does not narrow the runs to one study."""
-        return self.every or len(self.paths) > 1 or (self.where is not None and "study" in _names(self.where))
-
-
-def _names(where: str) -> set[str]:
-    return {node.id for node in ast.walk(parse(where)) if isinstance(node, ast.Name)}
-
-
 def selected_runs(which: Which) -> pd.DataFrame:
     """The runs that a command is about, one or more. What cannot be read is named on stderr.
 
     Raises:
-        RequestError: as `load_runs`, `filters.select` and `studies.narrowed`, or no run remains.
+        RequestError: as `load_runs`, `filters.select` and `of_named_studies`, or no run remains.
     """
-    if which.study is not None and which.every:
-        raise RequestError("--study and --all exclude each other; leave one out")
-    if which.where is not None:
-        parse(which.where)
+    which.check()
     frame = load_runs(*which.paths)
-    say_left_out(frame.attrs["left_out"])
+    say_unread(frame)
     if frame.empty:
         raise RequestError("none of the runs can be read")
+    frame = of_named_studies(frame, which)
     kept = select(frame, which.where) if which.where is not None else frame
     if kept.empty:
         raise RequestError(f"--where {which.where!r} keeps none of the {len(frame)} runs")
-    return narrowed(kept, which.study, which.of_all_studies)
-
-
-def of_one_task(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
-    """The runs that are compared, which are of one task: of those that record the metric, that of the newest.
-
-    What is left out, and why, is said on stderr and stands in `attrs["other_tasks"]`. Runs of any tasks are compared in
-    what is no metric, as their time is.
-    """
-    name = None if metric is None else metrics.split(metric.removeprefix("metrics."))[1]
-    recording = frame if name is None else recorders(frame, name)
-    task = newest_task(recording)
-    if recording.empty or not task:
-        return frame
-    chosen = of_task(frame, task)
-    others = [name for name in dict.fromkeys(frame["task"].dropna()) if name not in (task, "")]
-    if others:
-        count, newest = len(frame) - len(chosen), "the newest run" + (f" with {name}" if name else "")
-        said = (
-            f"{newest} is of {clean(task)}; {counted(count, 'run')} of {clean(' and '.join(others))} "
-            f'{"is" if count == 1 else "are"} left out; --where "task == {clean(repr(others[0]))}" selects others'
-        )
-        chosen.attrs |= {"task": task, "other_tasks": said}
-        sys.stderr.write(f"fitbench: {said}\n")
-    return chosen
+    return narrowed(kept, which)
 
 
 def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
@@ -108,9 +48,9 @@ def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     newest, *others = comparable(frame, metric)
     if others:
         count = len(frame) - len(newest.frame)
-        sys.stderr.write(
-            f"fitbench: runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other "
-            f"tasks {'is' if count == 1 else 'are'} left out; --where \"data == '..'\" selects others\n"
+        write_note(
+            f"runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other tasks "
+            f"{'is' if count == 1 else 'are'} left out; --where \"data == '..'\" selects others"
         )
     return newest.frame
 

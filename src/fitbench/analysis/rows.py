@@ -1,7 +1,7 @@
 """A run folder as a row: what its files say, by the columns of `frame.load_runs`. Nothing in them is instantiated.
 
-Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json. A run may be
-written, or vanish, while it is read.
+Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json; of each the
+notes. A run may be written, or vanish, while it is read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import marshal
 import math
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from fitbench.record import dataset, reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
-from fitbench.record.result import utc_now
+from fitbench.record.notes import read_notes
+from fitbench.record.result import moment
 from fitbench.selection import DEFAULT
 from fitbench.tasks import TASKS
 from fitbench.text import encodable
@@ -40,7 +40,9 @@ TEST_SHA256 = "dataset.test_sha256"  # of the targets of the test part, and the 
 TEST_INPUTS_SHA256 = "dataset.test_inputs_sha256"  # of its inputs
 NAMES = "dataset.names"  # of the outputs: the checksum of the data does not cover them
 ORIGIN = ("device", "threads", "code", "attempts", "trial", "git.commit", "git.dirty")
-LAST = ("finished_at", "error")
+NOTED = ("tags", "note")  # what people noted
+LAST = ("finished_at", "error", *NOTED)
+UNREAD_NOTES = "unread_notes"  # of a row, which is no column: why notes.json cannot be read
 STARTED = "training.start"  # the run_id of the run whose weights a run begins with
 WEIGHTS = "training.start.sha256"  # of these weights: the part of the section that makes the identity
 INFO = "metric_info"  # of a row, which is no column
@@ -49,9 +51,10 @@ CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run
 
 Row = dict[str, Any]
 
+_ADDED = ("age", "epoch", "left")  # by `fitbench runs`
 _COLUMNS = frozenset(
-    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, "age")
-)  # `fitbench runs` adds the age
+    (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, *_ADDED)
+)
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
 LONGEST_LIST = 2_000  # characters of a list's JSON text
@@ -68,7 +71,8 @@ def is_configuration(name: str) -> bool:
 def read_row(folder: str) -> Row | None:
     """What the files of one run say, None where the folder has gone.
 
-    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object.
+    A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object. If notes.json is
+    damaged, the reason is under `UNREAD_NOTES`.
 
     Raises:
         FitbenchError: a file is damaged or foreign; the message names it.
@@ -76,7 +80,7 @@ def read_row(folder: str) -> Row | None:
     path = Path(folder)
     if exists(f"{folder}/result.json"):
         try:
-            return _checked(_finished_row(folder, reading.read_result(path)))
+            return _with_notes(_checked(_finished_row(folder, reading.read_result(path))))
         except FitbenchError:
             if exists(f"{folder}/result.json"):  # else force=true has just removed it
                 raise
@@ -84,7 +88,7 @@ def read_row(folder: str) -> Row | None:
     if state is State.finished:
         return read_row(folder)
     try:
-        return _checked(_unfinished_row(path, state))
+        return _with_notes(_checked(_unfinished_row(path, state)))
     except FitbenchError:
         if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
             return read_row(folder)
@@ -96,6 +100,19 @@ def read_row(folder: str) -> Row | None:
 def _checked(row: Row) -> Row:
     if len(row) > MOST:
         raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
+    return row
+
+
+def _with_notes(row: Row) -> Row:
+    """The row with the tags, as JSON text, and the note. A run whose notes.json is damaged is a row all the same."""
+    row.update(dict.fromkeys(NOTED))
+    try:
+        noted = read_notes(row["folder"])
+    except FitbenchError as error:
+        row[UNREAD_NOTES] = str(error)
+    else:
+        row["tags"] = json.dumps(noted.tags, ensure_ascii=False) if noted.tags else None
+        row["note"] = noted.note or None
     return row
 
 
@@ -124,7 +141,7 @@ def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     row["git.commit"], row["git.dirty"] = git.get("commit"), git.get("dirty")
     for name, version in result.get("versions", {}).items():
         row[sys.intern(encodable(f"versions.{name}"))] = version
-    row["finished_at"] = _moment(result["finished_at"])
+    row["finished_at"] = moment(result["finished_at"])
     return row
 
 
@@ -230,6 +247,13 @@ def task_and_primary(config: Mapping[str, Any], folder: Path) -> tuple[str, str 
     return task, next(iter([*named, *default]), None)
 
 
+def columns_of_configuration(config: Mapping[str, Any]) -> Row:
+    """The values of a nested configuration, or of a part of one, by their columns."""
+    row: Row = {}
+    _flatten(config, "", row, "")
+    return row
+
+
 def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:
     """Put what makes the run's identity into the row. A key that is another column's name gets `config.` before it."""
     for key, value in section.items():
@@ -278,15 +302,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     return value if value is None or isinstance(value, (str, int)) else str(value)
-
-
-# -- single values, checked -------------------------------------------------------------------------------------------
-
-
-def _moment(text: str) -> datetime:
-    """The time in UTC, without a zone: NumPy knows none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise FitbenchError(f"result.json: finished_at is {text!r:.80}; expected a time such as {utc_now()}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,55 +10,67 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench import metrics
-from fitbench.analysis.frame import quantities_of, varying
+from fitbench.analysis.frame import quantities_of
 from fitbench.analysis.names import short_name
+from fitbench.analysis.progress import EPOCH, LEFT
+from fitbench.analysis.rows import is_configuration
 from fitbench.analysis.series import quantity_text
-from fitbench.analysis.telling import default_keys
-from fitbench.columns import Column, width
+from fitbench.analysis.telling import default_keys, readable, searched, short_texts, telling
+from fitbench.columns import Column, fitting, width
 from fitbench.config import parse_run_id
 from fitbench.quantities import Quantity
-from fitbench.text import clean, console, shortened
+from fitbench.record.folder import State
+from fitbench.text import age, clean, console, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
+PIPED = 160  # columns of a table in a file or pipe, unless --columns is given
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
 LONGEST_CELL = 200  # characters of a cell or heading of a table, also where it is written to a file or pipe
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
 def primary_columns(runs: pd.DataFrame) -> list[str]:
-    """The columns with a value of the primary metrics of the runs, on the test and the validation part."""
+    """The columns with a value of the primary metrics of the runs, on the test and the validation part.
+
+    Where runs are being trained, which have no test value, the validation part comes first.
+    """
+    parts = ("val", "test") if (runs["state"] == State.running.value).any() else ("test", "val")
     primary = runs["primary"].dropna().unique().tolist()
-    names = [metrics.join(part, metric) for metric in primary for part in ("test", "val")]
+    names = [metrics.join(part, metric) for metric in primary for part in parts]
     return _with_values(runs, [f"metrics.{name}" for name in names])
-
-
-def needed_columns(runs: pd.DataFrame) -> list[str]:
-    """The columns that a terminal which is too narrow drops after all others."""
-    return [*_with_values(runs, ["fold"]), *primary_columns(runs)]
 
 
 def _with_values(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in runs and runs[name].notna().any()]
 
 
-def _results(runs: pd.DataFrame) -> list[str]:
-    """The columns of the results that matter most: the primary metrics of the runs, the test loss, the time."""
-    return _with_values(runs, [*primary_columns(runs), "metrics.test_loss", "timing.seconds"])
+def _study(runs: pd.DataFrame) -> list[str]:
+    return ["study"] if runs["study"].nunique() > 1 else []
 
 
-def usual_columns(chosen: pd.DataFrame) -> list[str]:
-    """What a person sees without --columns: what tells the runs apart, the results that matter most, what else varies.
+def _keys(runs: pd.DataFrame) -> list[str]:
+    """What tells the configurations of the runs apart, the parameters of a search first."""
+    keys = default_keys(runs) if telling(runs) else []
+    first = [name for name in searched(runs) if name in keys] if runs["study"].nunique() == 1 else []
+    return list(dict.fromkeys([*first, *keys]))
 
-    A terminal that is too narrow drops the last ones, and `needed_columns` after all others.
+
+def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """What a person sees without --columns, and the most needed of these columns, which a terminal drops last.
+
+    They are what tells the runs apart, the results that matter most, and what else varies.
     """
-    varies = varying(chosen)
-    keys = default_keys(chosen) if varies else []
-    study = ["study"] if chosen["study"].nunique() > 1 else []
-    names = ["state", *study, "run_id", *_with_values(chosen, ["fold"]), *keys, *_results(chosen), "age", *varies]
-    return list(dict.fromkeys(names))
+    study, keys = _study(runs), _keys(runs)
+    results = primary_columns(runs)
+    of_metrics = {metrics.split(name.removeprefix("metrics."))[1]: name for name in reversed(results)}
+    needed = [*study, "run_id", *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
+    progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
+    results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
+    varies = [readable(runs, name) for name in telling(runs)]
+    names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
+    return list(dict.fromkeys(names)), needed
 
 
 def is_missing(value: Any) -> bool:
@@ -70,7 +83,11 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     if is_missing(value):
         return "-"
     if name == "age":
-        return _age(value)
+        return age(value)
+    if name == "tags":
+        return tags_text(value)
+    if name == "note":
+        return clean(" ".join(value.split()))
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     if not isinstance(value, (int, float, np.number)):
@@ -83,12 +100,9 @@ def cell(name: str, value: Any, quantity: Quantity | None) -> str:
     return f"{value:.6g}"
 
 
-def _age(seconds: float) -> str:
-    """As 12 s, 5 min, 3 h or 2 d."""
-    for unit, text in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
-        if seconds >= unit:
-            return f"{seconds / unit:.0f} {text}"
-    return f"{max(seconds, 0):.0f} s"
+def tags_text(value: str) -> str:
+    """The tags of a run, which a frame has as JSON, as in 'bad, paper'."""
+    return ", ".join(map(clean, json.loads(value)))
 
 
 def _plain(value: Any, quantity: Quantity | None) -> Any:
@@ -117,7 +131,7 @@ def columns_of(
         columns.append(
             Column(
                 clean(short_name(frame, name)),
-                [cell(name, value, quantities.get(name)) for value in values] if for_people else [],
+                _cells(name, values, quantities.get(name)) if for_people else [],
                 right=is_number,
                 spare=order[name] or None,
                 key=not is_number,
@@ -128,6 +142,15 @@ def columns_of(
     return columns
 
 
+def _cells(name: str, values: Sequence[Any], quantity: Quantity | None) -> list[str]:
+    """The values of a column as people read them; those of the configuration as short as they are told apart."""
+    if not is_configuration(name):
+        return [cell(name, value, quantity) for value in values]
+    different = {(type(value), value): None for value in values if not is_missing(value)}  # True is 1 otherwise
+    texts = dict(zip(different, map(clean, short_texts([value for _, value in different])), strict=True))
+    return [texts.get((type(value), value), "-") for value in values]
+
+
 def clipped(columns: Sequence[Column]) -> list[Column]:
     """The columns with headings and cells of `LONGEST_CELL` characters at most, with an ellipsis where they are cut."""
     return [replace(each, head=_clip(each.head), cells=list(map(_clip, each.cells))) for each in columns]
@@ -135,6 +158,14 @@ def clipped(columns: Sequence[Column]) -> list[Column]:
 
 def _clip(text: str) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+
+
+def bounded(columns: list[Column]) -> tuple[list[Column], list[str]]:
+    """The columns that a file or pipe gets, whole, and the headings of the others; a terminal gets what it can show."""
+    if console().is_terminal:
+        return columns, []
+    kept, dropped = fitting(columns, PIPED)
+    return kept, [column.head for column in dropped]
 
 
 def shortened_cells(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
@@ -157,5 +188,5 @@ def shortened_cells(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
     """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
     names = map(parse_run_id, run_ids)
-    short = [f"…{name._replace(group=name.config_id)}" for name in names if name and name.config_id]
+    short = [str(name._replace(group=name.config_id)) for name in names if name and name.config_id]
     return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from fitbench import metrics
 from fitbench.analysis.ancestry import Ancestor, ancestors
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
+from fitbench.analysis.rows import UNREAD_NOTES
 from fitbench.analysis.run_files import RunFiles, read_run
 from fitbench.analysis.summary import epoch_fact, fold_text, metric_columns, print_result
 from fitbench.columns import Column, Table, print_columns, print_tables
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State
+from fitbench.record.naming import find_run
+from fitbench.record.notes import read_notes
 from fitbench.text import check_format, clean, console, describe, number, span
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def show(
         FitbenchError: a file of the run is damaged.
     """
     check_format(format, ("table", "json"))
-    content = read_run(reading.find_run(run, outputs))
+    content = read_run(find_run(run, outputs))
     earlier = ancestors(content.config, [content.folder.absolute().parent.parent, outputs])
     if metric is not None:
         metric = _in_history(metric, content.history)
@@ -67,6 +69,15 @@ def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
     return metric
 
 
+def _noted(run: RunFiles) -> dict[str, Any]:
+    """The tags and the note; with the reason under `unread_notes` if they cannot be read."""
+    try:
+        noted = read_notes(run.folder)
+    except FitbenchError as error:
+        return {"tags": [], "note": None, UNREAD_NOTES: str(error)}
+    return {"tags": list(noted.tags), "note": noted.note or None}
+
+
 # -- JSON -------------------------------------------------------------------------------------------------------------
 
 
@@ -77,6 +88,7 @@ def _print_json(run: RunFiles, earlier: Sequence[Ancestor], plots: Sequence[Path
         "state": run.state.value,
         "changed": run.changed,
         "ancestors": [ancestor._asdict() for ancestor in earlier],
+        **_noted(run),
         "result": run.result,
         "pruned": run.pruned,
         "history": run.history,
@@ -105,6 +117,7 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
     out.print(clean(run.folder), style="dim", soft_wrap=True)
     for ancestor in earlier:
         out.print(clean(ancestor), soft_wrap=True)
+    _print_notes(out, run)
     if run.result:
         result = run.result
         attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
@@ -131,6 +144,16 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
         out.print()
     for path in plots:
         out.print(f"drew {clean(path)}", soft_wrap=True)
+
+
+def _print_notes(out: Console, run: RunFiles) -> None:
+    noted = _noted(run)
+    if noted["tags"]:
+        out.print(f"tags {clean(', '.join(noted['tags']))}", style="cyan", soft_wrap=True)
+    for line in (noted["note"] or "").splitlines():
+        out.print(clean(line), style="italic", soft_wrap=True)
+    if UNREAD_NOTES in noted:
+        out.print(clean(noted[UNREAD_NOTES]), style="red", soft_wrap=True)
 
 
 def _heading(out: Console, text: str) -> None:

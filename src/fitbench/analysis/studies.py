@@ -1,68 +1,113 @@
-"""Which of several studies a command is about: the one that is named, all of them, or the newest."""
+"""Which of several studies a command is about: those that are named, all of them, or the newest."""
 
 from __future__ import annotations
 
+import ast
 import difflib
-import os
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fitbench.analysis.filters import parse
 from fitbench.analysis.frame import plain_values
 from fitbench.errors import RequestError
-from fitbench.text import clean, counted
+from fitbench.record.newest import last_change
+from fitbench.stderr import write_note
+from fitbench.text import clean, counted, first_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RUN_AND_END = ("study", "folder", "finished_at")
+OF_SCRIPTS = ("csv", "json")  # formats that hold the runs of all studies
 
 
-def narrowed(frame: pd.DataFrame, study: str | None, every: bool) -> pd.DataFrame:
-    """The runs of one study of a frame from `load_runs`: the one named, or else the newest. With `every`, all runs.
+@dataclass(frozen=True)
+class Which:
+    """Which runs a command is about.
 
-    If runs of other studies are left out because none was named, a line on stderr says so.
+    Attributes:
+        paths: as `load_runs` takes them; none: outputs/.
+        where: a filter, see `filters`.
+        study: the study of which the runs must be, or several with commas between them.
+        every: whether runs of all studies count. If not, and no study is named, the command is about the newest, unless
+            there are several paths, the path is the folder of a study or a run, or the filter asks for the `study`.
+    """
+
+    paths: Sequence[str | Path] = ()
+    where: str | None = None
+    study: str | None = None
+    every: bool = False
+
+    def printed_as(self, format: str) -> Which:
+        """The same request for output of this format. CSV and JSON are not narrowed to the newest study."""
+        return replace(self, every=True) if self.study is None and format in OF_SCRIPTS else self
+
+    def check(self) -> None:
+        """Refuse a request that cannot be met, before runs are read.
+
+        Raises:
+            RequestError: --study and --all are both given, or the filter does not parse.
+        """
+        if self.study is not None and self.every:
+            raise RequestError("--study and --all exclude each other; leave one out")
+        if self.where is not None:
+            parse(self.where)
+
+    def of_all_studies(self, frame: pd.DataFrame) -> bool:
+        """Whether the request does not narrow these runs to the newest study."""
+        return self.every or len(self.paths) > 1 or self._filters_studies() or self._is_of_one_folder(frame)
+
+    def _filters_studies(self) -> bool:
+        nodes = ast.walk(parse(self.where)) if self.where is not None else ()
+        return any(isinstance(node, ast.Name) and node.id == "study" for node in nodes)
+
+    def _is_of_one_folder(self, frame: pd.DataFrame) -> bool:
+        """Whether the path is a run, or a folder of runs alone. Runs may be moved into the folder of another study."""
+        if not self.paths:
+            return False
+        path = Path(self.paths[0])
+        return all(path in (Path(folder), Path(folder).parent) for folder in frame["folder"].tolist())
+
+
+def of_named_studies(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
+    """The runs of a frame from `load_runs` that are of the studies that are named; without one all.
 
     Raises:
-        RequestError: no run is of the study; the message names the nearest.
+        RequestError: no run is of a study that is named; the message names the nearest.
     """
-    studies = frame["study"].unique().tolist()
-    if study is not None:
-        if study not in studies:
-            nearest = difflib.get_close_matches(study, studies, n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(studies))}"
-            raise RequestError(f"--study {study}: there is no such study here; {clean(hint)}")
-        return frame[frame["study"] == study]
-    if every or len(studies) < 2:
+    if which.study is None:
         return frame
-    newest = newest_study(frame)
+    studies = frame["study"].unique().tolist()
+    names = [which.study] if which.study in studies else [name.strip() for name in which.study.split(",")]
+    for name in names:
+        if name not in studies:
+            nearest = difflib.get_close_matches(name, studies, n=1)
+            hint = f"did you mean {clean(nearest[0])}?" if nearest else f"there are {first_of(sorted(studies))}"
+            raise RequestError(f"--study {which.study}: there is no study {name!r} here; {hint}")
+    return frame[frame["study"].isin(names)]
+
+
+def narrowed(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
+    """The runs of the newest study of a frame; all if they are of one, or the request is not about the newest alone.
+
+    If runs are left out, a line on stderr says so.
+    """
+    studies = frame["study"].nunique()
+    if which.study is not None or studies < 2 or which.of_all_studies(frame):
+        return frame
+    newest = newest_first(frame)[0]
     chosen = frame[frame["study"] == newest]
-    more, others = counted(len(frame) - len(chosen), "run"), "1 other study"
-    if len(studies) > 2:
-        others = f"{len(studies) - 1} other studies"
-    sys.stderr.write(
-        f"fitbench: study {clean(newest)}, the newest; --study NAME shows another, --all adds {more} of {others}\n"
-    )
+    more = counted(len(frame) - len(chosen), "run")
+    others = "1 other study" if studies == 2 else f"{studies - 1} other studies"
+    write_note(f"study {clean(newest)}, the newest; --study NAME shows another, --all adds {more} of {others}")
     return chosen
 
 
-def newest_study(frame: pd.DataFrame) -> str:
-    """The first of `newest_first`."""
-    return newest_first(frame)[0]
-
-
 def newest_first(frame: pd.DataFrame) -> list[str]:
-    """The studies of a frame, that whose run changed last first: it finished, or a file of it was written."""
+    """The studies of a frame, first that whose run changed last: finished last, or is being trained."""
     latest: dict[str, float] = {}
     for study, folder, ended in zip(*(plain_values(frame[name]) for name in RUN_AND_END), strict=True):
         latest[study] = max(latest.get(study, 0.0), ended.timestamp() if ended else last_change(folder))
     return sorted(latest, key=lambda name: (latest[name], name), reverse=True)
-
-
-def last_change(folder: str | Path) -> float:
-    """When a file of the run was last written, as seconds since 1970; 0 if the folder has gone."""
-    try:
-        with os.scandir(folder) as entries:
-            return max((entry.stat().st_mtime for entry in entries if entry.is_file()), default=0.0)
-    except OSError:  # it has gone, or a file of it has
-        return 0.0

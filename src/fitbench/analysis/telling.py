@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -35,11 +36,12 @@ def telling(frame: pd.DataFrame) -> list[str]:
 
 
 def default_keys(frame: pd.DataFrame) -> list[str]:
-    """The columns that a search has varied, and the fewest others of `telling` that tell the configurations apart.
+    """The columns that a search has varied, and the fewest others of `telling` that tell the runs apart, seeds aside.
 
     Of columns that vary together, such as model.name and model.hidden, one is enough: names and kinds are chosen first;
-    training.validation_split, which follows from the number of folds, comes last where there are any. Where nothing
-    varies, they are model.name and optimizer.name. They are in the order of the frame.
+    training.validation_split, which follows from the number of folds, comes last where there are any. The number of
+    training examples tells apart what no key of the configuration does: files of different size. Where nothing varies,
+    they are model.name and optimizer.name. They are in the order of the frame.
     """
     varies = telling(frame)
     implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
@@ -54,9 +56,20 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
         if finer > configurations:
             chosen.append(name)
             configurations = finer
-    if not chosen:
-        return [name for name in ("model.name", "optimizer.name") if name in frame]
-    return [_readable(frame, name) for name in varies if name in chosen]
+    ordered = [readable(frame, name) for name in varies if name in chosen] + _of_other_data(frame, chosen)
+    return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
+
+
+def _of_other_data(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """The column that tells runs on different data apart where these keys do not: their number of training examples."""
+    finished = frame[frame["dataset.sha256"].notna()]
+
+    def different(names: Sequence[str]) -> int:
+        return len(finished[[*names, "dataset.sha256"]].drop_duplicates()) - len(finished[[*names]].drop_duplicates())
+
+    if finished["dataset.sha256"].nunique() < 2 or not (different(keys) if keys else True):
+        return []
+    return [name for name in ("dataset.train",) if different([*keys, name]) == 0]
 
 
 def searched(frame: pd.DataFrame) -> list[str]:
@@ -65,9 +78,9 @@ def searched(frame: pd.DataFrame) -> list[str]:
     A search.json that cannot be read has none; `fitbench report` says why.
     """
     keys: dict[str, None] = {}
-    for study in dict.fromkeys(Path(folder).parent for folder in frame["folder"]):
+    for study in dict.fromkeys(map(os.path.dirname, frame["folder"])):
         try:
-            record = read_search(study)
+            record = read_search(Path(study))
         except FitbenchError:
             continue
         keys |= dict.fromkeys(parted(name)[0].replace("/", ".") for name in (record or {}).get("space", {}))
@@ -80,7 +93,7 @@ def searched(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _readable(frame: pd.DataFrame, name: str) -> str:
+def readable(frame: pd.DataFrame, name: str) -> str:
     """The column with the run_ids in the place of that with the checksums of weights, if it tells the same apart."""
     if name != WEIGHTS or STARTED not in frame:
         return name

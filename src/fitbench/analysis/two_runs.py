@@ -14,8 +14,9 @@ from fitbench.analysis.bootstrap import Bootstrap
 from fitbench.analysis.disagreements import DECIMALS, DISAGREEMENTS, Side
 from fitbench.analysis.paired import McNemar, compare_on_examples, metric_of
 from fitbench.analysis.scores import decimals_of
-from fitbench.columns import Column, Note, Table, print_as
+from fitbench.columns import Column, Note, Table
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.formats import print_as
 from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.tasks import Task, task_of, threshold_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fitbench.analysis.groups import Group
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
 from fitbench.analysis.telling import key_text
+from fitbench.stderr import write_note
 from fitbench.text import either
 
 if TYPE_CHECKING:
@@ -88,6 +88,6 @@ def best(groups: Sequence[Group], most: int) -> tuple[Sequence[Group], Counter[s
     """The first groups, which are the best, and how many runs the others have."""
     if len(groups) <= most:
         return groups, Counter()
-    sys.stderr.write(f"fitbench: of {len(groups)} groups the best {most} are drawn; --where chooses others\n")
+    write_note(f"of {len(groups)} groups the best {most} are drawn; --where chooses others")
     rest = sum(len(group.values) for group in groups[most:])
     return groups[:most], Counter({f"beyond the best {most} groups": rest})

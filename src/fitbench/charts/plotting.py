@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from fitbench.charts.parallel import chart_of_parallel, varying_keys
 from fitbench.charts.scatter import chart_of_scatter
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity
+from fitbench.stderr import write_note
 from fitbench.text import clean, console
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _groups(
     mixed = list(dict.fromkeys(key for each in groups for key in each.mixed))
     if mixed:
         text = f"runs of one group by {', '.join(groups[0].keys)} differ in {', '.join(mixed)}"
-        sys.stderr.write(f"fitbench: {clean(text)}; add that to --by, or choose with --where\n")
+        write_note(f"{clean(text)}; add that to --by, or choose with --where")
     return groups, uncounted
 
 
@@ -179,7 +179,7 @@ def _write(chart: Chart, output: Path) -> None:
     except OSError as error:
         raise FitbenchError(f"{output}: cannot be written ({error.strerror or error})") from None
     if lacking := paper.lacking(chart.figure):
-        sys.stderr.write(f"fitbench: {clean(output)}: the font lacks {clean(lacking[:20])}; boxes are drawn instead\n")
+        write_note(f"{clean(output)}: the font lacks {clean(lacking[:20])}; boxes are drawn instead")
 
 
 def _print(chart: Chart, output: Path, keys: Sequence[str], left_out: Mapping[str, int]) -> None:

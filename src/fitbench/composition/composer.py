@@ -23,11 +23,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fitbench.composition.continuing import names_parent
 from fitbench.composition.errors import explained_errors
-from fitbench.composition.files import conf_folder
 from fitbench.composition.loader import KeepingLoader, expand_home
 from fitbench.composition.overrides import refuse_several
 from fitbench.composition.start import configuration_of
 from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id, sweep_section
+from fitbench.config.folder import conf_folder
 from fitbench.errors import RequestError
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.

@@ -24,13 +24,6 @@ PACKAGE = re.compile(r"[\w$-]+(\.[\w$-]+)*")
 OURS = ("hydra", "main", "schema")  # what Hydra calls its own files, those of conf/, and the schemas of plugins
 
 
-def conf_folder() -> Path:
-    """Return the folder conf/: inside the package in an installed wheel, else at the top of the source tree."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parents[1] / "conf"
-
-
 def read_yaml(path: Path, largest: int = LARGEST_VALUES) -> tuple[object, str]:
     """What a user's YAML file of so many values at most holds, and its text.
 

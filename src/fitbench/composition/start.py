@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fitbench.composition.errors import explained_errors
+from fitbench.composition.overrides import quoted
 from fitbench.config import Config, from_hydra
 from fitbench.record.parents import MODEL, checksum, find_finished
 from fitbench.record.reading import read_result
@@ -34,3 +35,12 @@ def configuration_of(composed: DictConfig) -> Config:
             "sha256": checksum(folder, MODEL),
         }
     return from_hydra(own)
+
+
+def by_folder(config: Config) -> list[str]:
+    """The override that names the run whose weights a run begins with by its folder; none where it begins with none.
+
+    The name that a person gave, such as `@best`, may mean another run when it is read again.
+    """
+    start = config.training.start
+    return [] if start is None or config.parent is not None else [f"{KEY}={quoted(start.folder)}"]

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from fitbench.config import data_sections, optimizer_section, schema, training_section
+from fitbench.config import data_sections, optimizer_section, schema, sweep_section, training_section
 from fitbench.config.builders import settings_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -28,6 +28,7 @@ SECTIONS = {
     "Schedule": optimizer_section.Schedule,
     "Training": training_section.Training,
     "Distortion": schema.Distortion,
+    "Sweep": sweep_section.Sweep,
 }
 DROPPED = ("required", "default", "title", "discriminator")  # files may lack keys; the rest is of no use to an editor
 INTERPOLATION = {"$ref": "#/definitions/Interpolation"}
@@ -45,6 +46,7 @@ def json_schema(conf: Path) -> dict[str, Any]:
         definitions[name] = _of_files(section, definitions)
     definitions["Model"]["allOf"] = [_settings(target, definitions) for target in _targets(conf)]
     whole["properties"]["hydra"] = {"type": "object"}
+    whole["properties"][sweep_section.KEY] = {"$ref": "#/definitions/Sweep"}
     for part in (whole, *definitions.values(), *(rule["then"] for rule in definitions["Model"]["allOf"])):
         if "properties" in part:
             part["properties"]["defaults"] = {"type": "array"}

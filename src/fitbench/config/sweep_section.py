@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from annotated_types import Len
 from omegaconf import DictConfig, Node, OmegaConf
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from fitbench.config.annotations import Allowed
 from fitbench.config.section import Section
@@ -28,6 +28,7 @@ def _filters(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+KEYS = {"type": "array", "items": {"type": "string"}}
 Value = Annotated[str | int | float | bool | None, Allowed('a text such as "0.1,0.01" or range(5), or one value')]
 Together = Annotated[list[str], Len(2), Allowed("a list of two or more keys")]
 Case = Annotated[
@@ -47,11 +48,17 @@ class Sweep(Section):
     zip: Annotated[
         list[Together],
         BeforeValidator(_list_of_lists),
-        Allowed("a list of lists of keys, such as [[model.width,optimizer.learning_rate]]"),
+        WithJsonSchema({"anyOf": [KEYS, {"type": "array", "items": KEYS}]}),
+        Allowed("a list of lists of two or more keys, such as [[model.width,optimizer.learning_rate]]"),
     ] = Field(
         [], description="lists of keys whose values are taken together: the first of each, then the second of each"
     )
-    exclude: Annotated[list[str], BeforeValidator(_filters), Allowed("a filter, or a list of filters")] = Field(
+    exclude: Annotated[
+        list[str],
+        BeforeValidator(_filters),
+        WithJsonSchema({"anyOf": [{"type": "string"}, KEYS]}),
+        Allowed("a filter, or a list of filters"),
+    ] = Field(
         [],
         description="filters as those of `fitbench runs --where`; the combinations that one of them fits are left out",
     )

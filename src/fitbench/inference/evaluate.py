@@ -25,6 +25,7 @@ from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
 from fitbench.record.files import naming, outputs_of, replacing, write_whole
+from fitbench.record.naming import find_run
 from fitbench.record.result import utc_now
 from fitbench.record.run_group import find_group
 from fitbench.tasks import task_of
@@ -39,7 +40,14 @@ OF_FOLDS = "--out-of-fold evaluates the recorded predictions of all folds togeth
 
 
 def evaluate(
-    run: str, outputs: Path, data: str | None, overrides: Sequence[str], part: str, format: str, trust: bool
+    run: str,
+    outputs: Path,
+    data: str | None,
+    overrides: Sequence[str],
+    part: str,
+    format: str,
+    trust: bool,
+    config_dirs: Sequence[Path] = (),
 ) -> None:
     """Evaluate the model of a run on one part of a data set, and record and print the metrics of the run.
 
@@ -51,6 +59,7 @@ def evaluate(
         part: the part of the data set, 'test' or 'train'.
         format: 'table', or 'json' for the record with metrics per class and the confusion matrix.
         trust: as in `open_run`. Without it, metrics and a loss that are the user's own functions are left out.
+        config_dirs: folders with data/ of the user's own, which are searched besides conf/.
 
     Raises:
         RequestError: no run or several runs match, or the data do not have the shape or the classes of the run.
@@ -72,7 +81,7 @@ def evaluate(
     from fitbench.training.progress import notice
 
     backend.choose(backend_of(result, folder))  # first, because loading the data may import Keras for a download
-    other = wanted.read(data, overrides, part)
+    other = wanted.read(data, overrides, part, config_dirs)
     with notice(True, "loading the model"):
         reader = open_run(folder, trust)
     check_shape(reader, other)
@@ -92,7 +101,7 @@ def _find(run: str, outputs: Path) -> Path:
         RequestError: no run or several runs match. The message says what evaluates folds.
     """
     try:
-        return reading.find_run(run, outputs, finished=True)
+        return find_run(run, outputs, finished=True)
     except RequestError as error:
         advice = f"\n--data needs one of these runs; {OF_FOLDS}" if _are_folds(run, outputs) else ""
         raise RequestError(f"{error}{advice}") from None

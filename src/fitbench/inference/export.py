@@ -23,7 +23,7 @@ from fitbench.inference.formats import FORMATS, Format, output_name
 from fitbench.inference.programs import PROGRAMS, TEMPLATES
 from fitbench.inference.reader import Reader, configuration, finished, open_run
 from fitbench.metrics import join
-from fitbench.record.reading import find_run
+from fitbench.record.naming import find_run
 from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, counted, number
 

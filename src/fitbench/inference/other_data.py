@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,7 @@ NOT_PARTS = ("name", "path", "inputs", *REFUSED)  # keys that do not decide the 
 class Wanted(EvaluatedRun):
     """What a run can be evaluated on."""
 
-    def read(self, data: str, overrides: Sequence[str], part: str) -> OtherData:
+    def read(self, data: str, overrides: Sequence[str], part: str, config_dirs: Sequence[Path] = ()) -> OtherData:
         """Read one part of a data set, or a file of which all rows or series are evaluated.
 
         A table in a file need not be divided as the run's own data are: unless it is the file of the run, its columns
@@ -59,6 +60,7 @@ class Wanted(EvaluatedRun):
             data: a choice of the group conf/data.
             overrides: overrides data.KEY=VALUE.
             part: 'test' or 'train'.
+            config_dirs: folders with data/ of the user's own.
 
         Raises:
             RequestError: the request is wrong, the data do not have the columns or names of the run, or they are the
@@ -69,7 +71,7 @@ class Wanted(EvaluatedRun):
         if self.inputs.columns and data == Source.csv.value:
             table = OtherTable(self, {each.key_or_group: each.value() for each in read_overrides(overrides)})
             return table.read(part) if (own := table.own()) is None else self._of_dataset(own, part)
-        config = self._as_the_run(Composer().data(data, overrides))
+        config = self._as_the_run(Composer(config_dirs).data(data, overrides))
         if config.kind not in (None, self.inputs.kind):
             raise RequestError(f"data={data}: {self._of_other_kind(config.kind)}")
         if isinstance(config, SeriesFiles) and config.test_path is None and not self._is_own(config):

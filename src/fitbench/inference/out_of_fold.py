@@ -20,7 +20,6 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.reader import configuration
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import (
-    NAMED,
     TRAIN_AGAIN,
     Predictions,
     has_test_part,
@@ -34,6 +33,7 @@ from fitbench.record.run_group import Key, RunGroup
 from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import counted
 
+NAMED = 10  # runs that a message names at most
 MOST_FOLDS = 100_000  # a larger number is taken for a damaged file
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fitbench.columns import FORMATS, Column, Note, Table, as_csv, column, print_as
+from fitbench.columns import Column, Note, Table, as_csv, column
 from fitbench.errors import RequestError
+from fitbench.formats import FORMATS, print_as
 from fitbench.inference.evaluate import load_metrics
 from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
 from fitbench.inference.outputs import check_new, writing
@@ -61,7 +62,7 @@ def evaluate_out_of_fold(
     Args:
         groups: see `run_group.find_group`.
         outputs: the folder that is searched for them.
-        format: one of `columns.FORMATS`.
+        format: one of `formats.FORMATS`.
         output: the CSV file of the predictions of one group. None: for each group `GROUP-out-of-fold.csv` in the folder
             of its study, which is replaced.
         force: replace `output`.

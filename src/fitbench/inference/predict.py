@@ -25,8 +25,8 @@ from fitbench.inference.rows import rows_of
 from fitbench.inference.score import print_scores
 from fitbench.inference.table_examples import TableExamples
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
-from fitbench.record import reading
 from fitbench.record.inputs import Inputs
+from fitbench.record.naming import find_run
 from fitbench.text import clean, console, counted, duration, plural
 from fitbench.training.progress import notice
 
@@ -55,7 +55,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
         FitbenchError: the run cannot be used, or the output cannot be written.
     """
     _check(options)
-    folder = reading.find_run(run, options.outputs, finished=True)
+    folder = find_run(run, options.outputs, finished=True)
     result, inputs = finished(folder), recorded_inputs(folder)
     source = SOURCES[inputs.kind](files, options, result, inputs)
     layout = source.layout

@@ -20,7 +20,7 @@ from fitbench.inference.api import RequestLimits
 from fitbench.inference.inputs import recorded_inputs
 from fitbench.inference.reader import Reader, finished, open_runs
 from fitbench.kinds import IMAGES
-from fitbench.record.reading import find_run
+from fitbench.record.naming import find_run
 from fitbench.text import clean, first_of
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 
 from fitbench.composition import quoted
 from fitbench.composition.overrides import refuse_several
+from fitbench.config.errors import located
 from fitbench.config.sweep_section import Sweep, is_of_sweep
 from fitbench.errors import RequestError
 
@@ -46,7 +47,11 @@ def one_section(arguments: Sequence[str], read: Read) -> tuple[list[str], list[s
     """
     of_sweep = [text for text in arguments if is_of_sweep(text.partition("=")[0])]
     for override in read(of_sweep):
-        refuse_several(override, f"the combinations of a sweep do not vary; give {override.key_or_group} one value")
+        if override.is_sweep_override():
+            key = override.key_or_group
+            grid = key.partition("sweep.grid.")[2]
+            remedy = f"write {grid}=A,B in the command" if grid else f"give {key} one value"
+            raise RequestError(f"{override.input_line}: the section sweep does not vary in a sweep; {remedy}")
     return of_sweep, [text for text in arguments if text not in of_sweep]
 
 
@@ -66,7 +71,7 @@ def combinations(file: Sequence[str], command: Sequence[str], sweep: Sweep, read
     """
     of_command = read(command)
     keys = {_key(override) for override in of_command}
-    of_files = read([*file, *(f"{key}={_value(value, _as_it_is)}" for key, value in sweep.grid.items())])
+    of_files = [*read(file), *_grid(sweep, read)]
     overrides = [*(override for override in of_files if _key(override) not in keys), *of_command]
     for override in overrides:
         _check(override)
@@ -75,6 +80,24 @@ def combinations(file: Sequence[str], command: Sequence[str], sweep: Sweep, read
     if len(combined) > MOST_JOBS:
         raise RequestError(f"this sweep has {len(combined):,} jobs; it may have {MOST_JOBS:,}")
     return combined
+
+
+def _grid(sweep: Sweep, read: Read) -> list[Override]:
+    """The overrides of `sweep.grid`, whose texts are in Hydra's grammar."""
+    overrides = []
+    for key, value in sweep.grid.items():
+        with located("sweep.grid"):
+            [override] = read([f"{key}={value if isinstance(value, str) else _value(value)}"])
+            _check_of_job(override)
+        overrides.append(override)
+    return overrides
+
+
+def _check_of_job(override: Override) -> None:
+    if override.is_hydra_override() or is_of_sweep(override.key_or_group):
+        raise RequestError(
+            f"{override.input_line}: {override.key_or_group} is of the whole sweep; it cannot stand here"
+        )
 
 
 def _key(override: Override) -> str:
@@ -166,43 +189,30 @@ def _cases(
 
 
 def _case(name: str, case: Mapping[str, Any] | Sequence[str], read: Read, others: Mapping[str, Override]) -> list[str]:
-    pairs = isinstance(case, Mapping)
-    texts = [f"{key}={_value(value)}" for key, value in case.items()] if pairs else list(case)
+    texts = [f"{key}={_value(value)}" for key, value in case.items()] if isinstance(case, Mapping) else list(case)
     keys: set[str] = set()
-    try:
+    with located(name):
         for override in read(texts):
             key = _key(override)
-            refuse_several(override, "in a case a key has one value; another value is another case")
-            if override.is_hydra_override() or is_of_sweep(key):
-                raise RequestError(f"{override.input_line}: this is of the whole sweep, not of a case")
+            refuse_several(override, "a case has one value of a key; another value is another case")
+            _check_of_job(override)
             if key in keys:
                 raise RequestError(f"{key} is given twice")
             if key in others:
                 raise RequestError(f"{key} is also given as {others[key].input_line}; leave out one of the two")
             keys.add(key)
-    except RequestError as error:
-        raise RequestError(f"{name}: {error}") from error
     return texts
 
 
 # -- values of YAML in Hydra's grammar --------------------------------------------------------------------------------
 
 
-def _as_it_is(text: str) -> str:
-    return text
-
-
-def _word(text: str) -> str:
-    """A text in Hydra's grammar: quoted unless it is a word that stands for itself."""
-    return text if WORD.fullmatch(text) else quoted(text)
-
-
-def _value(value: Any, of_text: Callable[[str], str] = _word) -> str:
-    """A value in Hydra's grammar."""
+def _value(value: Any) -> str:
+    """A value in Hydra's grammar. A text is quoted unless it is a word that stands for itself."""
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_value, value)) + "]"
     if isinstance(value, bool) or value is None:
         return {None: "null", True: "true", False: "false"}[value]
-    return of_text(value) if isinstance(value, str) else str(value)
+    return quoted(value) if isinstance(value, str) and not WORD.fullmatch(value) else str(value)

@@ -27,6 +27,7 @@ from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
 from fitbench.record.folder import folder_of
+from fitbench.record.trash import trained_anew
 from fitbench.stderr import write_note
 
 ReportRun = Callable[[Path, dict[str, Any], bool], None]
@@ -59,6 +60,8 @@ def dry_run(arguments: list[str], report_plan: ReportPlan) -> int:
             _call_hydra(task, [*arguments, f"hydra.run.dir={folder}"])  # which Hydra creates for a single run
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
+    if task.failure is not None:
+        raise task.failure
     if task.plan is None:  # a flag of Hydra's such as --cfg, which prints something else
         return 0
     report_plan(task.plan)
@@ -111,6 +114,11 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     """
     parser = get_args_parser()
     parser.exit_on_error = False
+    following = [*arguments[1:], ""]  # the parser would take an override behind --info for its value
+    arguments = [
+        "--info=all" if word in ("--info", "-i") and "=" in after else word
+        for word, after in zip(arguments, following, strict=True)
+    ]
     try:
         parsed, others = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
@@ -143,6 +151,7 @@ class DryRun:
 
     Attributes:
         plan: what a launch would do; None before it is known.
+        failure: why a single run would be refused, kept as by `Task`.
     """
 
     __name__ = "train"
@@ -150,11 +159,13 @@ class DryRun:
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
+        self.failure: RequestError | None = None
 
     def __call__(self, composed: DictConfig) -> None:
         """Plan a single run, which is tried again whatever happened before."""
         if HydraConfig.get().job.chdir:
-            raise RequestError(NO_CHDIR)
+            self.failure = RequestError(NO_CHDIR)
+            return
         config = configuration_of(composed)
         if text := advice(config):
             write_note(text)
@@ -193,7 +204,7 @@ class Task:
         try:
             if HydraConfig.get().job.chdir:
                 raise RequestError(NO_CHDIR)
-            if text := advice(config):
+            for text in filter(None, (advice(config), trained_anew([folder_of(config)]))):
                 write_note(text)
             result, reused = run(config)
         except FitbenchError as error:

@@ -16,7 +16,7 @@ from fitbench.launch.plan import Planned
 from fitbench.record.files import exists
 from fitbench.record.folder import run_folders
 from fitbench.record.reading import read_result
-from fitbench.text import clean, counted, rough_duration
+from fitbench.text import counted, rough_duration
 
 MOST = 30  # recorded runs that the time of one run is estimated from, the newest
 LOOKED_AT = 10 * MOST  # of which others were trained elsewhere
@@ -63,7 +63,7 @@ class Estimate:
 
         Args:
             workers: processes that share the runs.
-            launcher: the name of a launcher of other machines, which decides how many runs are trained at a time.
+            launcher: the name of a launcher of other machines. How many runs it trains at a time is not known.
         """
         if not self.jobs:
             return "nothing to train"
@@ -75,9 +75,7 @@ class Estimate:
         time = rough_duration(max(self.seconds / workers, self.longest))
         at_once = f" with workers={workers}" if workers > 1 else ""
         if launcher is not None:
-            at_once = (
-                f" of training, one run after another; hydra/launcher={clean(launcher)} decides how many at a time"
-            )
+            at_once = " of training, one run after another"
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
         rest = "; of the others nothing comparable is recorded" if self.unknown else ""
         return f"{'at most' if self.at_most else 'about'} {time}{known}{at_once}, from {origin}{rest}"

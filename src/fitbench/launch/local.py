@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.version import setbase
 
@@ -62,6 +63,7 @@ def _do(launcher: Launcher, threads: int | None, task: tuple[int, Job]) -> Failu
     if job.finished():
         return None
     setbase("1.3")  # as `hydra.main` does; a worker process has not called it
+    Plugins.instance()  # the same: hydra.searchpath needs the registered sources
     [result] = launcher.launch([job.launched(threads)], initial_job_idx=number)
     return Failure.of(result)
 

@@ -22,6 +22,7 @@ from fitbench.record.history import read_history
 from fitbench.record.interrupted import epoch_of_checkpoint
 from fitbench.record.parents import lacks_state
 from fitbench.record.reading import lacking
+from fitbench.record.trash import trained_anew
 
 FINISHED, TO_EVALUATE, TO_REPEAT, REFUSED = "finished", "to evaluate", "to train again", "refused"
 # What a job can be, in the order in which people read it.
@@ -118,7 +119,7 @@ def count(planned: Sequence[Planned]) -> dict[str, int]:
 
 
 def remarks(planned: Sequence[Planned]) -> list[str]:
-    """What a launch says of finished runs that it does not take as they are."""
+    """What a launch says of finished runs that it does not take as they are, and of runs in the trash."""
     to_evaluate = count(planned)[TO_EVALUATE]
     without_state = sum(each.lacks_state for each in planned)
     evaluated = f"finished runs that lack a metric and are evaluated, not trained: {to_evaluate}"
@@ -126,4 +127,5 @@ def remarks(planned: Sequence[Planned]) -> list[str]:
         f"finished runs that kept no state of their last epoch: {without_state}; force=true trains them again and "
         "keeps it"
     )
-    return [*([evaluated] if to_evaluate else []), *([kept] if without_state else [])]
+    anew = trained_anew(each.job.folder for each in planned if each.trained)
+    return [*([evaluated] if to_evaluate else []), *([kept] if without_state else []), *([anew] if anew else [])]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fitbench.columns import Column, Note, Table, column, print_tables, selected, width
 from fitbench.config import parse_run_id
-from fitbench.launch.estimate import Records
+from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import Plan, Planned, count, remarks
 from fitbench.text import clean, console, counted
 
@@ -24,13 +24,18 @@ def print_plan(plan: Plan) -> None:
     fits = not out.is_terminal or width([*columns, whole]) <= out.width
     columns.append(whole if fits else _short_runs(planned))
     notes = [Note(f"and {len(planned) - MOST:,} more jobs")] if len(planned) > MOST else []
-    notes += [Note(f"refused: {each.job.folder}: {each.error}", style="") for each in planned if each.error is not None]
-    estimate = Records(Path(first.config.outputs)).estimate(planned)
-    notes += [Note(text, style="") for text in (*counts(planned), estimate.text(plan.workers, plan.launcher))]
+    notes += plan_notes(plan, Records(Path(first.config.outputs)).estimate(planned))
     print_tables(out, [Table(str(first.folder.parent), selected(columns, range(min(len(planned), MOST))), notes)])
 
 
-def counts(planned: Sequence[Planned]) -> list[str]:
+def plan_notes(plan: Plan, estimate: Estimate) -> list[Note]:
+    """What stands below a table of jobs: why some are refused, how many there are in each state, and the time."""
+    refused = [f"refused: {each.job.folder}: {each.error}" for each in plan.planned if each.error is not None]
+    texts = [*refused, *_counts(plan.planned), estimate.text(plan.workers, plan.launcher)]
+    return [Note(text, style="") for text in texts]
+
+
+def _counts(planned: Sequence[Planned]) -> list[str]:
     """How many jobs there are, and in which states: '60 jobs: 12 finished, 2 failed, 46 new'. Then what is special."""
     numbers = ", ".join(f"{number:,} {state}" for state, number in count(planned).items() if number)
     skipped = sum(each.state == "failed" and not each.launched for each in planned)

@@ -8,6 +8,7 @@ from pathlib import Path
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import InstantiationException
 
+from fitbench.composition import by_folder, names_parent, quoted
 from fitbench.config import Config
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import Claimed
@@ -61,13 +62,20 @@ class Job:
         return state_of(self.folder) is State.failed and _ends(self.folder)[1] != self.ends[1]
 
     def launched(self, threads: int | None) -> list[str]:
-        """Return the overrides for another process: with the study's name as it is here, which may hold the time.
+        """Return the overrides for another process, which may compose them when other runs have finished.
+
+        So the study has its name as it is here, which may hold the time, and earlier runs are named by their folders.
 
         Args:
             threads: CPU threads of the run, unless its configuration states them; None leaves them to the backend.
         """
         own_threads = [f"threads={threads}"] if threads is not None and self.config.threads == "auto" else []
-        return [*self.overrides, f"study='{self.config.study}'", *own_threads]
+        parent = self.config.parent
+        overrides = [
+            f"+continue={quoted(parent.folder)}" if parent and names_parent(override) else override
+            for override in self.overrides
+        ]
+        return [*overrides, *by_folder(self.config), f"study='{self.config.study}'", *own_threads]
 
 
 def _ends(folder: Path) -> Ends:

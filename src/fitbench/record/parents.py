@@ -16,7 +16,8 @@ from fitbench.record.code import check_continued
 from fitbench.record.files import exists, outputs_of
 from fitbench.record.folder import State, state_of
 from fitbench.record.interrupted import begin_anew, has_checkpoint
-from fitbench.record.reading import check_metrics, find_run, read_config, read_result
+from fitbench.record.naming import find_run
+from fitbench.record.reading import check_metrics, read_config, read_result
 from fitbench.record.safety import weights_sha256
 from fitbench.text import clean
 from fitbench.untrusted import guarded, naming, open_file, open_member

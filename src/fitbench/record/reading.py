@@ -1,8 +1,7 @@
-"""From what a person types to a run folder, and from its files to checked values. A folder may be a stranger's."""
+"""The files of a run folder as checked values. The folder may be a stranger's."""
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,65 +16,19 @@ from fitbench.config import Config, recorded_metrics, with_current_names
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import history, schemas
 from fitbench.record import result as results
-from fitbench.record.files import exists, outputs_of, read_bytes, read_object
-from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_of
+from fitbench.record.files import outputs_of, read_bytes, read_object
+from fitbench.record.folder import state_of
 from fitbench.record.schemas import check
 from fitbench.tasks import task_of
 from fitbench.untrusted import LARGEST_BYTES, check_texts, naming, parse_yaml, read_arrays
 from fitbench.user_metrics import redefined
 
-NAMED = 10  # candidates that a message names at most
 LARGEST_CONFIG = 2**20  # bytes of config.yaml
 LAST_EPOCH = 10**9  # a line of a later one is no epoch
 MOST_NAMES = 500  # of the values of an epoch, which also bounds what a page or table shows of it
 LONGEST_NAME = 1_000  # characters of such a name
 BYTES_OF_NUMBER = 8
 TRAIN_AGAIN = "; train the run again with force=true"
-
-
-def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
-    """The run folder that is meant: its path, its run_id, or an unambiguous part of `<study>/<run_id>`.
-
-    With `finished`, the only finished run among several that fit is meant.
-
-    Raises:
-        RequestError: no run or several runs fit; the message names what was searched, or the candidates.
-    """
-    if text and is_run(Path(text)):
-        return Path(text)
-    if not outputs.is_dir():
-        raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
-    left_out: LeftOut = []
-    runs = {str(folder.relative_to(outputs)): folder for folder in map(Path, run_folders([str(outputs)], left_out))}
-    wanted = text.removeprefix(f"{outputs}/").strip("/")
-    for fits in (
-        [name for name in runs if wanted in (name, runs[name].name)],
-        [name for name in runs if wanted in name],
-    ):
-        with_result = [name for name in fits if exists(runs[name] / "result.json")]
-        if len(fits) == 1 or (finished and len(with_result) == 1):
-            return runs[(with_result or fits)[0]]
-        if fits:
-            lines = [f"\n  {name} ({state_of(runs[name]).value})" for name in fits[:NAMED]]
-            more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
-            raise RequestError(f"{text!r} fits {len(fits)} runs:{''.join(lines)}{more}")
-    if "/" in text and not exists(text) and exists(Path(text).parts[0]):
-        raise RequestError(absent(text, "give a run folder or a run_id"))
-    nearest = _nearest(wanted, [folder.name for folder in runs.values()])
-    hint = f"\nDid you mean {nearest}?" if nearest else ""
-    if "*" in text:
-        hint = "; * stands for nothing here: give a part of the run_id that fits one run"
-    links = "".join(f"\nleft out {folder}: {why}" for folder, why in left_out[:NAMED])
-    raise RequestError(f"{text!r} fits none of the {len(runs)} runs in {outputs}{hint}{links}")
-
-
-def _nearest(wanted: str, run_ids: list[str]) -> str:
-    """The run_ids, or beginnings or parts of them, that look most like the text."""
-    pool = dict.fromkeys(run_ids)
-    for run_id in run_ids:
-        parts = run_id.split("-")
-        pool.update(dict.fromkeys(["-".join(parts[:count]) for count in range(1, len(parts))] + parts))
-    return " or ".join(difflib.get_close_matches(wanted, pool, n=2, cutoff=0.6))
 
 
 # -- result.json and config.yaml --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fitbench.errors import FitbenchError
 from fitbench.record.files import write_whole
 
 SCHEMA = 2  # of result.json and pruned.json
@@ -26,3 +27,18 @@ def write_pruned(folder: Path, pruned: dict[str, Any]) -> None:
 def utc_now() -> str:
     """The time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(finished_at: str) -> datetime:
+    """The time of a result.json in UTC, without a zone: NumPy knows none.
+
+    Raises:
+        FitbenchError: it is no time.
+    """
+    try:
+        time = datetime.fromisoformat(finished_at)
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    except (ValueError, OverflowError):
+        raise FitbenchError(
+            f"result.json: finished_at is {finished_at!r:.80}; expected a time such as {utc_now()}"
+        ) from None

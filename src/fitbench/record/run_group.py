@@ -9,7 +9,7 @@ from pathlib import Path
 from fitbench.config import parse_run_id
 from fitbench.errors import RequestError
 from fitbench.record.folder import is_run, run_folders
-from fitbench.record.reading import NAMED, find_run
+from fitbench.record.naming import NAMED, find_run, is_chosen
 
 Key = tuple[int, int | None]  # seed and fold; without folds None
 
@@ -52,6 +52,8 @@ def find_group(text: str, outputs: Path) -> RunGroup:
     Raises:
         RequestError: no group or several groups fit; the message names what was searched, or the candidates.
     """
+    if is_chosen(text):
+        text = str(find_run(text, outputs))
     path = Path(text)
     wanted = _name_of(text.removeprefix(f"{outputs}/").strip("/"))
     if text and (is_run(path) or "/" in text):

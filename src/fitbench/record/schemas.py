@@ -6,6 +6,7 @@ place. A number is finite; a value that does not exist is null. Times of day are
 """
 
 import marshal
+import re
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
@@ -196,7 +197,7 @@ class TrainedData(Record):
     test_sha256: str | None = Field(
         None,
         description="SHA-256 of the targets of the test part, before them the numbers of its rows where these are "
-        "known, and after them its weights where it has some; null without a test part, and before version 0.3",
+        "known, and after them its weights where it has some; null without a test part, and where it was not recorded",
     )
     test_inputs_sha256: str | None = Field(
         None, description="SHA-256 of the inputs of the test part; null where test_sha256 is"
@@ -377,6 +378,35 @@ class Claim(Record):
     start: str = Field(description="when the process began, in clock ticks since the host's boot")
     job: str | None = Field(None, description="<cluster>:<number> of the Slurm job")
     restarts: Whole = Field(0, description="how often Slurm has requeued the job")
+
+
+# -- notes.json -------------------------------------------------------------------------------------------------------
+
+LONGEST_TAG, MOST_TAGS = 50, 100
+TAG = rf"[^\W_][\w.:/+@-]{{0,{LONGEST_TAG - 1}}}"
+
+
+def _tag(text: str) -> str:
+    if not re.fullmatch(TAG, text):
+        raise ValueError("expected a tag")
+    return text
+
+
+Tag = Annotated[str, AfterValidator(_tag)]
+Tags = Annotated[
+    list[Tag],
+    Len(0, MOST_TAGS),
+    FailFast(),
+    Allowed(f"a list of up to {MOST_TAGS} tags, each of up to {LONGEST_TAG} letters, digits and _ - . : / + @"),
+]
+
+
+class NotesFile(Record):
+    """notes.json: the tags and the note that people gave a run. Nothing that is computed depends on them."""
+
+    schema_: Literal[1] = Field(alias="schema", description="the version of this schema")
+    tags: Tags = Field([], description="the tags, in alphabetical order")
+    note: str | None = Field(None, description="the note; it may have several lines")
 
 
 # -- evaluations/<data>-<sha256>-<part>.json --------------------------------------------------------------------------

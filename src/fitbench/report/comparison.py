@@ -11,13 +11,13 @@ from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
-from fitbench.analysis.series import axis_label, metric_label
+from fitbench.analysis.in_short import EXPLAIN, warnings
+from fitbench.analysis.series import axis_label, metric_label, with_capital
 from fitbench.columns import Column
 from fitbench.metrics import PARTS
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
 from fitbench.report.values import digits, fitting
-from fitbench.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +27,12 @@ FILTERED = "All runs count, whatever the filter."
 
 
 def comparisons(
-    frame: pd.DataFrame, ranked: Sequence[Group], metric: Quantity, recorded: Recorded
+    frame: pd.DataFrame, ranked: Sequence[Group], names: Sequence[str], metric: Quantity, recorded: Recorded
 ) -> list[dict[str, Any]]:
     """The comparison of the groups by each quantity that some run has, `metric` first.
 
-    Groups are named by their position in `ranked`, the ranking by `metric`, runs by their position in the frame. A
-    group without a run of known task is left out.
+    Groups are given by their position in `ranked`, the ranking by `metric`, runs by their position in the frame;
+    `names` are those of the groups in words. A group without a run of known task is left out.
     """
     keys = list(ranked[0].keys) if ranked else []
     run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
@@ -43,21 +43,22 @@ def comparisons(
         groups = group(known, keys, quantity)
         if groups and groups[0].values:
             places = [place[tuple(each.keys.values())] for each in groups]
-            found.append(_comparison(compared(known, groups, quantity, keys), places, run_at))
+            found.append(_comparison(compared(known, groups, quantity, keys), places, names, run_at))
     return found
 
 
-def _comparison(of: Compared, places: Sequence[int], run_at: Mapping[str, int]) -> dict[str, Any]:
+def _comparison(of: Compared, places: Sequence[int], names: Sequence[str], run_at: Mapping[str, int]) -> dict[str, Any]:
     about_groups, about_differences = ranking(of), differences(of)
+    names = [names[place] for place in places]
     return {
         "name": of.metric.column,
         "label": axis_label(of.metric),
         **about(of.metric),
         "columns": [_column(column, "") for column in _of_groups(of, about_groups)]
-        + [_column(column, f"against {of.groups[0].label}") for column in _of_tests(of, about_differences)],
+        + [_column(column, f"against {names[0]}") for column in _of_tests(of, about_differences)],
         "groups": places,
         "runs": [[run_at[folder] for folder in each.folders] for each in of.groups],
-        "answer": _answer(of, [*about_groups, *about_differences]),
+        "answer": _answer(of, [*about_groups, *about_differences], names),
         "method": _method(of),
         "details": [*notes(of), *footnotes(of, f"{PARTS['val']} {metric_label(of.metric)} (menu Metric)"), FILTERED],
     }
@@ -68,11 +69,12 @@ def _of_groups(of: Compared, columns: Sequence[Column]) -> list[Column]:
     drawn = {"best", "worst"} | ({"n"} if _are_single(of) else set())
     keys = [column for column in columns if column.key]
     telling = [column for column in keys if len(set(column.cells)) > 1] or keys
-    kept = [column for column in columns if column.visible and not drawn & set(column.values)]
+    shown = [column for column in columns if column.visible or "low" in column.values]
+    kept = [column for column in shown if not drawn & set(column.values)]
     kept = [column for column in kept if not column.key or column in telling]
     if not _are_single(of):
         return kept
-    heads = {"mean": of.metric.name, "low": "drawn"}
+    heads = {"mean": of.metric.name, "low": "plot"}
     return [replace(column, head=heads.get(next(iter(column.values), ""), column.head)) for column in kept]
 
 
@@ -88,17 +90,14 @@ def _are_single(of: Compared) -> bool:
 
 
 def _method(of: Compared) -> str:
-    """How the numbers were computed, in a line."""
+    """How the numbers were computed, and what is not as it seems, in a line."""
     if _are_single(of):
         line = "One run for each group, so there are no intervals and no tests"
     else:
         sizes = {group.sample.text for group in of.groups if group.values}
         line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
         line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
-    uncounted = sum(sum(group.uncounted.values()) for group in of.groups) + sum(of.without_task.values())
-    mixed = sum(bool(group.mixed) for group in of.groups)
-    not_counted = f" Not counted: {counted(uncounted, 'run')}." * bool(uncounted)
-    return f"{line}.{not_counted}" + f" Mixed configurations: {counted(mixed, 'group')}." * bool(mixed)
+    return ". ".join(with_capital(each.removesuffix(f": {EXPLAIN}")) for each in (line, *warnings(of))) + "."
 
 
 def _column(column: Column, title: str) -> dict[str, Any]:
@@ -108,18 +107,37 @@ def _column(column: Column, title: str) -> dict[str, Any]:
             "values": values}  # fmt: skip
 
 
-def _answer(of: Compared, columns: Sequence[Column]) -> str:
+def _answer(of: Compared, columns: Sequence[Column], names: Sequence[str]) -> str:
     """What the comparison comes to, in a sentence or two."""
     cells = {name: column.cells for column in columns for name in column.values}
     groups, metric = of.groups, of.metric
     which = "Highest" if metric.higher_is_better else "Lowest"
-    runs = f"over {groups[0].sample.text}" if len(groups[0].values) > 1 else "(one run)"
-    first = f"{which} {axis_label(metric)}: {groups[0].label}, {cells['mean'][0]} {runs}."
+    runs = f"over {groups[0].sample.text}" if len(groups[0].values) > 1 else "in one run"
+    first = f"{which} {axis_label(metric)}: {cells['mean'][0]} {runs}{f' with {names[0]}' * bool(of.keys)}."
     if len(groups) == 1 or not groups[1].values:
         return first
     p = cells["p_holm"][1]
     tested = "" if p == "-" else f", p {p}" if p.startswith("<") else f", p = {p}"
-    return f"{first} Next: {groups[1].label}, {cells['difference'][1]}{tested}."
+    tested = tested.replace("p ", "p\N{NO-BREAK SPACE}").replace("= ", "=\N{NO-BREAK SPACE}")
+    return f"{first} Next: {names[1]} ({cells['difference'][1]}{tested})."
+
+
+def names_of(groups: Sequence[Group], heads: Sequence[str]) -> list[str]:
+    """A name for each group, as 'mlp, dropout 0.2': what it has in the keys that differ, texts without their heads.
+
+    `heads` are the names of the keys. Where no key differs, the labels.
+    """
+    differ = [place for place in range(len(heads)) if len({each.texts[place] for each in groups}) > 1]
+    named = []
+    for each in groups:
+        values = list(each.keys.values())
+        parts = [
+            each.texts[place] if isinstance(values[place], str) else f"{heads[place]} {each.texts[place]}"
+            for place in differ
+            if values[place] is not None
+        ]
+        named.append(", ".join(parts) or each.label)
+    return named
 
 
 def keys_of(groups: Sequence[Group]) -> list[list[Any]]:

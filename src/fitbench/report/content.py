@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
 from fitbench.analysis.groups import group
+from fitbench.analysis.names import short_name
 from fitbench.analysis.telling import default_keys, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
-from fitbench.report.comparison import comparisons, keys_of
+from fitbench.report.comparison import comparisons, keys_of, names_of
 from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves, read_curves, series
 from fitbench.report.measures import Recorded, in_order, metrics, mixed
 from fitbench.report.predictions import predictions
@@ -30,21 +31,27 @@ DRAWN = 40  # groups that have a mean curve at most, the best ones
 
 
 def collect(
-    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, paths: Sequence[str | Path] = ()
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    metric: Quantity,
+    paths: Sequence[str | Path] = (),
+    curves: dict[str, Curve | None] | None = None,
 ) -> dict[str, Any]:
     """Everything that the page shows of these runs. Lists that are about runs are in the order of the frame.
 
     `frame` is what `load_runs` gives, or a part of it; history.jsonl and predictions.npz are read here. `left_out` is
     what cannot be read of them. `by` names the columns that make a group (none: `telling.default_keys`), `metric` is
-    what groups are ranked by.
+    what groups are ranked by. The curves that are read join `curves`, by folder.
 
     Raises:
         RequestError: `by` names no column.
     """
     left_out: LeftOut = []
-    curves = read_curves(frame, left_out)
-    together = overview(frame, by, metric, curves)
-    single = _of_single_runs(frame, curves, [each["name"] for each in together["series"]], paths, left_out)
+    read = read_curves(frame, left_out)
+    if curves is not None:
+        curves |= zip(frame["folder"].tolist(), read, strict=True)
+    together = overview(frame, by, metric, read)
+    single = _of_single_runs(frame, read, [each["name"] for each in together["series"]], paths, left_out)
     return {
         **together,
         **single,
@@ -117,12 +124,13 @@ def _groups(
     ranked = group(frame, by, metric)
     keys = list(ranked[0].keys) if ranked else []
     place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
+    names = names_of(ranked, [short_name(frame, key) for key in keys])
     values = zip(*(plain_values(frame[key]) for key in keys), strict=True) if keys else [()] * len(frame)
     return {
         "by": keys,
         "keys": keys_of(ranked),
-        "names": [each.label for each in ranked],
+        "names": names,
         "of": [place[key] for key in values],
-        "metrics": comparisons(frame, ranked, metric, recorded),
+        "metrics": comparisons(frame, ranked, names, metric, recorded),
         "curves": group_curves(frame, ranked[:DRAWN], curves, recorded),
     }

@@ -52,7 +52,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
     frame = request.selected_runs(which if which.study is not None else replace(which, every=True))
-    content = collect_studies(frame, by, metric, which.paths, which.of_all_studies)
+    content = collect_studies(frame, by, metric, which.paths, which.of_all_studies(frame))
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:
         write_whole(out, page(content))
@@ -62,7 +62,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
 
 
 def page(content: Mapping[str, Any]) -> str:
-    """The HTML of what `collect_studies` gives: one file with its styles, scripts and data, which may load nothing else."""
+    """The HTML of what `collect_studies` gives: one file, which may load nothing else."""
     folder = resources.files("fitbench.report") / "page"
     script = '"use strict";\n' + "".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     style = _colours() + "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))

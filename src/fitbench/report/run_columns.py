@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def run_columns(
     table = []
     for name, part in parts.items():
         values = columns.get(name, [])
+        if name == "tags":  # JSON text
+            values = [None if value is None else ", ".join(json.loads(value)) for value in values]
         if name in ("run_id", "state") or any(value is not None for value in values):
             column = {"name": name, "label": labels[name], "title": labels[name], "part": part, "better": None}
             table.append(column | _written(recorded.get(name), part, values) | {"shown": name in visible})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,11 @@ from fitbench.analysis import axes, palette, request
 from fitbench.analysis.comparable import Comparable, comparable
 from fitbench.analysis.frame import of_known_task, recorders
 from fitbench.analysis.studies import newest_first
-from fitbench.metrics import join
+from fitbench.errors import RequestError
+from fitbench.metrics import join, split
 from fitbench.quantities import Quantity
 from fitbench.report.content import collect, overview
-from fitbench.report.curves import read_curves
+from fitbench.report.curves import Curve, LeftOut
 from fitbench.text import encodable
 from fitbench.version import __version__
 
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 NAMED = 3  # studies that the title of the page names; more are counted
 
 Content = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asks for: the columns that make a group, the metric, and whether some run records it."""
+
+    by: str | None
+    metric: str | None
+    recorded: bool
 
 
 def collect_studies(
@@ -37,21 +47,30 @@ def collect_studies(
 
     Args:
         frame: what `load_runs` gives, or a part of it.
-        by: the columns that make a group, with commas between them; None: `groups.default_keys` of each set.
-        metric: what groups are ranked by, as people name it. None, and a set in which no run records it, stand for the
-            primary metric of the set.
+        by: the columns that make a group, with commas between them; None: `telling.default_keys` of each set.
+        metric: what groups are ranked by, as people name it. None stands for the primary metric of each set,
+            that of the newest run where there are several; so does a metric in a set in which no run records it.
         paths: those that were given; none: outputs/.
         together: whether all studies can also be looked at together.
 
     Raises:
-        RequestError: there is no such column or metric, or runs of a set have different definitions of it.
+        RequestError: there is no such column or metric, or runs of a set have different definitions of it. Without
+            `by` and `metric` such a set joins `left_out`, unless no set remains.
     """
-    names = newest_first(frame)
-    wanted = request.measured(frame, metric) if metric is not None else None
-    studies = [(name, _sets(frame[frame["study"] == name])) for name in names]
-    contents = [(name, [_content(each, by, wanted, paths) for each in sets]) for name, sets in studies]
-    found = [reason for _, sets in contents for each in sets for reason in each.pop("left_out")]
-    unreadable = [(encodable(str(folder)), encodable(str(reason))) for folder, reason in frame.attrs["left_out"]]
+    wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
+    left_out: LeftOut = []
+    curves: dict[str, Curve | None] = {}
+    studies = []
+    for name in newest_first(frame):
+        sets = comparable(frame[frame["study"] == name], None)
+        found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths, curves), left_out))
+        left_out += [reason for _, content in found for reason in content.pop("left_out")]
+        studies += [(name, found)] * bool(found)
+    if not studies:
+        raise RequestError(left_out[-1][1])
+    names = [name for name, _ in studies]
+    held = [each for _, found in studies for each in found]
+    every = _every(frame, held, wanted, curves, left_out) if together and len(names) > 1 else None
     return {
         "title": ", ".join(names) if len(names) <= NAMED else f"{len(names)} studies",
         "written": round(time.time()),
@@ -59,36 +78,47 @@ def collect_studies(
         "paths": [encodable(str(path)) for path in paths or ("outputs",)],
         "axes": axes.CONSTANTS,
         "marks": {"markers": palette.MARKERS, "dashes": palette.DASHES, "ramp": len(palette.RAMP)},
-        "studies": [{"name": name, "sets": sets} for name, sets in contents],
-        "every": _every(frame, studies, contents, by, wanted) if together and len(names) > 1 else None,
-        "left_out": [*unreadable, *found],
+        "studies": [{"name": name, "sets": [content for _, content in found]} for name, found in studies],
+        "every": every,
+        "left_out": [(encodable(str(of)), encodable(str(why))) for of, why in (*frame.attrs["left_out"], *left_out)],
     }
 
 
-def _sets(frame: pd.DataFrame) -> list[Comparable]:
-    """The sets of runs that may be compared with each other; a run of unknown task is in the first set of its data."""
-    known = of_known_task(frame)
-    sets, rest = comparable(known, None), frame.drop(known.index)
-    whole = []
+def _contents(
+    study: str,
+    sets: Sequence[Comparable],
+    wanted: Wanted,
+    content: Callable[[Comparable], Content],
+    left_out: LeftOut,
+) -> Iterator[tuple[Comparable, Content]]:
+    """The sets with their contents. One whose runs have different definitions of their metric joins `left_out`."""
     for each in sets:
-        joining = rest[rest["data.name"] == each.data]
-        rest = rest.drop(joining.index)
-        whole.append(replace(each, frame=frame.loc[sorted([*each.frame.index, *joining.index])]))
-    return [*whole, *(comparable(rest, None) if len(rest) else [])]
+        try:
+            yield each, content(each)
+        except RequestError as error:
+            if wanted.by is not None or wanted.metric is not None:
+                raise
+            left_out.append((f"{study} {each.label}".strip(), str(error)))
 
 
-def _asked(each: Comparable, by: str | None, wanted: Quantity | None) -> tuple[list[str], Quantity]:
+def _records(frame: pd.DataFrame, metric: str) -> bool:
+    return len(recorders(frame, split(metric.removeprefix("metrics."))[1])) > 0
+
+
+def _asked(each: Comparable, wanted: Wanted) -> tuple[list[str], Quantity]:
     """The keys and the quantity that a set is compared by."""
-    known = of_known_task(each.frame)
-    if wanted is not None and (wanted.metric is None or len(recorders(known, wanted.metric))):
-        return request.keys(known, by), request.measured(known, wanted.column)
-    finished = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
-    newest = join(request.default_part(known), finished.iloc[-1]) if finished.nunique() > 1 else None
-    return request.keys(known, by), request.measured(known, newest)
+    known, metric = of_known_task(each.frame), wanted.metric
+    if metric is not None and wanted.recorded and not _records(known, metric):
+        metric = None
+    if metric is None:
+        ended = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
+        if ended.nunique() > 1:
+            metric = join(request.default_part(known), ended.iloc[-1])
+    return request.keys(known, wanted.by), request.measured(known, metric)
 
 
-def _content(each: Comparable, by: str | None, wanted: Quantity | None, paths: Sequence[str | Path]) -> Content:
-    return {"label": each.label, **collect(each.frame, *_asked(each, by, wanted), paths)}
+def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path], curves: dict[str, Curve | None]) -> Content:
+    return {"label": each.label, **collect(each.frame, *_asked(each, wanted), paths, curves)}
 
 
 # -- all studies together ---------------------------------------------------------------------------------------------
@@ -96,30 +126,32 @@ def _content(each: Comparable, by: str | None, wanted: Quantity | None, paths: S
 
 def _every(
     frame: pd.DataFrame,
-    studies: Sequence[tuple[str, Sequence[Comparable]]],
-    contents: Sequence[tuple[str, Sequence[Content]]],
-    by: str | None,
-    wanted: Quantity | None,
+    held: Sequence[tuple[Comparable, Content]],
+    wanted: Wanted,
+    curves: Mapping[str, Curve | None],
+    left_out: LeftOut,
 ) -> list[Content]:
-    """The sets of all studies. They hold nothing twice that the sets of the studies hold.
+    """The sets of all studies. They hold nothing twice that `held`, the sets of the studies, hold.
 
-    `from` says of each run which set of the studies has it, all sets being numbered in their order, and at which place.
+    `from` says of each run which of these it is in, and at which place.
     """
-    held = [content for _, sets in contents for content in sets]
     places: dict[str, tuple[int, int]] = {}
-    for number, each in enumerate(each for _, sets in studies for each in sets):
+    for number, (each, _) in enumerate(held):
         places |= {folder: (number, place) for place, folder in enumerate(each.frame["folder"].tolist())}
-    every = []
-    for each in _sets(frame):
-        found = [places[folder] for folder in each.frame["folder"].tolist()]
-        content = overview(each.frame, *_asked(each, by, wanted), read_curves(each.frame, []))
-        content["columns"] = [_without_held(column, found, held) for column in content["columns"]]
-        every.append({"label": each.label, **content, "from": found, "searches": []})
-    return every
+
+    def content(each: Comparable) -> Content:
+        folders = each.frame["folder"].tolist()
+        found = [places[folder] for folder in folders]
+        together = overview(each.frame, *_asked(each, wanted), [curves[folder] for folder in folders])
+        columns = [_without_held(column, found, [of for _, of in held]) for column in together["columns"]]
+        return {"label": each.label, **together, "columns": columns, "from": found, "searches": []}
+
+    sets = comparable(frame[frame["folder"].isin(list(places))], None)
+    return [found for _, found in _contents("all studies", sets, wanted, content, left_out)]
 
 
 def _without_held(column: Content, places: Sequence[tuple[int, int]], held: Sequence[Content]) -> Content:
-    """A column without its values if the sets of the studies have the same values; a set without it has none of them."""
+    """A column without its values if the sets of the studies have them; a set without the column has no value."""
     values = [next((each["values"] for each in of["columns"] if each["name"] == column["name"]), None) for of in held]
     found = [None if (of := values[number]) is None else of[place] for number, place in places]
     return {**column, "values": None} if found == column["values"] else column

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import open_dict
 
-from fitbench.composition import Composer, configuration_of, names_parent, quoted
+from fitbench.composition import Composer, by_folder, configuration_of, names_parent, quoted
 from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
@@ -61,8 +61,10 @@ def read_request(arguments: Sequence[str]) -> Request:
     wanted = objectives(settings, common, _task(common))
     pruner(settings, wanted)
     space = read_space(varied, settings.space, settings.when, composer, fixed)
-    own = [word for word in fixed if not word.startswith("study=")]
-    named = len(own) < len(fixed)
+    named = any(word.startswith("study=") for word in fixed)
+    pins = by_folder(common)
+    given = ("study=", "training.start=") if pins else "study="
+    own = [*(word for word in fixed if not word.startswith(given)), *pins]
     study = common.study if named else f"search-{_digest(identity(settings.seeds, space, common, wanted))}"
     recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
     _try_out(space, recipe)

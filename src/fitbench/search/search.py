@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from fitbench.charts.search import write_plots
-from fitbench.composition import stop_clock
+from fitbench.composition import by_folder, stop_clock
 from fitbench.errors import FitbenchError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.workers import Lost, share
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import has_test_part, read_result
+from fitbench.record.trash import in_trash_of
 from fitbench.search import folds
 from fitbench.search.progress import SearchProgress
 from fitbench.search.record import write_record
@@ -35,12 +36,15 @@ def search(arguments: list[str]) -> int:
         request = read_request(arguments)
         study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
         write_note(f"study {request.config.study} in {study.folder}")
+        if text := in_trash_of(study.folder):
+            write_note(text)
         try:
             with terminable(), SearchProgress(study, request.config.progress):
                 if request.config.workers == 1:
                     work(study, request.recipe)
                 else:
-                    _share(study, [*arguments, f"study={study.folder.name}"], request.config.workers)
+                    pins = [*by_folder(request.config), f"study={study.folder.name}"]
+                    _share(study, [*arguments, *pins], request.config.workers)
         finally:
             _conclude(study, request)
     except (KeyboardInterrupt, Terminated) as stop:

@@ -18,7 +18,7 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     Raises:
         RequestError: a configuration is wrong; the message names the file and the row.
     """
-    composer = Composer()
+    composer = Composer(table.config_dirs)
     composed: dict[str, Config] = {}
     for row in table.rows:
         if row.measured:

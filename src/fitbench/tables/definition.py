@@ -77,7 +77,7 @@ class Table:
     """A published table.
 
     `metric` is stated in `unit`, on `part` unless a row says that it is on another one. `tolerance` is the difference
-    that does not matter, in the metric's own values.
+    that does not matter, in the metric's own values. `config_dirs` are searched for configurations besides conf/.
     """
 
     folder: Path
@@ -90,6 +90,7 @@ class Table:
     tolerance: float
     overrides: tuple[str, ...]
     rows: tuple[Row, ...]
+    config_dirs: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:

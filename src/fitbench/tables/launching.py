@@ -1,4 +1,4 @@
-"""Training the missing runs of a table, as one sweep over all of its rows and seeds."""
+"""The runs of a table as one sweep over all of its rows and seeds: training what is missing, or what that would do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fitbench import selection
 from fitbench.composition import quoted
@@ -15,8 +16,11 @@ from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, each_fold
 from fitbench.errors import RequestError
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
-from fitbench.tables.definition import Row, Table
+from fitbench.tables.definition import FILE, Row, Table
 from fitbench.tables.measured import has_value, runs
+
+if TYPE_CHECKING:
+    from fitbench.launch.plan import Plan
 
 
 def train(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str] = ()) -> int:
@@ -29,36 +33,68 @@ def train(table: Table, configurations: Mapping[str, Config], overrides: Sequenc
         RequestError: an override would change the runs, or a configuration is wrong.
         SweepFailed: runs have failed.
     """
-    for override in overrides:
-        _check(override)
     rows = [row for row in table.rows if row.measured]
-    if all(_finished(configurations[row.label], row, table.recorded_name(row)) for row in rows):
-        sys.stderr.write("fitbench: every run of this table is finished\n")
-        return 0
-    jobs = [
-        {"overrides": [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)], "seeds": row.seeds}
-        for row in rows
-        for fold in each_fold(row.folds)
-    ]
-    from fitbench.launch.command import launch
+    with _arguments(table, configurations, overrides) as arguments:
+        forced = any(_key(override) == "force" for override in overrides)
+        if not forced and all(_finished(configurations[row.label], row, table.recorded_name(row)) for row in rows):
+            sys.stderr.write("fitbench: every run of this table is finished\n")
+            return 0
+        from fitbench.launch.command import launch
 
-    with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
-        path = Path(folder) / "jobs.json"
-        write_whole(path, json.dumps(jobs))
-        first = configurations[rows[0].label]
-        arguments = [
-            "-m",
-            *overrides,
-            f"hydra.sweeper.jobs={quoted(str(path))}",
-            f"study={table.study}",
-            f"outputs={quoted(first.outputs)}",
-        ]
         with contextlib.redirect_stdout(sys.stderr):
             return launch(arguments)
 
 
+def plan(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str] = ()) -> Plan:
+    """What `train` would launch. Nothing is written.
+
+    Raises:
+        RequestError: an override would change the runs, a configuration is wrong, or no row has runs.
+    """
+    from fitbench.launch.command import dry_run
+
+    if not any(row.measured for row in table.rows):
+        raise RequestError(f"{table.folder / FILE}: no row is measured, so there is nothing to train")
+    plans: list[Plan] = []
+    with _arguments(table, configurations, overrides) as arguments:
+        dry_run(arguments, plans.append)
+    return plans[0]
+
+
+@contextlib.contextmanager
+def _arguments(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str]) -> Iterator[list[str]]:
+    """The arguments of `fitbench train` for all runs of the table; a file that they name is there in this block.
+
+    Raises:
+        RequestError: an override would change the runs.
+    """
+    for override in overrides:
+        _check(override)
+    jobs = [
+        {"overrides": [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)], "seeds": row.seeds}
+        for row in table.rows
+        if row.measured
+        for fold in each_fold(row.folds)
+    ]
+    outputs = next((config.outputs for config in configurations.values()), "")
+    with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
+        path = Path(folder) / "jobs.json"
+        write_whole(path, json.dumps(jobs))
+        places = [quoted(f"file://{folder.absolute()}") for folder in table.config_dirs]
+        yield [
+            "-m",
+            *overrides,
+            f"hydra.sweeper.jobs={quoted(str(path))}",
+            *([f"hydra.searchpath=[{','.join(places)}]"] if places else []),
+            f"study={table.study}",
+            f"outputs={quoted(outputs)}",
+        ]
+
+
 def _check(override: str) -> None:
-    key = override.split("=", 1)[0].lstrip("+~")
+    key = _key(override)
+    if key == "hydra.searchpath":
+        raise RequestError(f"{override}: not here; --config-dir DIR names a folder of configurations")
     if "=" not in override or not (key.startswith(("hydra.", "hydra/")) or key in NOT_IDENTITY):
         raise RequestError(
             f"{override}: would not launch the runs of this table; put what changes them into table.yaml; give only "
@@ -66,6 +102,10 @@ def _check(override: str) -> None:
         )
     if key in ELSEWHERE:
         raise RequestError(f"{override}: not here; use --seeds or --outputs, or study or folds in table.yaml")
+
+
+def _key(override: str) -> str:
+    return override.split("=", 1)[0].lstrip("+~")
 
 
 ELSEWHERE = (*OF_ONE_RUN, "study", "outputs")

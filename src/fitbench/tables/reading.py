@@ -59,7 +59,20 @@ def _table(folder: Path, file: TableFile) -> Table:
         tolerance=_tolerance(file, metric, unit),
         overrides=tuple(file.overrides),
         rows=tuple(rows),
+        config_dirs=() if file.config_dir is None else (_config_dir(folder, file.config_dir),),
     )
+
+
+def _config_dir(folder: Path, config_dir: str) -> Path:
+    """The folder of configurations that a table.yaml names relative to its own folder.
+
+    Raises:
+        RequestError: there is no such folder.
+    """
+    path = folder / config_dir
+    if not path.is_dir():
+        raise RequestError(f"config_dir is {config_dir!r}; there is no folder {path}; it is relative to {FILE}")
+    return path
 
 
 def _row_name(number: int, row: Any) -> str:

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fitbench.columns import as_markdown, escaped
 from fitbench.errors import FitbenchError
+from fitbench.markdown import as_markdown, escaped
 from fitbench.metrics import PARTS
 from fitbench.record.files import write_whole
 from fitbench.tables import measured, rendering

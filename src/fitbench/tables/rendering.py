@@ -9,8 +9,10 @@ from typing import Any
 
 from fitbench import metrics
 from fitbench.analysis.statistics import Interval
-from fitbench.columns import Column, Note, as_csv, column, latex, markdown, print_tables, records
+from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
+from fitbench.latex import latex
+from fitbench.markdown import markdown
 from fitbench.tables.definition import Claim, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts

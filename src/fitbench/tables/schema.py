@@ -153,6 +153,11 @@ class TableFile(Section):
         description="the number of runs of each seed, each of which holds back another fold of the training examples; "
         "the value of a seed is their mean",
     )
+    config_dir: Text = Field(
+        ABSENT,
+        description="a folder with configurations of your own, such as ../conf, relative to this file; its model/, "
+        "data/ and experiment/ are searched besides those of fitbench",
+    )
     overrides: Overrides = Field([], description="the configuration that all runs of the table share")
     rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(description="the rows, see below")
 

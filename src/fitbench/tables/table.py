@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.tables import definition, launching, rendering
+from fitbench.tables import definition, launching, planning, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import read_runs
@@ -26,6 +27,8 @@ def table(
     outputs: Path = Path("outputs"),
     format: str = "table",
     overrides: Sequence[str] = (),
+    config_dirs: Sequence[Path] = (),
+    dry_run: bool = False,
 ) -> int:
     """Print a table from the run folders; gives the exit status.
 
@@ -38,18 +41,26 @@ def table(
         outputs: where runs are recorded.
         format: one of `rendering.FORMATS`.
         overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
+        config_dirs: folders that are searched for configurations, before that of the table.
+        dry_run: print what `run` would launch, and write nothing.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
         FitbenchError: runs have failed, or something cannot be written.
     """
     check_format(format, rendering.FORMATS)
-    if not run and overrides:
+    if not (run or dry_run) and overrides:
         raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
+    if write and dry_run:
+        raise RequestError("--dry-run writes nothing; leave out --write")
     if write and (rows is not None or seeds is not None):
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
     wanted = definition.part(read(definition.find(name)), rows, seeds)
+    wanted = replace(wanted, config_dirs=(*config_dirs, *wanted.config_dirs))
     composed = configurations(wanted, outputs)
+    if dry_run:
+        planning.print_plan(wanted, composed, overrides, format)
+        return 0
     if run:
         try:
             if status := launching.train(wanted, composed, overrides):

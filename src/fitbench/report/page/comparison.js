@@ -63,7 +63,7 @@ function otherSets(study, list) {
 function comparisonPart(metric, of, i) {
   const [values = of.cells] = Object.values(of.values);
   const isName = of === (metric.columns.find((each) => each.key) ?? metric.columns[0]);
-  const names = { text: !of.right, fixed: isName, plot: of.values.low, rank: of.values.rank };
+  const names = { text: !of.right, fixed: isName, plot: of.values.low, rank: of.values.rank, mean: of.values.mean };
   return {
     of,
     isName,
@@ -82,7 +82,8 @@ function comparisonRow(metric, item, parts) {
     if (isName) return el("th", { scope: "row", class: name }, groupButton(group, of.cells[item]));
     return el("td", { class: name }, of.values.low ? intervalPlot(metric, item) : of.cells[item]);
   });
-  return el("tr", { "data-group": group }, cells);
+  const isFirst = parts.some(({ of }) => of.values.rank?.[item] === 1);
+  return el("tr", { "data-group": group, class: isFirst ? "first" : null }, cells);
 }
 
 function groupButton(group, text) {

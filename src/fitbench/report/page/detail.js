@@ -80,14 +80,16 @@ function outcome(run) {
     .map((metric) => [metric, PARTS.map(([key]) => get(`metrics.${key}_${metric.name}`))])
     .filter(([, values]) => values.some((value) => value !== null))
     .map(([metric, values]) => [metric.label, ...values.map((value) => write(metric, value))]);
-  const names = ["metrics.best_epoch", "metrics.epochs", "parameters", "timing.seconds", "finished_at", "trial"];
-  const [best, epochs, parameters, seconds, finished, trial] = names.map(get);
+  const names = ["metrics.best_epoch", "metrics.epochs", "parameters", "timing.seconds", "finished_at", "trial", "tags", "note"];
+  const [best, epochs, parameters, seconds, finished, trial, tags, note] = names.map(get);
   const entries = [
     ["best epoch", best, `${best} of ${epochs}`],
     ["parameters", parameters, written("integer", parameters)],
     ["time", seconds, written("seconds", seconds)],
     ["finished", finished, finished === null ? "" : moment(finished)],
     ["trial of a search", trial, String(trial)],
+    ["tags", tags, tags],
+    ["note", note, note],
   ];
   const error = recorded("errors", run);
   return el(

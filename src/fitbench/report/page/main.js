@@ -63,8 +63,7 @@ function leftOut() {
     {},
     page.left_out.map(([folder, reason]) => el("li", {}, el("code", {}, folder), ` ${reason}`)),
   );
-  const many = plural(page.left_out.length, "file or folder is", "files or folders are");
-  const summary = `${many} left out: not readable`;
+  const summary = `${plural(page.left_out.length, "file, folder or study is", "files, folders or studies are")} left out`;
   document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, summary), list));
 }
 

@@ -7,7 +7,9 @@ const PAGE = 100; // rows that are drawn at once
 function sortedTable(place, name, row, order) {
   const body = el("tbody");
   const table = el("table", { class: name }, el("thead"), body, el("tfoot"));
+  const hint = el("p", { class: "hint sideways", hidden: true }, "Scroll sideways for more columns →");
   place.append(table);
+  place.after(hint);
   let [parts, sorted] = [[], []];
   let sorting = { key: null, descending: false };
   const rows = new Map();
@@ -43,9 +45,19 @@ function sortedTable(place, name, row, order) {
     body.replaceChildren();
     place.scrollTop = 0;
     more();
+    sideways();
   }
 
+  // Says that there are columns beyond the right edge, and fades that edge.
+  function sideways() {
+    const rest = place.scrollWidth - place.clientWidth - place.scrollLeft;
+    place.classList.toggle("more", rest > 1);
+    hint.hidden = place.scrollWidth - place.clientWidth <= 1;
+  }
+
+  new ResizeObserver(sideways).observe(place);
   place.addEventListener("scroll", () => {
+    sideways();
     if (rows.size < sorted.length && place.scrollTop + 2 * place.clientHeight > place.scrollHeight) more();
   });
   prints.push(() => more(Infinity));

@@ -1,0 +1,78 @@
+"""The runs that `note` and `trash` are about: those that are named, all of a folder, or those that fit a filter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fitbench.analysis.filters import parse, select
+from fitbench.analysis.frame import load_runs, say_unread
+from fitbench.analysis.studies import Which, of_named_studies
+from fitbench.errors import RequestError
+from fitbench.record.folder import LeftOut, is_run, run_folders
+from fitbench.record.naming import find_run
+from fitbench.text import counted
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a person chooses runs on the command line.
+
+    Attributes:
+        names: run folders, run_ids or parts of them, and folders, which stand for all runs below them.
+        where: a filter of these runs; without names, of all runs in `outputs`.
+        study: the study of which the runs must be, or several with commas between them.
+        outputs: where the names of runs are looked for.
+    """
+
+    names: Sequence[str]
+    where: str | None
+    study: str | None
+    outputs: Path
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is chosen."""
+        return not self.names and self.where is None and self.study is None
+
+
+def chosen_runs(choice: Choice) -> list[Path]:
+    """The folders of the runs, each once, sorted. Those that a filter cannot read are named on stderr.
+
+    Without a filter no run is read, so that damaged ones can be chosen, too.
+
+    Raises:
+        RequestError: a name fits no run or several, the filter is wrong, or no run remains.
+    """
+    if choice.where is not None:
+        parse(choice.where)
+    folders = [path if (path := Path(name)).is_dir() else find_run(name, choice.outputs) for name in choice.names]
+    return below(folders or [choice.outputs], choice)
+
+
+def below(folders: Sequence[Path], choice: Choice) -> list[Path]:
+    """The runs below these folders that fit the filter and the study.
+
+    Raises:
+        RequestError: there are none.
+    """
+    if choice.where is None and choice.study is None:
+        left_out: LeftOut = []
+        found = [folder for each in folders for folder in _runs_below(each, left_out)]
+        return sorted({os.path.realpath(folder): Path(folder) for folder in found}.values())
+    frame = load_runs(*folders)
+    say_unread(frame)
+    of_study = of_named_studies(frame, Which(study=choice.study))
+    fits = select(of_study, choice.where) if choice.where is not None else of_study
+    if fits.empty:
+        raise RequestError(f"--where {choice.where!r} keeps none of the {counted(len(of_study), 'run')}")
+    return sorted(map(Path, fits["folder"]))
+
+
+def _runs_below(folder: Path, left_out: LeftOut) -> list[str]:
+    found = [str(folder)] if is_run(folder) else list(run_folders([str(folder)], left_out))
+    if not found:
+        raise RequestError(f"{folder} holds no runs")
+    return found

@@ -1,0 +1,70 @@
+"""The values that a run has if a person chooses its data, model, optimizer and the like, and gives no other value.
+
+They are read from the files of conf/ without Hydra, whose import takes as long as listing a thousand runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fitbench.analysis.rows import columns_of_configuration
+from fitbench.config.folder import conf_folder
+from fitbench.untrusted import parse_yaml
+
+# Sections of which conf/ has several files, and the keys that name what a file holds.
+CHOICES = {
+    "data": "source", "model": "name", "optimizer": "name", "optimizer.schedule": "kind", "distortion": "kind",
+}  # fmt: skip
+_POWER = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")  # a number that YAML 1.1 takes for a text
+
+
+def default_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by the columns of `load_runs`. Of a section that comes from a file of the user's own there are none.
+
+    Args:
+        values: of a run, by these columns.
+    """
+    conf = conf_folder()
+    found = _flat(_read(conf / "config.yaml"), "") | _flat(_read(conf / "training/default.yaml"), "training")
+    for section, key in CHOICES.items():
+        found |= _files(section, key).get(values.get(f"{section}.{key}"), {})
+    return found | {f"{section}.{key}": _usual()[section] for section, key in CHOICES.items() if key == "kind"}
+
+
+@cache
+def _files(section: str, key: str) -> dict[Any, dict[str, Any]]:
+    """The values of each file of a section, by the value under its key."""
+    by_value: dict[Any, dict[str, Any]] = {}
+    for path in sorted((conf_folder() / section.replace(".", "/")).glob("*.yaml")):
+        content = _read(path)
+        flat = _flat(content, "" if section in content else section)
+        by_value.setdefault(flat.get(f"{section}.{key}"), flat)
+    return by_value
+
+
+@cache
+def _usual() -> dict[str, str]:
+    """The file of each section that is chosen by default."""
+    entries = parse_yaml((conf_folder() / "config.yaml").read_bytes())["defaults"]
+    chosen = {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
+    return {section: chosen[section.replace(".", "/")] for section in CHOICES}
+
+
+def _flat(content: Mapping[str, Any], section: str) -> dict[str, Any]:
+    nested = content
+    for part in reversed(section.split(".") if section else []):
+        nested = {part: nested}
+    return {
+        name: float(value) if isinstance(value, str) and _POWER.fullmatch(value) else value
+        for name, value in columns_of_configuration(nested).items()
+    }
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = parse_yaml(path.read_bytes())
+    return {key: value for key, value in content.items() if key not in ("defaults", "hydra")}

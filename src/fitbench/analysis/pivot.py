@@ -1,0 +1,237 @@
+"""Groups of runs as a matrix: one key of their configuration in the columns, the others in the rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fitbench.analysis import request
+from fitbench.analysis.comparable import comparable, is_no_metric
+from fitbench.analysis.comparison import Compared, Comparison, compared
+from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values
+from fitbench.analysis.groups import Group, group, in_order
+from fitbench.analysis.names import short_name
+from fitbench.analysis.telling import short_texts
+from fitbench.errors import RequestError
+from fitbench.quantities import Quantity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DATA = "data.name"
+SIGNIFICANT = 0.05  # p-value, corrected after Holm, below which a group differs from the best of its column
+SAME = 12  # digits in which two means agree that are equal
+
+Keys = tuple[Any, ...]  # the values of a row's keys
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of a row in a column, by one metric.
+
+    Attributes:
+        group: the runs.
+        rank: of the mean among those of the column, from 1; equal means have the mean of their ranks. None without a
+            value.
+        best: whether no mean of the column is better, and some mean is worse.
+        comparison: with the best of the column; None for the best that the others are compared with, and without value.
+    """
+
+    group: Group
+    rank: float | None
+    best: bool
+    comparison: Comparison | None
+
+    @property
+    def p(self) -> float | None:
+        """The p-value against the best of the column, corrected after Holm for the column; None without a test."""
+        return self.comparison.p_holm if self.comparison else None
+
+    @property
+    def as_good(self) -> bool:
+        """Whether the mean is not the best, and a test finds no significant difference from the best of the column."""
+        return self.group.rank != 1 and self.p is not None and self.p >= SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Block:
+    """The cells of one metric.
+
+    Attributes:
+        metric: the metric.
+        columns: the groups of each column and their comparison with its best, by one metric.
+        cells: of each row, a cell for each column; None where it has no runs.
+    """
+
+    metric: Quantity
+    columns: list[Compared]
+    cells: list[list[Cell | None]]
+
+    @property
+    def complete(self) -> list[int]:
+        """The positions of the columns in which every row has a value."""
+        return [place for place in range(len(self.columns)) if all(_has_value(row[place]) for row in self.cells)]
+
+    @property
+    def average_ranks(self) -> list[float | None]:
+        """Of each row the mean of its ranks in the complete columns; None without such columns.
+
+        J. Demšar (2006), Statistical comparisons of classifiers over multiple data sets, J. of Machine Learning
+        Research 7, 1-30, section 3.2.2: the best of a column has rank 1, and equal ones share the mean of their ranks.
+        """
+        places = self.complete
+        ranks = [[cell.rank for place in places if (cell := row[place]) and cell.rank] for row in self.cells]
+        return [math.fsum(row) / len(row) if row else None for row in ranks]
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """A matrix of groups: the rows that are best on average first, as far as they have ranks by the first metric.
+
+    Attributes:
+        keys, heads: the columns of the frame that name rows, and the same as short as `--by` takes them.
+        pivot, head: the column of the frame whose values are the columns of the matrix, and the same shorter.
+        rows, texts: the values of the keys of each row, and the same as people read them.
+        values: of each column of the matrix, the value of the pivot; where that is the data set, what tells the data
+            sets apart.
+        blocks: the cells of each metric.
+        runs: the number of runs.
+        of: how people tell this matrix from others that are shown beside it, as 'mnist'; '' without others.
+        left_out: folders that could not be read, with the reason.
+    """
+
+    keys: list[str]
+    heads: list[str]
+    pivot: str
+    head: str
+    rows: list[Keys]
+    texts: list[tuple[str, ...]]
+    values: list[Any]
+    blocks: list[Block]
+    runs: int
+    of: str
+    left_out: list[tuple[str, str]]
+
+
+def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[str]) -> list[Pivot]:
+    """The matrices of the runs: one for each task where data sets are the columns, else one for each data set.
+
+    A column never has runs that cannot be compared: data sets of one name with other test parts have columns of their
+    own.
+
+    Args:
+        which: the runs.
+        pivot: the column of the frame whose values become columns, as people name it.
+        by: the keys of the rows, separated by commas; None stands for those that tell the runs of a column apart.
+        metrics: the recorded numbers, as people name them; none stands for the primary metric of the runs. Runs of
+            data sets in which none records the first are left out.
+
+    Raises:
+        RequestError: an option is wrong, no run remains, or the runs have different definitions of a metric.
+    """
+    frame = request.selected_runs(which)
+    name = column(frame, pivot)
+    sets = comparable(frame, next((metric for metric in metrics if not is_no_metric(frame, metric)), None))
+    if name != DATA:
+        return [_matrix(each.frame, _parts(each.frame, name), name, by, metrics, each.label) for each in sets]
+    tasks: dict[str, dict[str, pd.DataFrame]] = {}
+    for each in sorted(sets, key=lambda each: each.label):
+        tasks.setdefault(each.task, {})[each.label or ", ".join(each.frame["data.name"].unique())] = each.frame
+    rows = {task: [row for part in parts.values() for row in part.index] for task, parts in tasks.items()}
+    return [
+        _matrix(frame.loc[rows[task]], parts, name, by, metrics, task * (len(tasks) > 1))
+        for task, parts in tasks.items()
+    ]
+
+
+def _parts(frame: pd.DataFrame, pivot: str) -> dict[Any, pd.DataFrame]:
+    """The runs of each value of a column, in the order of the values."""
+    of_run = plain_values(frame[pivot])
+    values = sorted(dict.fromkeys(of_run), key=in_order)
+    return {value: frame[[each == value for each in of_run]] for value in values}
+
+
+def _matrix(
+    frame: pd.DataFrame, parts: Mapping[Any, pd.DataFrame], pivot: str, by: str | None, metrics: Sequence[str], of: str
+) -> Pivot:
+    """The matrix of the runs of a frame, of which each column has a part."""
+    wanted: Sequence[str | None] = metrics or [None]
+    quantities = [request.measured(frame, metric) for metric in wanted]
+    keys = _keys(frame, parts.values(), pivot, by)
+    kept = [in_known_groups(part, keys) for part in parts.values()]
+    by_metric = [[compared(part, group(part, keys, metric), metric, keys) for part in kept] for metric in quantities]
+    rows = list(dict.fromkeys(_key(entry) for one in by_metric[0] for entry in one.groups))
+    blocks = [_block(metric, of_metric, rows) for metric, of_metric in zip(quantities, by_metric, strict=True)]
+    order = _best_first(blocks[0], rows)
+    rows = [rows[row] for row in order]
+    return Pivot(
+        keys=keys,
+        heads=[short_name(frame, key) for key in keys],
+        pivot=pivot,
+        head=short_name(frame, pivot),
+        rows=rows,
+        texts=list(zip(*map(short_texts, zip(*rows, strict=True)), strict=True)) if keys else [()] * len(rows),
+        values=list(parts),
+        blocks=[Block(block.metric, block.columns, [block.cells[row] for row in order]) for block in blocks],
+        runs=sum(map(len, kept)),
+        of=of,
+        left_out=frame.attrs["left_out"],
+    )
+
+
+def _keys(frame: pd.DataFrame, parts: Iterable[pd.DataFrame], pivot: str, by: str | None) -> list[str]:
+    """The keys of the rows: those that a person names, or all that tell runs of one column apart.
+
+    Raises:
+        RequestError: the person names the key that the columns are for.
+    """
+    if by is not None:
+        if pivot in (keys := request.keys(frame, by)):
+            raise RequestError(f"--by and --pivot both name {pivot}; rows and columns need different keys")
+        return keys
+    chosen = {key for part in parts for key in request.keys(of_known_task(part), None)} - {pivot}
+    return [name for name in frame.columns if name in chosen]
+
+
+def _block(metric: Quantity, columns: list[Compared], rows: Sequence[Keys]) -> Block:
+    by_row = [_cells(one) for one in columns]
+    return Block(metric, columns, [[cells.get(row) for cells in by_row] for row in rows])
+
+
+def _cells(of: Compared) -> Mapping[Keys, Cell]:
+    """The cells of a column by the keys of their rows."""
+    ranks = _ranks([entry.summary.mean for entry in of.groups], of.metric.higher_is_better)
+    several = len(set(ranks) - {None}) > 1
+    return {
+        _key(entry): Cell(entry, rank, several and entry.rank == 1, comparison)
+        for entry, rank, comparison in zip(of.groups, ranks, of.comparisons, strict=True)
+    }
+
+
+def _ranks(means: Sequence[float | None], higher_is_better: bool) -> list[float | None]:
+    """The rank of each mean, from 1 for the best; equal ones share the mean of their ranks."""
+    import pandas as pd
+
+    rounded = pd.Series([math.nan if mean is None else float(f"{mean:.{SAME}g}") for mean in means], dtype=float)
+    return plain_values(rounded.rank(method="average", ascending=not higher_is_better))
+
+
+def _key(entry: Group) -> Keys:
+    return tuple(entry.keys.values())
+
+
+def _has_value(cell: Cell | None) -> bool:
+    return cell is not None and cell.rank is not None
+
+
+def _best_first(block: Block, rows: Sequence[Keys]) -> list[int]:
+    """The positions of the rows by their average rank, then by how many of their cells have a value, then by keys."""
+    averages = block.average_ranks
+
+    def place(row: int) -> tuple[float, int, list[Any]]:
+        values = sum(map(_has_value, block.cells[row]))
+        return averages[row] or math.inf, -values, [in_order(key) for key in rows[row]]
+
+    return sorted(range(len(rows)), key=place)

@@ -1,0 +1,250 @@
+"""The matrices of `fitbench compare --pivot` as tables for people, CSV and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fitbench.analysis import statistics
+from fitbench.analysis.group_columns import decimals, mean_sd
+from fitbench.analysis.pivot import SIGNIFICANT, Block, Cell, Pivot
+from fitbench.analysis.telling import key_text, short_texts
+from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
+from fitbench.formats import mark_words, print_as
+from fitbench.text import clean, counted, number
+
+NAMED = 5  # cells that a line names at most
+RANKS = "J. Demšar (2006), Journal of Machine Learning Research 7, 1-30"
+
+
+def print_pivots(pivots: Sequence[Pivot], limit: int, format: str) -> None:
+    """Print matrices on stdout in one of `formats.FORMATS`, those for people with `limit` rows at most."""
+    if format == "json":
+        print(json.dumps(_as_json(pivots), indent=2, allow_nan=False, default=str))
+    else:
+        tables = [_table(each, limit, *mark_words(format)) for each in pivots]
+        print_as(format, tables, stacked(list(map(values, pivots))))
+
+
+# -- for people -------------------------------------------------------------------------------------------------------
+
+
+def _table(pivot: Pivot, limit: int, bold: str, underlined: str) -> Table:
+    cut = len(pivot.rows) - limit
+    notes = [*([f"and {counted(cut, 'more row')}; --limit shows them"] if cut > 0 else []), *_notes(pivot)]
+    legend = [_legend(pivot, bold, underlined), *_about_ranks(pivot)]
+    below = [*(Note(text, "yellow") for text in notes), *map(Note, filter(None, legend))]
+    return Table(_title(pivot), selected(columns(pivot), range(min(limit, len(pivot.rows)))), below, wrapped=True)
+
+
+def _title(pivot: Pivot) -> str:
+    about = [
+        f"{block.metric.label} ({'higher' if block.metric.higher_is_better else 'lower'} is better"
+        + (f", in {block.metric.unit})" if block.metric.unit else ")")
+        for block in pivot.blocks
+    ]
+    metrics = " and ".join([*([", ".join(about[:-1])] if about[1:] else []), about[-1]])
+    several = any(cell.group.summary.sd is not None for _, cell in _cells(pivot))
+    mean = "mean ± standard deviation" if several else "mean"
+    title = f"{mean} over {_over(pivot)} of {metrics}, {', '.join(pivot.heads)} by {pivot.head}"
+    return f"{pivot.of}: {title}" if pivot.of else title[0].upper() + title[1:]
+
+
+def _over(pivot: Pivot) -> str:
+    """What the means are over, as '3 runs' or '2 to 5 runs'."""
+    samples = [cell.group.sample for _, cell in _cells(pivot) if cell.rank is not None]
+    texts = {sample.text for sample in samples}
+    if len(texts) < 2:
+        return "".join(texts) or "no runs"
+    sizes = [len(sample.seeds) for sample in samples]
+    return f"{min(sizes)} to {max(sizes)} runs"
+
+
+def columns(pivot: Pivot) -> list[Column]:
+    """The keys of the rows, and for each metric the columns of the matrix and the average ranks."""
+    made = [
+        Column(head, [clean(texts[place]) for texts in pivot.texts], right=False, key=True)
+        for place, head in enumerate(pivot.heads)
+    ]
+    heads = list(map(clean, short_texts(pivot.values)))
+    for block in pivot.blocks:
+        over = block.metric.label if len(pivot.blocks) > 1 else ""
+        for place, head in enumerate(heads):
+            cells = [row[place] for row in block.cells]
+            digits = decimals(block.metric, block.columns[place].groups)
+            made.append(Column(head, [_text(cell, digits) for cell in cells], marks=list(map(_mark, cells)), over=over))
+        if _has_ranks(pivot):
+            made.append(_rank_column(block, over))
+    return made
+
+
+def _text(cell: Cell | None, digits: int) -> str:
+    return "-" if cell is None else mean_sd(cell.group, digits)
+
+
+def _mark(cell: Cell | None) -> Mark:
+    if cell is None:
+        return Mark.NONE
+    return Mark.BOLD if cell.best else Mark.UNDERLINE if cell.as_good else Mark.NONE
+
+
+def _has_ranks(pivot: Pivot) -> bool:
+    """Whether average ranks say something that the cells do not."""
+    return len(pivot.rows) > 1 and len(pivot.values) > 1
+
+
+def _rank_column(block: Block, over: str) -> Column:
+    ranks = block.average_ranks
+    best = min((rank for rank in ranks if rank is not None), default=None)
+    marks = [Mark.BOLD if rank is not None and rank == best else Mark.NONE for rank in ranks]
+    return Column("rank", [number(rank, 2) for rank in ranks], marks=marks, over=over)
+
+
+# -- sentences --------------------------------------------------------------------------------------------------------
+
+
+def _legend(pivot: Pivot, bold: str, underlined: str) -> str:
+    """What the marks mean, and how it was tested; '' without marks."""
+    cells = [cell for _, cell in _cells(pivot) if cell.rank is not None]
+    if not any(cell.best for cell in cells):
+        return ""
+    tested = [cell for cell in cells if cell.p is not None]
+    text = f"{bold}: the best of its column."
+    if not tested:
+        return f"{text} No differences are tested, as they need {statistics.FEWEST} runs or more in a cell."
+    tests = " or ".join(dict.fromkeys(cell.comparison.difference.test for cell in tested if cell.comparison))
+    text += (
+        f" {underlined.capitalize()}: not significantly different from it (p ≥ {SIGNIFICANT}; {tests} test, corrected "
+        "after Holm for each column)."
+    )
+    reasons = Counter(cell.comparison.difference.note for cell in cells if cell.comparison and cell.p is None)
+    return text + "".join(f" Not tested, {reason}: {counted(count, 'cell')}." for reason, count in reasons.items())
+
+
+def _about_ranks(pivot: Pivot) -> list[str]:
+    if not _has_ranks(pivot):
+        return []
+    lines = [f"Rank: the mean of the ranks in the columns, equal means sharing theirs ({RANKS})."]
+    for block in pivot.blocks:
+        complete = block.complete
+        if left_out := [place for place in range(len(pivot.values)) if place not in complete]:
+            missing = [
+                f"{_label(pivot, row)} in {key_text(pivot.values[place])}"
+                for place in left_out
+                for row, cells in enumerate(block.cells)
+                if (cell := cells[place]) is None or cell.rank is None
+            ]
+            of = f" of {block.metric.label}" if len(pivot.blocks) > 1 else ""
+            count = f"{len(complete)} of {counted(len(pivot.values), 'column')}"
+            lines.append(f"Ranks{of} are over {count}, as there is no value of {_several(missing)}.")
+    return lines
+
+
+def _notes(pivot: Pivot) -> list[str]:
+    """What is not as it seems: runs that do not count, cells of several configurations, columns of several data."""
+    lines = []
+    uncounted: Counter[str] = Counter()
+    for block in pivot.blocks:  # a run that has not finished is in all of them, and counts once
+        uncounted |= sum((Counter(cell.group.uncounted) for row in block.cells for cell in row if cell), Counter())
+    if uncounted:
+        lines.append(f"Not counted: {', '.join(f'{count} {what}' for what, count in sorted(uncounted.items()))}.")
+    mixed = {name: f"{name} ({', '.join(cell.group.mixed)})" for name, cell in _cells(pivot) if cell.group.mixed}
+    if mixed:
+        lines.append(f"Mixed, as the runs of a cell differ in more than the keys: {_several(list(mixed.values()))}.")
+    partly = {name: name for name, cell in _cells(pivot) if cell.group.sample.missing}
+    if partly:
+        lines.append(f"Folds are missing: {_several(list(partly))}.")
+    other = {
+        key_text(value): None
+        for block in pivot.blocks
+        for value, of in zip(pivot.values, block.columns, strict=True)
+        if of.other_data
+    }
+    if other:
+        lines.append(f"Not measured on the same examples in all runs of a column: {', '.join(other)}.")
+    return lines
+
+
+def _cells(pivot: Pivot) -> Iterable[tuple[str, Cell]]:
+    """The cells that are there, with their names."""
+    for block in pivot.blocks:
+        for row, cells in enumerate(block.cells):
+            for value, cell in zip(pivot.values, cells, strict=True):
+                if cell is not None:
+                    yield f"{_label(pivot, row)} in {key_text(value)}", cell
+
+
+def _label(pivot: Pivot, row: int) -> str:
+    return ", ".join(pivot.texts[row]) or "all runs"
+
+
+def _several(names: Sequence[str]) -> str:
+    return "; ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
+
+
+# -- CSV and JSON -----------------------------------------------------------------------------------------------------
+
+
+def values(pivot: Pivot) -> list[Column]:
+    """A row for each cell that is there, with its keys, metric and numbers in full."""
+    rows = [
+        {
+            **dict(zip(pivot.keys, keys, strict=True)),
+            pivot.pivot: value,
+            "metric": block.metric.column,
+            **_numbers(cell),
+            "average_rank": average,
+        }
+        for block in pivot.blocks
+        for keys, cells, average in zip(pivot.rows, block.cells, block.average_ranks, strict=True)
+        for value, cell in zip(pivot.values, cells, strict=True)
+        if cell is not None
+    ]
+    return [Column(name, [], values={name: [row[name] for row in rows]}) for name in (rows[0] if rows else {})]
+
+
+def _numbers(cell: Cell) -> dict[str, Any]:
+    summary, interval = cell.group.summary, cell.group.summary.interval or (None, None)
+    return {
+        "n": summary.n,
+        "mean_over": cell.group.sample.text,
+        "mean": summary.mean,
+        "sd": summary.sd,
+        "low": interval[0],
+        "high": interval[1],
+        "rank": cell.rank,
+        "best": cell.best,
+        "as_good": cell.as_good,
+        "p_holm": cell.p,
+        "test": cell.comparison.difference.test if cell.comparison else None,
+    }
+
+
+def _as_json(pivots: Sequence[Pivot]) -> dict[str, Any]:
+    return {
+        "matrices": list(map(_matrix_as_json, pivots)),
+        "left_out": [{"folder": folder, "reason": reason} for folder, reason in pivots[0].left_out],
+    }
+
+
+def _matrix_as_json(pivot: Pivot) -> dict[str, Any]:
+    return {
+        "of": pivot.of,
+        "by": pivot.keys,
+        "pivot": pivot.pivot,
+        "columns": pivot.values,
+        "rows": [dict(zip(pivot.keys, row, strict=True)) for row in pivot.rows],
+        "metrics": [
+            {
+                "metric": block.metric.column,
+                "higher_is_better": block.metric.higher_is_better,
+                "ranked_columns": [pivot.values[place] for place in block.complete],
+            }
+            for block in pivot.blocks
+        ],
+        "significant": SIGNIFICANT,
+        "cells": records(values(pivot)),
+        "notes": list(map(clean, _notes(pivot))),
+    }

@@ -1,0 +1,127 @@
+"""From what a person types to a run folder: a path, a name or a part of one, @latest or @best."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from fitbench.errors import RequestError
+from fitbench.record.best import best_run
+from fitbench.record.candidates import listed
+from fitbench.record.files import exists
+from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_of
+from fitbench.record.matching import fits
+from fitbench.record.newest import newest
+from fitbench.stderr import write_note
+from fitbench.text import clean
+
+LATEST, BEST = "@latest", "@best"
+NAMED = 10  # folders that a message names at most
+
+
+def is_chosen(text: str) -> bool:
+    """Whether the text is `@latest` or the like, alone or behind `STUDY/`, and no path of a run."""
+    return text.startswith("@") or ("/@" in text and not is_run(Path(text)))
+
+
+def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
+    """The run folder that is meant.
+
+    It is named by its path, its run_id, `STUDY/RUN_ID`, the words at the end of these such as `1a2b3c4d-s0`, or any
+    other part of them that fits one run; or by `@latest` or `@best`, or one of these behind `STUDY/`, see `_chosen`.
+
+    Args:
+        text: what a person types.
+        outputs: the folder that is searched.
+        finished: whether only a finished run is of use. It is meant if it is the only one among several that fit.
+
+    Raises:
+        RequestError: no run or several runs fit; the message names what was searched, or the candidates.
+    """
+    chosen = is_chosen(text)
+    if text and not chosen and is_run(Path(text)):
+        return Path(text)
+    if not outputs.is_dir():
+        raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
+    left_out: LeftOut = []
+    below = len(f"{outputs}/")
+    runs = {folder[below:]: folder for folder in run_folders([str(outputs)], left_out)}
+    wanted = text.removeprefix(f"{outputs}/").strip("/")
+    if chosen:
+        return _chosen(wanted, runs, outputs, finished)
+    for names in fits(wanted, runs):
+        with_result = [name for name in names if exists(f"{runs[name]}/result.json")]
+        if len(names) == 1 or (finished and len(with_result) == 1):
+            return Path(runs[(with_result or names)[0]])
+        if names:
+            raise RequestError(f"{text!r} fits {len(names):,} runs, which have these names:{listed(names, runs)}")
+    links = "".join(f"\nleft out {folder}: {why}" for folder, why in left_out[:NAMED])
+    raise RequestError(_no_run(text, wanted, runs, outputs) + links)
+
+
+def _no_run(text: str, wanted: str, runs: Mapping[str, str], outputs: Path) -> str:
+    """Why a text fits no run."""
+    if "/" in text and not exists(text) and exists(Path(text).parts[0]):
+        return absent(text, "give a run folder or a run_id")
+    nearest = _nearest(wanted, [Path(name).name for name in runs])
+    hint = f"\nDid you mean {nearest}?" if nearest else ""
+    if "*" in text:
+        hint = "; * stands for nothing here: give a part of the run_id that fits one run"
+    return f"{text!r} fits none of the {len(runs):,} runs in {outputs}{hint}"
+
+
+def _nearest(wanted: str, run_ids: list[str]) -> str:
+    """The run_ids, or beginnings or parts of them, that look most like the text."""
+    pool = dict.fromkeys(run_ids)
+    for run_id in run_ids:
+        parts = run_id.split("-")
+        pool.update(dict.fromkeys(["-".join(parts[:count]) for count in range(1, len(parts))] + parts))
+    return " or ".join(difflib.get_close_matches(wanted, pool, n=2, cutoff=0.6))
+
+
+# -- @latest and @best ------------------------------------------------------------------------------------------------
+
+
+def _chosen(wanted: str, runs: Mapping[str, str], outputs: Path, finished: bool) -> Path:
+    """The run that `@latest` or `@best` means, which is said on stderr once.
+
+    `@latest` is the run that changed last: that finished last, or is being trained. `@best` is the best run of the
+    study in which a run finished last, see `best_run`.
+
+    Args:
+        wanted: one of them, or one behind `STUDY/`.
+        runs: the folders of all runs by `STUDY/RUN_ID`.
+        outputs: where they are.
+        finished: whether only finished runs count; for `@best` they alone do.
+    """
+    study, _, name = wanted.rpartition("/")
+    if name not in (LATEST, BEST):
+        raise RequestError(f"{wanted!r} is no name of a run; {LATEST} and {BEST} are, also as STUDY/{BEST}")
+    folders = [folder for run, folder in runs.items() if study in ("", run.rpartition("/")[0])]
+    if study and not folders:
+        studies = sorted({run.rpartition("/")[0] for run in runs})
+        nearest = difflib.get_close_matches(study, studies, n=1)
+        hint = f"; did you mean {nearest[0]}/{name}?" if nearest else ""
+        raise RequestError(f"{wanted!r}: there are no runs in {outputs / study}{hint}")
+    if finished or name == BEST:
+        folders = [folder for folder in folders if exists(f"{folder}/result.json")]
+    folder = newest(folders)
+    if folder is None:
+        raise RequestError(
+            f"{wanted!r}: there is no {'finished ' * (finished or name == BEST)}run in {outputs / study}"
+        )
+    if name == LATEST:
+        _say(f"{wanted} is {clean(folder)} ({state_of(Path(folder)).value})")
+        return Path(folder)
+    place = Path(folder).parent
+    beside = [each for each in folders if Path(each).parent == place]
+    folder, reason = best_run(beside, str(place.relative_to(outputs)) if place != outputs else str(outputs))
+    _say(f"{wanted} is {clean(folder)}: its {reason}")
+    return Path(folder)
+
+
+@cache
+def _say(text: str) -> None:
+    write_note(text)

@@ -1,0 +1,364 @@
+"""`fitbench compare` with several metrics, and with a key in the columns."""
+
+import csv
+import hashlib
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from fitbench import cli
+from fitbench.analysis.pivot import pivots
+from fitbench.analysis.request import Which
+from fitbench.analysis.statistics import CORRECTED, WELCH
+from fitbench.errors import RequestError
+
+from ..latex import compiled, needs_latex
+from ..run_folders import as_task, close_values, maker, record_metrics
+
+F1 = {
+    "label": "macro F1", "direction": "max", "range": [0.0, 1.0], "digits": 4, "unit": "", "proportion": False,
+    "definition": "the mean of the F1 of the classes",
+}  # fmt: skip
+
+MLP, CONVNET = [0.95, 0.96, 0.955], [0.951, 0.959, 0.949]
+# test_accuracy and test_loss of the seeds 0, 1 and so on
+GRID = {
+    ("mnist_5k", "mlp"): (MLP, [0.20, 0.21, 0.19]),
+    ("mnist_5k", "softmax"): ([0.90, 0.91, 0.905], [0.30, 0.31, 0.29]),
+    ("mnist_5k", "convnet"): (CONVNET, [0.15, 0.16, 0.14]),
+    ("fashion_mnist", "mlp"): ([0.85, 0.86, 0.87], [0.39, 0.41, 0.43]),
+    ("fashion_mnist", "softmax"): ([0.87, 0.86, 0.85], [0.43, 0.43, 0.43]),
+    ("fashion_mnist", "convnet"): ([0.80], [0.5]),
+}
+
+
+def recorder(make):
+    """The function that `record` is; `make` is one that writes run folders."""
+
+    def write(data, model, accuracies, losses=None, *overrides, f1=None, part="test", **options):
+        options = {"sha256": hashlib.sha256(data.encode()).hexdigest(), **options}
+        columns = {
+            "accuracy": accuracies,
+            "loss": losses or [1 - each for each in accuracies],
+            "macro_f1": f1 or [each - 0.01 for each in accuracies],
+        }
+        first = make(f"data={data}", f"model={model}", "seed=0", *overrides, **options)
+        config, result = (first / "config.yaml").read_text(), json.loads((first / "result.json").read_text())
+        for seed in range(len(accuracies)):
+            folder = first.parent / first.name.replace("-s0", f"-s{seed}")  # composing each would take most of the time
+            folder.mkdir(exist_ok=True)
+            (folder / "config.yaml").write_text(re.sub(r"(?m)^seed: 0$", f"seed: {seed}", config))
+            values = {f"{part}_{name}": column[seed] for name, column in columns.items()}
+            of_run = {"seed": seed, "run_id": folder.name, "metrics": result["metrics"] | values}
+            (folder / "result.json").write_text(json.dumps(result | of_run))
+            record_metrics(folder, {"macro_f1": F1}, values)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def record(make_run):
+    """Writes runs of a data set and a model, one for each accuracy, the seeds from 0; gives the last folder."""
+    return recorder(make_run)
+
+
+@pytest.fixture(scope="module")
+def written(composed, tmp_path_factory):
+    """The outputs folder of the runs of GRID, which no test changes."""
+    outputs = tmp_path_factory.mktemp("grid") / "outputs"
+    for (data, model), values in GRID.items():
+        recorder(maker(composed, outputs))(data, model, *values)
+    return outputs
+
+
+@pytest.fixture
+def grid(written, tmp_path):
+    """A copy of the runs of GRID."""
+    shutil.copytree(written, tmp_path / "outputs")
+
+
+@pytest.fixture
+def matrices(tmp_path):
+    """`pivots` of the runs in outputs/."""
+
+    def read(pivot="data.name", by="model", metrics=("test_accuracy",), **which):
+        return pivots(Which([tmp_path / "outputs"], **which), pivot, by, metrics)
+
+    return read
+
+
+@pytest.fixture
+def fitbench(tmp_path, monkeypatch):
+    """Runs `fitbench compare` where outputs/ is; gives its stdout."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        result = CliRunner().invoke(cli.app, ["compare", *arguments])
+        if result.exception:
+            raise result.exception
+        return result.stdout
+
+    return call
+
+
+def cells_of(pivot, block=0):
+    """The cells by row and column."""
+    return {
+        (*texts, value): cell
+        for texts, cells in zip(pivot.texts, pivot.blocks[block].cells, strict=True)
+        for value, cell in zip(pivot.values, cells, strict=True)
+    }
+
+
+# -- ranks, the best, and what is as good -----------------------------------------------------------------------------
+
+
+def test_ranks_are_within_a_column_and_ties_share_theirs(grid, matrices):
+    (pivot,) = matrices()
+    assert (pivot.keys, pivot.pivot, pivot.values) == (["model.name"], "data.name", ["fashion_mnist", "mnist_5k"])
+    ranks = {key: cell.rank for key, cell in cells_of(pivot).items()}
+    assert ranks == {
+        ("mlp", "mnist_5k"): 1, ("convnet", "mnist_5k"): 2, ("softmax", "mnist_5k"): 3,
+        ("mlp", "fashion_mnist"): 1.5, ("softmax", "fashion_mnist"): 1.5, ("convnet", "fashion_mnist"): 3,
+    }  # fmt: skip
+    assert pivot.texts == [("mlp",), ("softmax",), ("convnet",)]
+    assert pivot.blocks[0].average_ranks == [1.25, 2.25, 2.5]
+
+
+def test_the_best_of_a_column_is_tested_against_its_others_alone(grid, matrices):
+    cells = cells_of(*matrices())
+    p = [stats.ttest_ind(MLP, other, equal_var=False).pvalue for other in (CONVNET, [0.90, 0.91, 0.905])]
+    assert cells["convnet", "mnist_5k"].p == pytest.approx(p[0])
+    assert cells["softmax", "mnist_5k"].p == pytest.approx(2 * p[1])  # Holm, for two tests
+    assert {key for key, cell in cells.items() if cell.best} == {
+        ("mlp", "mnist_5k"),
+        ("mlp", "fashion_mnist"),
+        ("softmax", "fashion_mnist"),
+    }
+    assert {key for key, cell in cells.items() if cell.as_good} == {("convnet", "mnist_5k")}
+    assert cells["convnet", "fashion_mnist"].p is None
+
+
+def test_metrics_of_both_directions_have_blocks_of_their_own(grid, matrices):
+    (pivot,) = matrices(metrics=["test_accuracy", "test_loss"])
+    losses = cells_of(pivot, 1)
+    assert {key for key, cell in losses.items() if cell.best} == {("convnet", "mnist_5k"), ("mlp", "fashion_mnist")}
+    assert losses["softmax", "mnist_5k"].rank == 3
+    assert pivot.texts[0] == ("mlp",)  # the first metric orders the rows
+    assert pivot.blocks[1].average_ranks == [1.5, 2.5, 2]
+
+
+def test_ranks_are_averaged_over_the_columns_that_all_rows_have(grid, record, matrices, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7])
+    (pivot,) = matrices()
+    assert cells_of(pivot)["softmax", "digits"] is None
+    assert pivot.blocks[0].average_ranks == [1.25, 2.25, 2.5]
+    assert not cells_of(pivot)["mlp", "digits"].best  # there is nothing to be better than
+    text = fitbench("--pivot", "data", "--by", "model")
+    assert "Ranks are over 2 of 3 columns, as there is no value of softmax in digits; convnet in digits." in text
+    assert re.search(r"^softmax +- +0.8600", text, re.MULTILINE)
+
+
+def test_without_a_column_that_all_rows_have_there_are_no_ranks(record, matrices, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7])
+    record("mnist_5k", "softmax", [0.5, 0.6, 0.7])
+    assert matrices()[0].blocks[0].average_ranks == [None, None]
+    assert "Ranks are over 0 of 2 columns" in fitbench("--pivot", "data", "--by", "model")
+
+
+def test_equal_means_alone_have_no_marks(record, fitbench):
+    for model in ("mlp", "softmax"):
+        record("digits", model, [0.5, 0.6, 0.7])
+    text = fitbench("--pivot", "data", "--by", "model")
+    assert "*" not in text
+    assert "~" not in text
+
+
+def test_single_runs_have_a_mean_and_no_test(record, fitbench):
+    record("digits", "mlp", [0.75])
+    record("digits", "softmax", [0.5])
+    lines = fitbench("--pivot", "data", "--by", "model").splitlines()
+    assert lines[0] == "Mean over 1 run of test accuracy (higher is better), model by data"
+    assert [line.split() for line in lines[2:4]] == [["mlp", "0.7500", "*"], ["softmax", "0.5000"]]
+    assert "No differences are tested" in lines[-1]
+
+
+def test_runs_without_a_number_do_not_count_and_are_said_once(record, make_run, matrices, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7], f1=[0.4, None, 0.6])
+    record("digits", "softmax", [0.5, 0.6, 0.8])
+    make_run("data=digits", "model=mlp", "seed=7", finished=False)
+    (pivot,) = matrices(metrics=["test_accuracy", "test_macro_f1"])
+    assert [cells_of(pivot, block)["mlp", "digits"].group.summary.n for block in (0, 1)] == [3, 2]
+    assert "Not counted: 1 interrupted, 1 without test_macro_f1." in fitbench(
+        "--pivot", "data", "--by", "model", "--metric", "test_accuracy,test_macro_f1"
+    )
+
+
+# -- which runs are in which matrix and column ------------------------------------------------------------------------
+
+
+def test_another_key_gives_a_matrix_for_each_data_set(grid, record, matrices):
+    record("mnist_5k", "mlp", [0.93, 0.94, 0.92], None, "optimizer=sgd")
+    fashion, mnist = sorted(matrices("optimizer"), key=lambda pivot: pivot.of)
+    assert (fashion.of, fashion.values) == ("fashion_mnist", ["adam"])
+    assert (mnist.of, mnist.values) == ("mnist_5k", ["adam", "sgd"])
+    assert {key for key, cell in cells_of(mnist).items() if cell and cell.best} == {("mlp", "adam")}
+    assert mnist.blocks[0].average_ranks == [1, 2, 3]  # over adam, which all have
+
+
+def test_rows_are_told_apart_by_default_by_what_varies_in_a_column(grid, record, matrices):
+    record("mnist_5k", "mlp", [0.93], None, "optimizer=sgd")
+    (pivot,) = matrices(by=None)
+    assert pivot.keys == ["model.name", "optimizer.name"]
+    (pivot,) = matrices("optimizer", by=None, where="data == 'mnist_5k'")
+    assert pivot.keys == ["model.name"]
+
+
+def test_data_sets_of_one_name_with_other_test_parts_have_columns_of_their_own(record, matrices):
+    record("digits", "mlp", [0.5, 0.6, 0.7])
+    record("digits", "softmax", [0.7, 0.6, 0.7], sha256="cd" * 32)
+    (pivot,) = matrices()
+    assert len(pivot.values) == 2
+    assert all(value.startswith("digits (SHA-256") for value in pivot.values)
+
+
+def test_tasks_have_matrices_of_their_own(grid, record, matrices):
+    folder = record("boston_housing", "mlp", [0.5])
+    as_task(folder, "regression", *close_values(20), ("price",))
+    assert [pivot.of for pivot in matrices(metrics=[])] == ["regression", "classification"]
+    (pivot,) = matrices(metrics=["test_accuracy"])
+    assert pivot.values == ["fashion_mnist", "mnist_5k"]
+
+
+def test_folds_are_paired_in_a_column(record, matrices, fitbench):
+    for model, values in (("mlp", [0.90, 0.92, 0.91, 0.93]), ("softmax", [0.89, 0.93, 0.90, 0.92])):
+        for fold, value in enumerate(values):
+            kfold = ("training.validation=kfold", "training.folds=4", f"fold={fold}")
+            record("digits", model, [value], None, *kfold, part="val")
+    cell = cells_of(*matrices(metrics=[]))["softmax", "digits"]
+    assert cell.comparison.difference.test == CORRECTED != WELCH
+    assert cell.as_good
+    assert "over 4 folds x 1 seed of validation accuracy" in fitbench("--pivot", "data", "--by", "model")
+
+
+def test_cells_of_several_configurations_are_named(record, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7])
+    record("digits", "mlp", [0.5, 0.6, 0.7], None, "optimizer=sgd")
+    assert "differ in more than the keys: mlp in digits (optimizer." in fitbench("--pivot", "data", "--by", "model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pivot", "data", "--by", "model,data"], "--by and --pivot both name data.name"),
+        (["--pivot", "date"], "no column 'date'; did you mean data"),
+        (["--pivot", "data", "--baseline", "mlp"], "--baseline is for a ranking"),
+        (["--metric", "test_accuracy,"], "a name is missing beside a comma"),
+        (["--metric", "test_accuracy,test_x"], "do not record a metric 'test_x'"),
+        (["--pivot", "data", "--metric", "test_x"], "do not record a metric 'test_x'"),
+    ],
+)
+def test_a_wrong_request_is_refused(grid, fitbench, arguments, message):
+    with pytest.raises(RequestError, match=re.escape(message)):
+        fitbench(*arguments)
+
+
+def test_two_single_runs_have_no_matrix(grid, fitbench):
+    folders = sorted(map(str, Path("outputs/default").iterdir()))[:2]
+    with pytest.raises(RequestError, match="--pivot is for groups of runs"):
+        fitbench(*folders, "--pivot", "data")
+
+
+# -- formats ----------------------------------------------------------------------------------------------------------
+
+TWO = ("--pivot", "data", "--by", "model", "--metric", "test_accuracy,test_loss")
+
+
+def test_people_see_marks_ranks_and_what_they_mean(grid, fitbench):
+    text = fitbench(*TWO)
+    title, *lines = text.splitlines()
+    assert title == (
+        "Mean ± standard deviation over 1 to 3 runs of test accuracy (higher is better) and test loss (lower is "
+        "better), model by data"
+    )
+    assert lines[1].split() == ["model", *["fashion_mnist", "mnist_5k", "rank"] * 2]
+    assert re.split(r" {2,}", lines[4]) == [
+        "convnet", "0.8000", "0.9530 ± 0.0053 ~", "2.50", "0.500", "0.150 ± 0.010 *", "2.00",
+    ]  # fmt: skip
+    assert "~: not significantly different from it (p ≥ 0.05; Welch test, corrected after Holm for each column)" in text
+    assert "Not tested, fewer than 3 values in one of the two: 2 cells." in text
+
+
+def test_markdown_has_bold_and_underlined_cells(grid, fitbench):
+    lines = fitbench(*TWO, "--format", "markdown").splitlines()
+    assert lines[2].startswith("| model | test accuracy<br>fashion_mnist | test accuracy<br>mnist_5k | ")
+    assert lines[6] == ("| convnet | 0.8000 | <u>0.9530 ± 0.0053</u> | 2.50 | 0.500 | **0.150 ± 0.010** | 2.00 |")
+
+
+def test_csv_and_json_have_a_row_for_each_cell(grid, fitbench):
+    rows = list(csv.DictReader(io.StringIO(fitbench(*TWO, "--format", "csv"))))
+    content = json.loads(fitbench(*TWO, "--format", "json"))
+    (matrix,) = content["matrices"]
+    assert len(rows) == len(matrix["cells"]) == 12
+    assert matrix["rows"] == [{"model.name": name} for name in ("mlp", "softmax", "convnet")]
+    (cell,) = (
+        each for each in matrix["cells"]
+        if (each["model.name"], each["data.name"], each["metric"]) == ("convnet", "mnist_5k", "metrics.test_accuracy")
+    )  # fmt: skip
+    assert cell["mean"] == pytest.approx(0.953)
+    assert (cell["n"], cell["rank"], cell["best"], cell["as_good"], cell["average_rank"]) == (3, 2, False, True, 2.5)
+    assert cell["low"] < 0.953 < cell["high"]
+    assert [row["rank"] for row in rows[:2]] == ["1.5", "1.0"]
+    assert {(row["metric"], row["best"]) for row in rows} >= {("metrics.test_loss", "true")}
+
+
+@needs_latex
+def test_latex_of_models_by_data_sets_with_two_metrics_compiles(grid, fitbench, tmp_path):
+    code = fitbench(*TWO, "--format", "latex")
+    assert r"\multicolumn{3}{c}{test accuracy} & \multicolumn{3}{c}{test loss} \\" in code
+    assert r"\cmidrule(lr){2-4} \cmidrule(lr){5-7}" in code
+    assert r"\bfseries 0.9550 {\,$\pm$\,0.0050}" in code
+    assert r"\underline" in code
+    text = compiled(tmp_path, code)
+    if text is None:
+        pytest.skip("no pdftotext (Debian: poppler-utils)")
+    lines = [line.split() for line in text.splitlines()]
+    assert ["test", "accuracy", "test", "loss"] in lines
+    assert ["mlp", "0.8600", "±", "0.0100", "0.9550", "±", "0.0050", "1.25"] in [line[:8] for line in lines]
+    assert "Demšar" in text or "Dem" in text
+
+
+# -- several metrics without a matrix ---------------------------------------------------------------------------------
+
+
+def test_further_metrics_are_columns_beside_the_one_that_ranks(grid, fitbench):
+    where = ("--where", "data == 'mnist_5k'", "--by", "model")
+    text = fitbench(*where, "--metric", "test_loss,test_accuracy")
+    assert [re.split(r" {2,}", line)[:5] for line in text.splitlines()[3:6]] == [
+        ["1", "convnet", "3", "0.150 ± 0.010 *", "0.9530 ± 0.0053"],
+        ["2", "mlp", "3", "0.200 ± 0.010", "0.9550 ± 0.0050 *"],
+        ["3", "softmax", "3", "0.300 ± 0.010", "0.9050 ± 0.0050"],
+    ]
+    assert "*: the best of its column." in text
+    (comparison,) = json.loads(fitbench(*where, "--metric", "test_loss,test_accuracy", "--format", "json"))[
+        "comparisons"
+    ]
+    assert comparison["further_metrics"] == ["metrics.test_accuracy"]
+    first = comparison["groups"][0]
+    assert (first["mean"], first["test_accuracy_mean"]) == (pytest.approx(0.15), pytest.approx(0.953))
+    assert first["test_accuracy_n"] == 3
+    assert first["test_accuracy_low"] < 0.953 < first["test_accuracy_high"]
+
+
+def test_a_data_set_without_a_further_metric_has_no_column_of_it(record, make_run, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7])
+    make_run("data=mnist_5k", "model=mlp", sha256="cd" * 32)
+    rows = list(csv.DictReader(io.StringIO(fitbench("--metric", "test_accuracy,test_macro_f1", "--format", "csv"))))
+    assert sorted(row["test_macro_f1_mean"] for row in rows) == ["", "0.59"]

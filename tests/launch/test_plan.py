@@ -1,0 +1,244 @@
+"""--dry-run: what it says of jobs is what a launch does with them, from recorded runs alone, and it writes nothing."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitbench import cli
+from fitbench.errors import RequestError
+from fitbench.launch import plan_table
+from fitbench.launch.command import dry_run
+from fitbench.launch.estimate import Records
+from fitbench.launch.plan import Plan, Planned, count, plan
+from fitbench.launch.sweep import SweepFailed, run_sweep
+from fitbench.launch.sweep_job import Failure, Job
+from fitbench.record.claims import claim
+from fitbench.record.files import write_whole
+
+pytestmark = pytest.mark.usefixtures("process_state_restored")
+
+EPOCHS = "training.epochs=20"
+
+
+@pytest.fixture
+def job(composed, tmp_path):
+    """Returns the job of a configuration of `make_run`."""
+
+    def of(*overrides: str) -> Job:
+        config = composed("model=mlp", *overrides).model_copy(update={"outputs": str(tmp_path / "outputs")})
+        return Job.of(list(overrides), config)
+
+    return of
+
+
+def checkpoint(folder: Path, epoch: int) -> None:
+    (folder / "checkpoint").mkdir()
+    (folder / "checkpoint" / f"{epoch:06}-0123456789abcdef.npz").touch()
+
+
+def change(folder: Path, **values: Any) -> None:
+    """Change values of result.json; those of a section are joined with the others there."""
+    path = folder / "result.json"
+    result = json.loads(path.read_text())
+    for key, value in values.items():
+        result[key] = result[key] | value if isinstance(value, dict) else value
+    path.write_text(json.dumps(result))
+
+
+@pytest.fixture
+def every_state(make_run) -> Iterator[list[str]]:
+    """Runs in every state, by seed; gives the states."""
+    make_run("seed=0", EPOCHS)
+    checkpoint(make_run("seed=1", EPOCHS, finished=False), 3)
+    write_whole(make_run("seed=2", EPOCHS, finished=False) / "error.txt", "Error: of a test")
+    (make_run("seed=3", EPOCHS) / "result.json").write_text("{")
+    make_run("seed=4", EPOCHS, pruned=True)
+    running = make_run("seed=5", EPOCHS, finished=False)
+    with claim(running):
+        yield ["finished", "interrupted", "failed", "refused", "pruned", "running elsewhere", "new"]
+
+
+def of_seeds(job: Any, count: int, *overrides: str) -> list[Job]:
+    return [job(f"seed={seed}", EPOCHS, *overrides) for seed in range(count)]
+
+
+def test_every_state_is_told_with_the_epochs(every_state, job):
+    planned = plan(of_seeds(job, 7))
+    assert [each.state for each in planned] == every_state
+    assert [each.epochs_done() for each in planned] == [5, 3, 0, 0, 0, 0, 0]
+    assert [each.launched for each in planned] == [False, True, True, False, True, True, True]
+    assert planned[3].error is not None and "result.json" in planned[3].error
+    assert count(planned) == {"to evaluate": 0, "to train again": 0} | dict.fromkeys(every_state, 1)
+
+
+def test_combinations_that_are_the_same_run_are_one_job(job):
+    assert len(plan([job("seed=0"), job("seed=1"), job("seed=0")])) == 2
+
+
+def test_state_that_a_finished_run_has_not_kept_is_said(make_run, job):
+    make_run("seed=0")
+    kept = job("seed=0", "training.keep_state=true")
+    lines = [note.text for note in plan_table.plan_notes(Plan(plan([kept])), Records(Path("none")).estimate([]))]
+    assert lines == [
+        "1 job: 1 finished",
+        "finished runs that kept no state of their last epoch: 1; force=true trains them again and keeps it",
+        "nothing to train",
+    ]
+
+
+@pytest.mark.parametrize("overrides", [[], ["retry_failed=false"], ["force=true"], ["metrics=[accuracy,macro_f1]"]])
+def test_sweep_launches_what_the_plan_says(every_state, job, overrides):
+    jobs = of_seeds(job, 7, *overrides)
+    launched: list[Path] = []
+
+    def train(jobs: Sequence[Job], report: Any) -> Iterator[tuple[Job, Failure | None]]:
+        launched.extend(job.folder for job in jobs)
+        yield from ((job, Failure("not here")) for job in jobs)
+
+    planned = plan(jobs)
+    with pytest.raises(SweepFailed):
+        run_sweep(jobs, train, report=lambda summary: None)
+    assert launched == [each.job.folder for each in planned if each.launched]
+    assert planned[0].state == {"force=true": "to train again", "metrics=[accuracy,macro_f1]": "to evaluate"}.get(
+        "".join(overrides), "finished"
+    )
+    assert planned[2].launched is ("retry_failed=false" not in overrides)
+
+
+# -- the time ---------------------------------------------------------------------------------------------------------
+
+
+def time(planned: list[Planned], outputs: Path) -> str:
+    return Records(outputs).estimate(planned).text()
+
+
+def test_time_of_the_same_configuration_is_the_median(make_run, job, tmp_path):
+    for seed, seconds in enumerate((60.0, 100.0, 5000.0)):
+        change(make_run(f"seed={seed}"), timing={"seconds": seconds, "fit_seconds": seconds - 20})
+    planned = plan([job(f"seed={seed}") for seed in range(7)])
+    estimate = Records(tmp_path / "outputs").estimate(planned)
+    assert (estimate.seconds, estimate.longest, estimate.jobs, len(estimate.same)) == (400, 100, 4, 3)
+    assert estimate.text() == "about 7 min, from 3 recorded runs of the same configurations"
+    assert estimate.text(workers=2).startswith("about 3 min with workers=2, from")
+    assert estimate.text(workers=10).startswith("about 100 s with workers=10")  # of the longest
+    assert "7 min of training, one run after another, from" in estimate.text(launcher="slurm")
+
+
+def test_time_of_an_interrupted_run_is_that_of_what_remains(make_run, job, tmp_path):
+    change(make_run("seed=0", EPOCHS), timing={"seconds": 110.0, "fit_seconds": 100.0}, metrics={"epochs": 20})
+    checkpoint(make_run("seed=1", EPOCHS, finished=False), 15)
+    assert Records(tmp_path / "outputs").estimate(plan([job("seed=1", EPOCHS)])).seconds == 35
+
+
+def test_time_of_other_configurations_goes_by_their_epochs(make_run, job, tmp_path):
+    change(make_run("training.epochs=5"), timing={"seconds": 60.0, "fit_seconds": 50.0})
+    planned = plan([job(EPOCHS, "model.hidden=[30]", "training.early_stopping=null")])
+    assert Records(tmp_path / "outputs").estimate(planned).seconds == 210
+    assert time(planned, tmp_path / "outputs") == "about 4 min, from 1 recorded run of the same model and data"
+    stops_early = plan([job(EPOCHS, "model.hidden=[30]")])
+    assert time(stops_early, tmp_path / "outputs").startswith("at most 4 min, from")
+
+
+@pytest.mark.parametrize("other", ["model=softmax", "data=fashion_mnist", "backend=jax", "device=cpu"])
+def test_no_time_is_made_up(make_run, job, tmp_path, other):
+    make_run("training.epochs=5", other)
+    planned = plan([job(EPOCHS), job(EPOCHS, "seed=1")])
+    assert time(planned, tmp_path / "outputs") == "no recorded run of this model and data tells how long they take"
+    assert time(planned[:1], tmp_path / "none") == "no recorded run of this model and data tells how long it takes"
+
+
+def test_time_of_some_jobs_says_of_which(make_run, job, tmp_path):
+    make_run("training.epochs=5")
+    planned = plan([job(EPOCHS), job(EPOCHS, "model=softmax")])
+    assert " for 1 of 2 runs, from 1 recorded run of the same model and data; of the others nothing" in time(
+        planned, tmp_path / "outputs"
+    )
+
+
+def test_runs_on_another_device_and_damaged_ones_do_not_count(make_run, job, tmp_path):
+    other, damaged = make_run("seed=0"), make_run("seed=1")
+    change(other, device="gpu:0: Some Card", timing={"seconds": 1000.0, "fit_seconds": 999.0})
+    (damaged / "result.json").write_text("{")
+    make_run("seed=2")  # the newest
+    estimate = Records(tmp_path / "outputs").estimate(plan([job("seed=3")]))
+    assert (estimate.seconds, len(estimate.same)) == (83, 1)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+
+def tree(folder: Path) -> dict[Path, tuple[int, int]]:
+    """What would show that something was written."""
+    stats = {path: path.stat() for path in (folder, *folder.rglob("*"))}
+    return {path: (status.st_mtime_ns, status.st_size) for path, status in stats.items()}
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Return a function that calls `fitbench ARGUMENTS` in a folder, and returns exit status and stdout."""
+
+    def call_main(*arguments: str) -> tuple[int, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["fitbench", *arguments])
+        before = tree(tmp_path)
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert tree(tmp_path) == before
+        return int(caught.value.code or 0), capsys.readouterr().out
+
+    return call_main
+
+
+def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, call):
+    status, printed = call("train", "model=mlp", "--dry-run", "-m", EPOCHS, "seed=range(8)", "workers=2")
+    assert status == 1  # for the refused one
+    lines = printed.splitlines()
+    assert lines[0] == "outputs/default"
+    assert lines[1].split() == ["seed", "state", "epochs", "run"]
+    rows = [line.split()[:-1] for line in lines[2:10]]
+    assert [row[0] for row in rows] == list("01234567")
+    assert rows[1] == ["1", "interrupted", "3", "of", "20"]
+    assert lines[-3].startswith("refused: outputs/default/mnist_5k-mlp-adam-")
+    assert lines[-2] == ("8 jobs: 1 finished, 1 interrupted, 1 failed, 1 refused, 1 running elsewhere, 1 pruned, 2 new")
+    assert lines[-1].endswith(" with workers=2, from 1 recorded run of the same configurations")
+
+
+def test_dry_run_of_one_run_writes_no_folder_and_no_log(call):
+    status, printed = call("train", "--dry-run", "data=digits", "model=softmax", "retry_failed=false")
+    assert status == 0
+    assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["state", "epochs"], ["new", "20"]]
+    assert "1 job: 1 new" in printed
+
+
+def test_wide_runs_are_named_by_their_ends_in_a_narrow_terminal(job, monkeypatch, capsys):
+    jobs = [job(f"seed={seed}", f"model.dropout={seed / 10}", "optimizer.learning_rate=0.01") for seed in range(2)]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for columns, names in (("60", False), ("120", True)):
+        monkeypatch.setenv("COLUMNS", columns)
+        plan_table.print_plan(Plan(plan(jobs)))
+        printed = capsys.readouterr().out
+        assert (jobs[0].folder.name in printed) is names
+        assert jobs[0].folder.name.removeprefix("mnist_5k-mlp-adam-") in printed
+
+
+@pytest.mark.filterwarnings("ignore:\\s*'hydra/launcher/.*is validated against ConfigStore")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=softmax,mlp"], "several values; add -m to train each of them"),
+        (
+            ["-m", "seed=0,1", "hydra/launcher=submitit_slurm", "workers=2"],
+            "workers=2 is for processes on this machine",
+        ),
+        (["hydra.job.chdir=true"], "a run does not change the folder"),
+    ],
+)
+def test_dry_run_refuses_what_a_launch_refuses(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RequestError, match=message):
+        dry_run(arguments, lambda plan: None)
+    assert not list(tmp_path.iterdir())
