@@ -168,8 +168,9 @@ def note(
     """
     from fitbench.analysis.chosen_runs import Choice
     from fitbench.analysis.note import note as note_runs
+    from fitbench.analysis.studies import Which
 
-    note_runs(Choice(runs or [], where, study, outputs), text, add or [], remove or [], format)
+    note_runs(Choice(runs or [], Which(where=where, study=study), outputs), text, add or [], remove or [], format)
 
 
 @app.command()
@@ -192,9 +193,10 @@ def trash(
     """
     from fitbench.analysis import trash as commands
     from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.studies import Which
     from fitbench.errors import RequestError
 
-    choice = Choice(runs or [], where, study, outputs)
+    choice = Choice(runs or [], Which(where=where, study=study), outputs)
     if list + restore + empty > 1:
         raise RequestError("--list, --restore and --empty exclude each other")
     if list:

@@ -93,7 +93,7 @@ def test_a_filter_chooses_runs_and_an_empty_text_removes_the_note(call, runs):
 )
 def test_which_word_is_the_note(monkeypatch, runs, tmp_path, words, where, expected):
     monkeypatch.chdir(tmp_path)
-    assert is_text(Choice(words, where, None, tmp_path / "outputs")) == expected
+    assert is_text(Choice(words, Which(where=where), tmp_path / "outputs")) == expected
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def is_text(choice: Choice) -> bool:
 
     A run_id has no white space. So a run that is misspelt is never taken for a note.
     """
-    if not choice.names or (len(choice.names) == 1 and choice.where is None and choice.study is None):
+    if not choice.names or (len(choice.names) == 1 and not choice.is_filtered):
         return False
     last = choice.names[-1]
     if not (any(map(str.isspace, last)) or last == ""):
