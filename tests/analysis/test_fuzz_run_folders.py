@@ -26,13 +26,12 @@ from fitbench.analysis.listing import list_runs
 from fitbench.analysis.request import Which, measured
 from fitbench.analysis.run_files import read_run
 from fitbench.analysis.show import show
-from fitbench.analysis.telling import default_keys
 from fitbench.charts.plotting import KINDS, plot
 from fitbench.errors import FitbenchError
 from fitbench.record.claims import claimed, holder
 from fitbench.record.folder import state_of
-from fitbench.report.content import collect
 from fitbench.report.report import page
+from fitbench.report.studies import collect_studies
 
 from ..fuzzing import fuzz
 from ..report.test_searches import search
@@ -126,7 +125,7 @@ def check(runs: Any, folder: Path) -> None:
             list_runs(Which([runs.outputs], every=True), format=format)
         everything = Which([runs.outputs], every=True)
         for call in (
-            lambda: page(collect(frame, default_keys(frame), measured(frame, None), [runs.outputs])),
+            lambda: page(collect_studies(frame, None, None, [runs.outputs], True)),
             lambda: compare(everything, None, "test_accuracy", None, runs.outputs, None, "json"),
             lambda: compare(
                 Which([str(runs.good), str(folder)], every=True), None, None, None, runs.outputs, None, "json"
