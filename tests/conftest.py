@@ -1,6 +1,7 @@
 """What several tests share: composed configurations, and the data that CI has."""
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -20,7 +21,11 @@ from .run_folders import _compositions, composed, composed_once, make_fold, make
 
 
 def pytest_configure() -> None:
-    """Started in the background by a script, this process and its children would ignore Ctrl-C, which tests press."""
+    """Started in the background by a script, this process and its children would ignore Ctrl-C, which tests press.
+
+    While tests are collected, there is no garbage.
+    """
+    gc.disable()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -47,6 +52,8 @@ def pytest_collection_finish() -> None:
     """
     if "absl.logging" in sys.modules:
         sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
+    gc.freeze()  # each full collection would go through all tests and all of TensorFlow
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -18,11 +18,12 @@ from hydra.errors import InstantiationException
 from fitbench import metrics
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.launch import command
 from fitbench.launch.job import run
 from fitbench.record import dataset
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, folder_of, state_of
-from fitbench.record.history import read_history
+from fitbench.record.history import append_history, read_history
 from fitbench.record.notes import Notes, change_notes, read_notes
 from fitbench.record.reading import read_result
 from fitbench.training import backend, checkpoint, environment, networks, resuming
@@ -232,7 +233,8 @@ def wait_for_epochs(folder, epochs, process):
         time.sleep(0.01)
 
 
-def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, configure, tmp_path):
+@pytest.mark.usefixtures("process_state_restored")
+def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, configure, tmp_path, monkeypatch, capsys):
     """Ctrl-C once, kill -9 once, with dropout, a schedule and early stopping that must remember; then to the end."""
     options = (
         "model=mlp", "model.dropout=0.2", "optimizer=momentum", "optimizer.learning_rate=0.02",
@@ -243,12 +245,15 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
     undisturbed, _ = trained(*options)
     folder = folder_of(configure(*options, f"outputs={tmp_path}"))
 
-    process = launch(*options, f"outputs={tmp_path}")
-    wait_for_epochs(folder, 3, process)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "run the same command again to resume" in said
+    def append_and_press(folder, epoch):
+        append_history(folder, epoch)
+        if epoch["epoch"] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fitbench.training.callbacks.append_history", append_and_press)
+        assert command.launch([*options, f"outputs={tmp_path}"]) == 130
+    assert "run the same command again to resume" in capsys.readouterr().err
     assert state_of(folder) is State.interrupted
     after_first = len(read_history(folder))
 
@@ -679,7 +684,7 @@ import zipfile
 from pathlib import Path
 from fitbench.composition import Composer
 from fitbench.record.folder import folder_of
-from fitbench.record.history import read_history
+from fitbench.record.history import append_history, read_history
 from fitbench.training.run import train
 import numpy as np
 root = Path(sys.argv[1])
