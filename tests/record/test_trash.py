@@ -239,6 +239,15 @@ def test_a_run_behind_a_link_in_any_parent_is_refused(outputs, tmp_path):
     assert content(tmp_path) == before
 
 
+def test_the_current_folder_is_not_removed(outputs, monkeypatch):
+    monkeypatch.chdir(outputs / "second")
+    put_away([Path("a-s0")], Path(".."))
+    assert content(outputs / "second") == []
+    assert Path.cwd() == outputs / "second"
+    restore(trashed(Path("..")))
+    assert content(outputs / "second") == ["a-s0/config.yaml"]
+
+
 def test_the_outputs_folder_itself_may_be_a_link(outputs, tmp_path):
     link = tmp_path / "scratch"
     link.symlink_to(outputs)

@@ -127,7 +127,7 @@ def _put_away(outputs: Path, places: Sequence[Path], moved: list[Trashed], gone:
         for home, folder in {run.study_home: run.study_folder for run in runs}.items():
             if not _is_used(home):
                 _move_search(home, folder)
-            if home.exists() and not home.samefile(Path.cwd()):
+            if home.exists() and not home.samefile("."):
                 _remove_if_empty(home)
     finally:
         _remove_empty(runs)
