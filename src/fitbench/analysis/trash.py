@@ -51,10 +51,10 @@ def _say_effects(outputs: Path, runs: Sequence[Trashed]) -> None:
         write_note(f"{clean(folder)} {clean(how)}; it cannot be trained again without that run")
     if len(heirs) > LISTED:
         write_note(f"and {len(heirs) - LISTED:,} more runs come from them")
-    for home, folder in sorted({run.study_home: run.study_folder for run in runs}.items()):
+    for home, in_trash in sorted({run.study_home: run.study_folder for run in runs}.items()):
         if exists(home / SEARCH):
             write_note(f"{clean(home / SEARCH)} keeps the trials of these runs; the search does not repeat them")
-        if files := trash.search_files(folder):
+        if files := trash.search_files(in_trash):
             names = first_of(clean(path.name) for path in files)
             write_note(f"the search of {clean(home)} is in the trash with its runs ({names}); it would begin anew")
 
