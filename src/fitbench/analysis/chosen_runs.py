@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitbench.analysis.filters import parse, select
+from fitbench.analysis.filters import parse
 from fitbench.analysis.frame import load_runs, say_unread
-from fitbench.analysis.studies import Which, of_named_studies
+from fitbench.analysis.studies import Which, fitting, of_named_studies
 from fitbench.errors import RequestError
 from fitbench.record.folder import LeftOut, is_run, run_folders
 from fitbench.record.naming import find_run
@@ -64,10 +64,11 @@ def below(folders: Sequence[Path], choice: Choice) -> list[Path]:
         return sorted({os.path.realpath(folder): Path(folder) for folder in found}.values())
     frame = load_runs(*folders)
     say_unread(frame)
-    of_study = of_named_studies(frame, Which(study=choice.study))
-    fits = select(of_study, choice.where) if choice.where is not None else of_study
+    which = Which(study=choice.study, where=choice.where)
+    fits = fitting(frame, which)
     if fits.empty:
-        raise RequestError(f"--where {choice.where!r} keeps none of the {counted(len(of_study), 'run')}")
+        many = counted(len(of_named_studies(frame, which)), "run")
+        raise RequestError(f"--where {choice.where!r} keeps none of the {many}")
     return sorted(map(Path, fits["folder"]))
 
 
