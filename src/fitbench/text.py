@@ -81,6 +81,15 @@ def first_of(names: Iterable[object], most: int = 8) -> str:
     return f"{', '.join(cleaned[:most])}{more}"
 
 
+def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def either(choices: Sequence[str]) -> str:
     """Choices in a sentence: 'a', 'a or b', 'a, b or c'."""
     return " or ".join([*([", ".join(choices[:-1])] if choices[1:] else []), choices[-1]])

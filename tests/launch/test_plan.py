@@ -235,10 +235,15 @@ def test_wide_runs_are_named_by_their_ends_in_a_narrow_terminal(job, monkeypatch
             "workers=2 is for processes on this machine",
         ),
         (["hydra.job.chdir=true"], "a run does not change the folder"),
+        (["-m", "hydra.job.chdir=true", "seed=0,1"], "a run does not change the folder"),
+        (["sweep.zip=[[model,seed]]"], r"^sweep\.zip: "),
+        (["training.epochs=many"], "^training.epochs is 'many'"),
+        (["training.start=nothing"], "nothing"),
     ],
 )
-def test_dry_run_refuses_what_a_launch_refuses(arguments, message, tmp_path, monkeypatch):
+def test_dry_run_refuses_what_a_launch_refuses(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError, match=message):
         dry_run(arguments, lambda plan: None)
     assert not list(tmp_path.iterdir())
+    assert "Error executing job" not in capsys.readouterr().err  # of Hydra

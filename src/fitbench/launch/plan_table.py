@@ -9,7 +9,7 @@ from fitbench.columns import Column, Note, Table, column, print_tables, selected
 from fitbench.config import parse_run_id
 from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import Plan, Planned, count, remarks
-from fitbench.text import clean, console, counted
+from fitbench.text import clean, console, counted, is_number
 
 MOST = 200  # jobs in the table
 
@@ -38,7 +38,7 @@ def plan_notes(plan: Plan, estimate: Estimate) -> list[Note]:
 def _counts(planned: Sequence[Planned]) -> list[str]:
     """How many jobs there are, and in which states: '60 jobs: 12 finished, 2 failed, 46 new'. Then what is special."""
     numbers = ", ".join(f"{number:,} {state}" for state, number in count(planned).items() if number)
-    skipped = sum(each.state == "failed" and not each.launched for each in planned)
+    skipped = sum(each.skipped for each in planned)
     special = [*([f"failed runs that retry_failed=false skips: {skipped}"] if skipped else []), *remarks(planned)]
     return [f"{counted(len(planned), 'job')}: {numbers}", *special]
 
@@ -51,21 +51,13 @@ def _varying(planned: Sequence[Planned]) -> list[Column]:
     for key in keys:
         cells = [clean(of_job.get(key, "-")) for of_job in values]
         if len(set(cells)) > 1:
-            columns.append(Column(clean(key), cells, right=all(map(_is_number, cells)), key=True))
+            columns.append(Column(clean(key), cells, right=all(map(is_number, cells)), key=True))
     return columns
 
 
 def _parted(override: str) -> tuple[str, str]:
     key, _, value = override.partition("=")
     return key.lstrip("+"), value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _states(planned: Sequence[Planned]) -> list[Column]:

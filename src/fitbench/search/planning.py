@@ -13,7 +13,7 @@ from fitbench.analysis.search_record import STATES, read_search
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.composition import stop_clock
 from fitbench.launch.estimate import Records
-from fitbench.launch.plan import Planned
+from fitbench.launch.plan import JobState, Planned
 from fitbench.launch.sweep_job import Job
 from fitbench.search.folds import runs_of
 from fitbench.search.pruning import pruner
@@ -123,7 +123,7 @@ def _time(request: Request, trials: list[dict[str, Any]], to_come: int) -> str:
 
 def _time_from_runs(request: Request, to_come: int) -> str:
     configs = [request.recipe.configuration(request.space.overrides(probe)) for probe in request.space.probes()]
-    planned = [Planned(Job.of([], config), "new", launched=True) for config in configs]
+    planned = [Planned(Job.of([], config), JobState.NEW, launched=True) for config in configs]
     estimate = Records(Path(request.config.outputs)).estimate(planned)
     if estimate.unknown:
         return "no recorded run of this model and data tells how long a trial takes"
