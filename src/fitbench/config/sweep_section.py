@@ -29,7 +29,13 @@ def _filters(value: Any) -> Any:
 
 
 KEYS = {"type": "array", "items": {"type": "string"}}
-Value = Annotated[str | int | float | bool | None, Allowed('a text such as "0.1,0.01" or range(5), or one value')]
+Value = Annotated[
+    str | int | float | bool | None,
+    Allowed(
+        'a text such as "0.1,0.01" or range(5), or one value; a key with points is written '
+        "'sweep.grid={training.epochs:\"5,10\"}'"
+    ),
+]
 Together = Annotated[list[str], Len(2), Allowed("a list of two or more keys")]
 Case = Annotated[
     dict[str, Any] | list[str],
@@ -57,7 +63,7 @@ class Sweep(Section):
         list[str],
         BeforeValidator(_filters),
         WithJsonSchema({"anyOf": [{"type": "string"}, KEYS]}),
-        Allowed("a filter, or a list of filters"),
+        Allowed("a filter such as \"model == 'mlp' and seed > 0\", or a list of filters"),
     ] = Field(
         [],
         description="filters as those of `fitbench runs --where`; the combinations that one of them fits are left out",
@@ -91,4 +97,6 @@ def refuse(composed: DictConfig) -> None:
     """
     if keys := given(composed):
         named = ", ".join(f"{KEY}.{key}" for key in keys)
-        raise RequestError(f"{named}: combinations are for a sweep, fitbench train -m; add -m, or leave them out")
+        raise RequestError(
+            f"{named}: only a sweep, fitbench train -m, has combinations; leave them out of any other command"
+        )
