@@ -1,11 +1,14 @@
 """Which jobs a sweep has: keys that go together, combinations that are left out, cases, and where these are written."""
 
+import re
+import shlex
 import sys
 from collections.abc import Callable
 
 import pytest
+from omegaconf import OmegaConf
 
-from fitbench.composition import read_overrides
+from fitbench.composition import conf_folder, read_overrides
 from fitbench.config import Sweep
 from fitbench.errors import RequestError
 from fitbench.launch import sweep
@@ -185,6 +188,12 @@ def test_section_of_the_command_line(jobs):
     ]
     assert jobs("-m", 'sweep.grid={seed:"1,2"}') == ["seed=1", "seed=2"]
     assert jobs("-m", 'sweep.grid.model="softmax,mlp"') == ["model=softmax", "model=mlp"]
+
+
+def test_examples_of_the_help_are_sweeps(jobs):
+    text = OmegaConf.load(conf_folder() / "config.yaml").hydra.help.template
+    examples = [re.split(r"  +", line.strip())[0] for line in text.splitlines() if line.startswith("  -m ")]
+    assert [len(jobs(*shlex.split(example))) for example in examples] == [10, 2, 2, 4]
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ class Sweep(Section):
 
     grid: dict[str, Value] = Field(
         {},
-        description="KEY: what would follow KEY= in the command, such as `0.1,0.01` or `range(5)`; a KEY=VALUE of the "
-        "command takes its place",
+        description='KEY: what would follow KEY= in the command, as `{seed: "range(5)", '
+        'optimizer.learning_rate: "0.1,0.01"}`; a KEY=VALUE of the command takes its place',
     )
     zip: Annotated[
         list[Together],
@@ -57,7 +57,9 @@ class Sweep(Section):
         WithJsonSchema({"anyOf": [KEYS, {"type": "array", "items": KEYS}]}),
         Allowed("a list of lists of two or more keys, such as [[model.width,optimizer.learning_rate]]"),
     ] = Field(
-        [], description="lists of keys whose values are taken together: the first of each, then the second of each"
+        [],
+        description="lists of keys whose values are taken together: the first of each, then the second of each, as "
+        "`[[model.width, optimizer.learning_rate]]`",
     )
     exclude: Annotated[
         list[str],
@@ -66,10 +68,13 @@ class Sweep(Section):
         Allowed("a filter such as \"model == 'mlp' and seed > 0\", or a list of filters"),
     ] = Field(
         [],
-        description="filters as those of `fitbench runs --where`; the combinations that one of them fits are left out",
+        description="filters as those of `fitbench runs --where`, as `model == 'mlp' and seed > 0`; the combinations "
+        "that one of them fits are left out",
     )
     cases: list[Case] = Field(
-        [], description="each is a section KEY: VALUE, or a list of texts KEY=VALUE, and is combined with all else"
+        [],
+        description="each is a section KEY: VALUE, or a list of texts KEY=VALUE, and is combined with all else, as "
+        "`[{model: mlp, optimizer: sgd}, {model: softmax}]`",
     )
 
 
