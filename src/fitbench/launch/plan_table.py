@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fitbench.columns import Column, Note, Table, column, print_tables, selected, width
 from fitbench.config import parse_run_id
@@ -11,7 +12,11 @@ from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import Plan, Planned, count, remarks
 from fitbench.text import clean, console, counted, is_number
 
-MOST = 200  # jobs in the table
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OTHER_LINES = 7  # the title, the frame and the head of the table, how many more there are, and the next prompt
+FEWEST = 5  # jobs in the table of a terminal, however low it is
 
 
 def print_plan(plan: Plan) -> None:
@@ -23,9 +28,18 @@ def print_plan(plan: Plan) -> None:
     whole = _runs(planned)
     fits = not out.is_terminal or width([*columns, whole]) <= out.width
     columns.append(whole if fits else _short_runs(planned))
-    notes = [Note(f"and {len(planned) - MOST:,} more jobs")] if len(planned) > MOST else []
-    notes += plan_notes(plan, Records(Path(first.config.outputs)).estimate(planned))
-    print_tables(out, [Table(str(first.folder.parent), selected(columns, range(min(len(planned), MOST))), notes)])
+    notes = plan_notes(plan, Records(Path(first.config.outputs)).estimate(planned))
+    most = _most_rows(out, notes) if out.is_terminal else len(planned)
+    if (more := len(planned) - most) > 0:
+        columns = selected(columns, range(most))
+        notes = [Note(f"and {more:,} more; --dry-run | cat shows all"), *notes]
+    print_tables(out, [Table(str(first.folder.parent), columns, notes)])
+
+
+def _most_rows(out: Console, notes: Sequence[Note]) -> int:
+    """How many jobs a terminal has room for, so that the title, all of the table and the notes are on the screen."""
+    lines = sum(-(-max(len(note.text), 1) // out.width) for note in notes)
+    return max(out.height - lines - OTHER_LINES, FEWEST)
 
 
 def plan_notes(plan: Plan, estimate: Estimate) -> list[Note]:

@@ -10,13 +10,13 @@ from fitbench.columns import Column, column
 from fitbench.columns import Table as Printed
 from fitbench.config import Config
 from fitbench.formats import print_as
-from fitbench.launch.estimate import Estimate, Records
+from fitbench.launch.estimate import Estimate, Records, approximately
 from fitbench.launch.plan import JobState, Plan, Planned, count
 from fitbench.launch.plan_table import plan_notes
 from fitbench.tables import launching
 from fitbench.tables.definition import Row, Table
 from fitbench.tables.measured import runs
-from fitbench.text import clean, rough_duration
+from fitbench.text import clean
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _of_state(state: JobState, rows: Sequence[PlannedRow], visible: bool) -> Col
 
 
 def _time(one: PlannedRow) -> str:
-    """Such as '12 min'; '-' where nothing is trained, '?' where nothing comparable is recorded."""
+    """Such as 'about 12 min'; '-' where nothing is trained, '?' where no similar run is recorded."""
     if not one.estimate.jobs:
         return "-"
-    return "?" if one.seconds is None else f"{'at most ' * one.estimate.at_most}{rough_duration(one.seconds)}"
+    return "?" if one.seconds is None else approximately(one.seconds)
