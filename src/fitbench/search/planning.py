@@ -16,11 +16,11 @@ from fitbench.launch.plan import JobState, Planned
 from fitbench.launch.sweep_job import Job
 from fitbench.search.folds import runs_of
 from fitbench.search.pruning import pruner
-from fitbench.search.record import described
+from fitbench.search.record import described_trial
 from fitbench.search.request import Request, read_request
 from fitbench.search.samplers import create_sampler
 from fitbench.search.settings import Pruner
-from fitbench.search.study import stored_study, trials_wanted
+from fitbench.search.study import CLAIMS, recorded_trials, trials_wanted
 from fitbench.search.summary import value_text
 from fitbench.text import clean, console, counted, rough_duration
 
@@ -52,8 +52,8 @@ def _recorded_trials(request: Request, folder: Path) -> list[dict[str, Any]]:
     if request.settings.storage is not None:
         record = read_search(folder)
         return record["trials"] if record else []
-    study = stored_study(request.settings, request.space, request.config, request.recipe.objectives)
-    return described(study, importances=False)["trials"] if study else []
+    trials = recorded_trials(request.settings, request.space, request.config, request.recipe.objectives)
+    return [described_trial(trial, folder / CLAIMS) for trial in trials]
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
