@@ -30,7 +30,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONG = (
+FIRST = (
     "launch/test_kill",
     "docs/test_commands",
     "launch/test_interrupted_sweeps",
@@ -41,8 +41,12 @@ LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files. One that began last would run alone in the end."""
-    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in LONG))
+    """Begin with the longest files. One that began last would run alone in the end. Skip long tests by default."""
+    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in FIRST))
+    if os.environ.get("FITBENCH_LONG", "0") == "0":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: set FITBENCH_LONG=1"))
 
 
 def pytest_collection_finish() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fitbench.composition import conf_folder
 from fitbench.composition.continuing import changeable
+from fitbench.config import sweep_section
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.tasks import TASKS
 
@@ -57,6 +58,7 @@ def _from_defaults(config: Mapping[str, Any]) -> list[str]:
         default: Any = OmegaConf.to_container(compose("config", overrides=choices), resolve=False)
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
     config, usual_metrics = _as_given(config), default.pop("metrics")
+    default.pop(sweep_section.KEY)  # no run records it
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
