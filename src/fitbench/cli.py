@@ -25,11 +25,16 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 flag = partial(typer.Option, metavar="")  # an option without a value
 
 # Arguments and options of several commands.
+AT_NAMES = (
+    "@latest: the run that finished last or is being trained; @best: the best on the validation part, of the newest "
+    "study; STUDY/@best: of a study"
+)
 Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="a run folder, a run_id, an unambiguous part of one, @latest or @best")
+    str, typer.Argument(metavar="RUN", help=f"a run folder, a run_id or an unambiguous part of one; {AT_NAMES}")
 ]
 Paths = Annotated[
-    list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
+    list[Path] | None,
+    typer.Argument(metavar="PATH", help=f"folders of runs, or names of studies or runs; default outputs; {AT_NAMES}"),
 ]
 Where = Annotated[
     str | None,
@@ -42,7 +47,10 @@ Study = Annotated[
 All = Annotated[bool, flag("--all", help="runs of all studies")]
 ChosenRuns = Annotated[
     list[str] | None,
-    typer.Argument(metavar="RUN", help="run folders, run_ids or unambiguous parts; a folder stands for all runs in it"),
+    typer.Argument(
+        metavar="RUN",
+        help=f"run folders, run_ids or unambiguous parts; a folder stands for all runs in it; {AT_NAMES}",
+    ),
 ]
 ChosenStudy = Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this study")]
 By = Annotated[
@@ -222,7 +230,9 @@ def trash(
 def compare(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="outputs, studies or run folders; or exactly two runs"),
+        typer.Argument(
+            metavar="PATH", help=f"folders of runs, or names of studies or runs; or exactly two runs; {AT_NAMES}"
+        ),
     ] = None,
     by: By = None,
     metric: Annotated[
@@ -263,7 +273,7 @@ def compare(
 @app.command()
 def diff(
     run_a: Run,
-    run_b: Annotated[str, typer.Argument(metavar="RUN", help="the other run")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN", help="the other run, named in the same way")],
     outputs: Outputs = Path("outputs"),
     format: TableOrJson = "table",
 ) -> None:
@@ -433,7 +443,7 @@ def predict(
 def serve(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN..", help="run folders, run_ids, unambiguous parts of them, @latest or @best"),
+        typer.Argument(metavar="RUN..", help=f"run folders, run_ids or unambiguous parts of them; {AT_NAMES}"),
     ],
     host: Annotated[
         str, typer.Option(help="the name or address to listen at; the default is not reachable from other computers")
@@ -481,8 +491,8 @@ def evaluate(
         str,
         typer.Argument(
             metavar="RUN",
-            help="a run folder, a run_id, or an unambiguous part of one; with --out-of-fold also the beginning of the "
-            "names of all folds and seeds, such as cars-mlp-adam-1a2b3c4d, and others may follow",
+            help=f"a run folder, a run_id or an unambiguous part of one; {AT_NAMES}; with --out-of-fold also the "
+            "beginning of the names of all folds and seeds, such as cars-mlp-adam-1a2b3c4d, and others may follow",
         ),
     ],
     data: Annotated[

@@ -176,7 +176,7 @@ def test_a_launch_counts_its_runs_in_the_trash_once(call, runs, composed, tmp_pa
     configs = [composed("model=mlp", "study=old", f"seed={seed}") for seed in range(4)]
     jobs = [Job.of([], config.model_copy(update={"outputs": str(outputs)})) for config in configs]
     assert remarks(plan(jobs)) == [
-        "runs that are in the trash and are trained anew: 3; fitbench trash --list shows them"
+        "3 of these runs are in the trash; they are trained again; fitbench trash --list shows them"
     ]
     assert remarks(plan(jobs[3:])) == []
 

@@ -146,14 +146,14 @@ def test_launches_are_told_of_runs_in_the_trash_that_are_not_there_again(outputs
     assert trained_anew(folders) is None
     runs = put_away(folders, outputs)
     assert trained_anew(folders) == (
-        "runs that are in the trash and are trained anew: 2; fitbench trash --list shows them"
+        "2 of these runs are in the trash; they are trained again; fitbench trash --list shows them"
     )
     assert trained_anew(folders[:1]) == (
-        f"a-s0 is in the trash and is trained anew; fitbench trash --restore {runs[0].name} --outputs {outputs} "
+        f"a-s0 is in the trash and is trained again; fitbench trash --restore {runs[0].name} --outputs {outputs} "
         "puts the old run back before that"
     )
     assert in_trash_of(outputs / "first") == (
-        "runs of this study that are in the trash: 2; a trial of such a configuration is trained anew"
+        "runs of this study that are in the trash: 2; a trial of such a configuration is trained again"
     )
     for folder in folders:
         folder.mkdir(parents=True)  # Hydra makes the folder of a run before it is asked

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitbench.analysis.filters import select
 from fitbench.analysis.frame import load_runs, say_unread
-from fitbench.analysis.studies import Which, of_named_studies
+from fitbench.analysis.studies import Which, fitting, of_named_studies
 from fitbench.errors import RequestError
 from fitbench.record.folder import LeftOut, is_run, run_folders
 from fitbench.record.naming import check_name, find_run
@@ -67,11 +66,10 @@ def below(folders: Sequence[Path], choice: Choice) -> list[Path]:
         return sorted({os.path.realpath(folder): Path(folder) for folder in found}.values())
     frame = load_runs(*folders)
     say_unread(frame)
-    where = choice.which.where
-    of_study = of_named_studies(frame, choice.which)
-    fits = select(of_study, where) if where is not None else of_study
+    fits = fitting(frame, choice.which)
     if fits.empty:
-        raise RequestError(f"--where {where!r} keeps none of the {counted(len(of_study), 'run')}")
+        many = counted(len(of_named_studies(frame, choice.which)), "run")
+        raise RequestError(f"--where {choice.which.where!r} keeps none of the {many}")
     return sorted(map(Path, fits["folder"]))
 
 

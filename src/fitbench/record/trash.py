@@ -173,12 +173,12 @@ def trained_anew(folders: Iterable[Path]) -> str | None:
         if run is not None and not is_run(folder):
             found.append(run)
     if len(found) > 1:
-        return f"runs that are in the trash and are trained anew: {len(found)}; fitbench trash --list shows them"
+        return f"{len(found)} of these runs are in the trash; they are trained again; fitbench trash --list shows them"
     if not found:
         return None
     [run] = found
     command = restore_command(run, run.name)
-    return f"{run.home.name} is in the trash and is trained anew; {command} puts the old run back before that"
+    return f"{run.home.name} is in the trash and is trained again; {command} puts the old run back before that"
 
 
 def in_trash_of(study: Path) -> str | None:
@@ -186,4 +186,4 @@ def in_trash_of(study: Path) -> str | None:
     count = sum(run.study_home == study and not run.is_search and not is_run(run.home) for run in trashed(study.parent))
     if not count:
         return None
-    return f"runs of this study that are in the trash: {count}; a trial of such a configuration is trained anew"
+    return f"runs of this study that are in the trash: {count}; a trial of such a configuration is trained again"
