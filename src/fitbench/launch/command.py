@@ -114,7 +114,7 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     """
     parser = get_args_parser()
     parser.exit_on_error = False
-    following = [*arguments[1:], ""]  # the parser would take an override behind --info for its value
+    following = [*arguments, ""][1:]  # the parser would take an override behind --info for its value
     arguments = [
         "--info=all" if word in ("--info", "-i") and "=" in after else word
         for word, after in zip(arguments, following, strict=True)
