@@ -163,6 +163,7 @@ def note(
     text: Annotated[str | None, typer.Option("--text", "-m", help="the note; '' removes it")] = None,
     add: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to add")] = None,
     remove: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to remove")] = None,
+    replace: Annotated[bool, flag("--replace", help="replace the notes that several runs have already")] = False,
     where: Where = None,
     study: ChosenStudy = None,
     outputs: Outputs = Path("outputs"),
@@ -170,14 +171,20 @@ def note(
 ) -> None:
     """Give runs tags and a note, or show them: fitbench note RUN 'diverges at epoch 12' --add bad.
 
-    The last argument is the note if it has a space and is no path, as no run_id has one. A note of one word needs
-    --text. Without a text and tags, the notes are shown; without a run, those of all runs. Notes never change a result
-    or an identity. Training a run again keeps them. They are columns: fitbench runs --where "'bad' in tags".
+    The last argument is the note if it has a space and is no path, as no
+    run_id has one. A note of one word needs --text. Without a text and tags,
+    the notes are shown; without a run, those of all runs.
+
+    Notes never change a result or an identity. Training a run again keeps
+    them. They are columns: fitbench runs --where "'bad' in tags".
     """
     from fitbench.analysis.chosen_runs import Choice
     from fitbench.analysis.note import note as note_runs
+    from fitbench.analysis.studies import Which
 
-    note_runs(Choice(runs or [], where, study, outputs), text, add or [], remove or [], format)
+    note_runs(
+        Choice(runs or [], Which(where=where, study=study), outputs), text, add or [], remove or [], format, replace
+    )
 
 
 @app.command()
@@ -194,15 +201,19 @@ def trash(
 ) -> None:
     """Put runs away, so that no command shows them: fitbench trash outputs/old_study. They can be restored.
 
-    They are moved to outputs/.trash, with the time, their study and their name. With --list, --restore and --empty,
-    RUN and --where are about the runs in the trash. There RUN may also be a study, or a time as --list shows it. A run
-    that is being trained is refused.
+    They are moved to outputs/.trash, with the time, their study and their
+    name. The files of a search go with the last run of its study; other files
+    stay. A run that is being trained is refused.
+
+    With --list, --restore and --empty, RUN and --where are about the runs in
+    the trash. There RUN may also be a study, or a time as --list shows it.
     """
     from fitbench.analysis import trash as commands
     from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.studies import Which
     from fitbench.errors import RequestError
 
-    choice = Choice(runs or [], where, study, outputs)
+    choice = Choice(runs or [], Which(where=where, study=study), outputs)
     if list + restore + empty > 1:
         raise RequestError("--list, --restore and --empty exclude each other")
     if list:

@@ -101,6 +101,15 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.5, most: int = 3)
     return difflib.get_close_matches(name, list(names), n=most, cutoff=cutoff)
 
 
+def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def either(choices: Sequence[str]) -> str:
     """Choices in a sentence: 'a', 'a or b', 'a, b or c'."""
     return " or ".join([*([", ".join(choices[:-1])] if choices[1:] else []), choices[-1]])

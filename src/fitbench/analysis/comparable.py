@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fitbench import metrics
-from fitbench.analysis.frame import by_finish, plain_values, quantities_of, recorders
+from fitbench.analysis.frame import by_finish, plain_values, quantities_of, records, without_attrs
 from fitbench.analysis.rows import TEST_SHA256
 from fitbench.errors import RequestError
 from fitbench.record.tested_on import PLACES, connected, signs
@@ -58,8 +57,7 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
         return [Comparable(frame, _only(frame["task"]), _only(frame["data.name"]), "")]
     sets = [frame.iloc[rows] for rows in _sets(frame)]
     if metric is not None:
-        name = metrics.split(metric.removeprefix("metrics."))[1]
-        sets = [each for each in sets if len(recorders(each, name))] or sets
+        sets = [each for each in sets if records(each, metric)] or sets
     sets.sort(key=lambda each: each["finished_at"].fillna(NEVER).max(), reverse=True)
     names = zip(sets, _labels(sets), strict=True)
     return [Comparable(each, _only(each["task"]), _only(each["data.name"]), label) for each, label in names]
@@ -81,6 +79,7 @@ def _only(column: pd.Series) -> str:
 
 def _sets(frame: pd.DataFrame) -> list[list[int]]:
     """The positions of the runs of each set."""
+    frame = without_attrs(frame)
     sections = list(zip(*(plain_values(frame[name]) for name in _data_columns(frame)), strict=True))
     names, tasks, ended = (plain_values(frame[name]) for name in ("data.name", "task", "finished_at"))
     tested = _tested_on(frame)

@@ -25,6 +25,17 @@ def is_chosen(text: str) -> bool:
     return text.startswith("@") or ("/@" in text and not is_run(Path(text)))
 
 
+def check_name(text: str) -> str:
+    """The text, which is refused if it is empty or white space: the path '' is the current folder.
+
+    Raises:
+        RequestError: with what a name is.
+    """
+    if not text.strip():
+        raise RequestError(f"{text!r} names no run; give a run folder, a run_id or a part of one")
+    return text
+
+
 def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
     """The run folder that is meant.
 
@@ -39,8 +50,8 @@ def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
     Raises:
         RequestError: no run or several runs fit; the message names what was searched, or the candidates.
     """
-    chosen = is_chosen(text)
-    if text and not chosen and is_run(Path(text)):
+    chosen = is_chosen(check_name(text))
+    if not chosen and is_run(Path(text)):
         return Path(text)
     if not outputs.is_dir():
         raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
