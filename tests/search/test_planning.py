@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.record.trash_moves import put_away, restore
 from fitbench.search.command import search as command
 
 from . import formula
@@ -65,6 +66,15 @@ def test_search_that_has_begun_counts_its_trials(dry_run):
     assert lines[-1] == (
         "a few seconds of training with workers=2, plus starting up; from 12 recorded trials of this search"
     )
+    assert dry_run(*SPACE, "search.trials=12")[-1] == "nothing to train: the search is over"
+    study = Path("outputs/mine")
+    folders = list(study.glob("digits-*"))
+    for folder in folders:
+        (folder / "config.yaml").touch()
+    runs = put_away(folders, study.parent)
+    assert not study.exists()
+    assert "12 trials: 12 new" in dry_run(*SPACE, "search.trials=12")
+    assert restore(runs) == []
     assert dry_run(*SPACE, "search.trials=12")[-1] == "nothing to train: the search is over"
 
 

@@ -804,7 +804,11 @@ for task in sorted(chosen & set(tasks)):
     ("own", "other"),
     [
         (("seed=1", "optimizer/schedule=cosine", "optimizer.learning_rate=0.01"), ("seed=2",)),
-        (("seed=1", "optimizer=adamw", "optimizer.learning_rate=0.01"), ("optimizer.learning_rate=0.3",)),
+        pytest.param(
+            ("seed=1", "optimizer=adamw", "optimizer.learning_rate=0.01"),
+            ("optimizer.learning_rate=0.3",),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_run_is_the_same_bit_for_bit_whatever_its_process_has_trained_before(trained, tmp_path, own, other):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from fitbench import metrics
 from fitbench.analysis import request, statistics
 from fitbench.analysis.comparable import Comparable, comparable
-from fitbench.analysis.frame import in_known_groups, of_known_task, recorders
-from fitbench.analysis.groups import Group, group
+from fitbench.analysis.frame import in_known_groups, of_known_task, records
+from fitbench.analysis.groups import Group, group, group_each
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import UNTESTED, Component, Difference
@@ -272,19 +272,16 @@ def _further(
 ) -> tuple[Further, ...]:
     """The groups by further metrics, in the same order."""
     made = []
-    for metric in (request.measured(frame, name) for name in names):
-        by_keys = {tuple(each.keys.values()): each for each in group(frame, keys, metric)}
+    measured = [request.measured(frame, name) for name in names]
+    for metric, found in zip(measured, group_each(frame, keys, measured), strict=True):
+        by_keys = {tuple(each.keys.values()): each for each in found}
         made.append(Further(metric, [by_keys[tuple(each.keys.values())] for each in groups]))
     return tuple(made)
 
 
 def _recorded(each: Comparable, sets: Sequence[Comparable], names: Sequence[str]) -> list[str]:
     """The metrics that the runs of a set record; also those that no set records, of which a message then speaks."""
-
-    def has(one: Comparable, name: str) -> bool:
-        return not recorders(one.frame, metrics.split(name.removeprefix("metrics."))[1]).empty
-
-    return [name for name in names if has(each, name) or not any(has(one, name) for one in sets)]
+    return [name for name in names if records(each.frame, name) or not any(records(one.frame, name) for one in sets)]
 
 
 def compared(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis.frame import column, varying
+from fitbench.analysis.frame import column, varying, without_attrs
 from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.search_record import parted, read_search
 from fitbench.config.files import keys_of_files
@@ -43,6 +43,7 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     training examples tells apart what no key of the configuration does: files of different size. Where nothing varies,
     they are model.name and optimizer.name. They are in the order of the frame.
     """
+    frame = without_attrs(frame)
     varies = telling(frame)
     implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
 

@@ -100,4 +100,4 @@ def _short_runs(planned: Sequence[Planned]) -> Column:
 
 def _end(run_id: str) -> str:
     name = parse_run_id(run_id)
-    return run_id if name is None or name.config_id is None else run_id[run_id.rindex(name.config_id) :]
+    return run_id if name is None else name.short
