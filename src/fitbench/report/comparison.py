@@ -111,6 +111,8 @@ def _answer(of: Compared, columns: Sequence[Column], names: Sequence[str]) -> st
     """What the comparison comes to, in a sentence or two."""
     cells = {name: column.cells for column in columns for name in column.values}
     groups, metric = of.groups, of.metric
+    if of.runs == 1:
+        return f"{with_capital(axis_label(metric))}: {cells['mean'][0]}."
     which = "Highest" if metric.higher_is_better else "Lowest"
     runs = f"over {groups[0].sample.text}" if len(groups[0].values) > 1 else "in one run"
     first = f"{which} {axis_label(metric)}: {cells['mean'][0]} {runs}{f' with {names[0]}' * bool(of.keys)}."
