@@ -182,6 +182,11 @@ def records(frame: pd.DataFrame, metric: str) -> bool:
     return any(name in recorded.get(folder, ()) for folder in frame["folder"].tolist())
 
 
+def by_finish(frame: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs of a frame; the last row is the run that finished last."""
+    return frame[frame["finished_at"].notna()].sort_values("finished_at", kind="stable")
+
+
 def newest_task(frame: pd.DataFrame) -> str:
     """The task of the run that finished last, or of the last one in the frame where none has finished; '' without one.
 
@@ -190,7 +195,7 @@ def newest_task(frame: pd.DataFrame) -> str:
     known = frame[frame["task"].fillna("") != ""]
     if known.empty:
         return ""
-    finished = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")
+    finished = by_finish(known)
     return str((finished if len(finished) else known)["task"].iloc[-1])
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import axes, palette, request
 from fitbench.analysis.comparable import Comparable, comparable
-from fitbench.analysis.frame import of_known_task, records
-from fitbench.analysis.studies import newest_first
+from fitbench.analysis.frame import by_finish, of_known_task, records
+from fitbench.analysis.studies import newest_studies
 from fitbench.errors import RequestError
 from fitbench.metrics import join
 from fitbench.quantities import Quantity
@@ -62,7 +62,7 @@ def collect_studies(
     left_out: LeftOut = []
     curves: dict[str, Curve | None] = {}
     studies = []
-    for name in newest_first(frame):
+    for name in newest_studies(frame, finished=True):
         sets = comparable(frame[frame["study"] == name], None)
         found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths, curves), left_out))
         left_out += [reason for _, content in found for reason in content.pop("left_out")]
@@ -108,7 +108,7 @@ def _asked(each: Comparable, wanted: Wanted) -> tuple[list[str], Quantity]:
     if metric is not None and wanted.recorded and not records(known, metric):
         metric = None
     if metric is None:
-        ended = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
+        ended = by_finish(known)["primary"].dropna()
         if ended.nunique() > 1:
             metric = join(request.default_part(known), ended.iloc[-1])
     return [] if wanted.by is None else request.keys(known, wanted.by), request.measured(known, metric)
