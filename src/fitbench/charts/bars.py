@@ -19,8 +19,8 @@ from fitbench.quantities import Quantity
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CROWD = (0.08, 0.45)  # below the middle of a row, over which values that are near to each other spread, in rows
-SAME = 0.015  # of the range of all values: the width of a small dot
+CROWD = (0.18, 0.46)  # below the middle of a row, over which values that are near to each other spread, in rows
+SAME = 0.006  # of the range of all values: half of the width of a small dot
 ROWS = 40  # groups that are shown at most
 
 
