@@ -654,7 +654,7 @@ def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     request = {"kind": "bars", "output": "chart.png"} | change
-    which = Which(["no such folder"], request.pop("where", None))
+    which = Which([tmp_path / "folder.png"], request.pop("where", None))
     with pytest.raises(RequestError) as caught:
         plot(which, **request | {"output": tmp_path.joinpath(request["output"]).relative_to(tmp_path)})
     assert message in str(caught.value)
