@@ -59,7 +59,6 @@ def _from_defaults(config: Mapping[str, Any]) -> list[str]:
     default.pop(sweep_section.KEY)  # no run has this section
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
     config, usual_metrics = _as_given(config), default.pop("metrics")
-    default.pop(sweep_section.KEY)  # no run records it
     path = config["data"].get("path")
     if default["data"].get("name") is None and path is not None:
         default["data"]["name"] = Path(str(path)).stem
