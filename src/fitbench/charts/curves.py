@@ -200,7 +200,7 @@ def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int], beside:
         axes.fill_between(curve.of.epochs, curve.of.low, curve.of.high, color=look.color, alpha=0.18, linewidth=0)
     elif beside is not None and curve.last_ends:
         last, *ends = curve.last_ends
-        place = offset_copy(axes.transData, axes.figure, x=beside, units="points")
+        place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
         axes.plot([last, last], ends, color=look.color, linewidth=1.2, clip_on=False, gid="interval", transform=place)
     for epochs, values in curve.of.tails:
         axes.plot(epochs, values, color=look.color, linewidth=0.6, gid="tail")

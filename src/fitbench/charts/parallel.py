@@ -149,7 +149,8 @@ def _draw_axis(axes: Axes, x: int, end: int, column: Scale, room: float) -> None
     for low, high in column.slots or [(place - 0.008, place + 0.008) for place, _ in column.ticks if x < end]:
         axes.plot([x, x], [low, high], color=EDGE, linewidth=2.2, solid_capstyle="butt", zorder=2, gid="slot")
     white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    ticks = apart(column.ticks, LEAST * TEXT / 72 / (axes.figure.get_figheight() - HEAD))
+    height = axes.figure.get_size_inches()[1] - HEAD  # type: ignore[union-attr]
+    ticks = apart(column.ticks, LEAST * TEXT / 72 / height)
     texts = labels([text for _, text in ticks], LEFT if x == 0 else 0.9 * room, TEXT)
     for (place, _), text in zip(ticks, texts, strict=True):
         axes.annotate(
