@@ -15,8 +15,11 @@ EXPLAIN = "--explain"
 COLUMNS = 2  # that a line about mixed groups names at most
 
 
-def warnings(compared: Compared) -> list[str]:
-    """What is not as it seems, a short line each; `group_notes.notes` names the groups and the runs."""
+def warnings(compared: Compared, more: str = f": {EXPLAIN}") -> list[str]:
+    """What is not as it seems, a short line each; `group_notes.notes` names the groups and the runs.
+
+    `more` is what says at the end of a line where they are named.
+    """
     groups = compared.groups
     mixed = [group for group in groups if group.mixed]
     repeated = sum(len(group.repeated) for group in groups)
@@ -37,7 +40,7 @@ def warnings(compared: Compared) -> list[str]:
         f"no interval of {_groups(len(list(filter(None, without))))}" if any(without) else "",
         f"no test of {_groups(len(untested))}" if untested else "",
     ]
-    return [clean(f"{line}: {EXPLAIN}" if i else line) for i, line in enumerate(lines) if line]
+    return [clean(f"{line}{more}" if i else line) for i, line in enumerate(lines) if line]
 
 
 def _groups(count: int) -> str:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis.axes import axis_of, number, tick_texts
-from fitbench.analysis.frame import varying
 from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import EDGE, RAMP
 from fitbench.analysis.series import axis_label
-from fitbench.analysis.telling import default_keys
+from fitbench.analysis.telling import default_keys, telling
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart
 from fitbench.charts.columns import Scale, scale
@@ -30,12 +29,15 @@ AXES = 9  # columns that are shown at most
 VALUES = 30  # texts that one of their axes can hold
 TICKS = 6  # about, on the axis of the metric
 LEFT = 1.5  # inches of a text beside the first axis at most
+TEXT = 7.5  # points of the text of a tick
+LEAST = 1.3  # times its height, between two of them
+HEAD = 0.75  # inches of the figure's height that the axes do not have
 STRIP = 0.015  # of the width, that the colours of the metric take
 
 
 def varying_keys(frame: pd.DataFrame) -> list[str]:
     """The configuration columns that vary, without those that a name or kind implies, as adam implies beta_1."""
-    columns = varying(frame)
+    columns = telling(frame)
     names = [name for name in columns if name.endswith((".name", ".kind"))]
 
     def implied(column: str) -> bool:
@@ -91,7 +93,7 @@ def draw_parallel(columns: Sequence[Scale], values: np.ndarray, metric: Quantity
     places = np.array([column.places for column in scales])[:, order]  # [axes, runs]
     with paper.style():
         inches = paper.WIDTHS[width]
-        figure = paper.empty(inches, max(2.6, 0.75 + 0.16 * max(len(column.ticks) for column in columns)))
+        figure = paper.empty(inches, max(2.6, HEAD + 0.16 * max(len(column.ticks) for column in columns)))
         axes = figure.add_subplot()
         lines = PathCollection(
             [Path(*_smooth(run)) for run in places.T], facecolors="none", edgecolors=colours(share[order]),
@@ -131,17 +133,28 @@ def _smooth(places: np.ndarray) -> tuple[np.ndarray, list[int]]:
     return np.array(vertices), codes
 
 
+def apart(ticks: Sequence[tuple[float, str]], least: float) -> list[tuple[float, str]]:
+    """The ticks (place, text) that are so far from each other at least; both ends stay."""
+    ordered = sorted(ticks)
+    kept = ordered[:1]
+    for tick in ordered[1:-1]:
+        if min(tick[0] - kept[-1][0], ordered[-1][0] - tick[0]) >= least:
+            kept.append(tick)
+    return [*kept, *ordered[1:][-1:]]
+
+
 def _draw_axis(axes: Axes, x: int, end: int, column: Scale, room: float) -> None:
     """Draw the axis at `x`, of which `end` is the last; `room` is the inches between two axes."""
     axes.plot([x, x], [0, 1], color=EDGE, linewidth=0.7, zorder=2)
     for low, high in column.slots or [(place - 0.008, place + 0.008) for place, _ in column.ticks if x < end]:
         axes.plot([x, x], [low, high], color=EDGE, linewidth=2.2, solid_capstyle="butt", zorder=2, gid="slot")
     white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    texts = labels([text for _, text in column.ticks], LEFT if x == 0 else 0.9 * room, 7.5)
-    for (place, _), text in zip(column.ticks, texts, strict=True):
+    ticks = apart(column.ticks, LEAST * TEXT / 72 / (axes.figure.get_figheight() - HEAD))
+    texts = labels([text for _, text in ticks], LEFT if x == 0 else 0.9 * room, TEXT)
+    for (place, _), text in zip(ticks, texts, strict=True):
         axes.annotate(
             text, (x, place), (-4 if x == 0 else 8 if x == end else 3, 0), textcoords="offset points", va="center",
-            ha="right" if x == 0 else "left", fontsize=7.5, bbox=white, zorder=3, gid="tick",
+            ha="right" if x == 0 else "left", fontsize=TEXT, bbox=white, zorder=3, gid="tick",
         )  # fmt: skip
     section, _, name = ("", "", column.name) if x == end else column.name.removesuffix(".name").rpartition(".")
     lines = [section, *broken(name, room)]

@@ -11,7 +11,7 @@ from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group_each
-from fitbench.analysis.in_short import EXPLAIN, warnings
+from fitbench.analysis.in_short import warnings
 from fitbench.analysis.series import axis_label, metric_label, with_capital
 from fitbench.columns import Column
 from fitbench.metrics import PARTS
@@ -97,7 +97,7 @@ def _method(of: Compared) -> str:
         sizes = {group.sample.text for group in of.groups if group.values}
         line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
         line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
-    return ". ".join(with_capital(each.removesuffix(f": {EXPLAIN}")) for each in (line, *warnings(of))) + "."
+    return ". ".join(with_capital(each) for each in (line, *warnings(of, more=""))) + "."
 
 
 def _column(column: Column, title: str) -> dict[str, Any]:
@@ -111,6 +111,8 @@ def _answer(of: Compared, columns: Sequence[Column], names: Sequence[str]) -> st
     """What the comparison comes to, in a sentence or two."""
     cells = {name: column.cells for column in columns for name in column.values}
     groups, metric = of.groups, of.metric
+    if of.runs == 1:
+        return f"{with_capital(axis_label(metric))}: {cells['mean'][0]}."
     which = "Highest" if metric.higher_is_better else "Lowest"
     runs = f"over {groups[0].sample.text}" if len(groups[0].values) > 1 else "in one run"
     first = f"{which} {axis_label(metric)}: {cells['mean'][0]} {runs}{f' with {names[0]}' * bool(of.keys)}."
