@@ -579,7 +579,7 @@ def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_fol
 @pytest.mark.parametrize(
     ("paths", "out", "options", "message"),
     [
-        (["nowhere"], "report.html", {}, "fits none of the 1 runs in outputs"),
+        (["nowhere"], "report.html", {}, "'nowhere' fits none of the 1 runs in outputs"),
         (["empty"], "report.html", {}, "no runs below empty"),
         (["outputs"], "nowhere/report.html", {}, "there is no folder nowhere"),
         (["outputs"], "empty", {}, "is a folder"),
