@@ -478,6 +478,7 @@ def test_process_that_is_continued_while_another_trains_its_run_leaves_it(start,
 # -- shared -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed, tmp_path):
     """One of them is stopped until the other has ended, and keeps its run."""
     study = tmp_path / "default"
