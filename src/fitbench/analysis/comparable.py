@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis.frame import plain_values, quantities_of, recorders
@@ -14,12 +15,13 @@ from fitbench.analysis.partition import connected
 from fitbench.analysis.rows import FOLD_SHA256, TEST_INPUTS_SHA256, TEST_SHA256
 from fitbench.config import OF_DRAWING
 from fitbench.errors import RequestError
-from fitbench.text import counted
+from fitbench.text import counted, first_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NAMED = 3  # data sets that a label names at most
+CHECKSUMS_OF_SETS = (TEST_SHA256, TEST_INPUTS_SHA256, "dataset.sha256")  # that tell sets of one name apart
 NEVER = datetime.fromtimestamp(0, UTC)  # of runs that have not finished
 
 
@@ -62,13 +64,18 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
         name = metrics.split(metric.removeprefix("metrics."))[1]
         sets = [each for each in sets if len(recorders(each, name))] or sets
     sets.sort(key=lambda each: each["finished_at"].fillna(NEVER).max(), reverse=True)
-    names = zip(sets, _labels(sets), strict=True)
+    names = zip(sets, labels(sets), strict=True)
     return [Comparable(each, _only(each["task"]), _only(each["data.name"]), label) for each, label in names]
 
 
 def is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
     """Whether people mean a quantity that every run has, whatever its task and data."""
     return any(metric in (each.column, each.name) for each in quantities_of(frame).values() if each.metric is None)
+
+
+def of_a_part(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """The first of these quantities that is a metric, by which runs of different data cannot be compared; else None."""
+    return next((name for name in names if not is_no_metric(frame, name)), None)
 
 
 def _only(column: pd.Series) -> str:
@@ -133,24 +140,29 @@ def _tested_on(frame: pd.DataFrame) -> Iterator[list[Hashable]]:
 # -- their names ------------------------------------------------------------------------------------------------------
 
 
-def _labels(sets: Sequence[pd.DataFrame]) -> list[str]:
-    """What tells each set from the others: the name of its data and, only where needed, more."""
+def labels(sets: Sequence[pd.DataFrame]) -> list[str]:
+    """What tells each set from the others: the name of its data and, only where needed, more. '' for one set alone."""
     if len(sets) == 1:
         return [""]
     labels = [_names(each) for each in sets]
-    for fact in (_task, _size, _checksum):
+    for fact in (_task, _size, *(partial(_checksum, name=name) for name in CHECKSUMS_OF_SETS)):
         facts, counts = [fact(each) for each in sets], Counter(labels)
         told = {label: {found for found, of in zip(facts, labels, strict=True) if of == label} for label in counts}
         labels = [
             f"{label} ({found})" if counts[label] > 1 and len(told[label]) > 1 and found else label
             for label, found in zip(labels, facts, strict=True)
         ]
+    counts, seen = Counter(labels), Counter[str]()
+    for place, label in enumerate(labels):  # what has recorded nothing that tells it apart has a number
+        if counts[label] > 1:
+            seen[label] += 1
+            labels[place] = f"{label} ({seen[label]})"
     return [label.replace(") (", ", ") for label in labels]
 
 
 def _names(frame: pd.DataFrame) -> str:
-    names = list(dict.fromkeys(str(name) for name in plain_values(frame["data.name"]) if name is not None))
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    names = dict.fromkeys(name for name in plain_values(frame["data.name"]) if name is not None)
+    return first_of(names, NAMED) or "no name"
 
 
 def _task(frame: pd.DataFrame) -> str:
@@ -164,8 +176,9 @@ def _size(frame: pd.DataFrame) -> str:
     return "" if len(sizes) > 1 else counted(size, "test example") if (size := sizes.pop()) else "no test part"
 
 
-def _checksum(frame: pd.DataFrame) -> str:
-    """The first digits of what the newest run was tested on."""
-    newest = frame.sort_values("finished_at", kind="stable").iloc[-1]
-    values: list[Any] = [newest.get(TEST_SHA256), newest["dataset.sha256"]]
-    return next((f"SHA-256 {value[:8]}" for value in values if isinstance(value, str)), "")
+def _checksum(frame: pd.DataFrame, name: str) -> str:
+    """The first digits of the checksum in this column that the run recorded which finished last."""
+    if name not in frame:
+        return ""
+    recorded = frame[frame[name].notna()].sort_values("finished_at", kind="stable", na_position="first")
+    return f"SHA-256 {str(recorded[name].iloc[-1])[:8]}" if len(recorded) else ""

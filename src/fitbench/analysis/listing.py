@@ -29,7 +29,6 @@ from fitbench.analysis.run_columns import (
 from fitbench.analysis.studies import OF_SCRIPTS, Which, narrowed, of_named_studies
 from fitbench.analysis.telling import readable
 from fitbench.columns import Note, Table
-from fitbench.config.files import keys_of_files
 from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import State
@@ -181,7 +180,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     default = default_values({str(name): value for name, value in first.items()})
-    names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame) if name not in keys_of_files())]
+    names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame))]
     same = [
         f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
         for name in dict.fromkeys(names)
