@@ -15,7 +15,7 @@ from fitbench.analysis.frame import plain_values, quantities_of, varying
 from fitbench.analysis.partition import partitions
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
-from fitbench.analysis.telling import by_kind, follows, is_choice, short_texts, text
+from fitbench.analysis.telling import beside, by_kind, short_texts, text
 from fitbench.metrics import EXAMPLES
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
@@ -139,7 +139,7 @@ def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[
     """
     groups = [each for each in groups if each.folders]
     shared = dict.fromkeys(name for each in groups for name in each.shared)
-    names = [name for name in shared if not follows(name, keys) and (is_choice(name) or not follows(name, shared))]
+    names = beside(shared, keys)
     if any(each.sample.has_folds for each in groups):
         names = [name for name in names if name != "training.validation_split"]
     found = {}

@@ -49,10 +49,16 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     for name in sorted(columns, key=order):
         if configurations([*chosen, name]) > configurations(chosen):
             chosen.append(name)
-    beside = [name for name in columns if name not in {*chosen, *implied} and not follows(name, chosen)]
-    chosen += beside if len(beside) <= MOST_BESIDE else []
+    others = beside([name for name in columns if name not in implied], chosen)
+    chosen += others if len(others) <= MOST_BESIDE else []
     ordered = [readable(frame, name) for name in columns if name in chosen] + _of_other_data(frame, chosen)
     return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
+
+
+def beside(names: Iterable[str], keys: Sequence[str]) -> list[str]:
+    """Those of some columns that are no keys and follow neither from the keys nor from others of the columns."""
+    names = [name for name in names if name not in keys and not follows(name, keys)]
+    return [name for name in names if is_choice(name) or not follows(name, names)]
 
 
 def is_choice(name: str) -> bool:

@@ -11,7 +11,7 @@ from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group
-from fitbench.analysis.in_short import EXPLAIN, warnings
+from fitbench.analysis.in_short import warnings
 from fitbench.analysis.series import axis_label, metric_label, with_capital
 from fitbench.columns import Column
 from fitbench.metrics import PARTS
@@ -36,13 +36,13 @@ def comparisons(
     """
     keys = list(ranked[0].keys) if ranked else []
     run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
-    place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
+    place = {each.identity: i for i, each in enumerate(ranked)}
     offered = [metric, *(each for each in recorded.values() if each.metric), *(recorded[name] for name in COSTS)]
     found, known = [], in_known_groups(frame, keys)
     for quantity in filter(is_comparable, dict.fromkeys(offered)):
         groups = group(known, keys, quantity)
         if groups and groups[0].values:
-            places = [place[tuple(each.keys.values())] for each in groups]
+            places = [place[each.identity] for each in groups]
             found.append(_comparison(compared(known, groups, quantity, keys), places, names, run_at))
     return found
 
@@ -97,7 +97,7 @@ def _method(of: Compared) -> str:
         sizes = {group.sample.text for group in of.groups if group.values}
         line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
         line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
-    return ". ".join(with_capital(each.removesuffix(f": {EXPLAIN}")) for each in (line, *warnings(of))) + "."
+    return ". ".join(with_capital(each) for each in (line, *warnings(of, hints=False))) + "."
 
 
 def _column(column: Column, title: str) -> dict[str, Any]:
